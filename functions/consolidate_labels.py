@@ -1,0 +1,220 @@
+"""State ConsolidateLabels: answers of all rounds -> labels -> training manifest and report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aws import storage
+from aws.telemetry import logger, metrics
+from aws.tracing import tracer
+from tiling.answers import AnswerBook, Odd, Task
+from tiling.consensus import Consensus, consolidate
+from tiling.jobs import job_name
+from tiling.manifest import Image, Line, read_manifest
+from tiling.report import render_report, report, write_report
+from tiling.settings import Settings, read_settings
+from tiling.training import Ended, Outlets, creation_date, end_lines, gold_writer, label_writer
+from tiling.verdicts import answer_rows, crowd_of, unsure_rows, verdicts
+
+READERS = 32
+"""Workers' responses read at the same time, where a job did not hand on all of its answers."""
+
+
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """What became of the run's images, as counts and URIs."""
+    result = consolidate_run(event)
+    logger.info("labels consolidated", extra=result)
+    return result
+
+
+def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
+    """Consolidate every round so far, write the run's files, and say what became of the images."""
+    home, round_ = event["home"], event["round"]
+    record = msgspec.json.decode(storage.read(f"{home}run.json"))
+    settings = read_settings(msgspec.json.encode(record["settings"]))
+    lines = record["counts"]["lines"]
+
+    with _written_if_used(f"{home}odd-answers.jsonl") as note:
+        book = AnswerBook(settings.classes, settings.escape, settings.label_attribute, note)
+        for round_asked in range(1, round_ + 1):
+            _gather(book, event, settings, round_asked)
+    crowd, _ = crowd_of(book, images=lines, classes=len(settings.classes))
+    consensus = consolidate(crowd, settings.method)
+    _write(
+        f"{home}answers.csv", answer_rows(book, (*settings.classes, settings.escape)), "text/csv"
+    )
+
+    ended = _end_lines(event, record, settings, consensus)
+    counts = ended.counts
+    counts.check(lines)
+    again = len(ended.unsure) if _may_ask_again(event, settings) else 0
+    if again:
+        rows = unsure_rows(ended.unsure, crowd, sorted(book.workers))
+        _write(f"{home}round-{round_}/unsure.csv", rows, "text/csv")
+    figures = report(
+        run=event["run"],
+        settings=settings,
+        counts=counts,
+        unlabeled=ended.reasons,
+        labels={name: ended.labels[number] for number, name in enumerate(settings.classes)},
+        answers={"rounds": round_, "used": len(crowd), "odd": dict(book.figures)},
+        confidence={},
+        workers=[],
+        jobs=event["jobs"],
+    )
+    storage.write(f"{home}report.json", write_report(figures), content_type="application/json")
+    template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html").read_text("utf-8")
+    page = render_report(template, figures)
+    storage.write(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
+
+    asked = counts.lines - counts.rejected - counts.labeled_before - counts.gold
+    return {
+        "outcome": "nothing-labeled" if asked and not len(crowd) else "again" if again else "done",
+        "run": event["run"],
+        "home": home,
+        "round": round_,
+        "images": counts.lines,
+        "labeled": counts.training,
+        "unlabeled": counts.unlabeled,
+        "rejected": counts.rejected,
+        "uncertain": counts.uncertain,
+        "again": again,
+        "partial": not _all_completed(event) or ended.reasons["no answer"] > 0,
+        "training_manifest": f"{home}training.manifest",
+        "report": f"{home}report.html",
+    }
+
+
+def _all_completed(event: dict[str, Any]) -> bool:
+    return all(job["status"] == "Completed" for job in event["jobs"])
+
+
+def _may_ask_again(event: dict[str, Any], settings: Settings) -> bool:
+    """Whether one more round is allowed: not past the most answers, nor after an ended job."""
+    return settings.answers_per_image + event["round"] <= settings.max_answers and _all_completed(
+        event
+    )
+
+
+def _gather(book: AnswerBook, event: dict[str, Any], settings: Settings, round_: int) -> None:
+    """Take in every answer of one round's jobs."""
+    folder = f"{event['home']}round-{round_}/"
+    wanted = settings.answers_per_image if round_ == 1 else 1
+    for uri in storage.uris(f"{folder}tasks-"):
+        if not uri.endswith(".manifest"):
+            continue
+        shard = int(uri.removesuffix(".manifest").rsplit("-", 1)[1])
+        job = job_name(event["run"], round_, shard)
+        output = f"{folder}jobs/{job}/manifests/output/output.manifest"
+        read = output if storage.exists(output) else uri  # the tasks alone: nobody's answers yet
+        short = {
+            task.number: task
+            for task in book.read_output(job, storage.lines(read), round_=round_, wanted=wanted)
+        }
+        if short:
+            _rescue(book, f"{folder}jobs/{job}/annotations/worker-response/", short)
+
+
+def _rescue(book: AnswerBook, folder: str, short: dict[int, Task]) -> None:
+    """Take in what workers said to tasks that the output manifest has too few answers of."""
+    found: list[tuple[Task, str]] = []
+    for uri in storage.uris(folder):
+        _iteration, _, rest = uri.removeprefix(folder).partition("/")
+        number = rest.partition("/")[0]
+        if number.isdecimal() and int(number) in short:
+            found.append((short[int(number)], uri))
+    with ThreadPoolExecutor(READERS) as pool:
+        contents = pool.map(storage.read, [uri for _, uri in found])
+        for (task, _), content in zip(found, contents, strict=True):
+            book.figures["submissions rescued"] += book.rescue(task, content)
+
+
+def _lines(record: dict[str, Any], settings: Settings) -> Iterator[Line]:
+    manifest = record["manifest"]
+    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
+    return read_manifest(storage.lines(uri, manifest.get("version-id")), settings)
+
+
+def _gold(record: dict[str, Any], settings: Settings) -> dict[int, int]:
+    """The known labels by line."""
+    if not record["counts"].get("gold"):
+        return {}
+    numbers = {name: number for number, name in enumerate(settings.classes)} | {settings.escape: -1}
+    return {
+        line.index: numbers[line.gold]
+        for line in _lines(record, settings)
+        if type(line) is Image and line.gold is not None
+    }
+
+
+def _repeats(home: str, record: dict[str, Any]) -> dict[int, int]:
+    """Which line each repeated line is labeled like."""
+    if not record["counts"].get("repeats"):
+        return {}
+    rows = storage.lines(f"{home}repeats.csv")
+    pairs = (row.split(b",") for row in rows if row[:1].isdigit())
+    return {int(later): int(first) for later, first in pairs}
+
+
+def _end_lines(
+    event: dict[str, Any], record: dict[str, Any], settings: Settings, consensus: Consensus
+) -> Ended:
+    """Read the manifest again and write the manifests that its lines end in."""
+    home = event["home"]
+    classes = [(settings.labels.index(name), name) for name in settings.classes]
+    naming = {"run": event["run"], "created": creation_date(event["started"])}
+    with ExitStack() as open_files:
+        outlets = Outlets(
+            *(
+                open_files.enter_context(storage.writer(f"{home}{name}", content_type=kind))
+                for name, kind in (
+                    ("training.manifest", "application/jsonlines"),
+                    ("unlabeled.manifest", "application/jsonlines"),
+                    ("uncertain.manifest", "application/jsonlines"),
+                    ("unlabeled.csv", "text/csv"),
+                )
+            )
+        )
+        return end_lines(
+            _lines(record, settings),
+            verdicts(
+                consensus,
+                gain=settings.gain,
+                gold=_gold(record, settings),
+                repeats=_repeats(home, record),
+            ),
+            outlets,
+            label=label_writer(settings.label_attribute, classes, **naming),
+            known=gold_writer(settings.label_attribute, classes, **naming),
+        )
+
+
+def _write(uri: str, pieces: Iterable[bytes], content_type: str) -> None:
+    with storage.writer(uri, content_type=content_type) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+@contextmanager
+def _written_if_used(uri: str) -> Iterator[Any]:
+    """A function that writes down odd answers; a run without any has no such file."""
+    with ExitStack() as files:
+        opened: list[storage.Writer] = []
+
+        def note(odd: Odd) -> None:
+            if not opened:
+                file = storage.writer(uri, content_type="application/jsonlines")
+                opened.append(files.enter_context(file))
+            opened[0].write(msgspec.json.encode(odd) + b"\n")
+
+        yield note

@@ -1,0 +1,392 @@
+"""Foreign answers into ours: Ground Truth's submissions and output manifests, as columns.
+
+Two readers. `pack` is the post-annotation Lambda's core: the submissions of some tasks, packed
+into what the job's output manifest carries. `AnswerBook` reads all of that back after the jobs:
+every answer ends in its columns or, with a reason, among the odd ones; nothing stops it.
+
+Most lines are well formed, so each line is first decoded straight into the shape it should have,
+and only what does not fit is taken apart answer by answer.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any
+
+import msgspec
+
+UNREADABLE = -1
+"""What stands in the label column where a worker could not judge the image."""
+
+_ODD = -2
+"""Not an answer: what `_Choices` gives for anything that names no single choice."""
+
+ABSENT = float("nan")
+"""What stands in the seconds column where nobody measured."""
+
+_CONTENT_LIMIT = 2_000
+"""Characters of an odd answer's content that are written down."""
+
+
+class Odd(msgspec.Struct, frozen=True):
+    """Something in the answers that could not be used as it was, and why."""
+
+    where: str
+    reason: str
+    task: str = ""
+    worker: str = ""
+    image: str = ""
+    content: str = ""
+
+
+# --- the post-annotation Lambda's side ------------------------------------------------------
+
+
+def open_content(content: str | bytes | dict[str, Any] | list[Any]) -> dict[str, Any]:
+    """The one object that a form submitted, out of the wrappings that it may come in.
+
+    >>> open_content('[{"annotatedResult": {"0": {"cat": true}}}]')
+    {'0': {'cat': True}}
+    """
+    opened = msgspec.json.decode(content) if isinstance(content, str | bytes) else content
+    if isinstance(opened, list) and len(opened) == 1:
+        opened = opened[0]
+    if isinstance(opened, dict) and "annotatedResult" in opened:
+        return open_content(opened["annotatedResult"])
+    if not isinstance(opened, dict):
+        raise ValueError("the answer is not an object")
+    return opened
+
+
+def split_meta(answer: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+    """The answer without the page's log of itself, and the seconds an image that the log tells.
+
+    The log stays whole in `worker-response/`; the output manifest carries only its seconds.
+
+    >>> meta = '{"tiles": [{"id": "0", "dwell": 1250}]}'
+    >>> split_meta({"0": {"cat": True}, "meta": meta})
+    ({'0': {'cat': True}}, {'0': 1.25})
+    """
+    if "meta" not in answer:
+        return answer, {}
+    rest = {key: value for key, value in answer.items() if key != "meta"}
+    return rest, _seconds_of(answer["meta"], rest)
+
+
+def _seconds_of(meta: Any, answer: dict[str, Any]) -> dict[str, float]:
+    """Seconds an image: as measured on each, else the page's time shared out, else nothing."""
+    try:
+        log = msgspec.json.decode(meta) if isinstance(meta, str) else meta
+        tiles = log.get("tiles", ())
+        measured = {str(tile["id"]): round(tile["dwell"] / 1000, 3) for tile in tiles}
+        if any(measured.values()):
+            return {key: seconds for key, seconds in measured.items() if key in answer}
+        page = (log["submitMs"] - log["readyMs"] - log.get("hiddenMs", 0)) / 1000
+        return {key: round(page / len(answer), 3) for key in answer} if page > 0 else {}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}  # a log is a convenience: an answer is as good without it
+
+
+def pack(
+    payload: Iterable[Any], attribute: str, fetch: Callable[[str], bytes]
+) -> tuple[list[dict[str, Any]], list[Odd]]:
+    """What the output manifest shall hold for each task, and the answers that cannot be read.
+
+    `fetch` reads an answer that is not in the payload but behind an S3 URI.
+    """
+    packed: list[dict[str, Any]] = []
+    odd: list[Odd] = []
+    for entry in payload:
+        try:
+            task, annotations = str(entry["datasetObjectId"]), list(entry["annotations"])
+        except (TypeError, KeyError) as error:
+            odd.append(
+                Odd("payload", f"not a task with its answers: {error!r}", content=cut(entry))
+            )
+            continue
+        responses = []
+        for annotation in annotations:
+            try:
+                responses.append(_response(annotation, fetch))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                worker = annotation.get("workerId", "") if isinstance(annotation, dict) else ""
+                reason = f"the answer cannot be read: {error}"
+                odd.append(Odd("payload", reason, task, str(worker), content=cut(annotation)))
+        content = {attribute: {"responses": responses}}
+        packed.append({"datasetObjectId": task, "consolidatedAnnotation": {"content": content}})
+    return packed, odd
+
+
+def _response(annotation: dict[str, Any], fetch: Callable[[str], bytes]) -> dict[str, Any]:
+    held = annotation["annotationData"]
+    content = held["content"] if "content" in held else fetch(held["s3Uri"])
+    answer, seconds = split_meta(open_content(content))
+    response: dict[str, Any] = {"workerId": str(annotation["workerId"]), "annotation": answer}
+    return response | ({"seconds": seconds} if seconds else {})
+
+
+def cut(content: Any) -> str:
+    """The content as text, bounded, for writing down."""
+    try:
+        text = content if isinstance(content, str) else msgspec.json.encode(content).decode()
+    except (TypeError, ValueError):
+        text = repr(content)
+    return text[:_CONTENT_LIMIT]
+
+
+# --- the consolidation's side ---------------------------------------------------------------
+
+
+class _Shown(msgspec.Struct):
+    """An image of a task, as far as answers need it."""
+
+    index: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+
+
+class _Response(msgspec.Struct):
+    """One worker's answers to one task, each still in its own bytes."""
+
+    workerId: str
+    annotation: dict[str, msgspec.Raw]
+    seconds: dict[str, float] = {}
+
+
+class _Responses(msgspec.Struct):
+    responses: list[_Response]
+
+
+_read_shown = msgspec.json.Decoder(list[_Shown]).decode
+
+
+class _Choices(dict[bytes, int]):
+    """Label numbers by an answer's own bytes: few different ones are seen, so each is read once.
+
+    >>> _Choices({"cat": 0, "dog": 1})[b'{"cat":false,"dog":true}']
+    1
+    """
+
+    def __init__(self, labels: dict[str, int]) -> None:
+        super().__init__()
+        self.labels = labels
+
+    def __missing__(self, raw: bytes) -> int:
+        try:
+            label = self.labels.get(chosen(msgspec.json.decode(raw)), _ODD)
+        except ValueError:
+            label = _ODD
+        if len(self) < 100_000:  # a hostile page must not fill the memory
+            self[raw] = label
+        return label
+
+
+def chosen(choice: Any) -> str:
+    """The one choice that is true; a ValueError that says why there is none.
+
+    >>> chosen({"cat": False, "dog": True})
+    'dog'
+    """
+    if isinstance(choice, str):
+        return choice
+    if not isinstance(choice, dict):
+        raise ValueError("not an object of choices")
+    if isinstance(choice.get("label"), str):  # crowd-image-classifier's way to say it
+        return str(choice["label"])
+    true = [name for name, value in choice.items() if value is True]
+    if len(true) != 1:
+        raise ValueError(f"{len(true)} choices are true")
+    return str(true[0])
+
+
+class Task(msgspec.Struct):
+    """A task as its answers are read: its number in the job, its images, who answered it."""
+
+    where: str
+    number: int
+    round: int
+    shown: frozenset[int]
+    answered: set[str]
+
+
+class AnswerBook:
+    """Everybody's answers as columns, in order of arrival.
+
+    `image`, `label` and `seconds` have a row an answer; `worker`, `round` and `size` a row a
+    submission, which is `size` answers long. Label numbers are positions in `classes`, or
+    `UNREADABLE`. `odd` is called with whatever could not be used.
+    """
+
+    def __init__(
+        self,
+        classes: Iterable[str],
+        escape: str,
+        attribute: str,
+        odd: Callable[[Odd], None] = lambda _: None,
+    ) -> None:
+        """Start an empty book for answers in these classes."""
+        numbers = {name: number for number, name in enumerate(classes)}
+        self.image, self.label, self.seconds = array("i"), array("b"), array("f")
+        self.worker, self.round, self.size = array("i"), array("b"), array("i")
+        self.workers: dict[str, int] = {}
+        self.tasks = 0
+        self.figures: Counter[str] = Counter()
+        self._attribute = attribute
+        self._choices = _Choices(numbers | {escape: UNREADABLE})
+        self._odd = odd
+        line = msgspec.defstruct(
+            "OutputLine",
+            [
+                ("source", str),
+                ("judged", _Responses | None, msgspec.field(name=attribute, default=None)),
+            ],
+        )
+        self._read_line: Callable[[bytes], Any] = msgspec.json.Decoder(line).decode
+
+    def note(self, odd: Odd) -> None:
+        """Count something odd under its reason's first words and hand it on."""
+        self.figures[odd.reason.split(":")[0]] += 1
+        self._odd(odd)
+
+    def read_output(
+        self, where: str, lines: Iterable[bytes], *, round_: int, wanted: int
+    ) -> Iterator[Task]:
+        """Take in a job's output manifest; yields each task with fewer than `wanted` answers.
+
+        A task's number is its line; `where` names the job in what is written down.
+        """
+        for number, line in enumerate(lines):
+            try:
+                parsed = self._read_line(line)
+                shown = frozenset([image.index for image in _read_shown(parsed.source)])
+                responses = parsed.judged.responses if parsed.judged else []
+            except msgspec.DecodeError:
+                shown, responses = self._read_loosely(where, number, line)
+            self.tasks += 1
+            task = Task(where, number, round_, shown, set())
+            for response in responses:
+                if response.workerId in task.answered:
+                    reason = "the same worker is in the same task twice"
+                    self.note(Odd(where, reason, str(number), response.workerId))
+                else:
+                    self._take(task, response)
+            if len(task.answered) < wanted:
+                yield task
+
+    def _read_loosely(
+        self, where: str, number: int, line: bytes
+    ) -> tuple[frozenset[int], list[_Response]]:
+        """What can be saved of a line that is not as it should be."""
+        try:
+            parsed = msgspec.json.decode(line)
+            shown = shown_in(parsed["source"])
+        except (ValueError, TypeError, KeyError) as error:
+            reason = f"a line of the output manifest cannot be read: {error!r}"
+            self.note(Odd(where, reason, str(number), content=cut(line.decode("utf-8", "replace"))))
+            return frozenset(), []
+        judged = parsed.get(self._attribute)
+        entries = judged.get("responses") if isinstance(judged, dict) else None
+        return shown, list(self._responses(where, number, entries or (), "annotation"))
+
+    def _responses(self, where: str, number: int, entries: Any, key: str) -> Iterator[_Response]:
+        """Those of the entries that can be read as submissions; the others are noted."""
+        for entry in entries if isinstance(entries, list) else ():
+            try:
+                yield read_response(entry, key)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                reason = f"an answer cannot be read: {error!r}"
+                self.note(Odd(where, reason, str(number), content=cut(entry)))
+
+    def rescue(self, task: Task, content: bytes) -> int:
+        """Take in an object of `worker-response/`; how many submissions of it were new."""
+        try:
+            entries = msgspec.json.decode(content)["answers"]
+        except (ValueError, TypeError, KeyError) as error:
+            reason = f"a worker's response cannot be read: {error!r}"
+            found = cut(content.decode("utf-8", "replace"))
+            self.note(Odd(task.where, reason, str(task.number), content=found))
+            return 0
+        before = len(task.answered)
+        for response in self._responses(task.where, task.number, entries, "answerContent"):
+            if response.workerId not in task.answered:
+                self._take(task, response)
+        return len(task.answered) - before
+
+    def _take(self, task: Task, response: _Response) -> None:
+        """Add one submission."""
+        task.answered.add(response.workerId)
+        choices, annotation = self._choices, response.annotation
+        try:
+            images = list(map(int, annotation))
+            labels = [choices[bytes(raw)] for raw in annotation.values()]
+        except ValueError:
+            images, labels = [], [_ODD]
+        if _ODD in labels or not task.shown.issuperset(images):
+            images, labels = self._pick(task, response)
+        seconds = response.seconds
+        self.image.extend(images)
+        self.label.extend(labels)
+        self.seconds.extend([seconds.get(key, ABSENT) for key in map(str, images)])
+        self.worker.append(self.workers.setdefault(response.workerId, len(self.workers)))
+        self.round.append(task.round)
+        self.size.append(len(images))
+        self.figures["images left out of a submission"] += len(task.shown) - len(images)
+
+    def _pick(self, task: Task, response: _Response) -> tuple[list[int], list[int]]:
+        """The usable answers of a submission; the others are written down one by one."""
+        images, labels = [], []
+        for key, raw in response.annotation.items():
+            if key == "meta":
+                continue
+            label = self._choices[bytes(raw)]
+            if reason := _why_odd(key, raw, label, task.shown):
+                found = bytes(raw).decode("utf-8", "replace")[:_CONTENT_LIMIT]
+                number, worker = str(task.number), response.workerId
+                self.note(Odd(task.where, reason, number, worker, key[:256], found))
+            else:
+                images.append(int(key))
+                labels.append(label)
+        return images, labels
+
+
+def _why_odd(key: str, raw: msgspec.Raw, label: int, shown: frozenset[int]) -> str:
+    """Why an answer cannot be used; empty when it can."""
+    try:
+        if int(key) not in shown:
+            return "the answer is for an image that is not in the task"
+        if label == _ODD:
+            return (
+                f"the answer is not in the list of labels: {chosen(msgspec.json.decode(raw))[:256]}"
+            )
+    except ValueError as error:
+        return f"the answer is malformed: {error}"
+    return ""
+
+
+def shown_in(source: Any) -> frozenset[int]:
+    """The indices of a task's images, from its `source`; a ValueError when it is no such thing.
+
+    >>> sorted(shown_in('[{"source-ref": "s3://pets/1.jpg", "index": 1}]'))
+    [1]
+    """
+    images = (
+        _read_shown(source) if isinstance(source, str) else msgspec.convert(source, list[_Shown])
+    )
+    return frozenset(image.index for image in images)
+
+
+def read_response(entry: dict[str, Any], key: str) -> _Response:
+    """A submission out of any of the shapes that it may have; `key` holds the answers."""
+    answer, seconds = split_meta(open_content(entry[key]))
+    raws = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in answer.items()}
+    return _Response(str(entry["workerId"]), raws, seconds or _spent(entry, answer))
+
+
+def _spent(entry: dict[str, Any], answer: dict[str, Any]) -> dict[str, float]:
+    """The seconds beside a submission: an image's own, or the task's shared out."""
+    own, whole = entry.get("seconds"), entry.get("timeSpentInSeconds")
+    if isinstance(own, dict):
+        return {key: float(value) for key, value in own.items() if isinstance(value, int | float)}
+    if isinstance(whole, int | float) and whole > 0 and answer:
+        return dict.fromkeys(answer, round(whole / len(answer), 3))
+    return {}

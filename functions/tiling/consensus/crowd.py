@@ -1,0 +1,94 @@
+"""Answers as small integers, and the same answers stacked for computing.
+
+A `Crowd` holds the columns as they arrived. A `Stack` holds the images that have equally many
+answers: their answers then are a rectangle, on which numpy works without loops. Within a stack
+images and answers are sorted by number, so nothing computed from it depends on who came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer]
+Floats = NDArray[np.float64]
+
+BLOCK = 32_768
+"""Images computed at a time: enough to outweigh a call's cost, few enough to stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crowd:
+    """Who said what of which image, in order of arrival; a label of -1 means unreadable.
+
+    Images, workers and classes are numbers from zero up to, not including, the counts given.
+    """
+
+    images: int
+    workers: int
+    classes: int
+    image: Ints
+    worker: Ints
+    label: Ints
+
+    def __len__(self) -> int:
+        """How many answers there are."""
+        return len(self.image)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """The images with equally many readable answers.
+
+    `cells[a]` holds answer `a` of every image as one number, worker x classes + label.
+    """
+
+    ids: NDArray[np.int32]
+    cells: NDArray[np.int32]
+
+    @property
+    def depth(self) -> int:
+        """Answers an image."""
+        return len(self.cells)
+
+    def blocks(self, size: int = BLOCK) -> Iterator[Stack]:
+        """The same stack in pieces."""
+        for start in range(0, len(self.ids), size):
+            piece = slice(start, start + size)
+            yield Stack(self.ids[piece], self.cells[:, piece])
+
+
+def stack(crowd: Crowd) -> list[Stack]:
+    """The readable answers, stacked; images without any are in no stack."""
+    readable = crowd.label >= 0
+    span = crowd.workers * crowd.classes
+    keys = crowd.image[readable].astype(np.int64)
+    keys *= span
+    keys += crowd.worker[readable].astype(np.int64) * crowd.classes
+    keys += crowd.label[readable]
+    keys.sort()
+    image = (keys // span).astype(np.int32)
+    cells = (keys % span).astype(np.int32)
+    del keys
+    depths = np.bincount(image, minlength=crowd.images)
+    starts = np.cumsum(depths) - depths
+    stacks = []
+    for depth in np.unique(depths[depths > 0]).tolist():
+        ids = np.flatnonzero(depths == depth)
+        rows = np.empty((depth, len(ids)), np.int32)
+        for answer in range(depth):
+            rows[answer] = cells[starts[ids] + answer]
+        stacks.append(Stack(ids.astype(np.int32), rows))
+    return stacks
+
+
+def votes(block: Stack, classes: int) -> Floats:
+    """Answers a class (down) and image (across)."""
+    count = np.zeros((classes, len(block.ids)))
+    across = np.arange(len(block.ids))
+    for cells in block.cells:
+        count[cells % classes, across] += 1
+    return count

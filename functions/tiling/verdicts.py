@@ -1,0 +1,137 @@
+"""Columns between answers and lines: a crowd out of answers, verdicts out of a consensus."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.answers import AnswerBook
+from tiling.consensus import Consensus, Crowd
+from tiling.training import GOLD, REPEAT, SCALE, UNREADABLE, UNSURE, Verdict
+
+_BLOCK = 65_536
+
+
+def crowd_of(book: AnswerBook, *, images: int, classes: int) -> tuple[Crowd, NDArray[np.bool_]]:
+    """The book's answers as a crowd, and which of its rows the crowd is made of.
+
+    A worker who was asked the same image again, in another task or round, counts once: the first
+    time. Workers are numbered by name, so that numbers do not tell who came first.
+    """
+    names = sorted(book.workers)
+    rank = np.empty(max(len(names), 1), np.int32)
+    rank[[book.workers[name] for name in names]] = np.arange(len(names))
+    image = np.frombuffer(book.image, np.int32)
+    size = np.frombuffer(book.size, np.int32)
+    worker = np.repeat(rank[np.frombuffer(book.worker, np.int32)], size)
+    kept = _first_times(image, worker, len(names)) & (image < images)
+    label = np.frombuffer(book.label, np.int8)
+    if not kept.all():
+        image, worker, label = image[kept], worker[kept], label[kept]
+    return Crowd(images, len(names), classes, image, worker, label), kept
+
+
+def _first_times(
+    image: NDArray[np.int32], worker: NDArray[np.int32], workers: int
+) -> NDArray[np.bool_]:
+    """Which answers are their worker's first to their image."""
+    pairs = image.astype(np.int64) * max(workers, 1) + worker
+    ordered = np.sort(pairs)
+    if not (ordered[1:] == ordered[:-1]).any():  # nearly always: spare the slower way
+        return np.ones(len(pairs), np.bool_)
+    first = np.zeros(len(pairs), np.bool_)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    return first
+
+
+def verdicts(
+    consensus: Consensus, *, gain: float, gold: Mapping[int, int], repeats: Mapping[int, int]
+) -> Iterator[Verdict]:
+    """One verdict for each line of the manifest, in order.
+
+    A gold line has its known label (-1: known to be unreadable); a repeat has that of its first.
+    """
+    marks = np.where(consensus.unreadable, UNREADABLE, 0).astype(np.uint8)
+    unanswered = (consensus.label < 0) & ~consensus.unreadable
+    marks[(consensus.gain > gain) | unanswered] |= UNSURE
+    label = consensus.label.copy()
+    known = np.fromiter(gold.keys(), np.int64, len(gold))
+    label[known] = np.fromiter(gold.values(), np.int16, len(gold))
+    marks[known] = GOLD
+    marks[known[label[known] < 0]] |= UNREADABLE
+    confidence = _parts(consensus.confidence)
+    agreement = _parts(consensus.agreement)
+    answers = consensus.answers
+    if repeats:
+        later = np.fromiter(repeats.keys(), np.int64, len(repeats))
+        first = np.fromiter(repeats.values(), np.int64, len(repeats))
+        answers = answers.copy()
+        for column in (label, confidence, agreement, answers, marks):
+            column[later] = column[first]
+        marks[later] |= REPEAT
+    for start in range(0, len(label), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        yield from zip(
+            *(column[block].tolist() for column in (label, confidence, agreement, answers, marks)),
+            strict=True,
+        )
+
+
+def _parts(share: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.rint(share.astype(np.float64) * SCALE).astype(np.int16)
+
+
+def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
+    """`answers.csv`, a piece at a time: every usable answer in order of arrival.
+
+    `choices` are the names of the label numbers; its last one is that of -1.
+    """
+    yield b"task,worker,label,seconds,round\n"
+    names = {number: csv_field(name) for name, number in book.workers.items()}
+    labels = [csv_field(choice) for choice in choices]
+    start = 0
+    piece: list[str] = []
+    for worker, round_, size in zip(book.worker, book.round, book.size, strict=True):
+        stop = start + size
+        before, after = f",{names[worker]},", f",{round_}\n"
+        piece += [
+            f"{image}{before}{labels[label]},{seconds if seconds == seconds else ''}{after}"
+            for image, label, seconds in zip(
+                book.image[start:stop],
+                book.label[start:stop],
+                (round(spent, 3) for spent in book.seconds[start:stop]),
+                strict=True,
+            )
+        ]
+        start = stop
+        if len(piece) >= _BLOCK:
+            yield "".join(piece).encode()
+            piece.clear()
+    yield "".join(piece).encode()
+
+
+def unsure_rows(unsure: Sequence[int], crowd: Crowd, names: Sequence[str]) -> Iterator[bytes]:
+    """`unsure.csv`: the images to ask again, each with the workers who answered it already."""
+    yield b"index,workers\n"
+    wanted = np.zeros(crowd.images, np.bool_)
+    wanted[np.asarray(unsure, np.int64)] = True
+    rows = np.flatnonzero(wanted[crowd.image])
+    order = np.lexsort((crowd.worker[rows], crowd.image[rows]))
+    said: dict[int, list[str]] = {}
+    for image, worker in zip(
+        crowd.image[rows][order].tolist(), crowd.worker[rows][order].tolist(), strict=True
+    ):
+        said.setdefault(image, []).append(names[worker])
+    for image in unsure:
+        yield f"{image},{csv_field(' '.join(said.get(image, ())))}\n".encode()
+
+
+def csv_field(text: str) -> str:
+    """The text as one field of a CSV file, quoted if it must be."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([text])
+    return line.getvalue() if text else text

@@ -1,0 +1,153 @@
+"""A bucket in memory, with the functions of `aws.storage`, for what reads and writes a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import consolidate_labels
+
+HOME = "s3://labels/runs/pets/"
+MANIFEST = "s3://inbox/pets.manifest"
+
+
+class Bucket:
+    """Objects by URI; a written object appears when its writer ends well."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.objects: dict[str, bytes] = {}
+
+    def read(self, uri: str) -> bytes:
+        """The whole object."""
+        return self.objects[uri]
+
+    def exists(self, uri: str) -> bool:
+        """Whether the object is there."""
+        return uri in self.objects
+
+    def uris(self, prefix: str) -> Iterator[str]:
+        """The URIs under a prefix, in order."""
+        yield from sorted(uri for uri in self.objects if uri.startswith(prefix))
+
+    def lines(self, uri: str, version_id: str | None = None) -> Iterator[bytes]:
+        """The object's lines without their line ends."""
+        whole = self.objects[uri].split(b"\n")
+        yield from whole if whole[-1] else whole[:-1]
+
+    def write(self, uri: str, data: bytes, *, content_type: str = "") -> None:
+        """Put one object."""
+        self.objects[uri] = data
+
+    @contextmanager
+    def writer(self, uri: str, *, content_type: str = "") -> Iterator[Any]:
+        """A `with` block's writer of one object."""
+        pieces: list[bytes] = []
+
+        class File:
+            write = staticmethod(pieces.append)
+
+        yield File
+        self.objects[uri] = b"".join(pieces)
+
+
+class Run:
+    """A run in a bucket: its manifest, settings, jobs and answers, and its consolidation."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        """Start a run without images."""
+        self.bucket = bucket
+        self.settings: dict[str, Any] = {"labels": ["cat", "dog", "invalid image"]}
+        self.jobs: list[dict[str, str]] = []
+        self.counts: dict[str, int] = {}
+
+    def manifest(self, *lines: dict[str, Any] | bytes) -> None:
+        """Drop these lines."""
+        raw = [line if isinstance(line, bytes) else msgspec.json.encode(line) for line in lines]
+        self.bucket.objects[MANIFEST] = b"\n".join(raw) + b"\n"
+        self.counts["lines"] = len(lines)
+
+    def images(self, count: int) -> None:
+        """Drop so many plain images."""
+        self.manifest(*({"source-ref": f"s3://pets/{i}.jpg"} for i in range(count)))
+
+    def job(
+        self,
+        *tasks: tuple[list[int], dict[str, dict[str, str]]],
+        round_: int = 1,
+        shard: int = 0,
+        status: str = "Completed",
+        finished: bool = True,
+    ) -> str:
+        """Open and end a job of these tasks: their images and, by worker, labels by image."""
+        job = f"pets-r{round_}-{shard:03d}"
+        asked, output = [], []
+        for shown, answers in tasks:
+            source = msgspec.json.encode(
+                [{"source-ref": f"s3://pets/{i}.jpg", "index": i} for i in shown]
+            ).decode()
+            asked.append({"source": source})
+            responses = [
+                {"workerId": worker, "annotation": self.choices(labels)}
+                for worker, labels in answers.items()
+            ]
+            output.append({"source": source, "label": {"responses": responses}})
+        folder = f"{HOME}round-{round_}/"
+        self.bucket.objects[f"{folder}tasks-{shard:03d}.manifest"] = jsonl(asked)
+        if finished:
+            place = f"{folder}jobs/{job}/manifests/output/output.manifest"
+            self.bucket.objects[place] = jsonl(output)
+        self.jobs.append({"name": job, "status": status})
+        return f"{folder}jobs/{job}/annotations/worker-response/"
+
+    def choices(self, labels: dict[str, str]) -> dict[str, Any]:
+        """A form's answers: for each image every choice, the chosen one true."""
+        names = self.settings["labels"]
+        return {image: {name: name == said for name in names} for image, said in labels.items()}
+
+    def consolidate(self, round_: int = 1, **more: Any) -> dict[str, Any]:
+        """The result of the state ConsolidateLabels."""
+        record = {
+            "run": "pets",
+            "manifest": {"bucket": "inbox", "key": "pets.manifest"},
+            "settings": self.settings,
+            "counts": self.counts,
+        }
+        self.bucket.objects[f"{HOME}run.json"] = msgspec.json.encode(record)
+        event = {
+            "run": "pets",
+            "home": HOME,
+            "round": round_,
+            "jobs": self.jobs,
+            "execution": "arn:aws:states:::execution:labeling:1",
+            "started": "2026-11-23T01:51:01.123Z",
+        }
+        return consolidate_labels.consolidate_run(event | more)
+
+    def lines(self, name: str) -> list[Any]:
+        """The lines of one of the run's files, decoded if they are JSON."""
+        raw = self.bucket.objects[f"{HOME}{name}"].splitlines()
+        return [msgspec.json.decode(line) if line[:1] == b"{" else line.decode() for line in raw]
+
+    def report(self) -> Any:
+        """The figures of the run's report."""
+        return msgspec.json.decode(self.bucket.objects[f"{HOME}report.json"])
+
+
+def jsonl(lines: list[Any]) -> bytes:
+    """Objects as JSON Lines."""
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """An empty run in an empty bucket."""
+    bucket = Bucket()
+    monkeypatch.setattr(consolidate_labels, "storage", bucket)
+    monkeypatch.setenv("UI_DIRECTORY", str(Path(__file__).parents[2] / "ui"))
+    return Run(bucket)
