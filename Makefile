@@ -1,0 +1,57 @@
+# Tessera: `make run` labels the example on this machine, with simulated workers; `make label`: with you.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help environment run label up down test check format types lint docs bench build clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+environment: .venv/ready .venv-sam/ready ## install what Tessera needs, beside the code
+.venv/ready: pyproject.toml constraints.txt
+	@echo "Making the environment in .venv (a minute or two, once) …"
+	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.13 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev]' --constraint constraints.txt
+	@touch $@
+.venv-sam/ready: sam-requirements.txt
+	@echo "Making the SAM CLI's environment in .venv-sam …"
+	@$(PYTHON) -m venv .venv-sam
+	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
+	@touch $@
+
+run: environment ## label the example from start to finish with simulated workers
+	@$(BIN)/tessera run
+
+label: environment ## the same, and the worker is you, in the browser
+	@$(BIN)/tessera label
+
+up: environment ## start the local stack
+	@$(BIN)/tessera up
+
+down: environment ## stop the local stack; what it holds is kept
+	@$(BIN)/tessera down
+
+test: environment ## run all tests
+	@$(BIN)/pytest
+
+check: environment format types lint docs test ## all that CI checks
+
+format:
+	@$(BIN)/ruff format --check .
+types:
+	@$(BIN)/mypy
+lint:
+	@$(BIN)/ruff check .
+	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
+docs:
+	@$(BIN)/cog --check -r README.md docs/*.md
+
+bench: environment ## measure everything and write benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks/run.py
+
+build: environment ## build the functions as Lambda gets them (needs Python 3.13)
+	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
+
+clean: down ## forget the local stack with all its runs, and the environments
+	@rm -rf .tessera .venv .venv-sam .aws-sam out

@@ -1,0 +1,35 @@
+"""Step Functions: let an execution that waits for a token go on; see whether one is alive."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws.clients import workflows
+
+GONE = {"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"}
+
+
+def resume(token: str, output: dict[str, Any]) -> bool:
+    """Hand the output to the state that waits; false when no state waits for this token any more."""
+    from botocore.exceptions import ClientError
+
+    try:
+        workflows().send_task_success(taskToken=token, output=json.dumps(output))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in GONE:
+            return False
+        raise
+    return True
+
+
+def status(execution: str) -> str:
+    """The execution's status as Step Functions says it, or GONE if it knows no such execution."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return workflows().describe_execution(executionArn=execution)["status"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"ExecutionDoesNotExist", "InvalidArn"}:
+            return "GONE"
+        raise

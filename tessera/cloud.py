@@ -1,0 +1,69 @@
+"""Where Tessera is deployed: on AWS or on one machine; commands do not care which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import click
+
+STACK_NAME = "tessera"
+
+
+class NotDeployed(click.ClickException):
+    """There is no stack of Tessera's here; the message says how to get one."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One deployed stack; without an endpoint it is AWS, by the usual profile and region."""
+
+    endpoint: str | None = None
+    credentials: tuple[str, str] | None = None
+    region: str | None = None
+    stack_name: str = STACK_NAME
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of a service there."""
+        import boto3
+
+        key, secret = self.credentials or (None, None)
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+        )
+
+    def find_outputs(self) -> dict[str, str]:
+        """The stack's outputs by name; empty if it is not deployed."""
+        from botocore.exceptions import ClientError
+
+        try:
+            found = self.client("cloudformation").describe_stacks(StackName=self.stack_name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            return {}
+        listed = found["Stacks"][0].get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in listed}
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs by name."""
+        found = self.find_outputs()
+        if not found:
+            raise NotDeployed(
+                f"No stack {self.stack_name!r} is deployed at {self.endpoint or 'AWS'}. "
+                "Start one here with `tessera up`, or on AWS with `sam build && sam deploy --guided`."
+            )
+        return found
+
+    @property
+    def portal_url(self) -> str:
+        """The portal's address, with a slash at the end."""
+        if self.endpoint:
+            return f"{self.endpoint}/_aws/execute-api/{self.outputs['PortalApiId']}/"
+        return self.outputs["Portal"].rstrip("/") + "/"

@@ -1,0 +1,220 @@
+"""The example from start to finish: `tessera run` with simulated workers, `tessera label` with you."""
+
+from __future__ import annotations
+
+import csv
+import json
+import secrets
+import threading
+import time
+import webbrowser
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tessera.cloud import Cloud
+from tessera.crowd import add_worker
+from tessera.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch, follow
+from tessera.stack import ROOT, LocalStack
+
+EXAMPLE = ROOT / "examples" / "digits"
+RESULTS = ("training.manifest", "report.json", "report.html")
+STATES = {
+    "GroupImages": "the manifest becomes pages of images",
+    "LabelShards": "one labeling job a shard",
+    "OpenJob": "the job is open on the portal; the execution waits for its answers",
+    "CloseJob": "the last answer is in",
+    "ConsolidateLabels": "answers become labels",
+    "AskAgain": "would one more answer change anything?",
+    "GroupUnsure": "yes: the unsure images go to one more worker",
+    "Announce": "the training manifest is announced",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A folder with a manifest, its settings, its images and what the images really show."""
+
+    folder: Path
+
+    @property
+    def truth(self) -> dict[str, str]:
+        """The true label of each image by its file name."""
+        with (self.folder / "truth.csv").open(encoding="utf-8", newline="") as file:
+            return dict(list(csv.reader(file))[1:])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings, as they lie in `labeling.json`."""
+        settings: dict[str, Any] = json.loads((self.folder / "labeling.json").read_text("utf-8"))
+        return settings
+
+    def manifest(self, bucket: str, count: int | None = None) -> bytes:
+        """The first `count` lines of the manifest, or all, with the pictures in this bucket."""
+        (path,) = self.folder.glob("*.manifest")
+        lines = path.read_bytes().splitlines(keepends=True)[:count]
+        return b"".join(lines).replace(b"s3://tessera-inbox/", f"s3://{bucket}/".encode())
+
+    def upload_images(self, cloud: Cloud) -> int:
+        """Put the pictures that are not there yet into the inbox; returns how many those were."""
+        s3, bucket = cloud.client("s3"), bucket_of(cloud.outputs["Inbox"])
+        prefix = f"images/{self.folder.name}/"
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        there = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        missing = [
+            path
+            for path in sorted((self.folder / "images").iterdir())
+            if prefix + path.name not in there
+        ]
+        for path in missing:
+            s3.upload_file(str(path), bucket, prefix + path.name, {"ContentType": "image/png"})
+        return len(missing)
+
+
+def run(
+    stack: LocalStack, *, out: Path, workers: int, error_rate: float, seed: int, console: Console
+) -> None:
+    """Label the whole example with simulated workers; raises RunError unless all is well."""
+    example = Example(EXAMPLE)
+    cloud = ready(stack, console)
+    console.print(
+        f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, who answer through the portal's "
+        f"HTTP door and err on {error_rate:.0%} of the images (seed {seed})"
+    )
+    crowd = [
+        SimulatedWorker(
+            add_worker(cloud, f"simulated-{number}@example.com"),
+            cloud.portal_url,
+            truth=example.truth,
+            labels=tuple(example.settings["labels"]),
+            error_rate=error_rate,
+            seed=f"{seed}-{number}",
+        )
+        for number in range(workers)
+    ]
+
+    def have_it_labeled(finished: threading.Event) -> None:
+        threads = [
+            threading.Thread(target=worker.work, args=(finished,), daemon=True) for worker in crowd
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    _from_drop_to_result(cloud, example, example.settings, None, have_it_labeled, out, console)
+
+
+def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> None:
+    """Label the first images of the example by hand, in the browser."""
+    example = Example(EXAMPLE)
+    cloud = ready(stack, console)
+    worker = add_worker(cloud, "you@example.com")
+    console.print(
+        f"\n  Open   [link={cloud.portal_url}]{cloud.portal_url}[/link]\n"
+        f"  Email  {worker.email}\n  Password  {worker.password}\n"
+    )
+    webbrowser.open(cloud.portal_url)
+    settings = example.settings | {"answers_per_image": 1, "max_answers": 1}
+    _from_drop_to_result(
+        cloud, example, settings, images, lambda finished: None, out, console
+    )
+
+
+def ready(stack: LocalStack, console: Console) -> Cloud:
+    """The local stack, started and deployed to, with the steps on the screen."""
+    began = time.monotonic()
+    with console.status("Starting the embedded AWS …"):
+        stack.start()
+    with console.status("Deploying template.yaml with sam deploy …"):
+        deployed = stack.deploy()
+    console.print(
+        f"[bold]Stack[/]    {stack.endpoint}, {'deployed' if deployed else 'as deployed before'} "
+        f"[dim]({time.monotonic() - began:.1f} s; tessera down stops it)[/]"
+    )
+    return stack.cloud
+
+
+def _from_drop_to_result(
+    cloud: Cloud,
+    example: Example,
+    settings: dict[str, Any],
+    count: int | None,
+    workers: Callable[[threading.Event], None],
+    out: Path,
+    console: Console,
+) -> None:
+    example.upload_images(cloud)
+    manifest = example.manifest(bucket_of(cloud.outputs["Inbox"]), count)
+    key = drop(
+        cloud,
+        manifest,
+        project=example.folder.name,
+        name=f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        settings=json.dumps(settings, ensure_ascii=False).encode(),
+    )
+    console.print(f"[bold]Drop[/]     {cloud.outputs['Inbox']}/{key}, {_lines(manifest)} images")
+    execution = execution_of(cloud, key)
+    finished = threading.Event()
+    crowd = threading.Thread(target=workers, args=(finished,), daemon=True)
+    crowd.start()
+    try:
+        _show(follow(cloud, execution), console)
+    finally:
+        finished.set()
+    crowd.join()
+    end = ending(cloud, execution)
+    if end.status != "SUCCEEDED":
+        raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+    fetch(cloud, end.output["home"], RESULTS, out)
+    _summarize(end, manifest, example.truth, settings, out, console)
+
+
+def _show(states: Iterable[str], console: Console) -> None:
+    began = time.monotonic()
+    for state in states:
+        if state in STATES:
+            passed = time.monotonic() - began
+            console.print(f"[dim]{passed:6.1f} s[/]  [bold]{state}[/]  [dim]{STATES[state]}[/]")
+
+
+def _lines(manifest: bytes) -> int:
+    return len(manifest.splitlines())
+
+
+def _summarize(
+    end: Ending,
+    manifest: bytes,
+    truth: dict[str, str],
+    settings: dict[str, Any],
+    out: Path,
+    console: Console,
+) -> None:
+    attribute = settings["label_attribute"]
+    trained = [json.loads(line) for line in (out / "training.manifest").read_bytes().splitlines()]
+    images = _lines(manifest)
+    accounted = end.output["labeled"] + end.output["unlabeled"] + end.output["rejected"]
+    if accounted != images or len(trained) != end.output["labeled"]:
+        raise RunError(
+            f"The counts do not add up: {images} lines in; {len(trained)} lines in "
+            f"training.manifest; the run says {json.dumps(end.output)}"
+        )
+    right = sum(
+        line[f"{attribute}-metadata"]["class-name"] == truth[line["source-ref"].rpartition("/")[2]]
+        for line in trained
+    )
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("images in", str(images))
+    table.add_row("labeled", f"{end.output['labeled']}  in {out / 'training.manifest'}")
+    table.add_row("unlabeled", str(end.output["unlabeled"]))
+    table.add_row("rejected", str(end.output["rejected"]))
+    table.add_row("rounds", str(end.output["round"]))
+    table.add_row("accuracy", f"{right / len(trained):.1%} against the example's known labels")
+    table.add_row("report", str(out / "report.html"))
+    console.print()
+    console.print(table)
