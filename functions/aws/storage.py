@@ -60,6 +60,18 @@ def exists(uri: str) -> bool:
     return True
 
 
+def size(uri: str) -> int | None:
+    """The object's bytes, counted; nothing if it is not there."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return s3().head_object(**_place(uri))["ContentLength"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+            return None
+        raise
+
+
 def chunks(uri: str, version_id: str | None = None) -> Iterator[bytes]:
     """The object's bytes, a bounded piece at a time."""
     body = s3().get_object(**_place(uri, version_id))["Body"]

@@ -1,0 +1,180 @@
+"""The GroupImages handler against S3 in memory."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import group_images
+from aws import clients, workflow
+
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:label:"
+CONTEXT = SimpleNamespace(
+    function_name="GroupImages",
+    memory_limit_in_mb=1024,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:GroupImages",
+    aws_request_id="1",
+)
+MANIFEST = {"bucket": "inbox", "key": "pets/may.manifest"}
+
+
+class Buckets:
+    """The inbox and the labels bucket, as plain puts and gets."""
+
+    def __init__(self) -> None:
+        self.s3 = boto3.client("s3")
+        for name in ("inbox", "labels"):
+            self.s3.create_bucket(Bucket=name)
+
+    def put(self, key: str, body: bytes) -> dict[str, Any]:
+        etag = self.s3.put_object(Bucket="inbox", Key=key, Body=body)["ETag"].strip('"')
+        return {"bucket": "inbox", "key": key, "etag": etag}
+
+    def files(self) -> dict[str, bytes]:
+        listed = self.s3.list_objects_v2(Bucket="labels").get("Contents", [])
+        return {
+            entry["Key"].split("/", 2)[2]: self.s3.get_object(Bucket="labels", Key=entry["Key"])[
+                "Body"
+            ].read()
+            for entry in listed
+        }
+
+
+@pytest.fixture
+def buckets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Buckets]:
+    (tmp_path / "tiles.liquid.html").write_text("{{ task.input }}")
+    for name, value in {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "LABELS_BUCKET": "labels",
+        "UI_DIRECTORY": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(group_images, "built_page", lambda template, settings: template)
+    with mock_aws():
+        clients.s3.cache_clear()
+        made = Buckets()
+        made.put("pets/labeling.json", b'{"labels": ["cat", "dog"]}')
+        yield made
+    clients.s3.cache_clear()
+
+
+def lines(count: int) -> bytes:
+    return b"".join(b'{"source-ref": "s3://pets/%d.jpg"}\n' % i for i in range(count))
+
+
+def group(manifest: dict[str, Any], execution: str = "first") -> dict[str, Any]:
+    event = {"manifest": manifest, "execution": ARN + execution}
+    result: dict[str, Any] = group_images.handler(event, CONTEXT)
+    return result
+
+
+def owner_is(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    monkeypatch.setattr(workflow, "status", lambda execution: status)
+
+
+def test_a_manifest_becomes_a_run(buckets: Buckets) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45))
+    result = group(manifest)
+    request = result.pop("request")
+    run = result["run"]
+    assert result == {
+        "outcome": "ask",
+        "run": run,
+        "home": f"s3://labels/runs/{run}/",
+        "round": 1,
+        "shards": 1,
+        "tasks": 3,
+        "images": 45,
+        "rejected": 0,
+        "workforce": "portal",
+    }
+    assert request["OutputConfig"]["S3OutputPath"] == f"s3://labels/runs/{run}/round-1/jobs"
+    files = buckets.files()
+    assert set(files) == {
+        "run.json",
+        "page.liquid.html",
+        "labels.json",
+        "round-1/tasks-000.manifest",
+        "round-1/tasks-000.offsets",
+    }
+    said = json.loads(files["run.json"])
+    assert said["execution"] == ARN + "first"
+    assert said["manifest"] == manifest
+    assert said["settings"]["images_per_task"] == 20
+    assert said["rounds"] == [{"round": 1, "shards": 1, "tasks": 3, "images": 45}]
+    assert said["counts"]["lines"] == 45
+
+
+def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45) + b"oops\n")
+    first, before = group(manifest), buckets.files()
+    assert group(manifest) == first
+    assert buckets.files() == before
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])
+def test_a_second_event_for_the_same_object_costs_nothing(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45))
+    group(manifest)
+    before = buckets.files()
+    owner_is(monkeypatch, status)
+    result = group(manifest, "second")
+    assert (result["outcome"], result["owner"]) == ("already-running", ARN + "first")
+    assert buckets.files() == before
+
+
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
+def test_a_run_whose_owner_is_dead_is_taken_over(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45))
+    group(manifest)
+    owner_is(monkeypatch, status)
+    assert group(manifest, "second")["outcome"] == "ask"
+    assert json.loads(buckets.files()["run.json"])["execution"] == ARN + "second"
+
+
+@pytest.mark.parametrize(
+    ("body", "labeling", "error"),
+    [
+        (b"", None, "NoUsableLine"),
+        (b"x\n", None, "NoUsableLine"),
+        (lines(5) + b"x\n", None, "TooManyBadLines"),
+        (lines(5), b"{}", "LabelsMissing"),
+        (lines(5), b"{", "SettingsInvalid"),
+        (lines(5), b'{"labels":["a","b"],"label_attribute":"_"}', "LabelAttributeIllegal"),
+        (b"\x1f\x8b\x08\x00", None, "ManifestUnreadable"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_under_a_name(
+    buckets: Buckets, body: bytes, labeling: bytes | None, error: str
+) -> None:
+    if labeling is not None:
+        buckets.put("pets/labeling.json", labeling)
+    result = group(buckets.put("pets/may.manifest", body))
+    assert (result["outcome"], result["error"]) == ("refused", error)
+    assert result["cause"]
+    assert not [name for name in buckets.files() if name.startswith("round-")]
+
+
+def test_without_a_file_beside_it_the_stacks_default_settings_hold(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = buckets.put("birds/may.manifest", lines(5))
+    assert group(manifest)["error"] == "LabelsMissing"
+    monkeypatch.setenv("DEFAULT_SETTINGS", '{"labels": ["owl", "wren"]}')
+    assert group(manifest)["outcome"] == "ask"
+
+
+def test_a_fully_labeled_manifest_has_nothing_to_ask(buckets: Buckets) -> None:
+    result = group(buckets.put("pets/may.manifest", b'{"source-ref":"s3://b/k","label":1}\n'))
+    assert (result["outcome"], result["shards"]) == ("nothing-to-ask", 0)
