@@ -1,0 +1,47 @@
+"""prepare_task: the pre-annotation Lambda, a task of the manifest becomes what the page shows.
+
+Ground Truth and the portal call it for every task while a worker waits, so it stays light: neither
+boto3 nor the tracer is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from aws.telemetry import logger
+
+
+class Picture(msgspec.Struct, rename="kebab", omit_defaults=True):
+    """One image as the page shows it; keys that the page does not know stay behind."""
+
+    source_ref: str
+    index: int
+    prelabel: str | None = None
+    prelabel_confidence: float | None = None
+
+
+class TaskInput(msgspec.Struct):
+    """What the page reads as `task.input`."""
+
+    images: list[Picture]
+
+
+def task_input(source: str | list[Any]) -> TaskInput:
+    """Read a task's `source`: the list of its images, as text (Ground Truth's rule) or as it is.
+
+    >>> task_input('[{"source-ref": "s3://pets/7.jpg", "index": 7}]').images[0].index
+    7
+    """
+    if isinstance(source, str):
+        return TaskInput(msgspec.json.decode(source, type=list[Picture]))
+    return TaskInput(msgspec.convert(source, list[Picture]))
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer Ground Truth's pre-annotation request for one task."""
+    shown = task_input(event["dataObject"]["source"])
+    logger.debug("task prepared", images=len(shown.images))
+    return {"taskInput": msgspec.to_builtins(shown), "isHumanAnnotationRequired": True}

@@ -1,0 +1,62 @@
+"""prepare_task: what Ground Truth asks before it shows a task."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from prepare_task import handler, task_input
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+IMAGES = [
+    {"source-ref": "s3://pets/3.jpg", "index": 3},
+    {"source-ref": "s3://pets/9.jpg", "index": 9, "prelabel": "cat", "prelabel-confidence": 0.9},
+]
+
+
+def request(source: object) -> dict[str, Any]:
+    return {
+        "version": "2018-10-16",
+        "labelingJobArn": "arn:aws:sagemaker:eu-west-1:123456789012:labeling-job/pets-r1-000",
+        "dataObject": {"source": source},
+    }
+
+
+CONTEXT = SimpleNamespace(
+    function_name="prepare_task",
+    memory_limit_in_mb=128,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:prepare_task",
+    aws_request_id="0",
+)
+
+
+@pytest.mark.parametrize("source", [json.dumps(IMAGES), IMAGES], ids=["as text", "as a list"])
+def test_a_task_becomes_what_the_page_shows(source: object) -> None:
+    assert handler(request(source), CONTEXT) == {
+        "taskInput": {"images": IMAGES},
+        "isHumanAnnotationRequired": True,
+    }
+
+
+def test_keys_that_the_page_does_not_know_stay_behind() -> None:
+    source = [{"source-ref": "s3://pets/3.jpg", "index": 3, "gold": "cat"}]
+    assert msgspec.to_builtins(task_input(source)) == {"images": IMAGES[:1]}
+
+
+@pytest.mark.parametrize("source", ["no list", "[{}]", '[{"source-ref": "s3://a/b"}]'])
+def test_a_task_that_is_not_ours_fails_loudly(source: str) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        handler(request(source), CONTEXT)
+
+
+def test_importing_it_stays_light() -> None:
+    code = "import sys, prepare_task; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], cwd=FUNCTIONS, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"boto3", "botocore.client", "aws_xray_sdk", "liquid", "numpy"} & set(modules)
