@@ -7,51 +7,16 @@ as expected makes none of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aws.clients import dynamodb
+from portal.store import ABSENT, Change, Key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 REFUSED = {"ConditionalCheckFailedException", "TransactionInProgressException"}
 CANCELED = {"ConditionalCheckFailed", "TransactionConflict", "None"}
-
-
-class KeyLike(Protocol):
-    """Where an item lies."""
-
-    @property
-    def partition(self) -> str:
-        """The partition key."""
-
-    @property
-    def sort(self) -> str:
-        """The sort key."""
-
-
-class ChangeLike(Protocol):
-    """One change of one item: `put`, `add` or `delete`, if the item is as expected."""
-
-    @property
-    def kind(self) -> str:
-        """What is done."""
-
-    @property
-    def key(self) -> Any:
-        """Where."""
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """The new item, or the numbers to add."""
-
-    @property
-    def expect(self) -> Mapping[str, Any] | None:
-        """What the item must hold now; `{"": None}`: it must not be there."""
-
-    @property
-    def sets(self) -> Mapping[str, Any]:
-        """Attributes to set beside an addition."""
 
 
 def encode(value: Any) -> dict[str, Any]:
@@ -99,7 +64,7 @@ def _item(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {name: decode(value) for name, value in raw.items() if name not in {"pk", "sk"}}
 
 
-def _key(key: KeyLike) -> dict[str, Any]:
+def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key.partition}, "sk": {"S": key.sort}}
 
 
@@ -110,7 +75,7 @@ class DynamoTable:
         """Use the table of this name; nothing is asked of it yet."""
         self._name = name
 
-    def get(self, *keys: KeyLike) -> list[dict[str, Any] | None]:
+    def get(self, *keys: Key) -> list[dict[str, Any] | None]:
         """The items at the keys, as they are now, in the same order."""
         if len(keys) == 1:
             found = dynamodb().get_item(
@@ -125,8 +90,8 @@ class DynamoTable:
             )
             for raw in answer["Responses"].get(self._name, []):
                 items[(raw["pk"]["S"], raw["sk"]["S"])] = _item(raw)
-            unread: Any = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
-            rest = [*unread, *rest[100:]]
+            unread: Any = answer.get("UnprocessedKeys", {}).get(self._name)
+            rest = [*(unread["Keys"] if unread else []), *rest[100:]]
         return [items.get((key.partition, key.sort)) for key in keys]
 
     def query(
@@ -161,7 +126,7 @@ class DynamoTable:
         found = [(sort, item) for sort, item in found if sort not in {after, before}]
         return found[: limit or None]
 
-    def write(self, *changes: ChangeLike) -> bool:
+    def write(self, *changes: Change) -> bool:
         """Whether the changes were made, all of them; false: none, for one was not as expected."""
         from botocore.exceptions import ClientError
 
@@ -175,7 +140,7 @@ class DynamoTable:
             raise
         return True
 
-    def count(self, key: KeyLike, attribute: str, amount: int = 1, *, expires: int = 0) -> int:
+    def count(self, key: Key, attribute: str, amount: int = 1, *, expires: int = 0) -> int:
         """An attribute's number after `amount` was added to it; the item may go after `expires`."""
         values = {":amount": encode(amount)} | ({":expires": encode(expires)} if expires else {})
         answer = dynamodb().update_item(
@@ -189,7 +154,7 @@ class DynamoTable:
         number: int = decode(answer["Attributes"][attribute])
         return number
 
-    def _operation(self, change: ChangeLike) -> TransactWriteItemTypeDef:
+    def _operation(self, change: Change) -> TransactWriteItemTypeDef:
         names: dict[str, str] = {}
         values: dict[str, Any] = {}
 
@@ -203,7 +168,7 @@ class DynamoTable:
 
         place: dict[str, Any] = {"TableName": self._name}
         if change.expect is not None:
-            absent = "" in change.expect
+            absent = change.expect is ABSENT
             expected = ["attribute_not_exists(pk)"] if absent else terms(" = ", "e", change.expect)
             place["ConditionExpression"] = " AND ".join(expected)
         if change.kind == "add":

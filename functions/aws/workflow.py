@@ -11,7 +11,7 @@ GONE = {"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"}
 
 
 def resume(token: str, output: dict[str, Any]) -> bool:
-    """Hand the output to the state that waits; false when no state waits for this token any more."""
+    """Hand the output to the state that waits for the token; false when none does any more."""
     from botocore.exceptions import ClientError
 
     try:

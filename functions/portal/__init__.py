@@ -1,0 +1,1 @@
+"""The portal: a labeling service of our own, told what to do by Ground Truth's own job request."""

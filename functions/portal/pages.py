@@ -1,0 +1,83 @@
+"""What a worker sees of a task: its line read by byte range, prepared, rendered, made to answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from portal.jobs import OFFSET
+from portal.outside import Outside, job_arn
+from portal.records import Job
+from tiling.page import render_task
+
+CROWD = "https://assets.crowd.aws/crowd-html-elements.js"
+"""AWS's own script of crowd elements."""
+
+TAG = re.compile(rf"<script\b[^>]*\bsrc=[\"']{re.escape(CROWD)}[\"'][^>]*>\s*</script>", re.I)
+ELEMENT = re.compile(r"<(crowd-[a-z-]+)", re.I)
+
+
+class Page(NamedTuple):
+    """A rendered page, and whether it needs AWS's own script."""
+
+    html: str
+    crowd: bool
+
+
+def read_line(outside: Outside, job: Job, task: int) -> bytes:
+    """The task's line of the manifest, by two ranged reads, however long the manifest is."""
+    bounds = outside.files.read_range(job.offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
+    (start,), (end,) = OFFSET.iter_unpack(bounds)
+    return outside.files.read_range(job.manifest, start, end).strip()
+
+
+def indexes_of(line: bytes) -> set[str] | None:
+    """The pictures that a task's answer must name; nothing is known of a line in another form.
+
+    >>> sorted(indexes_of(b'{"source":"[{\\\\"index\\\\":4},{\\\\"index\\\\":24}]"}'))
+    ['24', '4']
+    """
+    try:
+        images = msgspec.json.decode(msgspec.json.decode(line)["source"])
+        return {str(image["index"]) for image in images}
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None
+
+
+def prepare(outside: Outside, job: Job, line: bytes) -> dict[str, Any] | None:
+    """What the page reads as `task.input`; nothing if the pre-annotation Lambda wants no people."""
+    record = msgspec.json.decode(line)
+    if not job.prepare:
+        return dict(record)
+    answer = outside.invoke(
+        job.prepare,
+        {
+            "version": "2018-10-16",
+            "labelingJobArn": job_arn(outside, job, job.prepare),
+            "dataObject": record,
+        },
+    )
+    if answer.get("isHumanAnnotationRequired", True) is False:
+        return None
+    return dict(answer["taskInput"])
+
+
+def render(
+    page: str, task_input: dict[str, Any], grant: Callable[[str], str], script: str, *, aws: bool
+) -> Page:
+    """The page with its answers going to the portal.
+
+    `crowd-form` is served by the stand-in `script`. A page with other crowd elements keeps
+    AWS's own script where the stack allows it (`aws`).
+    """
+    html = render_task(page, task_input, grant)
+    elements = {name.lower() for name in ELEMENT.findall(html)}
+    needs_aws = aws and bool(elements - {"crowd-form", "crowd-button"})
+    stand_in = f"<script>{script}</script>"
+    if needs_aws:
+        return Page(html, crowd=True)
+    replaced, count = TAG.subn(lambda _: stand_in, html)
+    return Page(replaced if count else stand_in + html, crowd=False)

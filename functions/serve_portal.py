@@ -1,0 +1,39 @@
+"""ServePortal: the portal's HTTP door, behind an API that has checked the worker's token."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from aws.portal import outside
+from aws.telemetry import logger, metrics
+from portal.routes import Site, respond, said
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The response; what goes wrong beyond the portal is logged and answered with "try again".
+
+    Neither the event nor its headers are ever logged: they hold the worker's token.
+    """
+    http = event["requestContext"]["http"]
+    try:
+        response = respond(outside(), site(), event)
+    except Exception:
+        logger.exception("request failed", method=http["method"], path=http["path"])
+        return said(503, {"message": "The portal cannot reach its store. Trying again."})
+    if response["statusCode"] >= 400:
+        logger.info("refused", method=http["method"], status=response["statusCode"])
+    return response
+
+
+def site() -> Site:
+    """The pages and the sign-in, as the function's environment names them."""
+    region = os.environ.get("AWS_REGION", "us-east-1")
+    return Site(
+        ui=Path(os.environ.get("UI_DIRECTORY") or "/opt"),
+        cognito=os.environ.get("COGNITO_ENDPOINT") or f"https://cognito-idp.{region}.amazonaws.com",
+        client=os.environ["USER_POOL_CLIENT_ID"],
+        region=region,
+        aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
+    )

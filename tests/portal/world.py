@@ -1,0 +1,240 @@
+"""A portal in memory: its index, its files, its clock and the two Lambdas, all in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from portal import claims, jobs
+from portal.outside import Outside
+from portal.records import Job
+from portal.routes import Site, respond
+from portal.store import MemoryTable
+from portal.submissions import Outcome, submit
+
+ROOT = Path(__file__).parent.parent.parent
+PREPARE = "arn:aws:lambda:us-east-1:123456789012:function:prepare"
+COLLECT = "arn:aws:lambda:us-east-1:123456789012:function:collect"
+HOME = "s3://labels/runs/pets-1"
+PAGE = """<!doctype html><html lang="en"><title>Pets</title>
+<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
+<crowd-form>{% for image in task.input.images %}
+<img alt="" src="{{ image.source-ref | grant_read_access }}">
+<input type="radio" name="{{ image.index }}" value="cat">{% endfor %}</crowd-form></html>"""
+
+
+class MemoryFiles:
+    """Objects in a dictionary, with S3's promise that one name is created once."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.reads = 0
+
+    def read(self, uri: str) -> bytes:
+        self.reads += 1
+        return self.objects[uri]
+
+    def read_range(self, uri: str, start: int, end: int) -> bytes:
+        self.reads += 1
+        return self.objects[uri][start:end]
+
+    def chunks(self, uri: str) -> Iterator[bytes]:
+        data = BytesIO(self.objects[uri])
+        while piece := data.read(7):  # lines cross the pieces
+            yield piece
+
+    def lines(self, uri: str) -> Iterator[bytes]:
+        yield from self.objects[uri].split(b"\n")[: self.objects[uri].count(b"\n")]
+
+    def size(self, uri: str) -> int | None:
+        return len(self.objects[uri]) if uri in self.objects else None
+
+    def write(self, uri: str, data: bytes) -> None:
+        self.objects[uri] = data
+
+    def create(self, uri: str, data: bytes) -> bool:
+        return self.objects.setdefault(uri, data) is data
+
+    @contextmanager
+    def writer(self, uri: str) -> Iterator[BytesIO]:
+        file = BytesIO()
+        yield file
+        self.objects[uri] = file.getvalue()
+
+    def uris(self, prefix: str) -> Iterator[str]:
+        yield from sorted(uri for uri in self.objects if uri.startswith(prefix))
+
+    def signed_url(self, uri: str, seconds: int) -> str:
+        return f"https://pictures.test/{uri.removeprefix('s3://')}?seconds={seconds}&sig=1"
+
+
+@dataclass
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    now: float = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class World:
+    """The portal and all around it, with the moves that tests make."""
+
+    files: MemoryFiles = field(default_factory=MemoryFiles)
+    clock: Clock = field(default_factory=Clock)
+    table: Any = field(default_factory=MemoryTable)
+    resumed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    kept_from_people: set[int] = field(default_factory=set)
+
+    @property
+    def outside(self) -> Outside:
+        return Outside(self.table, self.files, self.clock, self.invoke, self.resume)
+
+    @property
+    def site(self) -> Site:
+        return Site(ROOT / "ui", "https://cognito.test", "client", "us-east-1")
+
+    def invoke(self, arn: str, event: dict[str, Any]) -> Any:
+        if arn == PREPARE:
+            images = json.loads(event["dataObject"]["source"])
+            wanted = images[0]["index"] not in self.kept_from_people
+            return {"taskInput": {"images": images}, "isHumanAnnotationRequired": wanted}
+        entries = json.loads(self.files.read(event["payload"]["s3Uri"]))
+        return [
+            {
+                "datasetObjectId": entry["datasetObjectId"],
+                "consolidatedAnnotation": {
+                    "content": {
+                        event["labelAttributeName"]: {
+                            "responses": [
+                                {
+                                    "workerId": a["workerId"],
+                                    "annotation": json.loads(a["annotationData"]["content"]),
+                                }
+                                for a in entry["annotations"]
+                            ]
+                        }
+                    }
+                },
+            }
+            for entry in entries
+        ]
+
+    def resume(self, token: str, output: dict[str, Any]) -> bool:
+        self.resumed.append((token, output))
+        return True
+
+    def request(
+        self, tasks: int, workers: int = 2, name: str = "pets-1-r1-000", **tags: str
+    ) -> Any:
+        """A CreateLabelingJob request over so many tasks of two images each, its files written."""
+        manifest = f"{HOME}/round-1/tasks-000.manifest"
+        lines = []
+        for task in range(tasks):
+            images = [
+                {"source-ref": f"s3://pets/{task + side * tasks}.jpg", "index": task + side * tasks}
+                for side in range(2)
+            ]
+            lines.append(json.dumps({"source": json.dumps(images)}) + "\n")
+        self.files.write(manifest, "".join(lines).encode())
+        self.files.write(f"{HOME}/page.liquid.html", PAGE.encode())
+        labels = {"labels": [{"label": label} for label in ("cat", "dog", "cannot see")]}
+        self.files.write(f"{HOME}/labels.json", json.dumps(labels).encode())
+        return {
+            "LabelingJobName": name,
+            "LabelAttributeName": "label",
+            "InputConfig": {"DataSource": {"S3DataSource": {"ManifestS3Uri": manifest}}},
+            "OutputConfig": {"S3OutputPath": f"{HOME}/round-1/jobs"},
+            "RoleArn": "arn:aws:iam::000000000000:role/portal",
+            "LabelCategoryConfigS3Uri": f"{HOME}/labels.json",
+            "HumanTaskConfig": {
+                "WorkteamArn": "arn:aws:sagemaker:x:000000000000:workteam/private-crowd/portal",
+                "UiConfig": {"UiTemplateS3Uri": f"{HOME}/page.liquid.html"},
+                "PreHumanTaskLambdaArn": PREPARE,
+                "TaskTitle": "Cat or dog?",
+                "TaskDescription": "Say what each picture shows.",
+                "NumberOfHumanWorkersPerDataObject": workers,
+                "TaskTimeLimitInSeconds": 1800,
+                "TaskAvailabilityLifetimeInSeconds": 864_000,
+                "AnnotationConsolidationConfig": {"AnnotationConsolidationLambdaArn": COLLECT},
+            },
+            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        }
+
+    def open(self, tasks: int, workers: int = 2, token: str = "token", **tags: str) -> Job:
+        return jobs.open_job(self.outside, self.request(tasks, workers, **tags), token)
+
+    def claim(self, job: Job, worker: str, *showing: int) -> int | None:
+        """The task that the worker is given now."""
+        claimed = claims.claim(self.outside, self.again(job), worker, showing)
+        return None if claimed is None else claimed.task
+
+    def take(self, job: Job, worker: str, *showing: int) -> int:
+        """The task that the worker is given now; there must be one."""
+        task = self.claim(job, worker, *showing)
+        assert task is not None
+        return task
+
+    def again(self, job: Job) -> Job:
+        """The job as it stands now."""
+        return claims.enter(self.outside, job.name, "nobody", [job.team])
+
+    def answer(self, job: Job, worker: str, task: int, label: str = "cat") -> Outcome:
+        """What the portal says to the worker's answer, the same label for both images."""
+        content = answer_of(job, task, label)
+        return submit(self.outside, self.again(job), worker, task, content)
+
+    def work(self, job: Job, worker: str, label: str = "cat") -> list[int]:
+        """The tasks that the worker answers until there is none for him."""
+        done = []
+        while (task := self.claim(job, worker)) is not None:
+            self.clock.wait(10)
+            assert self.answer(job, worker, task, label) == "saved"
+            done.append(task)
+            if self.again(job).status != "Open":
+                break
+        return done
+
+    def stored(self, job: Job) -> dict[tuple[int, str], Any]:
+        """The answers in S3, by task and worker."""
+        found = {}
+        for uri in self.files.uris(job.responses):
+            task, worker = uri.removeprefix(job.responses).removesuffix(".json").split("/")
+            found[int(task), worker] = json.loads(self.files.read(uri))["answers"][0]
+        return found
+
+    def ask(
+        self, method: str, path: str, worker: str = "ann", body: Any = None, groups: str = "[]"
+    ) -> tuple[int, Any]:
+        """The status and the content of the portal's response to a worker's HTTP request."""
+        event: dict[str, Any] = {
+            "version": "2.0",
+            "rawPath": path,
+            "requestContext": {"stage": "$default", "http": {"method": method, "path": path}},
+        }
+        if worker:
+            jwt = {"claims": {"sub": worker, "cognito:groups": groups}}
+            event["requestContext"]["authorizer"] = {"jwt": jwt}
+        if body is not None:
+            event["body"] = body if isinstance(body, str) else json.dumps(body)
+        response = respond(self.outside, self.site, event)
+        self.headers = response["headers"]
+        text = response.get("body", "")
+        is_json = response["headers"].get("content-type") == "application/json"
+        return response["statusCode"], json.loads(text) if is_json else text
+
+
+def answer_of(job: Job, task: int, label: str = "cat") -> dict[str, Any]:
+    """An answer as the page sends it."""
+    choices = {choice: choice == label for choice in job.choices}
+    return {str(task): choices, str(task + job.tasks): choices, "meta": "{}"}
