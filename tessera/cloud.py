@@ -67,3 +67,10 @@ class Cloud:
         if self.endpoint:
             return f"{self.endpoint}/_aws/execute-api/{self.outputs['PortalApiId']}/"
         return self.outputs["Portal"].rstrip("/") + "/"
+
+    @property
+    def cognito_url(self) -> str:
+        """Where workers sign in."""
+        if self.endpoint:
+            return self.endpoint
+        return str(self.client("cognito-idp").meta.endpoint_url)

@@ -1,4 +1,4 @@
-"""Workers on the portal: people added to its pool, and simulated ones who answer by its HTTP door."""
+"""Workers on the portal: accounts in its pool, and simulated workers who answer by its HTTP door."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import json
 import random
 import secrets
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tessera.cloud import Cloud
+
+PAUSE = 0.5
+"""Seconds a simulated worker waits before it looks for new work again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,125 @@ class Account:
 def add_worker(cloud: Cloud, email: str) -> Account:
     """Make the worker, or give the one that is there a new password."""
     users, pool = cloud.client("cognito-idp"), cloud.outputs["WorkerPoolId"]
-    password = f"Tessera1{secrets.token_urlsafe(9)}"
+    password = f"Tessera1-{secrets.token_urlsafe(9)}"
     try:
         users.admin_create_user(UserPoolId=pool, Username=email, MessageAction="SUPPRESS")
     except users.exceptions.UsernameExistsException:
-        pass
+        pass  # a worker of an earlier run
     users.admin_set_user_password(
         UserPoolId=pool, Username=email, Password=password, Permanent=True
     )
     return Account(email, password)
+
+
+class PageReader(HTMLParser):
+    """Reads what a worker sees on a page: each picture's address, under the name of its radios."""
+
+    def __init__(self) -> None:
+        """Start with an empty page."""
+        super().__init__()
+        self.pictures: dict[str, str] = {}
+        self.choices: dict[str, list[str]] = {}
+        self._picture = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take in a picture, or one of the radios under it."""
+        attributes = dict(attrs)
+        if tag == "img":
+            self._picture = attributes.get("src") or ""
+        elif tag == "input" and attributes.get("type") == "radio":
+            name = attributes["name"] or ""
+            self.pictures.setdefault(name, self._picture)
+            self.choices.setdefault(name, []).append(attributes["value"] or "")
+
+
+@dataclass
+class SimulatedWorker:
+    """A worker who knows the truth and errs on some images, at random but reproducibly.
+
+    What it says of an image depends on `seed` and the image alone, not on the order of the pages.
+    """
+
+    account: Account
+    portal: str
+    truth: Mapping[str, str]
+    labels: tuple[str, ...]
+    error_rate: float
+    seed: str
+    cognito: str = ""
+    client_id: str = ""
+    answered: int = 0
+    _token: str = field(default="", repr=False)
+
+    def work(self, finished: threading.Event) -> None:
+        """Answer every page of every open job that the portal gives, until `finished` is set."""
+        self._token = self._sign_in()
+        while not finished.is_set():
+            if not any([self._answer_next(job["job"]) for job in self._get("jobs")["jobs"]]):
+                finished.wait(PAUSE)
+
+    def _answer_next(self, job: str) -> bool:
+        """Answer one page of the job; false if there is none for this worker now."""
+        try:
+            claim = self._request("POST", f"jobs/{job}/claims", {})
+            if not claim:
+                return False
+            self._request("PUT", f"jobs/{job}/tasks/{claim['task']}/answer", self.look(claim["page"]))
+        except urllib.error.HTTPError as error:
+            if error.code in {404, 409, 410}:  # the job was closed meanwhile
+                return False
+            raise
+        self.answered += 1
+        return True
+
+    def look(self, page: str) -> dict[str, dict[str, bool]]:
+        """What this worker says of the pictures on a page, in the shape of the page's form."""
+        reader = PageReader()
+        reader.feed(page)
+        return {
+            name: {choice: choice == self._say(address) for choice in reader.choices[name]}
+            for name, address in reader.pictures.items()
+        }
+
+    def _say(self, address: str) -> str:
+        name = unquote(urlsplit(address).path).rpartition("/")[2]
+        truth = self.truth[name]
+        chance = random.Random(f"{self.seed}/{name}")
+        if chance.random() >= self.error_rate:
+            return truth
+        return chance.choice([label for label in self.labels if label != truth])
+
+    def _sign_in(self) -> str:
+        """The id token that the portal's page would get for this account."""
+        body = {
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "ClientId": self.client_id,
+            "AuthParameters": {
+                "USERNAME": self.account.email,
+                "PASSWORD": self.account.password,
+            },
+        }
+        request = urllib.request.Request(
+            self.cognito,
+            json.dumps(body).encode(),
+            {
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return str(json.load(answer)["AuthenticationResult"]["IdToken"])
+
+    def _get(self, path: str) -> Any:
+        return self._request("GET", path)
+
+    def _request(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            self.portal + path,
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            content = answer.read()
+            return json.loads(content) if content else None

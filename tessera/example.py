@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tessera.cloud import Cloud
-from tessera.crowd import add_worker
+from tessera.crowd import SimulatedWorker, add_worker
 from tessera.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch, follow
 from tessera.stack import ROOT, LocalStack
 
@@ -94,6 +94,8 @@ def run(
             labels=tuple(example.settings["labels"]),
             error_rate=error_rate,
             seed=f"{seed}-{number}",
+            cognito=cloud.cognito_url,
+            client_id=cloud.outputs["WorkerPoolClientId"],
         )
         for number in range(workers)
     ]

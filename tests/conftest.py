@@ -1,0 +1,33 @@
+"""What all tests share: no test reaches AWS, and one local stack for those that ask for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tessera.stack import CREDENTIALS, LocalStack, free_port
+
+# Before any handler is imported: Powertools reads its switches at import.
+os.environ |= CREDENTIALS | {
+    "POWERTOOLS_TRACE_DISABLED": "1",
+    "POWERTOOLS_METRICS_NAMESPACE": "Tessera",
+    "POWERTOOLS_SERVICE_NAME": "tessera",
+    "POWERTOOLS_DEV": "0",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+os.environ.pop("AWS_PROFILE", None)
+os.environ.pop("AWS_ENDPOINT_URL", None)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The embedded AWS with Tessera deployed to it, for the whole test session."""
+    local = LocalStack(tmp_path_factory.mktemp("stack"), free_port())
+    local.start()
+    try:
+        local.deploy()
+        yield local
+    finally:
+        local.stop()
