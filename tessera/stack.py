@@ -117,6 +117,7 @@ class LocalStack:
                 env=environment,
                 start_new_session=True,  # outlives this command, and Ctrl-C is not its business
             )
+        _children[process.pid] = process
         self._pid_file.write_text(str(process.pid))
         for _ in _every(0.1, seconds=60):
             if self.is_up():
@@ -206,12 +207,13 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""What this process itself has started: a child that ended stays alive until it is asked for."""
+
+
 def _is_alive(pid: int) -> bool:
-    try:
-        if os.waitpid(pid, os.WNOHANG) != (0, 0):
-            return False  # a child of this process, and it has ended
-    except ChildProcessError:
-        pass  # started by another command
+    if child := _children.get(pid):
+        return child.poll() is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

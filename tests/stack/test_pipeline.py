@@ -1,0 +1,178 @@
+"""From a dropped manifest to a training manifest, on the local stack, with nothing in between replaced."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tessera.cloud import Cloud
+from tessera.crowd import SimulatedWorker, add_worker
+from tessera.example import EXAMPLE, Example
+from tessera.runs import Ending, bucket_of, drop, ending, execution_of, follow
+from tessera.stack import LocalStack
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+EXAMPLE_SETTINGS = Example(EXAMPLE).settings | {"answers_per_image": 1, "max_answers": 1}
+TRUTH = Example(EXAMPLE).truth
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended, with the files of its folder."""
+
+    end: Ending
+    states: list[str]
+    files: dict[str, bytes]
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.files[name].splitlines()]
+
+
+@contextmanager
+def workers(cloud: Cloud, count: int, error_rate: float = 0.0) -> Iterator[None]:
+    """Simulated workers who label whatever is open, as long as the block lasts."""
+    finished = threading.Event()
+    crowd = [
+        SimulatedWorker(
+            add_worker(cloud, f"pipeline-{number}@example.com"),
+            cloud.portal_url,
+            truth=TRUTH,
+            labels=tuple(EXAMPLE_SETTINGS["labels"]),
+            error_rate=error_rate,
+            seed=str(number),
+            cognito=cloud.cognito_url,
+            client_id=cloud.outputs["WorkerPoolClientId"],
+        )
+        for number in range(count)
+    ]
+    threads = [threading.Thread(target=worker.work, args=(finished,)) for worker in crowd]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        for thread in threads:
+            thread.join()
+
+
+def run_to_the_end(cloud: Cloud, name: str, manifest: bytes, **settings: Any) -> Run:
+    """Drop a manifest, wait until its execution has ended, read its folder."""
+    text = json.dumps(EXAMPLE_SETTINGS | settings).encode()
+    key = drop(cloud, manifest, project=f"test-{name}", name=name, settings=text)
+    execution = execution_of(cloud, key)
+    states = list(follow(cloud, execution))
+    end = ending(cloud, execution)
+    files = {}
+    if home := end.output.get("home"):
+        s3, bucket = cloud.client("s3"), bucket_of(home)
+        prefix = home.removeprefix(f"s3://{bucket}/")
+        for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
+            body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            files[entry["Key"].removeprefix(prefix)] = body
+    return Run(end, states, files)
+
+
+def example_lines(count: int) -> list[bytes]:
+    return Example(EXAMPLE).manifest("tessera-inbox", count).splitlines()
+
+
+@pytest.fixture(scope="module")
+def cloud(stack: LocalStack) -> Cloud:
+    Example(EXAMPLE).upload_images(stack.cloud)
+    return stack.cloud
+
+
+def test_each_line_of_a_manifest_becomes_one_line_of_the_training_manifest_in_order(
+    cloud: Cloud,
+) -> None:
+    lines = example_lines(60)
+    with workers(cloud, 3):
+        run = run_to_the_end(cloud, "plain", b"\n".join(lines) + b"\n", answers_per_image=2, max_answers=2)
+    assert run.end.status == "SUCCEEDED", run.end
+    trained = run.lines("training.manifest")
+    assert [line["source-ref"] for line in trained] == [
+        json.loads(line)["source-ref"] for line in lines
+    ]
+    for line in trained:
+        name = line["source-ref"].rpartition("/")[2]
+        metadata = line["digit-metadata"]
+        assert line["digit"] == int(TRUTH[name])
+        assert metadata["class-name"] == TRUTH[name]
+        assert 0 < metadata["confidence"] < 1
+        assert metadata["human-annotated"] == "yes"
+        assert metadata["type"] == "groundtruth/image-classification"
+        assert "T" in metadata["creation-date"]
+        assert metadata["job-name"].startswith("labeling-job/")
+
+
+FAULTS: list[tuple[str, bytes]] = [
+    ("bad JSON", b'{"source-ref": "s3://tessera-inbox/images/x.png"'),
+    ("no object", b'["s3://tessera-inbox/images/x.png"]'),
+    ("no source-ref", b'{"source": "s3://tessera-inbox/images/x.png"}'),
+    ("source-ref is a number", b'{"source-ref": 7}'),
+    ("source-ref is null", b'{"source-ref": null}'),
+    ("not S3", b'{"source-ref": "https://example.com/x.png"}'),
+    ("no key", b'{"source-ref": "s3://tessera-inbox"}'),
+    ("empty", b""),
+    ("spaces only", b"   "),
+    ("50,000 characters", b'{"source-ref": "s3://tessera-inbox/' + b"x" * 50_000 + b'"}'),
+    ("100,001 characters", b'{"source-ref": "s3://b/k", "note": "' + b"x" * 100_001 + b'"}'),
+    ("Latin-1", b'{"source-ref": "s3://tessera-inbox/caf\xe9.png"}'),
+    ("UTF-16", '{"source-ref": "s3://b/k.png"}'.encode("utf-16-le").replace(b"\n", b"")),
+    ("a NUL", b'{"source-ref": "s3://tessera-inbox/\x00.png"}'),
+    ("two objects", b'{"source-ref": "s3://b/1.png"}{"source-ref": "s3://b/2.png"}'),
+    ("a CSV row", b"s3://tessera-inbox/images/x.png,7"),
+    ("unknown prelabel", b'{"source-ref": "s3://b/k.png", "prelabel": "eleven"}'),
+    ("unknown gold", b'{"source-ref": "s3://b/k.png", "gold": "eleven"}'),
+    ("nested 10,000 deep", b'{"source-ref": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"),
+]
+
+
+def test_every_faulty_line_is_named_with_its_reason_and_the_others_are_labeled(
+    cloud: Cloud,
+) -> None:
+    lines = example_lines(200)
+    places = {10 * number + 3: fault for number, (_, fault) in enumerate(FAULTS)}
+    for place, fault in places.items():
+        lines[place] = fault
+    twin, original = 196, 5
+    lines[twin] = lines[original]  # the same image again is no fault: asked once, labeled twice
+    with workers(cloud, 3):
+        run = run_to_the_end(cloud, "faults", b"\n".join(lines) + b"\n")
+    assert run.end.status == "SUCCEEDED", run.end
+    rejected = run.lines("rejected.jsonl")
+    assert [entry["line"] for entry in rejected] == [place + 1 for place in places]
+    for entry in rejected:
+        assert entry["reason"]
+        assert len(entry["content"]) <= 2_000
+    trained = run.lines("training.manifest")
+    assert len(trained) == len(lines) - len(places)
+    assert trained[-4]["digit-metadata"]["class-name"] == TRUTH["005.png"]
+    output = run.end.output
+    assert (output["images"], output["rejected"]) == (len(lines), len(places))
+    assert output["labeled"] + output["unlabeled"] + output["rejected"] == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "manifest", "error"),
+    [
+        ("nothing", b"", "NoUsableLine"),
+        ("only-faults", b"\n".join(fault for _, fault in FAULTS), "NoUsableLine"),
+        ("mostly-faults", b"\n".join([*example_lines(10), *[b"?"] * 10]), "TooManyBadLines"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_fails_by_name_before_a_job_is_opened(
+    cloud: Cloud, name: str, manifest: bytes, error: str
+) -> None:
+    run = run_to_the_end(cloud, name, manifest)
+    assert (run.end.status, run.end.error) == ("FAILED", error)
+    assert run.end.cause
+    assert "LabelShards" not in run.states
