@@ -17,6 +17,7 @@ CROWD = "https://assets.crowd.aws/crowd-html-elements.js"
 """AWS's own script of crowd elements."""
 
 TAG = re.compile(rf"<script\b[^>]*\bsrc=[\"']{re.escape(CROWD)}[\"'][^>]*>\s*</script>", re.I)
+HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.I)
 ELEMENT = re.compile(r"<(crowd-[a-z-]+)", re.I)
 
 
@@ -66,18 +67,29 @@ def prepare(outside: Outside, job: Job, line: bytes) -> dict[str, Any] | None:
 
 
 def render(
-    page: str, task_input: dict[str, Any], grant: Callable[[str], str], script: str, *, aws: bool
+    page: str,
+    task_input: dict[str, Any],
+    grant: Callable[[str], str],
+    *,
+    stand_in: str,
+    bridge: str,
+    aws: bool,
 ) -> Page:
     """The page with its answers going to the portal.
 
-    `crowd-form` is served by the stand-in `script`. A page with other crowd elements keeps
-    AWS's own script where the stack allows it (`aws`).
+    `bridge` joins it to the portal around it; `stand_in` serves `crowd-form`. A page with other
+    crowd elements keeps AWS's own script where the stack allows it (`aws`).
     """
     html = render_task(page, task_input, grant)
     elements = {name.lower() for name in ELEMENT.findall(html)}
     needs_aws = aws and bool(elements - {"crowd-form", "crowd-button"})
-    stand_in = f"<script>{script}</script>"
     if needs_aws:
-        return Page(html, crowd=True)
-    replaced, count = TAG.subn(lambda _: stand_in, html)
-    return Page(replaced if count else stand_in + html, crowd=False)
+        return Page(_inserted(html, bridge), crowd=True)
+    return Page(_inserted(TAG.sub("", html), stand_in + bridge), crowd=False)
+
+
+def _inserted(html: str, script: str) -> str:
+    """The page with a script before its own."""
+    own = "<script>" + script.replace("</script", r"<\/script") + "</script>"
+    at = HEAD.search(html)
+    return html[: at.end()] + own + html[at.end() :] if at else own + html

@@ -299,9 +299,14 @@ def _render(
     def grant(uri: str) -> str:
         return outside.files.signed_url(uri, seconds) if uri.startswith("s3://") else uri
 
-    script = read_file(site.ui / "crowd-form.js")
-    template = _template(outside.files.read, job.page)
-    return pages.render(template, task_input, grant, script, aws=site.aws_crowd)
+    return pages.render(
+        _template(outside.files.read, job.page),
+        task_input,
+        grant,
+        stand_in=read_file(site.ui / "crowd-form.js"),
+        bridge=read_file(site.ui / "portal" / "page.js"),
+        aws=site.aws_crowd,
+    )
 
 
 @lru_cache(maxsize=8)

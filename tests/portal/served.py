@@ -1,0 +1,241 @@
+"""The portal on the local stack: a job opened straight away, and workers who ask over HTTP."""
+
+from __future__ import annotations
+
+import json
+import struct
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tessera.cloud import Cloud
+from tessera.crowd import Account, add_worker
+from tiling.page import build_page
+from tiling.settings import read_settings, write_settings
+
+ROOT = Path(__file__).parent.parent.parent
+LABELS = ("cat", "dog")
+QUESTION = "Cat or dog?"
+
+
+@dataclass
+class Worker:
+    """A signed-in worker who talks to the portal as its page does."""
+
+    portal: str
+    token: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """The status and the content of the response."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        request = urllib.request.Request(self.portal + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                status, text, self.headers = response.status, response.read(), response.headers
+        except urllib.error.HTTPError as error:
+            status, text, self.headers = error.code, error.read(), dict(error.headers)
+        is_json = self.headers.get("Content-Type", "").startswith("application/json")
+        return status, json.loads(text) if is_json and text else text.decode()
+
+
+@dataclass
+class Served:
+    """A deployed portal, with what a test needs to put jobs and people into it."""
+
+    cloud: Cloud
+
+    @cached_property
+    def s3(self) -> Any:
+        """The client of S3 there."""
+        return self.cloud.client("s3")
+
+    @property
+    def bucket(self) -> str:
+        """The labels bucket."""
+        return self.cloud.outputs["Labels"].removeprefix("s3://").partition("/")[0]
+
+    @property
+    def inbox(self) -> str:
+        """The inbox bucket."""
+        return self.cloud.outputs["Inbox"].removeprefix("s3://").partition("/")[0]
+
+    def function(self, name: str) -> str:
+        """The ARN of a function by its name in the template."""
+        found = self.cloud.client("cloudformation").describe_stack_resource(
+            StackName=self.cloud.stack_name, LogicalResourceId=name
+        )
+        physical = found["StackResourceDetail"]["PhysicalResourceId"]
+        described = self.cloud.client("lambda").get_function(FunctionName=physical)
+        return str(described["Configuration"]["FunctionArn"])
+
+    def call(self, function: str, event: dict[str, Any]) -> Any:
+        """What a function of the stack answers."""
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.function(function), Payload=json.dumps(event).encode()
+        )
+        content = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, content
+        return content
+
+    def request(
+        self,
+        name: str,
+        tasks: int,
+        workers: int = 2,
+        images: int = 20,
+        minutes: int = 30,
+        **tags: str,
+    ) -> dict[str, Any]:
+        """A job's request, with its tasks, page and labels written to the bucket."""
+        home = f"runs/{name}"
+        settings = read_settings(
+            json.dumps(
+                {"labels": LABELS, "question": QUESTION, "instructions": "Name the animal."}
+            ).encode()
+        )
+        template = (ROOT / "ui" / "tiles.liquid.html").read_text()
+        labels = {"labels": [{"label": choice} for choice in settings.choices]}
+        manifest, offsets = bytearray(), [0]
+        for task in range(tasks):
+            shown = [
+                {
+                    "source-ref": f"s3://{self.inbox}/pictures/{(task + side * tasks) % 20}.svg",
+                    "index": task + side * tasks,
+                }
+                for side in range(images)
+            ]
+            manifest += json.dumps({"source": json.dumps(shown)}).encode() + b"\n"
+            offsets.append(len(manifest))
+        self._put(f"{home}/round-1/tasks-000.manifest", bytes(manifest))
+        self._put(f"{home}/round-1/tasks-000.offsets", struct.pack(f"<{len(offsets)}Q", *offsets))
+        self._put(f"{home}/page.liquid.html", build_page(template, settings).encode())
+        self._put(f"{home}/labels.json", json.dumps(labels).encode())
+        self._put(f"{home}/settings.json", write_settings(settings))
+        return {
+            "LabelingJobName": name,
+            "LabelAttributeName": "label",
+            "InputConfig": {
+                "DataSource": {
+                    "S3DataSource": {
+                        "ManifestS3Uri": f"s3://{self.bucket}/{home}/round-1/tasks-000.manifest"
+                    }
+                }
+            },
+            "OutputConfig": {"S3OutputPath": f"s3://{self.bucket}/{home}/round-1/jobs"},
+            "RoleArn": "arn:aws:iam::000000000000:role/portal",
+            "LabelCategoryConfigS3Uri": f"s3://{self.bucket}/{home}/labels.json",
+            "HumanTaskConfig": {
+                "WorkteamArn": "arn:aws:sagemaker:x:000000000000:workteam/private-crowd/portal",
+                "UiConfig": {"UiTemplateS3Uri": f"s3://{self.bucket}/{home}/page.liquid.html"},
+                "PreHumanTaskLambdaArn": self.function("PrepareTaskFunction"),
+                "TaskTitle": QUESTION,
+                "TaskDescription": f"{QUESTION} Each page shows up to {images} images.",
+                "NumberOfHumanWorkersPerDataObject": workers,
+                "TaskTimeLimitInSeconds": minutes * 60,
+                "TaskAvailabilityLifetimeInSeconds": 864_000,
+                "AnnotationConsolidationConfig": {
+                    "AnnotationConsolidationLambdaArn": self.function("CollectAnswersFunction")
+                },
+            },
+            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        }
+
+    def _put(self, key: str, data: bytes) -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def draw_pictures(self) -> None:
+        """Put twenty pictures that can be told apart into the inbox."""
+        for number in range(20):
+            cat = number % 2
+            color, ears = (
+                ("#d9a066", "M20 30l8-22 14 16zM80 30L72 8 58 24z")
+                if cat
+                else ("#8d6e63", "M16 34q-10 30 4 40l8-40zM84 34q10 30-4 40l-8-40z")
+            )
+            svg = (
+                '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240" '
+                f'viewBox="0 0 100 100"><rect width="100" height="100" fill="hsl({number * 18} 40% 88%)"/>'
+                f'<path fill="{color}" d="{ears}"/><circle cx="50" cy="52" r="32" fill="{color}"/>'
+                '<circle cx="39" cy="46" r="4"/><circle cx="61" cy="46" r="4"/>'
+                '<path d="M44 60h12l-6 7z"/></svg>'
+            )
+            self.s3.put_object(
+                Bucket=self.inbox,
+                Key=f"pictures/{number}.svg",
+                Body=svg.encode(),
+                ContentType="image/svg+xml",
+            )
+
+    def open(self, name: str, tasks: int, **options: Any) -> dict[str, Any]:
+        """Open a job of so many tasks; its request."""
+        request = self.request(name, tasks, **options)
+        self.call("OpenJobFunction", {"request": request})
+        return request
+
+    def account(self, name: str, *groups: str) -> Account:
+        """An account of the pool, a member of the groups."""
+        account = add_worker(self.cloud, f"{name}@example.org")
+        users, pool = self.cloud.client("cognito-idp"), self.cloud.outputs["WorkerPoolId"]
+        for group in groups:
+            try:
+                users.create_group(UserPoolId=pool, GroupName=group)
+            except users.exceptions.GroupExistsException:
+                pass
+            users.admin_add_user_to_group(UserPoolId=pool, Username=account.email, GroupName=group)
+        return account
+
+    def sign_in(self, account: Account, kind: str = "IdToken") -> Worker:
+        """The worker of the account, signed in."""
+        result = self.cognito(
+            "InitiateAuth",
+            {
+                "AuthFlow": "USER_PASSWORD_AUTH",
+                "AuthParameters": {"USERNAME": account.email, "PASSWORD": account.password},
+            },
+        )
+        return Worker(self.cloud.portal_url, result["AuthenticationResult"][kind])
+
+    def cognito(self, action: str, content: dict[str, Any]) -> Any:
+        """What Cognito answers to the browser's own request."""
+        client = self.cloud.outputs["WorkerPoolClientId"]
+        request = urllib.request.Request(
+            self.cloud.cognito_url,
+            json.dumps({"ClientId": client} | content).encode(),
+            {
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": f"AWSCognitoIdentityProviderService.{action}",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def worker(self, name: str, *groups: str) -> Worker:
+        """A signed-in worker of this name."""
+        return self.sign_in(self.account(name, *groups))
+
+    def answers(self, request: dict[str, Any]) -> dict[tuple[int, str], Any]:
+        """The answers in S3, by task and worker."""
+        name = request["LabelingJobName"]
+        output = request["OutputConfig"]["S3OutputPath"].removeprefix(f"s3://{self.bucket}/")
+        prefix = f"{output}/{name}/annotations/worker-response/iteration-1/"
+        found = {}
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                task, worker = entry["Key"].removeprefix(prefix).removesuffix(".json").split("/")
+                body = self.s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read()
+                found[int(task), worker] = json.loads(body)["answers"][0]
+        return found
+
+
+def answer_of(task: int, tasks: int, images: int = 20, label: str = "cat") -> dict[str, Any]:
+    """An answer to a task as the page sends it."""
+    choices = {choice: choice == label for choice in (*LABELS, "cannot see")}
+    return {str(task + side * tasks): choices for side in range(images)} | {"meta": "{}"}

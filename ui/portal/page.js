@@ -1,0 +1,21 @@
+/* Joins a worker's page to the portal around it: says that somebody is at work, and takes the
+ * keyboard when the page, fetched ahead and out of sight until then, is shown. */
+(() => {
+  "use strict";
+  let said = 0;
+  for (const kind of ["keydown", "pointerdown", "wheel", "touchmove"]) {
+    addEventListener(kind, () => {
+      if (Date.now() - said < 10_000) return;
+      said = Date.now();
+      parent.postMessage({ tessera: "active" }, "*");
+    }, { capture: true, passive: true });
+  }
+  addEventListener("message", event => {
+    if (event.source !== parent || event.data?.tessera !== "show") return;
+    const first = ["[autofocus]", "main [tabindex='0']", "[tabindex='0']", "input:not([type=hidden])", "button"]
+      .map(selector => document.querySelector(selector)).find(Boolean);
+    dispatchEvent(new Event("resize")); // what was laid out unseen is laid out again
+    first?.focus({ preventScroll: true });
+  });
+  document.addEventListener("DOMContentLoaded", () => parent.postMessage({ tessera: "ready" }, "*"));
+})();

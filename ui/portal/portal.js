@@ -1,0 +1,471 @@
+/* The portal: sign in, choose a job, page after page.
+ *
+ * The token lives in this document (and in sessionStorage, so that a reload keeps it), never in a
+ * URL. A requester's page runs in a sandboxed frame and reaches this one by messages alone: an
+ * answer, or a sign that somebody is at work. Answers go into an outbox that survives a reload and
+ * waits for the network; a page leaves for good when the portal has said what became of it. */
+"use strict";
+(() => {
+const one = selector => document.querySelector(selector);
+const settings = document.documentElement.dataset;
+const make = (name, text = "", attributes = {}) => {
+  const element = Object.assign(document.createElement(name), { textContent: text });
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+};
+const pause = ms => new Promise(done => {
+  setTimeout(done, ms);
+  addEventListener("online", done, { once: true });
+});
+const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+// ---- What survives a reload: the session and the answers not yet sent ----
+const kept = {
+  get(name, otherwise) {
+    try { return JSON.parse(sessionStorage.getItem(name)) ?? otherwise; } catch { return otherwise; }
+  },
+  set(name, value) {
+    try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* then a reload forgets */ }
+  },
+};
+let session = kept.get("session", null); // { id, refresh, until, name }
+const outbox = kept.get("outbox", []); // [{ job, task, answer }]
+
+function note(text = "", kind = "") {
+  const element = one("#note");
+  element.textContent = text;
+  element.className = kind;
+}
+
+// ---- Signing in, at Cognito itself ----
+async function cognito(action, content) {
+  const response = await fetch(`${settings.cognito}/`, {
+    method: "POST",
+    headers: { "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": `AWSCognitoIdentityProviderService.${action}` },
+    body: JSON.stringify({ ClientId: settings.client, ...content }),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw Object.assign(new Error(answer.message), { refused: response.status < 500, kind: answer.__type });
+  return answer;
+}
+
+function admit(result, name) {
+  session = { id: result.IdToken, refresh: result.RefreshToken ?? session?.refresh, until: Date.now() + result.ExpiresIn * 1000, name };
+  kept.set("session", session);
+}
+
+/** The challenge that Cognito answers with, or nothing when the worker is in. */
+async function signIn(name, password) {
+  const answer = await cognito("InitiateAuth", { AuthFlow: "USER_PASSWORD_AUTH", AuthParameters: { USERNAME: name, PASSWORD: password } });
+  if (answer.AuthenticationResult) admit(answer.AuthenticationResult, name);
+  return answer.ChallengeName ? answer : null;
+}
+
+function sayWhy(error) {
+  if (!error.refused) return "The sign-in service cannot be reached. Please try again.";
+  if (/InvalidPassword/.test(error.kind)) return "Please choose a longer password with small and capital letters and a digit.";
+  if (/PasswordReset/.test(error.kind)) return "Your password was reset. Please ask whoever gave you the account for a new one.";
+  return "This email and password do not go together.";
+}
+
+/** Run a form's work, with its button off meanwhile and what went wrong said in it. */
+function onSubmit(form, work) {
+  form.addEventListener("submit", async event => {
+    event.preventDefault();
+    const button = form.querySelector("button.main"), error = form.querySelector(".error");
+    button.disabled = true;
+    error.textContent = "";
+    try { await work(form.elements); } catch (problem) { error.textContent = problem.say ?? sayWhy(problem); }
+    button.disabled = false;
+  });
+}
+
+let challenge = null;
+onSubmit(one("#sign-in form"), async ({ name, password }) => {
+  challenge = await signIn(name.value, password.value);
+  password.value = "";
+  if (!challenge) return enter();
+  if (challenge.ChallengeName !== "NEW_PASSWORD_REQUIRED") throw { say: `This account asks for ${challenge.ChallengeName}, which the portal does not know.` };
+  one("#new-password [name=name]").value = name.value;
+  show("new-password");
+});
+onSubmit(one("#new-password form"), async ({ name, password, again }) => {
+  if (password.value !== again.value) throw { say: "The two are not the same." };
+  const answer = await cognito("RespondToAuthChallenge", {
+    ChallengeName: "NEW_PASSWORD_REQUIRED",
+    Session: challenge.Session,
+    ChallengeResponses: { USERNAME: challenge.ChallengeParameters?.USER_ID_FOR_SRP ?? name.value, NEW_PASSWORD: password.value },
+  });
+  admit(answer.AuthenticationResult, name.value);
+  password.value = again.value = "";
+  enter();
+});
+
+let renewing = null;
+/** A token that still holds for a while: the one at hand, a renewed one, or one signed in for anew. */
+function token(refused = false) {
+  if (session && !refused && Date.now() < session.until - 60_000) return session.id;
+  return renewing ??= renew().finally(() => { renewing = null; });
+}
+
+async function renew() {
+  if (session?.refresh) {
+    try {
+      const answer = await cognito("InitiateAuth", { AuthFlow: "REFRESH_TOKEN_AUTH", AuthParameters: { REFRESH_TOKEN: session.refresh } });
+      admit(answer.AuthenticationResult, session.name);
+      return session.id;
+    } catch (error) {
+      if (!error.refused) throw error; // offline: whoever asks tries again
+    }
+  }
+  await signInAgain();
+  return session.id;
+}
+
+/** Wait until the worker has signed in again, over the page as he left it. */
+function signInAgain() {
+  const dialog = one("#again"), form = dialog.querySelector("form");
+  form.elements.name.value = session?.name ?? "";
+  dialog.showModal();
+  (session?.name ? form.elements.password : form.elements.name).focus();
+  return new Promise(done => dialog.addEventListener("close", done, { once: true }));
+}
+one("#again").addEventListener("cancel", event => event.preventDefault());
+onSubmit(one("#again form"), async ({ name, password }) => {
+  const former = session?.name;
+  if (await signIn(name.value, password.value)) throw { say: "This account needs a new password. Please reload the page." };
+  password.value = "";
+  one("#again").close();
+  if (former && former !== name.value) location.reload(); // another worker: nothing of the first stays
+});
+
+// ---- Asking the portal ----
+/** The response to one request, asked again until the portal has decided. */
+async function ask(method, path, body) {
+  for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
+    try {
+      const headers = { Authorization: `Bearer ${await token()}` };
+      if (body !== undefined) headers["Content-Type"] = "application/json";
+      const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+      if (response.status === 401) { await token(true); continue; }
+      const content = response.status === 204 ? null : await response.json();
+      if (response.status !== 429 && response.status < 500) return { status: response.status, content };
+      note(content.message, "bad");
+    } catch (error) {
+      if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) note("Offline. Your answers wait here and are sent when the connection is back.", "bad");
+      else throw error;
+    }
+    await pause(wait * (.75 + Math.random() / 2));
+  }
+}
+
+// ---- The outbox ----
+const unsent = new Map(); // task -> the page whose answer is on its way, to bring back if it is refused
+let sending = null;
+function send() {
+  return sending ??= (async () => {
+    while (outbox.length) {
+      const { job, task, answer } = outbox[0];
+      note("Saving…");
+      const { status, content } = await ask("PUT", `jobs/${job}/tasks/${task}/answer`, answer);
+      outbox.shift();
+      kept.set("outbox", outbox);
+      const page = unsent.get(task);
+      unsent.delete(task);
+      if (status === 200) note("Saved", "good");
+      else note(content.message, "bad");
+      if (status === 400 || status === 413) bringBack(page);
+      else page?.frame.remove();
+    }
+  })().finally(() => { sending = null; });
+}
+
+// ---- A job's pages ----
+let work = null; // { job, title, current, ahead, dry, timer }
+
+async function start(job) {
+  work = { job, current: null, ahead: null, fetching: null };
+  document.body.classList.add("working");
+  one("#where").textContent = "";
+  await send();
+  await advance(work);
+}
+
+function stop() {
+  if (!work) return;
+  for (const page of [work.current, work.ahead]) page?.frame.remove();
+  clearTimeout(work.again);
+  work = null;
+  document.body.classList.remove("working");
+  one("#skip").hidden = true;
+}
+
+/** The next page of the worker, in a frame out of sight; nothing if there is none. */
+async function take(mine) {
+  const showing = [mine.current?.task, ...unsent.keys()].filter(Boolean);
+  const { status, content } = await ask("POST", `jobs/${mine.job}/claims`, { showing });
+  if (status !== 200) return { none: true, status };
+  if (mine !== work) return { none: true, status: 0 };
+  const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: "The page to label", inert: "" });
+  frame.className = "ahead";
+  const page = { task: content.task, job: mine.job, frame, html: content.page, seconds: content.seconds, until: Date.now() + content.seconds * 1000, active: Date.now() };
+  one("#frames").append(frame);
+  return page;
+}
+
+function present(mine, page) {
+  mine.current = page;
+  page.frame.className = "";
+  page.frame.inert = false;
+  one("#between").hidden = true;
+  one("#skip").hidden = false;
+  page.active = Date.now();
+  reveal(page);
+  if (page.aheadOf) renewLease(page);
+}
+
+/** Let the page take the keyboard, as soon as it is there. */
+function reveal(page) {
+  page.frame.focus();
+  page.frame.contentWindow.postMessage({ tessera: "show" }, "*");
+}
+
+/** Show the page fetched ahead, or fetch one, or say that there is none. */
+async function advance(mine) {
+  let page = mine.ahead ?? await mine.fetching;
+  mine.ahead = mine.current = null;
+  if (!page || page.none) {
+    await sending; // a seat is free again when the answer before is in
+    page = await take(mine);
+  }
+  if (mine !== work) return;
+  if (page.none) return rest(mine, page.status);
+  present(mine, page);
+  fetchAhead(mine);
+}
+
+async function fetchAhead(mine) {
+  await sending;
+  if (mine !== work || mine.ahead || mine.fetching) return;
+  mine.fetching = take(mine);
+  const page = await mine.fetching;
+  mine.fetching = null;
+  if (!page.none && mine === work && mine.current !== page) {
+    page.aheadOf = true;
+    mine.ahead = page;
+  }
+}
+
+/** Say that there is no page now; look again while the job is open. */
+function rest(mine, status) {
+  one("#skip").hidden = true;
+  const over = status !== 204, card = one("#between");
+  card.querySelector("h2").textContent = over ? "This job is done" : "Nothing more for you right now";
+  card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : "Others are at work on the last pages. If one comes free, it appears here.";
+  card.hidden = false;
+  card.querySelector("button").focus();
+  if (!over) mine.again = setTimeout(() => mine === work && advance(mine), 10_000);
+}
+
+/** Show a page again whose answer was refused, as the worker left it. */
+function bringBack(page) {
+  if (!page || page.job !== work?.job) return;
+  const other = work.current;
+  if (other) { other.frame.className = "ahead"; other.frame.inert = true; work.ahead?.frame.remove(); work.ahead = other; }
+  present(work, page);
+}
+
+addEventListener("message", event => {
+  const pages = [work?.current, work?.ahead, seen, ...unsent.values()].filter(Boolean);
+  const frames = [...document.querySelectorAll("iframe")];
+  const frame = frames.find(each => each.contentWindow === event.source);
+  if (!frame) return;
+  const page = pages.find(each => each.frame === frame) ?? frame.page;
+  const kind = event.data?.tessera;
+  if (kind === "frame") return page ? deliver(page) : void (frame.waiting = true);
+  if (!page || page === seen) return;
+  if (kind === "active") page.active = Date.now();
+  if (kind === "ready" && page === work?.current) reveal(page);
+  if (kind === "answer" && page === work?.current) sendAnswer(page, event.data.answer);
+});
+
+function deliver(page) {
+  page.frame.contentWindow.postMessage({ page: page.html }, "*");
+}
+
+function sendAnswer(page, answer) {
+  const mine = work;
+  mine.current = null;
+  page.frame.className = "ahead";
+  page.frame.inert = true;
+  unsent.set(page.task, page);
+  outbox.push({ job: mine.job, task: page.task, answer });
+  kept.set("outbox", outbox);
+  send();
+  advance(mine);
+}
+
+one("#skip").addEventListener("click", async () => {
+  const mine = work, page = mine?.current;
+  if (!page) return;
+  mine.current = null;
+  page.frame.remove();
+  note("Given back");
+  await ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`);
+  advance(mine);
+});
+one("#between button").addEventListener("click", () => { location.hash = "#jobs"; });
+
+// ---- Leases: renewed while somebody is at work on the page ----
+async function renewLease(page) {
+  const { status, content } = await ask("PUT", `jobs/${page.job}/tasks/${page.task}/lease`);
+  if (status === 200) page.until = Date.now() + content.seconds * 1000;
+  else if (page === work?.current) note(`${content.message} You can still send it: it counts if it is needed.`, "bad");
+  else if (page === work?.ahead) { page.frame.remove(); work.ahead = null; }
+  page.over = status !== 200;
+}
+setInterval(() => {
+  for (const page of [work?.current, work?.ahead]) {
+    if (!page || page.over) continue;
+    const left = page.until - Date.now(), full = page.seconds * 1000;
+    const active = Date.now() - (work.current?.active ?? 0) < full / 2 && !document.hidden;
+    if (left < full / 2 && active) { page.until = Date.now() + full; renewLease(page); }
+    else if (page === work.current && left > 0 && left < 120_000) note("This page goes to somebody else in two minutes. Any key keeps it.", "bad");
+  }
+}, 10_000);
+
+// ---- The list of jobs ----
+function duration(seconds) {
+  return seconds < 90 ? count(Math.round(seconds), "second") : count(Math.round(seconds / 60), "minute");
+}
+
+async function listJobs() {
+  const { content } = await ask("GET", "jobs");
+  const list = one("#jobs ul");
+  const focused = document.activeElement?.getAttribute?.("href");
+  list.replaceChildren(...content.jobs.map(job => {
+    const item = make("li"), words = make("div"), acts = make("div");
+    acts.className = "acts";
+    words.append(make("h2", job.title));
+    const left = job.left ? `${count(job.left, "page")} left` : "Every page is taken";
+    words.append(make("p", `${left} · up to ${duration(job.minutes * 60)} a page`));
+    if (job.mine.answers) words.append(make("p", `You did ${count(job.mine.answers, "page")}, ${count(job.mine.images, "image")}, ${(job.mine.seconds / Math.max(1, job.mine.images)).toFixed(1)} seconds an image.`));
+    const go = make("button", "Start", { "aria-label": `Start: ${job.title}`, href: `#job/${job.job}` });
+    go.className = "main";
+    go.addEventListener("click", () => { location.hash = `#job/${job.job}`; });
+    if (me?.requester) {
+      const look = make("button", "Progress", { "aria-label": `Progress: ${job.title}` });
+      look.addEventListener("click", () => { location.hash = `#progress/${job.job}`; });
+      acts.append(look);
+    }
+    acts.append(go);
+    item.append(words, acts);
+    return item;
+  }));
+  if (focused) [...list.querySelectorAll("button")].find(button => button.getAttribute("href") === focused)?.focus();
+  one("#jobs .none").hidden = content.jobs.length > 0;
+}
+
+// ---- A requester's view ----
+const share = value => value === null ? "–" : `${(value * 100).toFixed(1)} %`;
+async function showProgress(job) {
+  const { status, content } = await ask("GET", `jobs/${job}`);
+  if (status !== 200) { location.hash = "#jobs"; return; }
+  const view = one("#progress");
+  view.querySelector("h1").textContent = content.title;
+  view.querySelector(".lead").textContent = `${content.status}${content.team ? ` · team ${content.team}` : ""} · ${content.job}`;
+  const part = content.needed ? content.answers / content.needed : 1;
+  Object.assign(view.querySelector("#share progress"), { value: part });
+  view.querySelector("#share b").textContent = `${(part * 100).toFixed(part < .1 ? 1 : 0)} %`;
+  const figures = {
+    "Answers in": `${content.answers.toLocaleString("en")} of ${content.needed.toLocaleString("en")}`,
+    "Answers an hour": content.answers_an_hour ? content.answers_an_hour.toLocaleString("en") : "–",
+    "Time left": content.hours_left === null ? "–" : content.hours_left < 1 ? `${Math.ceil(content.hours_left * 60)} min` : `${content.hours_left.toFixed(1)} h`,
+    "Agreement": share(content.agreement),
+    "On control images": share(content.gold_accuracy),
+  };
+  one("#figures").replaceChildren(...Object.entries(figures).map(([name, value]) => {
+    const item = make("div");
+    item.append(make("dt", name), make("dd", value));
+    return item;
+  }));
+  view.querySelector("tbody").replaceChildren(...content.workers.map(worker => {
+    const row = make("tr");
+    const last = new Date(worker.last * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
+    row.append(...[worker.name ?? worker.worker, worker.answers, worker.images, worker.images_an_hour ?? "–", share(worker.agreement), share(worker.gold_accuracy), last].map(text => make("td", String(text))));
+    return row;
+  }));
+  one("#look [name=task]").max = content.tasks - 1;
+}
+
+let seen = null; // a task that a requester looks at
+one("#look").addEventListener("submit", async event => {
+  event.preventDefault();
+  const number = event.target.elements.task.value, job = location.hash.split("/")[1];
+  const { status, content } = await ask("GET", `jobs/${job}/tasks/${number}`);
+  const box = one("#seen");
+  box.hidden = false;
+  box.querySelector("h2").textContent = status === 200 ? `Page ${number}, to look at` : content.message;
+  box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.workerId}: ${answer.summary}`)));
+  const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: `Page ${number}` });
+  if (status === 200) { seen = { frame, html: content.page }; box.querySelector("div").replaceChildren(frame); }
+  else box.querySelector("div").replaceChildren();
+});
+
+// ---- Which view ----
+let me = null, refreshing = null;
+const TITLES = { "sign-in": "Sign in", "new-password": "Choose a password", jobs: "Your work", task: "Labeling", progress: "Progress" };
+function show(name) {
+  for (const view of document.querySelectorAll("body > main")) view.hidden = view.id !== name;
+  one("#bar").hidden = name === "sign-in" || name === "new-password";
+  document.title = `${TITLES[name]} · Tessera`;
+  const first = one(`#${name} input:not([hidden])`);
+  if (name === "sign-in" || name === "new-password") first?.focus();
+}
+
+async function route() {
+  if (!session) return show("sign-in");
+  clearInterval(refreshing);
+  const [view, job] = location.hash.slice(1).split("/");
+  if (view !== "job" || work?.job !== job) stop();
+  note();
+  if (view === "job" && job) {
+    show("task");
+    if (!work) await start(job);
+  } else if (view === "progress" && job) {
+    show("progress");
+    one("#seen").hidden = true;
+    const look = () => document.hidden || showProgress(job);
+    refreshing = setInterval(look, 15_000);
+    await showProgress(job);
+  } else {
+    show("jobs");
+    one("#where").textContent = "";
+    refreshing = setInterval(() => document.hidden || listJobs(), 15_000);
+    await listJobs();
+  }
+}
+addEventListener("hashchange", route);
+
+async function enter() {
+  show("jobs");
+  me = (await ask("GET", "me")).content;
+  send();
+  await route();
+}
+
+one("#leave").addEventListener("click", async () => {
+  const pages = [work?.current, work?.ahead].filter(Boolean);
+  stop();
+  await send();
+  await Promise.all(pages.map(page => ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`)));
+  if (session?.refresh) await cognito("RevokeToken", { Token: session.refresh }).catch(() => {});
+  sessionStorage.clear();
+  location.hash = "";
+  location.reload();
+});
+addEventListener("beforeunload", event => { if (outbox.length) event.preventDefault(); });
+
+if (session) enter();
+else show("sign-in");
+})();
