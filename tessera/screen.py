@@ -1,0 +1,69 @@
+"""What the tool shows: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+PAUSE = 2.0
+"""Seconds after which a line says how far the work is, where no bar can be drawn."""
+
+out = Console(highlight=False)
+"""Results: what a pipe gets."""
+aside = Console(stderr=True, highlight=False)
+"""Progress and remarks: what a person sees."""
+
+Advance = Callable[[int], None]
+
+
+def print_json(result: Any) -> None:
+    """One JSON document on standard output, and nothing else there."""
+    click.echo(json.dumps(result, ensure_ascii=False, indent=2, default=str))
+
+
+@contextmanager
+def progress(what: str, total: int | None, *, console: Console = aside) -> Iterator[Advance]:
+    """A function to call with each step done, while a bar or, in a log, now and then a line."""
+    if not console.is_terminal:
+        with _lines(what, total, console) as advance:
+            yield advance
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+@contextmanager
+def _lines(what: str, total: int | None, console: Console) -> Iterator[Advance]:
+    done, said = 0, time.monotonic()
+    of = f" of {total:,}" if total is not None else ""
+
+    def advance(steps: int) -> None:
+        nonlocal done, said
+        done += steps
+        if time.monotonic() - said >= PAUSE:
+            said = time.monotonic()
+            console.print(f"{what}: {done:,}{of}")
+
+    yield advance
