@@ -10,12 +10,19 @@
       parent.postMessage({ tessera: "active" }, "*");
     }, { capture: true, passive: true });
   }
+  // A frame out of sight can take the keyboard from the one in sight: what asks for it here waits.
+  let shown = false, wanted = null;
+  const focus = HTMLElement.prototype.focus;
+  HTMLElement.prototype.focus = function (...how) {
+    if (shown) focus.apply(this, how);
+    else wanted = this;
+  };
+  const FIRST = ["[autofocus]", "main [tabindex='0']", "[tabindex='0']", "input:not([type=hidden])", "button"];
   addEventListener("message", event => {
     if (event.source !== parent || event.data?.tessera !== "show") return;
-    const first = ["[autofocus]", "main [tabindex='0']", "[tabindex='0']", "input:not([type=hidden])", "button"]
-      .map(selector => document.querySelector(selector)).find(Boolean);
+    shown = true;
     dispatchEvent(new Event("resize")); // what was laid out unseen is laid out again
-    first?.focus({ preventScroll: true });
+    (wanted ?? FIRST.map(selector => document.querySelector(selector)).find(Boolean))?.focus({ preventScroll: true });
   });
   document.addEventListener("DOMContentLoaded", () => parent.postMessage({ tessera: "ready" }, "*"));
 })();
