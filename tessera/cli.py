@@ -63,9 +63,7 @@ def run(stack: LocalStack, workers: int, error_rate: float, seed: int, out: Path
     """Label the example from start to finish with simulated workers."""
     from tessera import example
 
-    example.run(
-        stack, out=out, workers=workers, error_rate=error_rate, seed=seed, console=console
-    )
+    example.run(stack, out=out, workers=workers, error_rate=error_rate, seed=seed, console=console)
 
 
 @main.command()

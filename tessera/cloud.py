@@ -29,7 +29,8 @@ class Cloud:
         import boto3
 
         key, secret = self.credentials or (None, None)
-        return boto3.client(
+        make: Any = boto3.client  # its stubs know a service only by a literal name
+        return make(
             service,
             endpoint_url=self.endpoint,
             region_name=self.region,

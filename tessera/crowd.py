@@ -94,7 +94,9 @@ class SimulatedWorker:
             claim = self._request("POST", f"jobs/{job}/claims", {})
             if not claim:
                 return False
-            self._request("PUT", f"jobs/{job}/tasks/{claim['task']}/answer", self.look(claim["page"]))
+            self._request(
+                "PUT", f"jobs/{job}/tasks/{claim['task']}/answer", self.look(claim["page"])
+            )
         except urllib.error.HTTPError as error:
             if error.code in {404, 409, 410}:  # the job was closed meanwhile
                 return False

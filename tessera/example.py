@@ -123,9 +123,7 @@ def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> Non
     )
     webbrowser.open(cloud.portal_url)
     settings = example.settings | {"answers_per_image": 1, "max_answers": 1}
-    _from_drop_to_result(
-        cloud, example, settings, images, lambda finished: None, out, console
-    )
+    _from_drop_to_result(cloud, example, settings, images, lambda finished: None, out, console)
 
 
 def ready(stack: LocalStack, console: Console) -> Cloud:

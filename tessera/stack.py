@@ -65,6 +65,10 @@ class LocalStack:
         return self.home / "deployed"
 
     @property
+    def _settings_file(self) -> Path:
+        return self.home / "start.json"
+
+    @property
     def cloud(self) -> Cloud:
         """What is deployed on this stack."""
         key, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
@@ -96,18 +100,24 @@ class LocalStack:
                 f"Choose another: --port {free_port()}"
             )
         self.home.mkdir(parents=True, exist_ok=True)
-        environment = os.environ | CREDENTIALS | {
-            "GATEWAY_PORT": str(self.port),
-            "BIND_HOST": self.host,
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self.home / "s3"),
-            "PERSIST_STATE": "1",
-            "STATE_DIR": str(self.home / "state"),
-            "COGNITO_EMAIL_ENABLED": "false",
-            "AUTH": "true" if auth else "false",
-            # functions run as one process an invocation: idle ones go after a minute
-            "LAMBDA_WARM_TTL_SECONDS": "60",
-        } | (extra or {})
+        self._settings_file.write_text(json.dumps({"auth": auth, "extra": extra}))
+        environment = (
+            os.environ
+            | CREDENTIALS
+            | {
+                "GATEWAY_PORT": str(self.port),
+                "BIND_HOST": self.host,
+                "S3_PERSIST": "1",
+                "S3_DATA_DIR": str(self.home / "s3"),
+                "PERSIST_STATE": "1",
+                "STATE_DIR": str(self.home / "state"),
+                "COGNITO_EMAIL_ENABLED": "false",
+                "AUTH": "true" if auth else "false",
+                # functions run as one process an invocation: idle ones go after a minute
+                "LAMBDA_WARM_TTL_SECONDS": "60",
+            }
+            | (extra or {})
+        )
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [_beside_python("ministack")],
@@ -170,7 +180,9 @@ class LocalStack:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | CREDENTIALS | {
+            env=os.environ
+            | CREDENTIALS
+            | {
                 "AWS_ENDPOINT_URL": self.endpoint,
                 "SAM_CLI_TELEMETRY": "0",
             },
@@ -179,9 +191,36 @@ class LocalStack:
             text=True,
         )
         if done.returncode != 0:
-            raise StackError(f"sam deploy failed:\n{done.stdout}\n{done.stderr}")
+            raise StackError(f"sam deploy failed:\n{done.stdout}\n{done.stderr}{self._remains()}")
         self._deployed_file.write_text(wanted)
+        self._save()
         return True
+
+    def _remains(self) -> str:
+        """A hint, if a hard stop in mid-deployment lost the stack but not its buckets."""
+        if self.cloud.find_outputs() or not (self.home / "s3").exists():
+            return ""
+        return (
+            f"\nThe buckets of an earlier stack may be in the way, as a hard stop in mid-deployment "
+            f"leaves them. Move {self.home} away and start again; its objects lie in {self.home}/s3."
+        )
+
+    def _save(self) -> None:
+        """Start anew, so that what was just deployed is on disk and outlives even a hard stop.
+
+        The embedded AWS saves itself at an orderly stop only. Executions that wait for workers
+        would not survive it, so with such it is left for the next time.
+        """
+        workflows, machine = (
+            self.cloud.client("stepfunctions"),
+            self.cloud.outputs["StateMachineArn"],
+        )
+        if not workflows.list_executions(stateMachineArn=machine, statusFilter="RUNNING")[
+            "executions"
+        ]:
+            settings = json.loads(self._settings_file.read_text())
+            self.stop()
+            self.start(**settings)
 
 
 def sam_cli() -> str:
@@ -231,7 +270,9 @@ def _every(pause: float, *, seconds: float) -> Iterator[None]:
 def _beside_python(program: str) -> str:
     found = Path(sys.executable).with_name(program)
     if not found.exists():
-        raise StackError(f"{program} is not installed beside {sys.executable}. Run: make environment")
+        raise StackError(
+            f"{program} is not installed beside {sys.executable}. Run: make environment"
+        )
     return str(found)
 
 

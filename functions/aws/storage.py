@@ -15,6 +15,8 @@ from aws.clients import s3
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
 CHUNK = 8 * 1024 * 1024
 """Bytes a streamed read or a part of a multipart upload holds at a time."""
 
@@ -207,13 +209,11 @@ class Writer:
 
     def _complete(self) -> None:
         if self._upload is None:
-            s3().put_object(
-                **self._place, Body=bytes(self._buffer), ContentType=self._content_type
-            )
+            s3().put_object(**self._place, Body=bytes(self._buffer), ContentType=self._content_type)
             return
         if self._buffer:
             self._send()
-        parts = [
+        parts: list[CompletedPartTypeDef] = [
             {"PartNumber": number, "ETag": part.result()}
             for number, part in enumerate(self._parts, start=1)
         ]

@@ -95,7 +95,9 @@ def test_each_line_of_a_manifest_becomes_one_line_of_the_training_manifest_in_or
 ) -> None:
     lines = example_lines(60)
     with workers(cloud, 3):
-        run = run_to_the_end(cloud, "plain", b"\n".join(lines) + b"\n", answers_per_image=2, max_answers=2)
+        run = run_to_the_end(
+            cloud, "plain", b"\n".join(lines) + b"\n", answers_per_image=2, max_answers=2
+        )
     assert run.end.status == "SUCCEEDED", run.end
     trained = run.lines("training.manifest")
     assert [line["source-ref"] for line in trained] == [
