@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from aws.telemetry import logger
+from aws.telemetry import logger, observed
 from tiling.answers import pack
 
 
@@ -19,7 +19,7 @@ def _fetch(uri: str) -> bytes:
     return storage.read(uri)
 
 
-@logger.inject_lambda_context
+@observed
 def handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
     """The answers of each task of the payload, for the job's output manifest."""
     payload = (

@@ -12,24 +12,33 @@ from typing import Any
 import msgspec
 
 from aws import storage
-from aws.telemetry import logger, metrics
-from aws.tracing import tracer
+from aws.telemetry import logger, observed
+from aws.tracing import traced
 from tiling.answers import AnswerBook, Odd, Task
-from tiling.consensus import Consensus, consolidate
+from tiling.consensus import Consensus, Evidence, consolidate
 from tiling.jobs import job_name
 from tiling.manifest import Image, Line, read_manifest
 from tiling.report import render_report, report, write_report
 from tiling.settings import Settings, read_settings
 from tiling.training import Ended, Outlets, creation_date, end_lines, gold_writer, label_writer
-from tiling.verdicts import answer_rows, crowd_of, unsure_rows, verdicts
+from tiling.verdicts import (
+    answer_figures,
+    answer_rows,
+    columns,
+    confidence_figures,
+    gold_figures,
+    known_classes,
+    unsure_rows,
+    verdicts,
+)
+from tiling.workers import pages_to_look_at, worker_figures
 
 READERS = 32
 """Workers' responses read at the same time, where a job did not hand on all of its answers."""
 
 
-@metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
-@logger.inject_lambda_context
+@observed
+@traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What became of the run's images, as counts and URIs."""
     result = consolidate_run(event)
@@ -48,18 +57,21 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
         book = AnswerBook(settings.classes, settings.escape, settings.label_attribute, note)
         for round_asked in range(1, round_ + 1):
             _gather(book, event, settings, round_asked)
-    crowd, _ = crowd_of(book, images=lines, classes=len(settings.classes))
-    consensus = consolidate(crowd, settings.method)
+    table = columns(book, images=lines, classes=len(settings.classes))
+    crowd, names = table.crowd, table.names
+    gold = _gold(record, settings)
+    known = known_classes(gold, lines)
+    consensus = consolidate(crowd, settings.method, evidence=Evidence(known if gold else None))
     _write(
         f"{home}answers.csv", answer_rows(book, (*settings.classes, settings.escape)), "text/csv"
     )
 
-    ended = _end_lines(event, record, settings, consensus)
+    ended = _end_lines(event, record, settings, consensus, gold)
     counts = ended.counts
     counts.check(lines)
     again = len(ended.unsure) if _may_ask_again(event, settings) else 0
     if again:
-        rows = unsure_rows(ended.unsure, crowd, sorted(book.workers))
+        rows = unsure_rows(ended.unsure, crowd, names)
         _write(f"{home}round-{round_}/unsure.csv", rows, "text/csv")
     figures = report(
         run=event["run"],
@@ -67,9 +79,11 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
         counts=counts,
         unlabeled=ended.reasons,
         labels={name: ended.labels[number] for number, name in enumerate(settings.classes)},
-        answers={"rounds": round_, "used": len(crowd), "odd": dict(book.figures)},
-        confidence={},
-        workers=[],
+        answers=answer_figures(table) | {"noted": dict(sorted(book.figures.items()))},
+        confidence=confidence_figures(consensus),
+        gold=gold_figures(consensus, known),
+        workers=worker_figures(crowd, consensus, names, seconds=table.seconds, known=known),
+        pages=pages_to_look_at(crowd, consensus, names, page=table.page, seconds=table.seconds),
         jobs=event["jobs"],
     )
     storage.write(f"{home}report.json", write_report(figures), content_type="application/json")
@@ -167,7 +181,11 @@ def _repeats(home: str, record: dict[str, Any]) -> dict[int, int]:
 
 
 def _end_lines(
-    event: dict[str, Any], record: dict[str, Any], settings: Settings, consensus: Consensus
+    event: dict[str, Any],
+    record: dict[str, Any],
+    settings: Settings,
+    consensus: Consensus,
+    gold: dict[int, int],
 ) -> Ended:
     """Read the manifest again and write the manifests that its lines end in."""
     home = event["home"]
@@ -190,7 +208,7 @@ def _end_lines(
             verdicts(
                 consensus,
                 gain=settings.gain,
-                gold=_gold(record, settings),
+                gold=gold,
                 repeats=_repeats(home, record),
             ),
             outlets,

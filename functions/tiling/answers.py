@@ -355,9 +355,8 @@ def _why_odd(key: str, raw: msgspec.Raw, label: int, shown: frozenset[int]) -> s
         if int(key) not in shown:
             return "the answer is for an image that is not in the task"
         if label == _ODD:
-            return (
-                f"the answer is not in the list of labels: {chosen(msgspec.json.decode(raw))[:256]}"
-            )
+            name = chosen(msgspec.json.decode(raw))
+            return f"the answer is not in the list of labels: {name[:256]}"
     except ValueError as error:
         return f"the answer is malformed: {error}"
     return ""

@@ -43,7 +43,9 @@ def report(
     labels: Mapping[str, int],
     answers: Mapping[str, Any],
     confidence: Mapping[str, Any],
+    gold: Mapping[str, Any],
     workers: list[dict[str, Any]],
+    pages: list[dict[str, Any]],
     jobs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Everything that `report.json` says, in the order in which a person would ask."""
@@ -57,7 +59,9 @@ def report(
         "labels": dict(labels),
         "answers": dict(answers),
         "confidence": dict(confidence),
+        "gold": dict(gold),
         "workers": workers,
+        "pages_to_look_at": pages,
         "jobs": jobs,
     }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,19 @@ from tiling.training import GOLD, REPEAT, SCALE, UNREADABLE, UNSURE, Verdict
 _BLOCK = 65_536
 
 
-def crowd_of(book: AnswerBook, *, images: int, classes: int) -> tuple[Crowd, NDArray[np.bool_]]:
-    """The book's answers as a crowd, and which of its rows the crowd is made of.
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The book's answers as a crowd, and beside each: its seconds, submission and round."""
+
+    crowd: Crowd
+    names: list[str]
+    seconds: NDArray[np.float32]
+    page: NDArray[np.int32]
+    round_: NDArray[np.int8]
+
+
+def columns(book: AnswerBook, *, images: int, classes: int) -> Columns:
+    """The book's answers in columns of one length.
 
     A worker who was asked the same image again, in another task or round, counts once: the first
     time. Workers are numbered by name, so that numbers do not tell who came first.
@@ -30,9 +43,14 @@ def crowd_of(book: AnswerBook, *, images: int, classes: int) -> tuple[Crowd, NDA
     worker = np.repeat(rank[np.frombuffer(book.worker, np.int32)], size)
     kept = _first_times(image, worker, len(names)) & (image < images)
     label = np.frombuffer(book.label, np.int8)
+    seconds = np.frombuffer(book.seconds, np.float32)
+    page = np.repeat(np.arange(len(size), dtype=np.int32), size)
     if not kept.all():
         image, worker, label = image[kept], worker[kept], label[kept]
-    return Crowd(images, len(names), classes, image, worker, label), kept
+        seconds, page = seconds[kept], page[kept]
+    round_ = np.frombuffer(book.round, np.int8)[page]
+    crowd = Crowd(images, len(names), classes, image, worker, label)
+    return Columns(crowd, names, seconds, page, round_)
 
 
 def _first_times(
@@ -135,3 +153,56 @@ def csv_field(text: str) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow([text])
     return line.getvalue() if text else text
+
+
+def known_classes(gold: Mapping[int, int], images: int) -> NDArray[np.int16]:
+    """The class of each image that is known beforehand, else -1."""
+    known = np.full(images, -1, np.int16)
+    known[np.fromiter(gold.keys(), np.int64, len(gold))] = np.fromiter(
+        gold.values(), np.int16, len(gold)
+    )
+    return known
+
+
+def answer_figures(table: Columns) -> dict[str, Any]:
+    """How many answers there are, of what kind, and how long they took."""
+    crowd = table.crowd
+    timed = table.seconds[table.seconds >= 0]
+    rounds = np.bincount(table.round_, minlength=1)
+    return {
+        "used": len(crowd),
+        "unreadable": int((crowd.label < 0).sum()),
+        "by_round": {str(number): int(rounds[number]) for number in np.flatnonzero(rounds)},
+        "submissions": len(np.unique(table.page)),
+        "seconds_per_image": round(float(np.median(timed)), 3) if len(timed) else None,
+        "timed": len(timed),
+    }
+
+
+def confidence_figures(consensus: Consensus) -> dict[str, Any]:
+    """How confident the labels are, in tenths, and what that rests on."""
+    labeled = consensus.label >= 0
+    confidence = consensus.confidence[labeled]
+    tenths = np.bincount(np.minimum(confidence * 10, 9).astype(np.int64), minlength=10)
+    return {
+        "mean": round(float(confidence.mean()), 4) if len(confidence) else None,
+        "tenths": tenths.tolist(),
+        "calibrated_by": "gold" if consensus.calibrated_on else "default",
+        "calibrated_on": consensus.calibrated_on,
+        "rho": round(consensus.rho, 4),
+        "unanimous": int((labeled & (consensus.agreement == 1) & (consensus.answers > 1)).sum()),
+        "one_answer": int((labeled & (consensus.answers == 1)).sum()),
+    }
+
+
+def gold_figures(consensus: Consensus, known: NDArray[np.int16]) -> dict[str, Any]:
+    """How often the crowd's own label of a gold image is its known one."""
+    answered = (known >= 0) & (consensus.label >= 0)
+    return {
+        "images": int((known >= 0).sum()),
+        "answered": int(answered.sum()),
+        "right": int((consensus.label[answered] == known[answered]).sum()),
+        "mean_confidence": (
+            round(float(consensus.confidence[answered].mean()), 4) if answered.any() else None
+        ),
+    }

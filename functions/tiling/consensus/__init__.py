@@ -2,5 +2,6 @@
 
 from tiling.consensus.crowd import Crowd
 from tiling.consensus.methods import METHODS, Consensus, consolidate
+from tiling.consensus.model import Evidence, guesses
 
-__all__ = ["METHODS", "Consensus", "Crowd", "consolidate"]
+__all__ = ["METHODS", "Consensus", "Crowd", "Evidence", "consolidate", "guesses"]

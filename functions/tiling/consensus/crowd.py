@@ -47,7 +47,7 @@ class Stack:
     """
 
     ids: NDArray[np.int32]
-    cells: NDArray[np.int32]
+    cells: Ints
 
     @property
     def depth(self) -> int:
@@ -55,10 +55,14 @@ class Stack:
         return len(self.cells)
 
     def blocks(self, size: int = BLOCK) -> Iterator[Stack]:
-        """The same stack in pieces."""
+        """The same stack in pieces, its cells as wide as numpy wants them for indexing."""
         for start in range(0, len(self.ids), size):
             piece = slice(start, start + size)
-            yield Stack(self.ids[piece], self.cells[:, piece])
+            yield Stack(self.ids[piece], self.cells[:, piece].astype(np.intp))
+
+    def every(self, step: int) -> Stack:
+        """Every so many-th image of the stack."""
+        return self if step == 1 else Stack(self.ids[::step], self.cells[:, ::step].copy())
 
 
 def stack(crowd: Crowd) -> list[Stack]:
@@ -83,6 +87,14 @@ def stack(crowd: Crowd) -> list[Stack]:
             rows[answer] = cells[starts[ids] + answer]
         stacks.append(Stack(ids.astype(np.int32), rows))
     return stacks
+
+
+def highest(rows: Floats) -> Floats:
+    """The maximum down each column: several times faster than numpy's own along this axis."""
+    top: Floats = rows[0].copy()
+    for row in rows[1:]:
+        np.maximum(top, row, out=top)
+    return top
 
 
 def votes(block: Stack, classes: int) -> Floats:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.consensus.crowd import Crowd, stack, votes
+from tiling.consensus import dawid_skene, hierarchical
+from tiling.consensus.confidence import (
+    GOLD_NEEDED,
+    RHO,
+    calibrated_rho,
+    ceiling,
+    expected_gain,
+    tempered,
+)
+from tiling.consensus.crowd import Crowd, Floats, Stack, stack, votes
+from tiling.consensus.model import Evidence, Learn, Model, fit
 from tiling.consensus.ties import best, first_come
 
 NONE = -1
@@ -17,7 +27,13 @@ NONE = -1
 
 @dataclass(slots=True, eq=False)
 class Consensus:
-    """One label an image, and how far to believe it."""
+    """One label an image, how far to believe it, and what was learned on the way.
+
+    `answers` counts all answers to an image, `agreement` is the share of the readable ones that
+    say its label. `probabilities`, if asked for, is image by class. `rho` is the correction that
+    confidences carry and `calibrated_on` the number of known images that it was fitted to.
+    `accuracy` is each worker's, as far as the method estimates it.
+    """
 
     label: NDArray[np.int16]
     confidence: NDArray[np.float32]
@@ -25,63 +41,165 @@ class Consensus:
     gain: NDArray[np.float32]
     answers: NDArray[np.uint16]
     unreadable: NDArray[np.bool_]
-
-    @classmethod
-    def empty(cls, images: int) -> Consensus:
-        """No label for anything."""
-        return cls(
-            label=np.full(images, NONE, np.int16),
-            confidence=np.zeros(images, np.float32),
-            agreement=np.zeros(images, np.float32),
-            gain=np.zeros(images, np.float32),
-            answers=np.zeros(images, np.uint16),
-            unreadable=np.zeros(images, np.bool_),
-        )
+    probabilities: NDArray[np.float32] | None = None
+    accuracy: Floats | None = None
+    pooled: Floats | None = None
+    rho: float = 0.0
+    calibrated_on: int = 0
 
 
-def consolidate(crowd: Crowd, method: str = "majority") -> Consensus:
-    """What the answers add up to, by one of `METHODS`."""
-    found = Consensus.empty(crowd.images)
-    found.answers[:] = np.minimum(np.bincount(crowd.image, minlength=crowd.images), 65_535)
-    METHODS[method](crowd, found)
-    blind = np.bincount(crowd.image[crowd.label < 0], minlength=crowd.images)
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A crowd on its way to a consensus."""
+
+    crowd: Crowd
+    stacks: list[Stack]
+    evidence: Evidence
+    found: Consensus
+    tied: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def blocks(self) -> Iterator[Stack]:
+        for pile in self.stacks:
+            yield from pile.blocks()
+
+    def decide(self, block: Stack, scores: Floats, p: Floats, common: Floats, gain: Floats) -> None:
+        """Write down a block's labels by their scores, and their probabilities `p`."""
+        found, ids = self.found, block.ids
+        count = votes(block, self.crowd.classes)
+        label, still = best(scores, count, common)
+        found.label[ids] = label
+        for column in np.flatnonzero(still.any(axis=0)).tolist():
+            self.tied[int(ids[column])] = still[:, column]
+        across = np.arange(len(ids))
+        found.agreement[ids] = count[label, across] / block.depth
+        found.confidence[ids] = np.minimum(p[label, across], ceiling(block.depth))
+        found.gain[ids] = expected_gain(p, gain)
+        if found.probabilities is not None:
+            found.probabilities[ids] = p.T
+
+
+def consolidate(
+    crowd: Crowd,
+    method: str = "hierarchical",
+    *,
+    evidence: Evidence | None = None,
+    probabilities: bool = False,
+) -> Consensus:
+    """What the answers add up to, by one of `METHODS`.
+
+    The same answers give the same labels and confidences, whatever order they come in, except
+    where an image's first answer decides a tie.
+    """
+    images = crowd.images
+    found = Consensus(
+        label=np.full(images, NONE, np.int16),
+        confidence=np.zeros(images, np.float32),
+        agreement=np.zeros(images, np.float32),
+        gain=np.zeros(images, np.float32),
+        answers=np.minimum(np.bincount(crowd.image, minlength=images), 65_535).astype(np.uint16),
+        unreadable=np.zeros(images, np.bool_),
+        probabilities=(
+            np.full((images, crowd.classes), 1 / crowd.classes, np.float32)
+            if probabilities
+            else None
+        ),
+    )
+    work = _Work(crowd, stack(crowd), evidence or Evidence(), found)
+    METHODS[method](work)
+    first_come(crowd, found.label, work.tied)
+    blind = np.bincount(crowd.image[crowd.label < 0], minlength=images)
     found.unreadable[:] = 2 * blind > found.answers
     found.label[found.unreadable] = NONE
+    found.confidence[found.unreadable] = 0
+    found.gain[found.unreadable] = 0
     return found
 
 
-def _majority(crowd: Crowd, found: Consensus) -> None:
+def _majority(work: _Work) -> None:
     """Most votes win; the confidence is their share, one even answer by nobody counted in."""
-    stacks = stack(crowd)
-    said = crowd.label[crowd.label >= 0]
-    common = np.bincount(said, minlength=crowd.classes).astype(np.float64)
-    tied: dict[int, NDArray[np.bool_]] = {}
-    for block in (piece for pile in stacks for piece in pile.blocks()):
-        count = votes(block, crowd.classes)
-        label, still = best(count, count, common)
-        found.label[block.ids] = label
-        top = count.max(axis=0)
-        found.agreement[block.ids] = top / block.depth
-        found.confidence[block.ids] = (top + 1 / crowd.classes) / (block.depth + 1)
-        for column in np.flatnonzero(still.any(axis=0)).tolist():
-            tied[int(block.ids[column])] = still[:, column]
-    first_come(crowd, found.label, tied)
+    classes = work.crowd.classes
+    common = -_common(work.crowd)
+    matrix = hierarchical.pool(np.zeros((classes, classes)))
+    for block in work.blocks():
+        count = votes(block, classes)
+        p = (count + 1 / classes) / (block.depth + 1)
+        work.decide(block, count, p, common, matrix)
 
 
-def _first(crowd: Crowd, found: Consensus) -> None:
-    """The answer that came first, as the post has it."""
+def _first(work: _Work) -> None:
+    """The answer that came first, as if it were twice as good as the others together."""
+    crowd, found = work.crowd, work.found
+    _majority(work)
+    work.tied.clear()
     readable = np.flatnonzero(crowd.label >= 0)[::-1]
-    found.label[crowd.image[readable]] = crowd.label[readable]
-    same = crowd.label[readable] == found.label[crowd.image[readable]]
-    total = np.bincount(crowd.image[readable], minlength=crowd.images)
-    agreeing = np.bincount(crowd.image[readable[same]], minlength=crowd.images)
+    image, said = crowd.image[readable], crowd.label[readable]
+    found.label[image] = said  # backwards, so that the first to come writes last
+    total = np.bincount(image, minlength=crowd.images)
+    agreeing = np.bincount(image[said == found.label[image]], minlength=crowd.images)
     found.agreement[:] = agreeing / np.maximum(total, 1)
-    found.confidence[:] = np.where(total > 0, (agreeing + 1 / crowd.classes) / (total + 1), 0)
+    found.confidence[:] = np.where(total, (agreeing + 1 / crowd.classes) / (total + 1), 0)
 
 
-METHODS: dict[str, Callable[[Crowd, Consensus], None]] = {
+def _common(crowd: Crowd) -> Floats:
+    """How often each class was said."""
+    said = crowd.label[crowd.label >= 0]
+    return np.bincount(said, minlength=crowd.classes).astype(np.float64)
+
+
+def _hierarchical(work: _Work) -> None:
+    """Learn the workers, calibrate if enough is known, then judge every image."""
+    crowd, evidence, found = work.crowd, work.evidence, work.found
+    known = evidence.known
+    found.rho = RHO
+    if known is not None:
+        answered = (known >= 0) & (np.bincount(crowd.image, minlength=crowd.images) > 0)
+        if int(answered.sum()) >= GOLD_NEEDED:
+            untold = replace(evidence, known=None)
+            model = _learned(work, hierarchical.learn, untold)
+            model = replace(model, prior=hierarchical.prior(model.counted, hierarchical.JUDGING))
+            found.rho = calibrated_rho(work.stacks, model, untold, known)
+            found.calibrated_on = int(answered.sum())
+    model = _learned(work, hierarchical.learn, evidence)
+    prior = hierarchical.prior(model.counted, hierarchical.JUDGING)
+    _judge(work, replace(model, prior=prior), found.rho)
+
+
+def _dawid_skene(work: _Work) -> None:
+    """The published method: every answer teaches, nothing is tempered."""
+    model = _learned(work, dawid_skene.learn, work.evidence, alone=True, enough=1e-7, rounds=100)
+    _judge(work, model, 0.0)
+
+
+def _learned(
+    work: _Work, learn: Learn, evidence: Evidence, *, alone: bool = False, **more: float
+) -> Model:
+    return fit(
+        work.stacks,
+        learn,
+        workers=work.crowd.workers,
+        classes=work.crowd.classes,
+        evidence=evidence,
+        alone=alone,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _judge(work: _Work, model: Model, rho: float) -> None:
+    """Every image's label by the model, with tempered probabilities."""
+    classes, workers = work.crowd.classes, work.crowd.workers
+    common = np.exp(model.prior)
+    for block in work.blocks():
+        scores = model.scores(block, work.evidence)
+        p = tempered(scores.copy(), block.depth, rho)
+        work.decide(block, scores, p, common, model.pooled)
+    right = np.exp(model.table.reshape(classes, workers, classes))
+    work.found.accuracy = np.einsum("k,kwk->w", common / common.sum(), right)
+    work.found.pooled = model.pooled
+
+
+METHODS: dict[str, Callable[[_Work], None]] = {
     "first": _first,
     "majority": _majority,
-    "dawid-skene": _majority,
-    "hierarchical": _majority,
+    "dawid-skene": _dawid_skene,
+    "hierarchical": _hierarchical,
 }

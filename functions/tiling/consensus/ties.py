@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.consensus.crowd import Crowd, Floats
+from tiling.consensus.crowd import Crowd, Floats, highest
 
 HAIR = 1e-9
 
@@ -22,7 +22,7 @@ def best(
     The second is empty in columns that are decided.
     """
     label = scores.argmax(axis=0).astype(np.int16)
-    tied = scores >= scores.max(axis=0) - HAIR
+    tied = scores >= highest(scores) - HAIR
     doubtful = np.flatnonzero(tied.sum(axis=0) > 1)
     still = np.zeros_like(tied)
     if len(doubtful):

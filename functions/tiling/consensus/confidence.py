@@ -1,0 +1,81 @@
+"""How far to believe a label: answers that repeat each other count for less than they say.
+
+Workers who look at the same picture make the same mistakes, so the evidence of `r` answers is
+tempered as if there were only r / (1 + rho (r - 1)) of them. With known images `rho` is set to
+what makes their labels most likely; without, it is what suited most crowds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.consensus.crowd import Floats, Stack, highest
+from tiling.consensus.model import Evidence, Model
+
+RHO = 0.7
+SPREAD = 0.5
+"""Standard deviation of log rho over crowds: how far gold images may move it from `RHO`."""
+GOLD_NEEDED = 50
+
+
+def tempered(scores: Floats, depth: int, rho: float) -> Floats:
+    """Probabilities for log scores from `depth` answers, in place."""
+    scores -= highest(scores)
+    scores /= 1 + rho * (depth - 1)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=0)
+    return scores
+
+
+def ceiling(answers: int) -> float:
+    """The most that so many answers can say: nothing is ever certain.
+
+    >>> ceiling(1), ceiling(3)
+    (0.99, 0.9999)
+    """
+    return float(1 - 10.0 ** -(min(answers, 8) + 1))
+
+
+def calibrated_rho(
+    stacks: list[Stack], model: Model, evidence: Evidence, known: NDArray[np.int16]
+) -> float:
+    """The rho that makes the known labels likeliest; `model` must not have been told them."""
+    told: list[tuple[int, Floats, NDArray[np.int16]]] = []
+    for pile in stacks:
+        telling = np.flatnonzero(known[pile.ids] >= 0)
+        if len(telling):
+            part = Stack(pile.ids[telling], pile.cells[:, telling])
+            told.append((pile.depth, model.scores(part, evidence), known[part.ids]))
+    grid = RHO * np.exp(SPREAD * np.linspace(-8, 4, 121))
+    return float(max(grid, key=lambda rho: _plausibility(told, float(rho))))
+
+
+def _plausibility(told: list[tuple[int, Floats, NDArray[np.int16]]], rho: float) -> float:
+    """Log likelihood of the known labels, and of such a rho beforehand."""
+    total = -0.5 * (np.log(rho / RHO) / SPREAD) ** 2
+    for depth, scores, truth in told:
+        p = tempered(scores.copy(), depth, rho)
+        total += np.log(np.maximum(p[truth, np.arange(len(truth))], 1e-12)).sum()
+    return float(total)
+
+
+def expected_gain(p: Floats, pooled: Floats) -> NDArray[np.float64]:
+    """How much the top probability of each image should rise by one more average answer.
+
+    The next answer `l` comes with probability sum_k p(k) pooled[k, l] and leaves the top class
+    with max_k p(k) pooled[k, l] of it.
+    """
+    top = p.argmax(axis=0)
+    most = p[top, np.arange(p.shape[1])]
+    gain = np.zeros(p.shape[1])
+    # Where even the likeliest other class stays below the top one whatever comes, nothing rises.
+    least = (pooled / pooled.max(axis=0)).min(axis=1)
+    open_ = np.flatnonzero(1 - most > most * least[top])
+    if len(open_):
+        part = p[:, open_]
+        after = np.zeros(len(open_))
+        for answer in pooled.T:
+            after += highest(part * answer[:, None])
+        gain[open_] = np.maximum(after - most[open_], 0)
+    return gain

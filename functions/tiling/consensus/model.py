@@ -1,0 +1,185 @@
+"""Expectation maximization over one confusion matrix a worker, for the methods that learn.
+
+Arrays are class by image (`scores`) and class by worker x label (`counts`, `table`), so that
+each pass runs along memory, in blocks. A method is a function from what was counted to a `Model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.consensus.crowd import Floats, Stack, highest, votes
+
+ROUNDS = 30
+ENOUGH = 1e-4
+"""Rise of the log likelihood an answer below which the estimate stands still."""
+FULL = 2
+"""Passes over all images after that: enough to learn the workers whom the part had little of."""
+GUESS_WEIGHT = 0.7
+"""How much of a model's probability is believed."""
+SAMPLE = 150_000
+"""Images that the estimate is first made on, where there are more than twice as many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What is known of images beside their answers.
+
+    `known` holds the class of each image that is known beforehand, else -1. `guess` and `odds`
+    hold the class that a model guessed, else -1, and the weight of that guess in log odds.
+    """
+
+    known: NDArray[np.int16] | None = None
+    guess: NDArray[np.int16] | None = None
+    odds: NDArray[np.float32] | None = None
+
+    def pin(self, p: Floats, ids: NDArray[np.int32]) -> None:
+        """Make the known images certain."""
+        if self.known is None:
+            return
+        known = self.known[ids]
+        columns = np.flatnonzero(known >= 0)
+        p[:, columns] = 0
+        p[known[columns], columns] = 1
+
+    def lean(self, scores: Floats, ids: NDArray[np.int32]) -> None:
+        """Add the guesses to the scores."""
+        if self.guess is None or self.odds is None:
+            return
+        guess = self.guess[ids]
+        columns = np.flatnonzero(guess >= 0)
+        scores[guess[columns], columns] += self.odds[ids[columns]]
+
+
+def guesses(guess: NDArray[np.int16], probability: Floats, classes: int) -> Evidence:
+    """A model's guesses as evidence: its class for each image, else -1, and how sure it was.
+
+    Workers who were shown a guess lean towards it, and it would count twice; so nothing uses this
+    unless it is told to.
+    """
+    p = np.clip(probability, 0.001, 0.999)
+    odds = GUESS_WEIGHT * np.log(p / (1 - p) * max(classes - 1, 1))
+    return Evidence(guess=guess, odds=odds.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """What one pass over the answers counted, by the probabilities that it held for right.
+
+    `answers` is class by worker by label. `mean` is the mean probability of each class, `shares`
+    its mean share of votes.
+    """
+
+    answers: Floats
+    mean: Floats
+    shares: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """What is believed of a crowd: log class prior, log table of answers, everybody's matrix."""
+
+    prior: Floats
+    table: Floats
+    pooled: Floats
+    counted: Counted
+
+    def scores(self, block: Stack, evidence: Evidence) -> Floats:
+        """Log joint probability of each class (down) and the answers of each image (across)."""
+        total = np.repeat(self.prior[:, None], len(block.ids), axis=1)
+        for cells in block.cells:
+            for row, entries in zip(total, self.table, strict=True):
+                row += entries[cells]
+        evidence.lean(total, block.ids)
+        return total
+
+
+Learn = Callable[[Counted], Model]
+
+
+def normalize(scores: Floats) -> float:
+    """Turn log scores into probabilities, in place; gives the log likelihood."""
+    top = highest(scores)
+    scores -= top
+    np.exp(scores, out=scores)
+    total = scores.sum(axis=0)
+    scores /= total
+    return float(np.log(total).sum() + top.sum())
+
+
+def fit(
+    stacks: list[Stack],
+    learn: Learn,
+    *,
+    workers: int,
+    classes: int,
+    evidence: Evidence,
+    alone: bool,
+    enough: float = ENOUGH,
+    rounds: int = ROUNDS,
+) -> Model:
+    """What `learn` makes of the crowd; `alone` says whether an image's only answer teaches.
+
+    A large crowd is first learned from a part, evenly taken, so that few passes go over all.
+    """
+    images = sum(len(pile.ids) for pile in stacks)
+    model: Model | None = None
+    steps = [1] if images <= 2 * SAMPLE else [images // SAMPLE, 1]
+    for step in steps:
+        piles = [pile.every(step) for pile in stacks]
+        shares = _shares(piles, classes)
+        answers = sum(pile.cells.size for pile in piles)
+        before = -np.inf
+        for _ in range(rounds if step > 1 or len(steps) == 1 else FULL):
+            first = model is None
+            counts = np.zeros((classes, workers * classes))
+            mean, likelihood = np.zeros(classes), 0.0
+            for block in (piece for pile in piles for piece in pile.blocks()):
+                if model is None:
+                    p = votes(block, classes)
+                    p += 0.01 / classes
+                    p /= p.sum(axis=0)
+                else:
+                    p = model.scores(block, evidence)
+                    likelihood += normalize(p)
+                evidence.pin(p, block.ids)
+                mean += p.sum(axis=1)
+                _count(counts, p, block, evidence, alone)
+            total = sum(len(pile.ids) for pile in piles)
+            shaped = counts.reshape(classes, workers, classes)
+            model = learn(Counted(shaped, mean / max(total, 1), shares))
+            if not first:
+                if likelihood - before < enough * answers:
+                    break
+                before = likelihood
+    assert model is not None
+    return model
+
+
+def _count(counts: Floats, p: Floats, block: Stack, evidence: Evidence, alone: bool) -> None:
+    """Add a block's answers to the counts."""
+    cells = block.cells
+    if block.depth == 1 and not alone:
+        if evidence.known is None:
+            return
+        telling = evidence.known[block.ids] >= 0
+        p, cells = p[:, telling], cells[:, telling]
+    said = cells.ravel()
+    for row, weights in zip(counts, np.tile(p, len(cells)), strict=True):
+        row += np.bincount(said, weights, len(row))
+
+
+def _shares(stacks: list[Stack], classes: int) -> Floats:
+    """The mean share of votes of each class."""
+    shares = np.zeros(classes)
+    images = 0
+    for pile in stacks:
+        for block in pile.blocks():
+            said = np.bincount((block.cells % classes).ravel(), minlength=classes)
+            shares += said / pile.depth
+        images += len(pile.ids)
+    return shares / max(images, 1)
