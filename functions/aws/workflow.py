@@ -23,6 +23,19 @@ def resume(token: str, output: dict[str, Any]) -> bool:
     return True
 
 
+def fail(token: str, error: str, cause: str) -> bool:
+    """Fail the state that waits for the token, under this name; false when none does any more."""
+    from botocore.exceptions import ClientError
+
+    try:
+        workflows().send_task_failure(taskToken=token, error=error[:256], cause=cause[:32_000])
+    except ClientError as refusal:
+        if refusal.response["Error"]["Code"] in GONE:
+            return False
+        raise
+    return True
+
+
 def status(execution: str) -> str:
     """The execution's status as Step Functions says it, or GONE if it knows no such execution."""
     from botocore.exceptions import ClientError
