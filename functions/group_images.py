@@ -7,15 +7,19 @@ settings, the page, the tasks of every shard, and which execution owns the run.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, cast
 
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 
 from aws import storage, workflow
-from aws.telemetry import logger, metrics
+from aws.telemetry import logger, metrics, observed
+from aws.tracing import traced
 from tiling.errors import LabelsMissing, TesseraError
 from tiling.groups import Summary, Writable, group_manifest
 from tiling.jobs import Surroundings, label_categories, labeling_job_request, run_id
@@ -32,8 +36,8 @@ OUTCOMES = {
 """The metric that counts each outcome."""
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context
+@observed
+@traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What the state machine goes on with: jobs to open, or why there are none."""
     try:
@@ -61,10 +65,9 @@ def _first_round(manifest: dict[str, Any], execution: str) -> dict[str, Any]:
     if owner != execution:
         logger.info("run has an owner", run=run, owner=owner)
         return {"outcome": "already-running", "run": run, "home": home, "owner": owner}
-    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
     _write_page(settings, home)
     summary = group_manifest(
-        storage.chunks(uri, manifest.get("version-id")), settings, _creator(home)
+        partial(_manifest, manifest), settings, partial(_new_file, home), _scratch
     )
     _record_round(begun, summary, home)
     return _result(summary, settings, run=run, home=home, project=_project(manifest))
@@ -110,11 +113,18 @@ def built_page(template: str, settings: Settings) -> str:
     return build_page(template, settings)
 
 
-def _creator(home: str) -> Any:
-    def create(name: str) -> AbstractContextManager[Writable]:
-        return storage.writer(home + name)
+def _manifest(manifest: dict[str, Any]) -> Iterator[bytes]:
+    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
+    return storage.chunks(uri, manifest.get("version-id"))
 
-    return create
+
+def _new_file(home: str, name: str) -> AbstractContextManager[Writable]:
+    return storage.writer(home + name)
+
+
+def _scratch() -> BinaryIO:
+    """A file on the function's own disk, gone when it is closed."""
+    return cast(BinaryIO, TemporaryFile(buffering=0))
 
 
 def _record_round(begun: dict[str, Any], summary: Summary, home: str) -> None:

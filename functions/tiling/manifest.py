@@ -18,9 +18,11 @@ LONGEST_LINE = 100_000
 """Characters in a manifest line, as Ground Truth counts them."""
 LONGEST_BYTES = 4 * LONGEST_LINE
 """More bytes than this are more characters than that, in any script."""
-UNPACKED_PIECE = 4 * 1024 * 1024
+TOO_LONG = f"longer than {LONGEST_LINE:,} characters"
+UNPACKED_PIECE = BLOCK = 1024 * 1024
 LONGEST_KEY = 1024
 """Bytes in the key of an S3 object."""
+LONGEST_BUCKET = 255
 SHOWN = 1000
 """Bytes of a rejected line that are kept to recognize it by."""
 Confidence = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -74,9 +76,9 @@ class LineReader:
 
     def __init__(self, settings: Settings) -> None:
         """Learn which key holds the label and which answers there are."""
-        self._record = record_type(settings.label_attribute)
-        self._decode = msgspec.json.Decoder(self._record).decode
-        self._choices = frozenset(settings.choices)
+        decoder = msgspec.json.Decoder(record_type(settings.label_attribute))
+        self._decode = decoder.decode
+        self._choices = frozenset(settings.choices) | {None}
         self._attribute = settings.label_attribute
 
     def read(self, index: int, line: bytes) -> Line:
@@ -85,11 +87,20 @@ class LineReader:
         if index == 0:
             raw = raw.removeprefix(BYTE_ORDER_MARK)
         try:
-            record = self._record_of(raw)
+            check_text(raw)
+            record = self._decode(raw)
+            if record.label is not msgspec.UNSET:
+                self._check_label(record)
+                return Labeled(index, raw)
+            self._check(record)
         except BadLine as bad:
             return Rejected(index, str(bad), shown(line))
-        if record is None:
-            return Labeled(index, raw)
+        except RecursionError:
+            return Rejected(index, "nested too deep", shown(line))
+        except msgspec.ValidationError as error:
+            return Rejected(index, _validation_reason(str(error)), shown(line))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Rejected(index, f"not JSON: {error}", shown(line))
         return Image(
             index,
             record.source_ref,
@@ -99,38 +110,17 @@ class LineReader:
             raw,
         )
 
-    def _record_of(self, raw: bytes) -> Any:
-        """The decoded line, None if it is labeled already; BadLine with the reason otherwise."""
-        if not raw or raw.isspace():
-            raise BadLine("the line is empty")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError as error:
-            mark = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-            raise BadLine("UTF-16, not UTF-8" if mark else "not UTF-8") from error
-        if len(text) > LONGEST_LINE:
-            raise BadLine(f"longer than {LONGEST_LINE:,} characters")
-        if "\0" in text:
-            raise BadLine("holds a NUL byte: UTF-16, or not text")
-        try:
-            record = self._decode(raw)
-        except RecursionError as error:
-            raise BadLine("nested too deep") from error
-        except msgspec.ValidationError as error:
-            raise BadLine(_validation_reason(str(error))) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadLine(f"not JSON: {error}") from error
-        problem = source_problem(record.source_ref)
-        if problem:
-            raise BadLine(problem)
-        if record.label is not msgspec.UNSET:
-            if record.label is None:
-                raise BadLine(f"{self._attribute}: null is no label; without the key it is asked")
-            return None
-        for key, name in (("prelabel", record.prelabel), ("gold", record.gold)):
-            if name is not None and name not in self._choices:
-                raise BadLine(f"{key}: {name[:80]!r} is none of the labels")
-        return record
+    def _check_label(self, record: Any) -> None:
+        if bytes(record.label) == b"null":
+            raise BadLine(f"{self._attribute}: null is no label; without the key it is asked")
+        check_source(record.source_ref)
+
+    def _check(self, record: Any) -> None:
+        check_source(record.source_ref)
+        if record.prelabel not in self._choices:
+            raise BadLine(f"prelabel: {record.prelabel[:80]!r} is none of the labels")
+        if record.gold not in self._choices:
+            raise BadLine(f"gold: {record.gold[:80]!r} is none of the labels")
 
 
 class BadLine(Exception):
@@ -147,7 +137,7 @@ def record_type(attribute: str) -> Any:
             ("prelabel", str | None, None),
             ("prelabel_confidence", Confidence | None, None),
             ("gold", str | None, None),
-            ("label", Any, msgspec.UNSET),
+            ("label", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
         ],
         rename={
             "source_ref": "source-ref",
@@ -158,16 +148,35 @@ def record_type(attribute: str) -> Any:
     )
 
 
-def source_problem(uri: str) -> str:
-    """Why this is not the address of an S3 object; empty if it is one."""
-    match = re.match(r"s3://([^/]+)/(.+)", uri, re.DOTALL)
+def check_text(raw: bytes) -> None:
+    """Raise BadLine if this cannot be a line of a manifest, whatever it says."""
+    if len(raw) > LONGEST_BYTES:
+        raise BadLine(TOO_LONG)
+    if not raw or raw.isspace():
+        raise BadLine("the line is empty")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        mark = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        raise BadLine("UTF-16, not UTF-8" if mark else "not UTF-8") from error
+    if len(text) > LONGEST_LINE:
+        raise BadLine(TOO_LONG)
+    if "\0" in text:
+        raise BadLine("holds a NUL: UTF-16, or no text")
+
+
+def check_source(uri: str) -> None:
+    """Raise BadLine if this is not the address of an S3 object."""
+    match = _ADDRESS.fullmatch(uri)
     if not match:
-        return "source-ref: not an S3 URI such as s3://bucket/key"
-    if len(match[1]) > 255:
-        return "source-ref: the bucket's name is longer than S3 allows"
-    if len(match[2].encode()) > LONGEST_KEY:
-        return f"source-ref: the key is longer than {LONGEST_KEY} bytes"
-    return ""
+        raise BadLine("source-ref: not an S3 URI such as s3://bucket/key")
+    if len(match[1]) > LONGEST_BUCKET:
+        raise BadLine("source-ref: the bucket's name is longer than S3 allows")
+    if len(uri) > LONGEST_KEY // 4 and len(match[2].encode()) > LONGEST_KEY:
+        raise BadLine(f"source-ref: the key is longer than {LONGEST_KEY} bytes")
+
+
+_ADDRESS = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 
 
 def _validation_reason(said: str) -> str:
@@ -189,20 +198,33 @@ def shown(line: bytes) -> str:
 def manifest_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of a manifest that comes in pieces, plain or gzip, without their line ends.
 
-    Every physical line counts, so that a line's number is the same for every reader. A line too
-    long to be used is cut, not gathered: memory is bounded whatever the manifest holds.
+    Every physical line counts, so that a line's number is the same for every reader.
 
     >>> list(manifest_lines([b"a\\nb", b"c\\n", b"d"]))
     [b'a', b'bc', b'd']
     """
+    for block in blocks(chunks):
+        yield from block[:-1].split(b"\n")
+
+
+def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A manifest in pieces of whole lines, each with its line end, the last one too.
+
+    A line too long to be used is cut, not gathered: memory is bounded whatever comes.
+    """
     rest = b""
-    for chunk in plain(chunks):
-        *whole, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else [rest + chunk]
-        if len(rest) > LONGEST_BYTES:
+    for piece in plain(chunks):
+        for start in range(0, len(piece), BLOCK):
+            block = piece[start : start + BLOCK]
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield rest + block[:end]
+                rest = block[end:]
+            else:
+                rest += block
             rest = rest[: LONGEST_BYTES + 1]
-        yield from whole
     if rest:
-        yield rest
+        yield rest + b"\n"
 
 
 def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -50,7 +50,7 @@ def manifest(count: int) -> bytes:
 def grouped(text: bytes, chosen: Settings, piece: int = 50) -> tuple[Summary, Folder]:
     folder = Folder()
     pieces = [text[at : at + piece] for at in range(0, len(text), piece)]
-    return group_manifest(pieces, chosen, folder.create), folder
+    return group_manifest(lambda: pieces, chosen, folder.create, io.BytesIO), folder
 
 
 def test_spread_is_the_posts_deal() -> None:
@@ -90,5 +90,5 @@ def test_a_manifest_with_too_little_to_use_is_refused() -> None:
         grouped(b"", settings())
     with pytest.raises(NoUsableLine, match="none of the 2 lines"):
         grouped(b"x\ny\n", settings())
-    with pytest.raises(TooManyBadLines, match=r"2 of 12 lines .* more than 10%"):
+    with pytest.raises(TooManyBadLines, match=r"2 of 12 lines .* more than the 10%"):
         grouped(manifest(10) + b"x\ny\n", settings())
