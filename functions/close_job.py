@@ -1,16 +1,25 @@
-"""CloseJob: a job takes no more answers, and its output tree is written, however it ended."""
+"""CloseJob: a job takes no more answers, and its output tree is written, however it ended.
+
+On a schedule, with `{"due": true}`, it tells executions of jobs that are over and were not told.
+"""
 
 from typing import Any
 
 from aws.portal import outside
-from aws.telemetry import logger, metrics
+from aws.telemetry import logger, observed
+from aws.tracing import traced
+from portal.due import wake_due
 from portal.jobs import close_job
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context
+@observed
+@traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The job as DescribeLabelingJob would say it."""
+    """The job as DescribeLabelingJob would say it; or, on a schedule, the jobs that were due."""
+    if event.get("due"):
+        due = [job.name for job in wake_due(outside())]
+        logger.info("executions of jobs that are over told", jobs=due)
+        return {"due": due}
     described = close_job(outside(), event["request"])
     logger.info("job closed", job=event["job"], **described["LabelCounters"])
     return described

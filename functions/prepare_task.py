@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from aws.telemetry import logger
+from aws.telemetry import logger, observed
 
 
 class Picture(msgspec.Struct, rename="kebab", omit_defaults=True):
@@ -39,9 +39,12 @@ def task_input(source: str | list[Any]) -> TaskInput:
     return TaskInput(msgspec.convert(source, list[Picture]))
 
 
-@logger.inject_lambda_context
+@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer Ground Truth's pre-annotation request for one task."""
-    shown = task_input(event["dataObject"]["source"])
+    thing = event["dataObject"]
+    # A manifest of plain images, one a page, is Ground Truth's own form.
+    lone = [{"source-ref": thing.get("source-ref"), "index": 0}]
+    shown = task_input(thing.get("source", lone))
     logger.debug("task prepared", images=len(shown.images))
     return {"taskInput": msgspec.to_builtins(shown), "isHumanAnnotationRequired": True}

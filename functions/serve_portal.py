@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from aws.portal import outside
-from aws.telemetry import logger, metrics
+from aws.telemetry import logger, observed
 from portal.routes import Site, respond, said
 
 
-@metrics.log_metrics
-@logger.inject_lambda_context
+@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The response; what goes wrong beyond the portal is logged and answered with "try again".
 
