@@ -28,13 +28,14 @@ def tempered(scores: Floats, depth: int, rho: float) -> Floats:
     return scores
 
 
-def ceiling(answers: int) -> float:
+def ceiling(answers: NDArray[np.integer]) -> Floats:
     """The most that so many answers can say: nothing is ever certain.
 
-    >>> ceiling(1), ceiling(3)
-    (0.99, 0.9999)
+    >>> ceiling(np.array([1, 3])).tolist()
+    [0.99, 0.9999]
     """
-    return float(1 - 10.0 ** -(min(answers, 8) + 1))
+    most: Floats = 1 - 10.0 ** -(np.minimum(answers, 5) + 1)
+    return most
 
 
 def calibrated_rho(

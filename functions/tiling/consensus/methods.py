@@ -72,7 +72,7 @@ class _Work:
             self.tied[int(ids[column])] = still[:, column]
         across = np.arange(len(ids))
         found.agreement[ids] = count[label, across] / block.depth
-        found.confidence[ids] = np.minimum(p[label, across], ceiling(block.depth))
+        found.confidence[ids] = np.minimum(p[label, across], ceiling(np.array(block.depth)))
         found.gain[ids] = expected_gain(p, gain)
         if found.probabilities is not None:
             found.probabilities[ids] = p.T
@@ -137,7 +137,8 @@ def _first(work: _Work) -> None:
     total = np.bincount(image, minlength=crowd.images)
     agreeing = np.bincount(image[said == found.label[image]], minlength=crowd.images)
     found.agreement[:] = agreeing / np.maximum(total, 1)
-    found.confidence[:] = np.where(total, (agreeing + 1 / crowd.classes) / (total + 1), 0)
+    share = (agreeing + 1 / crowd.classes) / (total + 1)
+    found.confidence[:] = np.where(total, np.minimum(share, ceiling(total)), 0)
 
 
 def _common(crowd: Crowd) -> Floats:

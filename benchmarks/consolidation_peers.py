@@ -1,0 +1,85 @@
+"""The peers of the consolidation benchmark, run by a Python that has crowd-kit and cleanlab.
+
+Usage: PYTHON benchmarks/consolidation_peers.py IN.npz OUT.npz METHOD…
+
+IN holds, for each crowd named N, N/task, N/worker and N/label; OUT gets N/METHOD/label and, where
+the method gives any, N/METHOD/p; and METHOD/seconds and METHOD/peak (MB) of the whole run.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+warnings.simplefilter("ignore")
+
+
+def crowdkit(name: str) -> Callable[[Any, int, int], tuple[Any, Any]]:
+    """A runner of one of crowd-kit's methods."""
+    import crowdkit.aggregation as methods
+    import pandas as pd
+
+    made = {
+        "MajorityVote": lambda: methods.MajorityVote(),
+        "DawidSkene": lambda: methods.DawidSkene(n_iter=100),
+        "OneCoinDawidSkene": lambda: methods.OneCoinDawidSkene(n_iter=100),
+        "MACE": lambda: methods.MACE(n_restarts=10, n_iter=50, random_state=0),
+        "GLAD": lambda: methods.GLAD(n_iter=100),
+        "MMSR": lambda: methods.MMSR(),
+    }[name]
+
+    def run(answers: Any, tasks: int, classes: int) -> tuple[Any, Any]:
+        frame = pd.DataFrame({key: answers[key] for key in ("task", "worker", "label")})
+        method = made()
+        labels = method.fit_predict(frame)
+        p = getattr(method, "probas_", None)
+        if p is not None:
+            p = p.reindex(index=range(tasks), columns=range(classes)).fillna(0).to_numpy()
+        return labels.reindex(range(tasks)).fillna(-1).to_numpy().astype(int), p
+
+    return run
+
+
+def cleanlab_majority(answers: Any, tasks: int, classes: int) -> tuple[Any, Any]:
+    """cleanlab's majority vote with its rule for ties."""
+    from cleanlab.multiannotator import get_majority_vote_label
+
+    workers = int(answers["worker"].max()) + 1
+    table = np.full((tasks, workers), np.nan)
+    table[answers["task"], answers["worker"]] = answers["label"]
+    table = table[:, ~np.isnan(table).all(axis=0)]
+    return get_majority_vote_label(table), None
+
+
+def main() -> None:
+    """Run the methods over every crowd of the file."""
+    source, target, *names = sys.argv[1:]
+    crowds = np.load(source)
+    found: dict[str, Any] = {}
+    for name in names:
+        run = cleanlab_majority if name == "cleanlab" else crowdkit(name)
+        started = time.process_time()
+        for crowd in sorted({key.split("/")[0] for key in crowds.files}):
+            answers = {key: crowds[f"{crowd}/{key}"] for key in ("task", "worker", "label")}
+            tasks, classes = (int(size) for size in crowds[f"{crowd}/size"])
+            try:
+                label, p = run(answers, tasks, classes)
+            except (ValueError, IndexError, KeyError) as error:
+                print(f"{name} on {crowd}: {error}", file=sys.stderr)
+                continue
+            found[f"{crowd}/{name}/label"] = label
+            if p is not None:
+                found[f"{crowd}/{name}/p"] = p.astype(np.float32)
+        found[f"{name}/seconds"] = time.process_time() - started
+        found[f"{name}/peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    np.savez(target, **found)
+
+
+if __name__ == "__main__":
+    main()
