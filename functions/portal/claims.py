@@ -35,10 +35,11 @@ from portal.index import (
     task_of,
     versioned,
 )
+from portal.jobs import close_if_full, open_jobs
 from portal.outside import Outside
-from portal.records import OPEN, Job, Lease, Place, Task
+from portal.records import OPEN, REPAIRING, Job, Lease, Place, Task
 from portal.store import Change, Item, Key
-from portal.submissions import close_if_full, take_in
+from portal.submissions import take_in
 
 HELD = 2
 """Tasks a worker holds at a time: the one in front of him and the one fetched ahead."""
@@ -80,14 +81,25 @@ def enter(outside: Outside, name: str, worker: str, groups: Collection[str]) -> 
     return job
 
 
-def claim(outside: Outside, job: Job, worker: str, showing: Collection[int] = ()) -> Claim | None:
+def know(outside: Outside, worker: str) -> None:
+    """Refuse a worker who was removed; his token holds for a while yet."""
+    if outside.table.get(removed_key(worker))[0] is not None:
+        raise Unknown("You are no longer on this portal.")
+
+
+def claim(
+    outside: Outside, job: Job, worker: str, showing: Collection[int] = (), name: str = ""
+) -> Claim | None:
     """A task for the worker besides those his page shows: one he holds, or the next; or none."""
     for attempt in range(ATTEMPTS):
         now = outside.clock()
+        if job.status == REPAIRING:
+            raise Busy("This job is being put in order. Trying again.")
         if job.status != OPEN or now >= job.closes:
             raise Closed("This job takes no more answers.")
         sweep(outside, job, now)
         place = place_of(outside.table.get(place_key(job.name, worker))[0])
+        place = replace(place, name=name or place.name)
         held = _living(outside, job, worker, place, now)
         for task in held:
             if task.number not in showing:
@@ -231,6 +243,18 @@ def free(outside: Outside, job: Job, task: Task, worker: str, now: float) -> boo
     after = records.returned(task, worker)
     noted = Change("put", back_key(job.name, worker, task.number), {"task": task.number})
     return outside.table.write(*moved(job, task, after, now), noted)
+
+
+def dismiss(outside: Outside, worker: str) -> int:
+    """Shut a worker out at once; the seats he had, counted, go to others, and his answers stay."""
+    outside.table.write(Change("put", removed_key(worker), {"since": outside.clock()}))
+    freed = 0
+    for job in open_jobs(outside):
+        place = place_of(outside.table.get(place_key(job.name, worker))[0])
+        for task in _living(outside, job, worker, place, outside.clock()):
+            give_back(outside, job, worker, task.number)
+            freed += 1
+    return freed
 
 
 def excuse(outside: Outside, job: Job, number: int) -> None:

@@ -25,6 +25,7 @@ from portal.index import (
 from portal.output import close
 from portal.outside import Outside
 from portal.records import EXPIRED, FULL, OPEN, STOPPED, Job
+from portal.repair import repair
 from portal.store import ABSENT, Change
 
 OFFSET = struct.Struct("<Q")
@@ -33,6 +34,31 @@ AS_LABELING_JOB = {FULL: "Completed", STOPPED: "Stopped", EXPIRED: "Stopped"}
 """What Ground Truth calls a job that ended so."""
 
 ATTEMPTS = 12
+
+
+class Record(msgspec.Struct):
+    """What S3 keeps of an open job: enough to open it again when the index is lost."""
+
+    request: dict[str, Any]
+    tokens: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """The record as a file."""
+        return msgspec.json.encode(self)
+
+
+def restore(outside: Outside, uri: str) -> Job:
+    """The job of this record, its index written anew from S3, made if it was lost."""
+    record = msgspec.json.decode(outside.files.read(uri), type=Record)
+    name = records.read_job(record.request).name
+    item = outside.table.get(job_key(name))[0]
+    if item is None:
+        job = open_job(outside, record.request, *record.tokens[-1:])
+    else:
+        job = job_of(item)
+        repair(outside, job)
+    close_if_full(outside, read_job(outside.table, name))
+    return read_job(outside.table, name)
 
 
 def open_job(outside: Outside, request: Mapping[str, Any], token: str = "") -> Job:
@@ -59,6 +85,10 @@ def open_job(outside: Outside, request: Mapping[str, Any], token: str = "") -> J
             break
     else:
         raise Busy(f"{wanted.name} is being opened by others")
+    outside.files.write(job.record, Record(dict(request), job.tokens).encode())
+    if item is None and next(outside.files.uris(job.responses), None):
+        repair(outside, job)  # the index had forgotten the job; its answers are there
+        job = read_job(outside.table, job.name)
     if job.status == OPEN and (job.tasks == 0 or read_counts(outside.table, job).complete(job)):
         return finish(outside, job, FULL)
     if job.status != OPEN:
@@ -67,6 +97,7 @@ def open_job(outside: Outside, request: Mapping[str, Any], token: str = "") -> J
 
 
 def _make(outside: Outside, wanted: Job, token: str) -> Job:
+    gold = wanted.manifest.rpartition("/")[0] + "/gold.csv"
     size = outside.files.size(wanted.offsets)
     if size is None:
         write_offsets(outside, wanted)
@@ -76,6 +107,7 @@ def _make(outside: Outside, wanted: Job, token: str) -> Job:
         tasks=size // OFFSET.size - 1,
         opened=outside.clock(),
         choices=tuple(_choices(outside, wanted)),
+        gold=gold if outside.files.size(gold) is not None else "",
         tokens=(token,) if token else (),
     )
 
@@ -148,6 +180,12 @@ def finish(outside: Outside, job: Job, status: str) -> Job:
     else:
         raise Busy(f"{job.name} is being changed by others")
     return announce(outside, job)
+
+
+def close_if_full(outside: Outside, job: Job) -> None:
+    """Close the job if no seat is left to answer."""
+    if job.status == OPEN and read_counts(outside.table, job).complete(job):
+        finish(outside, read_job(outside.table, job.name), FULL)
 
 
 def announce(outside: Outside, job: Job) -> Job:

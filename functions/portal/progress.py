@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 
-from portal.index import figures_of, read_counts, read_task
+from portal.answers import choices_in
+from portal.index import figures_of, place_key, place_of, read_counts, read_task
 from portal.outside import Outside
 from portal.records import Figures, Job
 
@@ -20,6 +22,9 @@ def progress(outside: Outside, job: Job) -> dict[str, Any]:
     counts = read_counts(outside.table, job)
     workers = {
         worker: figures_of(item) for worker, item in outside.table.query(f"job#{job.name}#figures")
+    }
+    names = {
+        worker: place_of(item).name for worker, item in outside.table.query(f"job#{job.name}#place")
     }
     done = counts.answered + counts.excused
     rate = sum(_per_second(figures) for figures in workers.values() if now - figures.last < ACTIVE)
@@ -44,7 +49,10 @@ def progress(outside: Outside, job: Job) -> dict[str, Any]:
         "gold_accuracy": _share(
             sum(f.gold_right for f in workers.values()), sum(f.gold for f in workers.values())
         ),
-        "workers": [_worker(name, figures, now) for name, figures in sorted(workers.items())],
+        "workers": [
+            _worker(names.get(worker) or worker, figures, now)
+            for worker, figures in sorted(workers.items())
+        ],
     }
 
 
@@ -78,10 +86,20 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def answers_of(outside: Outside, job: Job, number: int) -> list[dict[str, Any]]:
-    """The answers to a task as they lie in S3, by worker."""
-    task = read_task(outside.table, job.name, number)
+    """Who answered a task, in how many seconds, and what, as it lies in S3."""
     found = []
-    for worker in sorted(task.answers):
+    for worker in sorted(read_task(outside.table, job.name, number).answers):
         response = msgspec.json.decode(outside.files.read(job.response(number, worker)))
-        found.append(response["answers"][0])
+        answer = response["answers"][0]
+        choices = choices_in(answer["answerContent"])
+        tally = Counter(choices.values())
+        place = place_of(outside.table.get(place_key(job.name, worker))[0])
+        found.append(
+            {
+                "worker": place.name or worker,
+                "seconds": answer["timeSpentInSeconds"],
+                "choices": choices,
+                "summary": ", ".join(f"{count} {choice}" for choice, count in tally.most_common()),
+            }
+        )
     return found

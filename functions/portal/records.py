@@ -22,7 +22,7 @@ time is written in them, whatever the clocks of two servers say."""
 LONGEST = 8 * 3600.0
 """Seconds after which a lease is renewed no more: Ground Truth's longest task."""
 
-OPEN, FULL, STOPPED, EXPIRED = "Open", "Full", "Stopped", "Expired"
+OPEN, FULL, STOPPED, EXPIRED, REPAIRING = "Open", "Full", "Stopped", "Expired", "Repairing"
 
 DAY = 86_400.0
 
@@ -47,6 +47,7 @@ class Job(msgspec.Struct, frozen=True):
     tasks: int = 0
     opened: float = 0.0
     choices: tuple[str, ...] = ()
+    gold: str = ""
     tokens: tuple[str, ...] = ()
     status: str = OPEN
     announced: bool = False
@@ -66,6 +67,11 @@ class Job(msgspec.Struct, frozen=True):
     def offsets(self) -> str:
         """The file of line starts beside the manifest."""
         return re.sub(r"\.[^./]*$", "", self.manifest) + ".offsets"
+
+    @property
+    def record(self) -> str:
+        """The file with the job's request and the tokens of those who wait for its end."""
+        return f"{self.output}/job.json"
 
     @property
     def responses(self) -> str:
@@ -193,17 +199,22 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int = 0
     held: tuple[int, ...] = ()
     cursor: str = ""
+    name: str = ""
 
 
-class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a worker did in a job; every number only grows."""
+class Credit(msgspec.Struct, frozen=True):
+    """What one answer adds to a worker's figures; every number only grows."""
 
     answers: int = 0
     images: int = 0
     seconds: float = 0.0
-    first: float = 0.0
-    last: float = 0.0
     compared: int = 0
     agreed: int = 0
     gold: int = 0
     gold_right: int = 0
+
+
+class Figures(Credit, frozen=True):
+    """What a worker did in a job, and when last."""
+
+    last: float = 0.0

@@ -18,13 +18,14 @@ from typing import Any, TypeAlias
 import msgspec
 
 from portal import claims, pages, progress, records
+from portal.answers import LARGEST, read_answer
 from portal.errors import Invalid, PortalError, TooLarge, TooMany, Unknown
 from portal.index import figures_key, figures_of, read_counts
 from portal.jobs import open_jobs
 from portal.outside import Outside
 from portal.records import Job
 from portal.store import Key
-from portal.submissions import LARGEST, read_answer, submit
+from portal.submissions import submit
 
 Response: TypeAlias = dict[str, Any]
 
@@ -64,6 +65,7 @@ class Request:
     body: bytes
     worker: str
     name: str
+    query: str
     groups: frozenset[str]
     parts: dict[str, str] = field(default_factory=dict)
 
@@ -89,6 +91,7 @@ def read_request(event: Mapping[str, Any]) -> Request:
         name=str(
             claims_.get("email") or claims_.get("cognito:username") or claims_.get("username", "")
         ),
+        query=event.get("rawQueryString", ""),
         groups=frozenset(groups_in(claims_.get("cognito:groups", ""))),
     )
 
@@ -202,7 +205,7 @@ def show_asset(outside: Outside, site: Site, request: Request) -> Response:
 
 def show_frame(outside: Outside, site: Site, request: Request) -> Response:
     """The sandbox that a requester's page runs in: scripts, and no way to the portal's token."""
-    crowd = " https://assets.crowd.aws" if site.aws_crowd else ""
+    crowd = " https://assets.crowd.aws" if site.aws_crowd and request.query == "crowd=aws" else ""
     policy = (
         f"sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'{crowd}; "
         f"style-src 'unsafe-inline'{crowd}; font-src data:{crowd}; img-src * data: blob:; "
@@ -216,12 +219,14 @@ def show_frame(outside: Outside, site: Site, request: Request) -> Response:
 
 def show_me(outside: Outside, site: Site, request: Request) -> Response:
     """Who is signed in."""
+    claims.know(outside, request.worker)
     requester = REQUESTERS in request.groups
     return said(200, {"worker": request.worker, "name": request.name, "requester": requester})
 
 
 def list_jobs(outside: Outside, site: Site, request: Request) -> Response:
     """The open jobs of the worker: the question, the tasks left, what he did."""
+    claims.know(outside, request.worker)
     listed = []
     for job in open_jobs(outside):
         if job.team and job.team not in request.groups and REQUESTERS not in request.groups:
@@ -258,7 +263,7 @@ def claim_task(outside: Outside, site: Site, request: Request) -> Response:
     job = _job(outside, request)
     showing = _showing(request.body)
     while True:
-        claimed = claims.claim(outside, job, request.worker, showing)
+        claimed = claims.claim(outside, job, request.worker, showing, request.name)
         if claimed is None:
             return {"statusCode": 204, "headers": SAFE_HEADERS | {"cache-control": "no-store"}}
         line = pages.read_line(outside, job, claimed.task)

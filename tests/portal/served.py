@@ -6,6 +6,7 @@ import json
 import struct
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -161,7 +162,8 @@ class Served:
             )
             svg = (
                 '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240" '
-                f'viewBox="0 0 100 100"><rect width="100" height="100" fill="hsl({number * 18} 40% 88%)"/>'
+                f'viewBox="0 0 100 100"><rect width="100" height="100" fill="hsl({number * 18} 40% 88%)"/'
+                ">"
                 f'<path fill="{color}" d="{ears}"/><circle cx="50" cy="52" r="32" fill="{color}"/>'
                 '<circle cx="39" cy="46" r="4"/><circle cx="61" cy="46" r="4"/>'
                 '<path d="M44 60h12l-6 7z"/></svg>'
@@ -184,10 +186,8 @@ class Served:
         account = add_worker(self.cloud, f"{name}@example.org")
         users, pool = self.cloud.client("cognito-idp"), self.cloud.outputs["WorkerPoolId"]
         for group in groups:
-            try:
+            with suppress(users.exceptions.GroupExistsException):
                 users.create_group(UserPoolId=pool, GroupName=group)
-            except users.exceptions.GroupExistsException:
-                pass
             users.admin_add_user_to_group(UserPoolId=pool, Username=account.email, GroupName=group)
         return account
 

@@ -1,0 +1,188 @@
+"""The portal from the operator's side: its people, a job's end, its index put in order."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table as Grid
+
+from tessera.cloud import Cloud
+
+if TYPE_CHECKING:
+    from portal.outside import Outside
+
+console = Console(highlight=False)
+
+
+def cloud_of(where: Any) -> Cloud:
+    """The deployed stack that a command works on: the local one's, or what it was given."""
+    return where if isinstance(where, Cloud) else where.cloud
+
+
+def environment(cloud: Cloud) -> dict[str, str]:
+    """What the functions' modules read from the environment, for this stack."""
+    found = {"TABLE_NAME": cloud.outputs["PortalTableName"]}
+    if cloud.endpoint:
+        found["AWS_ENDPOINT_URL"] = cloud.endpoint
+    if cloud.credentials:
+        found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"] = cloud.credentials
+    if cloud.region:
+        found |= {"AWS_REGION": cloud.region, "AWS_DEFAULT_REGION": cloud.region}
+    return found
+
+
+def outside_of(cloud: Cloud) -> Outside:
+    """The portal's outside on this stack, in this process."""
+    os.environ |= environment(cloud)
+    from aws import clients, portal
+
+    for client in (clients.s3, clients.dynamodb, clients.workflows, clients.lambdas, clients.users):
+        client.cache_clear()  # another stack may have been asked before
+    portal.outside.cache_clear()
+    return portal.outside()
+
+
+def record_of(labels: str, job: str) -> str:
+    """Where S3 keeps a job's record, by the run and the round in the job's name.
+
+    >>> record_of("s3://labels/runs", "pets-may-2f9a-r1-000")
+    's3://labels/runs/pets-may-2f9a/round-1/jobs/pets-may-2f9a-r1-000/job.json'
+    """
+    named = re.fullmatch(r"(?P<run>.+)-r(?P<round>\d+)-\d{3,}", job)
+    if named is None:
+        raise click.UsageError(f"{job!r} is no job's name: they end as in pets-2f9a-r1-000.")
+    return f"{labels}/{named['run']}/round-{named['round']}/jobs/{job}/job.json"
+
+
+@click.group()
+@click.pass_context
+def workers(context: click.Context) -> None:
+    """The people who may sign in to the portal."""
+
+
+@workers.command("add")
+@click.argument("emails", nargs=-1, required=True)
+@click.option("--team", "teams", multiple=True, help="Team to join; may be given several times.")
+@click.option("--requester", is_flag=True, help="May see progress and every task.")
+@click.option("--invite/--no-invite", default=None, help="Let Cognito mail the password.")
+@click.pass_obj
+def add_workers(
+    where: Any,
+    emails: tuple[str, ...],
+    teams: tuple[str, ...],
+    requester: bool,
+    invite: bool | None,
+) -> None:
+    """Make accounts; each chooses its own password at the first sign-in.
+
+    The temporary password is printed unless Cognito mails it, as it does by default on AWS.
+    """
+    cloud, pool = _pool(where)
+    from aws import users
+
+    mailed = cloud.endpoint is None if invite is None else invite
+    for email in emails:
+        password = users.add(pool, email, invite=mailed)
+        if password is None:
+            console.print(f"[bold]{email}[/] is there already.")
+        else:
+            said = "was mailed a password" if mailed else f"signs in with [bold]{password}[/]"
+            console.print(f"[bold]{email}[/] {said}")
+        for group in (*teams, *(["requesters"] if requester else [])):
+            users.join(pool, email, group)
+    console.print(f"The portal: {cloud.portal_url}")
+
+
+@workers.command("list")
+@click.pass_obj
+def list_workers(where: Any) -> None:
+    """Show the accounts, their teams, and under which name their answers are kept."""
+    _, pool = _pool(where)
+    from aws import users
+
+    grid = Grid("Email", "Worker", "Status", "Teams", "Since")
+    for person in sorted(users.people(pool)):
+        since = f"{person.since:%Y-%m-%d}"
+        status = person.status.lower().replace("_", " ")
+        grid.add_row(person.email, person.worker, status, ", ".join(person.groups), since)
+    console.print(grid)
+
+
+@workers.command("remove")
+@click.argument("email")
+@click.pass_obj
+def remove_worker(where: Any, email: str) -> None:
+    """Remove an account: at once, pages it held go to others, and its answers stay."""
+    cloud, pool = _pool(where)
+    from aws import users
+    from portal.claims import dismiss
+
+    worker = users.worker_of(pool, email)
+    if worker is None:
+        raise click.ClickException(f"There is no worker {email}.")
+    freed = dismiss(outside_of(cloud), worker)
+    users.remove(pool, email)
+    console.print(f"[bold]{email}[/] is gone; {freed} pages went back. The answers stay.")
+
+
+@workers.command("reset")
+@click.argument("email")
+@click.pass_obj
+def reset_worker(where: Any, email: str) -> None:
+    """Give an account a new temporary password, and sign it out everywhere."""
+    _, pool = _pool(where)
+    from aws import users
+
+    if users.worker_of(pool, email) is None:
+        raise click.ClickException(f"There is no worker {email}.")
+    password = users.reset(pool, email)
+    console.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
+
+
+def _pool(where: Any) -> tuple[Cloud, str]:
+    cloud = cloud_of(where)
+    outside_of(cloud)
+    return cloud, cloud.outputs["WorkerPoolId"]
+
+
+@click.command()
+@click.argument("job")
+@click.pass_obj
+def stop(where: Any, job: str) -> None:
+    """Close a portal's job now; the run goes on with the answers that are in."""
+    from portal import jobs
+    from portal.errors import PortalError
+
+    try:
+        stopped = jobs.stop(outside_of(cloud_of(where)), job)
+    except PortalError as error:
+        raise click.ClickException(str(error)) from error
+    console.print(f"[bold]{stopped.name}[/] is {stopped.status.lower()}.")
+
+
+@click.command()
+@click.argument("job")
+@click.pass_obj
+def repair(where: Any, job: str) -> None:
+    """Write the portal's index of a job anew, from the answers in S3."""
+    from portal import jobs
+    from portal.errors import PortalError
+    from portal.index import read_counts
+
+    cloud = cloud_of(where)
+    outside, record = outside_of(cloud), record_of(cloud.outputs["Labels"], job)
+    if outside.files.size(record) is None:
+        raise click.ClickException(f"S3 has no job at {record}")
+    try:
+        repaired = jobs.restore(outside, record)
+    except PortalError as error:
+        raise click.ClickException(str(error)) from error
+    counts = read_counts(outside.table, repaired)
+    console.print(
+        f"[bold]{repaired.name}[/] is {repaired.status.lower()}: "
+        f"{counts.answered} of {repaired.answers} answers."
+    )
