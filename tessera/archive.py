@@ -57,6 +57,12 @@ class RunFolder:
             ) from error
         return content
 
+    def has(self, file: str) -> bool:
+        """Whether the run has a file of this name."""
+        bucket, key = place(self.uri(file))
+        found = self._s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+        return any(entry["Key"] == key for entry in found.get("Contents", []))
+
     def lines(self, file: str) -> Iterator[bytes]:
         """A file's lines without their line ends, a piece at a time."""
         bucket, key = place(self.uri(file))

@@ -1,18 +1,136 @@
-"""The operator's tool: `tessera …`."""
+"""The operator's tool: `tessera …`.
+
+Each command lives in a module of its own, which is imported when the command is called, so that
+`tessera --help` and completion answer at once.
+"""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
 
+from tessera.cloud import STACK_NAME, Cloud, NotDeployed
+from tessera.exits import Exit, Unreachable
 from tessera.stack import LocalStack
 
-console = Console(highlight=False)
+COMMANDS = {
+    "run": ("tessera.local:run", "Label the example with simulated workers."),
+    "label": ("tessera.local:label", "Label the example yourself, in the browser."),
+    "up": ("tessera.local:up", "Start the local stack and deploy Tessera to it."),
+    "down": ("tessera.local:down", "Stop the local stack; what it holds is kept."),
+    "deploy": ("tessera.deploy:deploy", "Deploy Tessera to AWS, step by step."),
+    "status": ("tessera.status:status", "Say what is deployed, and what goes on there."),
+    "estimate": ("tessera.estimate:estimate_command", "Say what a manifest will cost."),
+    "preview": ("tessera.preview:preview", "Open the worker's page of a manifest here."),
+    "drop": ("tessera.runs:drop_command", "Have a manifest labeled."),
+    "watch": ("tessera.watch:watch", "Show a run as it goes."),
+    "runs": ("tessera.runs:runs_command", "List the runs, newest first."),
+    "stop": ("tessera.runs:stop", "Close a run's jobs; its answers so far are kept."),
+    "report": ("tessera.report:report_command", "Fetch a run's report, with its pictures in it."),
+    "export": ("tessera.export:export", "Write a run's labels for training."),
+    "workers": ("tessera.portal:workers", "Add, list and remove the people who label."),
+    "repair": ("tessera.portal:repair", "Write the portal's index of a job anew from S3."),
+    "completion": ("tessera.completion:completion", "Print the script that completes commands."),
+}
+"""The commands in the order of a person's day: where they are, and what they do."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@dataclass(frozen=True)
+class Target:
+    """Where commands go: the stack on this machine, or the one that was named."""
+
+    local: LocalStack
+    remote: Cloud | None = None
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """What is deployed there; NotDeployed if this machine's stack is not running."""
+        if self.remote:
+            return self.remote
+        if not self.local.is_up():
+            raise NotDeployed(
+                f"The local stack is not running at {self.local.endpoint}. Start it: tessera up. "
+                "Or go to AWS: tessera --profile NAME …"
+            )
+        return self.local.cloud
+
+
+class Tool(click.Group):
+    """Commands that are imported when they are called; errors in words that help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of a person's day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called, under the name that it has here."""
+        _, command, rest = super().resolve_command(ctx, args)
+        return args[0], command, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands with a line each, none of them imported."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The command's result; what AWS refuses is said in words, and Ctrl-C ends with 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted. What was begun elsewhere goes on.", err=True)
+            raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+        except Exception as error:
+            if type(error).__module__.startswith("botocore."):
+                raise in_words(error) from error
+            raise
+
+
+HINTS = {
+    "NoCredentialsError": "Sign in (aws sso login, aws configure), or name a profile: --profile",
+    "PartialCredentialsError": "Complete the credentials: aws configure",
+    "ProfileNotFound": "The profiles there are: aws configure list-profiles",
+    "NoRegionError": "Name a region: --region",
+    "EndpointConnectionError": "Does it run? tessera status",
+    "ConnectTimeoutError": "Does it run? tessera status",
+    "ExpiredToken": "Sign in again: aws sso login",
+    "ExpiredTokenException": "Sign in again: aws sso login",
+    "AccessDenied": "This identity may not do that: aws sts get-caller-identity",
+    "AccessDeniedException": "This identity may not do that: aws sts get-caller-identity",
+}
+"""What to do about what AWS or its library says."""
+
+
+def in_words(error: Exception) -> click.ClickException:
+    """What AWS said, and what to do about it."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+    said = f"{error}" + (f"\n{HINTS[code]}" if code in HINTS else "")
+    silent = code in ("EndpointConnectionError", "ConnectTimeoutError")
+    return Unreachable(said) if silent else click.ClickException(said)
+
+
+@click.group(
+    cls=Tool, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
+@click.option("--profile", envvar="TESSERA_PROFILE", help="Go to AWS, by this profile of yours.")
+@click.option("--region", envvar="TESSERA_REGION", help="Region on AWS.  [default: the profile's]")
+@click.option("--stack", "name", default=STACK_NAME, envvar="TESSERA_STACK", help="Stack's name.")
+@click.option("--endpoint", envvar="TESSERA_ENDPOINT", help="Go to an embedded AWS at this URL.")
 @click.option("--port", default=4566, envvar="TESSERA_PORT", help="Port of the local stack.")
 @click.option(
     "--home",
@@ -23,57 +141,24 @@ console = Console(highlight=False)
 )
 @click.version_option(package_name="tessera")
 @click.pass_context
-def main(context: click.Context, port: int, home: Path) -> None:
-    """Drop a manifest of images; get back a training manifest that people labeled."""
-    context.obj = LocalStack(home.resolve(), port)
+def main(
+    context: click.Context,
+    profile: str | None,
+    region: str | None,
+    name: str,
+    endpoint: str | None,
+    port: int,
+    home: Path,
+) -> None:
+    """Drop a manifest of images; get back a training manifest that people labeled.
 
-
-@main.command()
-@click.option("--open-to-containers", is_flag=True, help="Listen on all addresses of this machine.")
-@click.pass_obj
-def up(stack: LocalStack, open_to_containers: bool) -> None:
-    """Start the local stack and deploy Tessera to it."""
-    from dataclasses import replace
-
-    from tessera.example import ready
-
-    cloud = ready(replace(stack, host="0.0.0.0") if open_to_containers else stack, console)
-    for name in ("Inbox", "Labels", "StateMachineArn"):
-        console.print(f"[bold]{name:<15}[/]  {cloud.outputs[name]}")
-    console.print(f"[bold]{'Portal':<15}[/]  {cloud.portal_url}")
-    console.print(f"[bold]{'AWS_ENDPOINT_URL':<15}[/] {stack.endpoint}  [dim](for aws and sam)[/]")
-
-
-@main.command()
-@click.pass_obj
-def down(stack: LocalStack) -> None:
-    """Stop the local stack; what it holds is kept for the next start."""
-    console.print("Stopped." if stack.stop() else "The local stack is not running.")
-
-
-@main.command()
-@click.option("--workers", default=5, help="How many simulated workers label.")
-@click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
-@click.option("--seed", default=1, help="What they err on follows from this number.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="out", help="Folder for the results."
-)
-@click.pass_obj
-def run(stack: LocalStack, workers: int, error_rate: float, seed: int, out: Path) -> None:
-    """Label the example from start to finish with simulated workers."""
-    from tessera import example
-
-    example.run(stack, out=out, workers=workers, error_rate=error_rate, seed=seed, console=console)
-
-
-@main.command()
-@click.option("--images", default=60, help="How many of the example's images you label.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="out", help="Folder for the results."
-)
-@click.pass_obj
-def label(stack: LocalStack, images: int, out: Path) -> None:
-    """Label the example yourself, in the browser."""
-    from tessera import example
-
-    example.label(stack, out=out, images=images, console=console)
+    Commands go to the stack on this machine (tessera up), or with --profile to AWS.
+    """
+    local = LocalStack(home.resolve(), port)
+    remote = None
+    if endpoint:
+        remote = replace(local.cloud, endpoint=endpoint, stack_name=name)
+    elif profile:
+        os.environ["AWS_PROFILE"] = profile  # of this process and of the SAM CLI that it starts
+        remote = Cloud(region=region, stack_name=name)
+    context.obj = Target(local, remote)

@@ -8,11 +8,15 @@ from typing import Any
 
 import click
 
+from tessera.exits import Exit
+
 STACK_NAME = "tessera"
 
 
 class NotDeployed(click.ClickException):
     """There is no stack of Tessera's here; the message says how to get one."""
+
+    exit_code = Exit.NOT_DEPLOYED
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def estimate_command(
 
     Nothing is uploaded and nobody is asked.
     """
-    settings = read_settings_file(manifest, settings_path)
+    settings = read_settings_file(settings_path or manifest.with_name("labeling.json"))
     counted = count(manifest, settings)
     speed = f"a page of {settings.images_per_task}, as the post measured"
     again, why = asked_again(settings.gain), f"public crowds at a gain of {settings.gain:g}"
@@ -100,9 +100,8 @@ def estimate_command(
     show(counted, result, settings, assumed, speed=speed, why=why)
 
 
-def read_settings_file(manifest: Path, path: Path | None) -> Settings:
+def read_settings_file(chosen: Path) -> Settings:
     """The settings from a file; Refused with every problem, one a line."""
-    chosen = path or manifest.with_name("labeling.json")
     if not chosen.exists():
         raise Refused(
             f"There is no {chosen}. Write one (docs/manifests.md says what it may hold), "

@@ -1,4 +1,4 @@
-"""The example from start to finish: `tessera run` with simulated workers, `tessera label` with you."""
+"""The example from start to finish: labeled by simulated workers, or by you."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,22 +19,14 @@ from rich.table import Table
 
 from tessera.cloud import Cloud
 from tessera.crowd import SimulatedWorker, add_worker
-from tessera.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch, follow
+from tessera.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch
+from tessera.screen import waiting
 from tessera.stack import ROOT, LocalStack
+from tessera.standing import Observer
+from tessera.watch import to_the_end
 
 EXAMPLE = ROOT / "examples" / "digits"
 RESULTS = ("training.manifest", "report.json", "report.html")
-STATES = {
-    "GroupImages": "the manifest becomes pages of images",
-    "LabelShards": "one labeling job a shard",
-    "OpenJob": "the job is open on the portal; the execution waits for its answers",
-    "CloseJob": "the last answer is in",
-    "ConsolidateLabels": "answers become labels",
-    "AskAgain": "would one more answer change anything?",
-    "GroupUnsure": "yes: the unsure images go to one more worker",
-    "Announce": "the training manifest is announced",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -83,8 +75,8 @@ def run(
     example = Example(EXAMPLE)
     cloud = ready(stack, console)
     console.print(
-        f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, who answer through the portal's "
-        f"HTTP door and err on {error_rate:.0%} of the images (seed {seed})"
+        f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, by the portal's HTTP door; "
+        f"each errs on {error_rate:.0%}"
     )
     crowd = [
         SimulatedWorker(
@@ -129,9 +121,9 @@ def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> Non
 def ready(stack: LocalStack, console: Console) -> Cloud:
     """The local stack, started and deployed to, with the steps on the screen."""
     began = time.monotonic()
-    with console.status("Starting the embedded AWS …"):
+    with waiting("Starting the embedded AWS", console):
         stack.start()
-    with console.status("Deploying template.yaml with sam deploy …"):
+    with waiting("Deploying template.yaml with sam deploy", console):
         deployed = stack.deploy()
     console.print(
         f"[bold]Stack[/]    {stack.endpoint}, {'deployed' if deployed else 'as deployed before'} "
@@ -149,7 +141,8 @@ def _from_drop_to_result(
     out: Path,
     console: Console,
 ) -> None:
-    example.upload_images(cloud)
+    with waiting("Uploading the example's pictures", console):
+        example.upload_images(cloud)
     manifest = example.manifest(bucket_of(cloud.outputs["Inbox"]), count)
     key = drop(
         cloud,
@@ -164,7 +157,7 @@ def _from_drop_to_result(
     crowd = threading.Thread(target=workers, args=(finished,), daemon=True)
     crowd.start()
     try:
-        _show(follow(cloud, execution), console)
+        to_the_end(Observer(cloud, execution), console)
     finally:
         finished.set()
     crowd.join()
@@ -173,14 +166,6 @@ def _from_drop_to_result(
         raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
     fetch(cloud, end.output["home"], RESULTS, out)
     _summarize(end, manifest, example.truth, settings, out, console)
-
-
-def _show(states: Iterable[str], console: Console) -> None:
-    began = time.monotonic()
-    for state in states:
-        if state in STATES:
-            passed = time.monotonic() - began
-            console.print(f"[dim]{passed:6.1f} s[/]  [bold]{state}[/]  [dim]{STATES[state]}[/]")
 
 
 def _lines(manifest: bytes) -> int:

@@ -38,6 +38,12 @@ class Refused(click.ClickException):
     exit_code = Exit.REFUSED
 
 
+class Unreachable(click.ClickException):
+    """Nothing answers where the stack should be."""
+
+    exit_code = Exit.NOT_DEPLOYED
+
+
 class NotFound(click.ClickException):
     """There is no such run or file."""
 

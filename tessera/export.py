@@ -11,6 +11,7 @@ import click
 
 from tessera.archive import RunFolder, find_run
 from tessera.cloud import Cloud
+from tessera.completion import run_names
 from tessera.dataset import LeftOut, Sample, samples
 from tessera.exits import Exit, Refused
 from tessera.formats import (
@@ -51,7 +52,7 @@ class Shares(click.ParamType[dict[str, float]]):
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=run_names)
 @click.option("--to", "form", type=click.Choice(list(FORMATS)), required=True, help="The form.")
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path, file_okay=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,34 @@ out = Console(highlight=False)
 """Results: what a pipe gets."""
 aside = Console(stderr=True, highlight=False)
 """Progress and remarks: what a person sees."""
+
+
+@contextmanager
+def waiting(what: str, console: Console = aside) -> Iterator[None]:
+    """A spinner beside what is waited for or, in a log, a line that says so."""
+    if console.is_terminal:
+        with console.status(f"{what} …"):
+            yield
+        return
+    over = threading.Event()
+    teller = threading.Thread(target=_tell, args=(what, console, over), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
+def _tell(what: str, console: Console, over: threading.Event) -> None:
+    """Say that the waiting has begun and, less and less often, that it goes on."""
+    console.print(f"[dim]{what} …[/]")
+    pause = passed = PAUSE
+    while not over.wait(pause):
+        console.print(f"[dim]{what} … {passed:.0f} s[/]")
+        pause *= 2
+        passed += pause
+
 
 Advance = Callable[[int], None]
 
