@@ -20,8 +20,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws import storage, workflow
 from aws.telemetry import logger, metrics, observed
 from aws.tracing import traced
+from tiling.again import group_again
 from tiling.errors import LabelsMissing, TesseraError
-from tiling.groups import Summary, Writable, group_manifest
+from tiling.groups import Shard, Writable, group_manifest
 from tiling.jobs import Surroundings, label_categories, labeling_job_request, run_id
 from tiling.settings import Settings, read_settings
 
@@ -41,7 +42,8 @@ OUTCOMES = {
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What the state machine goes on with: jobs to open, or why there are none."""
     try:
-        result = _first_round(event["manifest"], event["execution"])
+        later = event.get("round", 1) > 1
+        result = _later_round(event) if later else _first_round(event)
     except TesseraError as error:
         result = {"outcome": "refused", "error": type(error).__name__, "cause": str(error)}
         logger.warning("manifest refused", refusal=result)
@@ -49,7 +51,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return result
 
 
-def _first_round(manifest: dict[str, Any], execution: str) -> dict[str, Any]:
+def _first_round(event: dict[str, Any]) -> dict[str, Any]:
+    """All that a new manifest needs; or the owner's name, if another execution is at it."""
+    manifest, execution = event["manifest"], event["execution"]
     settings = _settings_beside(manifest)
     run = run_id(manifest, settings)
     home = f"s3://{os.environ['LABELS_BUCKET']}/runs/{run}/"
@@ -69,8 +73,73 @@ def _first_round(manifest: dict[str, Any], execution: str) -> dict[str, Any]:
     summary = group_manifest(
         partial(_manifest, manifest), settings, partial(_new_file, home), _scratch
     )
-    _record_round(begun, summary, home)
-    return _result(summary, settings, run=run, home=home, project=_project(manifest))
+    counts = {
+        "lines": summary.lines,
+        "images": summary.images,
+        "labeled": summary.labeled,
+        "rejected": summary.rejected,
+        "gold": summary.gold,
+        "repeats": summary.repeats,
+    }
+    for name, count in counts.items():
+        metrics.add_metric(f"{name.capitalize()}InManifest", MetricUnit.Count, count)
+    return _round(begun | {"counts": counts}, summary.shards, settings, home=home, round_=1)
+
+
+def _later_round(event: dict[str, Any]) -> dict[str, Any]:
+    """The unsure images of the round before, for one worker more each."""
+    home, round_ = event["home"], event["round"]
+    record = msgspec.json.decode(storage.read(f"{home}run.json"))
+    if record["execution"] != event["execution"]:
+        owner = {"home": home, "owner": record["execution"]}
+        return {"outcome": "already-running", "run": event["run"], **owner}
+    settings = read_settings(msgspec.json.encode(record["settings"]))
+    shards = group_again(
+        storage.lines(f"{home}round-{round_ - 1}/unsure.csv"),
+        partial(_manifest, record["manifest"]),
+        settings,
+        round_,
+        partial(_new_file, home),
+        _scratch,
+    )
+    return _round(record, shards, settings, home=home, round_=round_)
+
+
+def _round(
+    record: dict[str, Any],
+    shards: tuple[Shard, ...],
+    settings: Settings,
+    *,
+    home: str,
+    round_: int,
+) -> dict[str, Any]:
+    """The result of a round, which from now on is in run.json."""
+    asked = {
+        "round": round_,
+        "shards": len(shards),
+        "tasks": sum(shard.tasks for shard in shards),
+        "images": sum(shard.images for shard in shards),
+    }
+    before = [earlier for earlier in record["rounds"] if earlier["round"] < round_]
+    done = record | {"rounds": [*before, asked]}
+    storage.write(f"{home}run.json", msgspec.json.encode(done), content_type="application/json")
+    logger.info("images grouped", counts=record["counts"], asked=asked)
+    return {
+        "outcome": "ask" if shards else "nothing-to-ask",
+        "run": record["run"],
+        "home": home,
+        **asked,
+        "rejected": record["counts"]["rejected"],
+        "workforce": settings.workforce,
+        "request": labeling_job_request(
+            settings,
+            _surroundings(),
+            run=record["run"],
+            home=home,
+            round_=round_,
+            project=_project(record["manifest"]),
+        ),
+    }
 
 
 def _settings_beside(manifest: dict[str, Any]) -> Settings:
@@ -125,51 +194,6 @@ def _new_file(home: str, name: str) -> AbstractContextManager[Writable]:
 def _scratch() -> BinaryIO:
     """A file on the function's own disk, gone when it is closed."""
     return cast(BinaryIO, TemporaryFile(buffering=0))
-
-
-def _record_round(begun: dict[str, Any], summary: Summary, home: str) -> None:
-    """Say in run.json what the first round asks and what the manifest's lines were."""
-    done = begun | {
-        "rounds": [
-            {
-                "round": 1,
-                "shards": len(summary.shards),
-                "tasks": sum(shard.tasks for shard in summary.shards),
-                "images": sum(shard.images for shard in summary.shards),
-            }
-        ],
-        "counts": {
-            "lines": summary.lines,
-            "images": summary.images,
-            "labeled": summary.labeled,
-            "rejected": summary.rejected,
-            "gold": summary.gold,
-            "repeats": summary.repeats,
-        },
-    }
-    storage.write(f"{home}run.json", msgspec.json.encode(done), content_type="application/json")
-    for name, count in done["counts"].items():
-        metrics.add_metric(f"{name.capitalize()}InManifest", MetricUnit.Count, count)
-    logger.info("images grouped", run=begun["run"], counts=done["counts"], rounds=done["rounds"])
-
-
-def _result(
-    summary: Summary, settings: Settings, *, run: str, home: str, project: str
-) -> dict[str, Any]:
-    return {
-        "outcome": "ask" if summary.shards else "nothing-to-ask",
-        "run": run,
-        "home": home,
-        "round": 1,
-        "shards": len(summary.shards),
-        "tasks": sum(shard.tasks for shard in summary.shards),
-        "images": summary.images,
-        "rejected": summary.rejected,
-        "workforce": settings.workforce,
-        "request": labeling_job_request(
-            settings, _surroundings(), run=run, home=home, round_=1, project=project
-        ),
-    }
 
 
 def _surroundings() -> Surroundings:

@@ -244,7 +244,9 @@ def _numbers(images: list[Image], prelabels: dict[str, int]) -> NDArray[np.uint8
 
 def _confidences(images: list[Image]) -> NDArray[np.float64]:
     confidences = (
-        np.inf if image.prelabel_confidence is None else image.prelabel_confidence
+        np.inf
+        if image.prelabel is None or image.prelabel_confidence is None
+        else image.prelabel_confidence
         for image in images
     )
     return np.fromiter(confidences, np.float64, len(images))

@@ -32,19 +32,32 @@ def marks(
     words = np.ndarray((max(len(text) - 7, 0),), np.uint64, text, strides=(1,))
     lengths = ends - starts
     mark = lengths.astype(np.uint64)
-    check, shifted = np.zeros_like(mark), np.empty_like(mark)
-    place, last = starts.copy(), ends - 8
+    check = np.zeros_like(mark)
+    last = ends - 8
     shortest = int(lengths.min(initial=0))
     for read in range(0, int(lengths.max(initial=0)), 8):
-        mark ^= words[place if read + 8 <= shortest else np.minimum(place, last)]
-        mark *= _ODD
-        np.right_shift(mark, _SHIFT, out=shifted)
-        mark ^= shifted
-        check += mark  # where two marks meet at last, their ways there still differ
-        place += 8
+        if read + 8 <= shortest:
+            _stir(mark, check, words[starts + read])
+        elif read < shortest:
+            _stir(mark, check, words[np.minimum(starts + read, last)])
+        else:  # a piece that is over stays as it is, whatever else is in the text
+            rows = np.flatnonzero(lengths > read)
+            some, more = mark[rows], check[rows]
+            _stir(some, more, words[np.minimum(starts[rows] + read, last[rows])])
+            mark[rows], check[rows] = some, more
     return mark * _ODD, (check >> np.uint64(32)).astype(np.uint32)
 
 
+def _stir(mark: Marks, check: Marks, word: Marks) -> None:
+    """Mix one word more into each mark, in place."""
+    mark ^= word
+    mark *= _ODD
+    np.right_shift(mark, _SHIFT, out=word)
+    mark ^= word
+    check += mark  # where two marks meet at last, their ways there still differ
+
+
+Marks = NDArray[np.uint64]
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 

@@ -178,3 +178,40 @@ def test_without_a_file_beside_it_the_stacks_default_settings_hold(
 def test_a_fully_labeled_manifest_has_nothing_to_ask(buckets: Buckets) -> None:
     result = group(buckets.put("pets/may.manifest", b'{"source-ref":"s3://b/k","label":1}\n'))
     assert (result["outcome"], result["shards"]) == ("nothing-to-ask", 0)
+
+
+def again(result: dict[str, Any], execution: str = "first") -> dict[str, Any]:
+    event = {"run": result["run"], "home": result["home"], "round": 2}
+    regrouped: dict[str, Any] = group_images.handler(
+        event | {"execution": ARN + execution}, CONTEXT
+    )
+    return regrouped
+
+
+def test_a_later_round_asks_the_unsure_images_of_one_worker_more(buckets: Buckets) -> None:
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    unsure = "index,workers\n" + "".join(f"{i},w1 w{i % 2 + 2}\n" for i in range(0, 45, 3))
+    buckets.s3.put_object(
+        Bucket="labels", Key=f"runs/{result['run']}/round-1/unsure.csv", Body=unsure.encode()
+    )
+    second = again(result)
+    task = second["request"].pop("HumanTaskConfig")
+    assert task["NumberOfHumanWorkersPerDataObject"] == 1
+    assert second["request"]["OutputConfig"]["S3OutputPath"] == f"{result['home']}round-2/jobs"
+    assert {key: second[key] for key in ("outcome", "round", "shards", "tasks", "images")} == {
+        "outcome": "ask",
+        "round": 2,
+        "shards": 1,
+        "tasks": 1,
+        "images": 15,
+    }
+    said = json.loads(buckets.files()["run.json"])
+    assert [asked["images"] for asked in said["rounds"]] == [45, 15]
+    before = buckets.files()
+    again(result)
+    assert buckets.files() == before
+
+
+def test_a_later_round_of_a_run_that_another_took_over_asks_nobody(buckets: Buckets) -> None:
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert again(result, "second")["outcome"] == "already-running"

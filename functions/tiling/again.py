@@ -1,0 +1,144 @@
+"""A later round: the images whose label is still unsure, grouped anew for one worker more.
+
+A worker must not be asked the same image twice, so images that the same workers have answered
+share their tasks, and each task says who they are: a crowd that mixes images freely would soon
+have no task left that anyone may take.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+
+import msgspec
+import numpy as np
+
+from tiling.deal import MOST_TASKS, Positions, Room, fits_anyhow, in_a_row, record_characters
+from tiling.groups import MOST_IMAGES, MOST_TEXT, Create, Read, Scratch, Shard
+from tiling.intake import batch_of
+from tiling.jobs import tasks_name
+from tiling.manifest import Image, LineReader, blocks
+from tiling.settings import Settings
+from tiling.shelf import PLAIN, Batch, Shelf
+from tiling.tasks import TaskFile, write_in_order
+
+ANSWERED_BY = "answered-by"
+"""The key of a task's line that names the workers who have answered any of its images."""
+LONGEST_CROWD = 20_000
+"""Characters that Ground Truth allows in one attribute of a line."""
+AT_ONCE = 10_000
+
+
+class Unsure(msgspec.Struct, frozen=True):
+    """An image to ask again, and the workers who have answered it, separated by spaces."""
+
+    index: int
+    workers: str
+
+
+def group_again(
+    unsure: Iterable[bytes],
+    read: Read,
+    settings: Settings,
+    round_: int,
+    create: Create,
+    scratch: Scratch,
+) -> tuple[Shard, ...]:
+    """Write the tasks of a later round for the images that the lines of `unsure.csv` name."""
+    shards: list[Shard] = []
+    with ExitStack() as files:
+        capacity = min(MOST_TASKS * settings.images_per_task, MOST_IMAGES)
+        shelf = Shelf(files.enter_context(scratch()), capacity, PLAIN)
+        crowds: list[str] = []
+        images = _wanted(unsure_images(unsure), read, settings)
+        prelabels = {name: number for number, name in enumerate(settings.choices)}
+        while some := list(islice(images, min(AT_ONCE, capacity))):
+            batch = batch_of([image for image, _ in some], PLAIN, prelabels, marked=False)
+            if _is_full(shelf, batch):
+                shards += _write(shelf, crowds, settings, round_, len(shards), create)
+                shelf.clear()
+                crowds.clear()
+            shelf.add(batch)
+            crowds += [crowd for _, crowd in some]
+        if shelf.count:
+            shards += _write(shelf, crowds, settings, round_, len(shards), create)
+    return tuple(shards)
+
+
+def unsure_images(lines: Iterable[bytes]) -> Iterator[Unsure]:
+    """The rows of `unsure.csv`, whose indexes rise.
+
+    >>> list(unsure_images([b"index,workers", b"7,b a"]))
+    [Unsure(index=7, workers='a b')]
+    """
+    rows = csv.reader(line.decode() for line in lines)
+    next(rows, None)
+    last = -1
+    for index, workers in rows:
+        if int(index) <= last:
+            raise ValueError(f"unsure.csv: {index} after {last}, but indexes have to rise")
+        last = int(index)
+        yield Unsure(last, " ".join(sorted(set(workers.split()))))
+
+
+def _wanted(
+    unsure: Iterator[Unsure], read: Read, settings: Settings
+) -> Iterator[tuple[Image, str]]:
+    """The images of the wanted lines, each with its crowd; no other line is decoded."""
+    reader, first = LineReader(settings), 0
+    wanted = next(unsure, None)
+    for block in blocks(read()):
+        if wanted is None:
+            return
+        end = first + block.count(b"\n")
+        lines = block.split(b"\n") if wanted.index < end else []
+        while wanted is not None and wanted.index < end:
+            image = reader.read(wanted.index, lines[wanted.index - first])
+            if not isinstance(image, Image):
+                raise ValueError(f"unsure.csv: line {wanted.index} of the manifest is no image")
+            yield image, wanted.workers
+            wanted = next(unsure, None)
+        first = end
+
+
+def _is_full(shelf: Shelf, batch: Batch) -> bool:
+    full = shelf.count + len(batch) > shelf.capacity
+    return shelf.count > 0 and (full or shelf.size + len(batch.text) > MOST_TEXT)
+
+
+def _write(
+    shelf: Shelf,
+    crowds: list[str],
+    settings: Settings,
+    round_: int,
+    shard: int,
+    create: Create,
+) -> list[Shard]:
+    """The shard written, or more than one where long names need more tasks than a job takes."""
+    names = sorted(set(crowds))
+    numbers = {name: number for number, name in enumerate(names)}
+    ranks = np.fromiter((numbers[crowd] for crowd in crowds), np.int64, len(crowds))
+    order = np.argsort(ranks, kind="stable").astype(np.uint32)
+    room = Room(settings.images_per_task)
+    lengths = None
+    if not fits_anyhow(int(shelf.characters.max()), shelf.last_index, room):
+        lengths = record_characters(shelf.characters[order], shelf.indexes(order))
+    sizes = in_a_row(len(order), lengths, room)
+
+    def who(positions: Positions) -> bytes:
+        answered = {name for position in positions.tolist() for name in crowds[position].split()}
+        text = " ".join(sorted(answered))
+        if not text or len(text) > LONGEST_CROWD:
+            return b""
+        return b',"%b":%b' % (ANSWERED_BY.encode(), msgspec.json.encode(text))
+
+    written: list[Shard] = []
+    for start in range(0, len(sizes), MOST_TASKS):
+        some = sizes[start : start + MOST_TASKS]
+        first, end = int(sizes[:start].sum()), int(sizes[: start + MOST_TASKS].sum())
+        with TaskFile(tasks_name(round_, shard + len(written)), create) as file:
+            write_in_order(file, shelf, order[first:end], some, extras=who)
+        written.append(Shard(len(some), end - first))
+    return written
