@@ -85,8 +85,16 @@ class SimulatedWorker:
         """Answer every page of every open job that the portal gives, until `finished` is set."""
         self._token = self._sign_in()
         while not finished.is_set():
-            if not any([self._answer_next(job["job"]) for job in self._get("jobs")["jobs"]]):
+            if not any([self._answer_next(job) for job in self._open_jobs()]):
                 finished.wait(PAUSE)
+
+    def _open_jobs(self) -> list[str]:
+        try:
+            return [job["job"] for job in self._get("jobs")["jobs"]]
+        except urllib.error.HTTPError as error:
+            if _may_pass(error):
+                return []
+            raise
 
     def _answer_next(self, job: str) -> bool:
         """Answer one page of the job; false if there is none for this worker now."""
@@ -98,7 +106,7 @@ class SimulatedWorker:
                 "PUT", f"jobs/{job}/tasks/{claim['task']}/answer", self.look(claim["page"])
             )
         except urllib.error.HTTPError as error:
-            if error.code in {404, 409, 410}:  # the job was closed meanwhile
+            if error.code in {404, 409, 410} or _may_pass(error):  # the job was closed meanwhile
                 return False
             raise
         self.answered += 1
@@ -155,3 +163,8 @@ class SimulatedWorker:
         with urllib.request.urlopen(request, timeout=60) as answer:
             content = answer.read()
             return json.loads(content) if content else None
+
+
+def _may_pass(error: urllib.error.HTTPError) -> bool:
+    """Whether the portal is in trouble that a worker's page would sit out, too."""
+    return error.code == 429 or error.code >= 500
