@@ -16,8 +16,18 @@ from aws.telemetry import logger, observed
 from aws.tracing import traced
 from tiling.answers import AnswerBook, Odd, Task
 from tiling.consensus import Consensus, Evidence, consolidate
+from tiling.figures import (
+    agreement_figures,
+    calibration,
+    cost_figures,
+    doubtful_images,
+    noting_sources,
+    round_figures,
+    time_figures,
+    too_fast,
+)
 from tiling.jobs import job_name
-from tiling.manifest import Image, Line, read_manifest
+from tiling.manifest import Image, Line, manifest_lines, read_manifest
 from tiling.report import render_report, report, write_report
 from tiling.settings import Settings, read_settings
 from tiling.training import Ended, Outlets, creation_date, end_lines, gold_writer, label_writer
@@ -61,30 +71,47 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
     crowd, names = table.crowd, table.names
     gold = _gold(record, settings)
     known = known_classes(gold, lines)
-    consensus = consolidate(crowd, settings.method, evidence=Evidence(known if gold else None))
+    evidence = Evidence(known if gold else None)
+    consensus = consolidate(crowd, settings.method, evidence=evidence)
     _write(
         f"{home}answers.csv", answer_rows(book, (*settings.classes, settings.escape)), "text/csv"
     )
 
-    ended = _end_lines(event, record, settings, consensus, gold)
+    doubtful = doubtful_images(crowd, consensus, settings.classes, settings.escape)
+    ended = _end_lines(event, record, settings, consensus, gold, doubtful)
     counts = ended.counts
     counts.check(lines)
     again = len(ended.unsure) if _may_ask_again(event, settings) else 0
     if again:
         rows = unsure_rows(ended.unsure, crowd, names)
         _write(f"{home}round-{round_}/unsure.csv", rows, "text/csv")
+    tasks = {asked["round"]: asked["tasks"] for asked in record.get("rounds") or []}
+    rounds = round_figures(
+        crowd, consensus, table.round_, method=settings.method, evidence=evidence, tasks=tasks
+    )
+    answers = answer_figures(table) | {"noted": dict(sorted(book.figures.items()))}
+    workers = worker_figures(crowd, consensus, names, seconds=table.seconds, known=known)
+    fast = dict(zip(names, too_fast(crowd, table.seconds), strict=True))
     figures = report(
         run=event["run"],
         settings=settings,
         counts=counts,
         unlabeled=ended.reasons,
         labels={name: ended.labels[number] for number, name in enumerate(settings.classes)},
-        answers=answer_figures(table) | {"noted": dict(sorted(book.figures.items()))},
+        answers=answers,
         confidence=confidence_figures(consensus),
         gold=gold_figures(consensus, known),
-        workers=worker_figures(crowd, consensus, names, seconds=table.seconds, known=known),
+        workers=[worker | {"too_fast": fast[worker["worker"]]} for worker in workers],
         pages=pages_to_look_at(crowd, consensus, names, page=table.page, seconds=table.seconds),
         jobs=event["jobs"],
+        manifest=f"s3://{record['manifest']['bucket']}/{record['manifest']['key']}",
+        started=event["started"],
+        calibration=calibration(consensus, known),
+        agreement=agreement_figures(crowd, consensus, settings.classes),
+        rounds=rounds,
+        time=time_figures(len(crowd), answers["seconds_per_image"], settings),
+        cost=cost_figures(rounds, settings),
+        doubtful=doubtful,
     )
     storage.write(f"{home}report.json", write_report(figures), content_type="application/json")
     template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html").read_text("utf-8")
@@ -156,7 +183,8 @@ def _rescue(book: AnswerBook, folder: str, short: dict[int, Task]) -> None:
 def _lines(record: dict[str, Any], settings: Settings) -> Iterator[Line]:
     manifest = record["manifest"]
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    return read_manifest(storage.lines(uri, manifest.get("version-id")), settings)
+    pieces = storage.chunks(uri, manifest.get("version-id"))
+    return read_manifest(manifest_lines(pieces), settings)
 
 
 def _gold(record: dict[str, Any], settings: Settings) -> dict[int, int]:
@@ -186,6 +214,7 @@ def _end_lines(
     settings: Settings,
     consensus: Consensus,
     gold: dict[int, int],
+    doubtful: list[dict[str, Any]],
 ) -> Ended:
     """Read the manifest again and write the manifests that its lines end in."""
     home = event["home"]
@@ -204,7 +233,7 @@ def _end_lines(
             )
         )
         return end_lines(
-            _lines(record, settings),
+            noting_sources(_lines(record, settings), doubtful),
             verdicts(
                 consensus,
                 gain=settings.gain,
