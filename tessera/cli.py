@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": ("tessera.runs:runs_command", "List the runs, newest first."),
     "stop": ("tessera.runs:stop", "Close a run's jobs; its answers so far are kept."),
     "report": ("tessera.report:report_command", "Fetch a run's report, with its pictures in it."),
+    "consolidate": ("tessera.consolidate:consolidate_command", "Make labels of any answers."),
     "export": ("tessera.export:export", "Write a run's labels for training."),
     "workers": ("tessera.portal:workers", "Add, list and remove the people who label."),
     "repair": ("tessera.portal:repair", "Write the portal's index of a job anew from S3."),
