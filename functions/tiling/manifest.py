@@ -19,7 +19,9 @@ LONGEST_LINE = 100_000
 LONGEST_BYTES = 4 * LONGEST_LINE
 """More bytes than this are more characters than that, in any script."""
 TOO_LONG = f"longer than {LONGEST_LINE:,} characters"
-UNPACKED_PIECE = BLOCK = 1024 * 1024
+BLOCK = 1024 * 1024
+"""Bytes that are looked at together: enough to be fast, few enough to stay in the cache."""
+GZIP = b"\x1f\x8b"
 LONGEST_KEY = 1024
 """Bytes in the key of an S3 object."""
 LONGEST_BUCKET = 255
@@ -230,27 +232,35 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The pieces themselves, or what they unpack to if the first bytes are those of gzip."""
     pieces = iter(chunks)
-    first = next(pieces, b"")
-    if not first.startswith(b"\x1f\x8b"):
+    first = b""
+    while len(first) < len(GZIP) and (piece := next(pieces, None)) is not None:
+        first += piece
+    if first.startswith(GZIP):
+        yield from _unpacked(chain([first], pieces))
+    else:
         yield first
         yield from pieces
-        return
-    unpack, fresh = zlib.decompressobj(31), False
-    for piece in chain([first], pieces):
+
+
+def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What gzip members one after the other hold, never more than a piece of it at a time."""
+    member = None
+    for piece in pieces:
         packed = piece
         while packed:
+            if member is None:
+                packed = packed.lstrip(b"\0")  # padding between members, or after the last
+                if not packed:
+                    break
+                member = zlib.decompressobj(zlib.MAX_WBITS | 16)
             try:
-                text = unpack.decompress(packed, UNPACKED_PIECE)
+                text = member.decompress(packed, BLOCK)
             except zlib.error as error:
                 raise ManifestUnreadable(f"the manifest is damaged gzip: {error}") from error
             if text:
                 yield text
-            packed = unpack.unconsumed_tail
-            if unpack.eof:  # a file may be several gzip members, one after the other
-                packed = unpack.unused_data.lstrip(b"\0")
-                unpack = zlib.decompressobj(31)
-                fresh = not packed
-            else:
-                fresh = False
-    if not fresh:
+            packed = member.unconsumed_tail
+            if member.eof:
+                packed, member = member.unused_data, None
+    if member is not None:
         raise ManifestUnreadable("the manifest is gzip that ends early")
