@@ -6,7 +6,7 @@ from typing import Any
 
 from aws.portal import outside
 from aws.telemetry import logger, observed
-from portal.routes import Site, respond, said
+from portal.routes import RATE, Site, respond, said
 
 
 @observed
@@ -35,4 +35,5 @@ def site() -> Site:
         client=os.environ["USER_POOL_CLIENT_ID"],
         region=region,
         aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
+        rate=int(os.environ.get("REQUESTS_PER_MINUTE") or RATE),
     )

@@ -281,7 +281,7 @@ def sweep(outside: Outside, job: Job, now: float) -> None:
         elif outside.files.size(job.response(number, worker)) is None:
             free(outside, job, task, worker, now)
         else:
-            take_in(outside, job, worker, number)  # he answered, and the index never heard of it
+            take_in(outside, job, worker, task)  # he answered, and the index never heard of it
 
 
 def _over(outside: Outside, job: Job, now: float) -> Iterator[tuple[str, Item]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,9 +31,17 @@ class Page(NamedTuple):
 
 def read_line(outside: Outside, job: Job, task: int) -> bytes:
     """The task's line of the manifest, by two ranged reads, however long the manifest is."""
-    bounds = outside.files.read_range(job.offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
+    return _line(outside.files.read_range, job.offsets, job.manifest, task)
+
+
+@lru_cache(maxsize=512)
+def _line(
+    read_range: Callable[[str, int, int], bytes], offsets: str, manifest: str, task: int
+) -> bytes:
+    """The line, kept for the answer that is to come: a manifest does not change."""
+    bounds = read_range(offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
     (start,), (end,) = OFFSET.iter_unpack(bounds)
-    return outside.files.read_range(job.manifest, start, end).strip()
+    return read_range(manifest, start, end).strip()
 
 
 def indexes_of(line: bytes) -> set[str] | None:

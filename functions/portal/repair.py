@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from portal.answers import choices_in, credit, read_gold, seconds_of
 from portal.errors import Busy
 from portal.index import (
+    back_key,
     figures_key,
     item_of,
     job_key,
@@ -24,7 +25,7 @@ from portal.index import (
     task_of,
 )
 from portal.outside import Files, Outside
-from portal.records import OPEN, REPAIRING, Credit, Figures, Job, Lease, Task
+from portal.records import OPEN, REPAIRING, Credit, Figures, Job, Task
 from portal.store import Change, Key, erase
 
 STRETCH = 400
@@ -54,25 +55,25 @@ def repair(outside: Outside, job: Job) -> Repaired:
         Change("put", job_key(job.name), item_of(paused), {"version": job.version})
     ):
         raise Busy(f"{job.name} is being changed by others")
-    leases = _leases(outside, job)
+    kept = _kept(outside, job)
     _erase(outside, job)
-    answers = _rebuild(outside, job, leases)
+    answers = _rebuild(outside, job, dict(kept))
     back = OPEN if job.status == REPAIRING else job.status
     repaired = replace(job, status=back, version=paused.version + 1)
     _write(
         outside, [Change("put", job_key(job.name), item_of(repaired), {"version": paused.version})]
     )
-    return Repaired(answers, sum(map(len, leases.values())))
+    return Repaired(answers, sum(len(task.leases) for task in kept.values()))
 
 
-def _leases(outside: Outside, job: Job) -> dict[int, dict[str, Lease]]:
-    """The seats that workers have now."""
-    leases: dict[int, dict[str, Lease]] = defaultdict(dict)
+def _kept(outside: Outside, job: Job) -> dict[int, Task]:
+    """What S3 does not know: the tasks that workers have a seat at, or gave back."""
+    kept = {}
     for sort, item in outside.table.query(f"job#{job.name}#task"):
         task = task_of(item, int(sort))
-        if task.leases:
-            leases[task.number] = dict(task.leases)
-    return leases
+        if task.leases or task.given_back:
+            kept[task.number] = task
+    return kept
 
 
 def _erase(outside: Outside, job: Job) -> None:
@@ -84,7 +85,7 @@ def _erase(outside: Outside, job: Job) -> None:
         erase(outside.table, [Key(name, sort) for sort, _ in outside.table.query(name)])
 
 
-def _rebuild(outside: Outside, job: Job, leases: dict[int, dict[str, Lease]]) -> int:
+def _rebuild(outside: Outside, job: Job, kept: dict[int, Task]) -> int:
     now = outside.clock()
     gold = read_gold(outside.files, job)
     figures: dict[str, Figures] = defaultdict(Figures)
@@ -99,17 +100,15 @@ def _rebuild(outside: Outside, job: Job, leases: dict[int, dict[str, Lease]]) ->
                 figures[name] = _sum(figures[name], added, response if name == worker else None)
             chosen = choices_in(response["answerContent"])
             task = replace(task, answers=task.answers | {worker: chosen})
-        held = leases.pop(number, {})
-        seats = {worker: seat for worker, seat in held.items() if worker not in task.answers}
-        changes += _placed(job, replace(task, leases=seats), now)
+        changes += _placed(job, _joined(task, kept.pop(number, task)), now)
         touched[number] = 1
         answered[stripe_of(job, number)] += len(found)
         total += len(found)
         if len(changes) > WRITTEN:
             _write(outside, changes)
             changes = []
-    for number, seats in leases.items():
-        changes += _placed(job, Task(number, leases=seats), now)
+    for number, task in kept.items():
+        changes += _placed(job, _joined(Task(number), task), now)
         touched[number] = 1
     for stripe in stripes(job):
         own = touched[stripe :: len(stripes(job))]
@@ -131,9 +130,24 @@ def _write(outside: Outside, changes: list[Change]) -> None:
         raise Busy("The index changed during the repair: an answer came in. Repair it again.")
 
 
+def _joined(task: Task, kept: Task) -> Task:
+    """A task's answers from S3 with the seats and returns that only the index knew."""
+    return replace(
+        task,
+        leases={worker: seat for worker, seat in kept.leases.items() if worker not in task.answers},
+        given_back={
+            worker: when for worker, when in kept.given_back.items() if worker not in task.answers
+        },
+    )
+
+
 def _placed(job: Job, task: Task, now: float) -> list[Change]:
     """The items of a task that the index did not know."""
-    return moved(job, Task(task.number), task, now)
+    backs = [
+        Change("put", back_key(job.name, worker, task.number), {"task": task.number})
+        for worker in task.given_back
+    ]
+    return [*moved(job, Task(task.number), task, now), *backs]
 
 
 def _sum(figures: Figures, added: Credit, response: Any) -> Figures:

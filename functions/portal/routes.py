@@ -54,6 +54,7 @@ class Site:
     client: str
     region: str
     aws_crowd: bool = False
+    rate: int = RATE
 
 
 @dataclass(frozen=True)
@@ -115,20 +116,20 @@ def respond(outside: Outside, site: Site, event: Mapping[str, Any]) -> Response:
                     continue
                 known = Request(**{**request.__dict__, "parts": match.groupdict()})
                 if route not in PUBLIC:
-                    _admit(outside, known)
+                    _admit(outside, site, known)
                 return route(outside, site, known)
         raise Unknown("There is no such page.")
     except PortalError as error:
         return said(error.status, {"message": str(error)})
 
 
-def _admit(outside: Outside, request: Request) -> None:
+def _admit(outside: Outside, site: Site, request: Request) -> None:
     """Let a worker with a token in, unless he asks too often."""
     if not request.worker:
         raise Unauthorized("Please sign in.")
     minute = int(outside.clock() // 60)
     rate = Key(f"rate#{request.worker}", str(minute))
-    if outside.table.count(rate, "requests", expires=(minute + 5) * 60) > RATE:
+    if outside.table.count(rate, "requests", expires=(minute + 5) * 60) > site.rate:
         raise TooMany("That was a lot at once. Please wait a minute.")
 
 

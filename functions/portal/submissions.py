@@ -21,6 +21,8 @@ from portal.index import (
     read_task,
     stripe_key,
     stripe_of,
+    task_key,
+    task_of,
 )
 from portal.jobs import close_if_full
 from portal.outside import Outside
@@ -42,19 +44,19 @@ def submit(
     """`saved` when the answer is in S3 and counted; `surplus` when the task needs it no more."""
     if job.status == REPAIRING:
         raise Busy("This job is being put in order. Trying again.")
-    task = read_task(outside.table, job.name, number)
+    items = outside.table.get(task_key(job.name, number), figures_key(job.name, worker))
+    task, figures = task_of(items[0], number), figures_of(items[1])
     if worker in task.answers or _stored(outside, job, task, worker):
-        take_in(outside, job, worker, number)
+        take_in(outside, job, worker, task)
         return "saved"
     if not task.had(worker):
         raise Unknown("This page is not yours.")
-    seated = _seat(outside, job, worker, number)
+    seated = _seat(outside, job, worker, task)
     if seated is None:
         return "surplus"
-    figures = figures_of(outside.table.get(figures_key(job.name, worker))[0])
     response = write_response(outside, worker, seated.leases[worker].since, figures.last, answer)
     first = outside.files.create(job.response(number, worker), response)
-    take_in(outside, job, worker, number, response if first else None)
+    take_in(outside, job, worker, seated, response if first else None)
     return "saved"
 
 
@@ -65,11 +67,10 @@ def _stored(outside: Outside, job: Job, task: Task, worker: str) -> bool:
     return outside.files.size(job.response(task.number, worker)) is not None
 
 
-def _seat(outside: Outside, job: Job, worker: str, number: int) -> Task | None:
+def _seat(outside: Outside, job: Job, worker: str, task: Task) -> Task | None:
     """The task with a seat that is the worker's long enough to write; nothing if none is left."""
     for _ in range(ATTEMPTS):
         now = outside.clock()
-        task = read_task(outside.table, job.name, number)
         if worker in task.answers:
             return task
         if worker in task.leases and now < task.leases[worker].until + SAFE:
@@ -78,8 +79,10 @@ def _seat(outside: Outside, job: Job, worker: str, number: int) -> Task | None:
             return None
         if worker not in task.leases and not task.free(job.workers):
             return None
-        if outside.table.write(*moved(job, task, records.leased(task, worker, now, SAFE), now)):
-            return read_task(outside.table, job.name, number)
+        taken = outside.table.write(*moved(job, task, records.leased(task, worker, now, SAFE), now))
+        task = read_task(outside.table, job.name, task.number)
+        if taken:
+            return task
     raise Busy("Many workers are asking at once. Trying again.")
 
 
@@ -109,25 +112,25 @@ def take_in(
     outside: Outside,
     job: Job,
     worker: str,
-    number: int,
+    task: Task,
     stored: bytes | None = None,
 ) -> None:
     """Count the worker's stored answer in the index, once, and close the job with the last one."""
-    stored = stored or outside.files.read(job.response(number, worker))
+    stored = stored or outside.files.read(job.response(task.number, worker))
     response = msgspec.json.decode(stored)["answers"][0]
     gold = read_gold(outside.files, job)
     for _ in range(ATTEMPTS):
         now = outside.clock()
-        task = read_task(outside.table, job.name, number)
         if worker in task.answers:
             break
         after = records.answered(task, worker, choices_in(response["answerContent"]))
         if outside.table.write(
             *moved(job, task, after, now),
             *changes_of_figures(job, credit(task, worker, response, gold), now),
-            Change("add", stripe_key(job, stripe_of(job, number)), {"answered": 1}),
+            Change("add", stripe_key(job, stripe_of(job, task.number)), {"answered": 1}),
         ):
             break
+        task = read_task(outside.table, job.name, task.number)
     else:
         raise Busy("Many workers are asking at once. Trying again.")
     close_if_full(outside, job)

@@ -76,6 +76,14 @@ class Served:
         described = self.cloud.client("lambda").get_function(FunctionName=physical)
         return str(described["Configuration"]["FunctionArn"])
 
+    def configure(self, function: str, **variables: str) -> None:
+        """Change variables of a function's environment."""
+        client, name = self.cloud.client("lambda"), self.function(function)
+        now = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": now | variables}
+        )
+
     def call(self, function: str, event: dict[str, Any]) -> Any:
         """What a function of the stack answers."""
         answer = self.cloud.client("lambda").invoke(
@@ -160,10 +168,11 @@ class Served:
                 if cat
                 else ("#8d6e63", "M16 34q-10 30 4 40l8-40zM84 34q10 30-4 40l-8-40z")
             )
+            ground = f"hsl({number * 18} 40% 88%)"
             svg = (
-                '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240" '
-                f'viewBox="0 0 100 100"><rect width="100" height="100" fill="hsl({number * 18} 40% 88%)"/'
-                ">"
+                '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="320" '
+                'viewBox="0 0 100 100">'
+                f'<rect width="100" height="100" fill="{ground}"/>'
                 f'<path fill="{color}" d="{ears}"/><circle cx="50" cy="52" r="32" fill="{color}"/>'
                 '<circle cx="39" cy="46" r="4"/><circle cx="61" cy="46" r="4"/>'
                 '<path d="M44 60h12l-6 7z"/></svg>'

@@ -205,7 +205,7 @@ def test_a_claim_reads_two_ranges_of_the_manifest_however_long_it_is(world: Worl
     read = []
     for tasks in (20, 2000):
         fresh = World()
-        job = fresh.open(tasks=tasks)
+        job = fresh.open(tasks=tasks, workers=1)
         fresh.ask("POST", f"/jobs/{job.name}/claims", "ann")  # the page itself is read once
         before = fresh.files.reads
         fresh.ask("POST", f"/jobs/{job.name}/claims", "ben")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ def test_offsets_are_the_line_starts_and_the_end(lines: list[bytes], ended: bool
     text = b"\n".join(lines) + (b"\n" if ended and lines else b"")
     pieces = [text[start : start + 5] for start in range(0, len(text), 5)]
     starts = list(jobs.line_starts(iter(pieces)))
-    found = [text[a:b].rstrip(b"\n") for a, b in zip(starts, starts[1:], strict=False)]
+    found = [text[a:b].rstrip(b"\n") for a, b in pairwise(starts)]
     assert (
         found == [line.rstrip(b"\n") for line in text.splitlines(keepends=False)] or b"\r" in text
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -202,10 +203,8 @@ def test_a_page_of_another_form_may_answer_anything_in_an_object() -> None:
 
 @given(st.binary(max_size=300))
 def test_no_bytes_make_reading_an_answer_fail_otherwise(body: bytes) -> None:
-    try:
+    with suppress(Invalid):
         read_answer(body, INDEXES, CHOICES)
-    except Invalid as error:
-        assert str(error).endswith(".")
 
 
 def test_a_refused_answer_leaves_nothing_behind(world: World) -> None:

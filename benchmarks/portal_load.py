@@ -1,0 +1,193 @@
+"""The portal under load: many workers at once at a large job, and the same at a small one.
+
+Prints a section of Markdown; ends with 1 if a gate is missed. Run it from the project's root:
+
+    python benchmarks/portal_load.py [--quick]
+
+It starts a local stack of its own. Workers are threads that ask over HTTP as the portal's page
+does, without pause; the page they get is not shown, its answer is made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
+
+from tessera.stack import LocalStack, free_port  # noqa: E402 — the checkout must be on the path first
+from tests.portal.served import Served, Worker, answer_of  # noqa: E402 — as above
+
+IMAGES = 20
+SMALL = 100
+
+RATIO = 1.2
+"""Claims of the large job may take so many times those of the small one, at the median."""
+
+
+@dataclass
+class Load:
+    """What the workers saw."""
+
+    claims: list[float] = field(default_factory=list)
+    submissions: list[float] = field(default_factory=list)
+    given: list[tuple[int, str]] = field(default_factory=list)
+    saved: list[tuple[int, str]] = field(default_factory=list)
+    again: int = 0
+    seconds: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def work(worker: Worker, name: str, job: str, tasks: int, seconds: float, load: Load) -> None:
+    """Claim and answer one page after another until the time is over or the job is done."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        started = time.perf_counter()
+        status, claim = worker.ask("POST", f"jobs/{job}/claims", {})
+        took = time.perf_counter() - started
+        if status == 503:
+            with load.lock:
+                load.again += 1
+            continue
+        if status != 200:
+            return
+        task = int(claim["task"])
+        with load.lock:
+            load.claims.append(took)
+            load.given.append((task, name))
+        answer = answer_of(task, tasks, IMAGES)
+        for _ in range(5):
+            started = time.perf_counter()
+            status, _said = worker.ask("PUT", f"jobs/{job}/tasks/{task}/answer", answer)
+            took = time.perf_counter() - started
+            if status == 200:
+                with load.lock:
+                    load.submissions.append(took)
+                    load.saved.append((task, name))
+                break
+            with load.lock:
+                load.again += 1
+
+
+def run(
+    people: dict[str, Worker], request: dict[str, Any], tasks: int, seconds: float, load: Load
+) -> None:
+    """Let all workers work on the job at once, for so long or until it is done."""
+    job = request["LabelingJobName"]
+    started = time.monotonic()
+    with ThreadPoolExecutor(len(people)) as threads:
+        running = [
+            threads.submit(work, worker, name, job, tasks, seconds, load)
+            for name, worker in people.items()
+        ]
+        for each in running:
+            each.result()
+    load.seconds += time.monotonic() - started
+
+
+def quantiles(seconds: list[float]) -> str:
+    """The median, the 95th and the 99th percentile, in milliseconds."""
+    if len(seconds) < 2:
+        return "–"
+    cut = statistics.quantiles(seconds, n=100, method="inclusive")
+    return " / ".join(f"{1000 * cut[share - 1]:.0f}" for share in (50, 95, 99))
+
+
+def main() -> int:
+    """The exit status: 0 when every gate holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer workers, less time")
+    quick = parser.parse_args().quick
+    count, seconds, large, turns = (8, 24.0, 20_000, 3) if quick else (50, 120.0, 100_000, 6)
+    with tempfile.TemporaryDirectory() as home:
+        stack = LocalStack(Path(home), free_port())
+        stack.start()
+        try:
+            stack.deploy()
+            return report(Served(stack.cloud), count, seconds, large, turns)
+        finally:
+            stack.stop()
+
+
+def report(served: Served, count: int, seconds: float, large: int, turns: int) -> int:
+    """Print the section."""
+    # A person makes no more requests in a minute than the portal lets him; these are no persons.
+    served.configure("ServePortalFunction", REQUESTS_PER_MINUTE="1000000")
+    signed_in = [served.worker(f"load-{number}") for number in range(count)]
+    people = {worker.ask("GET", "me")[1]["worker"]: worker for worker in signed_in}
+    warm = Load()
+    run(people, served.open("load-warm", 4 * count, images=IMAGES), 4 * count, seconds, warm)
+    request = served.open("load-large", large, images=IMAGES)
+    loads: dict[str, list[Load]] = {"large": [Load()], "small": []}
+    checks = []
+    # In turns, so that whatever else the machine does falls on both alike.
+    for turn in range(turns):
+        run(people, request, large, seconds / turns, loads["large"][0])
+        name = f"load-small-{turn}"
+        loads["small"].append(Load())
+        small = served.open(name, SMALL, images=IMAGES)
+        run(people, small, SMALL, seconds, loads["small"][-1])
+        checks.append((loads["small"][-1], served.answers(small)))
+    checks.append((loads["large"][0], served.answers(request)))
+    problems = faults(checks)
+    rows, medians = [], {}
+    for size, tasks in (("large", large), ("small", SMALL)):
+        claims = [took for load in loads[size] for took in load.claims]
+        submissions = [took for load in loads[size] for took in load.submissions]
+        spent = sum(load.seconds for load in loads[size])
+        medians[size] = statistics.median(claims)
+        rows.append(
+            f"| {tasks:,} | {len(claims):,} | {len(claims) / spent:.1f} | {quantiles(claims)} "
+            f"| {len(submissions) / spent:.1f} | {quantiles(submissions)} "
+            f"| {sum(load.again for load in loads[size])} |"
+        )
+    ratio = medians["large"] / medians["small"]
+    gates = [
+        ("claim p50, large job over small", f"≤ {RATIO}", f"{ratio:.2f}", ratio <= RATIO),
+        *(
+            (what, "0", str(problems[what]), problems[what] == 0)
+            for what in ("seats given twice", "answers lost", "answers doubled")
+        ),
+    ]
+    print(
+        f"## The portal under load\n\n{count} workers at once without a pause, two answers a page,"
+    )
+    print(
+        f"{IMAGES} images a page, on the local stack; {len(warm.claims)} claims before, to warm up.\n"
+    )
+    print(
+        "| tasks | claims | claims/s | p50/p95/p99 ms | answers/s | p50/p95/p99 ms | asked again |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|", *rows, sep="\n")
+    print("\n| | must reach | measured | |\n|---|---:|---:|---|")
+    for what, wanted, measured, holds in gates:
+        print(f"| {what} | {wanted} | {measured} | {'holds' if holds else '**missed**'} |")
+    return 0 if all(gate[-1] for gate in gates) else 1
+
+
+def faults(loads: list[tuple[Load, dict[tuple[int, str], Any]]]) -> Counter[str]:
+    """What must not happen, counted: what the workers were told against what S3 holds."""
+    found: Counter[str] = Counter()
+    for load, stored in loads:
+        seats = Counter(task for task, _ in set(load.given))
+        found["seats given twice"] += sum(max(0, taken - 2) for taken in seats.values())
+        found["seats given twice"] += len(load.given) - len(set(load.given))
+        kept = Counter(task for task, _ in stored)
+        found["answers doubled"] += len(load.saved) - len(set(load.saved))
+        found["answers doubled"] += sum(max(0, number - 2) for number in kept.values())
+        found["answers lost"] += len(set(load.saved) - stored.keys())
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
