@@ -41,6 +41,13 @@ def observed(handler: Handler[Answer]) -> Handler[Answer]:
     return wrapped
 
 
+def publish(measures: Mapping[str, float], units: Mapping[str, str], project: str) -> None:
+    """Add measures of a run: each is kept for the run's project and for all projects together."""
+    metrics.add_dimensions(project=project)
+    for name, value in measures.items():
+        metrics.add_metric(name, units[name], value)
+
+
 def subject(event: Mapping[str, Any]) -> dict[str, Any]:
     """What an event says of the run, round, job and execution that it belongs to.
 
