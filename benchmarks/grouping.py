@@ -1,0 +1,273 @@
+"""Grouping a manifest: time and memory against the post's algorithm, and against the file's size.
+
+Prints a section of Markdown; ends with 1 if a gate is missed. Run it from the project's root:
+
+    python benchmarks/grouping.py [--quick]
+
+Every measurement is a process of its own, so that its peak memory is its own. What is compared
+takes turns, and the best of several turns counts: neighbors on the machine only ever slow down.
+The embedded S3 is started here, unless AWS_ENDPOINT_URL names one that runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
+
+MILLION = 1_000_000
+LINE = (
+    '{{"source-ref": "s3://images-of-animals/collections/2026/shelter-{:04d}/IMG_{:010d}.jpg"}}\n'
+)
+SETTINGS = b'{"labels": ["cat", "dog", "neither", "invalid image"]}'
+BUCKET = "grouping-benchmark"
+LAMBDA_MEMORY = 1024
+"""MiB of the function that has to hold it."""
+
+
+class Cost(NamedTuple):
+    """What one grouping took."""
+
+    seconds: float
+    mebibytes: float
+
+
+def write_manifest(path: Path, lines: int) -> None:
+    """A manifest of so many lines of 94 bytes, as wide as paths in buckets commonly are."""
+    with path.open("w") as file:
+        for start in range(0, lines, 100_000):
+            numbers = range(start, min(start + 100_000, lines))
+            file.write("".join(LINE.format(number % 997, number) for number in numbers))
+
+
+def baseline(manifest: Path, out: Path) -> None:
+    """The post's algorithm, with Python's own json: read all, deal, write."""
+    with manifest.open() as file:
+        original = [json.loads(line) for line in file]
+    tasks = -(-len(original) // 20)
+    groups: list[list[dict[str, object]]] = [[] for _ in range(tasks)]
+    for index, record in enumerate(original):
+        groups[index % tasks].append({"source-ref": record["source-ref"], "index": index})
+    with (out / "tasks.manifest").open("w") as file:
+        for group in groups:
+            file.write(json.dumps({"source": json.dumps(group)}) + "\n")
+
+
+def grouping(manifest: Path, out: Path, **settings: object) -> None:
+    """Our own, from a file to files, with the scratch file beside them."""
+    from tiling.groups import group_manifest
+    from tiling.settings import read_settings
+
+    def pieces() -> Iterator[bytes]:
+        with manifest.open("rb", buffering=0) as file:
+            while piece := file.read(MILLION):
+                yield piece
+
+    def create(name: str) -> BinaryIO:
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb", buffering=0)
+
+    chosen = read_settings(json.dumps(json.loads(SETTINGS) | settings).encode())
+    scratch = partial(tempfile.TemporaryFile, buffering=0, dir=out)
+    group_manifest(pieces, chosen, create, cast("Callable[[], BinaryIO]", scratch))
+
+
+def grouping_s3(manifest: str, out: str) -> None:
+    """The same from S3 to S3, by the function's own storage."""
+    from aws import storage
+    from tiling.groups import group_manifest
+    from tiling.settings import read_settings
+
+    scratch = cast("Callable[[], BinaryIO]", partial(tempfile.TemporaryFile, buffering=0))
+    group_manifest(
+        partial(storage.chunks, manifest),
+        read_settings(SETTINGS),
+        lambda name: storage.writer(out + name),
+        scratch,
+    )
+
+
+def child(work: str, manifest: str, out: str) -> None:
+    """Do one work in this process and print what it took; imports are not counted in seconds."""
+    does: dict[str, Callable[[], None]] = {
+        "baseline": partial(baseline, Path(manifest), Path(out)),
+        "spread": partial(grouping, Path(manifest), Path(out)),
+        "shuffle": partial(grouping, Path(manifest), Path(out), order="shuffle"),
+        "s3": partial(grouping_s3, manifest, out),
+    }
+    import tiling.groups  # noqa: F401 — a warm function has imported it
+
+    if work == "s3":
+        from aws import storage
+
+        storage.exists(manifest)  # the client is made once for many events
+    started = time.perf_counter()
+    does[work]()
+    seconds = time.perf_counter() - started
+    print(json.dumps([seconds, peak_memory()]))
+
+
+def peak_memory() -> float:
+    """This process's own peak in MiB; getrusage would count its parent's before the exec too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def measured(work: str, manifest: Path | str, out: Path | str) -> Cost:
+    """What a work takes in a process of its own."""
+    command = [sys.executable, __file__, "--child", work, str(manifest), str(out)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return Cost(*json.loads(done.stdout))
+
+
+def best(costs: list[Cost]) -> Cost:
+    """The least time and the least memory of several turns."""
+    return Cost(min(cost.seconds for cost in costs), min(cost.mebibytes for cost in costs))
+
+
+class Table:
+    """Rows of what must be reached beside what was measured."""
+
+    def __init__(self, *, judge: bool) -> None:
+        """Start without rows; small sizes are shown, not judged."""
+        self.rows: list[str] = []
+        self.missed = 0
+        self._judge = judge
+
+    def add(self, what: str, must: str, value: str, reached: bool) -> None:
+        """One gate."""
+        self.missed += self._judge and not reached
+        verdict = ("yes" if reached else "**no**") if self._judge else "not judged"
+        self.rows.append(f"| {what} | {must} | {value} | {verdict} |")
+
+
+def compare_with_baseline(folder: Path, lines: int, turns: int, table: Table) -> Cost:
+    """One manifest by both, in turns."""
+    manifest = folder / "small.manifest"
+    write_manifest(manifest, lines)
+    theirs, ours = [], []
+    for _ in range(turns):
+        theirs.append(measured("baseline", manifest, folder))
+        ours.append(measured("spread", manifest, folder))
+    post, mine = best(theirs), best(ours)
+    faster, smaller = post.seconds / mine.seconds, post.mebibytes / mine.mebibytes
+    name = f"{lines:,} lines, file to file"
+    took = f"({mine.seconds:.2f} s against {post.seconds:.2f} s)"
+    held = f"({mine.mebibytes:.0f} MiB against {post.mebibytes:.0f} MiB)"
+    table.add(f"{name}: time", "≥ 6 × faster", f"{faster:.1f} × {took}", faster >= 6)
+    table.add(f"{name}: memory", "≤ 1/5, stretch 1/8", f"1/{smaller:.1f} {held}", smaller >= 5)
+    return mine
+
+
+def compare_sizes(folder: Path, lines: int, turns: int, table: Table) -> None:
+    """A manifest, and one of four times as many lines."""
+    small, large = folder / "4.manifest", folder / "16.manifest"
+    write_manifest(small, lines)
+    write_manifest(large, 4 * lines)
+    ones, fours = [], []
+    for _ in range(turns):
+        ones.append(measured("spread", small, folder))
+        fours.append(measured("spread", large, folder))
+    one, four = best(ones), best(fours)
+    time_, memory = four.seconds / one.seconds, four.mebibytes / one.mebibytes
+    name = f"{4 * lines:,} lines against {lines:,}"
+    took = f"({four.seconds:.1f} s against {one.seconds:.1f} s)"
+    held = f"({four.mebibytes:.0f} MiB against {one.mebibytes:.0f} MiB)"
+    table.add(f"{name}: time", "≤ 4.4 ×", f"{time_:.2f} × {took}", time_ <= 4.4)
+    table.add(f"{name}: memory", "≤ 1.1 ×", f"{memory:.2f} × {held}", memory <= 1.1)
+    table.add(
+        f"{4 * lines:,} lines: peak memory",
+        f"≤ {LAMBDA_MEMORY} MiB",
+        f"{four.mebibytes:.0f} MiB",
+        four.mebibytes <= LAMBDA_MEMORY,
+    )
+    jumpy = measured("shuffle", small, folder)
+    table.add(
+        f"{lines:,} lines shuffled: peak memory",
+        f"≤ {LAMBDA_MEMORY} MiB",
+        f"{jumpy.mebibytes:.0f} MiB, {jumpy.seconds:.1f} s",
+        jumpy.mebibytes <= LAMBDA_MEMORY,
+    )
+    small.unlink()
+    large.unlink()
+
+
+def through_s3(folder: Path, lines: int, turns: int, table: Table) -> None:
+    """The same manifest from S3 to S3, in turns with file to file."""
+    from aws.clients import s3
+
+    manifest = folder / "small.manifest"
+    clients = s3()
+    clients.create_bucket(Bucket=BUCKET)
+    clients.upload_file(str(manifest), BUCKET, "in/small.manifest")
+    local, remote = [], []
+    for _ in range(turns):
+        local.append(measured("spread", manifest, folder))
+        remote.append(measured("s3", f"s3://{BUCKET}/in/small.manifest", f"s3://{BUCKET}/out/"))
+    here, there = best(local), best(remote)
+    ratio = there.seconds / here.seconds
+    table.add(
+        f"{lines:,} lines through the embedded S3: time",
+        "≤ 2 × file to file",
+        f"{ratio:.2f} × ({there.seconds:.2f} s, {there.mebibytes:.0f} MiB)",
+        ratio <= 2,
+    )
+
+
+def main() -> None:
+    """Measure, print the section, and say by the exit status whether all was reached."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="a tenth of the lines, one turn")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(*chosen.child)
+        return
+    few, many, turns = (100_000, 200_000, 1) if chosen.quick else (MILLION, 4 * MILLION, 3)
+    table = Table(judge=not chosen.quick)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        compare_with_baseline(folder, few, turns, table)
+        with_s3(folder, partial(through_s3, folder, few, turns, table))
+        compare_sizes(folder, many, max(1, turns - 1), table)
+    print("## Grouping a manifest\n")
+    print(
+        "The baseline is the post's algorithm in plain Python, with `json`. Each measurement is a "
+        f"process of its own; the best of {turns} turns. Lines are 94 bytes long.\n"
+    )
+    print("| | must reach | measured | reached |\n|---|---|---|---|")
+    print("\n".join(table.rows))
+    sys.exit(1 if table.missed else 0)
+
+
+def with_s3(folder: Path, work: Callable[[], None]) -> None:
+    """Do a work with an S3 to talk to: the one that is named, or one of our own."""
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        work()
+        return
+    from tessera.stack import CREDENTIALS, LocalStack, free_port
+
+    stack = LocalStack(folder / "stack", free_port())
+    stack.start()
+    os.environ |= CREDENTIALS | {"AWS_ENDPOINT_URL": stack.endpoint}
+    try:
+        work()
+    finally:
+        stack.stop()
+        del os.environ["AWS_ENDPOINT_URL"]
+
+
+if __name__ == "__main__":
+    main()
