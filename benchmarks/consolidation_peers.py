@@ -23,7 +23,7 @@ warnings.simplefilter("ignore")
 def crowdkit(name: str) -> Callable[[Any, int, int], tuple[Any, Any]]:
     """A runner of one of crowd-kit's methods."""
     import crowdkit.aggregation as methods
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]  # not in the environment that is checked
 
     made = {
         "MajorityVote": lambda: methods.MajorityVote(),
@@ -36,7 +36,7 @@ def crowdkit(name: str) -> Callable[[Any, int, int], tuple[Any, Any]]:
 
     def run(answers: Any, tasks: int, classes: int) -> tuple[Any, Any]:
         frame = pd.DataFrame({key: answers[key] for key in ("task", "worker", "label")})
-        method = made()
+        method = made()  # type: ignore[no-untyped-call]  # crowd-kit has no types
         labels = method.fit_predict(frame)
         p = getattr(method, "probas_", None)
         if p is not None:

@@ -15,23 +15,7 @@ from aws import storage
 from aws.telemetry import logger, observed
 from aws.tracing import traced
 from tiling.answers import AnswerBook, Odd, Task
-from tiling.consensus import Consensus, Evidence, consolidate
-from tiling.figures import (
-    agreement_figures,
-    calibration,
-    cost_figures,
-    doubtful_images,
-    noting_sources,
-    round_figures,
-    time_figures,
-    too_fast,
-)
-from tiling.jobs import job_name
-from tiling.manifest import Image, Line, manifest_lines, read_manifest
-from tiling.report import render_report, report, write_report
-from tiling.settings import Settings, read_settings
-from tiling.training import Ended, Outlets, creation_date, end_lines, gold_writer, label_writer
-from tiling.verdicts import (
+from tiling.columns import (
     answer_figures,
     answer_rows,
     columns,
@@ -39,8 +23,23 @@ from tiling.verdicts import (
     gold_figures,
     known_classes,
     unsure_rows,
-    verdicts,
 )
+from tiling.consensus import Consensus, Evidence, consolidate
+from tiling.endings import UNANSWERED_REASON, Ended, Outlets, end_lines, verdicts
+from tiling.figures import (
+    agreement_figures,
+    calibration,
+    cost_figures,
+    doubtful_images,
+    round_figures,
+    time_figures,
+    too_fast,
+)
+from tiling.jobs import job_name
+from tiling.manifest import Image, blocks, manifest_lines, read_manifest
+from tiling.report import render_report, report, write_report
+from tiling.settings import Settings, read_settings
+from tiling.training import Splices, creation_date
 from tiling.workers import pages_to_look_at, worker_figures
 
 READERS = 32
@@ -78,7 +77,10 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
     )
 
     doubtful = doubtful_images(crowd, consensus, settings.classes, settings.escape)
-    ended = _end_lines(event, record, settings, consensus, gold, doubtful)
+    watched = [image["index"] for image in doubtful]
+    ended = _end_lines(event, record, settings, consensus, gold, watched)
+    for image in doubtful:
+        image["source"] = ended.sources[image["index"]]
     counts = ended.counts
     counts.check(lines)
     again = len(ended.unsure) if _may_ask_again(event, settings) else 0
@@ -96,7 +98,7 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
         run=event["run"],
         settings=settings,
         counts=counts,
-        unlabeled=ended.reasons,
+        unlabeled=+ended.reasons,
         labels={name: ended.labels[number] for number, name in enumerate(settings.classes)},
         answers=answers,
         confidence=confidence_figures(consensus),
@@ -130,7 +132,7 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
         "rejected": counts.rejected,
         "uncertain": counts.uncertain,
         "again": again,
-        "partial": not _all_completed(event) or ended.reasons["no answer"] > 0,
+        "partial": not _all_completed(event) or ended.reasons[UNANSWERED_REASON] > 0,
         "training_manifest": f"{home}training.manifest",
         "report": f"{home}report.html",
     }
@@ -180,11 +182,11 @@ def _rescue(book: AnswerBook, folder: str, short: dict[int, Task]) -> None:
             book.figures["submissions rescued"] += book.rescue(task, content)
 
 
-def _lines(record: dict[str, Any], settings: Settings) -> Iterator[Line]:
+def _pieces(record: dict[str, Any]) -> Iterator[bytes]:
+    """The manifest as it was when it was grouped."""
     manifest = record["manifest"]
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    pieces = storage.chunks(uri, manifest.get("version-id"))
-    return read_manifest(manifest_lines(pieces), settings)
+    return storage.chunks(uri, manifest.get("version-id"))
 
 
 def _gold(record: dict[str, Any], settings: Settings) -> dict[int, int]:
@@ -194,7 +196,7 @@ def _gold(record: dict[str, Any], settings: Settings) -> dict[int, int]:
     numbers = {name: number for number, name in enumerate(settings.classes)} | {settings.escape: -1}
     return {
         line.index: numbers[line.gold]
-        for line in _lines(record, settings)
+        for line in read_manifest(manifest_lines(_pieces(record)), settings)
         if type(line) is Image and line.gold is not None
     }
 
@@ -214,7 +216,7 @@ def _end_lines(
     settings: Settings,
     consensus: Consensus,
     gold: dict[int, int],
-    doubtful: list[dict[str, Any]],
+    watched: list[int],
 ) -> Ended:
     """Read the manifest again and write the manifests that its lines end in."""
     home = event["home"]
@@ -232,18 +234,9 @@ def _end_lines(
                 )
             )
         )
-        return end_lines(
-            noting_sources(_lines(record, settings), doubtful),
-            verdicts(
-                consensus,
-                gain=settings.gain,
-                gold=gold,
-                repeats=_repeats(home, record),
-            ),
-            outlets,
-            label=label_writer(settings.label_attribute, classes, **naming),
-            known=gold_writer(settings.label_attribute, classes, **naming),
-        )
+        told = verdicts(consensus, gain=settings.gain, gold=gold, repeats=_repeats(home, record))
+        splices = Splices(settings.label_attribute, classes, **naming)
+        return end_lines(blocks(_pieces(record)), settings, told, splices, outlets, watched=watched)
 
 
 def _write(uri: str, pieces: Iterable[bytes], content_type: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tiling.consensus import Consensus, Crowd, Evidence, consolidate
 from tiling.consensus.crowd import Floats, stack, votes
 from tiling.cost import SECONDS_A_PAGE, SECONDS_AN_IMAGE, page_seconds
-from tiling.manifest import Image, Line
 from tiling.settings import Settings
 
 DOUBTFUL = 24
@@ -172,15 +171,6 @@ def doubtful_images(
         }
         for image in chosen
     ]
-
-
-def noting_sources(lines: Iterable[Line], images: Sequence[dict[str, Any]]) -> Iterator[Line]:
-    """The lines as they are; on the way each of the images learns where its picture is."""
-    wanted = {image["index"]: image for image in images}
-    for line in lines:
-        if wanted and type(line) is Image and line.index in wanted:
-            wanted.pop(line.index)["source"] = line.source_ref
-        yield line
 
 
 def too_fast(crowd: Crowd, seconds: NDArray[np.float32]) -> list[float | None]:

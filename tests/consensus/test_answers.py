@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import collect_answers
-from tiling.answers import UNREADABLE, AnswerBook, Odd, Task, open_content, pack, split_meta
+from tiling.answers import UNREADABLE, AnswerBook, Odd, Task, pack, split_meta
 
 LABELS = ("cat", "dog")
 
@@ -67,9 +67,7 @@ def test_an_answer_is_found_in_every_wrapping(content: dict[str, str]) -> None:
     assert odd == []
     responses = [{"workerId": "w0", "annotation": {"0": {"dog": True}}}]
     content_out = {"label": {"responses": responses}}
-    assert packed == [
-        {"datasetObjectId": "4", "consolidatedAnnotation": {"content": content_out}}
-    ]
+    assert packed == [{"datasetObjectId": "4", "consolidatedAnnotation": {"content": content_out}}]
 
 
 @pytest.mark.parametrize(
@@ -211,13 +209,19 @@ def test_a_broken_response_is_noted(content: bytes) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["0", "1", "x", "-1", "1.0", "9" * 20]), json_values)))
-def test_any_annotation_is_used_or_noted_answer_by_answer(annotations: list[dict[str, Any]]) -> None:
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["0", "1", "x", "-1", "1.0", "9" * 20]), json_values))
+)
+def test_any_annotation_is_used_or_noted_answer_by_answer(
+    annotations: list[dict[str, Any]],
+) -> None:
     kept_out: list[Odd] = []
     answers = book(kept_out)
     responses = [{"workerId": f"w{i}", "annotation": a} for i, a in enumerate(annotations)]

@@ -13,7 +13,9 @@ from tiling.consensus import METHODS, Consensus, Crowd, Evidence, consolidate, g
 LEARNING = ["dawid-skene", "hierarchical"]
 
 
-def crowd(*answers: tuple[int, int, int], images: int = 0, workers: int = 0, classes: int = 3) -> Crowd:
+def crowd(
+    *answers: tuple[int, int, int], images: int = 0, workers: int = 0, classes: int = 3
+) -> Crowd:
     """A crowd from (image, worker, label) in order of arrival."""
     table = np.array(answers, np.int32).reshape(-1, 3)
     return Crowd(
@@ -56,7 +58,9 @@ def crowds(draw: st.DrawFn) -> Crowd:
     answers = draw(
         st.lists(
             st.tuples(
-                st.integers(0, images - 1), st.integers(0, workers - 1), st.integers(-1, classes - 1)
+                st.integers(0, images - 1),
+                st.integers(0, workers - 1),
+                st.integers(-1, classes - 1),
             ),
             max_size=60,
         )
@@ -216,7 +220,9 @@ def test_a_third_answer_promises_more_where_two_disagree() -> None:
 @given(crowds(), st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
 @pytest.mark.parametrize("method", METHODS)
-def test_order_of_arrival_changes_nothing_but_ties(method: str, answers: Crowd, shuffle: object) -> None:
+def test_order_of_arrival_changes_nothing_but_ties(
+    method: str, answers: Crowd, shuffle: object
+) -> None:
     order = np.argsort(np.random.default_rng(len(answers)).random(len(answers)), kind="stable")
     one, other = consolidate(answers, method), consolidate(reordered(answers, order), method)
     assert one.gain.tobytes() == other.gain.tobytes()
@@ -264,8 +270,10 @@ def test_confidence_lies_between_nothing_and_certainty(method: str, answers: Cro
     said[answers.image[answers.label >= 0]] = True
     assert (labeled == (said & ~found.unreadable)).all()
     if method != "first":
-        winners = {(int(i), int(k)) for i, k in zip(answers.image, answers.label, strict=True)}
-        assert all((i, int(found.label[i])) in winners for i in np.flatnonzero(labeled)) or (
+        winners = set(zip(answers.image.tolist(), answers.label.tolist(), strict=True))
+        assert all(
+            (i, int(found.label[i])) in winners for i in np.flatnonzero(labeled).tolist()
+        ) or (
             method in LEARNING  # a learned habit of confusion may point to what nobody said
         )
 

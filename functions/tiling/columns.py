@@ -1,4 +1,4 @@
-"""Columns between answers and lines: a crowd out of answers, verdicts out of a consensus."""
+"""A crowd out of an answer book, and what is written of both: answers, unsure images, figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from tiling.answers import AnswerBook
 from tiling.consensus import Consensus, Crowd
-from tiling.training import GOLD, REPEAT, SCALE, UNREADABLE, UNSURE, Verdict
 
 _BLOCK = 65_536
 
@@ -64,43 +63,6 @@ def _first_times(
     first = np.zeros(len(pairs), np.bool_)
     first[np.unique(pairs, return_index=True)[1]] = True
     return first
-
-
-def verdicts(
-    consensus: Consensus, *, gain: float, gold: Mapping[int, int], repeats: Mapping[int, int]
-) -> Iterator[Verdict]:
-    """One verdict for each line of the manifest, in order.
-
-    A gold line has its known label (-1: known to be unreadable); a repeat has that of its first.
-    """
-    marks = np.where(consensus.unreadable, UNREADABLE, 0).astype(np.uint8)
-    unanswered = (consensus.label < 0) & ~consensus.unreadable
-    marks[(consensus.gain > gain) | unanswered] |= UNSURE
-    label = consensus.label.copy()
-    known = np.fromiter(gold.keys(), np.int64, len(gold))
-    label[known] = np.fromiter(gold.values(), np.int16, len(gold))
-    marks[known] = GOLD
-    marks[known[label[known] < 0]] |= UNREADABLE
-    confidence = _parts(consensus.confidence)
-    agreement = _parts(consensus.agreement)
-    answers = consensus.answers
-    if repeats:
-        later = np.fromiter(repeats.keys(), np.int64, len(repeats))
-        first = np.fromiter(repeats.values(), np.int64, len(repeats))
-        answers = answers.copy()
-        for column in (label, confidence, agreement, answers, marks):
-            column[later] = column[first]
-        marks[later] |= REPEAT
-    for start in range(0, len(label), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        yield from zip(
-            *(column[block].tolist() for column in (label, confidence, agreement, answers, marks)),
-            strict=True,
-        )
-
-
-def _parts(share: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.rint(share.astype(np.float64) * SCALE).astype(np.int16)
 
 
 def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:

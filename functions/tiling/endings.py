@@ -1,0 +1,238 @@
+"""Where each line of the manifest ends: labeled, unlabeled or rejected; and which are unsure.
+
+The manifest is read again by the rules by which it was grouped, block by block; what the lines get
+is looked up in columns, so that a million lines take about a second.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tiling.consensus import Consensus
+from tiling.intake import Intake
+from tiling.manifest import BYTE_ORDER_MARK
+from tiling.report import Counts
+from tiling.settings import Settings
+from tiling.training import SCALE, Opener, Splices, Verdict, pack_verdict
+
+UNSURE, UNREADABLE, GOLD, REPEAT = 1, 2, 4, 8
+"""Marks of a line: worth asking again, cannot be judged, known beforehand, asked elsewhere."""
+
+UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """A row a line of the manifest: its label or -1, its packed verdict, its marks."""
+
+    label: NDArray[np.int16]
+    packed: NDArray[np.int64]
+    marks: NDArray[np.uint8]
+
+
+def verdicts(
+    consensus: Consensus, *, gain: float, gold: Mapping[int, int], repeats: Mapping[int, int]
+) -> Verdicts:
+    """What each line is told.
+
+    A gold line has its known label (-1: known to be unreadable); a repeat has that of its first.
+    """
+    marks = np.where(consensus.unreadable, UNREADABLE, 0).astype(np.uint8)
+    unanswered = (consensus.label < 0) & ~consensus.unreadable
+    marks[(consensus.gain > gain) | unanswered] |= UNSURE
+    label = consensus.label.copy()
+    known = np.fromiter(gold.keys(), np.int64, len(gold))
+    label[known] = np.fromiter(gold.values(), np.int16, len(gold))
+    marks[known] = np.where(label[known] < 0, GOLD | UNREADABLE, GOLD)
+    packed = _packed(label, consensus, (marks & GOLD) > 0)
+    if repeats:
+        later = np.fromiter(repeats.keys(), np.int64, len(repeats))
+        first = np.fromiter(repeats.values(), np.int64, len(repeats))
+        for column in (label, packed, marks):
+            column[later] = column[first]
+        marks[later] |= REPEAT
+    return Verdicts(label, packed, marks)
+
+
+def _packed(
+    label: NDArray[np.int16], consensus: Consensus, gold: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """`pack_verdict` of every line at once: its weights, read off it one part at a time."""
+    unit = pack_verdict(Verdict(0, 0, 0, 0))
+    packed = consensus.answers.astype(np.int64)
+    for column, one in (
+        (label, Verdict(1, 0, 0, 0)),
+        (np.rint(consensus.confidence * np.float64(SCALE)), Verdict(0, 1, 0, 0)),
+        (np.rint(consensus.agreement * np.float64(SCALE)), Verdict(0, 0, 1, 0)),
+        (gold, Verdict(0, 0, 0, 0, gold=True)),
+    ):
+        packed += column.astype(np.int64) * (pack_verdict(one) - unit)
+    return packed
+
+
+class Outlet(Protocol):
+    """Somewhere that bytes go to."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Take some bytes."""
+
+
+class Outlets(msgspec.Struct):
+    """The files that lines end in: three manifests, and why a line is in the second."""
+
+    training: Outlet
+    unlabeled: Outlet
+    uncertain: Outlet
+    reasons: Outlet
+
+
+class Ended(msgspec.Struct):
+    """Where the lines went, how many of each, which are worth asking again, and some pictures."""
+
+    counts: Counts = msgspec.field(default_factory=Counts)
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
+    labels: Counter[int] = msgspec.field(default_factory=Counter)
+    unsure: array[int] = msgspec.field(default_factory=lambda: array("i"))
+    sources: dict[int, str] = msgspec.field(default_factory=dict)
+
+
+def end_lines(
+    blocks: Iterable[bytes],
+    settings: Settings,
+    told: Verdicts,
+    splices: Splices,
+    outlets: Outlets,
+    *,
+    watched: Iterable[int] = (),
+) -> Ended:
+    """Send every line of the manifest where it belongs, in order and in its own bytes; count all.
+
+    `blocks` are whole lines; `told` has a row for each of them. The sources of the `watched` images
+    are kept.
+    """
+    ended = Ended()
+    watched = sorted(watched)
+    opener = Opener(settings.label_attribute)
+    rejected: list[int] = []
+    # Repeats were found when the manifest was grouped; gold lines are images here.
+    plain = msgspec.structs.replace(settings, repeats="each")
+    intake = Intake(plain, frozenset(), lambda bad: rejected.append(bad.index))
+    outlets.reasons.write(b"index,reason\n")
+    for block in blocks:
+        start = intake.counts.lines
+        rejected.clear()
+        images = intake.batch(block).indexes - start
+        count = intake.counts.lines - start
+        rows = slice(start, start + count)
+        part = Verdicts(told.label[rows], told.packed[rows], told.marks[rows])
+        if len(part.label) < count:
+            raise AssertionError(f"the manifest has more than the {len(told.label)} lines it had")
+        if start == 0:
+            block = block.removeprefix(BYTE_ORDER_MARK)
+        lines = block[:-1].split(b"\n")
+        if b"\r" in block:
+            lines = [line.removesuffix(b"\r") for line in lines]
+        asked = np.zeros(count, np.bool_)
+        asked[images] = True
+        others = ~asked
+        others[np.array(rejected, np.int64) - start] = False
+        easy = block.count(b"}\n") == count and opener.needless(block)
+        _write(lines, part, asked, others, outlets, splices, opener, easy=easy)
+        _count(ended, part, asked, others, start)
+        for index in watched[bisect_left(watched, start) : bisect_left(watched, start + count)]:
+            ended.sources[index] = msgspec.json.decode(lines[index - start])["source-ref"]
+        _reasons(part, asked, start, outlets.reasons)
+    return ended
+
+
+def _write(
+    lines: list[bytes],
+    part: Verdicts,
+    asked: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    outlets: Outlets,
+    splices: Splices,
+    opener: Opener,
+    *,
+    easy: bool,
+) -> None:
+    """Write a block's lines: `asked` are images, `others` were labeled before."""
+    labeled = asked & (part.label >= 0)
+    packed = part.packed.tolist()
+    if easy and labeled.all():
+        training = [line[:-1] + splices[one] for line, one in zip(lines, packed, strict=True)]
+    else:
+        training = [
+            opener.open(line) + splices[one] if is_new else line
+            for line, one, is_new in zip(
+                compress(lines, (labeled | others).tolist()),
+                compress(packed, (labeled | others).tolist()),
+                compress(labeled.tolist(), (labeled | others).tolist()),
+                strict=True,
+            )
+        ]
+    _write_lines(outlets.training, training)
+    unlabeled = asked & ~labeled
+    if unlabeled.any():
+        _write_lines(outlets.unlabeled, compress(lines, unlabeled.tolist()))
+    uncertain = _uncertain(part, labeled)
+    if uncertain.any():
+        _write_lines(outlets.uncertain, compress(lines, uncertain.tolist()))
+
+
+def _write_lines(outlet: Outlet, lines: Iterable[bytes]) -> None:
+    text = b"\n".join(lines)
+    if text:
+        outlet.write(text + b"\n")
+
+
+def _uncertain(part: Verdicts, labeled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    unsure: NDArray[np.bool_] = labeled & ((part.marks & UNSURE) > 0)
+    return unsure
+
+
+def _count(
+    ended: Ended,
+    part: Verdicts,
+    asked: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    start: int,
+) -> None:
+    """Add a block to the counts, and its unsure lines to theirs."""
+    counts, marks = ended.counts, np.where(asked, part.marks, 0)
+    labeled = asked & (part.label >= 0)
+    counts.lines += len(asked)
+    counts.labeled_before += int(others.sum())
+    counts.training += int(labeled.sum() + others.sum())
+    counts.unlabeled += int((asked & ~labeled).sum())
+    counts.rejected += int((~asked & ~others).sum())
+    counts.gold += int(((marks & GOLD) > 0).sum())
+    counts.repeats += int(((marks & REPEAT) > 0).sum())
+    counts.uncertain += int(_uncertain(part, labeled).sum())
+    for label, found in enumerate(np.bincount(part.label[labeled]).tolist()):
+        ended.labels[label] += found
+    again = np.flatnonzero(((marks & UNSURE) > 0) & ((marks & REPEAT) == 0))
+    ended.unsure.extend((again + start).tolist())
+    blind = int((asked & ~labeled & ((marks & UNREADABLE) > 0)).sum())
+    ended.reasons[UNREADABLE_REASON] += blind
+    ended.reasons[UNANSWERED_REASON] += int((asked & ~labeled).sum()) - blind
+
+
+def _reasons(part: Verdicts, asked: NDArray[np.bool_], start: int, outlet: Outlet) -> None:
+    """Write down why each of a block's images is without label."""
+    without = np.flatnonzero(asked & (part.label < 0))
+    if len(without):
+        blind = (part.marks[without] & UNREADABLE) > 0
+        reasons = (UNANSWERED_REASON.encode(), UNREADABLE_REASON.encode())
+        rows = zip((without + start).tolist(), blind.tolist(), strict=True)
+        outlet.write(b"".join(b"%d,%b\n" % (index, reasons[unseen]) for index, unseen in rows))
