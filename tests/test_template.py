@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,27 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
+from tessera import monitoring
+from tessera.deployment import read_template
+from tiling.measures import MEASURES
+
 ROOT = Path(__file__).parent.parent
 
 
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as {tag: value}."""
-
-
-Loader.add_multi_constructor("!", lambda loader, tag, node: {tag: construct(loader, node)})
-
-
-def construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    assert isinstance(node, yaml.MappingNode)
-    return loader.construct_mapping(node, deep=True)
-
-
 SOURCE = (ROOT / "template.yaml").read_text("utf-8")
-TEMPLATE: dict[str, Any] = yaml.load(SOURCE, Loader)
+TEMPLATE = read_template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 
@@ -115,3 +104,152 @@ def test_the_state_machine_gets_every_name_it_asks_for_and_no_other() -> None:
 def test_an_undelivered_drop_is_kept() -> None:
     rule = RESOURCES["LabelingStateMachine"]["Properties"]["Events"]["ManifestDropped"]
     assert {"RetryPolicy", "DeadLetterConfig"} <= rule["Properties"].keys()
+
+
+# ── Watching ─────────────────────────────────────────────────────────────────────────────────────
+
+MONITORING: dict[str, Any] = yaml.safe_load(monitoring.FILE.read_text("utf-8"))
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text("utf-8")
+
+
+def anchors(markdown: str) -> set[str]:
+    """The anchors of a page's headings, as its host makes them."""
+    headings = re.findall(r"^#+ (.+)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_the_nested_template_is_the_one_that_its_source_writes() -> None:
+    assert monitoring.FILE.read_text("utf-8") == monitoring.text()
+
+
+def test_the_nested_template_is_given_what_it_asks_for() -> None:
+    given = RESOURCES["Monitoring"]["Properties"]["Parameters"]
+    assert set(given) == set(MONITORING["Parameters"])
+    named = monitoring.names_in(json.dumps(MONITORING))
+    assert named <= set(MONITORING["Parameters"]) | {"AWS::Region"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_an_alarm_and_keeps_what_it_could_not_handle(name: str) -> None:
+    properties = RESOURCES[name]["Properties"]
+    called = properties["FunctionName"]["Sub"].removeprefix("${AWS::StackName}-")
+    assert called in monitoring.FUNCTIONS
+    assert f"{name.removesuffix('Function')}Errors" in MONITORING["Resources"]
+    failed = TEMPLATE["Globals"]["Function"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+    assert failed["Destination"] == {"GetAtt": "UnhandledEvents.Arn"}
+
+
+@pytest.mark.parametrize("name", monitoring.alarms())
+def test_an_alarm_leads_to_a_section_of_the_runbook(name: str) -> None:
+    assert monitoring.alarms()[name].runbook in anchors(RUNBOOK)
+
+
+@pytest.mark.parametrize("name", monitoring.QUERIES)
+def test_a_saved_query_is_in_the_runbook(name: str) -> None:
+    assert f"`{name}`" in RUNBOOK
+
+
+@pytest.mark.parametrize("name", of_type("AWS::SQS::Queue"))
+def test_a_queue_is_encrypted_keeps_for_two_weeks_and_has_an_alarm(name: str) -> None:
+    properties = RESOURCES[name]["Properties"]
+    assert properties["SqsManagedSseEnabled"] is True
+    assert properties["MessageRetentionPeriod"] == 14 * 24 * 3600
+    watched = [alarm.dimensions.get("QueueName") for alarm in monitoring.alarms().values()]
+    assert f"${{{name}Name}}" in watched
+
+
+def test_every_measure_of_a_run_is_on_the_dashboard() -> None:
+    shown = {
+        line[1]
+        for charts in monitoring.dashboard().values()
+        for chart in charts
+        for line in chart.lines
+        if line[0] == "Tessera"
+    }
+    assert shown | {"ImagesRejected"} == set(MEASURES)
+
+
+# ── Rights ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    """The statements of a resource's own policies, without those that need a condition."""
+    found = []
+    for policy in RESOURCES[name]["Properties"].get("Policies", []):
+        found += policy.get("Statement", policy.get("PolicyDocument", {}).get("Statement", []))
+    return [statement for statement in found if "Effect" in statement]
+
+
+GRANTING = [*FUNCTIONS, "LabelingStateMachine", "LabelingRole"]
+
+
+@pytest.mark.parametrize("name", GRANTING)
+def test_no_action_is_granted_by_a_pattern(name: str) -> None:
+    for statement in statements(name):
+        actions = statement["Action"]
+        assert "*" not in str(actions), f"{name} grants {actions}"
+
+
+def test_the_state_machine_may_do_what_its_states_do() -> None:
+    """Step Functions' own role is not checked by the embedded AWS, so it is read here."""
+    asl = (ROOT / "statemachine/labeling.asl.json").read_text("utf-8")
+    granted = {
+        action
+        for statement in statements("LabelingStateMachine")
+        for action in listed(statement["Action"])
+    }
+    needed = set()
+    for resource in re.findall(r'"Resource": "arn:\$\{Partition\}:states:::([^"]+)"', asl):
+        needed |= NEEDS[resource.removesuffix(".waitForTaskToken")]
+    assert {action for action in granted if not action.startswith(("logs:", "xray:"))} == needed
+
+
+SYNC = {"events:PutTargets", "events:PutRule", "events:DescribeRule"}
+NEEDS = {
+    "lambda:invoke": {"lambda:InvokeFunction"},
+    "sns:publish": {"sns:Publish"},
+    "events:putEvents": {"events:PutEvents"},
+    "aws-sdk:sagemaker:describeLabelingJob": {"sagemaker:DescribeLabelingJob"},
+    "aws-sdk:sagemaker:stopLabelingJob": {"sagemaker:StopLabelingJob"},
+    "sagemaker:createLabelingJob.sync": {
+        "sagemaker:CreateLabelingJob",
+        "sagemaker:DescribeLabelingJob",
+        "sagemaker:StopLabelingJob",
+        "sagemaker:AddTags",
+        "sagemaker:ListTags",
+        "iam:PassRole",
+        *SYNC,
+    },
+}
+"""What each kind of state calls in the end."""
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_reads_and_writes_objects_only_where_its_work_lies(name: str) -> None:
+    for statement in statements(name):
+        for action in listed(statement["Action"]):
+            if action == "s3:PutObject":
+                assert statement["Resource"] == {"Sub": "${LabelsBucket.Arn}/runs/*"}
+            if action.startswith("s3:Delete"):
+                pytest.fail(f"{name} may delete objects")
+
+
+def test_only_the_state_machine_may_pass_a_role_and_only_to_ground_truth() -> None:
+    passing = [
+        (name, statement)
+        for name in GRANTING
+        for statement in statements(name)
+        if "iam:PassRole" in listed(statement["Action"])
+    ]
+    assert [name for name, _ in passing] == ["LabelingStateMachine"]
+    condition = passing[0][1]["Condition"]
+    assert condition == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+
+
+def test_nothing_but_the_transport_rule_depends_on_where_the_stack_runs() -> None:
+    conditional = {name for name, found in RESOURCES.items() if found.get("Condition") == "OnAws"}
+    assert conditional == {"InboxBucketPolicy", "LabelsBucketPolicy", "Monitoring"}

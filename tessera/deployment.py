@@ -1,0 +1,54 @@
+"""What the template says of itself: its parameters and outputs, for the page about deploying."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
+
+
+def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
+    """The template, with CloudFormation's short tags as {tag: value}."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Reads tags that YAML does not know."""
+
+    def construct(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return {tag: loader.construct_scalar(node)}
+        if isinstance(node, yaml.SequenceNode):
+            return {tag: loader.construct_sequence(node, deep=True)}
+        assert isinstance(node, yaml.MappingNode)
+        return {tag: loader.construct_mapping(node, deep=True)}
+
+    Loader.add_multi_constructor("!", construct)
+    template: dict[str, Any] = yaml.load(path.read_text("utf-8"), Loader)
+    return template
+
+
+def parameters() -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """The groups of parameters; each parameter with its default and its description."""
+    template = read_template()
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    return [
+        (group["Label"]["default"], [_parameter(template, name) for name in group["Parameters"]])
+        for group in groups
+    ]
+
+
+def _parameter(template: dict[str, Any], name: str) -> tuple[str, str, str]:
+    found = template["Parameters"][name]
+    default = f"`{found['Default']}`" if found["Default"] != "" else "empty"
+    return name, default, _in_a_cell(found["Description"])
+
+
+def outputs() -> list[tuple[str, str]]:
+    """The outputs, each with what one does with it."""
+    found = read_template()["Outputs"]
+    return [(name, _in_a_cell(output["Description"])) for name, output in found.items()]
+
+
+def _in_a_cell(text: str) -> str:
+    return text.replace("|", "\\|")
