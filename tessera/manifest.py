@@ -1,0 +1,122 @@
+"""`tessera manifest`: a manifest out of a folder, or a prefix of a bucket, full of images."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import click
+import msgspec
+
+from tessera.exits import NotFound, Refused
+from tessera.screen import aside
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
+
+
+@click.command("manifest")
+@click.argument("source", metavar="FOLDER|s3://BUCKET/PREFIX")
+@click.option(
+    "--out", "path", type=click.Path(path_type=Path, dir_okay=False), required=True,
+    help="The manifest to write; drop it to have it labeled.",
+)  # fmt: skip
+@click.option(
+    "--at", metavar="s3://BUCKET/PREFIX",
+    help="Where the folder's images are in S3.  [default: a bucket with the folder's name]",
+)  # fmt: skip
+@click.option("--prelabel-from-folder", "prelabel", is_flag=True, help="Folders are guesses.")
+@click.option("--gold-from-folder", "gold", is_flag=True, help="Folders are known labels.")
+@click.pass_obj
+def manifest_command(
+    place: Any, source: str, path: Path, at: str | None, prelabel: bool, gold: bool
+) -> None:
+    """Write a manifest of the images in a folder, or below a prefix, in order of their names.
+
+    Images are jpg, png, webp, gif and bmp files, in folders of any depth. With
+    --prelabel-from-folder or --gold-from-folder the folder that an image lies in names its class.
+    """
+    if source.startswith("s3://"):
+        base, names = _below(source), _objects(place.cloud.client("s3"), source)
+    else:
+        folder = Path(source)
+        if not folder.is_dir():
+            raise NotFound(f"There is no folder {source}.")
+        base, names = _address(folder, at), files(folder)
+    count = 0
+    with path.open("wb") as file:
+        for name in names:
+            file.write(line(base, name, prelabel=prelabel, gold=gold))
+            count += 1
+    if not count:
+        path.unlink()
+        raise Refused(f"{source} has no images: jpg, png, webp, gif or bmp files.")
+    aside.print(f"{count:,} images in {path}")
+
+
+def line(base: str, name: str, *, prelabel: bool = False, gold: bool = False) -> bytes:
+    """One image's line; its class is the folder that it lies in, if folders are classes.
+
+    >>> line("s3://pets/", "cat/1.jpg", gold=True)
+    b'{"source-ref":"s3://pets/cat/1.jpg","gold":"cat"}\\n'
+    """
+    said = {"source-ref": base + name}
+    if folder := PurePosixPath(name).parent.name:  # an image beside the folders has no class
+        said |= {"prelabel": folder} if prelabel else {}
+        said |= {"gold": folder} if gold else {}
+    return msgspec.json.encode(said) + b"\n"
+
+
+def files(folder: Path) -> Iterator[str]:
+    """The names of the images below a folder, sorted as S3 sorts keys."""
+    found = [
+        (Path(where) / name).relative_to(folder).as_posix()
+        for where, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if is_image(name)
+    ]
+    yield from sorted(found, key=os.fsencode)
+
+
+def is_image(name: str) -> bool:
+    """Whether a name ends as images' names do.
+
+    >>> is_image("cats/TOM.JPG"), is_image("notes.txt")
+    (True, False)
+    """
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _objects(s3: Any, prefix: str) -> Iterator[str]:
+    """The names of the images below a prefix, in S3's own order."""
+    bucket, _, key = prefix.removeprefix("s3://").partition("/")
+    base = _below(prefix).removeprefix(f"s3://{bucket}/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+    for page in pages:
+        for entry in page.get("Contents", []):
+            if is_image(entry["Key"]):
+                yield entry["Key"].removeprefix(base)
+
+
+def _below(prefix: str) -> str:
+    """The part of a prefix up to its last slash: what all names below it begin with.
+
+    >>> _below("s3://pets"), _below("s3://pets/may/ca")
+    ('s3://pets/', 's3://pets/may/')
+    """
+    bucket, _, key = prefix.removeprefix("s3://").partition("/")
+    return f"s3://{bucket}/{key[: key.rfind('/') + 1]}"
+
+
+def _address(folder: Path, at: str | None) -> str:
+    if at is None:
+        bucket = re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-") or "images"
+        aside.print(
+            f"The images are expected in s3://{bucket}/; if they are elsewhere, say where: --at"
+        )
+        return f"s3://{bucket}/"
+    if not re.fullmatch(r"s3://[^/]+(/.*)?", at):
+        raise Refused(f"{at} is no address in S3 such as s3://bucket/prefix")
+    return at if at.endswith("/") else at + "/"
