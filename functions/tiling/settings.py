@@ -23,6 +23,7 @@ IGNORED = ("document-version", "$schema")
 
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
 WORKTEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
+ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
 
@@ -39,7 +40,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ]
     instructions: Annotated[str, Meta(max_length=20_000, description="How to answer, in Markdown")]
     label_attribute: Annotated[
-        str, Meta(description="The key of the label in the training manifest")
+        str,
+        Meta(
+            description="The key of the label in the training manifest",
+            extra_json_schema={"maxLength": 127, "pattern": f"^{ATTRIBUTE}$"},
+        ),
     ] = "label"
     images_per_task: Annotated[
         int, Meta(ge=1, le=100, description="Images on a page, control images among them")
@@ -72,7 +77,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=0, le=99, description="Control images on each page, from lines with gold")
     ] = 0
     workforce: Annotated[
-        str, Meta(description="portal, or the ARN of a Ground Truth work team")
+        str,
+        Meta(
+            description="portal, or the ARN of a Ground Truth work team",
+            extra_json_schema={"pattern": f"^(portal|{WORKTEAM})$"},
+        ),
     ] = "portal"
     task_minutes: Annotated[int, Meta(ge=1, le=480, description="Time for one page")] = 30
     job_days: Annotated[int, Meta(ge=1, le=30, description="Time that a job stays open")] = 10
@@ -140,6 +149,34 @@ def settings_from(given: dict[str, Any]) -> Settings:
     given.setdefault("instructions", "")
     given.setdefault("max_answers", max(3, given.get("answers_per_image", 2)))
     return msgspec.convert(given, Settings)
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON Schema of what `labeling.json` may say, for editors to complete and check by."""
+    record = msgspec.json.schema(Settings)["$defs"]["Settings"]
+    names = record["properties"]["labels"]
+    plain = names.pop("items")
+    category = {
+        "type": "object",
+        "properties": {"label": plain},
+        "required": ["label"],
+        "additionalProperties": True,
+    }
+    names |= {"items": {"anyOf": [plain, category]}, "uniqueItems": True}
+    file = {"type": "object", "properties": {"labels": {**names}}, "required": ["labels"]}
+    words = names.pop("description")
+    record["properties"] |= {
+        "labels": {"description": words, "anyOf": [names, file]},
+        "$schema": {"type": "string"},
+        "document-version": {"description": "As label category files have it", "type": "string"},
+    }
+    for drawn in ("question", "instructions"):  # made from the labels where they are not said
+        record["required"].remove(drawn)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "labeling.json: how the images of a manifest are labeled",
+        **{key: value for key, value in record.items() if key != "title"},
+    }
 
 
 def _category_names(labels: Any) -> Any:
@@ -217,7 +254,7 @@ def _sense(key: str, value: Any) -> Iterator[str]:
 
 
 def _illegal_attribute(name: str) -> Iterator[str]:
-    if not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}", name):
+    if not re.fullmatch(ATTRIBUTE, name):
         yield (f"label_attribute: {name!r} is not 1 to 127 letters, digits and inner hyphens")
     elif name.endswith(("-metadata", "-ref")):
         yield f"label_attribute: {name!r} ends in -metadata or -ref, which labeling jobs keep"

@@ -1,12 +1,16 @@
 """What labeling.json may say, and what a person is told when it cannot be used."""
 
+import json
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
+from tessera.schema import schema_text
 from tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
 from tiling.settings import Settings, read_settings, write_settings
 
@@ -111,3 +115,42 @@ def test_no_value_of_any_key_gets_past_as_a_traceback(value: object) -> None:
     for field in msgspec.structs.fields(Settings):
         with suppress(SettingsInvalid):
             settings(**{field.encode_name: value})
+
+
+SCHEMA = Path(__file__).parents[2] / "docs/labeling.schema.json"
+CHECK = Draft202012Validator(json.loads(schema_text()))
+
+
+def test_the_published_schema_is_what_the_settings_are() -> None:
+    assert SCHEMA.read_text("utf-8") == schema_text(), "python -m tessera.schema writes it anew"
+    Draft202012Validator.check_schema(json.loads(schema_text()))
+
+
+@given(labels=labels, images=st.integers(1, 100), gain=st.floats(0, 1))
+def test_the_schema_takes_what_the_settings_take(
+    labels: list[str], images: int, gain: float
+) -> None:
+    chosen = settings(labels=labels, images_per_task=images, gain=gain)
+    assert CHECK.is_valid(json.loads(write_settings(chosen)))
+    assert CHECK.is_valid({"labels": labels})
+    assert CHECK.is_valid({"labels": [{"label": label} for label in labels]})
+    assert CHECK.is_valid({"$schema": "x", "labels": {"labels": labels}})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"images_per_task": 0},
+        {"lables": []},
+        {"order": "spred"},
+        {"labels": ["cat"]},
+        {"labels": ["cat", "cat"]},
+        {"label_attribute": "a_b"},
+        {"workforce": "mturk"},
+        {"seed": -1},
+    ],
+)
+def test_the_schema_refuses_what_the_settings_refuse(keys: dict[str, object]) -> None:
+    assert not CHECK.is_valid(PETS | keys)
+    with pytest.raises(SettingsInvalid):
+        settings(**keys)
