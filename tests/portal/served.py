@@ -156,6 +156,16 @@ class Served:
             "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         }
 
+    def again(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The request as the stack would make it now: its functions may have other names."""
+        human = request["HumanTaskConfig"] | {
+            "PreHumanTaskLambdaArn": self.function("PrepareTaskFunction"),
+            "AnnotationConsolidationConfig": {
+                "AnnotationConsolidationLambdaArn": self.function("CollectAnswersFunction")
+            },
+        }
+        return request | {"HumanTaskConfig": human}
+
     def _put(self, key: str, data: bytes) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
 

@@ -230,30 +230,30 @@ function reveal(page) {
   page.frame.contentWindow.postMessage({ tessera: "show" }, "*");
 }
 
+/** The next page, asked for by one at a time, after the answers before it are in. */
+function fetchNext(mine) {
+  return mine.fetching ??= (async () => {
+    await sending; // a seat is free again when the answer before is in
+    return take(mine);
+  })().finally(() => { mine.fetching = null; });
+}
+
 /** Show the page fetched ahead, or fetch one, or say that there is none. */
 async function advance(mine) {
   let page = mine.ahead ?? await mine.fetching;
-  mine.ahead = mine.current = null;
-  if (!page || page.none) {
-    await sending; // a seat is free again when the answer before is in
-    page = await take(mine);
-  }
-  if (mine !== work) return;
+  if (!page || page.none) page = await fetchNext(mine);
+  if (mine !== work || mine.current) return;
   if (page.none) return rest(mine, page.status);
+  mine.ahead = null;
   present(mine, page);
   fetchAhead(mine);
 }
 
 async function fetchAhead(mine) {
-  await sending;
-  if (mine !== work || mine.ahead || mine.fetching) return;
-  mine.fetching = take(mine);
-  const page = await mine.fetching;
-  mine.fetching = null;
-  if (!page.none && mine === work && mine.current !== page) {
-    page.aheadOf = true;
-    mine.ahead = page;
-  }
+  const page = await fetchNext(mine);
+  if (page.none || mine !== work || page === mine.current || unsent.has(page.task)) return;
+  page.aheadOf = true;
+  mine.ahead = page;
 }
 
 /** Say that there is no page now; look again while the job is open. */
