@@ -75,10 +75,13 @@ def size(uri: str) -> int | None:
 
 
 def chunks(uri: str, version_id: str | None = None) -> Iterator[bytes]:
-    """The object's bytes, a bounded piece at a time."""
+    """The object's bytes, a bounded piece at a time; the next one comes while this one is used."""
     body = s3().get_object(**_place(uri, version_id))["Body"]
-    while piece := body.read(CHUNK):
-        yield piece
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(body.read, CHUNK)
+        while piece := coming.result():
+            coming = ahead.submit(body.read, CHUNK)
+            yield piece
 
 
 def lines(uri: str, version_id: str | None = None) -> Iterator[bytes]:
