@@ -40,6 +40,8 @@ class Cost(NamedTuple):
     """What one grouping took."""
 
     seconds: float
+    """Processor time: what neighbors on the machine change least."""
+    clock: float
     mebibytes: float
 
 
@@ -113,10 +115,10 @@ def child(work: str, manifest: str, out: str) -> None:
         from aws import storage
 
         storage.exists(manifest)  # the client is made once for many events
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     does[work]()
-    seconds = time.perf_counter() - started
-    print(json.dumps([seconds, peak_memory()]))
+    seconds, clock = time.process_time() - busy, time.perf_counter() - started
+    print(json.dumps([seconds, clock, peak_memory()]))
 
 
 def peak_memory() -> float:
@@ -134,7 +136,7 @@ def measured(work: str, manifest: Path | str, out: Path | str) -> Cost:
 
 def best(costs: list[Cost]) -> Cost:
     """The least time and the least memory of several turns."""
-    return Cost(min(cost.seconds for cost in costs), min(cost.mebibytes for cost in costs))
+    return Cost(*map(min, zip(*costs, strict=True)))
 
 
 class Table:
@@ -217,11 +219,11 @@ def through_s3(folder: Path, lines: int, turns: int, table: Table) -> None:
         local.append(measured("spread", manifest, folder))
         remote.append(measured("s3", f"s3://{BUCKET}/in/small.manifest", f"s3://{BUCKET}/out/"))
     here, there = best(local), best(remote)
-    ratio = there.seconds / here.seconds
+    ratio = there.clock / here.clock
     table.add(
         f"{lines:,} lines through the embedded S3: time",
         "≤ 2 × file to file",
-        f"{ratio:.2f} × ({there.seconds:.2f} s, {there.mebibytes:.0f} MiB)",
+        f"{ratio:.2f} × ({there.clock:.2f} s, {there.mebibytes:.0f} MiB)",
         ratio <= 2,
     )
 
@@ -245,7 +247,8 @@ def main() -> None:
     print("## Grouping a manifest\n")
     print(
         "The baseline is the post's algorithm in plain Python, with `json`. Each measurement is a "
-        f"process of its own; the best of {turns} turns. Lines are 94 bytes long.\n"
+        f"process of its own; the best of {turns} turns counts. Lines are 94 bytes long. Time is "
+        "processor time; through S3, where the server works too, it is the clock's.\n"
     )
     print("| | must reach | measured | reached |\n|---|---|---|---|")
     print("\n".join(table.rows))

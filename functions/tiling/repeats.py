@@ -29,23 +29,26 @@ def marks(
     S3 URI has. Two pieces with equal marks are taken for the same image: the chance that any two
     of 16 million differ nevertheless is below 1e-14.
     """
-    words = np.ndarray((max(len(text) - 7, 0),), np.uint64, text, strides=(1,))
     lengths = ends - starts
     mark = lengths.astype(np.uint64)
     check = np.zeros_like(mark)
-    last = ends - 8
     shortest = int(lengths.min(initial=0))
     for read in range(0, int(lengths.max(initial=0)), 8):
         if read + 8 <= shortest:
-            _stir(mark, check, words[starts + read])
+            _stir(mark, check, _words(text, read)[starts])
         elif read < shortest:
-            _stir(mark, check, words[np.minimum(starts + read, last)])
+            _stir(mark, check, _words(text, 0)[np.minimum(starts + read, ends - 8)])
         else:  # a piece that is over stays as it is, whatever else is in the text
             rows = np.flatnonzero(lengths > read)
             some, more = mark[rows], check[rows]
-            _stir(some, more, words[np.minimum(starts[rows] + read, last[rows])])
+            _stir(some, more, _words(text, 0)[np.minimum(starts[rows] + read, ends[rows] - 8)])
             mark[rows], check[rows] = some, more
     return mark * _ODD, (check >> np.uint64(32)).astype(np.uint32)
+
+
+def _words(text: bytes, offset: int) -> Marks:
+    """The eight bytes that begin at each place of a text, from an offset on; nothing is copied."""
+    return np.ndarray((max(len(text) - 7 - offset, 0),), np.uint64, text, offset, (1,))
 
 
 def _stir(mark: Marks, check: Marks, word: Marks) -> None:
@@ -76,18 +79,15 @@ class Seen:
 
         Of the `last` shard nothing is kept: there is none to compare with it.
         """
-        found = _within(shelf)
+        repeats, firsts = _within(shelf)
         if self._bitmap is None and last:
-            return found
-        repeats, firsts = found
-        fresh = np.ones(shelf.count, bool)
-        fresh[repeats] = False
-        positions = np.flatnonzero(fresh)
-        positions = positions[np.argsort(shelf.marks[positions])]
+            return repeats, firsts
+        positions = np.argsort(shelf.marks)
+        if len(repeats):
+            positions = positions[~np.isin(positions, repeats)]
         again, earlier = self._seen(shelf, positions)
         if not last:
-            fresh[again] = False
-            self._keep(shelf, positions[fresh[positions]])
+            self._keep(shelf, positions[~np.isin(positions, again)] if len(again) else positions)
         # A line within the shard may repeat one that itself repeats an earlier shard's.
         moved = dict(zip(shelf.indexes(again).tolist(), earlier.tolist(), strict=True))
         firsts = np.fromiter((moved.get(x, x) for x in firsts.tolist()), np.int64, len(firsts))
@@ -111,8 +111,10 @@ class Seen:
     def _keep(self, shelf: Shelf, positions: NDArray[np.int64]) -> None:
         if self._bitmap is None:
             self._bitmap = np.zeros(1 << (BITMAP_BITS - 3), np.uint8)
-        byte, bit = _places(shelf.marks[positions])
-        np.bitwise_or.at(self._bitmap, byte, bit)
+        byte, bit = _places(shelf.marks[positions])  # rising, so equal bytes are neighbors
+        first = np.flatnonzero(np.diff(byte, prepend=-1))
+        if len(first):
+            self._bitmap[byte[first]] |= np.bitwise_or.reduceat(bit, first)
         self._runs.append(Run(self._scratch(), shelf, positions))
 
 
@@ -143,6 +145,7 @@ class Run:
         return hits[same], lines[same]
 
 
+_BITS = 1 << np.arange(8, dtype=np.uint8)
 _NOBODY = np.empty(0, np.int64)
 
 
@@ -162,10 +165,10 @@ def _within(shelf: Shelf) -> Pairs:
     return repeats[rank], shelf.indexes(firsts[rank])
 
 
-def _places(marks: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def _places(marks: Marks) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """The byte of the bitmap for each mark, and the bit in it; rising marks, rising bytes."""
-    places = (marks >> np.uint64(64 - BITMAP_BITS)).astype(np.int64)
-    return places >> 3, np.left_shift(np.uint8(1), (places & 7).astype(np.uint8))
+    places = (marks >> np.uint64(64 - BITMAP_BITS)).astype(np.int32)
+    return places >> 3, _BITS[places & 7]
 
 
 def rows(pairs: Pairs, shelf: Shelf) -> Iterator[bytes]:
