@@ -166,10 +166,15 @@ def show(
     why: str,
 ) -> None:
     """The estimate for a person: what was counted, what follows, and what was believed."""
+    others = {
+        "labeled already": counted.labeled,
+        "repeats": counted.repeats,
+        "control images": counted.gold,
+        "rejected": counted.rejected,
+    }
     out.print(
-        f"[bold]{counted.lines:,} lines[/]: {counted.images:,} images to ask, "
-        f"{counted.labeled:,} labeled already, {counted.repeats:,} repeats, "
-        f"{counted.gold:,} control images, {counted.rejected:,} rejected"
+        f"[bold]{_some(counted.lines, 'line')}[/]: {_some(counted.images, 'image')} to ask"
+        + "".join(f", {number:,} {what}" for what, number in others.items() if number)
     )
     for entry in result.rounds:
         workers = settings.answers_per_image if entry.round == 1 else 1

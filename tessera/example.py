@@ -28,6 +28,7 @@ from tessera.watch import to_the_end
 EXAMPLE = ROOT / "examples" / "digits"
 RESULTS = ("training.manifest", "report.json", "report.html")
 
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A folder with a manifest, its settings, its images and what the images really show."""
@@ -78,7 +79,19 @@ def run(
         f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, by the portal's HTTP door; "
         f"each errs on {error_rate:.0%}"
     )
-    crowd = [
+    crowd = simulated(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
+
+    def have_it_labeled(finished: threading.Event) -> None:
+        at_work(crowd, finished)
+
+    _from_drop_to_result(cloud, example, example.settings, None, have_it_labeled, out, console)
+
+
+def simulated(
+    cloud: Cloud, example: Example, *, workers: int, error_rate: float, seed: int
+) -> list[SimulatedWorker]:
+    """Simulated workers with accounts of their own, who know what the example's images show."""
+    return [
         SimulatedWorker(
             add_worker(cloud, f"simulated-{number}@example.com"),
             cloud.portal_url,
@@ -92,16 +105,16 @@ def run(
         for number in range(workers)
     ]
 
-    def have_it_labeled(finished: threading.Event) -> None:
-        threads = [
-            threading.Thread(target=worker.work, args=(finished,), daemon=True) for worker in crowd
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
 
-    _from_drop_to_result(cloud, example, example.settings, None, have_it_labeled, out, console)
+def at_work(crowd: list[SimulatedWorker], finished: threading.Event) -> None:
+    """Have everyone label whatever is open, until `finished` is set."""
+    threads = [
+        threading.Thread(target=worker.work, args=(finished,), daemon=True) for worker in crowd
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> None:

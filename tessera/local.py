@@ -1,4 +1,4 @@
-"""`tessera up`, `down`, `run` and `label`: the stack on this machine, and the example on it."""
+"""The stack on this machine, `tessera up` and `down`, and the example on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tessera.screen import out, print_json
+from tessera.completion import run_names
+from tessera.screen import out, print_json, waiting
 
 if TYPE_CHECKING:
     from tessera.cli import Target
@@ -71,3 +72,44 @@ def label(target: Target, images: int, folder: Path) -> None:
     from tessera import example
 
     example.label(target.local, out=folder, images=images, console=out)
+
+
+@click.command()
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=run_names)
+@click.option("--workers", default=5, help="How many simulated workers label.")
+@click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
+@click.option("--seed", default=1, help="What they err on follows from this number.")
+@click.pass_obj
+def simulate(target: Target, name: str | None, workers: int, error_rate: float, seed: int) -> None:
+    """Have simulated workers label a run of the example's images, until it ends.
+
+    They answer through the portal, as people do, and know only the example's images.
+    RUN is a run's name or its beginning; without it, the newest.
+    """
+    import threading
+
+    from tessera.archive import find_run
+    from tessera.example import EXAMPLE, Example, at_work, simulated
+    from tessera.runs import RunError, ending
+    from tessera.standing import Observer
+    from tessera.watch import to_the_end
+
+    cloud = target.cloud
+    folder = find_run(cloud, name)
+    execution = folder.record["execution"]
+    with waiting("Adding simulated workers"):
+        crowd = simulated(
+            cloud, Example(EXAMPLE), workers=workers, error_rate=error_rate, seed=seed
+        )
+    finished = threading.Event()
+    working = threading.Thread(target=at_work, args=(crowd, finished), daemon=True)
+    working.start()
+    try:
+        to_the_end(Observer(cloud, execution, folder), out)
+    finally:
+        finished.set()
+    working.join()
+    end = ending(cloud, execution)
+    if end.status != "SUCCEEDED":
+        raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+    out.print(f"[bold]{folder.name}[/]: {end.output['labeled']:,} labeled", soft_wrap=True)

@@ -164,7 +164,7 @@ def portal_asking(table: PortalTable, jobs: Iterable[str]) -> Asking:
         needed,
         len(workers),
         rate,
-        left / pages / 3600 if pages else None,
+        left / pages / 3600 if pages and left else None,
         agreed / compared if compared else None,
         tuple(names),
     )

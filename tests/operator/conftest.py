@@ -111,6 +111,12 @@ def labels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Labels]:
 
 
 @pytest.fixture
+def place() -> Place:
+    """Where commands are called for."""
+    return Place()
+
+
+@pytest.fixture
 def tessera(
     labels: Labels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:

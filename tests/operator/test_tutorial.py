@@ -1,0 +1,68 @@
+"""The tutorial's commands, in their order, as they stand in the docs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tessera.stack import ROOT, free_port
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+TUTORIAL = (ROOT / "docs" / "operator.md").read_text("utf-8")
+STEPS = [
+    command
+    for block in re.findall(r"```sh tutorial\n(.*?)```", TUTORIAL, re.DOTALL)
+    for command in block.splitlines()
+]
+
+
+@pytest.mark.timeout(900)
+def test_the_tutorial_leads_from_nothing_to_a_training_set(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "TESSERA_HOME": str(tmp_path / "home"),
+        "TESSERA_PORT": str(free_port()),
+        "BROWSER": "true",
+    }
+
+    def step(command: str) -> str:
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    said = {}
+    try:
+        for command in STEPS[:-1]:
+            said[command.split()[1]] = step(command)
+        expected = step("tessera estimate examples/digits/digits.manifest --json")
+        report = json.loads(step("tessera report --json"))
+        again = step(
+            "tessera drop examples/digits/images --project digits "
+            "--settings examples/digits/labeling.json"
+        )
+    finally:
+        step(STEPS[-1])
+
+    assert said.keys() == {
+        "up", "estimate", "preview", "drop", "workers", "simulate", "report", "export", "runs",
+    }  # fmt: skip
+    assert "200/200" in said["runs"]
+    pictures = list((tmp_path / "digits-data").rglob("*.png"))
+    assert len(pictures) == 200
+    assert sorted(path.name for path in (tmp_path / "digits-data" / "train").iterdir()) == list(
+        "0123456789"
+    )
+    assert "data:image/png;base64," in (tmp_path / "report.html").read_text("utf-8")
+    answers = json.loads(expected)["estimate"]["tiled"]["answers"]
+    assert report["answers"]["used"] == pytest.approx(answers, rel=0.15)
+    assert "It was there already" in again
