@@ -257,6 +257,16 @@ def dismiss(outside: Outside, worker: str) -> int:
     return freed
 
 
+def bar(outside: Outside, job: Job, worker: str, number: int) -> None:
+    """Keep the worker from a task: he has answered one of its images in an earlier round."""
+    for _ in range(ATTEMPTS):
+        task = read_task(outside.table, job.name, number)
+        after = records.barred(task, worker)
+        if worker in task.barred or outside.table.write(*moved(job, task, after, outside.clock())):
+            return
+    raise Busy("Many workers are asking at once. Trying again.")
+
+
 def excuse(outside: Outside, job: Job, number: int) -> None:
     """Take a task out of the job: its pre-annotation function keeps it from people."""
     for _ in range(ATTEMPTS):

@@ -170,7 +170,7 @@ def moved(job: Job, old: Task, new: Task, now: float) -> list[Change]:
     if new.free(job.workers):
         fresh = not old.queued or len(new.given_back) > len(old.given_back)
         place = f"{moment(now)}#{old.number:06d}" if fresh else old.queued
-        had = sorted({*new.leases, *new.answers, *new.given_back})
+        had = sorted({*new.leases, *new.answers, *new.given_back, *new.barred})
         changes.append(Change("put", Key(queue, place), {"task": old.number, "had": had}))
     else:
         place = ""

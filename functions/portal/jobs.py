@@ -190,7 +190,7 @@ def close_if_full(outside: Outside, job: Job) -> None:
 
 def announce(outside: Outside, job: Job) -> Job:
     """The closed job, with every waiting execution told; done again by anyone until it is done."""
-    if job.announced or job.status == OPEN:
+    if job.announced or job.status not in AS_LABELING_JOB:
         return job
     for token in job.tokens:
         outside.resume(

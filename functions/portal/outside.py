@@ -64,6 +64,11 @@ class Outside:
     region: str = "us-east-1"
 
 
+def worker_id(outside: Outside, worker: str) -> str:
+    """The worker's name in answers, as Ground Truth spells it for a private team."""
+    return f"private.{outside.region}.{worker}"
+
+
 def job_arn(outside: Outside, job: Job, function: str) -> str:
     """The job's ARN as the two Lambdas are told it, in the account of the function that is asked.
 

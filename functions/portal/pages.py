@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from portal.jobs import OFFSET
-from portal.outside import Outside, job_arn
+from portal.outside import Outside, job_arn, worker_id
 from portal.records import Job
 from tiling.page import render_task
 
@@ -55,6 +55,15 @@ def indexes_of(line: bytes) -> set[str] | None:
         return {str(image["index"]) for image in images}
     except (msgspec.DecodeError, KeyError, TypeError):
         return None
+
+
+def answered_before(outside: Outside, line: bytes, worker: str) -> bool:
+    """Whether the task holds an image that the worker answered in an earlier round.
+
+    A task of a later round names those workers, with a space between, under `answered-by`.
+    """
+    names = str(msgspec.json.decode(line).get("answered-by", "")).split()
+    return worker in names or worker_id(outside, worker) in names
 
 
 def prepare(outside: Outside, job: Job, line: bytes) -> dict[str, Any] | None:

@@ -147,6 +147,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     leases: dict[str, Lease] = {}
     answers: dict[str, dict[str, str]] = {}
     given_back: dict[str, float] = {}
+    barred: tuple[str, ...] = ()
     queued: str = ""
     excused: bool = False
 
@@ -160,7 +161,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def had(self, worker: str) -> bool:
         """Whether the worker has been given this task before."""
-        return worker in self.leases or worker in self.answers or worker in self.given_back
+        return worker in {*self.leases, *self.answers, *self.given_back, *self.barred}
 
 
 def leased(task: Task, worker: str, now: float, seconds: float) -> Task:
@@ -184,6 +185,12 @@ def returned(task: Task, worker: str) -> Task:
     rest = {name: lease for name, lease in task.leases.items() if name != worker}
     back = task.given_back | {worker: seat.since}
     return replace(task, leases=rest, given_back=back)
+
+
+def barred(task: Task, worker: str) -> Task:
+    """The task with the worker's seat free again, and he never to have it."""
+    rest = {name: lease for name, lease in task.leases.items() if name != worker}
+    return replace(task, leases=rest, barred=(*task.barred, worker))
 
 
 def answered(task: Task, worker: str, choices: dict[str, str]) -> Task:

@@ -67,11 +67,11 @@ def repair(outside: Outside, job: Job) -> Repaired:
 
 
 def _kept(outside: Outside, job: Job) -> dict[int, Task]:
-    """What S3 does not know: the tasks that workers have a seat at, or gave back."""
+    """What S3 does not know: the tasks that workers have a seat at, gave back or may not have."""
     kept = {}
     for sort, item in outside.table.query(f"job#{job.name}#task"):
         task = task_of(item, int(sort))
-        if task.leases or task.given_back:
+        if task.leases or task.given_back or task.barred:
             kept[task.number] = task
     return kept
 
@@ -138,6 +138,7 @@ def _joined(task: Task, kept: Task) -> Task:
         given_back={
             worker: when for worker, when in kept.given_back.items() if worker not in task.answers
         },
+        barred=kept.barred,
     )
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from portal import claims, pages, progress, records
 from portal.answers import LARGEST, read_answer
-from portal.errors import Invalid, PortalError, TooLarge, TooMany, Unknown
+from portal.errors import Busy, Invalid, PortalError, TooLarge, TooMany, Unknown
 from portal.index import figures_key, figures_of, read_counts
 from portal.jobs import open_jobs
 from portal.outside import Outside
@@ -35,6 +35,9 @@ REQUESTERS = "requesters"
 RATE = 240
 """Requests a worker may make in a minute. Twenty pages a minute, each with its claim, its answer
 and a renewal, take 60; what is more is a script."""
+
+LOOKS = 10
+"""Tasks looked at in one claim that turn out to be not for this worker, or not for people."""
 
 SAFE_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -263,15 +266,19 @@ def claim_task(outside: Outside, site: Site, request: Request) -> Response:
     """The worker's next page, or the one he holds; 204 when there is none for him now."""
     job = _job(outside, request)
     showing = _showing(request.body)
-    while True:
+    for _ in range(LOOKS):
         claimed = claims.claim(outside, job, request.worker, showing, request.name)
         if claimed is None:
             return {"statusCode": 204, "headers": SAFE_HEADERS | {"cache-control": "no-store"}}
         line = pages.read_line(outside, job, claimed.task)
-        task_input = pages.prepare(outside, job, line)
-        if task_input is not None:
+        if pages.answered_before(outside, line, request.worker):
+            claims.bar(outside, job, request.worker, claimed.task)
+        elif (task_input := pages.prepare(outside, job, line)) is None:
+            claims.excuse(outside, job, claimed.task)
+        else:
             break
-        claims.excuse(outside, job, claimed.task)
+    else:
+        raise Busy("Looking for a page that you have not had. One moment.")
     page = _render(outside, site, job, task_input, claimed.lease.until)
     return said(
         200,

@@ -25,7 +25,7 @@ from portal.index import (
     task_of,
 )
 from portal.jobs import close_if_full
-from portal.outside import Outside
+from portal.outside import Outside, worker_id
 from portal.records import OPEN, REPAIRING, Credit, Job, Task
 from portal.store import Change
 
@@ -49,7 +49,7 @@ def submit(
     if worker in task.answers or _stored(outside, job, task, worker):
         take_in(outside, job, worker, task)
         return "saved"
-    if not task.had(worker):
+    if not task.had(worker) or worker in task.barred:
         raise Unknown("This page is not yours.")
     seated = _seat(outside, job, worker, task)
     if seated is None:
@@ -100,7 +100,7 @@ def write_response(
         "submissionTime": timestamp(now),
         "timeSpentInSeconds": round(now - began, 3),
         "answerContent": answer,
-        "workerId": f"private.{outside.region}.{worker}",
+        "workerId": worker_id(outside, worker),
         "workerMetadata": {
             "identityData": {"identityProviderType": "Cognito", "sub": worker},
         },

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from portal import claims
+from portal import claims, jobs
 from portal.errors import Closed, Unknown
 from portal.records import FULL, GRACE
 from tests.portal.world import World
@@ -211,3 +211,20 @@ def test_a_claim_reads_two_ranges_of_the_manifest_however_long_it_is(world: Worl
         fresh.ask("POST", f"/jobs/{job.name}/claims", "ben")
         read.append(fresh.files.reads - before)
     assert read == [2, 2]
+
+
+def test_a_later_round_never_asks_a_worker_who_answered_one_of_the_images(world: World) -> None:
+    request = world.request(tasks=3, workers=1)
+    manifest = request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"]
+    lines = world.files.read(manifest).splitlines()
+    for number in (0, 2):
+        lines[number] = lines[number][:-1] + b',"answered-by":"private.us-east-1.ann private.x.y"}'
+    world.files.write(manifest, b"\n".join(lines) + b"\n")
+    job = jobs.open_job(world.outside, request, "token")
+    status, claim = world.ask("POST", f"/jobs/{job.name}/claims", "ann")
+    assert (status, claim["task"]) == (200, "1")
+    world.answer(job, "ann", 1)
+    assert world.ask("POST", f"/jobs/{job.name}/claims", "ann")[0] == 204
+    with pytest.raises(Unknown, match="not yours"):
+        world.answer(job, "ann", 0)
+    assert sorted(world.work(job, "ben")) == [0, 2]
