@@ -168,18 +168,14 @@ def _write(
 ) -> None:
     """Write a block's lines: `asked` are images, `others` were labeled before."""
     labeled = asked & (part.label >= 0)
-    packed = part.packed.tolist()
-    if easy and labeled.all():
-        training = [line[:-1] + splices[one] for line, one in zip(lines, packed, strict=True)]
+    kept = labeled | others
+    telling = zip(compress(lines, kept.tolist()), part.packed[kept].tolist(), strict=True)
+    if easy and not others.any():
+        training = [line[:-1] + splices[packed] for line, packed in telling]
     else:
         training = [
-            opener.open(line) + splices[one] if is_new else line
-            for line, one, is_new in zip(
-                compress(lines, (labeled | others).tolist()),
-                compress(packed, (labeled | others).tolist()),
-                compress(labeled.tolist(), (labeled | others).tolist()),
-                strict=True,
-            )
+            opener.open(line) + splices[packed] if new else line
+            for (line, packed), new in zip(telling, labeled[kept].tolist(), strict=True)
         ]
     _write_lines(outlets.training, training)
     unlabeled = asked & ~labeled

@@ -1,0 +1,490 @@
+"""Consolidation against its peers: accuracy, confidence, speed, memory and answers saved.
+
+Usage: python benchmarks/consolidation.py [--quick] [--crowds DIR] [--peers PYTHON]
+
+DIR holds crowds as `NAME/answers.csv.gz` (task,worker,label) and `NAME/truth.csv.gz` (task,truth),
+PYTHON is an interpreter that has crowd-kit and cleanlab. What is absent is said and skipped. Prints
+a section of Markdown; the exit status is 1 if a gate is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "functions"))
+
+from tiling.answers import AnswerBook  # noqa: E402  (the functions' folder is no package)
+from tiling.columns import columns  # noqa: E402
+from tiling.consensus import Consensus, Crowd, consolidate  # noqa: E402
+from tiling.endings import Outlets, end_lines, verdicts  # noqa: E402
+from tiling.manifest import blocks  # noqa: E402
+from tiling.settings import settings_from  # noqa: E402
+from tiling.training import Splices  # noqa: E402
+
+IMAGES = (
+    *("bluebirds", "ducks", "dogs", "faces", "leaves"),
+    *("mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized"),
+)
+PEERS = ("cleanlab", "MajorityVote", "DawidSkene", "OneCoinDawidSkene", "MMSR")
+SLOW_PEERS = ("GLAD", "MACE")
+EVERY = 99
+"""As many answers as there are."""
+PAGE = 20
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A crowd whose labels are known."""
+
+    name: str
+    crowd: Crowd
+    truth: NDArray[np.int64]
+
+
+Scores = dict[str, float]
+missed: list[str] = []
+
+
+def gate(name: str, reached: bool) -> str:
+    """The mark of a gate, which is remembered if it is missed."""
+    if not reached:
+        missed.append(name)
+    return "yes" if reached else "**no**"
+
+
+# --- real crowds ----------------------------------------------------------------------------
+
+
+def load(folder: Path) -> Truth:
+    """A crowd of the shared form."""
+    with gzip.open(folder / "answers.csv.gz", "rt") as file:
+        rows = [(int(r["task"]), int(r["worker"]), int(r["label"])) for r in csv.DictReader(file)]
+    with gzip.open(folder / "truth.csv.gz", "rt") as file:
+        known = {int(row["task"]): int(row["truth"]) for row in csv.DictReader(file)}
+    table = np.array(rows)
+    tasks, image = np.unique(table[:, 0], return_inverse=True)
+    workers, worker = np.unique(table[:, 1], return_inverse=True)
+    truth = np.array([known.get(int(task), -1) for task in tasks])
+    classes = int(max(table[:, 2].max(), truth.max())) + 1
+    crowd = Crowd(
+        len(tasks),
+        len(workers),
+        classes,
+        image.astype(np.int32),
+        worker.astype(np.int32),
+        table[:, 2].astype(np.int8),
+    )
+    return Truth(folder.name, crowd, truth)
+
+
+def drawn(known: Truth, answers: int, seed: int) -> Truth:
+    """So many answers of each image, drawn at random and in random order."""
+    chance = np.random.default_rng(seed)
+    order = chance.permutation(len(known.crowd))
+    image = known.crowd.image[order]
+    by_image = np.argsort(image, kind="stable")
+    sorted_ = image[by_image]
+    first = np.searchsorted(sorted_, sorted_)
+    kept = order[np.sort(by_image[np.arange(len(sorted_)) - first < answers])]
+    return Truth(known.name, rows_of(known.crowd, kept), known.truth)
+
+
+def rows_of(crowd: Crowd, rows: NDArray[np.int64]) -> Crowd:
+    """The crowd with these answers alone."""
+    return Crowd(
+        crowd.images,
+        crowd.workers,
+        crowd.classes,
+        crowd.image[rows],
+        crowd.worker[rows],
+        crowd.label[rows],
+    )
+
+
+def scores(truth: NDArray[np.int64], label: NDArray[Any], p: NDArray[Any] | None) -> Scores:
+    """Accuracy and ECE in percent, and NLL."""
+    there = truth >= 0
+    right = label[there] == truth[there]
+    found = {"accuracy": 100 * float(right.mean())}
+    if p is not None:
+        confidence = p[there].max(axis=1)
+        bins = np.minimum((confidence * 15).astype(int), 14)
+        found["ece"] = 100 * sum(
+            float((bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()))
+            for b in np.unique(bins)
+        )
+        told = np.maximum(p[there, truth[there]].astype(np.float64), 1e-6)
+        found["nll"] = float(-np.log(told).mean())
+    return found
+
+
+def own_scores(known: Truth, method: str = "hierarchical") -> Scores:
+    """Our own scores on a crowd."""
+    found = consolidate(known.crowd, method, probabilities=True)
+    return scores(known.truth, found.label, found.probabilities)
+
+
+def mean(all_: list[Scores], key: str) -> float:
+    """The mean of one score over crowds."""
+    return float(np.mean([one[key] for one in all_ if key in one] or [np.nan]))
+
+
+def peers_on(python: str, draws: dict[str, Truth], names: tuple[str, ...]) -> Any:
+    """What the peers make of the crowds: an open npz file."""
+    folder = Path(tempfile.mkdtemp())
+    arrays: dict[str, Any] = {}
+    for key, known in draws.items():
+        crowd = known.crowd
+        arrays |= {f"{key}/task": crowd.image, f"{key}/worker": crowd.worker}
+        arrays |= {f"{key}/label": crowd.label, f"{key}/size": [crowd.images, crowd.classes]}
+    np.savez(folder / "in.npz", **arrays)
+    script = ROOT / "benchmarks" / "consolidation_peers.py"
+    subprocess.run(
+        [python, script, folder / "in.npz", folder / "out.npz", *names],
+        check=True,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
+    return np.load(folder / "out.npz")
+
+
+def accuracy_section(crowds: list[Truth], python: str | None, draws: int) -> None:
+    """Accuracy, ECE and NLL beside the peers'."""
+    depths = (2, 3, 5, EVERY)
+    drawings = {
+        f"{known.name}~{depth}~{seed}": drawn(known, depth, seed)
+        for known in crowds
+        for depth in depths
+        for seed in range(draws if depth < EVERY else 1)
+    }
+    results: dict[str, dict[int, list[Scores]]] = {"Tessera": {}, "majority, rarer class": {}}
+    for key, known in drawings.items():
+        depth = int(key.split("~")[1])
+        results["Tessera"].setdefault(depth, []).append(own_scores(known))
+        other = own_scores(known, "majority")
+        results["majority, rarer class"].setdefault(depth, []).append(other)
+    if python:
+        names = PEERS if draws < 5 else (*PEERS, *SLOW_PEERS)
+        found = peers_on(python, drawings, names)
+        for name in names:
+            for key, known in drawings.items():
+                if f"{key}/{name}/label" in found:
+                    p = found.get(f"{key}/{name}/p")
+                    one = scores(known.truth, found[f"{key}/{name}/label"], p)
+                    results.setdefault(name, {}).setdefault(int(key.split("~")[1]), []).append(one)
+    print(f"### {len(crowds)} image crowds, {draws} draws\n")
+    print("| method | accuracy at 2 | 3 | 5 | all | ECE at 3 | NLL at 3 |")
+    print("|---|---|---|---|---|---|---|")
+    for name, by_depth in results.items():
+        cells = [f"{mean(by_depth.get(depth, []), 'accuracy'):.2f}" for depth in depths]
+        ece, nll = mean(by_depth.get(3, []), "ece"), mean(by_depth.get(3, []), "nll")
+        print(f"| {name} | {' | '.join(cells)} | {ece:.1f} | {nll:.3f} |")
+    ours = results["Tessera"]
+    ece, nll = mean(ours[3], "ece"), mean(ours[3], "nll")
+    print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
+    for depth in depths if python else ():
+        best = max(mean(results[n].get(depth, []), "accuracy") for n in results if n in PEERS)
+        own = mean(ours[depth], "accuracy")
+        name = f"accuracy at {depth if depth < EVERY else 'all'}"
+        print(f"| {name} | {best - 0.1:.2f} | {own:.2f} | {gate(name, own >= best - 0.1)} |")
+        plain = mean(results["DawidSkene"][depth], "accuracy")
+        name += ", above crowd-kit DawidSkene"
+        print(f"| {name} | {plain:.2f} | {own:.2f} | {gate(name, own > plain)} |")
+    print(f"| ECE at 3 | 7.0 | {ece:.2f} | {gate('ECE at 3', ece <= 7.0)} |")
+    print(f"| NLL at 3 | 0.66 | {nll:.3f} | {gate('NLL at 3', nll <= 0.66)} |")
+
+
+def hard_section(crowds: list[Truth], draws: int) -> None:
+    """Few answers a worker, and worker ids that mean nothing."""
+    few: dict[str, list[Scores]] = {"hierarchical": [], "majority": [], "dawid-skene": []}
+    mixed: dict[str, list[Scores]] = {"hierarchical": [], "majority": []}
+    for known in crowds:
+        for seed in range(4 * draws):
+            three = drawn(known, 3, seed)
+            chance = np.random.default_rng(seed)
+            tasks = max(known.crowd.workers, 20)  # with three answers each: three a worker
+            chosen = chance.permutation(known.crowd.images)[:tasks]
+            rows = np.flatnonzero(np.isin(three.crowd.image, chosen))
+            truth = np.full_like(known.truth, -1)
+            truth[chosen] = known.truth[chosen]
+            part = Truth(known.name, rows_of(three.crowd, rows), truth)
+            for method, found in few.items():
+                found.append(own_scores(part, method))
+        for seed in range(draws):
+            three = drawn(known, 3, seed)
+            crowd = three.crowd
+            shuffled = np.random.default_rng(seed).permutation(crowd.worker)
+            crowd = Crowd(
+                crowd.images, crowd.workers, crowd.classes, crowd.image, shuffled, crowd.label
+            )
+            for method, found in mixed.items():
+                found.append(own_scores(Truth(known.name, crowd, known.truth), method))
+    print("\n### Where workers cannot be known\n")
+    print("| | hierarchical | majority | plain Dawid-Skene | must reach | reached |")
+    print("|---|---|---|---|---|---|")
+    own, votes = mean(few["hierarchical"], "accuracy"), mean(few["majority"], "accuracy")
+    plain = mean(few["dawid-skene"], "accuracy")
+    mark = gate("3 answers a worker", own >= votes - 0.4)
+    print(
+        f"| 3 answers a worker | {own:.2f} | {votes:.2f} | {plain:.2f} | majority − 0.4 | {mark} |"
+    )
+    own, votes = mean(mixed["hierarchical"], "accuracy"), mean(mixed["majority"], "accuracy")
+    mark = gate("scrambled worker ids", own >= votes - 0.3)
+    print(f"| scrambled ids | {own:.2f} | {votes:.2f} | | majority (noise 0.3) | {mark} |")
+
+
+def again_section(crowds: list[Truth], draws: int) -> None:
+    """Two answers, then a third by gain, against three for everyone."""
+    fixed: list[float] = []
+    asked: list[float] = []
+    spent: list[float] = []
+    full: list[float] = []
+    for known in crowds:
+        for seed in range(draws):
+            three, two = drawn(known, 3, seed), drawn(known, 2, seed)
+            gain = consolidate(two.crowd).gain
+            third = ~_in_rows(three.crowd, two.crowd)
+            rows = np.flatnonzero(~third | (gain[three.crowd.image] > 0.05))
+            some = Truth(known.name, rows_of(three.crowd, rows), known.truth)
+            fixed.append(own_scores(three)["accuracy"])
+            asked.append(own_scores(some)["accuracy"])
+            spent.append(len(some.crowd) / known.crowd.images)
+            full.append(len(three.crowd) / known.crowd.images)
+    print("\n### Asking again where the expected gain is above 0.05, at most 3 answers\n")
+    print("| | answers an image | accuracy |\n|---|---|---|")
+    print(f"| three for everyone | {np.mean(full):.2f} | {np.mean(fixed):.2f} |")
+    print(f"| two, then by gain | {np.mean(spent):.2f} | {np.mean(asked):.2f} |")
+    reached = np.mean(asked) >= np.mean(fixed) - 0.2 and np.mean(spent) <= 2.30
+    mark = gate("two, then by gain", bool(reached))
+    print(f"\nMust reach: within 0.2 points at 2.30 answers or fewer. Reached: {mark}.")
+
+
+def _in_rows(more: Crowd, less: Crowd) -> NDArray[np.bool_]:
+    """Which answers of one crowd are in another that was drawn from it in the same order."""
+
+    def keys(crowd: Crowd) -> NDArray[np.int64]:
+        return (crowd.image.astype(np.int64) * crowd.workers + crowd.worker) * 64 + crowd.label
+
+    return np.isin(keys(more), keys(less))
+
+
+# --- speed and memory -----------------------------------------------------------------------
+
+
+def synthetic(images: int, *, classes: int = 10, workers: int = 2000, answers: int = 3) -> Truth:
+    """Pages of 20; workers of Beta(8, 2), 5 % clickers; 15 % hard images; confusable classes."""
+    chance = np.random.default_rng(0)
+    truth = chance.integers(0, classes, images).astype(np.int8)
+    hard = chance.random(images) < 0.15
+    skill = chance.beta(8, 2, workers)
+    skill[chance.random(workers) < 0.05] = 1 / classes
+    busy = chance.pareto(1.2, workers) + 0.05
+    near = (np.arange(classes) + 1 + chance.integers(0, classes - 1, classes)) % classes
+    image, worker, label = [], [], []
+    for _ in range(answers):
+        page = chance.choice(workers, -(-images // PAGE), p=busy / busy.sum()).astype(np.int32)
+        who = np.repeat(page, PAGE)[:images]
+        right = chance.random(images) < np.where(hard, 0.6, 1.0) * skill[who]
+        else_ = (truth + 1 + chance.integers(0, classes - 1, images)) % classes
+        wrong = np.where(chance.random(images) < 0.6, near[truth], else_)
+        image.append(np.arange(images, dtype=np.int32))
+        worker.append(who)
+        label.append(np.where(right, truth, wrong).astype(np.int8))
+    crowd = Crowd(
+        images,
+        workers,
+        classes,
+        np.concatenate(image),
+        np.concatenate(worker),
+        np.concatenate(label),
+    )
+    return Truth("synthetic", crowd, truth.astype(np.int64))
+
+
+def measured(what: str, *arguments: str) -> dict[str, float]:
+    """Seconds of processor time and peak MB of one of this file's jobs, in a process of its own."""
+    command = [sys.executable, __file__, "--job", what, *arguments]
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def job(what: str, arguments: list[str]) -> None:
+    """One measured job; prints a JSON object."""
+    images = int(arguments[0])
+    folder = Path(arguments[1]) if len(arguments) > 1 else None
+    known = synthetic(images) if what == "consolidate" else None
+    started = time.process_time()
+    if known is not None:
+        found = consolidate(known.crowd)
+        right = float((found.label == known.truth).mean())
+    elif what == "pipeline" and folder:
+        right = pipeline(folder, images)
+    elif folder:
+        right = posts_way(folder)
+    seconds = time.process_time() - started
+    status = Path("/proc/self/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) / 1024
+    print(json.dumps({"seconds": seconds, "peak": peak, "accuracy": 100 * right}))
+
+
+LABELS = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+
+
+def write_job(folder: Path, images: int) -> None:
+    """A manifest of so many images and the output manifest of the job that asked them."""
+    crowd = synthetic(images).crowd
+    worker, label = crowd.worker.reshape(3, -1), crowd.label.reshape(3, -1)
+    chosen = [json.dumps({n: n == said for n in LABELS}, separators=(",", ":")) for said in LABELS]
+    uri = "s3://pictures/images/{:08d}.jpg".format
+    with (folder / "in.manifest").open("w") as file:
+        file.writelines(f'{{"source-ref":"{uri(i)}"}}\n' for i in range(images))
+    with (folder / "output.manifest").open("w") as file:
+        for start in range(0, images, PAGE):
+            shown = range(start, min(start + PAGE, images))
+            source = json.dumps([{"source-ref": uri(i), "index": i} for i in shown])
+            responses = [
+                f'{{"workerId":"private.us-east-1.{worker[answer, start]:012d}.{answer}",'
+                '"annotation":{'
+                + ",".join(f'"{i}":{chosen[label[answer, i]]}' for i in shown)
+                + "}}"
+                for answer in range(3)
+            ]
+            judged = f'{{"responses":[{",".join(responses)}]}}'
+            file.write(f'{{"source":{json.dumps(source)},"label":{judged}}}\n')
+
+
+def pipeline(folder: Path, images: int) -> float:
+    """Flatten, consolidate, write the training manifest."""
+    settings = settings_from({"labels": list(LABELS)})
+    book = AnswerBook(settings.classes, settings.escape, "label")
+    with (folder / "output.manifest").open("rb") as file:
+        for _ in book.read_output("job", file, round_=1, wanted=3):
+            pass
+    consensus: Consensus = consolidate(
+        columns(book, images=images, classes=len(LABELS)).crowd, settings.method
+    )
+    told = verdicts(consensus, gain=settings.gain, gold={}, repeats={})
+    splices = Splices("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")
+    names = ("training.manifest", "unlabeled.manifest", "uncertain.manifest", "unlabeled.csv")
+    with ExitStack() as stack:
+        outlets = Outlets(*(stack.enter_context((folder / name).open("wb")) for name in names))
+        lines = blocks(pieces(folder / "in.manifest"))
+        ended = end_lines(lines, settings, told, splices, outlets)
+    ended.counts.check(images)
+    return ended.counts.training / images
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """A file a few MiB at a time."""
+    with path.open("rb") as file:
+        while piece := file.read(8 * 1024 * 1024):
+            yield piece
+
+
+def posts_way(folder: Path) -> float:
+    """The 2019 post's loop: all records in memory, the first worker's answer wins."""
+    with (folder / "output.manifest").open() as file:
+        records = [json.loads(line) for line in file]
+    flattened = []
+    for record in records:
+        annotation = record["label"]["responses"][0]["annotation"]
+        for image in json.loads(record["source"]):
+            said = annotation[str(image["index"])]
+            label = next(name for name, value in said.items() if value)
+            flattened.append({"source-ref": image["source-ref"], "label": label})
+    with (folder / "post.manifest").open("w") as file:
+        file.writelines(json.dumps(line) + "\n" for line in flattened)
+    return 1.0
+
+
+def speed_section(python: str | None, million: int) -> None:
+    """Seconds and memory against crowd-kit and against the post's loop."""
+    print(f"\n### {million:,} images x 3 answers x 10 classes, 2,000 workers\n")
+    print("| | seconds | peak MB | accuracy |\n|---|---|---|---|")
+    own, ten = measured("consolidate", str(million)), measured("consolidate", str(10 * million))
+    rows = {"Tessera": own, f"Tessera, {10 * million:,}": ten}
+    if python:
+        known = synthetic(million)
+        found = peers_on(python, {"synthetic": known}, ("DawidSkene",))
+        label = found["synthetic/DawidSkene/label"]
+        rows["crowd-kit DawidSkene"] = {
+            "seconds": float(found["DawidSkene/seconds"]),
+            "peak": float(found["DawidSkene/peak"]),
+            "accuracy": 100 * float((label == known.truth).mean()),
+        }
+    with tempfile.TemporaryDirectory() as name:
+        write_job(Path(name), million)
+        rows["flatten, consolidate, training manifest"] = measured("pipeline", str(million), name)
+        rows["the post's loop"] = measured("post", str(million), name)
+    for what, one in rows.items():
+        right = f"{one['accuracy']:.2f}" if "onsolid" not in what and "post" not in what else ""
+        print(f"| {what} | {one['seconds']:.2f} | {one['peak']:.0f} | {right} |")
+    print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
+    if python:
+        peer = rows["crowd-kit DawidSkene"]
+        _ratio("faster than crowd-kit", 20, peer["seconds"] / own["seconds"])
+        _ratio("less memory than crowd-kit", 4, peer["peak"] / own["peak"])
+    growth = ten["seconds"] / own["seconds"]
+    print(f"| ten times the images | ≤ 11 | {growth:.1f} | {gate('ten times', growth <= 11)} |")
+    whole, post = rows["flatten, consolidate, training manifest"], rows["the post's loop"]
+    _ratio("faster than the post's loop", 6, post["seconds"] / whole["seconds"])
+    _ratio("less memory than the post's loop", 4, post["peak"] / whole["peak"])
+
+
+def _ratio(name: str, must: float, ratio: float) -> None:
+    print(f"| times {name} | ≥ {must:g} | {ratio:.1f} | {gate(name, ratio >= must)} |")
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--quick", action="store_true", help="fewer draws, a tenth of the images")
+    parser.add_argument("--crowds", type=Path, default=ROOT.parent / "shared" / "data" / "crowds")
+    parser.add_argument("--peers", default=os.environ.get("TESSERA_PEERS"), metavar="PYTHON")
+    parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.job:
+        job(given.job[0], given.job[1:])
+        return
+    print("## Consolidation\n")
+    if not given.peers:
+        print("No peers: name a Python that has crowd-kit and cleanlab with `--peers`.\n")
+    folders = [given.crowds / name for name in IMAGES if (given.crowds / name).is_dir()]
+    draws = 2 if given.quick else 5
+    if folders:
+        crowds = [load(folder) for folder in folders]
+        accuracy_section(crowds, given.peers, draws)
+        hard_section(crowds, draws)
+        again_section(crowds, draws)
+    else:
+        print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")
+    speed_section(given.peers, 100_000 if given.quick else 1_000_000)
+    if missed:
+        print(f"\nMissed: {', '.join(missed)}.")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
