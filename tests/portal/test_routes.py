@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import claims, pages
+from portal import claims, jobs, pages
 from portal.routes import RATE, groups_in, read_request, respond
 from tests.portal.world import World, answer_of
 
@@ -303,3 +303,75 @@ def test_signed_addresses_end_with_the_lease(world: World) -> None:
 def test_the_groups_of_a_token_are_read_as_either_gateway_writes_them() -> None:
     assert groups_in("[a b]") == groups_in(["a", "b"]) == groups_in("a, b") == ["a", "b"]
     assert groups_in("") == []
+
+
+def test_a_page_says_nothing_of_its_control_images(world: World) -> None:
+    pages_seen = []
+    for gold in (b"", b"index,label\n0,cat\n1,dog\n"):
+        fresh = World()
+        request = fresh.request(tasks=2)
+        if gold:
+            fresh.files.write("s3://labels/runs/pets-1/round-1/gold.csv", gold)
+        job = jobs.open_job(fresh.outside, request)
+        pages_seen.append(fresh.ask("POST", f"/jobs/{job.name}/claims"))
+    assert pages_seen[0] == pages_seen[1]
+
+
+def test_a_request_from_another_site_is_told_nothing_by_cors(world: World) -> None:
+    for path in ("/", "/frame", "/jobs", "/me"):
+        world.ask("GET", path)
+        assert not [name for name in world.headers if name.startswith("access-control")]
+    assert world.ask("OPTIONS", "/jobs")[0] == 404
+
+
+def test_a_message_from_elsewhere_is_no_answer() -> None:
+    script = (UI / "portal.js").read_text()
+    heard = script[script.index('addEventListener("message"') :]
+    assert "each.contentWindow === event.source" in heard
+    assert 'kind === "answer" && page === work?.current' in heard
+
+
+def test_a_request_that_fails_logs_neither_token_nor_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import serve_portal
+
+    monkeypatch.setenv("USER_POOL_CLIENT_ID", "client")
+    monkeypatch.setattr(serve_portal, "outside", lambda: 1 / 0)
+    event = {
+        "rawPath": "/jobs/pets/tasks/1/answer",
+        "headers": {"authorization": "Bearer SECRET-TOKEN"},
+        "body": '{"1": "SECRET-ANSWER"}',
+        "requestContext": {
+            "http": {"method": "PUT", "path": "/jobs/pets/tasks/1/answer"},
+            "authorizer": {"jwt": {"claims": {"sub": "ann", "email": "SECRET@example.org"}}},
+        },
+    }
+    response = serve_portal.handler(event, Context())
+    said = capsys.readouterr()
+    assert response["statusCode"] == 503
+    assert "request failed" in said.out + said.err
+    assert "SECRET" not in said.out + said.err + json.dumps(response)
+
+
+class Context:
+    """What Lambda tells a function of itself."""
+
+    function_name = "serve-portal"
+    function_version = "$LATEST"
+    memory_limit_in_mb = 1024
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:serve-portal"
+    aws_request_id = "0"
+
+
+THREATS = (UI.parent.parent / "docs" / "threat-model.md").read_text()
+
+
+def test_every_line_of_the_threat_model_has_a_test_that_exists() -> None:
+    tests = "\n".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    rows = [row for row in THREATS.splitlines() if row.startswith("| ") and "| test |" not in row]
+    assert len(rows) > 25
+    for row in rows:
+        named = re.findall(r"`(test_\w+|Test\w+)`", row.rpartition(" | ")[2])
+        assert named, row
+        assert [name for name in named if name not in tests] == []
