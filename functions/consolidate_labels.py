@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from aws import storage
-from aws.telemetry import logger, observed
-from aws.tracing import traced
+from aws.telemetry import logger, observed, publish
+from aws.tracing import step, traced
 from tiling.answers import AnswerBook, Odd, Task
 from tiling.columns import (
     answer_figures,
@@ -37,6 +37,7 @@ from tiling.figures import (
 )
 from tiling.jobs import job_name
 from tiling.manifest import Image, blocks, manifest_lines, read_manifest
+from tiling.measures import run_measures
 from tiling.report import render_report, report, write_report
 from tiling.settings import Settings, read_settings
 from tiling.training import Splices, creation_date
@@ -62,7 +63,7 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
     settings = read_settings(msgspec.json.encode(record["settings"]))
     lines = record["counts"]["lines"]
 
-    with _written_if_used(f"{home}odd-answers.jsonl") as note:
+    with step("gather answers"), _written_if_used(f"{home}odd-answers.jsonl") as note:
         book = AnswerBook(settings.classes, settings.escape, settings.label_attribute, note)
         for round_asked in range(1, round_ + 1):
             _gather(book, event, settings, round_asked)
@@ -71,14 +72,16 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
     gold = _gold(record, settings)
     known = known_classes(gold, lines)
     evidence = Evidence(known if gold else None)
-    consensus = consolidate(crowd, settings.method, evidence=evidence)
+    with step("consolidate"):
+        consensus = consolidate(crowd, settings.method, evidence=evidence)
     _write(
         f"{home}answers.csv", answer_rows(book, (*settings.classes, settings.escape)), "text/csv"
     )
 
     doubtful = doubtful_images(crowd, consensus, settings.classes, settings.escape)
     watched = [image["index"] for image in doubtful]
-    ended = _end_lines(event, record, settings, consensus, gold, watched)
+    with step("write manifests"):
+        ended = _end_lines(event, record, settings, consensus, gold, watched)
     for image in doubtful:
         image["source"] = ended.sources[image["index"]]
     counts = ended.counts
@@ -115,6 +118,8 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
         cost=cost_figures(rounds, settings),
         doubtful=doubtful,
     )
+    if not again:  # a run is measured once, at its end
+        publish(run_measures(figures), record["manifest"]["key"].rpartition("/")[0] or "none")
     storage.write(f"{home}report.json", write_report(figures), content_type="application/json")
     template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html").read_text("utf-8")
     page = render_report(template, figures)

@@ -6,7 +6,7 @@ Their names are the function's `POWERTOOLS_SERVICE_NAME` and `POWERTOOLS_METRICS
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 
@@ -41,11 +41,11 @@ def observed(handler: Handler[Answer]) -> Handler[Answer]:
     return wrapped
 
 
-def publish(measures: Mapping[str, float], units: Mapping[str, str], project: str) -> None:
-    """Add measures of a run: each is kept for the run's project and for all projects together."""
+def publish(measures: Iterable[tuple[str, str, float]], project: str) -> None:
+    """Add names, units and values, kept for the project and for all projects together."""
     metrics.add_dimensions(project=project)
-    for name, value in measures.items():
-        metrics.add_metric(name, units[name], value)
+    for name, unit, value in measures:
+        metrics.add_metric(name, unit, value)
 
 
 def subject(event: Mapping[str, Any]) -> dict[str, Any]:

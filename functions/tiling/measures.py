@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -30,8 +30,8 @@ MEASURES = {
 """The metrics that every finished run publishes, for its project and for all."""
 
 
-def run_measures(figures: Mapping[str, Any]) -> dict[str, float]:
-    """The run's measures by name, from its report's figures; what is not known is left out."""
+def run_measures(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """Name, unit and value of the run's measures, from its report's figures; no unknown ones."""
     images, agreement = figures["images"], figures["agreement"]
     time, cost = figures["time"], figures["cost"]
     labeled = images["training"]
@@ -49,7 +49,9 @@ def run_measures(figures: Mapping[str, Any]) -> dict[str, float]:
         "HoursSaved": time["hours_alone"] - time["hours"] if time["measured"] else None,
         "CostSaved": cost["fees_alone"] - cost["fees"],
     }
-    return {name: float(value) for name, value in found.items() if value is not None}
+    for name, value in found.items():
+        if value is not None:
+            yield name, MEASURES[name].unit, round(float(value), 4)
 
 
 def share(part: float | None, whole: float) -> float | None:
