@@ -103,7 +103,7 @@ class Served:
         **tags: str,
     ) -> dict[str, Any]:
         """A job's request, with its tasks, page and labels written to the bucket."""
-        home = f"runs/{name}"
+        home = f"runs/{name.removesuffix('-r1-000')}"
         settings = read_settings(
             json.dumps(
                 {"labels": LABELS, "question": QUESTION, "instructions": "Name the animal."}

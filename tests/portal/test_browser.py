@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 )
 expect.set_options(timeout=30_000)
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SHOWN = "#frames iframe:not(.ahead)"
 
 
@@ -35,7 +36,7 @@ def served(stack: LocalStack) -> Served:
 
 
 def browse(scenario: Callable[[BrowserContext], None], **context: Any) -> None:
-    """Run the scenario in a browser of its own, in a thread of its own: Playwright wants one each."""
+    """Run the scenario in a browser and a thread of its own: Playwright allows one a thread."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
 
@@ -288,22 +289,31 @@ def test_a_requester_sees_progress_and_a_page_to_look_at(served: Served) -> None
     assert len(served.answers(request)) == 1
 
 
+SPY = """<!doctype html><html lang="en"><title>Spy</title>
+<main><h1>Spy</h1><p id="found"></p></main>
+<script>
+const tries = {
+  parent: () => parent.document.body,
+  storage: () => sessionStorage.length,
+  local: () => localStorage.length,
+  cookie: () => document.cookie,
+  top: () => top.location.href,
+  go: () => { top.location = "https://example.org/"; return "went"; },
+  open: () => open("https://example.org/").location.href,
+};
+const found = Object.entries(tries).map(([name, get]) => {
+  try { return name + ": " + get(); } catch { return ""; }
+});
+fetch("jobs").then(() => "fetched", () => "").then(got => {
+  document.getElementById("found").textContent = "found " + [...found, got].filter(Boolean).join();
+});
+</script></html>"""
+
+
 def test_a_requesters_page_cannot_reach_the_token_or_the_portal(served: Served) -> None:
     request = served.request("browser-spy", tasks=1, workers=1)
-    spy = """<!doctype html><html lang="en"><title>Spy</title><main><h1>Spy</h1><p id="found"></p></main>
-    <script>
-    const tries = {
-      parent: () => parent.document.body, storage: () => sessionStorage.length,
-      local: () => localStorage.length, cookie: () => document.cookie, top: () => top.location.href,
-      go: () => { top.location = "https://example.org/"; return "went"; },
-      open: () => open("https://example.org/").location.href,
-    };
-    const found = Object.entries(tries).map(([name, get]) => { try { return name + ": " + get(); } catch { return ""; } });
-    fetch("jobs").then(() => "fetched", () => "").then(got =>
-      document.getElementById("found").textContent = "found " + [...found, got].filter(Boolean).join());
-    </script></html>"""
     key = f"runs/{request['LabelingJobName']}/page.liquid.html"
-    served.s3.put_object(Bucket=served.bucket, Key=key, Body=spy.encode())
+    served.s3.put_object(Bucket=served.bucket, Key=key, Body=SPY.encode())
     served.call("OpenJobFunction", {"request": request})
     account = served.account("spied")
 
