@@ -83,12 +83,17 @@ class SimulatedWorker:
 
     def work(self, finished: threading.Event) -> None:
         """Answer every page of every open job that the portal gives, until `finished` is set."""
-        self._token = self._sign_in()
+        self.sign_in()
         while not finished.is_set():
-            if not any([self._answer_next(job) for job in self._open_jobs()]):
+            if not any([self.answer_next(job) for job in self.open_jobs()]):
                 finished.wait(PAUSE)
 
-    def _open_jobs(self) -> list[str]:
+    def sign_in(self) -> None:
+        """Get the token that every request to the portal carries."""
+        self._token = self._id_token()
+
+    def open_jobs(self) -> list[str]:
+        """The names of the jobs that the portal shows."""
         try:
             return [job["job"] for job in self._get("jobs")["jobs"]]
         except urllib.error.HTTPError as error:
@@ -96,7 +101,7 @@ class SimulatedWorker:
                 return []
             raise
 
-    def _answer_next(self, job: str) -> bool:
+    def answer_next(self, job: str) -> bool:
         """Answer one page of the job; false if there is none for this worker now."""
         try:
             claim = self._request("POST", f"jobs/{job}/claims", {})
@@ -129,7 +134,7 @@ class SimulatedWorker:
             return truth
         return chance.choice([label for label in self.labels if label != truth])
 
-    def _sign_in(self) -> str:
+    def _id_token(self) -> str:
         """The id token that the portal's page would get for this account."""
         body = {
             "AuthFlow": "USER_PASSWORD_AUTH",

@@ -1,7 +1,7 @@
 """Deployed around a function on the local stack: does to its next invocations what a plan says.
 
-The plan is a folder: each file's name is a fault, and an invocation takes the first one away. The
-functions themselves know nothing of it. Faults:
+The plan is a folder of folders, one a run; each file's name is a fault, and an invocation for that
+run takes the first one away. The functions themselves know nothing of it. Faults:
 
     throw              raise before anything is done
     throw-after        do everything, then raise instead of answering
@@ -9,12 +9,14 @@ functions themselves know nothing of it. Faults:
     die-after          do everything, then end the process instead of answering
     die-writing-N      end the process right after the Nth write to S3
     hang               do nothing, for longer than the function may run
-    slow-down-N        let S3 refuse the next N requests with 503
+    slow-down-N        let S3 refuse the next N requests with 503, which is worth trying again
+    deny-N             let S3 refuse the next N requests with 403, which is not
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import signal
 import sys
@@ -27,7 +29,7 @@ WRITES = {"PutObject", "UploadPart", "CompleteMultipartUpload"}
 
 def handler(event: dict[str, Any], context: Any) -> Any:
     """What the real function answers, unless a fault comes in between."""
-    fault = taken(Path(os.environ["FAULTS"]))
+    fault = taken(Path(os.environ["FAULTS"]), json.dumps(event))
     module, name = os.environ["REAL_HANDLER"].rsplit(".", 1)
     before, _, number = fault.rpartition("-") if fault[-1:].isdigit() else (fault, "", "0")
     if before == "throw":
@@ -36,7 +38,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         die()
     if before == "hang":
         time.sleep(3600)
-    if before in {"die-writing", "slow-down"}:
+    if before in {"die-writing", "slow-down", "deny"}:
         meddle(before, int(number))
     answer = getattr(importlib.import_module(module), name)(event, context)
     if before == "throw-after":
@@ -46,15 +48,15 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     return answer
 
 
-def taken(plan: Path) -> str:
-    """The next fault, which is no longer in the plan then; or none."""
-    for path in sorted(plan.glob("*")) if plan.is_dir() else []:
-        try:
-            path.unlink()
-        except FileNotFoundError:
-            continue  # another invocation took it
-        (plan.parent / "taken" / f"{plan.name}.{path.name}").touch()
-        return path.name.partition(".")[2]
+def taken(plans: Path, event: str) -> str:
+    """The next fault for the run that the event names, which is then no longer in its plan."""
+    for path in sorted(plans.glob("*/*")):
+        if f"{path.parent.name}-" in event:
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                continue  # another invocation took it
+            return path.name.partition(".")[2]
     return ""
 
 
@@ -79,11 +81,12 @@ def meddle(kind: str, number: int) -> None:
         if left[0] <= 0:
             return None
         left[0] -= 1
-        return AWSResponse(request.url, 503, HTTPHeaders(), Refusal())
+        status, said = REFUSALS[kind]
+        return AWSResponse(request.url, status, HTTPHeaders(), Refusal(said))
 
     boto3.setup_default_session()
     session: Any = boto3.DEFAULT_SESSION
-    if kind == "slow-down":
+    if kind in REFUSALS:
         session.events.register("before-send.s3", refuse)
     else:
         for operation in WRITES:
@@ -93,9 +96,16 @@ def meddle(kind: str, number: int) -> None:
         clients.s3.cache_clear()
 
 
+REFUSALS = {"slow-down": (503, "SlowDown"), "deny": (403, "AccessDenied")}
+
+
 class Refusal:
-    """The body of S3's answer when it is asked too much."""
+    """The body of S3's answer when it does not do what it is asked."""
+
+    def __init__(self, code: str) -> None:
+        """Say it with this code."""
+        self.code = code
 
     def stream(self, **_: Any) -> list[bytes]:
         """The body in one piece."""
-        return [b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"]
+        return [f"<Error><Code>{self.code}</Code><Message>on purpose</Message></Error>".encode()]

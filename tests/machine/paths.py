@@ -309,6 +309,13 @@ def _portal() -> list[Way]:
             says="the job request has no TaskTitle",
         ),
         Way(
+            "portal-busy",
+            mocks={"OpenJob": throws("Lambda.TooManyRequestsException", "the rate is exceeded")},
+            status="FAILED",
+            error="JobsRefused",
+            says="the rate is exceeded",
+        ),
+        Way(
             "portal-not-closed",
             mocks={
                 "OpenJob": throws("States.Timeout", "the job's time is over"),
@@ -388,6 +395,7 @@ def grouped(**more: Any) -> dict[str, Any]:
 def _faults() -> list[Way]:
     """What breaks for good, state by state, after all retries."""
     crash = throws("Runtime.ExitError", "the process ended")
+    busy = throws("Lambda.TooManyRequestsException", "the rate has been exceeded")
     closed = returns(
         {"Payload": {"LabelingJobName": "made-up-r1-000", "LabelingJobStatus": "Completed"}}
     )
@@ -397,6 +405,14 @@ def _faults() -> list[Way]:
     refused = payload(outcome="refused", error="ManifestUnreadable", cause="it is gone")
     return [
         Way("grouping-breaks", "FAILED", "GroupingFailed", "ended", mocks={"GroupImages": crash}),
+        Way("grouping-busy", "FAILED", "GroupingFailed", "rate", mocks={"GroupImages": busy}),
+        Way(
+            "consolidating-busy",
+            "FAILED",
+            "ConsolidationFailed",
+            "rate",
+            mocks=asked | {"ConsolidateLabels": busy},
+        ),
         Way(
             "labeling-breaks",
             "FAILED",

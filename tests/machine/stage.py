@@ -34,7 +34,7 @@ SAID = {"cat": ("cat",) * 3, "dog": ("dog",) * 3, "cow": ("cow",) * 3, "unsure":
 """What the three workers say of a picture whose name begins so."""
 
 
-def until(holds: Callable[[], Any], what: str, *, seconds: float = 60) -> Any:
+def until(holds: Callable[[], Any], what: str, *, seconds: float = 180) -> Any:
     """What the condition gives once it gives something; fails if that takes too long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -83,7 +83,6 @@ class Stage:
     def set_up(self) -> None:
         """Deploy, wrap every function, and let the machine tell its way."""
         self.local.deploy()
-        (self.folder / "taken").mkdir(parents=True, exist_ok=True)
         package = self._package()
         for name in FUNCTIONS:
             self._wrap(name, package)
@@ -128,16 +127,21 @@ class Stage:
 
     # --- faults -------------------------------------------------------------------------------
 
-    def plan(self, function: str, *faults: str) -> None:
-        """Let the function's next invocations fail so."""
-        plan = self.folder / function
-        plan.mkdir(exist_ok=True)
+    def plan(self, function: str, name: str, *faults: str) -> None:
+        """Let the function's next invocations for the run of this manifest fail so."""
+        plan = self.folder / function / name
+        plan.mkdir(parents=True, exist_ok=True)
         for number, fault in enumerate(faults):
             (plan / f"{number:02d}.{fault}").touch()
 
-    def planned(self, function: str) -> list[str]:
+    def planned(self, function: str, name: str) -> list[str]:
         """The faults that have not happened."""
-        return sorted(path.name for path in (self.folder / function).glob("*"))
+        return sorted(path.name for path in (self.folder / function / name).glob("*"))
+
+    def unplan(self, function: str, name: str) -> None:
+        """Let no further fault happen."""
+        for left in self.planned(function, name):
+            (self.folder / function / name / left).unlink()
 
     @contextmanager
     def timeout(self, function: str, seconds: int) -> Iterator[None]:
@@ -167,6 +171,11 @@ class Stage:
             for name in names
         }
 
+    def answers(self, job: str) -> list[str]:
+        """What lies among the worker responses of a job."""
+        files = self.files(f"s3://{LABELS}/runs/{job[: job.rindex('-r')]}/")
+        return [body.decode() for name, body in files.items() if "worker-response" in name]
+
     def lay_out(self, name: str, pictures: Mapping[str, Any] | list[str], **settings: Any) -> None:
         """Put a manifest and its settings where `start` finds them, without starting anything."""
         self.put(f"s3://{INBOX}/{name}/labeling.json", json.dumps(SETTINGS | settings).encode())
@@ -180,7 +189,7 @@ class Stage:
         )
         return str(started["executionArn"])
 
-    def end(self, execution: str, *, seconds: float = 60) -> Ending:
+    def end(self, execution: str, *, seconds: float = 180) -> Ending:
         """How the execution ended, once it has."""
         found: Ending = until(
             lambda: (now := ending(self.cloud, execution)).status != "RUNNING" and now,
