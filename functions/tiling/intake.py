@@ -8,8 +8,9 @@ decoded together and made to look alike; anything else is read line by line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import compress
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -31,6 +32,7 @@ from tiling.settings import Settings
 from tiling.shelf import PLAIN, UNKNOWN, Batch, Form
 
 NEWLINE, SLASH, SPACE, QUOTE = b'\n/ "'
+Number = TypeVar("Number", bound=np.generic)
 SCHEME = b"s3://"
 _FIRST_LINE = re.compile(rb'(\{ ?"source-ref" ?: ?")s3://[^"\\]+(" ?\}\r?\n)')
 _BUCKET = re.compile(rb"s3://[^/\"\\]+/")
@@ -58,6 +60,7 @@ class Intake:
             record_type(settings.label_attribute), strict=True
         ).decode_lines
         self._prelabels = {name: number for number, name in enumerate(settings.choices)}
+        self._names = frozenset(settings.choices) | {None}
         self._controls = controls
         self._reject = reject
         self._marked = settings.repeats == "once"
@@ -72,9 +75,8 @@ class Intake:
         ends = _line_ends(block)
         self.counts.lines += len(ends)
         batch = None if self.form is PLAIN else self._alike(block, ends, first)
-        if batch is None and (bare := self._decoded(block, ends)) is not None:
-            bare_ends = _line_ends(bare)
-            batch = self._alike(bare, bare_ends, first) if len(bare_ends) == len(ends) else None
+        if batch is None:
+            batch = self._together(block, ends, first)
         return self._one_by_one(block, first) if batch is None else batch
 
     def _alike(self, block: bytes, ends: NDArray[np.int64], first: int) -> Batch | None:
@@ -116,24 +118,59 @@ class Intake:
             marks=marks(block, starts, ends) if self._marked else None,
         )
 
-    def _decoded(self, block: bytes, ends: NDArray[np.int64]) -> bytes | None:
-        """The block with nothing in its lines but images without a prelabel; or None."""
+    def _together(self, block: bytes, ends: NDArray[np.int64], first: int) -> Batch | None:
+        """The batch of lines that are all as they should be, decoded together; or None."""
+        records = self._records(block, ends)
+        if records is None:
+            return None
+        uris = [record.source_ref for record in records]
+        bare = self.form.around([uri.encode() for uri in uris])
+        bare_ends = _line_ends(bare)
+        batch = self._alike(bare, bare_ends, first) if len(bare_ends) == len(ends) else None
+        if batch is None or not any(map(_says_more, records)):
+            return batch
+        unlabeled = [record.label is msgspec.UNSET for record in records]
+        asked = list(compress(records, unlabeled))
+        guesses = {(record.prelabel, record.prelabel_confidence) for record in asked}
+        golds = {record.gold for record in asked}
+        if not {name for name, _ in guesses} | golds <= self._names or (
+            self._controls and golds != {None}
+        ):
+            return None
+        if any(bytes(record.label) == b"null" for record in records if record.label):
+            return None
+        self.counts.labeled += len(records) - len(asked)
+        tails = {guess: tail(*guess) for guess in guesses}
+        said = [tails[record.prelabel, record.prelabel_confidence] for record in asked]
+        items = [
+            uri.encode() + text
+            for uri, (text, _) in zip(compress(uris, unlabeled), said, strict=True)
+        ]
+        rows = np.array(unlabeled)
+        guessed = guesses - {(None, None)}
+        return Batch(
+            text=self.form.around(items),
+            starts=self.form.starts(items),
+            characters=batch.characters[rows] + _column((size for _, size in said), np.uint16),
+            indexes=batch.indexes[rows],
+            marks=batch.marks and (batch.marks[0][rows], batch.marks[1][rows]),
+            prelabels=_numbers(asked, self._prelabels) if guessed else None,
+            confidences=_confidences(asked) if guessed else None,
+        )
+
+    def _records(self, block: bytes, ends: NDArray[np.int64]) -> list[Any] | None:
+        """The block's lines decoded, if it is sure that each is one object; else None."""
         count, whole = len(ends), block.count(b"}\n") + block.count(b"}\r\n")
         if not block.startswith(b"{") or block.count(b"\n{") != count - 1 or whole != count:
-            return None  # not sure that no object spans two lines, or two share one
+            return None  # an object might span two lines, or two share one
         if np.diff(ends, prepend=0).max() > LONGEST_LINE:
             return None
         try:
             block.decode()
-            records = self._decode(block)
+            records: list[Any] = self._decode(block)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if len(records) != count or not all(map(_is_bare, records)):
-            return None
-        uris = [record.source_ref for record in records]
-        form = self.form
-        between = form.between.decode().join(uris)
-        return form.head + between.encode() + form.tail
+        return records if len(records) == count else None
 
     def _one_by_one(self, block: bytes, first: int) -> Batch:
         """The batch of lines that need to be looked at each; what is no image is counted."""
@@ -155,18 +192,14 @@ class Intake:
 
 def batch_of(images: list[Image], form: Form, prelabels: dict[str, int], marked: bool) -> Batch:
     """The batch of images that are known one by one."""
-    items = [item(image) for image in images]
-    between = form.between.join(text for text, _ in items)
-    text = form.head + between + form.tail if items else b""
-    sizes = np.fromiter((len(text) for text, _ in items), np.int64, len(items))
-    steps = sizes + len(form.between)
-    starts = np.cumsum(steps) - steps
+    pairs = [item(image) for image in images]
+    items = [text for text, _ in pairs]
     guessed = any(image.prelabel is not None for image in images)
     return Batch(
-        text=text,
-        starts=starts,
-        characters=np.fromiter((size for _, size in items), np.uint16, len(items)),
-        indexes=np.fromiter((image.index for image in images), np.int64, len(items)),
+        text=form.around(items),
+        starts=form.starts(items),
+        characters=_column((size for _, size in pairs), np.uint16),
+        indexes=_column((image.index for image in images), np.int64),
         marks=_marks_of(images) if marked else None,
         prelabels=_numbers(images, prelabels) if guessed else None,
         confidences=_confidences(images) if guessed else None,
@@ -176,20 +209,30 @@ def batch_of(images: list[Image], form: Form, prelabels: dict[str, int], marked:
 def item(image: Image) -> tuple[bytes, int]:
     """What stands between `{"source-ref":"` and `","index":` in a task, and its characters.
 
-    It stands in a JSON string in a JSON string, so it is escaped twice. Characters are counted
-    as the service sees them, in UTF-16 units: it escapes once less, and may count either way.
-
     >>> item(Image(0, 's3://b/"k"', "cat", None, None, b""))[1]
-    27
+    29
     """
-    inner = msgspec.json.encode(image.source_ref)[1:-1]
-    if image.prelabel is not None:
-        if image.prelabel_confidence is not None:
-            sure = msgspec.json.encode(image.prelabel_confidence)
-            inner += b'","prelabel-confidence":' + sure + b',"prelabel":'
-        else:
-            inner += b'","prelabel":'
-        inner += msgspec.json.encode(image.prelabel)[:-1]
+    name, size = _escaped(msgspec.json.encode(image.source_ref)[1:-1])
+    guess, more = tail(image.prelabel, image.prelabel_confidence)
+    return name + guess, size + more
+
+
+def tail(prelabel: str | None, confidence: float | None) -> tuple[bytes, int]:
+    """What a guess adds to an item, and its characters."""
+    if prelabel is None:
+        return b"", 0
+    sure = b""
+    if confidence is not None:
+        sure = b'"prelabel-confidence":' + msgspec.json.encode(confidence) + b","
+    return _escaped(b'",' + sure + b'"prelabel":' + msgspec.json.encode(prelabel)[:-1])
+
+
+def _escaped(inner: bytes) -> tuple[bytes, int]:
+    """JSON text as it stands in a string of JSON, and its characters as the service sees them.
+
+    The service escapes once less. UTF-16 units are counted, of which there are never fewer than
+    code points: it may count either way.
+    """
     characters = len(inner) if inner.isascii() else len(inner.decode().encode("utf-16-le")) // 2
     return inner.replace(b"\\", b"\\\\").replace(b'"', b'\\"'), characters
 
@@ -202,8 +245,14 @@ def _line_ends(block: bytes) -> NDArray[np.int64]:
 _ZERO = np.zeros(1, np.int64)
 
 
-def _is_bare(record: Any) -> bool:
-    return record.label is msgspec.UNSET and record.prelabel is None and record.gold is None
+def _says_more(record: Any) -> bool:
+    return (
+        record.label is not msgspec.UNSET or record.prelabel is not None or record.gold is not None
+    )
+
+
+def _column(values: Iterable[Any], kind: type[Number]) -> NDArray[Number]:
+    return np.fromiter(values, kind)
 
 
 def _keys(text: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -237,16 +286,16 @@ def _marks_of(images: list[Image]) -> tuple[NDArray[np.uint64], NDArray[np.uint3
     return marks(b"".join(names), ends - sizes, ends)
 
 
-def _numbers(images: list[Image], prelabels: dict[str, int]) -> NDArray[np.uint8]:
+def _numbers(images: Iterable[Any], prelabels: dict[str, int]) -> NDArray[np.uint8]:
     numbers = (UNKNOWN if image.prelabel is None else prelabels[image.prelabel] for image in images)
-    return np.fromiter(numbers, np.uint8, len(images))
+    return _column(numbers, np.uint8)
 
 
-def _confidences(images: list[Image]) -> NDArray[np.float64]:
+def _confidences(images: Iterable[Any]) -> NDArray[np.float64]:
     confidences = (
         np.inf
         if image.prelabel is None or image.prelabel_confidence is None
         else image.prelabel_confidence
         for image in images
     )
-    return np.fromiter(confidences, np.float64, len(images))
+    return _column(confidences, np.float64)

@@ -23,6 +23,16 @@ class Form(msgspec.Struct, frozen=True):
     between: bytes
     tail: bytes
 
+    def around(self, items: list[bytes]) -> bytes:
+        """The text of these items."""
+        return self.head + self.between.join(items) + self.tail if items else b""
+
+    def starts(self, items: list[bytes]) -> NDArray[np.int64]:
+        """Where each item's line begins in that text."""
+        steps = np.fromiter(map(len, items), np.int64, len(items)) + len(self.between)
+        starts: NDArray[np.int64] = np.cumsum(steps) - steps
+        return starts
+
 
 PLAIN = Form(b"", b"\n", b"\n")
 
