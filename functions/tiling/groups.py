@@ -199,30 +199,27 @@ class Grouping:
 
     def _deal(self, positions: Positions, shelf: Shelf) -> None:
         """Write the tasks of a shard, or of two if one job does not take so many."""
-        shard, order = len(self._shards), self._settings.order
-        count, lengths = len(positions), None
+        shard, count, lengths = len(self._shards), len(positions), None
+        mixed = self._controls.mixer(self._settings.seed, shard)
         if not fits_anyhow(int(shelf.characters.max()), shelf.last_index, self._room):
             lengths = record_characters(shelf.characters[positions], shelf.indexes(positions))
-        if order == "spread":
+        if self._settings.order == "spread":
             groups = spread(count, lengths, self._room)
+            plan = _spread_order(count, groups) if mixed else None
         else:
             rank = self._rank(positions, shelf, shard)
             sizes = in_a_row(count, lengths if lengths is None else lengths[rank], self._room)
-            groups = len(sizes)
+            groups, plan = len(sizes), (rank, sizes)
         if groups > MOST_TASKS:
             for half in halves(positions):
                 self._deal(half, shelf)
             return
         with TaskFile(tasks_name(1, shard), self._create) as file:
-            mixed = self._controls.mixer(self._settings.seed, shard)
-            if order == "spread" and mixed is None:
+            if plan is None:
                 write_column_wise(file, shelf, positions, groups)
-            elif order == "spread":
-                rank, sizes = _spread_order(len(positions), groups)
-                write_in_order(file, shelf, positions[rank], sizes, mixed)
             else:
-                write_in_order(file, shelf, positions[rank], sizes, mixed)
-        self._shards.append(Shard(groups, len(positions)))
+                write_in_order(file, shelf, positions[plan[0]], plan[1], mixed)
+        self._shards.append(Shard(groups, count))
 
     def _rank(self, positions: Positions, shelf: Shelf, shard: int) -> Positions:
         """The order in which an order other than spread goes through the positions."""
