@@ -1,0 +1,318 @@
+"""What the machine adds to the people's time and price: seconds of its own, and the AWS bill.
+
+Prints a section of Markdown; ends with 1 if a gate is missed. Run it from the project's root:
+
+    python benchmarks/overhead.py [--quick]
+
+The seconds are those of a local stack of its own: from the drop of a manifest until a worker has
+the first page answered, and from the last answer until the run has ended. The answers between are
+put into S3 as the portal would, because labeling is not what is measured here.
+
+The bill is computed: requests to S3, DynamoDB, Lambda and the HTTP API are counted while the
+portal's own code opens a job, deals and saves pages in memory, the rest is taken from the steps'
+measured seconds, and both are scaled to a million images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
+
+from portal.store import Change, Item, Key, MemoryTable  # noqa: E402 — as above
+from tessera.crowd import SimulatedWorker, add_worker  # noqa: E402 — as above
+from tessera.runs import drop, ending, execution_of  # noqa: E402 — as above
+from tessera.stack import LABELS, LocalStack, free_port  # noqa: E402 — as above
+from tests.portal.world import World  # noqa: E402 — as above
+from tiling.cost import LIST_PRICES  # noqa: E402 — as above
+
+MILLION = 1_000_000
+DOLLARS = 5.0
+"""The bill of a million images must stay below this, without the people and their pictures."""
+
+CLASSES = ("cat", "dog")
+SETTINGS: dict[str, Any] = {"labels": list(CLASSES), "answers_per_image": 1, "max_answers": 1}
+
+
+class AlwaysCat(dict[str, str]):
+    """What the worker says of any picture."""
+
+    def __missing__(self, picture: str) -> str:
+        """The same of all."""
+        return "cat"
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds of a run's own, by step."""
+
+    images: int
+    to_first_page: float
+    to_manifest: float
+    steps: dict[str, float]
+
+
+def until(holds: Callable[[], Any], what: str, seconds: float) -> Any:
+    """What the condition gives once it gives something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := holds():
+            return found
+        time.sleep(0.05)
+    raise SystemExit(f"waited {seconds:.0f} s in vain for {what}")
+
+
+def timed(stack: LocalStack, images: int, a_page: int) -> Took:
+    """Drop so many images, answer the first page by the portal's door and the rest in S3."""
+    cloud = stack.cloud
+    worker = SimulatedWorker(
+        add_worker(cloud, "overhead@example.com"),
+        cloud.portal_url,
+        truth=AlwaysCat(),
+        labels=CLASSES,
+        error_rate=0.0,
+        seed="",
+        cognito=cloud.cognito_url,
+        client_id=cloud.outputs["WorkerPoolClientId"],
+    )
+    worker.sign_in()
+    lines = "".join(f'{{"source-ref":"s3://pictures/{i:07d}.png"}}\n' for i in range(images))
+    settings = json.dumps(SETTINGS | {"images_per_task": a_page}).encode()
+    name = f"m{images}-{a_page}"
+    began = time.monotonic()
+    key = drop(cloud, lines.encode(), project="overhead", name=name, settings=settings)
+    execution = execution_of(cloud, key)
+    prefix = f"overhead-{name}"
+    (job,) = until(
+        lambda: [job for job in worker.open_jobs() if job.startswith(prefix)], "the job", 900
+    )
+    until(lambda: worker.answer_next(job), "the first page", 60)
+    to_first_page = time.monotonic() - began
+    answer_the_rest(stack, job)
+    began = time.monotonic()
+    last_answer(stack, job)
+    end = until(
+        lambda: (now := ending(cloud, execution)).status != "RUNNING" and now, "the end", 1800
+    )
+    to_manifest = time.monotonic() - began
+    if end.status != "SUCCEEDED" or end.output["labeled"] != images:
+        raise SystemExit(f"{images} images: {end.status} {end.error} {end.cause} {end.output}")
+    return Took(images, to_first_page, to_manifest, step_seconds(stack, execution))
+
+
+def answer_the_rest(stack: LocalStack, job: str) -> None:
+    """Put an answer beside each task that has none, as the portal would."""
+    s3, run = stack.cloud.client("s3"), job[: job.rindex("-r")]
+    tasks = f"runs/{run}/round-1/tasks-000.manifest"
+    lines = s3.get_object(Bucket=LABELS, Key=tasks)["Body"].read().splitlines()
+    folder = f"runs/{run}/round-1/jobs/{job}/annotations/worker-response/iteration-1"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=LABELS, Prefix=f"{folder}/")
+    done = {entry["Key"].split("/")[-2] for page in pages for entry in page.get("Contents", ())}
+
+    def put(number: int) -> None:
+        pictures = json.loads(json.loads(lines[number])["source"])
+        said = {str(p["index"]): {"cat": True, "dog": False} for p in pictures}
+        answer = {
+            "submissionTime": "2026-11-23T01:02:03.456Z",
+            "timeSpentInSeconds": 40.0,
+            "answerContent": said,
+            "workerId": "private.us-east-1.overhead",
+        }
+        s3.put_object(
+            Bucket=LABELS,
+            Key=f"{folder}/{number}/overhead.json",
+            Body=json.dumps({"answers": [answer]}).encode(),
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, [n for n in range(len(lines)) if str(n) not in done]))
+
+
+def last_answer(stack: LocalStack, job: str) -> None:
+    """Tell the waiting execution what the last answer tells it."""
+    found = stack.cloud.client("dynamodb").get_item(
+        TableName=stack.cloud.outputs["PortalTableName"],
+        Key={"pk": {"S": f"job#{job}"}, "sk": {"S": "job"}},
+    )
+    said = json.dumps({"LabelingJobName": job, "LabelingJobStatus": "Completed"})
+    for token in found["Item"]["tokens"]["L"]:
+        stack.cloud.client("stepfunctions").send_task_success(taskToken=token["S"], output=said)
+
+
+def step_seconds(stack: LocalStack, execution: str) -> dict[str, float]:
+    """How long each state of the execution took."""
+    pages = (
+        stack.cloud.client("stepfunctions")
+        .get_paginator("get_execution_history")
+        .paginate(executionArn=execution)
+    )
+    events = [event for page in pages for event in page["events"]]
+    entered: dict[str, Any] = {}
+    took: dict[str, float] = {}
+    for event in events:
+        if event["type"].endswith("StateEntered"):
+            entered[event["stateEnteredEventDetails"]["name"]] = event["timestamp"]
+        elif event["type"].endswith("StateExited"):
+            name = event["stateExitedEventDetails"]["name"]
+            took[name] = (event["timestamp"] - entered[name]).total_seconds()
+    return took
+
+
+# --- the bill -------------------------------------------------------------------------------------
+
+
+class CountingTable(MemoryTable):
+    """The index in memory, counting DynamoDB's units: each 4 KB read, each 1 KB written."""
+
+    def __init__(self) -> None:
+        """Start empty, with nothing counted."""
+        super().__init__()
+        self.units: Counter[str] = Counter()
+
+    def get(self, *keys: Key) -> list[Item | None]:
+        """The items; a consistent read is a unit each."""
+        self.units["DynamoDB read"] += len(keys)
+        return super().get(*keys)
+
+    def query(self, partition: str, **bounds: Any) -> list[tuple[str, Item]]:
+        """The items; a unit for each 4 KB of them, and one at least."""
+        found = super().query(partition, **bounds)
+        self.units["DynamoDB read"] += 1 + len(json.dumps(found)) // 4096
+        return found
+
+    def write(self, *changes: Change) -> bool:
+        """The changes, each a unit twice, because they come as a transaction."""
+        kilobytes = (1 + len(json.dumps(dict(change.values))) // 1024 for change in changes)
+        self.units["DynamoDB write"] += 2 * sum(kilobytes)
+        return super().write(*changes)
+
+
+class CountingFiles:
+    """Files in memory, counting requests."""
+
+    def __init__(self, files: Any, units: Counter[str]) -> None:
+        """Pass everything on to these files."""
+        self._files, self._units = files, units
+
+    def __getattr__(self, name: str) -> Any:
+        """The files' own method, counted as a read or a write."""
+        kind = "S3 put" if name in {"write", "create", "writer", "uris"} else "S3 get"
+
+        def counted(*arguments: Any, **more: Any) -> Any:
+            self._units[kind] += 1
+            return getattr(self._files, name)(*arguments, **more)
+
+        return counted
+
+
+def portal_units(pages: int) -> dict[str, float]:
+    """Requests for one page that one worker answers, counted over so many pages."""
+    table = CountingTable()
+    world = World(table=table)
+    job = world.open(tasks=pages, workers=1)
+    table.units.clear()
+    files = world.files
+    world.files = CountingFiles(files, table.units)  # type: ignore[assignment]  # passes all on
+    requests = 0
+    for _ in range(pages):
+        requests += 2
+        status, claim = world.ask("POST", f"/jobs/{job.name}/claims", body={})
+        if status != 200:
+            raise SystemExit(f"a claim was refused: {status} {claim}")
+        world.clock.wait(40)
+        content = {
+            str(index): {"cat": True, "dog": False} for index in images_of(files, job, claim)
+        }
+        path = f"/jobs/{job.name}/tasks/{claim['task']}/answer"
+        status, said = world.ask("PUT", path, body=content)
+        if status != 200:
+            raise SystemExit(f"an answer was refused: {status} {said}")
+    units: dict[str, float] = {name: count / pages for name, count in table.units.items()}
+    return units | {"HTTP API request": requests / pages, "Lambda request": (requests + 1) / pages}
+
+
+def images_of(files: Any, job: Any, claim: dict[str, Any]) -> Iterator[int]:
+    """The indexes of the claimed page's pictures."""
+    tasks = files.read(job.manifest).splitlines()
+    for picture in json.loads(json.loads(tasks[int(claim["task"])])["source"]):
+        yield picture["index"]
+
+
+def bill(took: Took, units: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Counts and dollars of a million images at 20 a page, two answers each, and a small round."""
+    rounds = 1.2  # a fifth of the images is asked once more
+    pages = MILLION / 20 * 2 + MILLION * 0.2 / 20
+    scale = MILLION / took.images
+    seconds = {
+        "GroupImages": took.steps["GroupImages"] * scale * rounds * 1.0,
+        "CloseJob": (took.to_manifest - took.steps["ConsolidateLabels"]) * scale * rounds * 1.73,
+        "ConsolidateLabels": took.steps["ConsolidateLabels"] * scale * 2 * 2.94,
+        "the portal": pages * 2 * 0.1 * 1.0,
+        "pages": pages * 0.05 * 0.25,
+    }
+    counts = {
+        "HTTP API request": pages * units["HTTP API request"],
+        "Lambda request": pages * 3,
+        "Lambda GB-second": sum(seconds.values()),
+        "DynamoDB write": pages * units["DynamoDB write"],
+        "DynamoDB read": pages * units["DynamoDB read"],
+        "S3 put": pages * units["S3 put"] + 2 * pages / 100 + 400,
+        "S3 get": pages * (units["S3 get"] + 1) + 2 * pages / 100 + 1000,
+        "Step Functions transition": 2 * 12,
+    }
+    return {name: (count, count * LIST_PRICES[name]) for name, count in counts.items()}
+
+
+def main() -> int:
+    """Measure, print, and say whether the gate is met."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="200 and 2,000 images")
+    options = parser.parse_args()
+    sizes = [(200, 20), (2_000, 20)] if options.quick else [(200, 20), (10_000, 20), (MILLION, 100)]
+    with tempfile.TemporaryDirectory() as folder:
+        stack = LocalStack(Path(folder), free_port())
+        stack.start()
+        try:
+            stack.deploy()
+            timed(stack, 20, 20)  # the functions' processes are started once
+            runs = [timed(stack, images, a_page) for images, a_page in sizes]
+        finally:
+            stack.stop(hard=True)
+    print("## What the machine adds\n")
+    print("| images | images a page | drop to first page answered | last answer to the end |")
+    print("|---|---|---|---|")
+    for run, (_, a_page) in zip(runs, sizes, strict=True):
+        print(
+            f"| {run.images:,} | {a_page} | {run.to_first_page:.1f} s | {run.to_manifest:.1f} s |"
+        )
+    counted = bill(runs[-1], portal_units(pages=50 if options.quick else 500))
+    total = sum(dollars for _, dollars in counted.values())
+    print(
+        "\nThe bill of a million images on the portal, 20 a page, two answers each and a fifth of"
+    )
+    print("them once more, without the people and without sending the pictures:\n")
+    print("| | counted | US dollars |\n|---|---|---|")
+    for name, (count, dollars) in counted.items():
+        print(f"| {name} | {count:,.0f} | {dollars:.2f} |")
+    met = total < DOLLARS
+    print("\n| gate | must reach | measured | |\n|---|---|---|---|")
+    print(
+        f"| AWS for a million images | < {DOLLARS:.2f} USD | {total:.2f} USD "
+        f"| {'met' if met else '**missed**'} |"
+    )
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
