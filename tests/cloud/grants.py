@@ -1,0 +1,431 @@
+"""Every grant of every function, taken away in turn: what fails then?
+
+`python tests/cloud/grants.py` starts a local stack of its own with IAM enforced, deploys to it,
+and writes the table into `docs/grants.md`. The functions are invoked one by one, so that a failure
+is the function's whose grant is gone. What the embedded AWS cannot show is listed with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
+
+from tessera.runs import bucket_of  # noqa: E402  # the path is set for a run as a script
+from tessera.stack import INBOX, LABELS, LocalStack, free_port  # noqa: E402  # as above
+
+TABLE = ROOT / "docs" / "grants.md"
+DIGITS = ROOT / "examples" / "digits"
+LABELS_ASKED = list("0123456789")
+SETTINGS = {"labels": LABELS_ASKED, "images_per_task": 2, "answers_per_image": 2}
+WORKERS = ("ann", "bob")
+
+NOT_SEEN = {
+    "s3:AbortMultipartUpload": "used when a write of more than 8 MiB fails half-way",
+    "kms:Decrypt": "only in a stack with a key of its own",
+    "kms:GenerateDataKey": "only in a stack with a key of its own",
+    "sqs:SendMessage": "Lambda itself sends an event that the function gave up on",
+    "group-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
+}
+"""Actions, or a function's actions, whose want no run shows, each with what it is there for."""
+
+
+class Grant(NamedTuple):
+    """One action on one resource, of one statement of a function's role."""
+
+    function: str
+    role: str
+    policy: str
+    statement: int
+    action: str
+    resource: str
+
+
+class World:
+    """A deployed stack with IAM enforced, and what the functions are invoked with there."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        """Put pictures and settings into the inbox, and make an execution that is dead."""
+        self.cloud = stack.cloud
+        self.number = 0
+        s3 = self.cloud.client("s3")
+        for path in sorted((DIGITS / "images").glob("00[0-3].png")):
+            s3.upload_file(str(path), INBOX, f"grants/{path.name}")
+        s3.put_object(Bucket=INBOX, Key="grants/labeling.json", Body=json.dumps(SETTINGS))
+        started = self.cloud.client("stepfunctions").start_execution(
+            stateMachineArn=self.cloud.outputs["StateMachineArn"],
+            input=json.dumps({"detail": {"bucket": {"name": INBOX}, "object": {"key": "no"}}}),
+        )
+        self.dead = started["executionArn"]
+
+    @cached_property
+    def lambdas(self) -> Any:
+        """The Lambda client."""
+        return self.cloud.client("lambda")
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """What the function answers; an error of its own is an answer too."""
+        answer = self.lambdas.invoke(
+            FunctionName=f"tessera-{function}", Payload=json.dumps(event).encode()
+        )
+        content = json.loads(answer["Payload"].read() or b"null")
+        return {"failed": str(content)} if "FunctionError" in answer else content
+
+    def drop(self, folder: str = "grants") -> dict[str, Any]:
+        """A new manifest of four pictures, where no rule sees it."""
+        self.number += 1
+        lines = [json.dumps({"source-ref": f"s3://{INBOX}/grants/00{n}.png"}) for n in range(4)]
+        key = f"{folder}/{self.number}-{id(self)}.txt"
+        put = self.cloud.client("s3").put_object(
+            Bucket=INBOX, Key=key, Body="\n".join(lines).encode()
+        )
+        etag = put["ETag"].strip('"')
+        return {"bucket": INBOX, "key": key, "version-id": put["VersionId"], "etag": etag}
+
+    def grouped(self, execution: str = "one", *, versioned: bool = True) -> Any:
+        """A new run; one that was started by hand may name no version of its manifest."""
+        manifest = self.drop() | ({} if versioned else {"version-id": ""})
+        event = {"manifest": manifest, "execution": execution}
+        return self.invoke("group-images", event | {"started": "2026-10-05T08:00:00Z"})
+
+    def request(self, grouped: dict[str, Any]) -> dict[str, Any]:
+        """The request that opens the run's only job."""
+        request = dict(grouped["request"])
+        manifest = f"{grouped['home']}round-1/tasks-000.manifest"
+        source = {"S3DataSource": {"ManifestS3Uri": manifest}}
+        request["InputConfig"] = request["InputConfig"] | {"DataSource": source}
+        return request | {"LabelingJobName": f"{grouped['run']}-r1-000"}
+
+    def http(
+        self, method: str, path: str, body: Any = None, *, worker: str = "", groups: str = ""
+    ) -> Any:
+        """The portal's response to a worker's request."""
+        claims = {"sub": worker, "email": f"{worker}@example.com", "cognito:groups": groups}
+        return self.invoke(
+            "serve-portal",
+            {
+                "version": "2.0",
+                "rawPath": path,
+                "headers": {"content-type": "application/json"},
+                "requestContext": {
+                    "authorizer": {"jwt": {"claims": claims}} if worker else {},
+                    "http": {"method": method, "path": path},
+                    "stage": "$default",
+                },
+                "body": None if body is None else json.dumps(body),
+                "isBase64Encoded": False,
+            },
+        )
+
+    def answer(self, job: str, worker: str) -> list[Any]:
+        """What the portal says while a worker answers every page of a job."""
+        said = []
+        for _ in range(3):
+            claimed = self.http("POST", f"/jobs/{job}/claims", {}, worker=worker)
+            said.append(claimed.get("statusCode", claimed))
+            if claimed.get("statusCode") != 200:
+                break
+            claim = json.loads(claimed["body"])
+            page = html_of(claim["page"])
+            said.append(sorted({status(address) for address in pictures(page)}))
+            task = f"/jobs/{job}/tasks/{claim['task']}"
+            said.append(self.http("PUT", f"{task}/lease", worker=worker).get("statusCode"))
+            answers = {i: {n: n == "7" for n in LABELS_ASKED} for i in indexes(page)}
+            said.append(self.http("PUT", f"{task}/answer", answers, worker=worker)["statusCode"])
+        return said
+
+
+def html_of(page: Any) -> str:
+    """A claim's page as text."""
+    return page if isinstance(page, str) else json.dumps(page)
+
+
+def pictures(page: str) -> list[str]:
+    """The addresses of the pictures on a page."""
+    found = re.findall(r'src="(http[^"]+)"', page)
+    return [address.replace("&amp;", "&").replace("&#38;", "&") for address in found]
+
+
+def indexes(page: str) -> list[str]:
+    """The images of a page, by the names of their radios."""
+    return sorted(set(re.findall(r'type="?radio"?[^>]*\bname="?(\d+)', page))) or sorted(
+        set(re.findall(r'\bname="?(\d+)"?[^>]*type="?radio', page))
+    )
+
+
+def status(address: str) -> int:
+    """The status that a browser gets for an address."""
+    try:
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+# ── What each function does ──────────────────────────────────────────────────────────────────────
+
+
+def group_images(world: World) -> Iterator[Any]:
+    """A new manifest, one without settings, one that a dead execution left, a second round."""
+    grouped = world.grouped(world.dead)
+    yield grouped.get("outcome", grouped)
+    without = {"manifest": world.drop("nowhere"), "execution": "x", "started": "2026-10-05"}
+    yield world.invoke("group-images", without).get("error", "no error")
+    if "home" not in grouped:
+        return
+    record = read(world, f"{grouped['home']}run.json")
+    taken = {"manifest": record["manifest"], "execution": "another", "started": "2026-10-05"}
+    over = world.invoke("group-images", taken)
+    yield over.get("outcome", over)
+    again = {"run": grouped["run"], "home": grouped["home"], "round": 2, "execution": "nobody"}
+    yield world.invoke("group-images", again).get("outcome", "failed")
+
+
+def forget(world: World, job: str) -> None:
+    """Take all that the portal's table knows of a job, as if it was lost."""
+    table, dynamodb = world.cloud.outputs["PortalTableName"], world.cloud.client("dynamodb")
+    for item in dynamodb.scan(TableName=table)["Items"]:
+        if item["pk"]["S"].startswith(f"job#{job}") or item["sk"]["S"] == job:
+            dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def collect_answers(world: World) -> Iterator[Any]:
+    """A payload that lies in the labels bucket."""
+    key = "runs/grants/payload.json"
+    world.cloud.client("s3").put_object(Bucket=LABELS, Key=key, Body=b"[]")
+    event = {"labelAttributeName": "label", "payload": {"s3Uri": f"s3://{LABELS}/{key}"}}
+    yield world.invoke("collect-answers", event)
+
+
+def open_job(world: World) -> Iterator[Any]:
+    """A new job, the same again, one whose offsets are lost, a full one, one that cannot be."""
+    request = world.request(world.grouped())
+    opened = world.invoke("open-job", {"request": request, "token": "no-such-token"})
+    yield opened.get("status", opened)
+    yield world.invoke("open-job", {"request": request}).get("status", "failed")
+    yield world.answer(request["LabelingJobName"], WORKERS[0])
+    yield world.answer(request["LabelingJobName"], WORKERS[1])
+    again = world.invoke("open-job", {"request": request, "token": "no-such-token"})
+    yield again.get("status", again)
+    forget(world, request["LabelingJobName"])
+    found = world.invoke("open-job", {"request": request})
+    yield found.get("status", found)
+    bad = request | {"LabelingJobName": "-"}
+    yield "LabelingJobName" in str(world.invoke("open-job", {"request": bad, "token": "none"}))
+
+
+def close_job(world: World) -> Iterator[Any]:
+    """A job with answers is closed; so is one that waits for its end; the schedule comes by."""
+    request = world.request(world.grouped())
+    token = {"request": request, "token": "no-such-token"}
+    world.invoke("open-job", token)
+    world.answer(request["LabelingJobName"], WORKERS[0])
+    job = {"job": request["LabelingJobName"], "request": request}
+    closed = world.invoke("close-job", job)
+    yield closed.get("LabelCounters", closed)
+    for _ in range(2):
+        world.invoke("open-job", {"request": world.request(world.grouped())})
+    yield world.invoke("close-job", {"due": True}).keys()
+
+
+def consolidate_labels(world: World) -> Iterator[Any]:
+    """A run with answers, and one that was started by hand and stopped before any came."""
+    for versioned in (True, False):
+        grouped = world.grouped(versioned=versioned)
+        request = world.request(grouped)
+        world.invoke("open-job", {"request": request})
+        if versioned:
+            world.answer(request["LabelingJobName"], WORKERS[0])
+        world.invoke("close-job", {"job": request["LabelingJobName"], "request": request})
+        event = {"run": grouped["run"], "home": grouped["home"], "round": 1, "execution": "one"}
+        event |= {"started": "2026-10-05T08:00:00Z"}
+        ended = [{"name": request["LabelingJobName"], "status": "Stopped"}]
+        result = world.invoke("consolidate-labels", event | {"jobs": ended})
+        yield result.get("outcome", result)
+
+
+def serve_portal(world: World) -> Iterator[Any]:
+    """Two workers label a job to its end, one gives a page back, a requester looks on."""
+    request = world.request(world.grouped())
+    job = request["LabelingJobName"]
+    world.invoke("open-job", {"request": request, "token": "no-such-token"})
+    yield world.http("GET", "/jobs", worker="ann").get("statusCode")
+    claimed = world.http("POST", f"/jobs/{job}/claims", {}, worker="eve")
+    yield claimed.get("statusCode")
+    if claimed.get("statusCode") == 200:
+        task = json.loads(claimed["body"])["task"]
+        lease = f"/jobs/{job}/tasks/{task}/lease"
+        yield world.http("DELETE", lease, worker="eve").get("statusCode")
+    yield world.answer(job, WORKERS[0])
+    for path in (f"/jobs/{job}", f"/jobs/{job}/tasks/0"):
+        seen = world.http("GET", path, worker="rita", groups="[requesters]")
+        yield seen.get("statusCode")
+    yield world.answer(job, WORKERS[1])
+
+
+def read(world: World, uri: str) -> Any:
+    """A JSON object in S3."""
+    key = uri.removeprefix(f"s3://{bucket_of(uri)}/")
+    return json.loads(
+        world.cloud.client("s3").get_object(Bucket=bucket_of(uri), Key=key)["Body"].read()
+    )
+
+
+EXERCISES: dict[str, Callable[[World], Iterator[Any]]] = {
+    "group-images": group_images,
+    "collect-answers": collect_answers,
+    "open-job": open_job,
+    "close-job": close_job,
+    "consolidate-labels": consolidate_labels,
+    "serve-portal": serve_portal,
+}
+
+
+# ── Taking grants away ───────────────────────────────────────────────────────────────────────────
+
+
+def grants(world: World, function: str) -> list[Grant]:
+    """Every action that the function's own policies grant."""
+    iam = world.cloud.client("iam")
+    configured = world.lambdas.get_function_configuration(FunctionName=f"tessera-{function}")
+    role = configured["Role"].rpartition("/")[2]
+    found = []
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for number, statement in enumerate(listed(document["Statement"])):
+            found += [
+                Grant(function, role, policy, number, action, resource)
+                for action in listed(statement["Action"])
+                for resource in listed(statement["Resource"])
+            ]
+    return found
+
+
+def listed(value: Any) -> list[Any]:
+    """A list of one, where IAM allows a value for it."""
+    return value if isinstance(value, list) else [value]
+
+
+def plain(resource: str) -> str:
+    """A resource without what differs from stack to stack."""
+    name = resource.split(":", 5)[-1]
+    return re.sub(r"-[0-9A-F]{10,}$", "", name)
+
+
+@contextmanager
+def without(world: World, grant: Grant) -> Iterator[None]:
+    """A `with` block in which the role lacks the grant."""
+    iam = world.cloud.client("iam")
+    place = {"RoleName": grant.role, "PolicyName": grant.policy}
+    document = iam.get_role_policy(**place)["PolicyDocument"]
+    less = json.loads(json.dumps(document))
+    statements = listed(less["Statement"])
+    whole = statements.pop(grant.statement)
+    actions = [action for action in listed(whole["Action"]) if action != grant.action]
+    places = [name for name in listed(whole["Resource"]) if name != grant.resource]
+    statements.append(whole | {"Action": actions})
+    statements.append(whole | {"Action": grant.action, "Resource": places})
+    less["Statement"] = [s for s in statements if s["Action"] and s["Resource"]]
+    if less["Statement"]:
+        iam.put_role_policy(**place, PolicyDocument=json.dumps(less))
+    else:
+        iam.delete_role_policy(**place)
+    try:
+        yield
+    finally:
+        iam.put_role_policy(**place, PolicyDocument=json.dumps(document))
+
+
+def exercised(world: World, function: str) -> list[str]:
+    """What the function's exercise gives, as text that is the same when all is well."""
+    outcomes = []
+    try:
+        for outcome in EXERCISES[function](world):
+            outcomes.append(re.sub(r"[0-9a-f]{8,}", "…", str(outcome)))
+    except Exception as error:
+        outcomes.append(f"{type(error).__name__}: {error}")
+    return outcomes
+
+
+def difference(well: list[str], now: list[str]) -> str:
+    """The first outcome that is not as it should be, in one line; nothing if all are."""
+    if now == well:
+        return ""
+    pairs = zip(well, [*now, *[""] * len(well)], strict=False)
+    for expected, found in pairs:
+        if expected != found:
+            return reason(found) or f"{expected} became {found or 'nothing'}"
+    return "more happened"
+
+
+def reason(outcome: str) -> str:
+    """The service's own refusal in an outcome."""
+    denied = re.search(r"(\w+) when calling the (\w+) operation", outcome)
+    named = re.search(r"\((\w+)\) when calling the (\w+) operation", outcome) or denied
+    return f"{named[2]}: {named[1]}" if named else ""
+
+
+def excuse(grant: Grant) -> str:
+    """Why no run shows the want of a grant, if that is so."""
+    return NOT_SEEN.get(grant.action) or NOT_SEEN.get(f"{grant.function} {grant.action}", "")
+
+
+def removals(world: World, function: str) -> Iterator[tuple[Grant, str]]:
+    """Each grant of the function with what fails without it; nothing if nothing does."""
+    well = exercised(world, function)
+    if bad := [outcome for outcome in well if "'failed'" in outcome]:
+        raise AssertionError(f"{function} does not work with all its grants: {bad}")
+    for grant in grants(world, function):
+        if excuse(grant):
+            yield grant, ""
+            continue
+        with without(world, grant):
+            yield grant, difference(well, exercised(world, function))
+
+
+def table(rows: list[tuple[Grant, str]]) -> Iterator[str]:
+    """The page with what fails without each grant."""
+    yield "# Each grant, taken away\n"
+    yield "Written by `python tests/cloud/grants.py`: on the local stack with IAM enforced, every"
+    yield "action of every function's role is taken away in turn, the function is put through its"
+    yield "work, and what then fails is noted. What nothing needs has no business here.\n"
+    yield "| function | action | on | without it |\n|---|---|---|---|"
+    for grant, failed in rows:
+        shown = failed.replace("|", "\\|")[:160] or f"*{excuse(grant) or 'nothing'}*"
+        yield f"| {grant.function} | `{grant.action}` | `{plain(grant.resource)}` | {shown} |"
+    yield "\nThe embedded AWS does not check the roles of the state machine and of Ground Truth:"
+    yield "tests read them against what the states call and what Ground Truth's guide asks for."
+
+
+@contextmanager
+def enforcing(home: Path) -> Iterator[LocalStack]:
+    """A local stack with IAM enforced and Tessera deployed to it."""
+    stack = LocalStack(home, free_port())
+    stack.start(auth=True)
+    try:
+        stack.deploy()
+        yield stack
+    finally:
+        stack.stop()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, enforcing(Path(folder)) as stack:
+        world = World(stack)
+        rows = []
+        for name in EXERCISES:
+            for row in removals(world, name):
+                print(*row[0][::5], row[0].action, "->", row[1] or excuse(row[0]))
+                rows.append(row)
+    TABLE.write_text("\n".join(table(rows)) + "\n", "utf-8")

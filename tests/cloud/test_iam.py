@@ -1,0 +1,52 @@
+"""With IAM enforced the whole flow passes, and no grant is idle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tessera import example
+from tessera.monitoring import FUNCTIONS
+from tessera.stack import LocalStack, StackError, sam_cli
+from tests.cloud import grants
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A local stack of its own, with IAM enforced and Tessera deployed to it."""
+    try:
+        sam_cli()
+    except StackError as error:
+        pytest.skip(str(error))
+    with grants.enforcing(tmp_path_factory.mktemp("enforcing")) as stack:
+        yield stack
+
+
+def test_the_whole_flow_passes_with_iam_enforced(enforcing: LocalStack, tmp_path: Path) -> None:
+    example.run(
+        enforcing, out=tmp_path, workers=4, error_rate=0.05, seed=1, console=Console(quiet=True)
+    )
+    assert (tmp_path / "training.manifest").read_bytes().count(b"\n") == 200
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("function", grants.EXERCISES)
+def test_without_any_one_of_its_grants_a_function_fails(
+    function: str, enforcing: LocalStack
+) -> None:
+    idle = [
+        (grant.action, grant.resource)
+        for grant, failed in grants.removals(grants.World(enforcing), function)
+        if not failed and not grants.excuse(grant)
+    ]
+    assert idle == []
+
+
+def test_every_function_that_has_grants_is_put_through_its_work() -> None:
+    without_grants = {"prepare-task"}  # it reads and writes nothing
+    assert set(grants.EXERCISES) == set(FUNCTIONS) - without_grants
