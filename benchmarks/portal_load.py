@@ -108,7 +108,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer workers, less time")
     quick = parser.parse_args().quick
-    count, seconds, large, turns = (8, 24.0, 20_000, 3) if quick else (50, 120.0, 100_000, 6)
+    count, seconds, large, turns = (8, 24.0, 20_000, 3) if quick else (50, 120.0, 100_000, 4)
     with tempfile.TemporaryDirectory() as home:
         stack = LocalStack(Path(home), free_port())
         stack.start()

@@ -1,4 +1,4 @@
-"""The portal from the operator's side: its people, a job's end, its index put in order."""
+"""The portal from the operator's side: its people, and a job's index put in order."""
 
 from __future__ import annotations
 
@@ -147,21 +147,6 @@ def _pool(where: Any) -> tuple[Cloud, str]:
     cloud = cloud_of(where)
     outside_of(cloud)
     return cloud, cloud.outputs["WorkerPoolId"]
-
-
-@click.command()
-@click.argument("job")
-@click.pass_obj
-def stop(where: Any, job: str) -> None:
-    """Close a portal's job now; the run goes on with the answers that are in."""
-    from portal import jobs
-    from portal.errors import PortalError
-
-    try:
-        stopped = jobs.stop(outside_of(cloud_of(where)), job)
-    except PortalError as error:
-        raise click.ClickException(str(error)) from error
-    console.print(f"[bold]{stopped.name}[/] is {stopped.status.lower()}.")
 
 
 @click.command()

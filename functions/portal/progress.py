@@ -50,8 +50,8 @@ def progress(outside: Outside, job: Job) -> dict[str, Any]:
             sum(f.gold_right for f in workers.values()), sum(f.gold for f in workers.values())
         ),
         "workers": [
-            _worker(names.get(worker) or worker, figures, now)
-            for worker, figures in sorted(workers.items())
+            _worker(name, workers[worker], now)
+            for name, worker in sorted((names.get(worker) or worker, worker) for worker in workers)
         ],
     }
 

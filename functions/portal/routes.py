@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -117,7 +117,7 @@ def respond(outside: Outside, site: Site, event: Mapping[str, Any]) -> Response:
             if match := re.fullmatch(pattern, request.path):
                 if request.method != method:
                     continue
-                known = Request(**{**request.__dict__, "parts": match.groupdict()})
+                known = replace(request, parts=match.groupdict())
                 if route not in PUBLIC:
                     _admit(outside, site, known)
                 return route(outside, site, known)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
+from portal import jobs
+from portal.records import STOPPED
 from tessera import portal
 from tessera.crowd import Account
 from tessera.stack import LocalStack
@@ -34,7 +36,7 @@ class Run:
         self.served = Served(stack.cloud)
 
     def __call__(self, *words: str, fails: bool = False) -> str:
-        command = {"workers": portal.workers, "stop": portal.stop, "repair": portal.repair}
+        command = {"workers": portal.workers, "repair": portal.repair}
         portal.console.width = 200
         with portal.console.capture() as capture:
             done = CliRunner().invoke(command[words[0]], words[1:], obj=self.stack)
@@ -60,8 +62,8 @@ def test_people_are_added_to_a_team_listed_reset_and_removed(run: Run) -> None:
     worker = first_sign_in(served, "tess@example.org", password)
     served.open("team-r1-000", tasks=2, team="cats")
     served.open("other-r1-000", tasks=2, team="dogs")
-    jobs = [job["job"] for job in worker.ask("GET", "jobs")[1]["jobs"]]
-    assert "team-r1-000" in jobs
+    seen = [job["job"] for job in worker.ask("GET", "jobs")[1]["jobs"]]
+    assert "team-r1-000" in seen
     assert worker.ask("POST", "jobs/other-r1-000/claims")[0] == 404
     again = password_in(run("workers", "reset", "tess@example.org"))
     assert again != password
@@ -102,12 +104,12 @@ def test_a_job_is_stopped_with_what_it_has(run: Run) -> None:
     _, claim = worker.ask("POST", "jobs/stopped-r1-000/claims")
     task = int(claim["task"])
     worker.ask("PUT", f"jobs/stopped-r1-000/tasks/{task}/answer", answer_of(task, 3))
-    assert "is stopped" in run("stop", "stopped-r1-000")
+    outside = portal.outside_of(run.stack.cloud)
+    assert jobs.stop(outside, "stopped-r1-000").status == STOPPED
     assert worker.ask("POST", "jobs/stopped-r1-000/claims")[0] == 409
     described = served.call("CloseJobFunction", {"job": "stopped-r1-000", "request": request})
     assert described["LabelingJobStatus"] == "Stopped"
     assert described["LabelCounters"]["HumanLabeled"] == 1
-    assert "no such job" in run("stop", "never-r1-000", fails=True)
 
 
 def test_an_index_is_put_in_order_from_s3(run: Run) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from portal import claims, jobs, pages
-from portal.routes import RATE, groups_in, read_request, respond
+from portal.routes import RATE, Site, groups_in, read_request, respond
 from tests.portal.world import World, answer_of
 
 UI = Path(__file__).parent.parent.parent / "ui" / "portal"
@@ -235,7 +235,7 @@ def test_no_address_that_the_page_asks_holds_a_token() -> None:
 
 
 def test_the_settings_in_the_page_are_escaped(world: World) -> None:
-    site = world.site.__class__(world.site.ui, 'https://c.test/"><script>', "c&d", "r")
+    site = Site(world.site.ui, 'https://c.test/"><script>', "c&d", "r")
     event = {"rawPath": "/", "requestContext": {"http": {"method": "GET"}}}
     page = respond(world.outside, site, event)["body"]
     assert "<script>" not in page
@@ -282,7 +282,7 @@ def test_the_frames_policy_lets_amazons_script_in_only_where_it_is_allowed(world
         "requestContext": {"http": {"method": "GET"}},
     }
     for allowed in (True, False):
-        site = world.site.__class__(world.site.ui, "https://c.test", "c", "r", allowed)
+        site = Site(world.site.ui, "https://c.test", "c", "r", allowed)
         policy = respond(world.outside, site, event)["headers"]["content-security-policy"]
         assert ("https://assets.crowd.aws" in policy) == allowed
 

@@ -354,6 +354,7 @@ async function listJobs() {
     go.className = "main";
     go.addEventListener("click", () => { location.hash = `#job/${job.job}`; });
     if (me?.requester) {
+      words.append(make("p", job.job));
       const look = make("button", "Progress", { "aria-label": `Progress: ${job.title}` });
       look.addEventListener("click", () => { location.hash = `#progress/${job.job}`; });
       acts.append(look);
@@ -367,6 +368,12 @@ async function listJobs() {
 }
 
 // ---- A requester's view ----
+function ago(moment) {
+  const minutes = Math.round(Date.now() / 60_000 - moment / 60);
+  if (minutes < 1) return "now";
+  if (minutes < 120) return `${minutes} min ago`;
+  return minutes < 2880 ? `${Math.round(minutes / 60)} h ago` : `${Math.round(minutes / 1440)} days ago`;
+}
 const share = value => value === null ? "–" : `${(value * 100).toFixed(1)} %`;
 async function showProgress(job) {
   const { status, content } = await ask("GET", `jobs/${job}`);
@@ -379,8 +386,8 @@ async function showProgress(job) {
   view.querySelector("#share b").textContent = `${(part * 100).toFixed(part < .1 ? 1 : 0)} %`;
   const figures = {
     "Answers in": `${content.answers.toLocaleString("en")} of ${content.needed.toLocaleString("en")}`,
-    "Answers an hour": content.answers_an_hour ? content.answers_an_hour.toLocaleString("en") : "–",
-    "Time left": content.hours_left === null ? "–" : content.hours_left < 1 ? `${Math.ceil(content.hours_left * 60)} min` : `${content.hours_left.toFixed(1)} h`,
+    "Answers an hour": content.answers_an_hour ? Math.round(content.answers_an_hour).toLocaleString("en") : "–",
+    "Time left": content.hours_left === null ? "–" : content.hours_left < 1 ? `${Math.max(1, Math.ceil(content.hours_left * 60))} min` : `${content.hours_left.toFixed(1)} h`,
     "Agreement": share(content.agreement),
     "On control images": share(content.gold_accuracy),
   };
@@ -391,8 +398,7 @@ async function showProgress(job) {
   }));
   view.querySelector("tbody").replaceChildren(...content.workers.map(worker => {
     const row = make("tr");
-    const last = new Date(worker.last * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
-    row.append(...[worker.name ?? worker.worker, worker.answers, worker.images, worker.images_an_hour ?? "–", share(worker.agreement), share(worker.gold_accuracy), last].map(text => make("td", String(text))));
+    row.append(...[worker.name ?? worker.worker, worker.answers, worker.images, worker.images_an_hour?.toLocaleString("en") ?? "–", share(worker.agreement), share(worker.gold_accuracy), ago(worker.last)].map(text => make("td", String(text))));
     return row;
   }));
   one("#look [name=task]").max = content.tasks - 1;
@@ -406,7 +412,7 @@ one("#look").addEventListener("submit", async event => {
   const box = one("#seen");
   box.hidden = false;
   box.querySelector("h2").textContent = status === 200 ? `Page ${number}, to look at` : content.message;
-  box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.workerId}: ${answer.summary}`)));
+  box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.worker}: ${answer.summary}, in ${duration(answer.seconds)}`)));
   const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: `Page ${number}` });
   if (status === 200) { seen = { frame, html: content.page }; box.querySelector("div").replaceChildren(frame); }
   else box.querySelector("div").replaceChildren();
