@@ -79,7 +79,7 @@ FAULTS = [
         "FAILED as `JobsRefused`; a redrop opens the job",
         error="JobsRefused",
     ),
-    *(Fault(name, ("hang",), "runs out of time once", seconds=5) for name in _STATES),
+    *(Fault(name, ("hang",), "runs out of time once", seconds=20) for name in _STATES),
     *(Fault(name, ("throw-after",), "throws after its last write") for name in _STATES),
     *(Fault(name, ("die-after",), "dies after its last write") for name in _STATES),
     *(Fault(name, ("die-writing-1",), "dies after its first write") for name in _STATES),

@@ -51,7 +51,8 @@ def handler(event: dict[str, Any], context: Any) -> Any:
 def taken(plans: Path, event: str) -> str:
     """The next fault for the run that the event names, which is then no longer in its plan."""
     for path in sorted(plans.glob("*/*")):
-        if f"{path.parent.name}-" in event:
+        run = path.parent.name  # its manifest is RUN/…, its jobs are RUN-…
+        if f"{run}/" in event or f"{run}-" in event:
             try:
                 path.unlink()
             except FileNotFoundError:

@@ -51,13 +51,10 @@ def survive(stage: Stage, name: str, fault: Fault) -> Survived:
 @pytest.fixture(scope="module")
 def survived(stage: Stage) -> dict[str, Survived]:
     """Every fault of the matrix."""
-    names = {fault.name: f"f{number:02d}" for number, fault in enumerate(FAULTS)}
+    names = {fault.name: f"fault{number:02d}" for number, fault in enumerate(FAULTS)}
     with stage.workers(), ThreadPoolExecutor(AT_ONCE) as pool:
-        # A function's time is everyone's, so those whose time is to run out go first, alone.
-        alone = {f.name: survive(stage, names[f.name], f) for f in FAULTS if f.seconds}
-        rest = [fault for fault in FAULTS if not fault.seconds]
-        runs = pool.map(lambda fault: survive(stage, names[fault.name], fault), rest)
-        return alone | dict(zip((fault.name for fault in rest), runs, strict=True))
+        runs = pool.map(lambda fault: survive(stage, names[fault.name], fault), FAULTS)
+        return dict(zip(names, runs, strict=True))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
