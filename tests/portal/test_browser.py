@@ -328,6 +328,52 @@ def test_a_requesters_page_cannot_reach_the_token_or_the_portal(served: Served) 
     browse(scenario)
 
 
+BOX = """<!doctype html><html lang="en"><head><title>Boxes</title>
+<script src="https://assets.crowd.aws/crowd-html-elements.js"></script></head>
+<main><h1>Boxes</h1>
+<crowd-form><crowd-bounding-box></crowd-bounding-box><button>Send</button></crowd-form></main></html>"""
+AMAZONS = """
+customElements.define("crowd-form", class extends HTMLElement {
+  _serializeForm() {
+    return { taskAnswers: JSON.stringify([{ 0: { cat: true, dog: false }, meta: "boxes" }]) };
+  }
+  _submitHelperForm() { document.body.textContent = "sent elsewhere"; }
+  connectedCallback() { this.addEventListener("click", () => this._submitHelperForm()); }
+});
+addEventListener("load", () => document.dispatchEvent(new Event("all-crowd-elements-ready")));
+"""  # what public pages show of that script: how it serializes, how it sends, and when it is ready
+
+
+def test_a_page_of_other_crowd_elements_loads_amazons_script_and_its_answer_arrives(
+    served: Served,
+) -> None:
+    request = served.request("browser-boxes", tasks=1, workers=1, images=1)
+    key = f"runs/{request['LabelingJobName']}/page.liquid.html"
+    served.s3.put_object(Bucket=served.bucket, Key=key, Body=BOX.encode())
+    served.call("OpenJobFunction", {"request": request})
+    served.configure("ServePortalFunction", CROWD_ELEMENTS="aws")
+    account = served.account("boxes")
+
+    def scenario(context: BrowserContext) -> None:
+        context.route(
+            "https://assets.crowd.aws/**",
+            lambda route: route.fulfill(body=AMAZONS, content_type="text/javascript"),
+        )
+        page, faults = start(context, served)
+        sign_in(page, account)
+        page.locator("button[href='#job/browser-boxes']").click()
+        page.frame_locator(SHOWN).get_by_text("Send").click()
+        expect(page.locator("#note")).to_have_text("Saved")
+        assert faults == []
+
+    try:
+        browse(scenario)
+    finally:
+        served.configure("ServePortalFunction", CROWD_ELEMENTS="")
+    (answer,) = served.answers(request).values()
+    assert answer["answerContent"]["meta"] == "boxes"
+
+
 def test_it_works_on_a_phone(served: Served) -> None:
     request = served.open("browser-phone", tasks=1, workers=1)
     account = served.account("phone")
