@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collect_answers
@@ -92,6 +92,7 @@ def test_a_log_without_times_an_image_shares_out_the_pages_time() -> None:
     assert split_meta({"0": {}, "1": {}, "meta": meta})[1] == {"0": 3.0, "1": 3.0}
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(), st.lists))
 def test_any_log_at_all_leaves_the_answers_alone(meta: Any) -> None:
     assert split_meta({"0": {"cat": True}, "meta": meta})[0] == {"0": {"cat": True}}
@@ -216,6 +217,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(st.dictionaries(st.sampled_from(["0", "1", "x", "-1", "1.0", "9" * 20]), json_values))
 )

@@ -22,9 +22,9 @@ PLAUSIBLE = 0.8
 """The accuracy that stands for a crowd before anything is known of it."""
 SKILL_WEIGHT = 10.0
 """Errors that a worker's rate of errors leans on."""
-WORKER_WEIGHT, WORKER_SHARE = 4.0, 0.05
+WORKER_WEIGHT, WORKER_SHARE = 4.0, 0.03
 """Answers that a worker's matrix leans on, and the share of the worker's own added to them."""
-LEARNING, JUDGING = 1 / 3, 2 / 3
+LEARNING, JUDGING = 1 / 3, 1 / 2
 """The votes' share of the class prior while workers are learned, and when images are judged."""
 NOTHING = 1e-10
 

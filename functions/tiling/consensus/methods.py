@@ -18,7 +18,7 @@ from tiling.consensus.confidence import (
     tempered,
 )
 from tiling.consensus.crowd import Crowd, Floats, Stack, stack, votes
-from tiling.consensus.model import Evidence, Learn, Model, fit
+from tiling.consensus.model import ENOUGH, ROUNDS, Evidence, Learn, Model, fit
 from tiling.consensus.ties import best, first_come
 
 NONE = -1
@@ -167,12 +167,18 @@ def _hierarchical(work: _Work) -> None:
 
 def _dawid_skene(work: _Work) -> None:
     """The published method: every answer teaches, nothing is tempered."""
-    model = _learned(work, dawid_skene.learn, work.evidence, alone=True, enough=1e-7, rounds=100)
+    model = _learned(work, dawid_skene.learn, work.evidence, alone=True, enough=1e-7, rounds=200)
     _judge(work, model, 0.0)
 
 
 def _learned(
-    work: _Work, learn: Learn, evidence: Evidence, *, alone: bool = False, **more: float
+    work: _Work,
+    learn: Learn,
+    evidence: Evidence,
+    *,
+    alone: bool = False,
+    enough: float = ENOUGH,
+    rounds: int = ROUNDS,
 ) -> Model:
     return fit(
         work.stacks,
@@ -181,7 +187,8 @@ def _learned(
         classes=work.crowd.classes,
         evidence=evidence,
         alone=alone,
-        **more,  # type: ignore[arg-type]
+        enough=enough,
+        rounds=rounds,
     )
 
 

@@ -119,8 +119,8 @@ def fit(
     classes: int,
     evidence: Evidence,
     alone: bool,
-    enough: float = ENOUGH,
-    rounds: int = ROUNDS,
+    enough: float,
+    rounds: int,
 ) -> Model:
     """What `learn` makes of the crowd; `alone` says whether an image's only answer teaches.
 
