@@ -108,9 +108,9 @@ def filler(path: str) -> str:
     """
     raw, zipped = VENDORED[path]
     form = (
-        ".{0} .{1}-{2}>a:hover,.{1}{{padding:.25rem .5rem;border-color:#{2};display:block}}\n"
+        ".c{0} .c{1}-{2}>a:hover,.d{1}{{padding:.25rem .5rem;border-color:#{2};display:block}}\n"
         if path.endswith(".css")
-        else "function f{0}(e,t){{var n=e.{1};if(n&&t)return n.call(this,t||'{2}');return e}}\n"
+        else "function f{0}(e,t){{var n=e.k{1};if(n&&t)return n.call(this,t||'{2}');return e}}\n"
     )
     for digits in range(1, 17):
         rng = random.Random(path)

@@ -1,11 +1,13 @@
 """The page's two stages: what a requester writes reaches the worker as written, and only so."""
 
+import gzip
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from liquid import Environment
 
@@ -60,6 +62,7 @@ def radios(html: str) -> dict[str, list[str]]:
     return parser.groups
 
 
+@hypothesis_settings(deadline=None)
 @given(labels)
 def test_every_tile_offers_every_choice_as_it_was_written(labels: tuple[str, ...]) -> None:
     run = settings(*labels)
@@ -93,6 +96,7 @@ def test_instructions_cannot_be_liquid() -> None:
     assert "<code>&#123;&#123; task.input &#125;&#125;</code>" in html
 
 
+@hypothesis_settings(deadline=None)
 @given(labels)
 def test_keys_are_short_and_none_begins_another(labels: tuple[str, ...]) -> None:
     typed = keys(labels)
@@ -101,6 +105,7 @@ def test_keys_are_short_and_none_begins_another(labels: tuple[str, ...]) -> None
     assert len(set(typed)) == len(labels)
 
 
+@hypothesis_settings(deadline=None)
 @given(labels)
 def test_no_key_begins_with_a_command_of_the_page(labels: tuple[str, ...]) -> None:
     assert not {key[0] for key in keys(labels)} & {"u", "z", "?", " "}
@@ -134,6 +139,11 @@ def test_the_stand_in_takes_the_place_of_amazons_script() -> None:
 def test_a_page_that_asks_for_no_crowd_script_is_refused() -> None:
     with pytest.raises(ValueError, match="does not load"):
         with_stand_in("<p>nothing</p>", STAND_IN)
+
+
+def test_twenty_pictures_weigh_at_most_ten_kibibytes_on_the_wire() -> None:
+    run = settings("cat", "dog", "neither", "invalid image")
+    assert len(gzip.compress(page_of(run, 20).encode())) <= 10 * 1024
 
 
 def test_the_template_fits_what_ground_truth_takes() -> None:

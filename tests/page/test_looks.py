@@ -42,6 +42,23 @@ def test_nothing_jumps(sit: Sit, shape: tuple[int, int]) -> None:
     assert worker.page.evaluate("window.shift ?? 0") <= 0.01
 
 
+@pytest.mark.parametrize("window", [(1260, 630), (1180, 660), (1366, 768), (1000, 1200)])
+@pytest.mark.parametrize("shape", [(480, 360), (112, 112)])
+def test_a_tiles_digits_stay_in_it(
+    sit: Sit, window: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    viewport = {"width": window[0], "height": window[1]}
+    worker = sit(20, context={"viewport": viewport}, pictures=Pictures(*shape))
+    outside = worker.page.evaluate(
+        """[...document.querySelectorAll(".tile label")].filter(label => {
+          const [a, b] = [label, label.closest(".tile")].map(e => e.getBoundingClientRect());
+          return a.top < b.top || a.bottom > b.bottom || a.left < b.left || a.right > b.right
+            || a.width < 24 || a.height < 24;
+        }).length"""
+    )
+    assert outside == 0
+
+
 @pytest.mark.parametrize("size", ["S", "L"])
 def test_the_size_can_be_chosen(sit: Sit, size: str) -> None:
     worker = sit(40)

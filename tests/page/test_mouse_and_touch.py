@@ -183,6 +183,13 @@ def test_a_phone_has_two_columns_and_targets_for_thumbs(sit: Sit) -> None:
     assert worker.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_a_phone_gives_its_width_to_the_pictures_with_many_labels_too(sit: Sit) -> None:
+    worker = sit(4, context=PHONE, run=settings(*(f"kind {n}" for n in range(30))))
+    box = worker.picture(1).bounding_box()
+    assert box
+    assert box["width"] > 160
+
+
 def test_a_phone_labels_from_the_bar_without_reaching_up(sit: Sit) -> None:
     worker = sit(20, context=PHONE)
     for _ in range(20):
