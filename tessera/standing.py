@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tessera.archive import RunFolder
 from tessera.cloud import Cloud
@@ -113,6 +113,13 @@ class Observer:
         return service_asking(self.cloud.client("sagemaker"), jobs)
 
 
+class Index(Protocol):
+    """The portal's index, as far as it is read here."""
+
+    def items(self, partition: str) -> list[dict[str, Any]]:
+        """The items of a partition, in the order of their sort keys."""
+
+
 class PortalTable:
     """The portal's index, to read."""
 
@@ -137,7 +144,7 @@ class PortalTable:
         ]
 
 
-def portal_asking(table: PortalTable, jobs: Iterable[str]) -> Asking:
+def portal_asking(table: Index, jobs: Iterable[str]) -> Asking:
     """The jobs' figures from the portal's counters."""
     tasks = answers = needed = agreed = compared = 0
     rate = pages = 0.0

@@ -14,6 +14,7 @@ from itertools import islice
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from tiling.deal import MOST_TASKS, Positions, Room, fits_anyhow, in_a_row, record_characters
 from tiling.groups import MOST_IMAGES, MOST_TEXT, Create, Read, Scratch, Shard
@@ -29,6 +30,8 @@ ANSWERED_BY = "answered-by"
 LONGEST_CROWD = 20_000
 """Characters that Ground Truth allows in one attribute of a line."""
 AT_ONCE = 10_000
+LEFT_OVER = 2
+"""Workers who must be left to take a task: one of them may be gone."""
 
 
 class Unsure(msgspec.Struct, frozen=True):
@@ -108,6 +111,37 @@ def _is_full(shelf: Shelf, batch: Batch) -> bool:
     return shelf.count > 0 and (full or shelf.size + len(batch.text) > MOST_TEXT)
 
 
+def leaving_someone(
+    sizes: NDArray[np.int64], order: Positions, crowds: list[str]
+) -> NDArray[np.int64]:
+    """The tasks' sizes, with tasks cut that everyone, or all but one, would be kept from.
+
+    Whoever answered one image of a task may not take it, so a task of images from many crowds
+    would wait for a worker who is not there. Only workers named in `crowds` are known.
+
+    >>> leaving_someone(np.array([3]), np.array([0, 1, 2]), ["a b", "a b", "c d"]).tolist()
+    [2, 1]
+    """
+    apart = {crowd: frozenset(crowd.split()) for crowd in set(crowds)}
+    most = len(frozenset().union(*apart.values())) - LEFT_OVER
+    if int(sizes.max(initial=0)) * max(map(len, apart.values()), default=0) <= most:
+        return sizes
+    cut: list[int] = []
+    start = 0
+    for size in sizes.tolist():
+        answered: frozenset[str] = frozenset()
+        cut.append(0)
+        for position in order[start : start + size].tolist():
+            grown = answered | apart[crowds[position]]
+            if cut[-1] and len(grown) > max(most, len(answered)):
+                cut.append(0)
+                grown = apart[crowds[position]]
+            answered = grown
+            cut[-1] += 1
+        start += size
+    return np.array(cut, np.int64)
+
+
 def _write(
     shelf: Shelf,
     crowds: list[str],
@@ -125,7 +159,7 @@ def _write(
     lengths = None
     if not fits_anyhow(int(shelf.characters.max()), shelf.last_index, room):
         lengths = record_characters(shelf.characters[order], shelf.indexes(order))
-    sizes = in_a_row(len(order), lengths, room)
+    sizes = leaving_someone(in_a_row(len(order), lengths, room), order, crowds)
 
     def who(positions: Positions) -> bytes:
         answered = {name for position in positions.tolist() for name in crowds[position].split()}

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from tessera.archive import find_run
 from tessera.cli import COMMANDS, HINTS, in_words, main
@@ -18,7 +19,7 @@ from tessera.deploy import asked, commands
 from tessera.exits import MEANING, Exit, NotFound
 from tessera.reference import reference
 from tessera.runs import drop, upload_pictures
-from tessera.screen import Console, progress, waiting
+from tessera.screen import progress, waiting
 from tessera.standing import Asking, Standing, portal_asking, service_asking
 from tessera.watch import bar, line, log
 
@@ -183,7 +184,7 @@ class Table:
         """The items of a partition."""
         import time
 
-        return {
+        there: dict[str, list[dict[str, Any]]] = {
             "job#a": [{"sk": "job", "tasks": 10, "workers": 2}],
             "job#a#stripe": [{"answered": 5, "dealt": 6}, {"answered": 2, "excused": 1}],
             "job#a#figures": [
@@ -191,7 +192,8 @@ class Table:
                 {"sk": "bob", "answers": 2, "images": 40, "seconds": 80, "last": 0, "agreed": 9,
                  "compared": 10},
             ],
-        }.get(partition, [])  # fmt: skip
+        }  # fmt: skip
+        return there.get(partition, [])
 
 
 def test_progress_on_the_portal_is_read_from_its_counters() -> None:

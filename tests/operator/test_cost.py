@@ -22,10 +22,11 @@ def settings(**changed: Any) -> Settings:
     return Settings(labels=("cat", "dog"), question="?", instructions="", **changed)
 
 
-def assumed(**changed: Any) -> Assumptions:
-    return Assumptions(
-        **({"seconds": 2.5, "seconds_alone": 8.1, "again": Again(0.23, 0.64)} | changed)
-    )
+USUAL = Again(0.23, 0.64)
+
+
+def assumed(seconds: float = 2.5, again: Again = USUAL) -> Assumptions:
+    return Assumptions(seconds=seconds, seconds_alone=8.1, again=again)
 
 
 @given(
