@@ -100,14 +100,19 @@ def render(
     """
     html = render_task(page, task_input, grant)
     elements = {name.lower() for name in ELEMENT.findall(html)}
-    needs_aws = aws and bool(elements - {"crowd-form", "crowd-button"})
-    if needs_aws:
+    if aws and elements - {"crowd-form", "crowd-button"}:
         return Page(_inserted(html, bridge), crowd=True)
-    return Page(_inserted(TAG.sub("", html), stand_in + bridge), crowd=False)
+    html, found = TAG.subn(lambda _: _script(stand_in), html)
+    return Page(_inserted(html, bridge if found else stand_in + bridge), crowd=False)
 
 
 def _inserted(html: str, script: str) -> str:
     """The page with a script before its own."""
-    own = "<script>" + script.replace("</script", r"<\/script") + "</script>"
     at = HEAD.search(html)
-    return html[: at.end()] + own + html[at.end() :] if at else own + html
+    start = at.end() if at else 0
+    return html[:start] + _script(script) + html[start:]
+
+
+def _script(text: str) -> str:
+    """A script element; its own text cannot end it."""
+    return "<script>" + text.replace("</script", r"<\/script") + "</script>"
