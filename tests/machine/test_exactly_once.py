@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tessera.stack import INBOX
-from tests.machine.stage import Stage, drop_event, until
+from tests.machine.stage import Stage, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -82,11 +81,9 @@ def test_a_step_done_again_by_its_execution_writes_the_same_bytes(stage: Stage) 
         end = stage.end(execution)
     home, run = end.output["home"], end.output["run"]
     files = stage.files(home)
-    started = stage.workflows.describe_execution(executionArn=execution)["startDate"]
-    place = drop_event("again")["detail"]["object"]
-    manifest = {"bucket": INBOX, "key": place["key"], "etag": place["etag"], "version-id": ""}
-    me = {"execution": execution, "started": started.isoformat()}
-    grouped = asked(stage, "group_images", {"manifest": manifest, **me})
+    said = json.loads(files["run.json"])
+    event = {"manifest": said["manifest"], "execution": execution}
+    grouped = asked(stage, "group_images", event)
     job = f"{run}-r1-000"
     request = grouped["request"] | {
         "LabelingJobName": job,
