@@ -18,6 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from tessera.deployment import read_template  # noqa: E402  # the path is set for a run as a script
+
 FUNCTIONS = ROOT / "functions"
 BUILT = ROOT / ".aws-sam" / "build" / "GroupImagesFunction"
 LARGEST = 60_000_000
@@ -78,6 +82,32 @@ def loaded(module: str) -> list[str]:
     return [name.partition(".")[0] for name in HEAVY if name in modules]
 
 
+def megabytes(module: str) -> float:
+    """The memory of a fresh process with the handler and, where it uses AWS, its first client."""
+    client = "" if module == "prepare_task" else "; from aws.clients import s3; s3()"
+    statement = (
+        f"import resource, {module}{client}; "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", statement],
+        cwd=FUNCTIONS,
+        env=environment() | {"AWS_DEFAULT_REGION": "us-east-1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(done.stdout)
+
+
+def memory_size(module: str) -> int:
+    """The megabytes that the template gives to the handler's function."""
+    template = read_template()
+    name = "".join(word.capitalize() for word in module.split("_")) + "Function"
+    given = template["Resources"][name]["Properties"].get("MemorySize")
+    return int(given or template["Globals"]["Function"]["MemorySize"])
+
+
 def measured(turns: int) -> dict[str, float]:
     """The median milliseconds of every handler's import, and of `import json`."""
     statements = {"json": "import json"} | {h.module: f"import {h.module}" for h in HANDLERS}
@@ -113,19 +143,26 @@ def section(turns: int) -> Iterator[tuple[str, bool]]:
         True,
     )
     yield "", True
-    yield "| function | waited for by | ms | times `import json` | must be under | loads |", True
-    yield "|---|---|---|---|---|---|", True
+    yield "| function | waited for by | ms | times | must be under | MB | of | loads |", True
+    yield "|---|---|---|---|---|---|---|---|", True
     times = measured(turns)
     bare = times["json"]
-    yield f"| *import json* | | {bare:.0f} | 1 | | |", True
+    yield f"| *import json* | | {bare:.0f} | 1 | | | | |", True
     for handler in HANDLERS:
         taken = times[handler.module]
         heavy = ", ".join(loaded(handler.module)) or "none of boto3, X-Ray, numpy, Liquid"
+        used, given = megabytes(handler.module), memory_size(handler.module)
         yield (
             f"| {handler.module} | {handler.waits} | {taken:.0f} | {taken / bare:.1f} "
-            f"| {handler.times:.0f} | {heavy} |",
-            taken / bare < handler.times,
+            f"| {handler.times:.0f} | {used:.0f} | {given} | {heavy} |",
+            taken / bare < handler.times and used < given / 2,
         )
+    yield "", True
+    yield (
+        "MB: the process with its first AWS client, which must be under half of what the template "
+        "gives, so that the other half is for work.",
+        True,
+    )
     yield "", True
     if BUILT.exists():
         size = zipped(BUILT)

@@ -204,6 +204,25 @@ def test_the_state_machine_may_do_what_its_states_do() -> None:
     assert {action for action in granted if not action.startswith(("logs:", "xray:"))} == needed
 
 
+def test_the_role_of_labeling_jobs_has_what_ground_truth_asks_for_and_no_more() -> None:
+    granted = {
+        action for statement in statements("LabelingRole") for action in listed(statement["Action"])
+    }
+    assert granted == {
+        "s3:ListBucket",
+        "s3:GetBucketLocation",
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:AbortMultipartUpload",
+        "lambda:InvokeFunction",
+        "cloudwatch:PutMetricData",
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+    }
+
+
 SYNC = {"events:PutTargets", "events:PutRule", "events:DescribeRule"}
 NEEDS = {
     "lambda:invoke": {"lambda:InvokeFunction"},
