@@ -44,6 +44,15 @@ def test_the_functions_write_the_sample_files_that_the_later_events_refer_to() -
     assert {key for key in before if after.get(key) != before[key]} == set()
 
 
+@pytest.mark.usefixtures("world")
+def test_a_job_that_nobody_answered_is_consolidated_to_nothing_labeled() -> None:
+    for key in record.objects():
+        if "/jobs/" in key:
+            boto3.client("s3").delete_object(Bucket=samples.NAME, Key=key)
+    ended = answer("7-consolidate-labels")
+    assert (ended["outcome"], ended["labeled"], ended["unlabeled"]) == ("nothing-labeled", 0, 6)
+
+
 @pytest.mark.parametrize("step", NEXT_EVENTS)
 def test_an_event_is_what_the_state_makes_of_the_result_before(step: str) -> None:
     assert event(step) == NEXT_EVENTS[step]()

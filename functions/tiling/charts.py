@@ -123,7 +123,7 @@ def effort(time: Mapping[str, Any], cost: Mapping[str, Any]) -> list[dict[str, A
     pairs = []
     if time.get("hours_alone"):
         pairs.append(_pair("Hours of work", time["hours"], time["hours_alone"], "{:,.2f} h"))
-    if cost.get("pages"):
+    if cost.get("pages_alone"):
         pairs.append(_pair("Pages", cost["pages"], cost["pages_alone"], "{:,}"))
     if cost.get("fees_alone"):
         pairs.append(_pair("Service fees", cost["fees"], cost["fees_alone"], "${:,.2f}"))
