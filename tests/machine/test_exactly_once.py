@@ -137,4 +137,4 @@ def test_a_due_job_s_execution_is_told_by_the_schedule_s_own_event(stage: Stage)
     )
     assert asked(stage, "close_job", json.loads(target["Input"]))["due"] == [job]
     end = stage.end(execution)
-    assert (end.status, end.error) == ("FAILED", "NothingLabeled")
+    assert (end.status, end.error) == ("FAILED", "NothingLabeled"), end.cause
