@@ -17,10 +17,12 @@ from tiling.consensus.confidence import (
     expected_gain,
     tempered,
 )
-from tiling.consensus.crowd import Crowd, Floats, Stack, stack, votes
+from tiling.consensus.crowd import Crowd, Floats, Stack, highest, stack, votes
 from tiling.consensus.model import ENOUGH, ROUNDS, Evidence, Learn, Model, fit
 from tiling.consensus.ties import best, first_come
 
+LONE_AGAINST = 3
+"""Agreeing answers that a single one cannot overturn."""
 NONE = -1
 """The label of an image that got none."""
 
@@ -66,7 +68,7 @@ class _Work:
         """Write down a block's labels by their scores, and their probabilities `p`."""
         found, ids = self.found, block.ids
         count = votes(block, self.crowd.classes)
-        label, still = best(scores, count, common)
+        label, still = best(np.where(_eligible(count, block.depth), scores, -np.inf), count, common)
         found.label[ids] = label
         for column in np.flatnonzero(still.any(axis=0)).tolist():
             self.tied[int(ids[column])] = still[:, column]
@@ -113,6 +115,18 @@ def consolidate(
     found.confidence[found.unreadable] = 0
     found.gain[found.unreadable] = 0
     return found
+
+
+def _eligible(count: Floats, depth: int) -> NDArray[np.bool_]:
+    """The classes (down) that each image (across) may get, by its votes.
+
+    A label that nobody gave would be made up; and one answer alone against three or more that agree
+    is a slip, whoever gave it.
+    """
+    top = highest(count)
+    lone = (top >= LONE_AGAINST) & (top == depth - 1)
+    eligible: NDArray[np.bool_] = count >= np.where(lone, top, 1)
+    return eligible
 
 
 def _majority(work: _Work) -> None:
