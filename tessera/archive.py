@@ -124,6 +124,10 @@ def find_run(cloud: Cloud, name: str | None) -> RunFolder:
     """The run of this name, or whose name begins so; the newest one if none is named."""
     if name and name.startswith("s3://"):
         return RunFolder(cloud, name.rstrip("/") + "/")
+    if name:
+        exact = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{name}/")
+        if exact.has("run.json"):
+            return exact
     everyone = [folder for folder, _ in runs(cloud)]
     if not everyone:
         raise NotFound(
@@ -131,9 +135,7 @@ def find_run(cloud: Cloud, name: str | None) -> RunFolder:
         )
     if name is None:
         return everyone[0]
-    fitting = [folder for folder in everyone if folder.name == name] or [
-        folder for folder in everyone if folder.name.startswith(name)
-    ]
+    fitting = [folder for folder in everyone if folder.name.startswith(name)]
     if len(fitting) == 1:
         return fitting[0]
     names = [folder.name for folder in everyone]

@@ -161,6 +161,8 @@ def line(standing: Standing) -> str:
     parts = [f"{asking.answers:,} of {asking.needed:,} pages"]
     if asking.workers:
         parts.append(f"{asking.workers:,} worker" + "s" * (asking.workers != 1))
+    elif asking.answers < asking.needed:
+        parts.append("waiting for workers")
     if asking.hours_left is not None:
         parts.append(f"{_time(asking.hours_left)} left")
     if asking.agreement is not None:

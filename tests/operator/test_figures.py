@@ -27,6 +27,7 @@ from tiling.figures import (
 from tiling.report import render_report
 
 TEMPLATE = (Path(__file__).parents[2] / "ui" / "report.liquid.html").read_text("utf-8")
+CHROMIUM = Path("/usr/bin/chromium")
 SOME = ("cat", "dog", "fox")
 
 KRIPPENDORFF = (
@@ -252,6 +253,7 @@ def test_a_report_has_its_pictures_in_it_and_says_which_are_missing(
     assert Path("report.html").read_text("utf-8").count("data:image/png;base64,") == 1
 
 
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium")
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -263,7 +265,7 @@ def test_axe_finds_nothing_and_nothing_overflows(tmp_path: Path, scheme: Any) ->
     path.write_text(render_report(TEMPLATE, figures()), "utf-8")
     switches = "--no-sandbox --disable-gpu --disable-quic --no-first-run"
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=switches.split())
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=switches.split())
         page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
         page.goto(path.as_uri())
         found = Axe().run(page).response["violations"]
