@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from portal import claims, jobs
+from portal.due import wake_due
 from portal.errors import Closed, Invalid, Unknown
-from portal.index import figures_key, read_counts
-from portal.records import EXPIRED, FULL, OPEN, STOPPED, read_job
+from portal.index import figures_key, item_of, job_key, read_counts
+from portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, read_job
 from portal.repair import repair
-from portal.store import MemoryTable
+from portal.store import Change, MemoryTable
 from tests.portal.world import World, answer_of
 
 
@@ -246,3 +248,20 @@ def test_a_repair_that_broke_off_is_taken_up_again(world: World) -> None:
     repair(world.outside, world.again(job))
     assert index_of(world) == before
     assert world.again(job).status == OPEN
+
+
+def test_a_look_for_jobs_that_are_due_leaves_one_under_repair_alone(world: World) -> None:
+    job = half_done(world)
+    world.table.write(
+        Change("put", job_key(job.name), item_of(replace(world.again(job), status=REPAIRING)))
+    )
+    assert [found.status for found in wake_due(world.outside)] == [REPAIRING]
+    assert world.resumed == []
+
+
+def test_a_job_whose_time_is_up_is_found_by_a_look_for_jobs_that_are_due(world: World) -> None:
+    job = world.open(tasks=2)
+    assert wake_due(world.outside) == []
+    world.clock.wait(job.lifetime + 1)
+    assert [found.status for found in wake_due(world.outside)] == [EXPIRED]
+    assert world.resumed
