@@ -55,9 +55,24 @@ def watch(context: click.Context, run: str | None, once: bool, as_json: bool) ->
             out.print(f"{standing.run}: {standing.status}, {line(standing)}", soft_wrap=True)
         return
     last = to_the_end(observer, out, as_json=as_json)
-    if not as_json:
-        out.print(f"[bold]{last.run}[/] ended {last.status}", soft_wrap=True)
-    context.exit(Exit.FINE if last.status == "SUCCEEDED" else Exit.FAILED)
+    context.exit(_conclude(observer, last, quiet=as_json))
+
+
+def _conclude(observer: Observer, last: Standing, *, quiet: bool) -> Exit:
+    """Say how the run ended, and why if it failed; the exit code that stands for it."""
+    from tessera.runs import ending
+
+    end = ending(observer.cloud, observer.execution)
+    if not quiet:
+        said = f"[bold]{last.run}[/] ended {last.status}"
+        if last.status == "SUCCEEDED":
+            said += f": {end.output.get('labeled', 0):,} of {end.output.get('images', 0):,} labeled"
+        out.print(said, soft_wrap=True)
+        if end.error:
+            out.print(f"[yellow]{end.error}[/]: {end.cause}", soft_wrap=True)
+    if last.status != "SUCCEEDED":
+        return Exit.FAILED
+    return Exit.PART if end.output.get("partial") else Exit.FINE
 
 
 def to_the_end(observer: Observer, console: Console, *, as_json: bool = False) -> Standing:

@@ -46,6 +46,8 @@ def test_the_tutorial_leads_from_nothing_to_a_training_set(tmp_path: Path) -> No
             said[command.split()[1]] = step(command)
         expected = step("tessera estimate examples/digits/digits.manifest --json")
         report = json.loads(step("tessera report --json"))
+        status = json.loads(step("tessera status --json"))
+        watched = step("tessera watch")
         again = step(
             "tessera drop examples/digits/images --project digits "
             "--settings examples/digits/labeling.json"
@@ -66,3 +68,5 @@ def test_the_tutorial_leads_from_nothing_to_a_training_set(tmp_path: Path) -> No
     answers = json.loads(expected)["estimate"]["tiled"]["answers"]
     assert report["answers"]["used"] == pytest.approx(answers, rel=0.15)
     assert "It was there already" in again
+    assert "200 of 200 labeled" in watched
+    assert (status["deployed"], status["runs"]) == (True, {"succeeded": 1})
