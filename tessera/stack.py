@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 REGION = "us-east-1"
 INBOX, LABELS = "tessera-inbox", "tessera-labels"
+SETTLED = 3.0
+"""Seconds without a write after which a stopping stack has saved its state."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -156,6 +158,10 @@ class LocalStack:
         for _ in _every(0.05, seconds=30):
             if not _is_alive(pid):
                 break
+            # A run that waits for workers keeps a thread alive for days: the state is saved at once,
+            # and once nothing answers and nothing is written any more, there is nothing to lose.
+            if not _answers(self.port) and _age_of_newest(self.home / "state") > SETTLED:
+                os.killpg(pid, signal.SIGKILL)
         else:
             raise StackError(f"The embedded AWS (process {pid}) does not stop; its log: {self.log}")
         self._pid_file.unlink(missing_ok=True)
@@ -230,6 +236,12 @@ def sam_cli() -> str:
     if not found:
         raise StackError("The SAM CLI is not installed. Run: make environment")
     return found
+
+
+def _age_of_newest(folder: Path) -> float:
+    """Seconds since anything in the folder was written."""
+    written = [path.stat().st_mtime for path in folder.glob("*") if path.exists()]
+    return time.time() - max(written, default=0.0)
 
 
 def free_port() -> int:
