@@ -1,7 +1,7 @@
 """Every grant of every function, taken away in turn: what fails then?
 
-`python tests/cloud/grants.py` starts a local stack of its own with IAM enforced, deploys to it,
-and writes the table into `docs/grants.md`. The functions are invoked one by one, so that a failure
+`python tests/cloud/grants.py` starts a local stack of its own with IAM enforced, deploys to it, and
+writes the table into `docs/grants.md` (of some functions alone, if they are named). The functions are invoked one by one, so that a failure
 is the function's whose grant is gone. What the embedded AWS cannot show is listed with the reason.
 """
 
@@ -37,6 +37,7 @@ NOT_SEEN = {
     "kms:GenerateDataKey": "only in a stack with a key of its own",
     "sqs:SendMessage": "Lambda itself sends an event that the function gave up on",
     "group-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
+    "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }
 """Actions, or a function's actions, whose want no run shows, each with what it is there for."""
 
@@ -394,16 +395,20 @@ def removals(world: World, function: str) -> Iterator[tuple[Grant, str]]:
             yield grant, difference(well, exercised(world, function))
 
 
-def table(rows: list[tuple[Grant, str]]) -> Iterator[str]:
+def row(grant: Grant, failed: str) -> str:
+    """The table's line about a grant."""
+    shown = failed.replace("|", "\\|")[:160] or f"*{excuse(grant) or 'nothing'}*"
+    return f"| {grant.function} | `{grant.action}` | `{plain(grant.resource)}` | {shown} |"
+
+
+def table(lines: list[str]) -> Iterator[str]:
     """The page with what fails without each grant."""
     yield "# Each grant, taken away\n"
     yield "Written by `python tests/cloud/grants.py`: on the local stack with IAM enforced, every"
     yield "action of every function's role is taken away in turn, the function is put through its"
     yield "work, and what then fails is noted. What nothing needs has no business here.\n"
     yield "| function | action | on | without it |\n|---|---|---|---|"
-    for grant, failed in rows:
-        shown = failed.replace("|", "\\|")[:160] or f"*{excuse(grant) or 'nothing'}*"
-        yield f"| {grant.function} | `{grant.action}` | `{plain(grant.resource)}` | {shown} |"
+    yield from lines
     yield "\nThe embedded AWS does not check the roles of the state machine and of Ground Truth:"
     yield "tests read them against what the states call and what Ground Truth's guide asks for."
 
@@ -420,12 +425,19 @@ def enforcing(home: Path) -> Iterator[LocalStack]:
         stack.stop()
 
 
-if __name__ == "__main__":
+def main(functions: list[str]) -> None:
+    """Write the table; with functions named, their lines of it alone."""
+    lines = TABLE.read_text("utf-8").splitlines() if TABLE.exists() else []
     with tempfile.TemporaryDirectory() as folder, enforcing(Path(folder)) as stack:
         world = World(stack)
-        rows = []
-        for name in EXERCISES:
-            for row in removals(world, name):
-                print(*row[0][::5], row[0].action, "->", row[1] or excuse(row[0]))
-                rows.append(row)
-    TABLE.write_text("\n".join(table(rows)) + "\n", "utf-8")
+        for name in functions or EXERCISES:
+            lines = [line for line in lines if not line.startswith(f"| {name} |")]
+            for grant, failed in removals(world, name):
+                lines.append(row(grant, failed))
+                print(lines[-1], flush=True)
+    kept = sorted(line for line in lines if line.startswith(tuple(f"| {n} |" for n in EXERCISES)))
+    TABLE.write_text("\n".join(table(kept)) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -55,7 +55,9 @@ def transcript(stack: LocalStack) -> Iterator[str]:
             example.run(
                 stack, out=Path(folder), workers=4, error_rate=0.05, seed=number, console=console
             )
-        yield f"## Run {number}\n\n```\n{place(console.export_text().strip())}\n```\n"
+        shown = [line.rstrip() for line in place(console.export_text()).splitlines()]
+        lines = "\n".join(line for line in shown if " …" not in line).strip()
+        yield f"## Run {number}\n\n```\n{lines}\n```\n"
     PICTURE.write_text(picture(stack.cloud), "utf-8")
     yield "## The dashboard of these runs\n\n![The dashboard](dashboard.svg)"
 
