@@ -26,6 +26,9 @@ STATES = {
 }
 """What happens in the states that a person wants to hear of."""
 
+GOES_ON = ("States.ServiceRestart", "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
+"""Errors that are nobody's fault: the same drop again takes the run over."""
+
 QUIET, QUIETEST = 2.0, 600.0
 """Seconds without a line in a log, and what they grow to while nothing happens."""
 
@@ -70,6 +73,8 @@ def _conclude(observer: Observer, last: Standing, *, quiet: bool) -> Exit:
         out.print(said, soft_wrap=True)
         if end.error:
             out.print(f"[yellow]{end.error}[/]: {end.cause}", soft_wrap=True)
+        if end.error in GOES_ON:
+            out.print("Drop the same manifest again: the run goes on with the answers so far.")
     if last.status != "SUCCEEDED":
         return Exit.FAILED
     return Exit.PART if end.output.get("partial") else Exit.FINE
