@@ -16,6 +16,7 @@ from tessera.archive import find_run
 from tessera.cli import COMMANDS, HINTS, in_words, main
 from tessera.completion import run_names
 from tessera.deploy import asked, commands
+from tessera.deployment import read_template
 from tessera.exits import MEANING, Exit, NotFound
 from tessera.reference import reference
 from tessera.runs import drop, upload_pictures
@@ -268,3 +269,13 @@ def test_a_log_is_told_how_far_the_work_is(monkeypatch: pytest.MonkeyPatch) -> N
     assert console.export_text().splitlines() == [
         "pictures: 1 of 3", "pictures: 2 of 3", "pictures: 3 of 3", "Deploying …",
     ]  # fmt: skip
+
+
+def test_deploy_names_only_parameters_that_the_template_has(tmp_path: Path) -> None:
+    settings = tmp_path / "labeling.json"
+    settings.write_text('{"labels": ["cat", "dog"]}')
+
+    parameters = asked(settings, ("pets",), "arn:aws:kms:eu-west-1:123456789012:key/1", ())
+
+    assert len(parameters) == 3
+    assert parameters.keys() <= read_template()["Parameters"].keys()
