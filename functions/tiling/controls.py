@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -24,9 +26,17 @@ class Controls(msgspec.Struct, frozen=True):
     """The control images of a run, and how many go into each task."""
 
     records: tuple[bytes, ...] = ()
-    indexes: frozenset[int] = frozenset()
+    known: dict[int, str] = {}
     longest: int = 0
     each: int = 0
+
+    def table(self) -> bytes:
+        """The lines of the control images with their known labels, as CSV."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(("index", "label"))
+        rows.writerows(self.known.items())
+        return text.getvalue().encode()
 
     def room(self, images_per_task: int) -> Room:
         """What the control images leave of a task."""
@@ -61,6 +71,7 @@ def find_controls(read: Callable[[], Iterable[bytes]], settings: Settings) -> Co
         return Controls()
     reader, index = LineReader(settings), 0
     found: list[tuple[int, bytes, int]] = []
+    known: dict[int, str] = {}
     for block in blocks(read()):
         count = block.count(b"\n")
         if b'"gold"' in block or b"\\u" in block:
@@ -68,10 +79,12 @@ def find_controls(read: Callable[[], Iterable[bytes]], settings: Settings) -> Co
                 image = reader.read(number, line)
                 if isinstance(image, Image) and image.gold is not None:
                     found.append((number, *item(image)))
+                    known[number] = image.gold
         index += count
         if len(found) >= MOST_CONTROLS:
             break
     found = found[:MOST_CONTROLS]
+    known = {number: known[number] for number, _, _ in found}
     if not found:
         return Controls()
     numbers = np.fromiter((number for number, _, _ in found), np.int64, len(found))
@@ -80,7 +93,7 @@ def find_controls(read: Callable[[], Iterable[bytes]], settings: Settings) -> Co
     fit = (LONGEST_SOURCE - BRACKETS - LONGEST_RECORD) // longest
     return Controls(
         records=tuple(text + end for (_, text, _), end in zip(found, ends, strict=True)),
-        indexes=frozenset(number for number, _, _ in found),
+        known=known,
         longest=longest,
         each=min(settings.gold_per_task, len(found), fit),
     )

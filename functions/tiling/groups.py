@@ -28,7 +28,7 @@ from tiling.deal import (
 )
 from tiling.errors import NoUsableLine, TooManyBadLines
 from tiling.intake import Counts, Intake
-from tiling.jobs import tasks_name
+from tiling.jobs import GOLD_NAME, tasks_name
 from tiling.manifest import Rejected, blocks
 from tiling.repeats import Pairs, Seen, rows
 from tiling.settings import Settings
@@ -145,7 +145,7 @@ class Grouping:
         self._rejects = Late("rejected.jsonl", create, files)
         self._repeats = Late("repeats.csv", create, files, b"index,first\n")
         self.first_reason = ""
-        self.intake = Intake(settings, self._controls.indexes, self._reject)
+        self.intake = Intake(settings, frozenset(self._controls.known), self._reject)
         self._room = self._controls.room(settings.images_per_task)
         self._open_scratch = scratch
         self._shelf: Shelf | None = None
@@ -176,8 +176,11 @@ class Grouping:
             shelf.add(here)
 
     def finish(self) -> None:
-        """Deal what is left."""
+        """Deal what is left, and note what is known of the control images."""
         self._close(last=True)
+        if self._controls.known:
+            with self._create(GOLD_NAME) as file:
+                file.write(self._controls.table())
 
     def _close(self, *, last: bool) -> None:
         shelf = self._shelf

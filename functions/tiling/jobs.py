@@ -16,6 +16,8 @@ PORTAL_TEAM = "arn:aws:sagemaker:portal:000000000000:workteam/private-crowd/port
 """What stands for the portal where a request must name a work team: legal, and nobody's."""
 PORTAL_ROLE = "arn:aws:iam::000000000000:role/portal"
 """The same for the role, where the stack has none because there is no Ground Truth."""
+GOLD_NAME = "round-1/gold.csv"
+"""Where in a run's folder the known labels of control images are: beside the tasks."""
 RUN_LENGTH = 40
 DIGEST_LENGTH = 12
 DAY = 86_400

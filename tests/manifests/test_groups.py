@@ -376,6 +376,12 @@ def test_fewer_control_images_than_a_task_should_have_are_each_in_it_once() -> N
     assert all(sum(index >= 90 for index in task) == 7 for task in folder.dealt())
 
 
+def test_the_known_labels_of_control_images_lie_beside_the_tasks() -> None:
+    _, folder = grouped(manifest(90) + GOLD, settings(images_per_task=12, gold_per_task=3))
+    rows = folder.files["round-1/gold.csv"].decode().splitlines()
+    assert rows == ["index,label", *(f"{index},cat" for index in range(90, 97))]
+
+
 def test_lines_with_gold_are_asked_like_others_where_none_are_mixed_in() -> None:
     summary, folder = grouped(manifest(10) + GOLD, settings())
     assert (summary.images, summary.gold) == (17, 0)
