@@ -1,8 +1,9 @@
 """Every grant of every function, taken away in turn: what fails then?
 
-`python tests/cloud/grants.py` starts a local stack of its own with IAM enforced, deploys to it, and
-writes the table into `docs/grants.md` (of some functions alone, if they are named). The functions are invoked one by one, so that a failure
-is the function's whose grant is gone. What the embedded AWS cannot show is listed with the reason.
+`python tests/cloud/grants.py` starts a local stack of its own with IAM enforced, deploys to it,
+and writes the table into `docs/grants.md`, or of some functions alone, if they are named. Each
+function is invoked by itself, so that a failure is the failure of the one whose grant is gone.
+What the embedded AWS cannot show is listed with the reason.
 """
 
 from __future__ import annotations

@@ -118,14 +118,15 @@ def series(cloud: Cloud) -> dict[tuple[str, str, str], Points]:
     def add(namespace: str, metric: str, which: str, when: float, value: float) -> None:
         found.setdefault((namespace, metric, which), []).append((when, value))
 
-    logs = cloud.client("logs")
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName="/aws/lambda/tessera")
-    for entry in (event for page in pages for event in page["events"]):
-        when, message = entry["timestamp"] / 1000, entry["message"].strip()
-        function = re.search(r"tessera-([a-z-]+)", entry.get("logStreamName", "") + message)
-        if message.startswith("REPORT") and (took := re.search(r"Duration: ([\d.]+) ms", message)):
-            name = function[1] if function else ""
-            add("AWS/Lambda", "Duration", name, when, float(took[1]))
+    entries = messages(cloud)
+    names = functions_of(entries)
+    for when, message in entries:
+        if report := REPORT.search(message):
+            name = names.get(report["id"]) or BY_MEMORY.get(report["memory"], "")
+            add("AWS/Lambda", "Duration", name, when, float(report["took"]))
+            add("AWS/Lambda", "Errors", name, when, 0)
+            if name == "serve-portal":
+                add("AWS/ApiGateway", "Count", "", when, 1)
         if not message.startswith("{"):
             continue
         said = json.loads(message)
@@ -133,10 +134,12 @@ def series(cloud: Cloud) -> dict[tuple[str, str, str], Points]:
             for metric in directive["Metrics"]:
                 for value in listed(said[metric["Name"]]):
                     add("Tessera", metric["Name"], "", when, value)
-        if said.get("function_name") == "tessera-serve-portal" and "status" in said:
+        if said.get("message") == "refused":
             add("AWS/ApiGateway", "4xx", "", when, 1)
         if said.get("message") == "request failed":
             add("AWS/ApiGateway", "5xx", "", when, 1)
+        if said.get("errorType"):
+            add("AWS/Lambda", "Errors", names.get(said.get("requestId", ""), ""), when, 1)
     machine = cloud.outputs["StateMachineArn"]
     listing = cloud.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
     for execution in listing:
@@ -144,28 +147,40 @@ def series(cloud: Cloud) -> dict[tuple[str, str, str], Points]:
         if execution["status"] != "RUNNING":
             end = f"Executions{execution['status'].title().replace('_', '')}"
             add("AWS/States", end, "", execution["stopDate"].timestamp(), 1)
-    for metric in ("Invocations", "Errors", "Throttles"):
-        for function_name in monitoring.FUNCTIONS:
-            for when, value in lambda_metric(cloud, metric, function_name):
-                add("AWS/Lambda", metric, function_name, when, value)
-    doors = found.get(("AWS/Lambda", "Invocations", "serve-portal"), [])
-    found[("AWS/ApiGateway", "Count", "")] = doors
     return found
 
 
-def lambda_metric(cloud: Cloud, metric: str, function: str) -> Points:
-    """A metric of a function, minute by minute."""
-    now = time.time()
-    answer = cloud.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda",
-        MetricName=metric,
-        Dimensions=[{"Name": "FunctionName", "Value": f"tessera-{function}"}],
-        StartTime=now - 3600,
-        EndTime=now + 60,
-        Period=60,
-        Statistics=["Sum"],
+REPORT = re.compile(
+    r"REPORT RequestId: (?P<id>\S+)\s+Duration: (?P<took>[\d.]+) ms"
+    r".*Memory Size: (?P<memory>\d+) MB"
+)
+BY_MEMORY = {"1024": "serve-portal", "256": "prepare-task"}
+"""Two functions log nothing of their own when all is well; their reports tell by the memory."""
+
+
+def messages(cloud: Cloud) -> list[tuple[float, str]]:
+    """What the functions logged, with the time."""
+    pages = (
+        cloud.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(logGroupName="/aws/lambda/tessera")
     )
-    return [(point["Timestamp"].timestamp(), point["Sum"]) for point in answer["Datapoints"]]
+    return [
+        (event["timestamp"] / 1000, event["message"].strip())
+        for page in pages
+        for event in page["events"]
+    ]
+
+
+def functions_of(entries: list[tuple[float, str]]) -> dict[str, str]:
+    """Which function a request was for, from the lines that say both."""
+    found = {}
+    for _, message in entries:
+        if message.startswith("{") and "function_request_id" in message:
+            said = json.loads(message)
+            name = said["function_name"].removeprefix("tessera-")
+            found[said["function_request_id"]] = name
+    return found
 
 
 def listed(value: Any) -> list[Any]:
@@ -238,7 +253,8 @@ def panel(
         row, column = number % 4, number // 4
         shown = [value for value in bins if value is not None]
         total = sum(shown) if chart.statistic == "Sum" else max(shown, default=0)
-        text = f"{name} {total:.4g}{chart.unit and ' ' + chart.unit}"
+        amount = f"{total:.4g}{chart.unit and ' ' + chart.unit}" if shown else "–"
+        text = f"{name} {amount}"
         x, y = left + 10 + column * 145, top + 92 + row * 15
         drawn.append(f'<text x="{x}" y="{y}" style="fill:{color}">{escape(text)}</text>')
     return "".join(drawn)
