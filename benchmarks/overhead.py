@@ -41,6 +41,9 @@ MILLION = 1_000_000
 DOLLARS = 5.0
 """The bill of a million images must stay below this, without the people and their pictures."""
 
+LOG_BYTES, LOG_PRICE = 1_500, 0.50
+"""Bytes of log an invocation writes, and dollars a GB of them."""
+
 CLASSES = ("cat", "dog")
 SETTINGS: dict[str, Any] = {"labels": list(CLASSES), "answers_per_image": 1, "max_answers": 1}
 
@@ -271,7 +274,9 @@ def bill(took: Took, units: dict[str, float]) -> dict[str, tuple[float, float]]:
         "S3 get": pages * (units["S3 get"] + 1) + 2 * pages / 100 + 1000,
         "Step Functions transition": 2 * 12,
     }
-    return {name: (count, count * LIST_PRICES[name]) for name, count in counts.items()}
+    dollars = {name: (count, count * LIST_PRICES[name]) for name, count in counts.items()}
+    gigabytes = counts["Lambda request"] * LOG_BYTES / 1e9
+    return dollars | {"log GB": (gigabytes, gigabytes * LOG_PRICE)}
 
 
 def main() -> int:
@@ -304,7 +309,7 @@ def main() -> int:
     print("them once more, without the people and without sending the pictures:\n")
     print("| | counted | US dollars |\n|---|---|---|")
     for name, (count, dollars) in counted.items():
-        print(f"| {name} | {count:,.0f} | {dollars:.2f} |")
+        print(f"| {name} | {count:,.{0 if count > 10 else 1}f} | {dollars:.2f} |")
     met = total < DOLLARS
     print("\n| gate | must reach | measured | |\n|---|---|---|---|")
     print(
