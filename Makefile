@@ -33,7 +33,7 @@ down: environment ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
 test: environment ## run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 check: environment format types lint docs test ## all that CI checks
 

@@ -202,7 +202,7 @@ def test_a_later_round_asks_the_unsure_images_of_one_worker_more(buckets: Bucket
         "outcome": "ask",
         "round": 2,
         "shards": 1,
-        "tasks": 1,
+        "tasks": 2,  # a page of both crowds would be for nobody
         "images": 15,
     }
     said = json.loads(buckets.files()["run.json"])
