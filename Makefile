@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help environment run label up down test check format types lint docs bench build clean
+.PHONY: help environment run label up down test check format types lint docs bench build generated packages grants transcript audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,7 @@ types:
 lint:
 	@$(BIN)/ruff check .
 	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
+	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint --template monitoring.yaml
 docs:
 	@$(BIN)/cog --check -r README.md docs/*.md
 
@@ -52,6 +53,27 @@ bench: environment ## measure everything and write benchmarks/RESULTS.md
 
 build: environment ## build the functions as Lambda gets them (needs Python 3.13)
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
+
+generated: environment ## write anew what is made from the sources: schema, monitoring, docs
+	@$(BIN)/python -m tessera.schema > docs/labeling.schema.json
+	@$(BIN)/python -m tessera.monitoring
+	@$(BIN)/cog -r README.md docs/*.md
+
+packages: environment ## resolve what Lambda installs, with hashes, licenses and bill of materials
+	@$(BIN)/python -m tessera.packages
+
+grants: environment ## take every grant away in turn, with IAM enforced, and write docs/grants.md
+	@$(BIN)/python tests/cloud/grants.py
+
+transcript: environment ## deploy with IAM enforced, run the example, and write docs/local-deployment.md
+	@$(BIN)/python tests/cloud/transcript.py
+
+audit: .venv-audit/ready ## look the functions' packages up in the vulnerability database (needs the internet)
+	@.venv-audit/bin/pip-audit --requirement functions/requirements.txt --require-hashes --disable-pip
+.venv-audit/ready:
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	@touch $@
 
 clean: down ## forget the local stack with all its runs, and the environments
 	@rm -rf .tessera .venv .venv-sam .aws-sam out

@@ -1,0 +1,1 @@
+"""The operator's tool and the stack on one machine."""

@@ -62,7 +62,7 @@ class Cloud:
         if not found:
             raise NotDeployed(
                 f"No stack {self.stack_name!r} is deployed at {self.endpoint or 'AWS'}. "
-                "Start one here with `tessera up`, or on AWS with `sam build && sam deploy --guided`."
+                "Start one here with `tessera up`, or on AWS with `tessera deploy`."
             )
         return found
 

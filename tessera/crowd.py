@@ -1,4 +1,4 @@
-"""Workers on the portal: accounts in its pool, and simulated workers who answer by its HTTP door."""
+"""Workers on the portal: accounts in its pool, and simulated ones who come by its HTTP door."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -32,10 +33,8 @@ def add_worker(cloud: Cloud, email: str) -> Account:
     """Make the worker, or give the one that is there a new password."""
     users, pool = cloud.client("cognito-idp"), cloud.outputs["WorkerPoolId"]
     password = f"Tessera1-{secrets.token_urlsafe(9)}"
-    try:
+    with suppress(users.exceptions.UsernameExistsException):  # a worker of an earlier run
         users.admin_create_user(UserPoolId=pool, Username=email, MessageAction="SUPPRESS")
-    except users.exceptions.UsernameExistsException:
-        pass  # a worker of an earlier run
     users.admin_set_user_password(
         UserPoolId=pool, Username=email, Password=password, Permanent=True
     )

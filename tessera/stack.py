@@ -1,4 +1,4 @@
-"""The stack on one machine: the embedded AWS, with the same template deployed by the same SAM CLI."""
+"""The stack on one machine: the embedded AWS, and the same template by the same SAM CLI."""
 
 from __future__ import annotations
 
@@ -158,8 +158,8 @@ class LocalStack:
         for _ in _every(0.05, seconds=30):
             if not _is_alive(pid):
                 break
-            # A run that waits for workers keeps a thread alive for days: the state is saved at once,
-            # and once nothing answers and nothing is written any more, there is nothing to lose.
+            # A run that waits for workers keeps a thread alive for days; the state is saved at
+            # once, and when nothing answers and nothing is written, there is nothing to lose.
             if not _answers(self.port) and _age_of_newest(self.home / "state") > SETTLED:
                 os.killpg(pid, signal.SIGKILL)
         else:
@@ -179,10 +179,9 @@ class LocalStack:
         recorded = self._deployed_file.read_text() if self._deployed_file.exists() else ""
         if recorded == wanted and self.cloud.find_outputs():
             return False
-        command = [
-            sam_cli(), "deploy", "--config-env", "local", "--config-file", str(ROOT / "samconfig.toml"),
-            "--parameter-overrides", *(f"{key}={value}" for key, value in overrides.items()),
-        ]  # fmt: skip
+        settings = ["--config-env", "local", "--config-file", str(ROOT / "samconfig.toml")]
+        override = [f"{key}={value}" for key, value in overrides.items()]
+        command = [sam_cli(), "deploy", *settings, "--parameter-overrides", *override]
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -207,8 +206,8 @@ class LocalStack:
         if self.cloud.find_outputs() or not (self.home / "s3").exists():
             return ""
         return (
-            f"\nThe buckets of an earlier stack may be in the way, as a hard stop in mid-deployment "
-            f"leaves them. Move {self.home} away and start again; its objects lie in {self.home}/s3."
+            "\nThe buckets of an earlier stack may be in the way, as a hard stop in mid-deployment "
+            f"leaves them. Move {self.home} away and start again; its objects are in its s3 folder."
         )
 
     def _save(self) -> None:

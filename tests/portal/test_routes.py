@@ -334,9 +334,10 @@ def test_a_request_that_fails_logs_neither_token_nor_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import serve_portal
+    from aws.telemetry import logger
 
     log = io.StringIO()
-    monkeypatch.setattr(serve_portal.logger.registered_handler, "stream", log)
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
     monkeypatch.setenv("USER_POOL_CLIENT_ID", "client")
     monkeypatch.setattr(serve_portal, "outside", lambda: 1 / 0)
     event = {

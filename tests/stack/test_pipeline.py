@@ -1,4 +1,4 @@
-"""From a dropped manifest to a training manifest, on the local stack, with nothing in between replaced."""
+"""From a dropped manifest to a training manifest, on the local stack, with nothing replaced."""
 
 from __future__ import annotations
 
