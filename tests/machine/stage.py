@@ -40,7 +40,7 @@ def until(holds: Callable[[], Any], what: str, *, seconds: float = 180) -> Any:
     while time.monotonic() < end:
         if found := holds():
             return found
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
 
 
@@ -191,12 +191,14 @@ class Stage:
 
     def end(self, execution: str, *, seconds: float = 180) -> Ending:
         """How the execution ended, once it has."""
-        found: Ending = until(
-            lambda: (now := ending(self.cloud, execution)).status != "RUNNING" and now,
+        until(
+            lambda: (
+                self.workflows.describe_execution(executionArn=execution)["status"] != "RUNNING"
+            ),
             f"the end of {execution}",
             seconds=seconds,
         )
-        return found
+        return ending(self.cloud, execution)
 
     def listen(self) -> dict[str, list[dict[str, Any]]]:
         """All transitions told so far, by execution."""
