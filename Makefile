@@ -54,8 +54,9 @@ bench: environment ## measure everything and write benchmarks/RESULTS.md
 build: environment ## build the functions as Lambda gets them (needs Python 3.13)
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
 
-generated: environment ## write anew what is made from the sources: schema, monitoring, docs
+generated: environment ## write anew what is made from the sources: schema, events, monitoring, docs
 	@$(BIN)/python -m tessera.schema > docs/labeling.schema.json
+	@$(BIN)/python events/record.py >/dev/null
 	@$(BIN)/python -m tessera.monitoring
 	@$(BIN)/cog -r README.md docs/*.md
 
