@@ -61,22 +61,18 @@ def _plausibility(told: list[tuple[int, Floats, NDArray[np.int16]]], rho: float)
     return float(total)
 
 
-def expected_gain(p: Floats, pooled: Floats) -> NDArray[np.float64]:
+def expected_gain(p: Floats, pooled: Floats, depth: int, rho: float) -> NDArray[np.float32]:
     """How much the top probability of each image should rise by one more average answer.
 
-    The next answer `l` comes with probability sum_k p(k) pooled[k, l] and leaves the top class
-    with max_k p(k) pooled[k, l] of it.
+    The next answer `l` comes with probability sum_k p(k) said(k, l), and leaves the top class with
+    max_k p(k) said(k, l) of it. What is said is blurred by as much as one more answer than `depth`
+    makes all of them count for less.
     """
-    top = p.argmax(axis=0)
-    most = p[top, np.arange(p.shape[1])]
-    gain = np.zeros(p.shape[1])
-    # Where even the likeliest other class stays below the top one whatever comes, nothing rises.
-    least = (pooled / pooled.max(axis=0)).min(axis=1)
-    open_ = np.flatnonzero(1 - most > most * least[top])
-    if len(open_):
-        part = p[:, open_]
-        after = np.zeros(len(open_))
-        for answer in pooled.T:
-            after += highest(part * answer[:, None])
-        gain[open_] = np.maximum(after - most[open_], 0)
+    said = pooled ** ((1 + rho * (depth - 1)) / (1 + rho * depth))
+    said /= said.sum(axis=1, keepdims=True)
+    narrow = p.astype(np.float32)  # rounding is all that a gain can lose by it
+    after = np.zeros(p.shape[1], np.float32)
+    for answer in said.T.astype(np.float32):
+        after += highest(narrow * answer[:, None])
+    gain: NDArray[np.float32] = np.maximum(after - highest(narrow), 0)
     return gain

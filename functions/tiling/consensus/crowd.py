@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 BLOCK = 32_768
 """Images computed at a time: enough to outweigh a call's cost, few enough to stay in the cache."""
@@ -89,9 +91,9 @@ def stack(crowd: Crowd) -> list[Stack]:
     return stacks
 
 
-def highest(rows: Floats) -> Floats:
+def highest(rows: NDArray[Real]) -> NDArray[Real]:
     """The maximum down each column: several times faster than numpy's own along this axis."""
-    top: Floats = rows[0].copy()
+    top: NDArray[Real] = rows[0].copy()
     for row in rows[1:]:
         np.maximum(top, row, out=top)
     return top

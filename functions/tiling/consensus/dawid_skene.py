@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tiling.consensus.hierarchical import NOTHING, pool
-from tiling.consensus.model import Counted, Model
+from tiling.consensus.model import Counted, Model, by_cell
 
 
 def learn(counted: Counted) -> Model:
@@ -17,4 +17,4 @@ def learn(counted: Counted) -> Model:
     table /= table.sum(axis=2, keepdims=True)
     prior = np.maximum(counted.mean, NOTHING)
     pooled = pool(counted.answers.sum(axis=1))  # for the expected gain only
-    return Model(np.log(prior), np.log(table).reshape(len(table), -1), pooled, counted)
+    return Model(np.log(prior), by_cell(np.log(table)), pooled, counted)

@@ -2,7 +2,8 @@
 
 What plain Dawid-Skene lacks is added as pseudo-answers: everybody's pooled matrix leans on one
 that knows only how often people err and what they say then, and each worker's matrix leans on the
-pooled one at that worker's own rate of errors. The class prior is no estimate that feeds on itself:
+pooled one at that worker's own rate of errors: the more, the less workers of this crowd differ
+beyond chance (`tiling.consensus.spread`). The class prior is no estimate that feeds on itself:
 it lies between the votes and even shares, without which the rarer classes vanish when images have
 few answers.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from tiling.consensus.crowd import Floats
-from tiling.consensus.model import Counted, Model
+from tiling.consensus.model import Counted, Model, by_cell
 
 POOLED_WEIGHT = 40.0
 """Pseudo-answers a class of the plausible matrix that the pooled one leans on."""
@@ -22,34 +23,37 @@ PLAUSIBLE = 0.8
 """The accuracy that stands for a crowd before anything is known of it."""
 SKILL_WEIGHT = 10.0
 """Errors that a worker's rate of errors leans on."""
-WORKER_WEIGHT, WORKER_SHARE = 4.0, 0.03
-"""Answers that a worker's matrix leans on, and the share of the worker's own added to them."""
+WORKER_SHARE = 0.03
+"""The share of a worker's own answers that is added to those that the worker's matrix leans on."""
 LEARNING, JUDGING = 1 / 3, 1 / 2
 """The votes' share of the class prior while workers are learned, and when images are judged."""
 NOTHING = 1e-10
 
 
-def learn(counted: Counted) -> Model:
-    """The matrices and the prior that the counted answers make plausible."""
+def learn(counted: Counted, weight: float) -> Model:
+    """The matrices and the prior that the counted answers make plausible.
+
+    Each worker's matrix leans on the pooled one with `weight` answers.
+    """
     answers = counted.answers
-    classes = len(answers)
     pooled = pool(answers.sum(axis=1))
     rows = answers.sum(axis=2)
     own = rows.sum(axis=0)
     right = np.einsum("kwk->w", answers)
     expected = (rows * (1 - np.diag(pooled))[:, None]).sum(axis=0)
     skill = (own - right + SKILL_WEIGHT) / (expected + SKILL_WEIGHT)
-    weight = WORKER_WEIGHT + WORKER_SHARE * own
+    weights = weight + WORKER_SHARE * own
     table = leaning(pooled, skill)
-    table *= weight[:, None]
+    table *= weights[:, None]
     table += answers
-    table /= (rows + weight)[:, :, None]
-    return Model(prior(counted, LEARNING), np.log(table).reshape(classes, -1), pooled, counted)
+    table /= (rows + weights)[:, :, None]
+    np.log(table, out=table)
+    return Model(prior(counted.shares, LEARNING), by_cell(table), pooled, counted)
 
 
-def prior(counted: Counted, votes: float) -> Floats:
-    """Log class prior: so much of it by the votes, the rest even."""
-    log: Floats = np.log(votes * counted.shares + (1 - votes) / len(counted.shares))
+def prior(shares: Floats, votes: float) -> Floats:
+    """Log class prior: so much of it by the shares of votes, the rest even."""
+    log: Floats = np.log(votes * shares + (1 - votes) / len(shares))
     return log
 
 

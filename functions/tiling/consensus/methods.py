@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from tiling.consensus.confidence import (
 )
 from tiling.consensus.crowd import Crowd, Floats, Stack, highest, stack, votes
 from tiling.consensus.model import ENOUGH, ROUNDS, Evidence, Learn, Model, fit
+from tiling.consensus.spread import worker_weight
 from tiling.consensus.ties import best, first_come
 
 LONE_AGAINST = 3
@@ -64,18 +66,30 @@ class _Work:
         for pile in self.stacks:
             yield from pile.blocks()
 
-    def decide(self, block: Stack, scores: Floats, p: Floats, common: Floats, gain: Floats) -> None:
-        """Write down a block's labels by their scores, and their probabilities `p`."""
-        found, ids = self.found, block.ids
-        count = votes(block, self.crowd.classes)
-        label, still = best(np.where(_eligible(count, block.depth), scores, -np.inf), count, common)
-        found.label[ids] = label
+    def decide(self, block: Stack, scores: Floats, common: Floats) -> None:
+        """Write down a block's labels by their scores."""
+        found, classes = self.found, self.crowd.classes
+        said = (block.cells % classes).astype(np.int16)
+        found.label[block.ids] = said[0]
+        found.agreement[block.ids] = 1
+        differ = np.flatnonzero((said[1:] != said[0]).any(axis=0))
+        if not len(differ):  # where all say the same there is nothing to decide
+            return
+        part = Stack(block.ids[differ], block.cells[:, differ])
+        count = votes(part, classes)
+        eligible = _eligible(count, block.depth)
+        label, still = best(np.where(eligible, scores[:, differ], -np.inf), count, common)
+        found.label[part.ids] = label
+        found.agreement[part.ids] = count[label, np.arange(len(differ))] / block.depth
         for column in np.flatnonzero(still.any(axis=0)).tolist():
-            self.tied[int(ids[column])] = still[:, column]
-        across = np.arange(len(ids))
-        found.agreement[ids] = count[label, across] / block.depth
-        found.confidence[ids] = np.minimum(p[label, across], ceiling(np.array(block.depth)))
-        found.gain[ids] = expected_gain(p, gain)
+            self.tied[int(part.ids[column])] = still[:, column]
+
+    def believe(self, block: Stack, p: Floats, pooled: Floats, rho: float) -> None:
+        """Write down how far a block's labels are believed, by the probabilities of classes."""
+        found, ids = self.found, block.ids
+        sure = p[found.label[ids], np.arange(len(ids))]
+        found.confidence[ids] = np.minimum(sure, ceiling(np.array(block.depth)))
+        found.gain[ids] = expected_gain(p, pooled, block.depth, rho)
         if found.probabilities is not None:
             found.probabilities[ids] = p.T
 
@@ -136,8 +150,8 @@ def _majority(work: _Work) -> None:
     matrix = hierarchical.pool(np.zeros((classes, classes)))
     for block in work.blocks():
         count = votes(block, classes)
-        p = (count + 1 / classes) / (block.depth + 1)
-        work.decide(block, count, p, common, matrix)
+        work.decide(block, count, common)
+        work.believe(block, (count + 1 / classes) / (block.depth + 1), matrix, 0.0)
 
 
 def _first(work: _Work) -> None:
@@ -166,17 +180,22 @@ def _hierarchical(work: _Work) -> None:
     crowd, evidence, found = work.crowd, work.evidence, work.found
     known = evidence.known
     found.rho = RHO
+    weight = worker_weight(work.stacks, crowd.workers, crowd.classes)
+    learn = partial(hierarchical.learn, weight=weight)
     if known is not None:
         answered = (known >= 0) & (np.bincount(crowd.image, minlength=crowd.images) > 0)
         if int(answered.sum()) >= GOLD_NEEDED:
             untold = replace(evidence, known=None)
-            model = _learned(work, hierarchical.learn, untold)
-            model = replace(model, prior=hierarchical.prior(model.counted, hierarchical.JUDGING))
+            model = _judging(_learned(work, learn, untold))
             found.rho = calibrated_rho(work.stacks, model, untold, known)
             found.calibrated_on = int(answered.sum())
-    model = _learned(work, hierarchical.learn, evidence)
-    prior = hierarchical.prior(model.counted, hierarchical.JUDGING)
-    _judge(work, replace(model, prior=prior), found.rho)
+    _judge(work, _judging(_learned(work, learn, evidence)), found.rho)
+
+
+def _judging(model: Model) -> Model:
+    """The model with the prior that images are judged by."""
+    shares = model.counted.shares
+    return replace(model, prior=hierarchical.prior(shares, hierarchical.JUDGING))
 
 
 def _dawid_skene(work: _Work) -> None:
@@ -212,10 +231,10 @@ def _judge(work: _Work, model: Model, rho: float) -> None:
     common = np.exp(model.prior)
     for block in work.blocks():
         scores = model.scores(block, work.evidence)
-        p = tempered(scores.copy(), block.depth, rho)
-        work.decide(block, scores, p, common, model.pooled)
-    right = np.exp(model.table.reshape(classes, workers, classes))
-    work.found.accuracy = np.einsum("k,kwk->w", common / common.sum(), right)
+        work.decide(block, scores, common)
+        work.believe(block, tempered(scores, block.depth, rho), model.pooled, rho)
+    right = np.exp(np.einsum("wkk->wk", model.table.reshape(workers, classes, classes)))
+    work.found.accuracy = (right * (common / common.sum())).sum(axis=1)
     work.found.pooled = model.pooled
 
 

@@ -1,7 +1,8 @@
 """Expectation maximization over one confusion matrix a worker, for the methods that learn.
 
-Arrays are class by image (`scores`) and class by worker x label (`counts`, `table`), so that
-each pass runs along memory, in blocks. A method is a function from what was counted to a `Model`.
+Arrays are class by image (`scores`), class by worker x label (`counts`) and worker x label by
+class (`table`), so that each pass runs along memory, in blocks. A method is a function from what
+was counted to a `Model`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tiling.consensus.crowd import Floats, Stack, highest, votes
+from tiling.consensus.crowd import Floats, Ints, Stack, highest, votes
 
 ROUNDS = 30
 ENOUGH = 1e-4
 """Rise of the log likelihood an answer below which the estimate stands still."""
-FULL = 2
+FULL = 1
 """Passes over all images after that: enough to learn the workers whom the part had little of."""
 GUESS_WEIGHT = 0.7
 """How much of a model's probability is believed."""
-SAMPLE = 150_000
+SAMPLE = 100_000
 """Images that the estimate is first made on, where there are more than twice as many."""
 
 
@@ -81,7 +82,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """What is believed of a crowd: log class prior, log table of answers, everybody's matrix."""
+    """What is believed of a crowd: log class prior, log table of answers, everybody's matrix.
+
+    The table has a row for each worker and label, which holds a log probability a class.
+    """
 
     prior: Floats
     table: Floats
@@ -90,15 +94,22 @@ class Model:
 
     def scores(self, block: Stack, evidence: Evidence) -> Floats:
         """Log joint probability of each class (down) and the answers of each image (across)."""
-        total = np.repeat(self.prior[:, None], len(block.ids), axis=1)
-        for cells in block.cells:
-            for row, entries in zip(total, self.table, strict=True):
-                row += entries[cells]
-        evidence.lean(total, block.ids)
-        return total
+        first, *others = block.cells
+        total = self.table.take(first, axis=0)
+        for cells in others:
+            total += self.table.take(cells, axis=0)
+        total += self.prior
+        across = np.ascontiguousarray(total.T)
+        evidence.lean(across, block.ids)
+        return across
 
 
 Learn = Callable[[Counted], Model]
+
+
+def by_cell(table: Floats) -> Floats:
+    """A table of class by worker by label as one of worker x label by class."""
+    return np.ascontiguousarray(table.reshape(len(table), -1).T)
 
 
 def normalize(scores: Floats) -> float:
@@ -131,7 +142,7 @@ def fit(
     steps = [1] if images <= 2 * SAMPLE else [images // SAMPLE, 1]
     for step in steps:
         piles = [pile.every(step) for pile in stacks]
-        shares = _shares(piles, classes)
+        shares = vote_shares(piles, classes)
         answers = sum(pile.cells.size for pile in piles)
         before = -np.inf
         for _ in range(rounds if step > 1 or len(steps) == 1 else FULL):
@@ -140,9 +151,7 @@ def fit(
             mean, likelihood = np.zeros(classes), 0.0
             for block in (piece for pile in piles for piece in pile.blocks()):
                 if model is None:
-                    p = votes(block, classes)
-                    p += 0.01 / classes
-                    p /= p.sum(axis=0)
+                    p = vote_probabilities(block, classes)
                 else:
                     p = model.scores(block, evidence)
                     likelihood += normalize(p)
@@ -168,12 +177,24 @@ def _count(counts: Floats, p: Floats, block: Stack, evidence: Evidence, alone: b
             return
         telling = evidence.known[block.ids] >= 0
         p, cells = p[:, telling], cells[:, telling]
-    said = cells.ravel()
-    for row, weights in zip(counts, np.tile(p, len(cells)), strict=True):
-        row += np.bincount(said, weights, len(row))
+    weigh(counts, np.tile(p, len(cells)), cells.ravel())
 
 
-def _shares(stacks: list[Stack], classes: int) -> Floats:
+def weigh(counts: Floats, p: Floats, cells: Ints) -> None:
+    """Add to the counts (class by cell) answers in these cells, each with its probabilities."""
+    for row, weights in zip(counts, p, strict=True):
+        row += np.bincount(cells, weights, len(row))
+
+
+def vote_probabilities(block: Stack, classes: int) -> Floats:
+    """The shares of votes (class by image), none of them quite nothing."""
+    p = votes(block, classes)
+    p += 0.01 / classes
+    p /= block.depth + 0.01
+    return p
+
+
+def vote_shares(stacks: list[Stack], classes: int) -> Floats:
     """The mean share of votes of each class."""
     shares = np.zeros(classes)
     images = 0
