@@ -27,7 +27,10 @@ _ODD = -2
 ABSENT = float("nan")
 """What stands in the seconds column where nobody measured."""
 
-_NO_SECONDS = array("f", [ABSENT])
+_NO_SECONDS = array("f", [ABSENT]).tobytes()
+
+_TOGETHER = 128
+"""Tasks whose submissions are read at once: about a MiB, which stays in a processor's cache."""
 
 _CONTENT_LIMIT = 2_000
 """Characters of an odd answer's content that are written down."""
@@ -211,10 +214,6 @@ class Task:
         self.where, self.number, self.round = where, number, round_
         self.shown = array("i", shown)
         self.answered: set[str] = set()
-        keys = list(map(str, shown))
-        self._form = ('{"' + '":%b,"'.join(keys) + '":%b}').encode()
-        self._lengths = list(map(len, keys))
-        self._around = len(self._form) - 2 * len(keys)
 
     def pieces(self, raw: bytes) -> list[bytes] | None:
         """The answers in a submission that has one of equal length for each image, in order.
@@ -222,10 +221,12 @@ class Task:
         That is what a form of radio buttons sends: in each answer just one choice is true. Cutting
         by length is many times faster than parsing; putting together again proves it right.
         """
-        lengths = self._lengths
-        if not lengths:
+        if not self.shown:
             return None
-        width, rest = divmod(len(raw) - self._around, len(lengths))
+        keys = list(map(str, self.shown))
+        form = ('{"' + '":%b,"'.join(keys) + '":%b}').encode()
+        lengths = list(map(len, keys))
+        width, rest = divmod(len(raw) - (len(form) - 2 * len(keys)), len(lengths))
         if rest or width < 1:
             return None
         step = lengths[0] + 4 + width
@@ -235,7 +236,7 @@ class Task:
             ends = accumulate(length + 4 + width for length in lengths)
             starts = [end - width for end in ends]
         pieces = [raw[start : start + width] for start in starts]
-        return pieces if self._form % tuple(pieces) == raw else None
+        return pieces if form % tuple(pieces) == raw else None
 
 
 class AnswerBook:
@@ -263,6 +264,9 @@ class AnswerBook:
         self._attribute = attribute
         self._choices = _Choices(numbers | {escape: UNREADABLE})
         self._odd = odd
+        from tiling.sheets import Sheets  # late: the post-annotation Lambda needs no numpy
+
+        self._sheets = Sheets(numbers | {escape: UNREADABLE})
         line = msgspec.defstruct(
             "OutputLine",
             [
@@ -284,6 +288,8 @@ class AnswerBook:
 
         A task's number is its line; `where` names the job in what is written down.
         """
+        tasks: list[Task] = []
+        taken: list[tuple[Task, _Response]] = []
         for number, line in enumerate(lines):
             try:
                 parsed = self._read_line(line)
@@ -298,9 +304,15 @@ class AnswerBook:
                     reason = "the same worker is in the same task twice"
                     self.note(Odd(where, reason, str(number), response.workerId))
                 else:
-                    self._take(task, response)
-            if len(task.answered) < wanted:
-                yield task
+                    task.answered.add(response.workerId)
+                    taken.append((task, response))
+            tasks.append(task)
+            if len(tasks) == _TOGETHER:
+                self._take_all(taken)
+                yield from (task for task in tasks if len(task.answered) < wanted)
+                tasks, taken = [], []
+        self._take_all(taken)
+        yield from (task for task in tasks if len(task.answered) < wanted)
 
     def _read_loosely(
         self, where: str, number: int, line: bytes
@@ -338,12 +350,23 @@ class AnswerBook:
         before = len(task.answered)
         for response in self._responses(task.where, task.number, entries, "answerContent"):
             if response.workerId not in task.answered:
+                task.answered.add(response.workerId)
                 self._take(task, response)
         return len(task.answered) - before
 
+    def _take_all(self, taken: list[tuple[Task, _Response]]) -> None:
+        """Add submissions, those that are laid out as usual together."""
+        shown = [task.shown for task, _ in taken]
+        labels = self._sheets.labels(shown, [bytes(response.annotation) for _, response in taken])
+        for (task, response), said in zip(taken, labels, strict=True):
+            if said is None:
+                self._take(task, response)
+            else:
+                self.label.frombytes(said)
+                self._add(task, response, task.shown)
+
     def _take(self, task: Task, response: _Response) -> None:
         """Add one submission."""
-        task.answered.add(response.workerId)
         raw = bytes(response.annotation)
         pieces = task.pieces(raw)
         labels = [self._choices[piece] for piece in pieces] if pieces else [_ODD]
@@ -351,17 +374,22 @@ class AnswerBook:
             images, labels = self._pick(task, response)
         else:
             images = task.shown
-        self.image.extend(images)
         self.label.extend(labels)
+        self._add(task, response, images)
+
+    def _add(self, task: Task, response: _Response, images: array[int]) -> None:
+        """Add what stands beside a submission's labels."""
+        self.image.extend(images)
         if response.seconds:
             spent = response.seconds.get
             self.seconds.extend([spent(key, ABSENT) for key in map(str, images)])
         else:
-            self.seconds.extend(_NO_SECONDS * len(images))
+            self.seconds.frombytes(_NO_SECONDS * len(images))
         self.worker.append(self.workers.setdefault(response.workerId, len(self.workers)))
         self.round.append(task.round)
         self.size.append(len(images))
-        self.figures["images left out of a submission"] += len(task.shown) - len(images)
+        if left_out := len(task.shown) - len(images):
+            self.figures["images left out of a submission"] += left_out
 
     def _pick(self, task: Task, response: _Response) -> tuple[array[int], list[int]]:
         """The usable answers of a submission; the others are written down one by one."""
