@@ -7,7 +7,13 @@ an object of that name with `-metadata`, its keys spelled with hyphens.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import msgspec
+
+if TYPE_CHECKING:  # numbers come as columns, but this module makes none
+    import numpy as np
+    from numpy.typing import NDArray
 
 _read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -38,11 +44,11 @@ class Verdict(msgspec.Struct, frozen=True):
     gold: bool = False
 
 
-class Splices(dict[int, bytes]):
-    """What goes between a line's last member and its end, by packed verdict; each is made once.
+class Splices:
+    """What goes between a line's last member and its end, by packed verdict; each part made once.
 
     >>> splices = Splices("pet", [(0, "cat")], run="r", created="2026-11-23T01:51:01")
-    >>> splices[pack_verdict(Verdict(0, 9300, 6667, 3))].decode()[:61]
+    >>> splices.one(pack_verdict(Verdict(0, 9300, 6667, 3))).decode()[:61]
     ',"pet":0,"pet-metadata":{"class-name":"cat","confidence":0.93'
     """
 
@@ -50,9 +56,8 @@ class Splices(dict[int, bytes]):
         self, attribute: str, classes: list[tuple[int, str]], *, run: str, created: str
     ) -> None:
         """Prepare for these classes, each a class id and a name."""
-        super().__init__()
         key = attribute.encode()
-        self._heads = [
+        heads = [
             b',"%b":%d,"%b-metadata":{"class-name":%b,"confidence":'
             % (key, number, key, msgspec.json.encode(name))
             for number, name in classes
@@ -63,27 +68,62 @@ class Splices(dict[int, bytes]):
             "human-annotated": "yes",
             "creation-date": created,
         }
-        self._tail = b"," + msgspec.json.encode(constant)[1:-1]
+        self._fronts = _Fronts(heads)
+        self._backs = _Backs(b"," + msgspec.json.encode(constant)[1:-1])
 
-    def __missing__(self, packed: int) -> bytes:
-        """The splice of a verdict not met before."""
-        verdict = unpack_verdict(packed)
-        head, tail = self._heads[verdict.label], self._tail
-        if verdict.gold:
-            spliced = b'%b1.0%b,"gold":true}}' % (head, tail)
-        else:
-            shares = _PARTS[verdict.confidence], _PARTS[verdict.agreement]
-            more = b',"answers":%d,"agreement":%b}}' % (verdict.answers, shares[1])
-            spliced = head + shares[0] + tail + more
-        if len(self) < _KEPT:
-            self[packed] = spliced
-        return spliced
+    def one(self, packed: int) -> bytes:
+        """The splice of one verdict."""
+        front, back = divmod(packed, _BEHIND)
+        return self._fronts[front] + self._backs[back + _BEHIND * _is_gold(front)]
+
+    def many(self, packed: NDArray[np.int64]) -> tuple[list[bytes], list[bytes]]:
+        """The splices of many verdicts, each in two parts."""
+        fronts = packed // _BEHIND
+        backs = packed % _BEHIND + _BEHIND * _is_gold(fronts)
+        return (
+            list(map(self._fronts.__getitem__, fronts.tolist())),
+            list(map(self._backs.__getitem__, backs.tolist())),
+        )
 
 
-_KEPT = 200_000
-"""Splices kept: some 60 MB of them."""
+class _Fronts(dict[int, bytes]):
+    """A splice up to its confidence, by what is packed above the rest."""
+
+    def __init__(self, heads: list[bytes]) -> None:
+        super().__init__()
+        self._heads = heads
+
+    def __missing__(self, front: int) -> bytes:
+        classed, confidence = divmod(front, _SHARES)
+        share = _PARTS[SCALE] if _is_gold(front) else _PARTS[confidence]
+        self[front] = self._heads[classed // 2] + share
+        return self[front]
+
+
+class _Backs(dict[int, bytes]):
+    """A splice from its confidence on, by what is packed below."""
+
+    def __init__(self, tail: bytes) -> None:
+        super().__init__()
+        self._tail = tail
+
+    def __missing__(self, back: int) -> bytes:
+        gold, rest = divmod(back, _BEHIND)
+        agreement, answers = divmod(rest, _ANSWERS)
+        more = b',"answers":%d,"agreement":%b}}' % (answers, _PARTS[agreement])
+        self[back] = self._tail + (b',"gold":true}}' if gold else more)
+        return self[back]
+
+
+def _is_gold(front: Any) -> Any:
+    """Whether a number that `_Fronts` knows, or each of a column of them, is that of gold."""
+    return front // _SHARES % 2
+
+
 _SHARES = SCALE + 1
 _ANSWERS = 1 << 16
+_BEHIND = _SHARES * _ANSWERS
+"""What is packed below this belongs behind a line's confidence."""
 
 
 def pack_verdict(verdict: Verdict) -> int:
