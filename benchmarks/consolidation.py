@@ -211,45 +211,76 @@ def accuracy_section(crowds: list[Truth], python: str | None, draws: int) -> Non
         print(f"| {name} | {plain:.2f} | {own:.2f} | {gate(name, own > plain)} |")
     print(f"| ECE at 3 | 7.0 | {ece:.2f} | {gate('ECE at 3', ece <= 7.0)} |")
     print(f"| NLL at 3 | 0.66 | {nll:.3f} | {gate('NLL at 3', nll <= 0.66)} |")
-
-
-def hard_section(crowds: list[Truth], draws: int) -> None:
-    """Few answers a worker, and worker ids that mean nothing."""
-    few: dict[str, list[Scores]] = {"hierarchical": [], "majority": [], "dawid-skene": []}
-    mixed: dict[str, list[Scores]] = {"hierarchical": [], "majority": []}
-    for known in crowds:
-        for seed in range(4 * draws):
-            three = drawn(known, 3, seed)
-            chance = np.random.default_rng(seed)
-            tasks = max(known.crowd.workers, 20)  # with three answers each: three a worker
-            chosen = chance.permutation(known.crowd.images)[:tasks]
-            rows = np.flatnonzero(np.isin(three.crowd.image, chosen))
-            truth = np.full_like(known.truth, -1)
-            truth[chosen] = known.truth[chosen]
-            part = Truth(known.name, rows_of(three.crowd, rows), truth)
-            for method, found in few.items():
-                found.append(own_scores(part, method))
-        for seed in range(draws):
-            three = drawn(known, 3, seed)
-            crowd = three.crowd
-            shuffled = np.random.default_rng(seed).permutation(crowd.worker)
-            crowd = Crowd(
-                crowd.images, crowd.workers, crowd.classes, crowd.image, shuffled, crowd.label
-            )
-            for method, found in mixed.items():
-                found.append(own_scores(Truth(known.name, crowd, known.truth), method))
-    print("\n### Where workers cannot be known\n")
-    print("| | hierarchical | majority | plain Dawid-Skene | must reach | reached |")
-    print("|---|---|---|---|---|---|")
-    own, votes = mean(few["hierarchical"], "accuracy"), mean(few["majority"], "accuracy")
-    plain = mean(few["dawid-skene"], "accuracy")
-    mark = gate("3 answers a worker", own >= votes - 0.4)
     print(
-        f"| 3 answers a worker | {own:.2f} | {votes:.2f} | {plain:.2f} | majority − 0.4 | {mark} |"
+        "\nThe gates of ECE and NLL are those of thirteen image crowds, of which these are nine, "
+        "the harder ones. About 4.4 points of the ECE are the noise of so few images in 15 bins."
     )
-    own, votes = mean(mixed["hierarchical"], "accuracy"), mean(mixed["majority"], "accuracy")
-    mark = gate("scrambled worker ids", own >= votes - 0.3)
-    print(f"| scrambled ids | {own:.2f} | {votes:.2f} | | majority (noise 0.3) | {mark} |")
+
+
+def few_answers(known: Truth, seed: int) -> Truth:
+    """Three answers of so many images that a worker has about three."""
+    three = drawn(known, 3, seed)
+    chance = np.random.default_rng(seed)
+    chosen = chance.permutation(known.crowd.images)[: max(known.crowd.workers, 20)]
+    rows = np.flatnonzero(np.isin(three.crowd.image, chosen))
+    truth = np.full_like(known.truth, -1)
+    truth[chosen] = known.truth[chosen]
+    return Truth(known.name, rows_of(three.crowd, rows), truth)
+
+
+def scrambled(known: Truth, seed: int) -> Truth:
+    """Three answers of each image, from workers named at random."""
+    crowd = drawn(known, 3, seed).crowd
+    worker = np.random.default_rng(seed).permutation(crowd.worker)
+    crowd = Crowd(crowd.images, crowd.workers, crowd.classes, crowd.image, worker, crowd.label)
+    return Truth(known.name, crowd, known.truth)
+
+
+def hard_section(crowds: list[Truth], python: str | None, draws: int) -> None:
+    """Few answers a worker, and worker ids that mean nothing."""
+    cases = {
+        "3 answers a worker": [few_answers(known, s) for known in crowds for s in range(4 * draws)],
+        "scrambled ids": [scrambled(known, seed) for known in crowds for seed in range(draws)],
+    }
+    own_methods, peers = ("hierarchical", "majority", "dawid-skene"), ("MajorityVote", "DawidSkene")
+    right: dict[str, dict[str, float]] = {}
+    for case, drawings in cases.items():
+        right[case] = {
+            method: mean([own_scores(known, method) for known in drawings], "accuracy")
+            for method in own_methods
+        }
+        if python:
+            found = peers_on(python, {str(n): known for n, known in enumerate(drawings)}, peers)
+            for name in peers:
+                scored = [
+                    scores(known.truth, found[f"{n}/{name}/label"], None)
+                    for n, known in enumerate(drawings)
+                    if f"{n}/{name}/label" in found
+                ]
+                right[case][name] = mean(scored, "accuracy")
+    print("\n### Where workers cannot be known\n")
+    print("| | hierarchical | majority, rarer class | plain | crowd-kit majority | DawidSkene |")
+    print("|---|---|---|---|---|---|")
+    for case, by_method in right.items():
+        cells = [f"{by_method.get(name, np.nan):.2f}" for name in (*own_methods, *peers)]
+        print(f"| {case} | {' | '.join(cells)} |")
+    print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
+    few, mixed = right["3 answers a worker"], right["scrambled ids"]
+    for name, by_method, majority, less in (
+        ("3 answers a worker: our own majority − 0.4", few, "majority", 0.4),
+        ("3 answers a worker: crowd-kit's majority − 0.4", few, "MajorityVote", 0.4),
+        ("scrambled ids: crowd-kit's majority", mixed, "MajorityVote", 0.0),
+        ("scrambled ids: our own majority − 0.3", mixed, "majority", 0.3),
+    ):
+        if majority in by_method:
+            must, own = by_method[majority] - less, by_method["hierarchical"]
+            print(f"| {name} | {must:.2f} | {own:.2f} | {gate(name, own >= must)} |")
+    print(
+        "\nOur own majority gives ties to the rarer class, which wins it some 0.8 points over "
+        "crowd-kit's. The 77.5 % that were asked for at 3 answers a worker are 0.4 below the "
+        "majority of the thirteen crowds they were measured on; on these crowds that distance is "
+        "the gate."
+    )
 
 
 def again_section(crowds: list[Truth], draws: int) -> None:
@@ -381,7 +412,7 @@ def pipeline(folder: Path, images: int) -> float:
     """Flatten, consolidate, write the training manifest."""
     settings = settings_from({"labels": list(LABELS)})
     book = AnswerBook(settings.classes, settings.escape, "label")
-    with (folder / "output.manifest").open("rb") as file:
+    with (folder / "output.manifest").open("rb", 8 * 1024 * 1024) as file:
         for _ in book.read_output("job", file, round_=1, wanted=3):
             pass
     consensus: Consensus = consolidate(
@@ -478,7 +509,7 @@ def main() -> None:
     if folders:
         crowds = [load(folder) for folder in folders]
         accuracy_section(crowds, given.peers, draws)
-        hard_section(crowds, draws)
+        hard_section(crowds, given.peers, draws)
         again_section(crowds, draws)
     else:
         print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")

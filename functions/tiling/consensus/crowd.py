@@ -18,7 +18,7 @@ Ints = NDArray[np.integer]
 Floats = NDArray[np.float64]
 Real = TypeVar("Real", np.float32, np.float64)
 
-BLOCK = 32_768
+BLOCK = 16_384
 """Images computed at a time: enough to outweigh a call's cost, few enough to stay in the cache."""
 
 
@@ -56,6 +56,10 @@ class Stack:
         """Answers an image."""
         return len(self.cells)
 
+    def labels(self, classes: int) -> Ints:
+        """The labels of `cells`; by the quotient, since numpy is slow to give a remainder."""
+        return self.cells - self.cells // classes * classes
+
     def blocks(self, size: int = BLOCK) -> Iterator[Stack]:
         """The same stack in pieces, its cells as wide as numpy wants them for indexing."""
         for start in range(0, len(self.ids), size):
@@ -70,14 +74,16 @@ class Stack:
 def stack(crowd: Crowd) -> list[Stack]:
     """The readable answers, stacked; images without any are in no stack."""
     readable = crowd.label >= 0
-    span = crowd.workers * crowd.classes
-    keys = crowd.image[readable].astype(np.int64)
-    keys *= span
-    keys += crowd.worker[readable].astype(np.int64) * crowd.classes
-    keys += crowd.label[readable]
+    bits = (crowd.workers * crowd.classes).bit_length()
+    keys = crowd.image.astype(np.int64) << bits
+    keys += np.multiply(crowd.worker, crowd.classes, dtype=np.int64)
+    keys += crowd.label
+    if not readable.all():
+        keys = keys[readable]
     keys.sort()
-    image = (keys // span).astype(np.int32)
-    cells = (keys % span).astype(np.int32)
+    image = (keys >> bits).astype(np.int32)
+    keys &= (1 << bits) - 1
+    cells = keys.astype(np.int32)
     del keys
     depths = np.bincount(image, minlength=crowd.images)
     starts = np.cumsum(depths) - depths
@@ -103,6 +109,6 @@ def votes(block: Stack, classes: int) -> Floats:
     """Answers a class (down) and image (across)."""
     count = np.zeros((classes, len(block.ids)))
     across = np.arange(len(block.ids))
-    for cells in block.cells:
-        count[cells % classes, across] += 1
+    for said in block.labels(classes):
+        count[said, across] += 1
     return count

@@ -69,7 +69,7 @@ class _Work:
     def decide(self, block: Stack, scores: Floats, common: Floats) -> None:
         """Write down a block's labels by their scores."""
         found, classes = self.found, self.crowd.classes
-        said = (block.cells % classes).astype(np.int16)
+        said = block.labels(classes).astype(np.int16)
         found.label[block.ids] = said[0]
         found.agreement[block.ids] = 1
         differ = np.flatnonzero((said[1:] != said[0]).any(axis=0))

@@ -200,7 +200,7 @@ def vote_shares(stacks: list[Stack], classes: int) -> Floats:
     images = 0
     for pile in stacks:
         for block in pile.blocks():
-            said = np.bincount((block.cells % classes).ravel(), minlength=classes)
+            said = np.bincount(block.labels(classes).ravel(), minlength=classes)
             shares += said / pile.depth
         images += len(pile.ids)
     return shares / max(images, 1)

@@ -67,11 +67,11 @@ def _by_others(piles: list[Stack], classes: int) -> Iterator[tuple[Ints, Floats]
     joint = np.zeros((classes, classes))
     for block in blocks:
         p = vote_probabilities(block, classes)
-        weigh(joint, np.tile(p, block.depth), (block.cells % classes).ravel())
+        weigh(joint, np.tile(p, block.depth), block.labels(classes).ravel())
     log = np.log(pool(joint))
     lean = prior(vote_shares(piles, classes), LEARNING)
     for block in blocks:
-        each = [log[:, cells % classes] for cells in block.cells]
+        each = [log[:, labels] for labels in block.labels(classes)]
         total = sum(each, lean[:, None])
         for cells, own in zip(block.cells, each, strict=True):
             yield cells, tempered(total - own, block.depth - 1, RHO)
