@@ -80,11 +80,15 @@ class SimulatedWorker:
     answered: int = 0
     _token: str = field(default="", repr=False)
 
-    def work(self, finished: threading.Event) -> None:
-        """Answer every page of every open job that the portal gives, until `finished` is set."""
+    def work(self, finished: threading.Event, run: str) -> None:
+        """Answer every page that the portal gives of this run's jobs, until `finished` is set.
+
+        Other runs' jobs are left alone: they are for people, or show images this worker never saw.
+        """
         self.sign_in()
         while not finished.is_set():
-            if not any([self.answer_next(job) for job in self.open_jobs()]):
+            jobs = [job for job in self.open_jobs() if job.startswith(f"{run}-r")]
+            if not any([self.answer_next(job) for job in jobs]):
                 finished.wait(PAUSE)
 
     def sign_in(self) -> None:

@@ -8,7 +8,6 @@ import secrets
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from tessera.crowd import SimulatedWorker, add_worker
 from tessera.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch
 from tessera.screen import waiting
 from tessera.stack import ROOT, LocalStack
-from tessera.standing import Observer
+from tessera.standing import Observer, run_of
 from tessera.watch import to_the_end
 
 EXAMPLE = ROOT / "examples" / "digits"
@@ -80,11 +79,7 @@ def run(
         f"each errs on {error_rate:.0%}"
     )
     crowd = simulated(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
-
-    def have_it_labeled(finished: threading.Event) -> None:
-        at_work(crowd, finished)
-
-    _from_drop_to_result(cloud, example, example.settings, None, have_it_labeled, out, console)
+    _from_drop_to_result(cloud, example, example.settings, None, crowd, out, console)
 
 
 def simulated(
@@ -106,10 +101,10 @@ def simulated(
     ]
 
 
-def at_work(crowd: list[SimulatedWorker], finished: threading.Event) -> None:
-    """Have everyone label whatever is open, until `finished` is set."""
+def at_work(crowd: list[SimulatedWorker], finished: threading.Event, run: str) -> None:
+    """Have everyone label the run, until `finished` is set."""
     threads = [
-        threading.Thread(target=worker.work, args=(finished,), daemon=True) for worker in crowd
+        threading.Thread(target=worker.work, args=(finished, run), daemon=True) for worker in crowd
     ]
     for thread in threads:
         thread.start()
@@ -128,7 +123,7 @@ def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> Non
     )
     webbrowser.open(cloud.portal_url)
     settings = example.settings | {"answers_per_image": 1, "max_answers": 1}
-    _from_drop_to_result(cloud, example, settings, images, lambda finished: None, out, console)
+    _from_drop_to_result(cloud, example, settings, images, [], out, console)
 
 
 def ready(stack: LocalStack, console: Console) -> Cloud:
@@ -150,7 +145,7 @@ def _from_drop_to_result(
     example: Example,
     settings: dict[str, Any],
     count: int | None,
-    workers: Callable[[threading.Event], None],
+    crowd: list[SimulatedWorker],
     out: Path,
     console: Console,
 ) -> None:
@@ -166,14 +161,17 @@ def _from_drop_to_result(
     )
     console.print(f"[bold]Drop[/]     {cloud.outputs['Inbox']}/{key}, {_lines(manifest)} images")
     execution = execution_of(cloud, key)
+    described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
     finished = threading.Event()
-    crowd = threading.Thread(target=workers, args=(finished,), daemon=True)
-    crowd.start()
+    labeling = threading.Thread(
+        target=at_work, args=(crowd, finished, run_of(cloud, described) or ""), daemon=True
+    )
+    labeling.start()
     try:
         to_the_end(Observer(cloud, execution), console)
     finally:
         finished.set()
-    crowd.join()
+    labeling.join()
     end = ending(cloud, execution)
     if end.status != "SUCCEEDED":
         raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")

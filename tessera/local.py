@@ -102,7 +102,7 @@ def simulate(target: Target, name: str | None, workers: int, error_rate: float, 
             cloud, Example(EXAMPLE), workers=workers, error_rate=error_rate, seed=seed
         )
     finished = threading.Event()
-    working = threading.Thread(target=at_work, args=(crowd, finished), daemon=True)
+    working = threading.Thread(target=at_work, args=(crowd, finished, folder.name), daemon=True)
     working.start()
     try:
         to_the_end(Observer(cloud, execution, folder), out)

@@ -209,6 +209,13 @@ def folder_of(cloud: Cloud, described: dict[str, Any]) -> RunFolder | None:
     output = json.loads(described.get("output") or "{}")
     if output.get("home"):
         return RunFolder(cloud, output["home"])
+    run = run_of(cloud, described)
+    folder = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{run}/")
+    return folder if run and folder.has("run.json") else None
+
+
+def run_of(cloud: Cloud, described: dict[str, Any]) -> str | None:
+    """The name of an execution's run, by its manifest and settings, even before it is there."""
     detail = json.loads(described["input"]).get("detail", {})
     if "object" not in detail:
         return None
@@ -220,11 +227,9 @@ def folder_of(cloud: Cloud, described: dict[str, Any]) -> RunFolder | None:
     try:
         key = f"{project}/labeling.json" if project else "labeling.json"
         found = s3.get_object(Bucket=manifest["bucket"], Key=key)["Body"].read()
-        run = run_id(manifest, read_settings(found))
+        return run_id(manifest, read_settings(found))
     except (s3.exceptions.NoSuchKey, SettingsInvalid):
         return None
-    folder = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{run}/")
-    return folder if folder.has("run.json") else None
 
 
 def manifest_in(described: dict[str, Any]) -> str:

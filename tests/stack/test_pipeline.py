@@ -16,6 +16,7 @@ from tessera.crowd import SimulatedWorker, add_worker
 from tessera.example import EXAMPLE, Example
 from tessera.runs import Ending, bucket_of, drop, ending, execution_of, follow
 from tessera.stack import LocalStack
+from tessera.standing import run_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -36,23 +37,24 @@ class Run:
 
 
 @contextmanager
-def workers(cloud: Cloud, count: int, error_rate: float = 0.0) -> Iterator[None]:
-    """Simulated workers who label whatever is open, as long as the block lasts."""
-    finished = threading.Event()
+def workers(cloud: Cloud, count: int, execution: str) -> Iterator[None]:
+    """Simulated workers who make no mistake and label the run, while the block lasts."""
+    described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
+    finished, run = threading.Event(), run_of(cloud, described)
     crowd = [
         SimulatedWorker(
             add_worker(cloud, f"pipeline-{number}@example.com"),
             cloud.portal_url,
             truth=TRUTH,
             labels=tuple(EXAMPLE_SETTINGS["labels"]),
-            error_rate=error_rate,
+            error_rate=0.0,
             seed=str(number),
             cognito=cloud.cognito_url,
             client_id=cloud.outputs["WorkerPoolClientId"],
         )
         for number in range(count)
     ]
-    threads = [threading.Thread(target=worker.work, args=(finished,)) for worker in crowd]
+    threads = [threading.Thread(target=worker.work, args=(finished, run)) for worker in crowd]
     for thread in threads:
         thread.start()
     try:
@@ -63,12 +65,15 @@ def workers(cloud: Cloud, count: int, error_rate: float = 0.0) -> Iterator[None]
             thread.join()
 
 
-def run_to_the_end(cloud: Cloud, name: str, manifest: bytes, **settings: Any) -> Run:
-    """Drop a manifest, wait until its execution has ended, read its folder."""
+def run_to_the_end(
+    cloud: Cloud, name: str, manifest: bytes, *, crowd: int = 0, **settings: Any
+) -> Run:
+    """Drop a manifest, have so many workers label it to its end, and read its folder."""
     text = json.dumps(EXAMPLE_SETTINGS | settings).encode()
     key = drop(cloud, manifest, project=f"test-{name}", name=name, settings=text)
     execution = execution_of(cloud, key)
-    states = list(follow(cloud, execution))
+    with workers(cloud, crowd, execution):
+        states = list(follow(cloud, execution))
     end = ending(cloud, execution)
     files = {}
     if home := end.output.get("home"):
@@ -94,10 +99,8 @@ def test_each_line_of_a_manifest_becomes_one_line_of_the_training_manifest_in_or
     cloud: Cloud,
 ) -> None:
     lines = example_lines(60)
-    with workers(cloud, 3):
-        run = run_to_the_end(
-            cloud, "plain", b"\n".join(lines) + b"\n", answers_per_image=2, max_answers=2
-        )
+    manifest = b"\n".join(lines) + b"\n"
+    run = run_to_the_end(cloud, "plain", manifest, crowd=3, answers_per_image=2, max_answers=2)
     assert run.end.status == "SUCCEEDED", run.end
     trained = run.lines("training.manifest")
     assert [line["source-ref"] for line in trained] == [
@@ -147,8 +150,7 @@ def test_every_faulty_line_is_named_with_its_reason_and_the_others_are_labeled(
         lines[place] = fault
     twin, original = 196, 5
     lines[twin] = lines[original]  # the same image again is no fault: asked once, labeled twice
-    with workers(cloud, 3):
-        run = run_to_the_end(cloud, "faults", b"\n".join(lines) + b"\n")
+    run = run_to_the_end(cloud, "faults", b"\n".join(lines) + b"\n", crowd=3)
     assert run.end.status == "SUCCEEDED", run.end
     rejected = run.lines("rejected.jsonl")
     assert [entry["line"] for entry in rejected] == [place + 1 for place in places]
