@@ -88,7 +88,7 @@ def stack(crowd: Crowd) -> list[Stack]:
     depths = np.bincount(image, minlength=crowd.images)
     starts = np.cumsum(depths) - depths
     stacks = []
-    for depth in np.unique(depths[depths > 0]).tolist():
+    for depth in np.flatnonzero(np.bincount(depths)[1:]) + 1:
         ids = np.flatnonzero(depths == depth)
         rows = np.empty((depth, len(ids)), np.int32)
         for answer in range(depth):

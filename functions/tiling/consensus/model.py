@@ -22,7 +22,7 @@ FULL = 1
 """Passes over all images after that: enough to learn the workers whom the part had little of."""
 GUESS_WEIGHT = 0.7
 """How much of a model's probability is believed."""
-SAMPLE = 100_000
+SAMPLE = 50_000
 """Images that the estimate is first made on, where there are more than twice as many."""
 
 

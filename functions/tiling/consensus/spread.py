@@ -21,7 +21,7 @@ USUAL, USUAL_PAIRS = 0.1, 30.0
 """The share in crowds so far, and how many pairs of answers it counts as beside a crowd's own."""
 LEAST, MOST = 2.0, 16.0
 """Bounds of the weight: about so many answers tell something of a worker in any crowd."""
-PART = 50_000
+PART = 25_000
 """Images that are enough to tell."""
 
 
