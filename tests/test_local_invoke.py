@@ -38,7 +38,8 @@ def missing() -> str:
     ]
     if all(found.returncode for found in listed):
         return f"Docker has no image {IMAGES[0]}"
-    if not shutil.which("python3.13"):
+    works = subprocess.run("python3.13 -c ''", shell=True, capture_output=True)
+    if works.returncode:  # a version manager's stand-in may be there without the version
         return "sam build needs python3.13 on the PATH"
     try:
         sam_cli()
