@@ -132,6 +132,7 @@ FAULTS: list[tuple[str, bytes]] = [
     ("100,001 characters", b'{"source-ref": "s3://b/k", "note": "' + b"x" * 100_001 + b'"}'),
     ("Latin-1", b'{"source-ref": "s3://tessera-inbox/caf\xe9.png"}'),
     ("UTF-16", '{"source-ref": "s3://b/k.png"}'.encode("utf-16-le").replace(b"\n", b"")),
+    ("a BOM in mid-file", b'\xef\xbb\xbf{"source-ref": "s3://tessera-inbox/images/x.png"}'),
     ("a NUL", b'{"source-ref": "s3://tessera-inbox/\x00.png"}'),
     ("two objects", b'{"source-ref": "s3://b/1.png"}{"source-ref": "s3://b/2.png"}'),
     ("a CSV row", b"s3://tessera-inbox/images/x.png,7"),
