@@ -145,7 +145,7 @@ def cut(content: Any) -> str:
 # --- the consolidation's side ---------------------------------------------------------------
 
 
-class _Shown(msgspec.Struct):
+class _Shown(msgspec.Struct, gc=False):
     """An image of a task, as far as answers need it."""
 
     index: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -208,6 +208,8 @@ def chosen(choice: Any) -> str:
 
 class Task:
     """A task as its answers are read: its number in the job, its images, who answered it."""
+
+    __slots__ = ("answered", "number", "round", "shown", "where")
 
     def __init__(self, where: str, number: int, round_: int, shown: list[int]) -> None:
         """Start without answers; `shown` are the indices of its images in order."""
@@ -273,6 +275,7 @@ class AnswerBook:
                 ("source", str),
                 ("judged", _Responses | None, msgspec.field(name=attribute, default=None)),
             ],
+            gc=False,
         )
         self._read_line: Callable[[bytes], Any] = msgspec.json.Decoder(line).decode
 
