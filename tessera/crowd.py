@@ -80,14 +80,16 @@ class SimulatedWorker:
     answered: int = 0
     _token: str = field(default="", repr=False)
 
-    def work(self, finished: threading.Event, run: str) -> None:
+    def work(self, finished: threading.Event, run: str = "") -> None:
         """Answer every page that the portal gives of this run's jobs, until `finished` is set.
 
         Other runs' jobs are left alone: they are for people, or show images this worker never saw.
+        Without a run, which only a stack of one's own should be given, it answers whatever is open.
         """
         self.sign_in()
+        mine = f"{run}-r" if run else ""
         while not finished.is_set():
-            jobs = [job for job in self.open_jobs() if job.startswith(f"{run}-r")]
+            jobs = [job for job in self.open_jobs() if job.startswith(mine)]
             if not any([self.answer_next(job) for job in jobs]):
                 finished.wait(PAUSE)
 

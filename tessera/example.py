@@ -164,7 +164,7 @@ def _from_drop_to_result(
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
     finished = threading.Event()
     labeling = threading.Thread(
-        target=at_work, args=(crowd, finished, run_of(cloud, described) or ""), daemon=True
+        target=at_work, args=(crowd, finished, run_of(cloud, described) or "none"), daemon=True
     )
     labeling.start()
     try:

@@ -26,6 +26,7 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(tryfirst=True)  # the suite's processes read the mark in a hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of the local stack on one of the suite's processes, so that they share it."""
     for item in items:

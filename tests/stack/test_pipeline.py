@@ -54,7 +54,9 @@ def workers(cloud: Cloud, count: int, execution: str) -> Iterator[None]:
         )
         for number in range(count)
     ]
-    threads = [threading.Thread(target=worker.work, args=(finished, run)) for worker in crowd]
+    threads = [
+        threading.Thread(target=worker.work, args=(finished, run or "none")) for worker in crowd
+    ]
     for thread in threads:
         thread.start()
     try:
