@@ -181,8 +181,8 @@ def _policies(answers: Answers, turn: NDArray[np.int64]) -> Iterator[tuple[str, 
 
 
 GATES = (
-    ("gain > 0.12, at most 3", "fixed 3", 2.30),
-    ("gain > 0.12, at most 5", "fixed 4", 2.60),
+    ("gain > 0.05, at most 3", "fixed 3", 2.30),
+    ("gain > 0.05, at most 5", "fixed 4", 2.60),
 )
 """The policy, what it must come within 0.2 points of, and the answers an image it may take."""
 
