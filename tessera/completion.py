@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from tessera.screen import json_option, print_json
+
 WHERE = {
     "bash": 'eval "$(tessera completion bash)"   # in ~/.bashrc',
     "zsh": 'eval "$(tessera completion zsh)"   # in ~/.zshrc',
@@ -15,14 +17,19 @@ WHERE = {
 
 @click.command(epilog="\b\n" + "\n".join(WHERE.values()))
 @click.argument("shell", type=click.Choice(list(WHERE)))
+@json_option("Print the shell and its script as JSON.")
 @click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+def completion(context: click.Context, shell: str, as_json: bool) -> None:
     """Print the script that makes a shell complete commands, options and names of runs."""
     from click.shell_completion import get_completion_class
 
     made: Any = get_completion_class(shell)
     root = context.find_root()
-    click.echo(made(root.command, {}, "tessera", "_TESSERA_COMPLETE").source())
+    script = made(root.command, {}, "tessera", "_TESSERA_COMPLETE").source()
+    if as_json:
+        print_json({"shell": shell, "script": script})
+    else:
+        click.echo(script)
 
 
 def run_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tessera.exits import Refused
-from tessera.screen import aside, print_json, progress
+from tessera.screen import aside, json_option, print_json, progress
 
 if TYPE_CHECKING:
     from tiling.consensus import Consensus, Crowd
@@ -47,7 +47,7 @@ class Names(dict[str, int]):
 )  # fmt: skip
 @click.option("--unreadable", help="The label that says a task cannot be judged.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option("Print the summary as JSON.")
 def consolidate_command(
     answers: Path,
     method: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import click
 import msgspec
 
 from tessera.exits import Refused
-from tessera.screen import aside, out
+from tessera.screen import aside, json_option, out, print_json
 from tessera.stack import ROOT, StackError, sam_cli
 from tiling.errors import TesseraError
 from tiling.settings import read_settings
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="Any other parameter.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Print the commands and run none.")
+@json_option("Print what was deployed, and by which commands, as JSON.")
 @click.pass_context
 def deploy(
     context: click.Context,
@@ -40,6 +42,7 @@ def deploy(
     more: tuple[str, ...],
     yes: bool,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Deploy Tessera to the AWS account of --profile, or of the environment.
 
@@ -54,8 +57,11 @@ def deploy(
     region = cloud.region if cloud else None
     parameters = asked(settings, images, kms_key, more)
     steps = commands(name, region, parameters)
+    result = {"stack": name, "region": region, "parameters": parameters, "commands": steps}
     if dry_run:
-        for step in steps:
+        if as_json:
+            print_json(result | {"deployed": False})
+        for step in () if as_json else steps:
             click.echo(shlex.join(step))
         return
     account = identity(region)
@@ -68,12 +74,19 @@ def deploy(
         click.confirm("Deploy there?", abort=True, err=True)
     for step in steps:
         aside.print(f"[dim]$ {shlex.join(step)}[/]", soft_wrap=True)
-        if subprocess.run(step, cwd=ROOT, env=os.environ | {"SAM_CLI_TELEMETRY": "0"}).returncode:
+        environment = os.environ | {"SAM_CLI_TELEMETRY": "0"}
+        told = sys.stderr if as_json else None
+        if subprocess.run(step, cwd=ROOT, env=environment, stdout=told).returncode:
             raise StackError(
                 f"{Path(step[0]).name} {step[1]} failed; its words are above. Deploying again "
                 "goes on from there."
             )
-    out.print("Deployed. Look at it: tessera --profile NAME status")
+    if as_json:
+        print_json(
+            result | {"region": account["Region"], "account": account["Account"], "deployed": True}
+        )
+    else:
+        out.print("Deployed. Look at it: tessera --profile NAME status")
 
 
 def asked(

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tessera.archive import find_run
 from tessera.exits import Refused
-from tessera.screen import out, print_json, progress
+from tessera.screen import json_option, out, print_json, progress
 from tiling.cost import Again, Assumptions, Estimate, asked_again, estimate, page_seconds
 from tiling.errors import TesseraError
 from tiling.groups import Summary, group_manifest
@@ -39,7 +39,7 @@ PIECE = 1024 * 1024
 @click.option("--answer-price", default=0.0, help="A worker's price for a page, in dollars.")
 @click.option("--hour-price", default=0.0, help="A worker's hour, in dollars.")
 @click.option("--picture-kb", default=100.0, help="Kilobytes of a picture.")
-@click.option("--json", "as_json", is_flag=True, help="Print the estimate as JSON.")
+@json_option("Print the estimate as JSON.")
 @click.pass_obj
 def estimate_command(
     place: Any,

@@ -70,8 +70,11 @@ class Example:
 
 def run(
     stack: LocalStack, *, out: Path, workers: int, error_rate: float, seed: int, console: Console
-) -> None:
-    """Label the whole example with simulated workers; raises RunError unless all is well."""
+) -> dict[str, Any]:
+    """Label the whole example with simulated workers; raises RunError unless all is well.
+
+    Returns what came of it, as `tessera run --json` prints it.
+    """
     example = Example(EXAMPLE)
     cloud = ready(stack, console)
     console.print(
@@ -79,7 +82,7 @@ def run(
         f"each errs on {error_rate:.0%}"
     )
     crowd = simulated(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
-    _from_drop_to_result(cloud, example, example.settings, None, crowd, out, console)
+    return _from_drop_to_result(cloud, example, example.settings, None, crowd, out, console)
 
 
 def simulated(
@@ -112,8 +115,8 @@ def at_work(crowd: list[SimulatedWorker], finished: threading.Event, run: str) -
         thread.join()
 
 
-def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> None:
-    """Label the first images of the example by hand, in the browser."""
+def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> dict[str, Any]:
+    """Label the first images of the example by hand, in the browser; what came of it."""
     example = Example(EXAMPLE)
     cloud = ready(stack, console)
     worker = add_worker(cloud, "you@example.com")
@@ -123,7 +126,7 @@ def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> Non
     )
     webbrowser.open(cloud.portal_url)
     settings = example.settings | {"answers_per_image": 1, "max_answers": 1}
-    _from_drop_to_result(cloud, example, settings, images, [], out, console)
+    return _from_drop_to_result(cloud, example, settings, images, [], out, console)
 
 
 def ready(stack: LocalStack, console: Console) -> Cloud:
@@ -148,7 +151,7 @@ def _from_drop_to_result(
     crowd: list[SimulatedWorker],
     out: Path,
     console: Console,
-) -> None:
+) -> dict[str, Any]:
     with waiting("Uploading the example's pictures", console):
         example.upload_images(cloud)
     manifest = example.manifest(bucket_of(cloud.outputs["Inbox"]), count)
@@ -176,21 +179,19 @@ def _from_drop_to_result(
     if end.status != "SUCCEEDED":
         raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
     fetch(cloud, end.output["home"], RESULTS, out)
-    _summarize(end, manifest, example.truth, settings, out, console)
+    result = _checked(end, manifest, example.truth, settings, out)
+    _show(result, console)
+    return result
 
 
 def _lines(manifest: bytes) -> int:
     return len(manifest.splitlines())
 
 
-def _summarize(
-    end: Ending,
-    manifest: bytes,
-    truth: dict[str, str],
-    settings: dict[str, Any],
-    out: Path,
-    console: Console,
-) -> None:
+def _checked(
+    end: Ending, manifest: bytes, truth: dict[str, str], settings: dict[str, Any], out: Path
+) -> dict[str, Any]:
+    """What came of the run; RunError if its counts do not add up."""
     attribute = settings["label_attribute"]
     trained = [json.loads(line) for line in (out / "training.manifest").read_bytes().splitlines()]
     images = _lines(manifest)
@@ -204,13 +205,27 @@ def _summarize(
         line[f"{attribute}-metadata"]["class-name"] == truth[line["source-ref"].rpartition("/")[2]]
         for line in trained
     )
+    return {
+        "run": end.output["run"],
+        "images": images,
+        "labeled": end.output["labeled"],
+        "unlabeled": end.output["unlabeled"],
+        "rejected": end.output["rejected"],
+        "rounds": end.output["round"],
+        "accuracy": right / len(trained),
+        "training_manifest": str(out / "training.manifest"),
+        "report": str(out / "report.html"),
+    }
+
+
+def _show(result: dict[str, Any], console: Console) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("images in", str(images))
-    table.add_row("labeled", f"{end.output['labeled']}  in {out / 'training.manifest'}")
-    table.add_row("unlabeled", str(end.output["unlabeled"]))
-    table.add_row("rejected", str(end.output["rejected"]))
-    table.add_row("rounds", str(end.output["round"]))
-    table.add_row("accuracy", f"{right / len(trained):.1%} against the example's known labels")
-    table.add_row("report", str(out / "report.html"))
+    table.add_row("images in", str(result["images"]))
+    table.add_row("labeled", f"{result['labeled']}  in {result['training_manifest']}")
+    table.add_row("unlabeled", str(result["unlabeled"]))
+    table.add_row("rejected", str(result["rejected"]))
+    table.add_row("rounds", str(result["rounds"]))
+    table.add_row("accuracy", f"{result['accuracy']:.1%} against the example's known labels")
+    table.add_row("report", result["report"])
     console.print()
     console.print(table)

@@ -22,7 +22,7 @@ from tessera.formats import (
     write_left_out,
 )
 from tessera.pictures import write_whole
-from tessera.screen import aside, out, print_json, progress
+from tessera.screen import aside, json_option, out, print_json, progress
 from tessera.split import read_shares, split
 
 
@@ -65,7 +65,7 @@ class Shares(click.ParamType[dict[str, float]]):
     "--min-confidence", "least", type=click.FloatRange(0, 1), default=0.0,
     help="Leave out labels less sure than this.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON.")
+@json_option("Say what was written as JSON.")
 @click.pass_context
 def export(
     context: click.Context,

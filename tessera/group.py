@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tessera.estimate import read_settings_file
 from tessera.exits import Refused
-from tessera.screen import aside, out, print_json, progress
+from tessera.screen import aside, json_option, out, print_json, progress
 from tiling.errors import TesseraError
 from tiling.groups import Summary, group_manifest
 from tiling.settings import Settings, read_settings
@@ -34,7 +34,7 @@ UNNAMED = b'{"labels": ["yes", "no"]}'
 @click.option("--images-per-task", type=click.IntRange(1, 100), help="Instead of the settings'.")
 @click.option("--order", type=click.Choice(ORDERS), help="Instead of the settings'.")
 @click.option("--out", "folder", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option("Print the summary as JSON.")
 def group_command(
     manifest: Path,
     settings_path: Path | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tessera.completion import run_names
-from tessera.screen import out, print_json, waiting
+from tessera.screen import json_option, out, print_json, talk, waiting
 
 if TYPE_CHECKING:
     from tessera.cli import Target
@@ -17,16 +17,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--open-to-containers", is_flag=True, help="Listen on all addresses of this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON.")
+@json_option("Print the addresses as JSON.")
 @click.pass_obj
 def up(target: Target, open_to_containers: bool, as_json: bool) -> None:
     """Start the local stack and deploy Tessera to it."""
     from tessera import samples
     from tessera.example import ready
-    from tessera.screen import aside
 
     stack = replace(target.local, host="0.0.0.0") if open_to_containers else target.local
-    cloud = ready(stack, aside if as_json else out)
+    cloud = ready(stack, talk(as_json))
     samples.load(cloud.client("s3"), cloud.client("dynamodb"))
     addresses = {name: cloud.outputs[name] for name in ("Inbox", "Labels", "StateMachineArn")}
     addresses |= {"Portal": cloud.portal_url, "AWS_ENDPOINT_URL": stack.endpoint}
@@ -38,10 +37,15 @@ def up(target: Target, open_to_containers: bool, as_json: bool) -> None:
 
 
 @click.command()
+@json_option("Print whether it was running as JSON.")
 @click.pass_obj
-def down(target: Target) -> None:
+def down(target: Target, as_json: bool) -> None:
     """Stop the local stack; what it holds is kept for the next start."""
-    out.print("Stopped." if target.local.stop() else "The local stack is not running.")
+    stopped = target.local.stop()
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        out.print("Stopped." if stopped else "The local stack is not running.")
 
 
 @click.command()
@@ -51,14 +55,20 @@ def down(target: Target) -> None:
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path), default="out", help="Folder of the results."
 )
+@json_option("Print the result as JSON.")
 @click.pass_obj
-def run(target: Target, workers: int, error_rate: float, seed: int, folder: Path) -> None:
+def run(
+    target: Target, workers: int, error_rate: float, seed: int, folder: Path, as_json: bool
+) -> None:
     """Label the example from start to finish with simulated workers."""
     from tessera import example
 
-    example.run(
-        target.local, out=folder, workers=workers, error_rate=error_rate, seed=seed, console=out
-    )
+    result = example.run(
+        target.local, out=folder, workers=workers, error_rate=error_rate, seed=seed,
+        console=talk(as_json),
+    )  # fmt: skip
+    if as_json:
+        print_json(result)
 
 
 @click.command()
@@ -66,12 +76,15 @@ def run(target: Target, workers: int, error_rate: float, seed: int, folder: Path
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path), default="out", help="Folder of the results."
 )
+@json_option("Print the result as JSON.")
 @click.pass_obj
-def label(target: Target, images: int, folder: Path) -> None:
+def label(target: Target, images: int, folder: Path, as_json: bool) -> None:
     """Label the example yourself, in the browser."""
     from tessera import example
 
-    example.label(target.local, out=folder, images=images, console=out)
+    result = example.label(target.local, out=folder, images=images, console=talk(as_json))
+    if as_json:
+        print_json(result)
 
 
 @click.command()
@@ -79,8 +92,11 @@ def label(target: Target, images: int, folder: Path) -> None:
 @click.option("--workers", default=5, help="How many simulated workers label.")
 @click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
 @click.option("--seed", default=1, help="What they err on follows from this number.")
+@json_option("Print how the run ended as JSON.")
 @click.pass_obj
-def simulate(target: Target, name: str | None, workers: int, error_rate: float, seed: int) -> None:
+def simulate(
+    target: Target, name: str | None, workers: int, error_rate: float, seed: int, as_json: bool
+) -> None:
     """Have simulated workers label a run of the example's images, until it ends.
 
     They answer through the portal, as people do, and know only the example's images.
@@ -105,11 +121,14 @@ def simulate(target: Target, name: str | None, workers: int, error_rate: float, 
     working = threading.Thread(target=at_work, args=(crowd, finished, folder.name), daemon=True)
     working.start()
     try:
-        to_the_end(Observer(cloud, execution, folder), out)
+        to_the_end(Observer(cloud, execution, folder), talk(as_json))
     finally:
         finished.set()
     working.join()
     end = ending(cloud, execution)
     if end.status != "SUCCEEDED":
         raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
-    out.print(f"[bold]{folder.name}[/]: {end.output['labeled']:,} labeled", soft_wrap=True)
+    if as_json:
+        print_json({"run": folder.name, "status": end.status, "result": end.output})
+    else:
+        out.print(f"[bold]{folder.name}[/]: {end.output['labeled']:,} labeled", soft_wrap=True)

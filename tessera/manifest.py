@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from tessera.exits import NotFound, Refused
-from tessera.screen import aside
+from tessera.screen import aside, json_option, print_json
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 
@@ -29,9 +29,10 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 )  # fmt: skip
 @click.option("--prelabel-from-folder", "prelabel", is_flag=True, help="Folders are guesses.")
 @click.option("--gold-from-folder", "gold", is_flag=True, help="Folders are known labels.")
+@json_option("Print what was written as JSON.")
 @click.pass_obj
 def manifest_command(
-    place: Any, source: str, path: Path, at: str | None, prelabel: bool, gold: bool
+    place: Any, source: str, path: Path, at: str | None, prelabel: bool, gold: bool, as_json: bool
 ) -> None:
     """Write a manifest of the images in a folder, or below a prefix, in order of their names.
 
@@ -53,7 +54,10 @@ def manifest_command(
     if not count:
         path.unlink()
         raise Refused(f"{source} has no images: jpg, png, webp, gif or bmp files.")
-    aside.print(f"{count:,} images in {path}")
+    if as_json:
+        print_json({"manifest": str(path), "images": count})
+    else:
+        aside.print(f"{count:,} images in {path}")
 
 
 def line(base: str, name: str, *, prelabel: bool = False, gold: bool = False) -> bytes:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from tessera.cloud import Cloud
+from tessera.screen import json_option, print_json
 
 if TYPE_CHECKING:
     from portal.outside import Outside
@@ -69,6 +70,7 @@ def workers(context: click.Context) -> None:
 @click.option("--team", "teams", multiple=True, help="Team to join; may be given several times.")
 @click.option("--requester", is_flag=True, help="May see progress and every task.")
 @click.option("--invite/--no-invite", default=None, help="Let Cognito mail the password.")
+@json_option("Print the accounts and their passwords as JSON.")
 @click.pass_obj
 def add_workers(
     where: Any,
@@ -76,6 +78,7 @@ def add_workers(
     teams: tuple[str, ...],
     requester: bool,
     invite: bool | None,
+    as_json: bool,
 ) -> None:
     """Make accounts; each chooses its own password at the first sign-in.
 
@@ -85,27 +88,40 @@ def add_workers(
     from aws import users
 
     mailed = cloud.endpoint is None if invite is None else invite
+    groups = [*teams, *(["requesters"] if requester else [])]
+    made = []
     for email in emails:
         password = users.add(pool, email, invite=mailed)
-        if password is None:
-            console.print(f"[bold]{email}[/] is there already.")
+        new, shown = password is not None, None if mailed else password
+        made.append({"email": email, "new": new, "password": shown, "teams": groups})
+        if not new:
+            said = "is there already."
         else:
-            said = "was mailed a password" if mailed else f"signs in with [bold]{password}[/]"
+            said = f"signs in with [bold]{shown}[/]" if shown else "was mailed a password"
+        if not as_json:
             console.print(f"[bold]{email}[/] {said}")
-        for group in (*teams, *(["requesters"] if requester else [])):
+        for group in groups:
             users.join(pool, email, group)
-    console.print(f"The portal: {cloud.portal_url}")
+    if as_json:
+        print_json({"portal": cloud.portal_url, "workers": made})
+    else:
+        console.print(f"The portal: {cloud.portal_url}")
 
 
 @workers.command("list")
+@json_option("Print the accounts as JSON.")
 @click.pass_obj
-def list_workers(where: Any) -> None:
+def list_workers(where: Any, as_json: bool) -> None:
     """Show the accounts, their teams, and under which name their answers are kept."""
     _, pool = _pool(where)
     from aws import users
 
+    people = sorted(users.people(pool))
+    if as_json:
+        print_json([person._asdict() for person in people])
+        return
     grid = Grid("Email", "Worker", "Status", "Teams", "Since")
-    for person in sorted(users.people(pool)):
+    for person in people:
         since = f"{person.since:%Y-%m-%d}"
         status = person.status.lower().replace("_", " ")
         grid.add_row(person.email, person.worker, status, ", ".join(person.groups), since)
@@ -114,8 +130,9 @@ def list_workers(where: Any) -> None:
 
 @workers.command("remove")
 @click.argument("email")
+@json_option("Print what became of its pages as JSON.")
 @click.pass_obj
-def remove_worker(where: Any, email: str) -> None:
+def remove_worker(where: Any, email: str, as_json: bool) -> None:
     """Remove an account: at once, pages it held go to others, and its answers stay."""
     cloud, pool = _pool(where)
     from aws import users
@@ -126,13 +143,17 @@ def remove_worker(where: Any, email: str) -> None:
         raise click.ClickException(f"There is no worker {email}.")
     freed = dismiss(outside_of(cloud), worker)
     users.remove(pool, email)
-    console.print(f"[bold]{email}[/] is gone; {freed} pages went back. The answers stay.")
+    if as_json:
+        print_json({"email": email, "worker": worker, "pages_back": freed})
+    else:
+        console.print(f"[bold]{email}[/] is gone; {freed} pages went back. The answers stay.")
 
 
 @workers.command("reset")
 @click.argument("email")
+@json_option("Print the password as JSON.")
 @click.pass_obj
-def reset_worker(where: Any, email: str) -> None:
+def reset_worker(where: Any, email: str, as_json: bool) -> None:
     """Give an account a new temporary password, and sign it out everywhere."""
     _, pool = _pool(where)
     from aws import users
@@ -140,7 +161,10 @@ def reset_worker(where: Any, email: str) -> None:
     if users.worker_of(pool, email) is None:
         raise click.ClickException(f"There is no worker {email}.")
     password = users.reset(pool, email)
-    console.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
+    if as_json:
+        print_json({"email": email, "password": password})
+    else:
+        console.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
 
 
 def _pool(where: Any) -> tuple[Cloud, str]:
@@ -151,8 +175,9 @@ def _pool(where: Any) -> tuple[Cloud, str]:
 
 @click.command()
 @click.argument("job")
+@json_option("Print how the job stands as JSON.")
 @click.pass_obj
-def repair(where: Any, job: str) -> None:
+def repair(where: Any, job: str, as_json: bool) -> None:
     """Write the portal's index of a job anew, from the answers in S3."""
     from portal import jobs
     from portal.errors import PortalError
@@ -167,7 +192,12 @@ def repair(where: Any, job: str) -> None:
     except PortalError as error:
         raise click.ClickException(str(error)) from error
     counts = read_counts(outside.table, repaired)
-    console.print(
-        f"[bold]{repaired.name}[/] is {repaired.status.lower()}: "
-        f"{counts.answered} of {repaired.answers} answers."
-    )
+    status = repaired.status.lower()
+    found = {"answered": counts.answered, "answers": repaired.answers}
+    if as_json:
+        print_json({"job": repaired.name, "status": status} | found)
+    else:
+        console.print(
+            f"[bold]{repaired.name}[/] is {status}: "
+            f"{counts.answered} of {repaired.answers} answers."
+        )

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from tessera.exits import Refused
+from tessera.screen import aside, json_option, out, print_json
 from tessera.stack import ROOT
 
 UI = ROOT / "ui"
@@ -36,21 +37,27 @@ Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--prelabels", is_flag=True, help="Show suggestions, made up where there are none.")
 @click.option(
     "--out",
+    "path",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("page.html"),
     show_default=True,
     help="The file to write: self-contained, for anyone's browser.",
 )
 @click.option("--serve", is_flag=True, help="Open it on localhost and print what is submitted.")
+@json_option("Print what was written as JSON.")
 def preview(
     settings_file: Path | None,
     manifest: Path | None,
     images: Path | None,
     prelabels: bool,
-    out: Path,
+    path: Path,
     serve: bool,
+    as_json: bool,
 ) -> None:
-    """Write the worker's page with your labels, question and pictures into one file."""
+    """Write the worker's page with your labels, question and pictures into one file.
+
+    With --serve --json, the answers are in the document, which is printed at Ctrl-C.
+    """
     from tiling.errors import TesseraError
     from tiling.settings import read_settings
 
@@ -70,14 +77,31 @@ def preview(
         for image, label in zip(shown, cycle(settings.labels), strict=False):
             image.setdefault("prelabel", label)
     page = rendered(settings, shown, _picture_finder(manifest))
-    out.write_text(page, encoding="utf-8")
-    click.echo(f"{out}: {len(shown)} pictures, {len(settings.choices)} choices. Open it anywhere.")
+    path.write_text(page, encoding="utf-8")
+    result: dict[str, Any] = {
+        "page": str(path), "pictures": len(shown), "choices": list(settings.choices),
+    }  # fmt: skip
+    said = f"{path}: {len(shown)} pictures, {len(settings.choices)} choices. Open it anywhere."
+    if not as_json:
+        out.print(said, soft_wrap=True, markup=False)
     if serve:
-        with server(page, lambda answer: click.echo(json.dumps(answer, indent=2))) as listening:
-            address = f"http://127.0.0.1:{listening.server_port}/"
-            click.echo(f"{address}  (Ctrl-C ends)")
-            webbrowser.open(address)
-            listening.serve_forever()
+        answers = result.setdefault("answers", [])
+        try:
+            _serve(page, answers.append if as_json else print_json)
+        except KeyboardInterrupt:
+            if not as_json:
+                raise
+    if as_json:
+        print_json(result)
+
+
+def _serve(page: str, tell: Callable[[Any], None]) -> None:
+    """Open the page in the browser and tell what is submitted, until Ctrl-C."""
+    with server(page, tell) as listening:
+        address = f"http://127.0.0.1:{listening.server_port}/"
+        aside.print(f"{address}  (Ctrl-C ends)")
+        webbrowser.open(address)
+        listening.serve_forever()
 
 
 def rendered(settings: Any, shown: Sequence[dict[str, Any]], find: Callable[[str], str]) -> str:

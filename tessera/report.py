@@ -13,7 +13,7 @@ from tessera.archive import RunFolder, find_run, place
 from tessera.completion import run_names
 from tessera.exits import Exit
 from tessera.pictures import Missing, fetch, in_order, media_type, write_whole
-from tessera.screen import aside, out, print_json, progress
+from tessera.screen import aside, json_option, out, print_json, progress
 from tessera.stack import ROOT
 
 MOST = 2 * 1024 * 1024
@@ -29,7 +29,7 @@ LINK_SECONDS = 7 * 24 * 3600
     help="File to write.  [default: RUN-report.html]", show_default=False,
 )  # fmt: skip
 @click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
-@click.option("--json", "as_json", is_flag=True, help="Print report.json and write no file.")
+@json_option("Print report.json and write no file.")
 @click.pass_context
 def report_command(
     context: click.Context, run: str | None, path: Path | None, opened: bool, as_json: bool

@@ -18,7 +18,7 @@ from rich.table import Table
 from tessera.cloud import Cloud
 from tessera.completion import run_names
 from tessera.exits import Exit, Refused
-from tessera.screen import aside, out, print_json, progress, waiting
+from tessera.screen import aside, json_option, out, print_json, progress, talk, waiting
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -137,7 +137,7 @@ def executions(cloud: Cloud, count: int) -> list[dict[str, Any]]:
     help="The settings.  [default: labeling.json beside the manifest]", show_default=False,
 )  # fmt: skip
 @click.option("--watch", "watched", is_flag=True, help="Show the run until it ends.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was dropped as JSON.")
+@json_option("Print what was dropped as JSON.")
 @click.pass_context
 def drop_command(
     context: click.Context,
@@ -180,7 +180,7 @@ def drop_command(
         execution = execution_of(cloud, key, besides=before)
     observer = _observer(cloud, execution)
     if watched:
-        standing = to_the_end(observer, aside if as_json else out)
+        standing = to_the_end(observer, talk(as_json))
     else:
         with waiting("The manifest becomes pages"):
             standing = observer.look()
@@ -271,7 +271,7 @@ class Entry:
 
 @click.command("runs")
 @click.option("--count", default=20, type=click.IntRange(1, 100), help="How many, at most.")
-@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON.")
+@json_option("Print the runs as JSON.")
 @click.pass_context
 def runs_command(context: click.Context, count: int, as_json: bool) -> None:
     """List the runs, newest first, with how they stand or ended."""
@@ -332,7 +332,7 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
 @click.command()
 @click.argument("name", metavar="RUN", shell_complete=run_names)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print the jobs as JSON.")
+@json_option("Print the jobs as JSON.")
 @click.pass_context
 def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
     """Close a run's jobs now; the run goes on with the answers that are in.

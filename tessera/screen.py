@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -57,6 +57,19 @@ def _tell(what: str, console: Console, over: threading.Event) -> None:
 
 
 Advance = Callable[[int], None]
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(says: str) -> Callable[[Command], Command]:
+    """The option that every command has: its result as one JSON document, its talk aside."""
+    return click.option("--json", "as_json", is_flag=True, help=says)
+
+
+def talk(as_json: bool) -> Console:
+    """Where a command says how it goes: beside the result, or where only a document may be."""
+    return aside if as_json else out
 
 
 def print_json(result: Any) -> None:

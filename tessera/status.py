@@ -9,14 +9,14 @@ import click
 
 from tessera.exits import Exit
 from tessera.runs import newest
-from tessera.screen import out, print_json
+from tessera.screen import json_option, out, print_json
 
 if TYPE_CHECKING:
     from tessera.cli import Target
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
+@json_option("Print the state as JSON.")
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Say what is deployed, where workers sign in, and which runs go on.

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from tessera.completion import run_names
 from tessera.exits import Exit
-from tessera.screen import out, print_json
+from tessera.screen import json_option, out, print_json
 from tessera.standing import ENDED, Observer, Standing
 
 STATES = {
@@ -38,7 +38,7 @@ Say = Callable[[Standing], None]
 @click.command()
 @click.argument("run", required=False, shell_complete=run_names)
 @click.option("--once", is_flag=True, help="Say how it stands now, and end.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a look, one a line.")
+@json_option("One JSON object a look, one a line.")
 @click.pass_context
 def watch(context: click.Context, run: str | None, once: bool, as_json: bool) -> None:
     """Show a run as it goes; Ctrl-C leaves the run alone.

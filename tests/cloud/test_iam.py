@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from click.testing import CliRunner
 
-from tessera import example
+from tessera.cli import main
 from tessera.monitoring import FUNCTIONS
 from tessera.stack import LocalStack, StackError, sam_cli
 from tests.cloud import grants
@@ -28,9 +29,10 @@ def enforcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 def test_the_whole_flow_passes_with_iam_enforced(enforcing: LocalStack, tmp_path: Path) -> None:
-    example.run(
-        enforcing, out=tmp_path, workers=4, error_rate=0.05, seed=1, console=Console(quiet=True)
-    )
+    place = ("--home", str(enforcing.home), "--port", str(enforcing.port))
+    done = CliRunner().invoke(main, [*place, "run", "--out", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["labeled"] == 200
     assert (tmp_path / "training.manifest").read_bytes().count(b"\n") == 200
 
 

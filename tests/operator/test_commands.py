@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,70 @@ def test_every_option_that_the_docs_name_exists() -> None:
     known = set(re.findall(r"--[a-z][a-z-]+", reference()))
 
     assert named <= known
+
+
+def leaves(command: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by the words that call it."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from leaves(below, *path, name)
+    else:
+        yield " ".join(path), command
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [pytest.param(*leaf, id=leaf[0]) for leaf in leaves(main)]
+)
+def test_every_command_takes_json(name: str, command: click.Command) -> None:
+    (option,) = [p for p in command.params if "--json" in p.opts]
+
+    assert isinstance(option, click.Option)
+    assert (option.name, option.is_flag) == ("as_json", True)
+    assert "JSON" in (option.help or "") or "report.json" in (option.help or "")
+
+
+DIGITS = DOCS.parent / "examples" / "digits"
+DOCUMENTS = {
+    "completion bash": {"shell", "script"},
+    "down": {"stopped"},
+    "deploy --dry-run": {"stack", "region", "parameters", "commands", "deployed"},
+    f"preview --images {DIGITS / 'images'}": {"page", "pictures", "choices"},
+    f"manifest {DIGITS / 'images'} --out new.manifest": {"manifest", "images"},
+    f"group {DIGITS / 'digits.manifest'} --out groups": {"out", "images", "shards"},
+    f"estimate {DIGITS / 'digits.manifest'}": {"manifest", "counted", "estimate", "assumed"},
+}
+"""Commands that need no stack, and what their documents must hold."""
+
+
+@pytest.mark.parametrize("words", DOCUMENTS, ids=lambda words: words.split()[0])
+def test_with_json_a_command_prints_one_document_and_its_talk_aside(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = call(*words.split())
+    done = call(*words.split(), "--json")
+
+    assert done.exit_code == Exit.FINE, done.output
+    assert json.loads(done.stdout).keys() >= DOCUMENTS[words]
+    assert plain.stdout != done.stdout
+
+
+def test_answers_to_a_served_preview_are_in_its_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: str, tell: Callable[[Any], None]) -> None:
+        tell({"0": {"cat": True}})
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tessera.preview._serve", interrupted)
+
+    done = call("preview", "--serve", "--json")
+
+    assert json.loads(done.stdout)["answers"] == [{"0": {"cat": True}}]
 
 
 def test_an_unknown_command_is_a_wrong_call() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -65,6 +66,10 @@ def test_people_are_added_to_a_team_listed_reset_and_removed(run: Run) -> None:
     seen = [job["job"] for job in worker.ask("GET", "jobs")[1]["jobs"]]
     assert "team-r1-000" in seen
     assert worker.ask("POST", "jobs/other-r1-000/claims")[0] == 404
+    (listed_too,) = [
+        p for p in json.loads(run("workers", "list", "--json")) if "tess@" in p["email"]
+    ]
+    assert set(listed_too["groups"]) == {"cats", "requesters"}
     again = password_in(run("workers", "reset", "tess@example.org"))
     assert again != password
     worker = first_sign_in(served, "tess@example.org", again)
@@ -127,6 +132,8 @@ def test_an_index_is_put_in_order_from_s3(run: Run) -> None:
                 dynamodb.delete_item(TableName=table, Key=key)
     assert worker.ask("POST", "jobs/mended-r1-000/claims")[0] == 404
     assert "1 of 6 answers" in run("repair", "mended-r1-000")
+    repaired = json.loads(run("repair", "mended-r1-000", "--json"))
+    assert (repaired["answered"], repaired["answers"]) == (1, 6)
     status, claim = worker.ask("POST", "jobs/mended-r1-000/claims")
     assert status == 200
     assert int(claim["task"]) != task
