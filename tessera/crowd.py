@@ -16,9 +16,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tessera.cloud import Cloud
+from tiling.cost import page_seconds
 
 PAUSE = 0.5
 """Seconds a simulated worker waits before it looks for new work again."""
+WORKERS_DIFFER, PICTURES_DIFFER = 0.2, 0.5
+"""How far simulated seconds spread, as a share: between workers, and between pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class SimulatedWorker:
     """A worker who knows the truth and errs on some images, at random but reproducibly.
 
     What it says of an image depends on `seed` and the image alone, not on the order of the pages.
+    So do the seconds that it says it took, but for the size of the page: it answers at once.
     """
 
     account: Account
@@ -122,17 +126,43 @@ class SimulatedWorker:
         self.answered += 1
         return True
 
-    def look(self, page: str) -> dict[str, dict[str, bool]]:
+    def look(self, page: str) -> dict[str, Any]:
         """What this worker says of the pictures on a page, in the shape of the page's form."""
         reader = PageReader()
         reader.feed(page)
+        shown = {name: _file_name(address) for name, address in reader.pictures.items()}
+        said = {name: self._say(file) for name, file in shown.items()}
         return {
-            name: {choice: choice == self._say(address) for choice in reader.choices[name]}
-            for name, address in reader.pictures.items()
-        }
+            name: {choice: choice == said[name] for choice in reader.choices[name]}
+            for name in shown
+        } | {"meta": self._log(shown, said)}
 
-    def _say(self, address: str) -> str:
-        name = unquote(urlsplit(address).path).rpartition("/")[2]
+    def _log(self, shown: Mapping[str, str], said: Mapping[str, str]) -> str:
+        """What the page would tell of itself, with made-up times that are as people's are.
+
+        Their mean is what a page of this size takes people; some workers and some pictures take
+        longer. Draws of their own, so that what is answered does not depend on them.
+        """
+        usual = page_seconds(len(shown)) * _about_one(f"{self.seed}/pace", WORKERS_DIFFER)
+        tiles: list[dict[str, Any]] = []
+        for name, file in shown.items():
+            dwell = usual * _about_one(f"{self.seed}/{file}/dwell", PICTURES_DIFFER)
+            tiles.append(
+                {"id": name, "pos": len(tiles), "label": said[name], "dwell": round(1000 * dwell)}
+            )
+        log = {
+            "v": 1,
+            "ui": "simulated",
+            "order": list(shown),
+            "n": len(shown),
+            "readyMs": 0,
+            "submitMs": sum(tile["dwell"] for tile in tiles),
+            "hiddenMs": 0,
+            "tiles": tiles,
+        }
+        return json.dumps(log)
+
+    def _say(self, name: str) -> str:
         truth = self.truth[name]
         chance = random.Random(f"{self.seed}/{name}")
         if chance.random() >= self.error_rate:
@@ -173,6 +203,15 @@ class SimulatedWorker:
         with urllib.request.urlopen(request, timeout=60) as answer:
             content = answer.read()
             return json.loads(content) if content else None
+
+
+def _file_name(address: str) -> str:
+    return unquote(urlsplit(address).path).rpartition("/")[2]
+
+
+def _about_one(seed: str, spread: float) -> float:
+    """A factor that is one in the mean, and never negative."""
+    return random.Random(seed).lognormvariate(-(spread**2) / 2, spread)
 
 
 def _may_pass(error: urllib.error.HTTPError) -> bool:

@@ -79,7 +79,7 @@ def run(
     cloud = ready(stack, console)
     console.print(
         f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, by the portal's HTTP door; "
-        f"each errs on {error_rate:.0%}"
+        f"each errs on {error_rate:.0%} and makes up its seconds"
     )
     crowd = simulated(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
     return _from_drop_to_result(cloud, example, example.settings, None, crowd, out, console)

@@ -13,6 +13,7 @@ from tessera.cli import main
 from tessera.monitoring import FUNCTIONS
 from tessera.stack import LocalStack, StackError, sam_cli
 from tests.cloud import grants
+from tiling.cost import page_seconds
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -34,6 +35,9 @@ def test_the_whole_flow_passes_with_iam_enforced(enforcing: LocalStack, tmp_path
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["labeled"] == 200
     assert (tmp_path / "training.manifest").read_bytes().count(b"\n") == 200
+    report = json.loads((tmp_path / "report.json").read_bytes())
+    assert report["time"]["measured"] is True
+    assert report["time"]["seconds_per_image"] == pytest.approx(page_seconds(20), rel=0.25)
 
 
 @pytest.mark.timeout(1800)
