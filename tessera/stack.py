@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 REGION = "us-east-1"
 INBOX, LABELS = "tessera-inbox", "tessera-labels"
-SETTLED = 3.0
+SETTLED = 5.0
 """Seconds without a write after which a stopping stack has saved its state."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -102,6 +102,9 @@ class LocalStack:
                 f"Choose another: --port {free_port()}"
             )
         self.home.mkdir(parents=True, exist_ok=True)
+        scratch = self.home / "tmp"  # what a killed stack left there is nobody's any more
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
         self._settings_file.write_text(json.dumps({"auth": auth, "extra": extra}))
         environment = (
             os.environ
@@ -113,6 +116,7 @@ class LocalStack:
                 "S3_DATA_DIR": str(self.home / "s3"),
                 "PERSIST_STATE": "1",
                 "STATE_DIR": str(self.home / "state"),
+                "TMPDIR": str(scratch),
                 "COGNITO_EMAIL_ENABLED": "false",
                 "AUTH": "true" if auth else "false",
                 # functions run as one process an invocation: idle ones go after a minute
@@ -154,13 +158,14 @@ class LocalStack:
         pid = self._running_pid()
         if pid is None:
             return False
+        asked = time.time()
         os.killpg(pid, signal.SIGKILL if hard else signal.SIGTERM)
         for _ in _every(0.05, seconds=30):
             if not _is_alive(pid):
                 break
-            # A run that waits for workers keeps a thread alive for days; the state is saved at
-            # once, and when nothing answers and nothing is written, there is nothing to lose.
-            if not _answers(self.port) and _age_of_newest(self.home / "state") > SETTLED:
+            # A run that waits for workers keeps a thread alive for days: when the state has been
+            # written since it was asked to stop, and is written no more, there is nothing to lose.
+            if SETTLED < _age_of_newest(self.home / "state") < time.time() - asked:
                 os.killpg(pid, signal.SIGKILL)
         else:
             raise StackError(f"The embedded AWS (process {pid}) does not stop; its log: {self.log}")
@@ -238,8 +243,11 @@ def sam_cli() -> str:
 
 
 def _age_of_newest(folder: Path) -> float:
-    """Seconds since anything in the folder was written."""
-    written = [path.stat().st_mtime for path in folder.glob("*") if path.exists()]
+    """Seconds since anything in the folder was written; 0 while something is being written."""
+    try:
+        written = [path.stat().st_mtime for path in folder.glob("*")]
+    except FileNotFoundError:  # what is half written has another name a moment later
+        return 0.0
     return time.time() - max(written, default=0.0)
 
 
