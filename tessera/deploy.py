@@ -13,10 +13,10 @@ import click
 import msgspec
 
 from tessera.exits import Refused
-from tessera.screen import aside, json_option, out, print_json
+from tessera.screen import aside, json_option, mind, out, print_json
 from tessera.stack import ROOT, StackError, sam_cli
 from tiling.errors import TesseraError
-from tiling.settings import read_settings
+from tiling.settings import read_settings, warnings
 
 if TYPE_CHECKING:
     from tessera.cli import Target
@@ -57,7 +57,15 @@ def deploy(
     region = cloud.region if cloud else None
     parameters = asked(settings, images, kms_key, more)
     steps = commands(name, region, parameters)
-    result = {"stack": name, "region": region, "parameters": parameters, "commands": steps}
+    told = warned(parameters)
+    mind(told)
+    result = {
+        "stack": name,
+        "region": region,
+        "parameters": parameters,
+        "commands": steps,
+        "warnings": told,
+    }
     if dry_run:
         if as_json:
             print_json(result | {"deployed": False})
@@ -75,8 +83,8 @@ def deploy(
     for step in steps:
         aside.print(f"[dim]$ {shlex.join(step)}[/]", soft_wrap=True)
         environment = os.environ | {"SAM_CLI_TELEMETRY": "0"}
-        told = sys.stderr if as_json else None
-        if subprocess.run(step, cwd=ROOT, env=environment, stdout=told).returncode:
+        where = sys.stderr if as_json else None
+        if subprocess.run(step, cwd=ROOT, env=environment, stdout=where).returncode:
             raise StackError(
                 f"{Path(step[0]).name} {step[1]} failed; its words are above. Deploying again "
                 "goes on from there."
@@ -112,6 +120,19 @@ def asked(
             raise click.UsageError(f"--set {setting}: write NAME=VALUE")
         parameters[key] = value
     return parameters
+
+
+def warned(parameters: dict[str, str]) -> list[str]:
+    """What a person should know of parameters that can be deployed."""
+    told: list[str] = []
+    if default := parameters.get("DefaultSettings"):
+        told += warnings(read_settings(default.encode()))
+    if parameters.get("PublicPrice") and not told:
+        told.append(
+            "PublicPrice is for Ground Truth's public team alone, whose marketplace, Amazon "
+            "Mechanical Turk, closed on 30 September 2026"
+        )
+    return told
 
 
 def commands(name: str, region: str | None, parameters: dict[str, str]) -> list[list[str]]:

@@ -14,11 +14,11 @@ from rich.table import Table
 
 from tessera.archive import find_run
 from tessera.exits import Refused
-from tessera.screen import json_option, out, print_json, progress
+from tessera.screen import json_option, mind, out, print_json, progress
 from tiling.cost import Again, Assumptions, Estimate, asked_again, estimate, page_seconds
 from tiling.errors import TesseraError
 from tiling.groups import Summary, group_manifest
-from tiling.settings import Settings, read_settings
+from tiling.settings import Settings, read_settings, warnings
 
 PIECE = 1024 * 1024
 
@@ -94,10 +94,12 @@ def estimate_command(
                 "counted": msgspec.to_builtins(counted),
                 "estimate": msgspec.to_builtins(result),
                 "assumed": msgspec.to_builtins(assumed),
+                "warnings": warnings(settings),
             }
         )
         return
     show(counted, result, settings, assumed, speed=speed, why=why)
+    mind(warnings(settings))
 
 
 def read_settings_file(chosen: Path) -> Settings:

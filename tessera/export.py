@@ -22,7 +22,7 @@ from tessera.formats import (
     write_left_out,
 )
 from tessera.pictures import write_whole
-from tessera.screen import aside, json_option, out, print_json, progress
+from tessera.screen import aside, json_option, mind, out, print_json, progress
 from tessera.split import read_shares, split
 
 
@@ -183,8 +183,7 @@ def show(result: dict[str, Any]) -> None:
     for part, figures in result["parts"].items():
         out.print(f"[bold]{part:<12}[/] {figures['images']:>9,} images")
     out.print(f"in {result['folder']}", soft_wrap=True)
-    for warning in result["warnings"]:
-        aside.print(f"[yellow]Mind:[/] {warning}")
+    mind(result["warnings"])
     if result["left_out"]:
         aside.print(
             f"[yellow]{result['left_out']:,} lines were left out[/]; "

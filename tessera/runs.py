@@ -18,7 +18,7 @@ from rich.table import Table
 from tessera.cloud import Cloud
 from tessera.completion import run_names
 from tessera.exits import Exit, Refused
-from tessera.screen import aside, json_option, out, print_json, progress, talk, waiting
+from tessera.screen import aside, json_option, mind, out, print_json, progress, talk, waiting
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -154,11 +154,13 @@ def drop_command(
     """
     from tessera.estimate import count, read_settings_file
     from tessera.watch import to_the_end
+    from tiling.settings import warnings
 
     settings_file = settings_path or (
         manifest.with_name("labeling.json") if manifest.is_file() else manifest / "labeling.json"
     )
     settings = read_settings_file(settings_file)
+    mind(warnings(settings))
     cloud: Cloud = context.obj.cloud
     folder = manifest.resolve() if manifest.is_dir() else manifest.resolve().parent
     project = project or folder.name
@@ -173,7 +175,11 @@ def drop_command(
         name = re.sub(r"(\.(manifest|jsonl))+$", "", manifest.name)
     before = {execution["executionArn"] for execution in executions(cloud, 100)}
     key = drop(cloud, lines, project=project, name=name, settings=settings_file.read_bytes())
-    dropped = {"manifest": f"{cloud.outputs['Inbox']}/{key}", "lines": len(lines.splitlines())}
+    dropped = {
+        "manifest": f"{cloud.outputs['Inbox']}/{key}",
+        "lines": len(lines.splitlines()),
+        "warnings": warnings(settings),
+    }
     if not as_json:
         out.print(f"[bold]Dropped[/]  {dropped['manifest']}", soft_wrap=True)
     with waiting("Waiting for the run to begin"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -70,6 +71,12 @@ def json_option(says: str) -> Callable[[Command], Command]:
 def talk(as_json: bool) -> Console:
     """Where a command says how it goes: beside the result, or where only a document may be."""
     return aside if as_json else out
+
+
+def mind(warnings: Iterable[str]) -> None:
+    """Say what a person should know, beside the result."""
+    for warning in warnings:
+        aside.print(f"[yellow]Mind:[/] {escape(warning)}", soft_wrap=True)
 
 
 def print_json(result: Any) -> None:

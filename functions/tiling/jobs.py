@@ -121,6 +121,7 @@ def labeling_job_request(
             {"Key": "tessera:run", "Value": run},
             {"Key": "tessera:project", "Value": _tag_value(project)},
         ],
+        **_stopping(settings),
     }
 
 
@@ -161,6 +162,16 @@ def _price(settings: Settings, surroundings: Surroundings) -> dict[str, Any]:
         "TenthFractionsOfACent": thousandths % 10,
     }
     return {"PublicWorkforceTaskPrice": {"AmountInUsd": amount}}
+
+
+def _stopping(settings: Settings) -> dict[str, Any]:
+    """When the service is to stop the job; a data object of the job is a page."""
+    said = {
+        "MaxHumanLabeledObjectCount": settings.stop_after_pages,
+        "MaxPercentageOfInputDatasetLabeled": settings.stop_after_percent,
+    }
+    conditions = {name: limit for name, limit in said.items() if limit is not msgspec.UNSET}
+    return {"StoppingConditions": conditions} if conditions else {}
 
 
 def _one_line(text: str, longest: int) -> str:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
 
@@ -25,6 +25,7 @@ Label = Annotated[str, Meta(min_length=1, max_length=256)]
 WORKTEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
 ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
+STOPPING = {"stop_after_pages", "stop_after_percent"}
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
 
 
@@ -94,6 +95,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     content_classifiers: Annotated[
         tuple[Classifier, ...], Meta(description="What the images are free of")
     ] = ()
+    # Unset, they are not written: a key that everybody's settings hold would rename every run.
+    stop_after_pages: (
+        Annotated[
+            int, Meta(ge=1, description="Ground Truth stops a job after so many labeled pages")
+        ]
+        | UnsetType
+    ) = UNSET
+    stop_after_percent: (
+        Annotated[
+            int,
+            Meta(
+                ge=1, le=100, description="Ground Truth stops a job after this share of its pages"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
     @property
     def escape(self) -> str:
@@ -129,7 +146,7 @@ def read_settings(raw: bytes) -> Settings:
 
 
 def write_settings(settings: Settings) -> bytes:
-    """The settings as JSON with every key said: the same settings are the same bytes."""
+    """The settings as JSON, defaults too: the same settings are the same bytes."""
     return msgspec.json.encode(settings)
 
 
@@ -149,6 +166,21 @@ def settings_from(given: dict[str, Any]) -> Settings:
     given.setdefault("instructions", "")
     given.setdefault("max_answers", max(3, given.get("answers_per_image", 2)))
     return msgspec.convert(given, Settings)
+
+
+def warnings(settings: Settings) -> tuple[str, ...]:
+    """What a person should know of settings that can be used, before anybody is asked.
+
+    >>> warnings(read_settings(b'{"labels": ["cat", "dog"]}'))
+    ()
+    """
+    if PUBLIC_TEAM not in settings.workforce:
+        return ()
+    return (
+        "workforce: the public team's marketplace, Amazon Mechanical Turk, closed on 30 September "
+        "2026, so jobs for it are refused or find nobody. Name a private or a vendor team, or "
+        "portal. Where it is still open to you, set the stack's PublicPrice",
+    )
 
 
 def settings_schema() -> dict[str, Any]:
@@ -217,6 +249,8 @@ def _said(key: str, value: Any, kind: Any, error: str) -> str:
     """What is wrong with one value, in words that say what to write instead."""
     shown = msgspec.json.encode(value).decode()
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    if get_origin(kind) is not Annotated:  # one that may be unset
+        kind = next((part for part in get_args(kind) if get_origin(part) is Annotated), kind)
     base, *metas = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     choices = get_args(base) if get_origin(base) is Literal else ()
     if choices:
@@ -270,6 +304,12 @@ def _sense_together(given: dict[str, Any]) -> Iterator[str]:
     first, most = given.get("answers_per_image", 2), given.get("max_answers", 3)
     if isinstance(first, int) and isinstance(most, int) and "max_answers" in given and most < first:
         yield f"max_answers: {most} is below answers_per_image, {first}"
+    if given.get("workforce", "portal") == "portal":
+        for key in STOPPING & given.keys():
+            yield (
+                f"{key}: the portal stops no job by itself; this is for a Ground Truth team as "
+                "workforce. On the portal, set job_days, or end a run with: tessera stop RUN"
+            )
     public = PUBLIC_TEAM in str(given.get("workforce", ""))
     said = given.get("content_classifiers", ())
     if public and "FreeOfPersonallyIdentifiableInformation" not in said:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tessera.stack import INBOX, LABELS
@@ -134,9 +134,9 @@ def _ground_truth() -> list[Way]:
     create = "CreateLabelingJob"
     taken = throws("SageMaker.AmazonSageMakerException", "Labeling job already exists")
 
-    def way(name: str, mocks: Any, **rest: Any) -> Way:
-        shape = Way(f"gt-{name}", settings=settings, **rest)
-        return Way(f"gt-{name}", settings=settings, mocks=mocks(shape), **rest)
+    def way(name: str, mocks: Any, more: Mapping[str, Any] | None = None, **rest: Any) -> Way:
+        shape = Way(f"gt-{name}", settings=settings | dict(more or {}), **rest)
+        return replace(shape, mocks=mocks(shape))
 
     part = {"labeled": 1, "unlabeled": 1, "partial": True}
     return [
@@ -164,6 +164,7 @@ def _ground_truth() -> list[Way]:
                 create: returns({}),
                 "DescribeLabelingJob": returns(way.described("Stopped")),
             },
+            more={"stop_after_pages": 1, "stop_after_percent": 50},
             output={0: "cat"},
             figures=part,
         ),

@@ -102,6 +102,14 @@ def test_only_the_public_crowd_is_paid_and_promised_content_without_persons(
     assert "PublicWorkforceTaskPrice" not in private["HumanTaskConfig"]
 
 
+def test_a_job_is_stopped_by_ground_truth_where_the_settings_say(gone: dict[str, Gone]) -> None:
+    (limited,), (unlimited,) = requests_of(gone["gt-stopped"]), requests_of(gone["gt-completed"])
+    assert limited["StoppingConditions"] == {
+        "MaxHumanLabeledObjectCount": 1, "MaxPercentageOfInputDatasetLabeled": 50,
+    }  # fmt: skip
+    assert "StoppingConditions" not in unlimited
+
+
 def requests_of(gone: Gone) -> list[dict[str, Any]]:
     """What CreateLabelingJob was entered with."""
     entered = "WhoLabels → CreateLabelingJob (default)"

@@ -101,6 +101,27 @@ def test_the_public_team_has_a_price_a_shorter_time_and_the_classifiers() -> Non
     assert made["InputConfig"]["DataAttributes"] == {"ContentClassifiers": [pii]}
 
 
+@pytest.mark.parametrize(
+    ("keys", "conditions"),
+    [
+        ({}, None),
+        ({"stop_after_pages": 500}, {"MaxHumanLabeledObjectCount": 500}),
+        ({"stop_after_percent": 100}, {"MaxPercentageOfInputDatasetLabeled": 100}),
+        (
+            {"stop_after_pages": 1, "stop_after_percent": 1},
+            {"MaxHumanLabeledObjectCount": 1, "MaxPercentageOfInputDatasetLabeled": 1},
+        ),
+    ],
+)
+def test_a_job_is_stopped_where_the_settings_say(
+    keys: dict[str, int], conditions: dict[str, int] | None
+) -> None:
+    for round_ in (1, 2):
+        made = request(settings(workforce=TEAM, **keys), round_=round_)
+        assert faults(made) == []
+        assert made.get("StoppingConditions") == conditions
+
+
 @given(question=st.text(min_size=1, max_size=1000), project=st.text(max_size=400))
 def test_no_question_and_no_folder_makes_a_request_illegal(question: str, project: str) -> None:
     assert faults(request(settings(question=question), project=project)) == []

@@ -12,9 +12,11 @@ from jsonschema import Draft202012Validator
 
 from tessera.schema import schema_text
 from tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
-from tiling.settings import Settings, read_settings, write_settings
+from tiling.settings import Settings, read_settings, warnings, write_settings
 
 PETS = {"labels": ["cat", "dog"]}
+TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/pets"
+PUBLIC = "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default"
 
 
 def settings(**keys: object) -> Settings:
@@ -38,6 +40,11 @@ def settings(**keys: object) -> Settings:
         ({"gold_per_task": 20}, "gold_per_task: 20 leaves no room on a page of 20"),
         ({"answers_per_image": 4, "max_answers": 3}, "max_answers: 3 is below answers_per_image"),
         ({"workforce": "mturk"}, "workforce: 'mturk' is neither portal nor the ARN of a work team"),
+        ({"workforce": TEAM, "stop_after_pages": 0}, "stop_after_pages: 0 is below 1"),
+        ({"workforce": TEAM, "stop_after_percent": 101}, "stop_after_percent: 101 is above 100"),
+        ({"workforce": TEAM, "stop_after_pages": 1.5}, "stop_after_pages: 1.5 is not a whole"),
+        ({"stop_after_pages": 9}, "stop_after_pages: the portal stops no job by itself"),
+        ({"stop_after_percent": 9}, "end a run with: tessera stop RUN"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_key_and_the_way_out(
@@ -46,6 +53,21 @@ def test_what_is_wrong_is_said_with_the_key_and_the_way_out(
     with pytest.raises(SettingsInvalid) as caught:
         settings(**keys)
     assert message in str(caught.value)
+
+
+def test_only_the_public_team_is_warned_of() -> None:
+    free = ["FreeOfPersonallyIdentifiableInformation"]
+    (said,) = warnings(settings(workforce=PUBLIC, content_classifiers=free))
+    assert "closed on 30 September 2026" in said
+    assert "private or a vendor team" in said
+    assert warnings(settings(workforce=TEAM)) == warnings(settings()) == ()
+
+
+def test_a_setting_that_is_not_said_leaves_no_trace_in_what_names_a_run() -> None:
+    assert b"stop_after" not in write_settings(settings())
+    stopping = settings(workforce=TEAM, stop_after_percent=50)
+    assert b'"stop_after_percent":50' in write_settings(stopping)
+    assert read_settings(write_settings(stopping)) == stopping
 
 
 def test_every_problem_is_said_at_once() -> None:
@@ -147,6 +169,7 @@ def test_the_schema_takes_what_the_settings_take(
         {"labels": ["cat", "cat"]},
         {"label_attribute": "a_b"},
         {"workforce": "mturk"},
+        {"workforce": TEAM, "stop_after_percent": 0},
         {"seed": -1},
     ],
 )

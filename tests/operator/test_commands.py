@@ -22,7 +22,7 @@ from tessera.deploy import asked, commands
 from tessera.deployment import read_template
 from tessera.exits import MEANING, Exit, NotFound
 from tessera.reference import reference
-from tessera.runs import drop, upload_pictures
+from tessera.runs import RunError, drop, drop_command, upload_pictures
 from tessera.screen import progress, waiting
 from tessera.standing import Asking, Standing, portal_asking, service_asking
 from tessera.watch import bar, line, log
@@ -144,6 +144,51 @@ def test_answers_to_a_served_preview_are_in_its_document(
     done = call("preview", "--serve", "--json")
 
     assert json.loads(done.stdout)["answers"] == [{"0": {"cat": True}}]
+
+
+PUBLIC = {
+    "labels": ["cat", "dog"],
+    "workforce": "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default",
+    "content_classifiers": ["FreeOfPersonallyIdentifiableInformation"],
+}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "estimate {manifest} --settings {settings}",
+        "deploy --dry-run --settings {settings}",
+        "deploy --dry-run --set PublicPrice=0.036",
+    ],
+)
+def test_a_person_is_told_that_the_public_marketplace_is_closed(words: str, tmp_path: Path) -> None:
+    settings = tmp_path / "labeling.json"
+    settings.write_text(json.dumps(PUBLIC))
+    spelled = words.format(manifest=DIGITS / "digits.manifest", settings=settings).split()
+
+    said = " ".join(call(*spelled).stderr.split())
+    (warning,) = json.loads(call(*spelled, "--json").stdout)["warnings"]
+
+    assert "Mind:" in said
+    assert "closed on 30 September 2026" in said
+    assert warning in said
+
+
+def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
+    labels: Any, tessera: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise RunError("nothing is uploaded in this test")
+
+    monkeypatch.setattr("tessera.runs.executions", lambda *_: [])
+    monkeypatch.setattr("tessera.runs.drop", refuse)
+    (tmp_path / "labeling.json").write_text(json.dumps(PUBLIC))
+    (tmp_path / "may.manifest").write_text('{"source-ref": "s3://inbox/1.png"}\n')
+
+    done = tessera(drop_command, "may.manifest")
+
+    assert "closed on 30 September 2026" in done.stderr
+    assert "nothing is uploaded" in done.stderr
 
 
 def test_an_unknown_command_is_a_wrong_call() -> None:
