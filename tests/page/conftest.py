@@ -26,7 +26,9 @@ new PerformanceObserver(list => {
 }).observe({ type: "layout-shift", buffered: true });
 """
 FIRST_SCREEN_LOADED = """document.querySelector(".tile") &&
+document.querySelector(".tile").checkVisibility({visibilityProperty: true}) &&
 [...document.querySelectorAll(".tile")].slice(0, 24).every(tile => !tile.querySelector(".wait"))"""
+"""The pictures are there, and the layout that their shape asks for is."""
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ const make = (name, text = "", attributes = {}) => {
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return element;
 };
+/** Wait so long; if the network comes back before, then no longer, and say so. */
 const pause = ms => new Promise(done => {
   setTimeout(done, ms);
   addEventListener("online", done, { once: true });
@@ -142,7 +143,7 @@ onSubmit(one("#again form"), async ({ name, password }) => {
 // ---- Asking the portal ----
 /** The response to one request, asked again until the portal has decided. */
 async function ask(method, path, body) {
-  for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
+  for (let wait = 1000; ;) {
     try {
       const headers = { Authorization: `Bearer ${await token()}` };
       if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -155,7 +156,8 @@ async function ask(method, path, body) {
       if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) note("Offline. Your answers wait here and are sent when the connection is back.", "bad");
       else throw error;
     }
-    await pause(wait * (.75 + Math.random() / 2));
+    const isBack = await pause(wait * (.75 + Math.random() / 2));
+    wait = isBack ? 1000 : Math.min(wait * 2, 30_000);
   }
 }
 
