@@ -28,6 +28,8 @@ from tiling.training import SCALE, Opener, Splices, Verdict, pack_verdict
 UNSURE, UNREADABLE, GOLD, REPEAT = 1, 2, 4, 8
 """Marks of a line: worth asking again, cannot be judged, known beforehand, asked elsewhere."""
 
+_END = b"}\n"
+
 UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
 
 
@@ -139,20 +141,28 @@ def end_lines(
             raise AssertionError(f"the manifest has more than the {len(told.label)} lines it had")
         if start == 0:
             block = block.removeprefix(BYTE_ORDER_MARK)
-        lines = block[:-1].split(b"\n")
-        if b"\r" in block:
-            lines = [line.removesuffix(b"\r") for line in lines]
         asked = np.zeros(count, np.bool_)
         asked[images] = True
         others = ~asked
         others[np.array(rejected, np.int64) - start] = False
-        easy = block.count(b"}\n") == count and opener.needless(block)
-        _write(lines, part, asked, others, outlets, splices, opener, easy=easy)
+        lines = block.split(_END)
+        easy = lines.pop() == b"" and len(lines) == count
+        easy = easy and not others.any() and opener.needless(block)
+        if not easy:
+            lines = _lines(block)
+        _write(lines, part, asked, others, outlets, splices, None if easy else opener)
         _count(ended, part, asked, others, start)
         for index in watched[bisect_left(watched, start) : bisect_left(watched, start + count)]:
-            ended.sources[index] = msgspec.json.decode(lines[index - start])["source-ref"]
+            line = lines[index - start] + (b"}" if easy else b"")
+            ended.sources[index] = msgspec.json.decode(line)["source-ref"]
         _reasons(part, asked, start, outlets.reasons)
     return ended
+
+
+def _lines(block: bytes) -> list[bytes]:
+    """A block's lines without their line ends, of either kind."""
+    lines = block[:-1].split(b"\n")
+    return [line.removesuffix(b"\r") for line in lines] if b"\r" in block else lines
 
 
 def _write(
@@ -162,45 +172,38 @@ def _write(
     others: NDArray[np.bool_],
     outlets: Outlets,
     splices: Splices,
-    opener: Opener,
-    *,
-    easy: bool,
+    opener: Opener | None,
 ) -> None:
-    """Write a block's lines: `asked` are images, `others` were labeled before."""
+    """Write a block's lines: `asked` are images, `others` were labeled before.
+
+    Where there is nothing to open, all lines are without their closing brace already.
+    """
+    end = b"\n" if opener else _END
     labeled = asked & (part.label >= 0)
-    kept = labeled | others
-    if easy and not others.any():
-        _write_easily(outlets.training, compress(lines, kept.tolist()), splices, part.packed[kept])
-    else:
-        telling = zip(compress(lines, kept.tolist()), part.packed[kept].tolist(), strict=True)
+    spliced = splices.many(part.packed[labeled])
+    if opener:
+        kept = labeled | others
+        splice = map(b"".join, zip(*spliced, strict=True))
+        telling = zip(compress(lines, kept.tolist()), labeled[kept].tolist(), strict=True)
         training = [
-            opener.open(line) + splices.one(packed) if new else line
-            for (line, packed), new in zip(telling, labeled[kept].tolist(), strict=True)
+            opener.open(line) + next(splice) if new else line + end for line, new in telling
         ]
-        _write_lines(outlets.training, training)
+        outlets.training.write(b"".join(training))
+    else:
+        pieces = [b""] * (4 * len(spliced[0]))
+        pieces[::4] = compress(lines, labeled.tolist())
+        pieces[1::4], pieces[2::4], pieces[3::4] = spliced
+        outlets.training.write(b"".join(pieces))
     unlabeled = asked & ~labeled
     if unlabeled.any():
-        _write_lines(outlets.unlabeled, compress(lines, unlabeled.tolist()))
+        _write_lines(outlets.unlabeled, compress(lines, unlabeled.tolist()), end)
     uncertain = _uncertain(part, labeled)
     if uncertain.any():
-        _write_lines(outlets.uncertain, compress(lines, uncertain.tolist()))
+        _write_lines(outlets.uncertain, compress(lines, uncertain.tolist()), end)
 
 
-def _write_easily(
-    outlet: Outlet, lines: Iterable[bytes], splices: Splices, packed: NDArray[np.int64]
-) -> None:
-    """Write lines that only have to lose their last byte for the splice."""
-    pieces = [b"\n"] * (4 * len(packed))
-    pieces[::4] = [line[:-1] for line in lines]
-    pieces[1::4], pieces[2::4] = splices.many(packed)
-    if pieces:
-        outlet.write(b"".join(pieces))
-
-
-def _write_lines(outlet: Outlet, lines: Iterable[bytes]) -> None:
-    text = b"\n".join(lines)
-    if text:
-        outlet.write(text + b"\n")
+def _write_lines(outlet: Outlet, lines: Iterable[bytes], end: bytes) -> None:
+    outlet.write(end.join(lines) + end)
 
 
 def _uncertain(part: Verdicts, labeled: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -102,6 +102,28 @@ def test_every_kind_of_line_ends_in_one_place(run: Any) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [b'{"source-ref":"s3://pets/5.jpg","label":1}', b'{"source-ref":"s3://pets/5.jpg"} ', b"odd"],
+)
+@pytest.mark.parametrize("end", [b"", b"\r"])
+def test_a_line_gets_the_same_label_beside_odd_lines(run: Any, odd: bytes, end: bytes) -> None:
+    plain = [b'{"source-ref":"s3://pets/%d.jpg"}%b' % (i, end) for i in range(5)]
+    ann = {str(i): (CAT, CAT, DOG, INVALID, DOG)[i] for i in range(5)}
+    run.job(([0, 1, 2, 3, 4], {"ann": ann, "bob": ann | {"1": DOG}}))
+    names = ("training.manifest", "unlabeled.manifest", "uncertain.manifest")
+
+    def written(*more: bytes) -> list[list[bytes]]:
+        run.manifest(*plain, *more)
+        run.consolidate(2)
+        files = [run.bucket.objects[f"{HOME}{name}"].splitlines() for name in names]
+        return [[line for line in file if b"/5.jpg" not in line] for file in files]
+
+    alone = written()
+    assert [len(lines) for lines in alone] == [4, 1, 1]
+    assert alone == written(odd)
+
+
 def test_a_run_without_any_answer_says_so_and_loses_no_line(run: Any) -> None:
     run.images(2)
     run.job(([0, 1], {}), status="Stopped", finished=False)
