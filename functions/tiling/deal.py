@@ -41,11 +41,11 @@ def fits_anyhow(longest: int, largest: int, room: Room) -> bool:
 
 def record_characters(items: NDArray[np.uint16], indexes: Indexes) -> Lengths:
     """Characters that each image's record takes in its task, the comma included."""
-    digits = np.searchsorted(_POWERS, indexes, side="right") + 1
+    digits = np.searchsorted(POWERS, indexes, side="right") + 1
     return items.astype(np.int64) + digits + (RECORD + 1)
 
 
-_POWERS = 10 ** np.arange(1, 19, dtype=np.int64)
+POWERS = 10 ** np.arange(1, 19, dtype=np.int64)
 
 
 def spread(count: int, lengths: Lengths | None, room: Room) -> int:

@@ -216,14 +216,15 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     rest = b""
     for piece in plain(chunks):
+        view = memoryview(piece)
         for start in range(0, len(piece), BLOCK):
-            block = piece[start : start + BLOCK]
-            end = block.rfind(b"\n") + 1
+            stop = min(start + BLOCK, len(piece))
+            end = piece.rfind(b"\n", start, stop) + 1
             if end:
-                yield rest + block[:end]
-                rest = block[end:]
+                yield b"".join((rest, view[start:end]))
+                rest = piece[end:stop]
             else:
-                rest += block
+                rest += piece[start:stop]
             rest = rest[: LONGEST_BYTES + 1]
     if rest:
         yield rest + b"\n"

@@ -173,6 +173,16 @@ class Shelf:
         found += self._base
         return found
 
+    def index(self, position: int) -> int:
+        """The manifest line of one position."""
+        return int(self._indexes[position]) + self._base
+
+    def sizes(self, positions: NDArray[Any]) -> NDArray[np.int64]:
+        """The bytes of each position's item."""
+        sizes: NDArray[np.int64] = self._starts[1:][positions].astype(np.int64)
+        sizes -= self._starts[positions]
+        return sizes - len(self.form.head + self.form.tail)
+
     def run(self, first: int, end: int) -> list[bytes]:
         """The items of neighbouring positions, read in one go."""
         start, stop = int(self._starts[first]), int(self._starts[end])

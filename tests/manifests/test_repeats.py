@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from tiling.repeats import marks
 
-NAMES = st.lists(st.binary(min_size=8, max_size=60), min_size=1, max_size=30)
+SHORT = st.binary(min_size=8, max_size=60)
+NAMES = st.lists(SHORT | SHORT.map(lambda name: name * 17), min_size=1, max_size=30)
 
 
 def marked(names: list[bytes]) -> list[tuple[int, int]]:
