@@ -30,13 +30,13 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "functions"))
 
-from tiling.answers import AnswerBook  # noqa: E402  (the functions' folder is no package)
-from tiling.columns import columns  # noqa: E402
-from tiling.consensus import Consensus, Crowd, consolidate  # noqa: E402
-from tiling.endings import Outlets, end_lines, verdicts  # noqa: E402
-from tiling.manifest import blocks  # noqa: E402
-from tiling.settings import settings_from  # noqa: E402
-from tiling.training import Splices  # noqa: E402
+from tiling.answers import AnswerBook  # noqa: E402 — the functions' folder must be on the path first
+from tiling.columns import columns  # noqa: E402 — as above
+from tiling.consensus import Consensus, Crowd, consolidate  # noqa: E402 — as above
+from tiling.endings import Outlets, end_lines, verdicts  # noqa: E402 — as above
+from tiling.manifest import blocks  # noqa: E402 — as above
+from tiling.settings import settings_from  # noqa: E402 — as above
+from tiling.training import Splices  # noqa: E402 — as above
 
 IMAGES = (
     *("bluebirds", "ducks", "dogs", "faces", "leaves"),
