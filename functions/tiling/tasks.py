@@ -188,8 +188,9 @@ def numbered(indexes: Sequence[int], after: bytes) -> tuple[list[bytes], list[by
     The pieces are the same objects over and over: what is before the last three digits, and
     those with what is `after` them.
 
-    >>> numbered([9, 1010], b"}")
-    ([b'\\",\\"index\\":', b'\\",\\"index\\":1'], [b'9}', b'010}'])
+    >>> fronts, backs = numbered([9, 1010], b"}")
+    >>> fronts == [NUMBER, NUMBER + b"1"], backs
+    (True, [b'9}', b'010}'])
     """
     fronts: list[bytes] = []
     backs: list[bytes] = []
