@@ -191,12 +191,16 @@ def _started(
 
 
 def _fresh(outside: Outside, job: Job, worker: str, attempt: int) -> Find | None:
-    """A task that nobody had yet, dealt by one of the job's counters."""
+    """A task that nobody had yet, dealt by one of the job's counters that are least far."""
     dealt = read_counts(outside.table, job).dealt
     open_stripes = [stripe for stripe in dealt if dealt[stripe] < stripe_size(job, stripe)]
     if not open_stripes:
         return None
-    stripe = open_stripes[(crc32(worker.encode()) + attempt) % len(open_stripes)]
+    # Tasks dealt at the same time lie close together, so that one read of the manifest serves many:
+    # nobody keeps to one counter and leaves another behind.
+    behind = sorted(open_stripes, key=dealt.__getitem__)[: -(-len(open_stripes) // 2)]
+    seed = f"{worker} {sum(dealt.values())}"
+    stripe = behind[(crc32(seed.encode()) + attempt) % len(behind)]
     count = dealt[stripe]
     task = read_task(outside.table, job.name, stripe + count * len(dealt))
     deal = Change("add", stripe_key(job, stripe), {"dealt": 1}, {"dealt": count})

@@ -1,4 +1,4 @@
-"""What a worker sees of a task: its line read by byte range, prepared, rendered, made to answer."""
+"""What a worker sees of a task: its line of the manifest, prepared, rendered, made to answer."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ TAG = re.compile(rf"<script\b[^>]*\bsrc=[\"']{re.escape(CROWD)}[\"'][^>]*>\s*</s
 HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.I)
 ELEMENT = re.compile(r"<(crowd-[a-z-]+)", re.I)
 
+BLOCK = 1024 * 1024
+"""Bytes of a manifest read at once: some hundred tasks, which are dealt one after another. It takes
+as long as asking twice for a few bytes, and the next claims and answers need to ask no more."""
+
 
 class Page(NamedTuple):
     """A rendered page, and whether it needs AWS's own script."""
@@ -30,18 +34,25 @@ class Page(NamedTuple):
 
 
 def read_line(outside: Outside, job: Job, task: int) -> bytes:
-    """The task's line of the manifest, by two ranged reads, however long the manifest is."""
-    return _line(outside.files.read_range, job.offsets, job.manifest, task)
-
-
-@lru_cache(maxsize=512)
-def _line(
-    read_range: Callable[[str, int, int], bytes], offsets: str, manifest: str, task: int
-) -> bytes:
-    """The line, kept for the answer that is to come: a manifest does not change."""
-    bounds = read_range(offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
+    """The task's line of the manifest, however long the manifest is."""
+    read_range = outside.files.read_range
+    bounds = read_part(read_range, job.offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
     (start,), (end,) = OFFSET.iter_unpack(bounds)
-    return read_range(manifest, start, end).strip()
+    return read_part(read_range, job.manifest, start, end).strip()
+
+
+def read_part(
+    read_range: Callable[[str, int, int], bytes], uri: str, start: int, end: int
+) -> bytes:
+    """The bytes from `start` up to `end` of a file that does not change, out of kept blocks."""
+    first, last = start // BLOCK, (end - 1) // BLOCK
+    blocks = b"".join(_block(read_range, uri, number) for number in range(first, last + 1))
+    return blocks[start - first * BLOCK : end - first * BLOCK]
+
+
+@lru_cache(maxsize=32)
+def _block(read_range: Callable[[str, int, int], bytes], uri: str, number: int) -> bytes:
+    return read_range(uri, number * BLOCK, (number + 1) * BLOCK)
 
 
 def indexes_of(line: bytes) -> set[str] | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from portal import claims, jobs
+from portal import claims, jobs, pages
 from portal.errors import Closed, Unknown
+from portal.index import STRIPES
 from portal.records import FULL, GRACE
-from tests.portal.world import World
+from tests.portal.world import World, answer_of
 
 
 def test_two_workers_answer_every_task_and_the_execution_goes_on(world: World) -> None:
@@ -201,16 +205,46 @@ def test_every_task_is_dealt_whatever_the_size(world: World, tasks: int, workers
     assert world.again(job).status == FULL
 
 
-def test_a_claim_reads_two_ranges_of_the_manifest_however_long_it_is(world: World) -> None:
+def test_claims_and_answers_read_a_block_of_the_manifest_once_however_long_it_is() -> None:
     read = []
-    for tasks in (20, 2000):
+    for tasks in (20, 5000):
         fresh = World()
-        job = fresh.open(tasks=tasks, workers=1)
-        fresh.ask("POST", f"/jobs/{job.name}/claims", "ann")  # the page itself is read once
-        before = fresh.files.reads
-        fresh.ask("POST", f"/jobs/{job.name}/claims", "ben")
-        read.append(fresh.files.reads - before)
-    assert read == [2, 2]
+        job = fresh.open(tasks=tasks, workers=2)
+        fresh.ask("POST", f"/jobs/{job.name}/claims", "ann")
+        fresh.files.reads = 0  # the job's page, the offsets and the first block are read by now
+        for worker in ("ann", "ben"):
+            for _ in range(10):
+                task = fresh.ask("POST", f"/jobs/{job.name}/claims", worker)[1]["task"]
+                path = f"/jobs/{job.name}/tasks/{task}/answer"
+                assert fresh.ask("PUT", path, worker, answer_of(job, int(task)))[0] == 200
+        read.append(fresh.files.reads)
+    assert read == [0, 0]
+
+
+@given(st.binary(min_size=1, max_size=60), st.data())
+def test_a_part_of_a_file_is_the_same_out_of_blocks_of_any_length(
+    content: bytes, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(content) - 1))
+    end = data.draw(st.integers(start + 1, len(content)))
+    world = World()
+    world.files.write("s3://labels/file", content)
+    with patch.object(pages, "BLOCK", data.draw(st.integers(1, 70))):
+        assert (
+            pages.read_part(world.files.read_range, "s3://labels/file", start, end)
+            == (content[start:end])
+        )
+
+
+@pytest.mark.parametrize("workers", [1, 5, 40])
+def test_fresh_tasks_are_dealt_close_together_so_that_one_block_serves_many(
+    world: World, workers: int
+) -> None:
+    job = world.open(tasks=5000, workers=1)
+    for turn in range(200):
+        worker = f"worker-{turn**2 % workers}"  # some work more than others
+        world.answer(job, worker, world.take(job, worker))
+    assert max(task for task, _ in world.stored(job)) < 200 + 2 * STRIPES
 
 
 def test_a_later_round_never_asks_a_worker_who_answered_one_of_the_images(world: World) -> None:
