@@ -47,6 +47,10 @@ HELD = 2
 ATTEMPTS = 12
 """Times a claim is tried anew when others were faster."""
 
+AHEAD = 8
+"""Tasks that a counter deals before those that are behind must follow: what is dealt at the same
+time lies close together in the manifest, so that one read of it serves many."""
+
 PAGE = 24
 """Queue entries looked at in one read."""
 
@@ -191,16 +195,15 @@ def _started(
 
 
 def _fresh(outside: Outside, job: Job, worker: str, attempt: int) -> Find | None:
-    """A task that nobody had yet, dealt by one of the job's counters that are least far."""
+    """A task that nobody had yet, dealt by one of the job's counters that are not ahead."""
     dealt = read_counts(outside.table, job).dealt
     open_stripes = [stripe for stripe in dealt if dealt[stripe] < stripe_size(job, stripe)]
     if not open_stripes:
         return None
-    # Tasks dealt at the same time lie close together, so that one read of the manifest serves many:
-    # nobody keeps to one counter and leaves another behind.
-    behind = sorted(open_stripes, key=dealt.__getitem__)[: -(-len(open_stripes) // 2)]
-    seed = f"{worker} {sum(dealt.values())}"
-    stripe = behind[(crc32(seed.encode()) + attempt) % len(behind)]
+    furthest = min(dealt[stripe] for stripe in open_stripes) + AHEAD
+    near = [stripe for stripe in open_stripes if dealt[stripe] < furthest]
+    seed = f"{worker} {sum(dealt.values())}"  # another counter each time, or some would lag behind
+    stripe = near[(crc32(seed.encode()) + attempt) % len(near)]
     count = dealt[stripe]
     task = read_task(outside.table, job.name, stripe + count * len(dealt))
     deal = Change("add", stripe_key(job, stripe), {"dealt": 1}, {"dealt": count})

@@ -241,10 +241,10 @@ def test_fresh_tasks_are_dealt_close_together_so_that_one_block_serves_many(
     world: World, workers: int
 ) -> None:
     job = world.open(tasks=5000, workers=1)
-    for turn in range(200):
+    for turn in range(400):
         worker = f"worker-{turn**2 % workers}"  # some work more than others
         world.answer(job, worker, world.take(job, worker))
-    assert max(task for task, _ in world.stored(job)) < 200 + 2 * STRIPES
+    assert max(task for task, _ in world.stored(job)) < 400 + claims.AHEAD * STRIPES
 
 
 def test_a_later_round_never_asks_a_worker_who_answered_one_of_the_images(world: World) -> None:
