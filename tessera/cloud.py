@@ -44,6 +44,10 @@ class Cloud:
 
     def find_outputs(self) -> dict[str, str]:
         """The stack's outputs by name; empty if it is not deployed."""
+        listed = self._described().get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in listed}
+
+    def _described(self) -> dict[str, Any]:
         from botocore.exceptions import ClientError
 
         try:
@@ -52,8 +56,15 @@ class Cloud:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
             return {}
-        listed = found["Stacks"][0].get("Outputs", [])
-        return {output["OutputKey"]: output["OutputValue"] for output in listed}
+        described: dict[str, Any] = found["Stacks"][0]
+        return described
+
+    @cached_property
+    def default_settings(self) -> bytes:
+        """The settings for projects that have none of their own; empty if there are none."""
+        listed = self._described().get("Parameters", [])
+        values = {entry["ParameterKey"]: str(entry.get("ParameterValue", "")) for entry in listed}
+        return values.get("DefaultSettings", "").encode()
 
     @cached_property
     def outputs(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tessera.exits import Refused
-from tessera.screen import aside, json_option, print_json, progress
+from tessera.screen import aside, json_option, print_json, progress, waiting
 
 if TYPE_CHECKING:
     from tiling.consensus import Consensus, Crowd
@@ -67,8 +67,9 @@ def consolidate_command(
     tasks, workers, labels = Names(), Names(), Names()
     crowd = read_crowd(answers, tasks, workers, labels, unreadable)
     evidence = read_evidence(tasks, labels, gold, prelabels, crowd.classes)
-    found = consolidate(crowd, method, evidence=evidence)
-    write_labels(out, found, list(tasks), list(labels))
+    with waiting(f"Consolidating {len(crowd):,} answers"):
+        found = consolidate(crowd, method, evidence=evidence)
+        write_labels(out, found, list(tasks), list(labels))
     summary = {
         "tasks": crowd.images,
         "workers": crowd.workers,

@@ -41,7 +41,8 @@ def up(target: Target, open_to_containers: bool, as_json: bool) -> None:
 @click.pass_obj
 def down(target: Target, as_json: bool) -> None:
     """Stop the local stack; what it holds is kept for the next start."""
-    stopped = target.local.stop()
+    with waiting("Stopping the embedded AWS"):
+        stopped = target.local.stop()
     if as_json:
         print_json({"stopped": stopped})
     else:

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from tessera.exits import NotFound, Refused
-from tessera.screen import aside, json_option, print_json
+from tessera.screen import aside, json_option, print_json, progress
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 
@@ -47,10 +47,11 @@ def manifest_command(
             raise NotFound(f"There is no folder {source}.")
         base, names = _address(folder, at), files(folder)
     count = 0
-    with path.open("wb") as file:
+    with path.open("wb") as file, progress("images", None) as advance:
         for name in names:
             file.write(line(base, name, prelabel=prelabel, gold=gold))
             count += 1
+            advance(1)
     if not count:
         path.unlink()
         raise Refused(f"{source} has no images: jpg, png, webp, gif or bmp files.")

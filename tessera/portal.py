@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from tessera.cloud import Cloud
-from tessera.screen import json_option, print_json
+from tessera.screen import json_option, print_json, waiting
 
 if TYPE_CHECKING:
     from portal.outside import Outside
@@ -188,7 +188,8 @@ def repair(where: Any, job: str, as_json: bool) -> None:
     if outside.files.size(record) is None:
         raise click.ClickException(f"S3 has no job at {record}")
     try:
-        repaired = jobs.restore(outside, record)
+        with waiting("Reading the job's answers in S3"):
+            repaired = jobs.restore(outside, record)
     except PortalError as error:
         raise click.ClickException(str(error)) from error
     counts = read_counts(outside.table, repaired)

@@ -174,7 +174,8 @@ def drop_command(
         lines = manifest.read_bytes()
         name = re.sub(r"(\.(manifest|jsonl))+$", "", manifest.name)
     before = {execution["executionArn"] for execution in executions(cloud, 100)}
-    key = drop(cloud, lines, project=project, name=name, settings=settings_file.read_bytes())
+    with waiting("Uploading the manifest"):
+        key = drop(cloud, lines, project=project, name=name, settings=settings_file.read_bytes())
     dropped = {
         "manifest": f"{cloud.outputs['Inbox']}/{key}",
         "lines": len(lines.splitlines()),
@@ -362,12 +363,16 @@ def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
             err=True,
         )
     on_portal = folder.settings.workforce == "portal"
-    became = dict((_stop_on_portal if on_portal else _stop_at_service)(cloud, names))
+    became = {}
+    with progress("jobs", len(names)) as advance:
+        for closed, how in (_stop_on_portal if on_portal else _stop_at_service)(cloud, names):
+            became[closed] = how
+            advance(1)
     if as_json:
         print_json({"run": folder.name, "jobs": became})
         return
-    for closed, status in became.items():
-        out.print(f"[bold]{closed}[/] {status}", soft_wrap=True)
+    for closed, how in became.items():
+        out.print(f"[bold]{closed}[/] {how}", soft_wrap=True)
 
 
 def _stop_on_portal(cloud: Cloud, names: list[str]) -> Iterator[tuple[str, str]]:

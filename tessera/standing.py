@@ -10,11 +10,16 @@ from typing import Any, Protocol
 
 from tessera.archive import RunFolder
 from tessera.cloud import Cloud
-from tiling.errors import SettingsInvalid
+from tiling.errors import TesseraError
 from tiling.jobs import job_name, run_id
 from tiling.settings import read_settings
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+WITHIN = {
+    "WhoLabels", "OpenJob", "CloseJob", "NotClosed", "CreateLabelingJob", "DescribeLabelingJob",
+    "HowItEnded", "StillLabeling", "JobEnded", "NotOpened",
+}  # fmt: skip
+"""The states of one shard: a person is told of LabelShards around them."""
 ACTIVE = 900.0
 """Seconds since the last answer within which a worker counts as at work."""
 
@@ -89,8 +94,7 @@ class Observer:
             for event in events
             if event["type"].endswith("StateEntered")
         )
-        within = {"OpenJob", "CloseJob", "WhoLabels", "CreateLabelingJob", "DescribeLabelingJob"}
-        return next(("LabelShards" if name in within else name for name in entered), "")
+        return next(("LabelShards" if name in WITHIN else name for name in entered), "")
 
     def _rounds(self) -> list[dict[str, Any]]:
         assert self.folder is not None
@@ -227,8 +231,11 @@ def run_of(cloud: Cloud, described: dict[str, Any]) -> str | None:
     try:
         key = f"{project}/labeling.json" if project else "labeling.json"
         found = s3.get_object(Bucket=manifest["bucket"], Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        found = cloud.default_settings
+    try:
         return run_id(manifest, read_settings(found))
-    except (s3.exceptions.NoSuchKey, SettingsInvalid):
+    except TesseraError:  # such a manifest is refused, and has no run
         return None
 
 

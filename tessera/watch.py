@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from tessera.completion import run_names
 from tessera.exits import Exit
 from tessera.screen import json_option, out, print_json
-from tessera.standing import ENDED, Observer, Standing
+from tessera.standing import ENDED, Asking, Observer, Standing
 
 STATES = {
     "GroupImages": "the manifest becomes pages of images",
@@ -114,7 +114,7 @@ def json_lines() -> Iterator[Say]:
 def bar(console: Console) -> Iterator[Say]:
     """Says each state on a line that stays, and draws below how far the answers are."""
     began, state = time.monotonic(), ""
-    columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"))
+    columns = (SpinnerColumn(), BarColumn(bar_width=12), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as drawn:
         task = drawn.add_task("", total=None)
 
@@ -171,23 +171,31 @@ def line(standing: Standing) -> str:
 
     >>> from tessera.standing import Asking
     >>> asking = Asking(10, 12, 20, 3, 4200.0, 0.05, 0.96)
-    >>> line(Standing("pets", "RUNNING", "LabelShards", 1, 200, asking))
-    '12 of 20 pages, 3 workers, 3 min left, 96% agree'
+    >>> line(Standing("pets", "RUNNING", "LabelShards", 2, 200, asking, confidence=0.97))
+    '12 of 20 pages, 3 min left, 3 workers, 4,200 images/h, 96% agree, labels are 97% sure'
     """
     asking = standing.asking
     if not asking.needed:
-        sure = f", labels are {standing.confidence:.0%} sure" if standing.confidence else ""
-        return STATES.get(standing.state, standing.state) + sure
-    parts = [f"{asking.answers:,} of {asking.needed:,} pages"]
-    if asking.workers:
-        parts.append(f"{asking.workers:,} worker" + "s" * (asking.workers != 1))
-    elif asking.answers < asking.needed:
-        parts.append("waiting for workers")
-    if asking.hours_left is not None:
-        parts.append(f"{_time(asking.hours_left)} left")
-    if asking.agreement is not None:
-        parts.append(f"{asking.agreement:.0%} agree")
+        parts = [STATES.get(standing.state, standing.state)]
+    else:
+        parts = list(_asked(asking))
+    if standing.confidence:
+        parts.append(f"labels are {standing.confidence:.0%} sure")
     return ", ".join(parts)
+
+
+def _asked(asking: Asking) -> Iterator[str]:
+    """How far a round's jobs are; what matters most first, as a narrow screen cuts the rest."""
+    yield f"{asking.answers:,} of {asking.needed:,} pages"
+    if asking.hours_left is not None:
+        yield f"{_time(asking.hours_left)} left"
+    if asking.workers:
+        yield f"{asking.workers:,} worker" + "s" * (asking.workers != 1)
+        yield f"{asking.images_an_hour:,.0f} images/h"
+    elif asking.answers < asking.needed:
+        yield "waiting for workers"
+    if asking.agreement is not None:
+        yield f"{asking.agreement:.0%} agree"
 
 
 def _time(hours: float) -> str:

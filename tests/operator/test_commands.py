@@ -24,8 +24,10 @@ from tessera.exits import MEANING, Exit, NotFound
 from tessera.reference import reference
 from tessera.runs import RunError, drop, drop_command, upload_pictures
 from tessera.screen import progress, waiting
-from tessera.standing import Asking, Standing, portal_asking, service_asking
-from tessera.watch import bar, line, log
+from tessera.standing import WITHIN, Asking, Standing, portal_asking, run_of, service_asking
+from tessera.watch import STATES, bar, line, log
+from tiling.jobs import run_id
+from tiling.settings import read_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -294,6 +296,27 @@ def test_a_drop_puts_the_settings_before_the_manifest(labels: Any, place: Any) -
     assert key == "pets/may.manifest"
     there = labels.s3.list_objects_v2(Bucket="inbox")["Contents"]
     assert [entry["Key"] for entry in there] == ["pets/labeling.json", "pets/may.manifest"]
+
+
+def test_a_run_under_the_stack_s_default_settings_is_known_before_it_has_a_folder(
+    labels: Any, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = b'{"labels": ["cat", "dog"]}'
+    monkeypatch.setattr(type(place.cloud), "default_settings", default)
+    manifest = {"key": "pets/may.manifest", "etag": "9", "version-id": ""}
+    detail = {"bucket": {"name": "inbox"}, "object": manifest}
+
+    expected = run_id({"bucket": "inbox"} | manifest, read_settings(default))
+
+    assert run_of(place.cloud, {"input": json.dumps({"detail": detail})}) == expected
+
+
+def test_a_person_is_told_of_the_shards_and_not_of_the_states_inside_them() -> None:
+    machine = json.loads((DOCS.parent / "statemachine" / "labeling.asl.json").read_text("utf-8"))
+    inside = machine["States"]["LabelShards"]["ItemProcessor"]["States"]
+
+    assert inside.keys() == WITHIN
+    assert machine["States"].keys() >= STATES.keys()
 
 
 class Table:
