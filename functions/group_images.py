@@ -21,10 +21,10 @@ from aws import storage, workflow
 from aws.telemetry import logger, metrics, observed
 from aws.tracing import traced
 from tiling.again import group_again
-from tiling.errors import LabelsMissing, TesseraError
+from tiling.errors import LabelsMissing, ManifestUnreadable, TesseraError
 from tiling.groups import Shard, Writable, group_manifest
 from tiling.jobs import Surroundings, label_categories, labeling_job_request, run_id
-from tiling.settings import Settings, read_settings
+from tiling.settings import LONGEST_SETTINGS, Settings, read_settings
 
 ALIVE = {"RUNNING", "SUCCEEDED", "PENDING_REDRIVE"}
 """What the owner of a run must be for another execution to leave the run alone."""
@@ -146,8 +146,9 @@ def _settings_beside(manifest: dict[str, Any]) -> Settings:
     """The settings from labeling.json in the manifest's folder, else the stack's default."""
     folder = manifest["key"].rpartition("/")[0]
     uri = f"s3://{manifest['bucket']}/{folder + '/' if folder else ''}labeling.json"
-    if storage.exists(uri):
-        return read_settings(storage.read(uri))
+    found = storage.beginning(uri, LONGEST_SETTINGS + 1)
+    if found is not None:
+        return read_settings(found)
     default = os.environ.get("DEFAULT_SETTINGS", "").strip()
     if not default:
         raise LabelsMissing([f"labels: there is no {uri}, and the stack has no default settings"])
@@ -184,7 +185,14 @@ def built_page(template: str, settings: Settings) -> str:
 
 def _manifest(manifest: dict[str, Any]) -> Iterator[bytes]:
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    return storage.chunks(uri, manifest.get("version-id"))
+    try:
+        yield from storage.chunks(uri, manifest.get("version-id"))
+    except Exception as error:
+        if not storage.is_absence(error):
+            raise
+        raise ManifestUnreadable(
+            f"{uri} is gone: it was deleted after its event; drop it again"
+        ) from error
 
 
 def _new_file(home: str, name: str) -> AbstractContextManager[Writable]:

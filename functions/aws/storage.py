@@ -49,27 +49,35 @@ def read_range(uri: str, start: int, end: int) -> bytes:
     return s3().get_object(**_place(uri), Range=f"bytes={start}-{end - 1}")["Body"].read()
 
 
+def beginning(uri: str, most: int) -> bytes | None:
+    """The object's first bytes, `most` at most; nothing if it is not there."""
+    try:
+        body = s3().get_object(**_place(uri))["Body"]
+    except Exception as error:
+        if is_absence(error):
+            return None
+        raise
+    with body:
+        return body.read(most)
+
+
+def is_absence(error: Exception) -> bool:
+    """Whether an error is S3's way of saying that there is no such object, or no such version."""
+    said = getattr(error, "response", {}).get("Error", {}).get("Code")
+    return said in {"404", "NoSuchKey", "NoSuchVersion"}
+
+
 def exists(uri: str) -> bool:
     """Whether the object is there."""
-    from botocore.exceptions import ClientError
-
-    try:
-        s3().head_object(**_place(uri))
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-            return False
-        raise
-    return True
+    return size(uri) is not None
 
 
 def size(uri: str) -> int | None:
     """The object's bytes, counted; nothing if it is not there."""
-    from botocore.exceptions import ClientError
-
     try:
         return s3().head_object(**_place(uri))["ContentLength"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+    except Exception as error:
+        if is_absence(error):
             return None
         raise
 

@@ -21,6 +21,8 @@ RESERVED = ("source", "source-ref", "prelabel", "prelabel-confidence", "gold")
 IGNORED = ("document-version", "$schema")
 """Keys that say what kind of file this is: a label category file, or one an editor checks."""
 
+LONGEST_SETTINGS = 1_000_000
+"""Bytes; the longest settings that can be used, spelled as wastefully as JSON allows, are fewer."""
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
 WORKTEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
 ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
@@ -136,6 +138,8 @@ def read_settings(raw: bytes) -> Settings:
     >>> read_settings(b'{"labels": ["cat", "dog"]}').question
     'Is this cat or dog?'
     """
+    if len(raw) > LONGEST_SETTINGS:
+        raise SettingsInvalid([f"the settings are longer than {LONGEST_SETTINGS:,} bytes"])
     try:
         given = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

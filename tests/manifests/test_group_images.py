@@ -166,6 +166,29 @@ def test_what_cannot_be_asked_is_refused_under_a_name(
     assert not [name for name in buckets.files() if name.startswith("round-")]
 
 
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_manifest_that_was_deleted_after_its_event_is_refused_under_a_name(
+    buckets: Buckets, versioned: bool
+) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(5))
+    if versioned:
+        manifest["version-id"] = "0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f"
+    else:
+        buckets.s3.delete_object(Bucket="inbox", Key="pets/may.manifest")
+    result = group(manifest)
+    assert (result["outcome"], result["error"]) == ("refused", "ManifestUnreadable")
+    assert result["cause"].startswith("s3://inbox/pets/may.manifest is gone")
+
+
+def test_settings_beyond_any_use_are_refused_unread(buckets: Buckets) -> None:
+    buckets.put("pets/labeling.json", b'{"labels": ["cat", "dog"]}' + b" " * 1_000_000)
+    result = group(buckets.put("pets/may.manifest", lines(5)))
+    assert (result["error"], result["cause"]) == (
+        "SettingsInvalid",
+        "the settings are longer than 1,000,000 bytes",
+    )
+
+
 def test_without_a_file_beside_it_the_stacks_default_settings_hold(
     buckets: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
