@@ -14,15 +14,11 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
-UNREADABLE = -1
-"""What stands in the label column where a worker could not judge the image."""
-
-_ODD = -2
-"""Not an answer: what `_Choices` gives for anything that names no single choice."""
+from tiling.compact import UNREADABLE, UNUSABLE, Compact, CompactReader, Index, compact
 
 ABSENT = float("nan")
 """What stands in the seconds column where nobody measured."""
@@ -120,9 +116,19 @@ def pack(
                 worker = annotation.get("workerId", "") if isinstance(annotation, dict) else ""
                 reason = f"the answer cannot be read: {error}"
                 odd.append(Odd("payload", reason, task, str(worker), content=cut(annotation)))
-        content = {attribute: {"responses": responses}}
+        short = _in_short(entry, responses)
+        label = ({"compact": short} if short else {}) | {"responses": responses}
+        content = {attribute: label}
         packed.append({"datasetObjectId": task, "consolidatedAnnotation": {"content": content}})
     return packed, odd
+
+
+def _in_short(entry: dict[str, Any], responses: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """A task's answers in short, if the task says what it showed and its answers are as usual."""
+    try:
+        return compact(shown_in(entry["dataObject"]["content"]), responses, chosen)
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _response(annotation: dict[str, Any], fetch: Callable[[str], bytes]) -> dict[str, Any]:
@@ -148,7 +154,7 @@ def cut(content: Any) -> str:
 class _Shown(msgspec.Struct, gc=False):
     """An image of a task, as far as answers need it."""
 
-    index: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+    index: Index
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -180,9 +186,9 @@ class _Choices(dict[bytes, int]):
 
     def __missing__(self, raw: bytes) -> int:
         try:
-            label = self.labels.get(chosen(msgspec.json.decode(raw)), _ODD)
+            label = self.labels.get(chosen(msgspec.json.decode(raw)), UNUSABLE)
         except ValueError:
-            label = _ODD
+            label = UNUSABLE
         if len(self) < 100_000:  # a hostile page must not fill the memory
             self[raw] = label
         return label
@@ -261,11 +267,11 @@ class AnswerBook:
         self.image, self.label, self.seconds = array("i"), array("b"), array("f")
         self.worker, self.round, self.size = array("i"), array("b"), array("i")
         self.workers: dict[str, int] = {}
-        self.tasks = 0
         self.figures: Counter[str] = Counter()
         self._attribute = attribute
         self._choices = _Choices(numbers | {escape: UNREADABLE})
         self._odd = odd
+        self._compact = CompactReader(attribute, numbers | {escape: UNREADABLE})
         from tiling.sheets import Sheets  # late: the post-annotation Lambda needs no numpy
 
         self._sheets = Sheets(numbers | {escape: UNREADABLE})
@@ -294,13 +300,22 @@ class AnswerBook:
         tasks: list[Task] = []
         taken: list[tuple[Task, _Response]] = []
         for number, line in enumerate(lines):
+            if short := self._compact.read(line):
+                if taken:  # first what came first
+                    self._take_all(taken)
+                    taken = []
+                self._add_compact(*short, round_)
+                if len(short[0].workers) < wanted:
+                    task = Task(where, number, round_, short[0].images)
+                    task.answered.update(short[0].workers)
+                    yield task
+                continue
             try:
                 parsed = self._read_line(line)
                 shown = [image.index for image in _read_shown(parsed.source)]
                 responses = parsed.judged.responses if parsed.judged else []
             except msgspec.DecodeError:
                 shown, responses = self._read_loosely(where, number, line)
-            self.tasks += 1
             task = Task(where, number, round_, shown)
             for response in responses:
                 if response.workerId in task.answered:
@@ -368,12 +383,26 @@ class AnswerBook:
                 self.label.frombytes(said)
                 self._add(task, response, task.shown)
 
+    def _add_compact(self, found: Compact, labels: bytes, round_: int) -> None:
+        """Add a task's answers that came in short."""
+        size, workers = len(found.images), len(found.workers)
+        self.image.frombytes(array("i", found.images).tobytes() * workers)
+        self.label.frombytes(labels)
+        for row in found.seconds or ():
+            self.seconds.extend(row or [ABSENT] * size)
+        if not found.seconds:
+            self.seconds.frombytes(_NO_SECONDS * len(labels))
+        known = self.workers
+        self.worker.extend([known.setdefault(name, len(known)) for name in found.workers])
+        self.round.extend([round_] * workers)
+        self.size.extend([size] * workers)
+
     def _take(self, task: Task, response: _Response) -> None:
         """Add one submission."""
         raw = bytes(response.annotation)
         pieces = task.pieces(raw)
-        labels = [self._choices[piece] for piece in pieces] if pieces else [_ODD]
-        if _ODD in labels:
+        labels = [self._choices[piece] for piece in pieces] if pieces else [UNUSABLE]
+        if UNUSABLE in labels:
             images, labels = self._pick(task, response)
         else:
             images = task.shown
@@ -433,7 +462,7 @@ def _why_odd(key: str, raw: msgspec.Raw, label: int, shown: frozenset[int]) -> s
     try:
         if int(key) not in shown:
             return "the answer is for an image that is not in the task"
-        if label == _ODD:
+        if label == UNUSABLE:
             name = chosen(msgspec.json.decode(raw))
             return f"the answer is not in the list of labels: {name[:256]}"
     except ValueError as error:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collect_answers
-from tiling.answers import UNREADABLE, AnswerBook, Odd, Task, pack, split_meta
+from tiling.answers import AnswerBook, Odd, Task, pack, split_meta
+from tiling.compact import UNREADABLE
 
 LABELS = ("cat", "dog")
 
