@@ -33,7 +33,7 @@ IMAGE_SETS = (
     "bluebirds", "dogs", "ducks", "faces", "leaves",
     "mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized",
 )  # fmt: skip
-GAINS = (0.2, 0.12, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
+GAINS = (0.12, 0.1, 0.08, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01)
 FIRST = 2
 
 

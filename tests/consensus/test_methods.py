@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tiling.consensus import METHODS, Consensus, Crowd, Evidence, consolidate, guesses
+from tiling.consensus.confidence import expected_gain
 
 
 def crowd(
@@ -165,6 +166,15 @@ def test_workers_who_are_known_to_err_lose_against_one_who_does_not() -> None:
 
 
 # --- gold, guesses and gain -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("depth", "rho", "gain"), [(1, 0.0, 0.3), (2, 0.5, 0.15), (4, 0.5, 0.1)])
+def test_the_gain_of_an_answer_is_less_by_as_much_as_it_repeats_the_others(
+    depth: int, rho: float, gain: float
+) -> None:
+    undecided = np.array([[0.5], [0.5]])
+    four_of_five = np.array([[0.8, 0.2], [0.2, 0.8]])  # after one such answer the top is at 0.8
+    assert expected_gain(undecided, four_of_five, depth, rho) == pytest.approx([gain])
 
 
 def gold_of(truth: NDArray[np.int64], known: int) -> Evidence:

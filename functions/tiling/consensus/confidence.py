@@ -64,15 +64,15 @@ def _plausibility(told: list[tuple[int, Floats, NDArray[np.int16]]], rho: float)
 def expected_gain(p: Floats, pooled: Floats, depth: int, rho: float) -> NDArray[np.float32]:
     """How much the top probability of each image should rise by one more average answer.
 
-    The next answer `l` comes with probability sum_k p(k) said(k, l), and leaves the top class with
-    max_k p(k) said(k, l) of it. What is said is blurred by as much as one more answer than `depth`
-    makes all of them count for less.
+    The next answer `l` comes with probability sum_k p(k) pooled(k, l), and leaves the top class
+    with max_k p(k) pooled(k, l) of it: so it would be if the answer were all news. As `depth`
+    answers and one count for (depth + 1) / (1 + rho depth), a new one repeats what is known but
+    for 1 / (1 + rho depth) of the time, and is expected to raise as much less.
     """
-    said = pooled ** ((1 + rho * (depth - 1)) / (1 + rho * depth))
-    said /= said.sum(axis=1, keepdims=True)
     narrow = p.astype(np.float32)  # rounding is all that a gain can lose by it
     after = np.zeros(p.shape[1], np.float32)
-    for answer in said.T.astype(np.float32):
+    for answer in pooled.T.astype(np.float32):
         after += highest(narrow * answer[:, None])
-    gain: NDArray[np.float32] = np.maximum(after - highest(narrow), 0)
+    news = np.float32(1 / (1 + rho * depth))
+    gain: NDArray[np.float32] = np.maximum(after - highest(narrow), 0) * news
     return gain
