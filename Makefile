@@ -58,6 +58,7 @@ generated: environment ## write anew what is made from the sources: schema, even
 	@$(BIN)/python -m tessera.schema > docs/labeling.schema.json
 	@$(BIN)/python events/record.py >/dev/null
 	@$(BIN)/python -m tessera.monitoring
+	@$(BIN)/python -m tests.machine.faults
 	@$(BIN)/cog -r README.md docs/*.md
 
 packages: environment ## resolve what Lambda installs, with hashes, licenses and bill of materials

@@ -1,13 +1,16 @@
 """The faults that are tried, one a row, and what each must come to: the fault matrix.
 
-The table in docs/operations.md is made of these rows: `python tests/machine/faults.py` writes it,
-and a test holds the two together.
+The table in docs/operations.md is made of these rows and of the scenes of holding.py:
+`python -m tests.machine.faults` writes it, and a test holds the two together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.machine.holding import SCENES, WHOLE, Scene
 
 STATE_OF = {
     "group_images": "GroupImages",
@@ -95,9 +98,14 @@ FAULTS = [
     ),
     Fault("prepare_task", ("throw", "throw"), "throws twice", "whole: the page asks again"),
     Fault("prepare_task", ("die",), "dies", "whole: the page asks again"),
+    Fault("prepare_task", ("hang",), "runs out of time", "whole: the page asks again", seconds=15),
     Fault("collect_answers", ("throw",), "throws", "whole: CloseJob is retried"),
     Fault("collect_answers", ("die-after",), "dies after its answer", "whole: CloseJob is retried"),
+    Fault(
+        "collect_answers", ("hang",), "runs out of time", "whole: CloseJob is retried", seconds=15
+    ),
     Fault("serve_portal", ("throw", "throw"), "throws twice", "whole: the page asks again"),
+    Fault("serve_portal", ("hang",), "runs out of time", "whole: the page asks again", seconds=15),
     Fault("serve_portal", ("die-after",) * 2, "dies after its write", "whole: the page asks again"),
     Fault(
         "serve_portal", ("die-writing-1",), "dies with the answer saved", "whole: the same answer"
@@ -114,18 +122,18 @@ THROTTLED = {
 
 DUPLICATES = {
     "GroupImages": "at the same time: one execution owns the run, the other ends `AlreadyRunning`",
-    "OpenJob": "while workers label: `AlreadyRunning`",
-    "the end": "after the run succeeded: `AlreadyRunning`",
+    "after the end": "the second ends `AlreadyRunning`",
 }
-"""When the same drop comes a second time, and what becomes of it."""
+"""What becomes of the same drop besides while the first is in one of its states."""
 
 KILLS = {
     "GroupImages": "group_images",
     "OpenJob": "",
     "CloseJob": "close_job",
     "ConsolidateLabels": "consolidate_labels",
+    "GroupUnsure": "group_images",
 }
-"""The states in which the whole stack is killed, and the function that is held there."""
+"""The states in which the whole stack is killed at work, and the function that hangs there."""
 
 
 def table() -> str:
@@ -138,10 +146,9 @@ def table() -> str:
             for state, end in THROTTLED.items()
         ),
         *((state, "the same drop comes again", end) for state, end in DUPLICATES.items()),
-        *(
-            (state, "the whole stack is killed (`kill -9`)", "a redrop takes the run over, whole")
-            for state in KILLS
-        ),
+        *((state, "the whole stack is killed (`kill -9`) at work", WHOLE) for state in KILLS),
+        *_grouped("the same drop comes again", lambda scene: scene.second),
+        *_grouped("the whole stack is killed (`kill -9`)", lambda scene: scene.redrop),
     ]
     head = (
         "| where | what happens | how the run ends | lost | asked twice |\n|---|---|---|---|---|\n"
@@ -149,6 +156,14 @@ def table() -> str:
     return head + "".join(
         f"| {where} | {what} | {end} | {LOST} | {TWICE} |\n" for where, what, end in rows
     )
+
+
+def _grouped(what: str, end_of: Callable[[Scene], str]) -> list[tuple[str, str, str]]:
+    """A row for each ending, with all the states whose scenes end so."""
+    states: dict[str, list[str]] = {}
+    for scene in SCENES:
+        states.setdefault(end_of(scene), []).extend(scene.states)
+    return [(", ".join(names), what, end) for end, names in states.items()]
 
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "operations.md"

@@ -7,7 +7,7 @@ Ground Truth's always, another's where its failure is the point. Nothing else is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -462,20 +462,17 @@ def _faults() -> list[Way]:
 WAYS = {way.name: way for way in [*_ground_truth(), *_portal(), *_manifests(), *_faults()]}
 
 
-def mock_config() -> dict[str, Any]:
+def mock_config(ways: Collection[Way] = tuple(WAYS.values())) -> dict[str, Any]:
     """The ways in the form that Step Functions' own local version reads mocks in."""
     return {
         "StateMachines": {
             "tessera-labeling": {
                 "TestCases": {
-                    way.name: {state: f"{way.name}/{state}" for state in way.mocks}
-                    for way in WAYS.values()
+                    way.name: {state: f"{way.name}/{state}" for state in way.mocks} for way in ways
                 }
             }
         },
         "MockedResponses": {
-            f"{way.name}/{state}": answers
-            for way in WAYS.values()
-            for state, answers in way.mocks.items()
+            f"{way.name}/{state}": answers for way in ways for state, answers in way.mocks.items()
         },
     }

@@ -181,11 +181,11 @@ class Stage:
         self.put(f"s3://{INBOX}/{name}/labeling.json", json.dumps(SETTINGS | settings).encode())
         self.put(f"s3://{INBOX}/{manifest_key(name)}", manifest(name, list(pictures)))
 
-    def start(self, name: str, case: str = "") -> str:
+    def start(self, name: str, case: str = "", **more: str) -> str:
         """Start an execution as the drop of the manifest would; returns its ARN."""
         started = self.workflows.start_execution(
             stateMachineArn=f"{self.machine_arn}#{case}" if case else self.machine_arn,
-            input=json.dumps(drop_event(name)),
+            input=json.dumps(drop_event(name) | more),
         )
         return str(started["executionArn"])
 

@@ -14,6 +14,8 @@ from tests.machine.stage import Stage, until
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 PICTURES = ["cat-0.png", "dog-1.png", "cow-2.png"]
+UNSURE = ["cat-0.png", "unsure-1.png", "dog-2.png"]
+ROUNDS = {"answers_per_image": 2, "max_answers": 3}
 NO_WAITING = {"SFN_WAIT_SCALE": "0"}
 
 
@@ -34,9 +36,11 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def killed_in(stage: Stage, state: str, name: str) -> str:
     """Kill the stack while the manifest's run is in the state; returns the answer saved by then."""
-    stage.lay_out(name, PICTURES)
+    rounds = state == "GroupUnsure"
+    stage.lay_out(name, UNSURE if rounds else PICTURES, **(ROUNDS if rounds else {}))
     worker = stage.worker(0)
-    if function := KILLS[state]:
+    function = KILLS[state]
+    if function and not rounds:
         stage.plan(function, name, "hang")
     stage.start(name)
     saved = ""
@@ -47,7 +51,11 @@ def killed_in(stage: Stage, state: str, name: str) -> str:
         )
         worker.answer_next(job)
         (saved,) = stage.answers(job)
-        if function:
+        if rounds:  # the first round was grouped: what hangs now is the second one's grouping
+            stage.plan(function, name, "hang")
+            with stage.workers():
+                until(lambda: not stage.planned(function, name), f"{state} to hang")
+        elif function:
             until(lambda: not worker.answer_next(job), f"the last answer of {job}")
     if function:
         until(lambda: not stage.planned(function, name), f"{state} to hang")
@@ -59,7 +67,7 @@ def killed_in(stage: Stage, state: str, name: str) -> str:
 def test_a_run_whose_stack_was_killed_is_taken_over_with_all_its_answers(
     mortal: Stage, state: str
 ) -> None:
-    name = f"killed-in-{state.lower()[:5]}"
+    name = f"killed-in-{state.lower()}"
     saved = killed_in(mortal, state, name)
     mortal.local.start(extra=NO_WAITING)
     with mortal.workers():
@@ -67,8 +75,9 @@ def test_a_run_whose_stack_was_killed_is_taken_over_with_all_its_answers(
     assert (end.status, end.output["labeled"]) == ("SUCCEEDED", 3)
     files = mortal.files(end.output["home"])
     rows = files["answers.csv"].decode().splitlines()[1:]
-    assert sorted(row.partition(",")[0] for row in rows) == ["0", "1", "2"]
+    asked = ["0", "0", "1", "1", "1", "2", "2"] if state == "GroupUnsure" else ["0", "1", "2"]
+    assert sorted(row.partition(",")[0] for row in rows) == asked
     answers = [json.loads(body) for file, body in files.items() if "worker-response" in file]
-    assert len(answers) == 3
+    assert len(answers) == len(rows)
     if saved:
         assert json.loads(saved) in answers

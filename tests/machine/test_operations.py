@@ -42,4 +42,4 @@ def test_every_failure_has_a_way_that_gets_there(name: str) -> None:
 
 
 def test_the_fault_matrix_is_what_the_tests_try() -> None:
-    assert PAGE.read_text("utf-8") == page(), "run: python tests/machine/faults.py"
+    assert PAGE.read_text("utf-8") == page(), "run: python -m tests.machine.faults"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tessera.runs import Ending
+from tests.machine.holding import states_of
 from tests.machine.paths import WAYS, Way
 from tests.machine.requests import problems
 from tests.machine.stage import KMS_KEY, Stage
@@ -61,18 +63,34 @@ def test_every_transition_of_the_machine_is_gone(stage: Stage, gone: dict[str, G
     drawn = transitions(stage.definition)
     seen = {name for way in gone.values() for name in way.names}
     print(coverage_report(drawn, gone))
+    assert states_in(seen) == states_of(stage.definition)
     assert sorted(drawn - seen) == []
     assert sorted(seen - drawn) == []
 
 
 def coverage_report(drawn: set[str], gone: dict[str, Gone]) -> str:
-    """A line for each transition, with the ways that took it, and the share that was taken."""
+    """A line for each transition, with the ways that took it; the shares of them and of states."""
     ways = {name: [way for way, went in gone.items() if name in went.names] for name in drawn}
     taken = sum(bool(by) for by in ways.values())
     lines = [
         f"{len(ways[name]):4d}  {name:70}  {', '.join(ways[name][:3])}" for name in sorted(drawn)
     ]
-    return "\n".join(["", *lines, f"{taken} of {len(drawn)} transitions: {taken / len(drawn):.0%}"])
+    states = states_in(drawn)
+    entered = states_in(name for name, by in ways.items() if by)
+    lines += [
+        f"{taken} of {len(drawn)} transitions: {taken / len(drawn):.0%}",
+        f"{len(entered)} of {len(states)} states: {len(entered) / len(states):.0%}",
+    ]
+    return "\n".join(["", *lines])
+
+
+def states_in(names: Iterable[str]) -> set[str]:
+    """The states at either end of transitions.
+
+    >>> sorted(states_in(["AskAgain → Announce (choice 2)", "CloseJob → end"]))
+    ['Announce', 'AskAgain', 'CloseJob']
+    """
+    return {state for name in names for state in name.partition(" (")[0].split(" → ")} - {"end"}
 
 
 @pytest.mark.parametrize("name", [name for name in WAYS if name.startswith("gt-")])

@@ -13,14 +13,15 @@ from typing import Any
 
 def transitions(machine: dict[str, Any]) -> set[str]:
     """Every transition of the machine and of the machines inside its maps, by name."""
-    return {name for states in _levels(machine) for name, _, _ in _edges(states)}
+    return {name for level in levels(machine) for name, _, _ in edges(level["States"])}
 
 
 def traced(machine: dict[str, Any], queue: str) -> dict[str, Any]:
     """The machine with a task on every transition that sends its name and input to the queue."""
     machine = copy.deepcopy(machine)
-    for states in list(_levels(machine)):
-        for name, holder, key in list(_edges(states)):
+    for level in list(levels(machine)):
+        states = level["States"]
+        for name, holder, key in list(edges(states)):
             after = {"End": True} if key == "End" else {"Next": holder[key]}
             states[name] = _saying(name, queue) | after
             holder.pop(key)
@@ -44,14 +45,15 @@ def _saying(name: str, queue: str) -> dict[str, Any]:
     }
 
 
-def _levels(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield machine["States"]
+def levels(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The machine, and the machines inside its maps."""
+    yield machine
     for state in list(machine["States"].values()):
         if "ItemProcessor" in state:
-            yield from _levels(state["ItemProcessor"])
+            yield from levels(state["ItemProcessor"])
 
 
-def _edges(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+def edges(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Each transition's name, and where in the machine its target is written."""
     for name, state in states.items():
         for number, choice in enumerate(state.get("Choices", ()), start=1):
