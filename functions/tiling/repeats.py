@@ -32,23 +32,24 @@ def marks(
     of 16 million differ nevertheless is below 1e-14.
     """
     lengths = ends - starts
+    longest, shortest = int(lengths.max(initial=0)), int(lengths.min()) if len(lengths) else 0
+    order = slice(None) if longest == shortest else np.argsort(-lengths)
+    lengths, starts, ends = lengths[order], starts[order], ends[order]
     mark = lengths.astype(np.uint64)
     check = np.zeros_like(mark)
-    shortest = int(lengths.min()) if len(lengths) else 0
     done = 0
     while wide := min((shortest - done) // 8, WIDEST):
         for words in _rows(text, starts, done, wide).T:
             _stir(mark, check, words)
         done += 8 * wide
-    for read in range(done, int(lengths.max(initial=0)), 8):
-        if read < shortest:
-            _stir(mark, check, _words(text)[np.minimum(starts + read, ends - 8)])
-        else:  # a piece that is over stays as it is, whatever else is in the text
-            rows = np.flatnonzero(lengths > read)
-            some, more = mark[rows], check[rows]
-            _stir(some, more, _words(text)[np.minimum(starts[rows] + read, ends[rows] - 8)])
-            mark[rows], check[rows] = some, more
-    return mark * _ODD, (check >> np.uint64(32)).astype(np.uint32)
+    for read in range(done, longest, 8):
+        more = int(np.searchsorted(-lengths, -read))  # a piece that is over stays as it is
+        places = np.minimum(starts[:more] + read, ends[:more] - 8)
+        _stir(mark[:more], check[:more], _words(text)[places])
+    marked, checked = np.empty_like(mark), np.empty(len(mark), np.uint32)
+    marked[order] = mark * _ODD
+    checked[order] = check >> np.uint64(32)
+    return marked, checked
 
 
 def _rows(text: bytes, starts: NDArray[np.int64], skip: int, wide: int) -> NDArray[np.uint64]:
