@@ -105,7 +105,7 @@ class SimulatedWorker:
         """The names of the jobs that the portal shows."""
         try:
             return [job["job"] for job in self._get("jobs")["jobs"]]
-        except urllib.error.HTTPError as error:
+        except OSError as error:
             if _may_pass(error):
                 return []
             raise
@@ -119,8 +119,8 @@ class SimulatedWorker:
             self._request(
                 "PUT", f"jobs/{job}/tasks/{claim['task']}/answer", self.look(claim["page"])
             )
-        except urllib.error.HTTPError as error:
-            if error.code in {404, 409, 410} or _may_pass(error):  # the job was closed meanwhile
+        except OSError as error:
+            if _may_pass(error) or getattr(error, "code", 0) in {404, 409, 410}:  # closed meanwhile
                 return False
             raise
         self.answered += 1
@@ -214,6 +214,8 @@ def _about_one(seed: str, spread: float) -> float:
     return random.Random(seed).lognormvariate(-(spread**2) / 2, spread)
 
 
-def _may_pass(error: urllib.error.HTTPError) -> bool:
-    """Whether the portal is in trouble that a worker's page would sit out, too."""
-    return error.code == 429 or error.code >= 500
+def _may_pass(error: OSError) -> bool:
+    """Whether the portal, or the way to it, is in trouble that a worker's page sits out, too."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code == 429 or error.code >= 500
+    return True

@@ -109,12 +109,17 @@ def read_settings_file(chosen: Path) -> Settings:
             f"There is no {chosen}. Write one (docs/manifests.md says what it may hold), "
             "or name it: --settings FILE"
         )
+    return read_settings_text(chosen.read_bytes(), str(chosen))
+
+
+def read_settings_text(raw: bytes, where: str) -> Settings:
+    """The settings that a text says; Refused with every problem, one a line."""
     try:
-        return read_settings(chosen.read_bytes())
+        return read_settings(raw)
     except TesseraError as error:
         problems = getattr(error, "problems", (str(error),))
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise Refused(f"{chosen} cannot be used:\n{listed}") from error
+        raise Refused(f"{where} cannot be used:\n{listed}") from error
 
 
 class _Nowhere:

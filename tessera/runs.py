@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -19,6 +19,9 @@ from tessera.cloud import Cloud
 from tessera.completion import run_names
 from tessera.exits import Exit, Refused
 from tessera.screen import aside, json_option, mind, out, print_json, progress, talk, waiting
+
+if TYPE_CHECKING:
+    from tiling.settings import Settings
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -37,11 +40,12 @@ class Ending:
     cause: str = ""
 
 
-def drop(cloud: Cloud, manifest: bytes, *, project: str, name: str, settings: bytes) -> str:
-    """Put the settings and then the manifest into the inbox; returns the manifest's key."""
+def drop(cloud: Cloud, manifest: bytes, *, project: str, name: str, settings: bytes | None) -> str:
+    """Put the settings, if any, and then the manifest into the inbox; the manifest's key."""
     s3, inbox = cloud.client("s3"), bucket_of(cloud.outputs["Inbox"])
     key = f"{project}/{name}.manifest"
-    s3.put_object(Bucket=inbox, Key=f"{project}/labeling.json", Body=settings)
+    if settings is not None:
+        s3.put_object(Bucket=inbox, Key=f"{project}/labeling.json", Body=settings)
     s3.put_object(Bucket=inbox, Key=key, Body=manifest)
     return key
 
@@ -134,7 +138,8 @@ def executions(cloud: Cloud, count: int) -> list[dict[str, Any]]:
 @click.option("--project", help="Folder in the inbox.  [default: the name of MANIFEST's folder]")
 @click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The settings.  [default: labeling.json beside the manifest]", show_default=False,
+    help="The settings.  [default: labeling.json beside the manifest, else those that the project "
+    "or the stack has]", show_default=False,
 )  # fmt: skip
 @click.option("--watch", "watched", is_flag=True, help="Show the run until it ends.")
 @json_option("Print what was dropped as JSON.")
@@ -159,13 +164,15 @@ def drop_command(
     settings_file = settings_path or (
         manifest.with_name("labeling.json") if manifest.is_file() else manifest / "labeling.json"
     )
-    settings = read_settings_file(settings_file)
-    mind(warnings(settings))
-    cloud: Cloud = context.obj.cloud
+    own = settings_file.exists()
+    settings = read_settings_file(settings_file) if own else None
     folder = manifest.resolve() if manifest.is_dir() else manifest.resolve().parent
     project = project or folder.name
     if not re.fullmatch(r"[^/\\\s][^\\\s]*[^/\\\s]|[^/\\\s]", project):
         raise Refused(f"{project!r} makes no good folder name. Name one: --project NAME")
+    cloud: Cloud = context.obj.cloud
+    settings = settings or _settings_there(cloud, project, settings_file)
+    mind(warnings(settings))
     if manifest.is_dir():
         lines = upload_pictures(cloud, manifest, project)
         name = folder.name
@@ -174,8 +181,9 @@ def drop_command(
         lines = manifest.read_bytes()
         name = re.sub(r"(\.(manifest|jsonl))+$", "", manifest.name)
     before = {execution["executionArn"] for execution in executions(cloud, 100)}
+    given = settings_file.read_bytes() if own else None
     with waiting("Uploading the manifest"):
-        key = drop(cloud, lines, project=project, name=name, settings=settings_file.read_bytes())
+        key = drop(cloud, lines, project=project, name=name, settings=given)
     dropped = {
         "manifest": f"{cloud.outputs['Inbox']}/{key}",
         "lines": len(lines.splitlines()),
@@ -204,6 +212,20 @@ def drop_command(
         out.print(said(end, standing.run), soft_wrap=True)
     if end.output.get("partial"):
         context.exit(Exit.PART)
+
+
+def _settings_there(cloud: Cloud, project: str, missing: Path) -> Settings:
+    """The project's settings in the inbox, else the stack's; Refused if there are none."""
+    from tessera.estimate import read_settings_file, read_settings_text
+    from tessera.standing import settings_there
+
+    found = settings_there(cloud, bucket_of(cloud.outputs["Inbox"]), project)
+    if not found:
+        return read_settings_file(missing)  # which says what to do
+    aside.print(
+        f"There is no {missing}: the settings of {project} in the inbox hold, or the stack's."
+    )
+    return read_settings_text(found, f"What holds for {project}, in the inbox or of the stack,")
 
 
 def said(end: Ending, run: str) -> str:

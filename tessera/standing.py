@@ -226,17 +226,22 @@ def run_of(cloud: Cloud, described: dict[str, Any]) -> str | None:
     manifest = {"bucket": detail["bucket"]["name"]} | {
         name: detail["object"].get(name, "") for name in ("key", "etag", "version-id")
     }
-    project = manifest["key"].rpartition("/")[0]
-    s3 = cloud.client("s3")
-    try:
-        key = f"{project}/labeling.json" if project else "labeling.json"
-        found = s3.get_object(Bucket=manifest["bucket"], Key=key)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        found = cloud.default_settings
+    found = settings_there(cloud, manifest["bucket"], manifest["key"].rpartition("/")[0])
     try:
         return run_id(manifest, read_settings(found))
     except TesseraError:  # such a manifest is refused, and has no run
         return None
+
+
+def settings_there(cloud: Cloud, bucket: str, project: str) -> bytes:
+    """The settings in a project's folder of the inbox, else the stack's own; empty if neither."""
+    s3 = cloud.client("s3")
+    try:
+        key = f"{project}/labeling.json" if project else "labeling.json"
+        found: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return cloud.default_settings
+    return found
 
 
 def manifest_in(described: dict[str, Any]) -> str:

@@ -193,6 +193,31 @@ def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
     assert "nothing is uploaded" in done.stderr
 
 
+@pytest.mark.parametrize("where", ["the project", "the stack"])
+def test_a_manifest_without_settings_is_dropped_under_those_that_are_there(
+    where: str, labels: Any, place: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_there(*_: Any, **__: Any) -> str:
+        raise RunError("dropped")
+
+    raw = b'{"labels": ["cat", "dog"]}'
+    monkeypatch.setattr("tessera.runs.executions", lambda *_: [])
+    monkeypatch.setattr("tessera.runs.execution_of", stop_there)
+    monkeypatch.setattr(type(place.cloud), "default_settings", raw if where == "the stack" else b"")
+    if where == "the project":
+        labels.put("inbox", "pets/labeling.json", raw)
+    Path("may.manifest").write_text('{"source-ref": "s3://inbox/1.png"}\n')
+
+    done = tessera(drop_command, "may.manifest", "--project", "pets")
+    other = tessera(drop_command, "may.manifest", "--project", "zoo")
+
+    assert "dropped" in done.stderr
+    assert other.exit_code == (Exit.REFUSED if where == "the project" else Exit.FAILED)
+    keys = [entry["Key"] for entry in labels.s3.list_objects_v2(Bucket="inbox")["Contents"]]
+    assert "pets/may.manifest" in keys
+    assert ("pets/labeling.json" in keys) == (where == "the project")
+
+
 def test_an_unknown_command_is_a_wrong_call() -> None:
     done = call("drip")
 

@@ -61,6 +61,14 @@ def test_the_seconds_follow_from_the_seed_and_leave_the_answers_alone() -> None:
     assert told("1-0", names) != told("1-1", names)
 
 
+def test_a_worker_sits_out_a_portal_that_does_not_answer() -> None:
+    someone = worker("1-0")
+    someone.portal = "http://127.0.0.1:9/"  # where nobody listens
+
+    assert someone.open_jobs() == []
+    assert someone.answer_next("pets-r1-000") is False
+
+
 @pytest.mark.parametrize("images", [1, 20])
 def test_seconds_are_in_the_mean_what_a_page_of_that_size_takes(images: int) -> None:
     shown = list(TRUTH)[:images]
