@@ -36,7 +36,6 @@ from tiling.answers import AnswerBook, pack  # noqa: E402 — the functions' fol
 from tiling.columns import columns  # noqa: E402 — as above
 from tiling.consensus import Consensus, Crowd, consolidate  # noqa: E402 — as above
 from tiling.endings import Outlets, end_lines, verdicts  # noqa: E402 — as above
-from tiling.manifest import blocks  # noqa: E402 — as above
 from tiling.settings import settings_from  # noqa: E402 — as above
 from tiling.training import Splices  # noqa: E402 — as above
 
@@ -368,6 +367,9 @@ def job(what: str, arguments: list[str]) -> None:
     images = int(arguments[0])
     folder = Path(arguments[1]) if len(arguments) > 1 else None
     known = synthetic(images) if what == "consolidate" else None
+    if folder:  # emptying an earlier turn's files would be counted as ours
+        for path in folder.glob("out-*"):
+            path.unlink()
     started = time.process_time()
     if known is not None:
         found = consolidate(known.crowd)
@@ -434,7 +436,7 @@ def pipeline(folder: Path, images: int, output: str) -> float:
     """Flatten, consolidate, write the training manifest."""
     settings = settings_from({"labels": list(LABELS)})
     book = AnswerBook(settings.classes, settings.escape, "label")
-    with (folder / output).open("rb", 8 * 1024 * 1024) as file:
+    with (folder / output).open("rb", 1024 * 1024) as file:
         for _ in book.read_output("job", file, round_=1, wanted=3):
             pass
     consensus: Consensus = consolidate(
@@ -442,11 +444,10 @@ def pipeline(folder: Path, images: int, output: str) -> float:
     )
     told = verdicts(consensus, gain=settings.gain, gold={}, repeats={})
     splices = Splices("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")
-    names = ("training.manifest", "unlabeled.manifest", "uncertain.manifest", "unlabeled.csv")
+    names = ("out-training", "out-unlabeled", "out-uncertain", "out-reasons")
     with ExitStack() as stack:
         outlets = Outlets(*(stack.enter_context((folder / name).open("wb")) for name in names))
-        lines = blocks(pieces(folder / "in.manifest"))
-        ended = end_lines(lines, settings, told, splices, outlets)
+        ended = end_lines(pieces(folder / "in.manifest"), settings, told, splices, outlets)
     ended.counts.check(images)
     return ended.counts.training / images
 
@@ -469,7 +470,7 @@ def posts_way(folder: Path) -> float:
             said = annotation[str(image["index"])]
             label = next(name for name, value in said.items() if value)
             flattened.append({"source-ref": image["source-ref"], "label": label})
-    with (folder / "post.manifest").open("w") as file:
+    with (folder / "out-post").open("w") as file:
         file.writelines(json.dumps(line) + "\n" for line in flattened)
     return 1.0
 

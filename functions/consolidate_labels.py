@@ -36,7 +36,7 @@ from tiling.figures import (
     too_fast,
 )
 from tiling.jobs import job_name
-from tiling.manifest import Image, blocks, manifest_lines, read_manifest
+from tiling.manifest import Image, manifest_lines, read_manifest
 from tiling.measures import run_measures
 from tiling.report import render_report, report, write_report
 from tiling.settings import Settings, read_settings
@@ -241,7 +241,7 @@ def _end_lines(
         )
         told = verdicts(consensus, gain=settings.gain, gold=gold, repeats=_repeats(home, record))
         splices = Splices(settings.label_attribute, classes, **naming)
-        return end_lines(blocks(_pieces(record)), settings, told, splices, outlets, watched=watched)
+        return end_lines(_pieces(record), settings, told, splices, outlets, watched=watched)
 
 
 def _write(uri: str, pieces: Iterable[bytes], content_type: str) -> None:

@@ -299,17 +299,20 @@ class AnswerBook:
         """
         tasks: list[Task] = []
         taken: list[tuple[Task, _Response]] = []
+        in_short: list[tuple[Compact, bytes]] = []
         for number, line in enumerate(lines):
             if short := self._compact.read(line):
-                if taken:  # first what came first
-                    self._take_all(taken)
-                    taken = []
-                self._add_compact(*short, round_)
-                if len(short[0].workers) < wanted:
+                if taken or len(in_short) == _TOGETHER:  # added in their order of arrival
+                    self._add_all(taken, in_short, round_)
+                in_short.append(short)
+                workers = short[0].workers
+                if len(workers) < wanted:
                     task = Task(where, number, round_, short[0].images)
-                    task.answered.update(short[0].workers)
+                    task.answered.update(workers)
                     yield task
                 continue
+            if in_short:
+                self._add_all(taken, in_short, round_)
             try:
                 parsed = self._read_line(line)
                 shown = [image.index for image in _read_shown(parsed.source)]
@@ -326,10 +329,10 @@ class AnswerBook:
                     taken.append((task, response))
             tasks.append(task)
             if len(tasks) == _TOGETHER:
-                self._take_all(taken)
+                self._add_all(taken, in_short, round_)
                 yield from (task for task in tasks if len(task.answered) < wanted)
-                tasks, taken = [], []
-        self._take_all(taken)
+                tasks.clear()
+        self._add_all(taken, in_short, round_)
         yield from (task for task in tasks if len(task.answered) < wanted)
 
     def _read_loosely(
@@ -372,6 +375,20 @@ class AnswerBook:
                 self._take(task, response)
         return len(task.answered) - before
 
+    def _add_all(
+        self,
+        taken: list[tuple[Task, _Response]],
+        in_short: list[tuple[Compact, bytes]],
+        round_: int,
+    ) -> None:
+        """Add what was read, of which one list is empty, and empty the other."""
+        if in_short:
+            self._add_in_short(in_short, round_)
+            in_short.clear()
+        if taken:
+            self._take_all(taken)
+            taken.clear()
+
     def _take_all(self, taken: list[tuple[Task, _Response]]) -> None:
         """Add submissions, those that are laid out as usual together."""
         shown = [task.shown for task, _ in taken]
@@ -383,19 +400,23 @@ class AnswerBook:
                 self.label.frombytes(said)
                 self._add(task, response, task.shown)
 
-    def _add_compact(self, found: Compact, labels: bytes, round_: int) -> None:
-        """Add a task's answers that came in short."""
-        size, workers = len(found.images), len(found.workers)
-        self.image.frombytes(array("i", found.images).tobytes() * workers)
-        self.label.frombytes(labels)
-        for row in found.seconds or ():
-            self.seconds.extend(row or [ABSENT] * size)
-        if not found.seconds:
-            self.seconds.frombytes(_NO_SECONDS * len(labels))
+    def _add_in_short(self, tasks: list[tuple[Compact, bytes]], round_: int) -> None:
+        """Add tasks whose answers came in short, each with its label numbers."""
+        self.label.frombytes(b"".join([labels for _, labels in tasks]))
+        self.image.frombytes(
+            b"".join([array("i", task.images).tobytes() * len(task.workers) for task, _ in tasks])
+        )
         known = self.workers
-        self.worker.extend([known.setdefault(name, len(known)) for name in found.workers])
-        self.round.extend([round_] * workers)
-        self.size.extend([size] * workers)
+        names = [name for task, _ in tasks for name in task.workers]
+        self.worker.extend([known.setdefault(name, len(known)) for name in names])
+        self.size.extend([len(task.images) for task, _ in tasks for _ in task.workers])
+        self.round.extend([round_] * len(names))
+        if any(task.seconds for task, _ in tasks):
+            for task, _ in tasks:
+                for row in task.seconds or [None] * len(task.workers):
+                    self.seconds.extend(row or [ABSENT] * len(task.images))
+        else:
+            self.seconds.frombytes(_NO_SECONDS * (len(self.image) - len(self.seconds)))
 
     def _take(self, task: Task, response: _Response) -> None:
         """Add one submission."""

@@ -115,10 +115,10 @@ class CompactReader:
         if end < 0 and (end := line.find(_RESPONSES)) < 0:
             return None
         self._near = end * 7 // 8
-        if not line.endswith(_ENDS):
-            return None  # cut off: another matter
+        if line[end - 1 : end] != b"," or not line.endswith(_ENDS):
+            return None  # nothing in short, or a line that was cut off
         try:
-            found: Compact | None = self._decode(line[:end] + b"}}").entry.compact
+            found: Compact | None = self._decode(line[: end - 1] + b"}}").entry.compact
             if found is None:
                 return None
             said = found.said.encode().translate(self._tables[bytes(found.choices)])
@@ -156,5 +156,5 @@ class _Tables(dict[bytes, bytes]):
 
 
 _ENDS = (b"}", b"}\n", b"}\r\n")
-_RESPONSES = b',"responses":['
+_RESPONSES = b'"responses":['
 _UNUSABLE = array("b", [UNUSABLE]).tobytes()

@@ -209,7 +209,7 @@ def manifest_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from block[:-1].split(b"\n")
 
 
-def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def blocks(chunks: Iterable[bytes], size: int = BLOCK) -> Iterator[bytes]:
     """A manifest in pieces of whole lines, each with its line end, the last one too.
 
     A line too long to be used is cut, not gathered: memory is bounded whatever comes.
@@ -217,8 +217,8 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for piece in plain(chunks):
         view = memoryview(piece)
-        for start in range(0, len(piece), BLOCK):
-            stop = min(start + BLOCK, len(piece))
+        for start in range(0, len(piece), size):
+            stop = min(start + size, len(piece))
             end = piece.rfind(b"\n", start, stop) + 1
             if end:
                 yield b"".join((rest, view[start:end]))
