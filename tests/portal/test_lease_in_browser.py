@@ -43,6 +43,7 @@ def test_a_lease_is_renewed_while_somebody_is_at_work_on_the_page_and_not_otherw
         page.locator(f"button[href='#job/{job}']").click()
         frame = page.frame_locator(SHOWN)
         expect(frame.locator(".tile:focus")).to_have_count(1)
+        expect(frame.locator(".wait")).to_have_count(0)
         page.clock.fast_forward(10 * MINUTE)
         assert renewed == []
         if at_work:
