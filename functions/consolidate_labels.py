@@ -169,6 +169,11 @@ def _gather(book: AnswerBook, event: dict[str, Any], settings: Settings, round_:
             task.number: task
             for task in book.read_output(job, storage.lines(read), round_=round_, wanted=wanted)
         }
+        unknown = {number: task for number, task in short.items() if not task.shown}
+        if unknown:  # their lines cannot be read, but what was asked is known
+            for number, line in enumerate(storage.lines(uri)):
+                if number in unknown:
+                    unknown[number].show(line)
         if short:
             _rescue(book, f"{folder}jobs/{job}/annotations/worker-response/", short)
 

@@ -223,6 +223,10 @@ class Task:
         self.shown = array("i", shown)
         self.answered: set[str] = set()
 
+    def show(self, line: bytes) -> None:
+        """Take its images from the line that asked it."""
+        self.shown = array("i", shown_in(msgspec.json.decode(line)["source"]))
+
     def pieces(self, raw: bytes) -> list[bytes] | None:
         """The answers in a submission that has one of equal length for each image, in order.
 

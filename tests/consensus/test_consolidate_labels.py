@@ -193,6 +193,24 @@ def test_answers_that_met_no_consolidation_are_rescued_from_every_iteration(run:
     assert len(run.lines("odd-answers.jsonl")) == 1
 
 
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"source":1}', b"\xff"])
+def test_what_a_line_cannot_tell_is_taken_from_the_task_and_its_responses(
+    run: Any, broken: bytes
+) -> None:
+    run.images(2)
+    folder = run.job(([0], {"ann": {"0": CAT}}), ([1], {"ann": {"1": DOG}}))
+    (output,) = (uri for uri in run.bucket.objects if uri.endswith("output.manifest"))
+    whole = run.bucket.objects[output].splitlines()
+    run.bucket.objects[output] = b"\n".join([broken, whole[1]]) + b"\n"
+    run.bucket.objects[f"{folder}iteration-1/0/ann.json"] = responses(ann=CAT)
+
+    result = run.consolidate()
+
+    assert result["labeled"] == 2
+    noted = run.report()["answers"]["noted"]
+    assert noted == {"a line of the output manifest cannot be read": 1, "submissions rescued": 1}
+
+
 def test_a_job_without_output_is_read_from_its_workers_responses(run: Any) -> None:
     run.images(1)
     folder = run.job(([0], {}), status="Failed", finished=False)
