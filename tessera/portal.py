@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import click
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -15,6 +16,7 @@ from tessera.screen import json_option, print_json, waiting
 
 if TYPE_CHECKING:
     from portal.outside import Outside
+    from tiling.settings import Settings
 
 console = Console(highlight=False)
 
@@ -57,6 +59,29 @@ def record_of(labels: str, job: str) -> str:
     if named is None:
         raise click.UsageError(f"{job!r} is no job's name: they end as in pets-2f9a-r1-000.")
     return f"{labels}/{named['run']}/round-{named['round']}/jobs/{job}/job.json"
+
+
+def too_few(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
+    """A warning, if the portal has fewer accounts than people whom an image may be asked of.
+
+    Nobody answers an image twice, so a run would wait for somebody new until its jobs expire.
+    """
+    if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
+        return ()
+    most = settings.max_answers
+    pool = cloud.outputs["WorkerPoolId"]
+    try:
+        found = cloud.client("cognito-idp").list_users(UserPoolId=pool, Limit=min(most, 60))
+    except ClientError:  # who may drop need not be allowed to see who works
+        return ()
+    there = len(found["Users"])
+    if there >= min(most, 60):
+        return ()
+    return (
+        f"the portal has {there or 'no'} account{'' if there == 1 else 's'}, and an image may be "
+        f"asked of {most} people (max_answers), nobody twice: without another the run waits. "
+        "Make one: tessera workers add EMAIL. Or lower answers_per_image and max_answers",
+    )
 
 
 @click.group()

@@ -158,6 +158,7 @@ def drop_command(
     the same again begins nothing: its run is there already.
     """
     from tessera.estimate import count, read_settings_file
+    from tessera.portal import too_few
     from tessera.watch import to_the_end
     from tiling.settings import warnings
 
@@ -172,7 +173,8 @@ def drop_command(
         raise Refused(f"{project!r} makes no good folder name. Name one: --project NAME")
     cloud: Cloud = context.obj.cloud
     settings = settings or _settings_there(cloud, project, settings_file)
-    mind(warnings(settings))
+    told = (*warnings(settings), *too_few(cloud, settings))
+    mind(told)
     if manifest.is_dir():
         lines = upload_pictures(cloud, manifest, project)
         name = folder.name
@@ -187,7 +189,7 @@ def drop_command(
     dropped = {
         "manifest": f"{cloud.outputs['Inbox']}/{key}",
         "lines": len(lines.splitlines()),
-        "warnings": warnings(settings),
+        "warnings": told,
     }
     if not as_json:
         out.print(f"[bold]Dropped[/]  {dropped['manifest']}", soft_wrap=True)
