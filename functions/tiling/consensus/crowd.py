@@ -75,15 +75,17 @@ def stack(crowd: Crowd) -> list[Stack]:
     """The readable answers, stacked; images without any are in no stack."""
     readable = crowd.label >= 0
     bits = (crowd.workers * crowd.classes).bit_length()
-    keys = crowd.image.astype(np.int64) << bits
-    keys += np.multiply(crowd.worker, crowd.classes, dtype=np.int64)
-    keys += crowd.label
+    keys = crowd.image.astype(np.int64)
+    keys <<= bits
+    cells = np.multiply(crowd.worker, crowd.classes, dtype=np.int32)
+    cells += crowd.label
+    keys += cells
     if not readable.all():
         keys = keys[readable]
     keys.sort()
     image = (keys >> bits).astype(np.int32)
-    keys &= (1 << bits) - 1
-    cells = keys.astype(np.int32)
+    cells = keys.astype(np.int32)  # its upper half is cut off
+    cells &= (1 << bits) - 1
     del keys
     depths = np.bincount(image, minlength=crowd.images)
     starts = np.cumsum(depths) - depths
@@ -91,8 +93,12 @@ def stack(crowd: Crowd) -> list[Stack]:
     for depth in np.flatnonzero(np.bincount(depths)[1:]) + 1:
         ids = np.flatnonzero(depths == depth)
         rows = np.empty((depth, len(ids)), np.int32)
-        for answer in range(depth):
-            rows[answer] = cells[starts[ids] + answer]
+        if rows.size == len(cells):  # all images have as many answers: nothing to look for
+            rows[:] = cells.reshape(-1, depth).T
+        else:
+            first = starts[ids]
+            for answer in range(depth):
+                rows[answer] = cells[first + answer]
         stacks.append(Stack(ids.astype(np.int32), rows))
     return stacks
 
