@@ -189,7 +189,7 @@ class Writer:
         self._buffer = bytearray()
         self._parts.append(self._pool.submit(self._put_part, number, part))
 
-    def _put_part(self, number: int, part: bytearray) -> str:
+    def _put_part(self, number: int, part: Any) -> str:  # a bytearray, which the types leave out
         answer = s3().upload_part(
             **self._place, UploadId=self._upload or "", PartNumber=number, Body=part
         )
@@ -220,7 +220,7 @@ class Writer:
 
     def _complete(self) -> None:
         if self._upload is None:
-            s3().put_object(**self._place, Body=self._buffer, ContentType=self._content_type)
+            s3().put_object(**self._place, Body=bytes(self._buffer), ContentType=self._content_type)
             return
         if self._buffer:
             self._send()

@@ -91,15 +91,20 @@ class Seen:
 
         Of the `last` shard nothing is kept: there is none to compare with it.
         """
-        repeats, firsts = _within(shelf)
         if self._bitmap is None and last:
-            return repeats, firsts
+            return _within(shelf, np.sort(shelf.marks))
         positions = np.argsort(shelf.marks)
+        rising = shelf.marks[positions]
+        repeats, firsts = _within(shelf, rising)
         if len(repeats):
-            positions = positions[~np.isin(positions, repeats)]
-        again, earlier = self._seen(shelf, positions)
+            new = ~np.isin(positions, repeats)
+            positions, rising = positions[new], rising[new]
+        again, earlier = self._seen(shelf, positions, rising)
         if not last:
-            self._keep(shelf, positions[~np.isin(positions, again)] if len(again) else positions)
+            if len(again):
+                new = ~np.isin(positions, again)
+                positions, rising = positions[new], rising[new]
+            self._keep(shelf, positions, rising)
         # A line within the shard may repeat one that itself repeats an earlier shard's.
         moved = dict(zip(shelf.indexes(again).tolist(), earlier.tolist(), strict=True))
         firsts = np.fromiter((moved.get(x, x) for x in firsts.tolist()), np.int64, len(firsts))
@@ -107,39 +112,43 @@ class Seen:
         order = np.argsort(both)
         return both[order], lines[order]
 
-    def _seen(self, shelf: Shelf, positions: NDArray[np.int64]) -> Pairs:
-        """Which of the positions, sorted by mark, an earlier shard holds, and on which line."""
+    def _seen(self, shelf: Shelf, positions: NDArray[np.int64], rising: Marks) -> Pairs:
+        """Which of the positions, of rising marks, an earlier shard holds, and on which line."""
         if self._bitmap is None:
             return _NOBODY, _NOBODY
-        byte, bit = _places(shelf.marks[positions])
-        maybe = positions[(self._bitmap[byte] & bit) != 0]
+        byte, bit = _places(rising)
+        known = np.flatnonzero(self._bitmap[byte] & bit)
+        maybe, marks = positions[known], rising[known]
         again, lines = [_NOBODY], [_NOBODY]
         for run in self._runs:
-            hits, where = run.look_up(shelf.marks[maybe], shelf.checks[maybe])
+            hits, where = run.look_up(marks, shelf.checks[maybe])
             again.append(maybe[hits])
             lines.append(where)
         return np.concatenate(again), np.concatenate(lines)
 
-    def _keep(self, shelf: Shelf, positions: NDArray[np.int64]) -> None:
+    def _keep(self, shelf: Shelf, positions: NDArray[np.int64], rising: Marks) -> None:
         if self._bitmap is None:
             self._bitmap = np.zeros(1 << (BITMAP_BITS - 3), np.uint8)
-        byte, bit = _places(shelf.marks[positions])  # rising, so equal bytes are neighbors
+        byte, bit = _places(rising)  # equal bytes are neighbors
         first = np.flatnonzero(np.diff(byte, prepend=-1))
         if len(first):
             self._bitmap[byte[first]] |= np.bitwise_or.reduceat(bit, first)
-        self._runs.append(Run(self._scratch(), shelf, positions))
+        self._runs.append(Run(self._scratch(), shelf, positions, rising))
 
 
 class Run:
     """One shard's marks in rising order, with the line of each, in a file."""
 
-    def __init__(self, file: BinaryIO, shelf: Shelf, positions: NDArray[np.int64]) -> None:
+    def __init__(
+        self, file: BinaryIO, shelf: Shelf, positions: NDArray[np.int64], rising: Marks
+    ) -> None:
         """Write the marks of these positions, which are in the order of their marks."""
         self._file = file
         self._count = len(positions)
-        file.write(shelf.marks[positions].tobytes())
-        file.write(shelf.checks[positions].tobytes())
-        file.write(shelf.indexes(positions).tobytes())
+        file.write(rising.data)
+        file.write(shelf.checks[positions].data)
+        self._first = shelf.index(0)
+        file.write(shelf.lines_on(positions).data)
 
     def look_up(self, marks: NDArray[np.uint64], checks: NDArray[np.uint32]) -> Pairs:
         """Which of the marks are here, as places among those asked for, and on which lines."""
@@ -152,18 +161,17 @@ class Run:
         del mine
         places = places[hits]
         own_checks = np.frombuffer(self._file.read(4 * self._count), np.uint32)[places]
-        lines = np.frombuffer(self._file.read(8 * self._count), np.int64)[places]
+        lines = np.frombuffer(self._file.read(4 * self._count), np.uint32)[places]
         same = own_checks == checks[hits]
-        return hits[same], lines[same]
+        return hits[same], lines[same].astype(np.int64) + self._first
 
 
-_BITS = 1 << np.arange(8, dtype=np.uint8)
+_ONE = np.uint8(1)
 _NOBODY = np.empty(0, np.int64)
 
 
-def _within(shelf: Shelf) -> Pairs:
-    """The shard's own repeats; nothing but one sort if there are none."""
-    rising = np.sort(shelf.marks)
+def _within(shelf: Shelf, rising: Marks) -> Pairs:
+    """The shard's own repeats, for which its marks in rising order say at once if there are any."""
     if not np.any(rising[1:] == rising[:-1]):
         return _NOBODY, _NOBODY
     order = np.argsort(shelf.marks, kind="stable")
@@ -180,7 +188,7 @@ def _within(shelf: Shelf) -> Pairs:
 def _places(marks: Marks) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """The byte of the bitmap for each mark, and the bit in it; rising marks, rising bytes."""
     places = (marks >> np.uint64(64 - BITMAP_BITS)).astype(np.int32)
-    return places >> 3, _BITS[places & 7]
+    return places >> 3, np.left_shift(_ONE, (places & 7).astype(np.uint8))
 
 
 def rows(pairs: Pairs, shelf: Shelf) -> Iterator[bytes]:

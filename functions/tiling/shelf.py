@@ -177,6 +177,11 @@ class Shelf:
         """The manifest line of one position."""
         return int(self._indexes[position]) + self._base
 
+    def lines_on(self, positions: NDArray[Any]) -> NDArray[np.uint32]:
+        """How many manifest lines each position is after the first one here."""
+        steps: NDArray[np.uint32] = self._indexes[positions]
+        return steps
+
     def sizes(self, positions: NDArray[Any]) -> NDArray[np.int64]:
         """The bytes of each position's item."""
         sizes: NDArray[np.int64] = self._starts[1:][positions].astype(np.int64)
