@@ -28,10 +28,14 @@ hypothesis.settings.load_profile("unhurried")
 
 @pytest.hookimpl(tryfirst=True)  # the suite's processes read the mark in a hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the local stack on one of the suite's processes, so that they share it."""
+    """Keep the tests that share a local stack on one of the suite's processes.
+
+    The machine's have a stack of their own, with a mocked Ground Truth, and their process.
+    """
     for item in items:
         if item.get_closest_marker("stack"):
-            item.add_marker(pytest.mark.xdist_group("stack"))
+            machine = item.path.parent.name == "machine"
+            item.add_marker(pytest.mark.xdist_group("machine" if machine else "stack"))
 
 
 @pytest.fixture(scope="session")
