@@ -165,17 +165,22 @@ def _gather(book: AnswerBook, event: dict[str, Any], settings: Settings, round_:
         job = job_name(event["run"], round_, shard)
         output = f"{folder}jobs/{job}/manifests/output/output.manifest"
         read = output if storage.exists(output) else uri  # the tasks alone: nobody's answers yet
-        short = {
-            task.number: task
-            for task in book.read_output(job, storage.lines(read), round_=round_, wanted=wanted)
-        }
+        tasks = book.read_output(
+            job, storage.lines(read), round_=round_, wanted=wanted, asked=_tasks_of(uri)
+        )
+        short = {task.number: task for task in tasks}
         unknown = {number: task for number, task in short.items() if not task.shown}
-        if unknown:  # their lines cannot be read, but what was asked is known
+        if unknown:  # their lines cannot be read or are not there, but what was asked is known
             for number, line in enumerate(storage.lines(uri)):
                 if number in unknown:
                     unknown[number].show(line)
         if short:
             _rescue(book, f"{folder}jobs/{job}/annotations/worker-response/", short)
+
+
+def _tasks_of(manifest: str) -> int:
+    """How many tasks a tasks manifest has, by the offsets beside it; 0 if they are not there."""
+    return max((storage.size(manifest.removesuffix("manifest") + "offsets") or 0) // 8 - 1, 0)
 
 
 def _rescue(book: AnswerBook, folder: str, short: dict[int, Task]) -> None:

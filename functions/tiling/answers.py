@@ -295,15 +295,17 @@ class AnswerBook:
         self._odd(odd)
 
     def read_output(
-        self, where: str, lines: Iterable[bytes], *, round_: int, wanted: int
+        self, where: str, lines: Iterable[bytes], *, round_: int, wanted: int, asked: int = 0
     ) -> Iterator[Task]:
         """Take in a job's output manifest; yields each task with fewer than `wanted` answers.
 
-        A task's number is its line; `where` names the job in what is written down.
+        A task's number is its line; `where` names the job in what is written down. Where there are
+        fewer lines than tasks were `asked`, the missing ones are yielded last, with no images.
         """
         tasks: list[Task] = []
         taken: list[tuple[Task, _Response]] = []
         in_short: list[tuple[Compact, bytes]] = []
+        number = -1
         for number, line in enumerate(lines):
             if short := self._compact.read(line):
                 if taken or len(in_short) == _TOGETHER:  # added in their order of arrival
@@ -338,6 +340,10 @@ class AnswerBook:
                 tasks.clear()
         self._add_all(taken, in_short, round_)
         yield from (task for task in tasks if len(task.answered) < wanted)
+        if number + 1 < asked:
+            reason = f"the output manifest ends early: after {number + 1:,} of {asked:,} tasks"
+            self.note(Odd(where, reason))
+            yield from (Task(where, missing, round_, []) for missing in range(number + 1, asked))
 
     def _read_loosely(
         self, where: str, number: int, line: bytes

@@ -31,6 +31,10 @@ class Bucket:
         """Whether the object is there."""
         return uri in self.objects
 
+    def size(self, uri: str) -> int | None:
+        """The object's bytes, counted."""
+        return len(self.objects[uri]) if uri in self.objects else None
+
     def uris(self, prefix: str) -> Iterator[str]:
         """The URIs under a prefix, in order."""
         yield from sorted(uri for uri in self.objects if uri.startswith(prefix))

@@ -211,6 +211,24 @@ def test_what_a_line_cannot_tell_is_taken_from_the_task_and_its_responses(
     assert noted == {"a line of the output manifest cannot be read": 1, "submissions rescued": 1}
 
 
+def test_a_job_whose_output_ends_early_is_read_on_from_its_workers_responses(run: Any) -> None:
+    run.images(3)
+    folder = run.job(*(([index], {"ann": {str(index): CAT}}) for index in range(3)))
+    (output,) = (uri for uri in run.bucket.objects if uri.endswith("output.manifest"))
+    (asked,) = (uri for uri in run.bucket.objects if "/tasks-" in uri)
+    run.bucket.objects[asked.removesuffix("manifest") + "offsets"] = bytes(4 * 8)
+    run.bucket.objects[output] = run.bucket.objects[output].splitlines(keepends=True)[0]
+    run.bucket.objects[f"{folder}iteration-1/1/ann.json"] = responses(ann=CAT).replace(
+        b'"0"', b'"1"'
+    )
+
+    result = run.consolidate()
+
+    assert (result["labeled"], result["unlabeled"], result["partial"]) == (2, 1, True)
+    noted = run.report()["answers"]["noted"]
+    assert noted == {"the output manifest ends early": 1, "submissions rescued": 1}
+
+
 def test_a_job_without_output_is_read_from_its_workers_responses(run: Any) -> None:
     run.images(1)
     folder = run.job(([0], {}), status="Failed", finished=False)
