@@ -26,6 +26,7 @@ from tiling.columns import (
 )
 from tiling.consensus import Consensus, Evidence, consolidate
 from tiling.endings import UNANSWERED_REASON, Ended, Outlets, end_lines, verdicts
+from tiling.errors import ManifestUnreadable
 from tiling.figures import (
     agreement_figures,
     calibration,
@@ -82,8 +83,11 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
     watched = [image["index"] for image in doubtful]
     with step("write manifests"):
         ended = _end_lines(event, record, settings, consensus, gold, watched)
-    for image in doubtful:
-        image["source"] = ended.sources[image["index"]]
+    doubtful = [
+        image | {"source": ended.sources[image["index"]]}
+        for image in doubtful
+        if image["index"] in ended.sources
+    ]
     counts = ended.counts
     counts.check(lines)
     again = len(ended.unsure) if _may_ask_again(event, settings) else 0
@@ -201,7 +205,16 @@ def _pieces(record: dict[str, Any]) -> Iterator[bytes]:
     """The manifest as it was when it was grouped."""
     manifest = record["manifest"]
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    return storage.chunks(uri, manifest.get("version-id"))
+    try:
+        yield from storage.chunks(uri, manifest.get("version-id"))
+    except Exception as error:
+        if not storage.is_absence(error):
+            raise
+        raise ManifestUnreadable(
+            f"{uri} is gone as it was when the run began, and labels are written to its lines. No "
+            "answer is lost: answers.csv in the run's folder has all, and tessera consolidate "
+            "makes labels of it"
+        ) from error
 
 
 def _gold(record: dict[str, Any], settings: Settings) -> dict[int, int]:

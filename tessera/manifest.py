@@ -45,7 +45,7 @@ def manifest_command(
         folder = Path(source)
         if not folder.is_dir():
             raise NotFound(f"There is no folder {source}.")
-        base, names = _address(folder, at), files(folder)
+        base, names = _address(folder, at), iter(files(folder))
     count = 0
     with path.open("wb") as file, progress("images", None) as advance:
         for name in names:
@@ -74,15 +74,25 @@ def line(base: str, name: str, *, prelabel: bool = False, gold: bool = False) ->
     return msgspec.json.encode(said) + b"\n"
 
 
-def files(folder: Path) -> Iterator[str]:
-    """The names of the images below a folder, sorted as S3 sorts keys."""
+def files(folder: Path) -> list[str]:
+    """The names of the images below a folder, sorted as S3 sorts keys.
+
+    Refused names a file whose name is no UTF-8, which no key in S3 can be.
+    """
     found = [
         (Path(where) / name).relative_to(folder).as_posix()
         for where, _, names in os.walk(folder, followlinks=True)
         for name in names
         if is_image(name)
     ]
-    yield from sorted(found, key=os.fsencode)
+    for name in found:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise Refused(
+                f"{os.fsencode(name)!r} in {folder} is no UTF-8, as every key in S3 is. Rename it."
+            ) from error
+    return sorted(found)
 
 
 def is_image(name: str) -> bool:

@@ -156,8 +156,9 @@ def end_lines(
         _write(lines, part, asked, others, outlets, splices, None if easy else opener)
         _count(ended, part, asked, others, start)
         for index in watched[bisect_left(watched, start) : bisect_left(watched, start + count)]:
-            line = lines[index - start] + (b"}" if easy else b"")
-            ended.sources[index] = msgspec.json.decode(line)["source-ref"]
+            if asked[index - start]:  # an answer may name a line that was never asked
+                line = lines[index - start] + (b"}" if easy else b"")
+                ended.sources[index] = msgspec.json.decode(line)["source-ref"]
         _reasons(part, asked, start, outlets.reasons)
     return ended
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 
 import consolidate_labels
+from aws.storage import is_absence
 
 HOME = "s3://labels/runs/pets/"
 MANIFEST = "s3://inbox/pets.manifest"
@@ -18,6 +20,8 @@ MANIFEST = "s3://inbox/pets.manifest"
 
 class Bucket:
     """Objects by URI; a written object appears when its writer ends well."""
+
+    is_absence = staticmethod(is_absence)
 
     def __init__(self) -> None:
         """Start empty."""
@@ -46,6 +50,8 @@ class Bucket:
 
     def chunks(self, uri: str, version_id: str | None = None) -> Iterator[bytes]:
         """The object's bytes, in pieces that end anywhere."""
+        if uri not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         whole = self.objects[uri]
         yield from (whole[start : start + 50] for start in range(0, len(whole), 50))
 

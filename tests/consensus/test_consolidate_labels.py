@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from tiling.errors import ManifestUnreadable
+
 CAT, DOG, INVALID = "cat", "dog", "invalid image"
 HOME, MANIFEST = "s3://labels/runs/pets/", "s3://inbox/pets.manifest"
 
@@ -305,3 +307,19 @@ def test_the_training_manifest_is_what_trainers_read(run: Any) -> None:
         assert metadata["type"] == "groundtruth/image-classification"
         assert {"class-name", "creation-date", "job-name"} <= metadata.keys()
         assert not any("_" in key for key in metadata)
+
+
+def test_an_answer_about_a_line_that_was_never_asked_stops_nothing(run: Any) -> None:
+    run.manifest(b"{", {"source-ref": "s3://pets/1.jpg"})
+    run.job(([0, 1], {"ann": {"0": CAT, "1": CAT}, "bob": {"0": DOG, "1": CAT}}))
+    assert run.consolidate()["labeled"] == 1
+    assert run.bucket.objects[f"{HOME}report.html"]
+
+
+def test_a_manifest_that_is_gone_is_told_of_and_the_answers_are_there(run: Any) -> None:
+    run.images(1)
+    run.job(([0], {"ann": {"0": CAT}}))
+    del run.bucket.objects[MANIFEST]
+    with pytest.raises(ManifestUnreadable, match=r"is gone .* No answer is lost"):
+        run.consolidate()
+    assert len(run.lines("answers.csv")) == 2

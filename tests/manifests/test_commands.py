@@ -1,6 +1,7 @@
 """`tessera group` and `tessera manifest`, from files to files."""
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +90,20 @@ def pictures(tmp_path: Path) -> Path:
 
 def lines(path: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_file_name_that_no_key_can_be_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "cat.png").write_bytes(b"")
+    (folder / os.fsdecode(b"d\xff.png")).write_bytes(b"")
+    made = tmp_path / "pets.manifest"
+    done = call(manifest_command, folder, "--out", made)
+    assert (done.exit_code, made.exists()) == (Exit.REFUSED, False)
+    assert r"b'd\xff.png' in" in done.stderr
+    assert "Rename it" in done.stderr
 
 
 def test_manifest_lists_a_folders_images_in_order(pictures: Path, tmp_path: Path) -> None:
