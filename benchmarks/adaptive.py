@@ -252,7 +252,7 @@ def main() -> int:
     parser.add_argument("--crowds", type=Path, default=CROWDS, help="folder of real answers")
     parser.add_argument("--plot", type=Path, help="write the plot of the real crowds here")
     options = parser.parse_args()
-    draws = 1 if options.quick else 5
+    draws = 1 if options.quick else 20
     print("## Asking again only where it is unsure\n")
     print(
         f"The method is `hierarchical`; a round asks one worker more where the expected gain is "
