@@ -557,7 +557,7 @@ def main() -> None:
         crowds = [load(folder) for folder in folders]
         accuracy_section(crowds, given.peers, draws)
         hard_section(crowds, given.peers, draws)
-        again_section(crowds, draws)
+        again_section(crowds, 4 * draws)
     else:
         print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")
     speed_section(given.peers, 100_000 if given.quick else 1_000_000)
