@@ -146,6 +146,10 @@ def served(pages: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
             with suppress(ConnectionError):  # a browser that has seen enough just leaves
                 self.wfile.write(body)
 
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # as above, between two requests
+                super().handle()
+
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
