@@ -205,16 +205,12 @@ def _pieces(record: dict[str, Any]) -> Iterator[bytes]:
     """The manifest as it was when it was grouped."""
     manifest = record["manifest"]
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    try:
-        yield from storage.chunks(uri, manifest.get("version-id"))
-    except Exception as error:
-        if not storage.is_absence(error):
-            raise
-        raise ManifestUnreadable(
-            f"{uri} is gone as it was when the run began, and labels are written to its lines. No "
-            "answer is lost: answers.csv in the run's folder has all, and tessera consolidate "
-            "makes labels of it"
-        ) from error
+    gone = ManifestUnreadable(
+        f"{uri} is gone as it was when the run began, and labels are written to its lines. No "
+        "answer is lost: answers.csv in the run's folder has all, and tessera consolidate "
+        "makes labels of it"
+    )
+    return storage.chunks(uri, manifest.get("version-id"), gone=gone)
 
 
 def _gold(record: dict[str, Any], settings: Settings) -> dict[int, int]:

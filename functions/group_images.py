@@ -185,14 +185,8 @@ def built_page(template: str, settings: Settings) -> str:
 
 def _manifest(manifest: dict[str, Any]) -> Iterator[bytes]:
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    try:
-        yield from storage.chunks(uri, manifest.get("version-id"))
-    except Exception as error:
-        if not storage.is_absence(error):
-            raise
-        raise ManifestUnreadable(
-            f"{uri} is gone: it was deleted after its event; drop it again"
-        ) from error
+    gone = ManifestUnreadable(f"{uri} is gone: it was deleted after its event; drop it again")
+    return storage.chunks(uri, manifest.get("version-id"), gone=gone)
 
 
 def _new_file(home: str, name: str) -> AbstractContextManager[Writable]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,13 +39,14 @@ def manifest_command(
     Images are jpg, png, webp, gif and bmp files, in folders of any depth. With
     --prelabel-from-folder or --gold-from-folder the folder that an image lies in names its class.
     """
+    names: Iterable[str]
     if source.startswith("s3://"):
         base, names = _below(source), _objects(place.cloud.client("s3"), source)
     else:
         folder = Path(source)
         if not folder.is_dir():
             raise NotFound(f"There is no folder {source}.")
-        base, names = _address(folder, at), iter(files(folder))
+        base, names = _address(folder, at), files(folder)
     count = 0
     with path.open("wb") as file, progress("images", None) as advance:
         for name in names:

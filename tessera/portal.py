@@ -69,13 +69,13 @@ def too_few(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
     if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
         return ()
     most = settings.max_answers
-    pool = cloud.outputs["WorkerPoolId"]
+    pool, page = cloud.outputs["WorkerPoolId"], min(most, 60)  # Cognito lists no more at once
     try:
-        found = cloud.client("cognito-idp").list_users(UserPoolId=pool, Limit=min(most, 60))
+        found = cloud.client("cognito-idp").list_users(UserPoolId=pool, Limit=page)
     except ClientError:  # who may drop need not be allowed to see who works
         return ()
     there = len(found["Users"])
-    if there >= min(most, 60):
+    if there == page:
         return ()
     return (
         f"the portal has {there or 'no'} account{'' if there == 1 else 's'}, and an image may be "

@@ -214,8 +214,10 @@ def folder_of(cloud: Cloud, described: dict[str, Any]) -> RunFolder | None:
     if output.get("home"):
         return RunFolder(cloud, output["home"])
     run = run_of(cloud, described)
+    if run is None:
+        return None
     folder = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{run}/")
-    return folder if run and folder.has("run.json") else None
+    return folder if folder.has("run.json") else None
 
 
 def run_of(cloud: Cloud, described: dict[str, Any]) -> str | None:

@@ -82,9 +82,19 @@ def size(uri: str) -> int | None:
         raise
 
 
-def chunks(uri: str, version_id: str | None = None) -> Iterator[bytes]:
-    """The object's bytes, a bounded piece at a time; the next one comes while this one is used."""
-    body = s3().get_object(**_place(uri, version_id))["Body"]
+def chunks(
+    uri: str, version_id: str | None = None, *, gone: Exception | None = None
+) -> Iterator[bytes]:
+    """The object's bytes, a bounded piece at a time; the next one comes while this one is used.
+
+    `gone` is raised if there is no such object, instead of S3's own error.
+    """
+    try:
+        body = s3().get_object(**_place(uri, version_id))["Body"]
+    except Exception as error:
+        if gone is not None and is_absence(error):
+            raise gone from error
+        raise
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(body.read, CHUNK)
         while piece := coming.result():

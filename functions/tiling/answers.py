@@ -267,18 +267,18 @@ class AnswerBook:
         odd: Callable[[Odd], None] = lambda _: None,
     ) -> None:
         """Start an empty book for answers in these classes."""
-        numbers = {name: number for number, name in enumerate(classes)}
+        numbers = {name: number for number, name in enumerate(classes)} | {escape: UNREADABLE}
         self.image, self.label, self.seconds = array("i"), array("b"), array("f")
         self.worker, self.round, self.size = array("i"), array("b"), array("i")
         self.workers: dict[str, int] = {}
         self.figures: Counter[str] = Counter()
         self._attribute = attribute
-        self._choices = _Choices(numbers | {escape: UNREADABLE})
+        self._choices = _Choices(numbers)
         self._odd = odd
-        self._compact = CompactReader(attribute, numbers | {escape: UNREADABLE})
+        self._compact = CompactReader(attribute, numbers)
         from tiling.sheets import Sheets  # late: the post-annotation Lambda needs no numpy
 
-        self._sheets = Sheets(numbers | {escape: UNREADABLE})
+        self._sheets = Sheets(numbers)
         line = msgspec.defstruct(
             "OutputLine",
             [

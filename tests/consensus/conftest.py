@@ -9,10 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
 
 import consolidate_labels
-from aws.storage import is_absence
 
 HOME = "s3://labels/runs/pets/"
 MANIFEST = "s3://inbox/pets.manifest"
@@ -20,8 +18,6 @@ MANIFEST = "s3://inbox/pets.manifest"
 
 class Bucket:
     """Objects by URI; a written object appears when its writer ends well."""
-
-    is_absence = staticmethod(is_absence)
 
     def __init__(self) -> None:
         """Start empty."""
@@ -48,10 +44,12 @@ class Bucket:
         whole = self.objects[uri].split(b"\n")
         yield from whole if whole[-1] else whole[:-1]
 
-    def chunks(self, uri: str, version_id: str | None = None) -> Iterator[bytes]:
+    def chunks(
+        self, uri: str, version_id: str | None = None, *, gone: Exception | None = None
+    ) -> Iterator[bytes]:
         """The object's bytes, in pieces that end anywhere."""
-        if uri not in self.objects:
-            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        if uri not in self.objects and gone is not None:
+            raise gone
         whole = self.objects[uri]
         yield from (whole[start : start + 50] for start in range(0, len(whole), 50))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from tiling.sheets import Sheets
 
 CHOICES = ("cat", "false", "true", "Tür", "cannot see")
 LABELS = {"cat": 0, "false": 1, "true": 2, "Tür": 3, "cannot see": -1}
-SPELLINGS: list[dict[str, object]] = [
+SPELLINGS: list[dict[str, Any]] = [
     {"separators": (",", ":"), "ensure_ascii": False},
     {"separators": (",", ":")},
     {},
@@ -32,10 +33,10 @@ def submissions(draw: st.DrawFn) -> list[tuple[list[int], list[str]]]:
     ]
 
 
-def compact(shown: list[int], said: list[str], spelling: dict[str, object]) -> bytes:
+def compact(shown: list[int], said: list[str], spelling: dict[str, Any]) -> bytes:
     """What a form sends, its answers spelled as some program does."""
     parts = [
-        f'"{index}":{json.dumps(answer(choice), **spelling)}'  # type: ignore[arg-type]  # a table
+        f'"{index}":{json.dumps(answer(choice), **spelling)}'
         for index, choice in zip(shown, said, strict=True)
     ]
     return ("{" + ",".join(parts) + "}").encode()
@@ -43,7 +44,7 @@ def compact(shown: list[int], said: list[str], spelling: dict[str, object]) -> b
 
 @given(submissions(), st.sampled_from(SPELLINGS))
 def test_regular_submissions_give_what_they_say(
-    given_: list[tuple[list[int], list[str]]], spelling: dict[str, object]
+    given_: list[tuple[list[int], list[str]]], spelling: dict[str, Any]
 ) -> None:
     raw = [compact(shown, said, spelling) for shown, said in given_]
     found = Sheets(LABELS).labels([array("i", shown) for shown, _ in given_], raw)
