@@ -78,7 +78,7 @@ def run(
     example = Example(EXAMPLE)
     cloud = ready(stack, console)
     console.print(
-        f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, by the portal's HTTP door; "
+        f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, by HTTP; "
         f"each errs on {error_rate:.0%} and makes up its seconds"
     )
     crowd = simulated(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
@@ -137,7 +137,7 @@ def ready(stack: LocalStack, console: Console) -> Cloud:
     with waiting("Deploying template.yaml with sam deploy", console):
         deployed = stack.deploy()
     console.print(
-        f"[bold]Stack[/]    {stack.endpoint}, {'deployed' if deployed else 'as deployed before'} "
+        f"[bold]Stack[/]    {stack.endpoint}, {'deployed' if deployed else 'deployed before'} "
         f"[dim]({time.monotonic() - began:.1f} s; tessera down stops it)[/]"
     )
     return stack.cloud
