@@ -23,7 +23,7 @@ from tiling.intake import Intake
 from tiling.manifest import BYTE_ORDER_MARK, blocks
 from tiling.report import Counts
 from tiling.settings import Settings
-from tiling.training import SCALE, Opener, Splices, Verdict, pack_verdict
+from tiling.training import KNOWN, SCALE, Opener, Splices, shares, support
 
 UNSURE, UNREADABLE, GOLD, REPEAT = 1, 2, 4, 8
 """Marks of a line: worth asking again, cannot be judged, known beforehand, asked elsewhere."""
@@ -38,11 +38,20 @@ UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdicts:
-    """A row a line of the manifest: its label or -1, its packed verdict, its marks."""
+    """A row a line of the manifest: its label or -1, what is said of it, the line's marks.
+
+    The confidence is in parts of `SCALE`; what else the label rests on is one number.
+    """
 
     label: NDArray[np.int16]
-    packed: NDArray[np.int64]
+    confidence: NDArray[np.int32]
+    support: NDArray[np.int32]
     marks: NDArray[np.uint8]
+
+    def part(self, rows: slice) -> Verdicts:
+        """Those of some lines."""
+        columns = self.label[rows], self.confidence[rows], self.support[rows], self.marks[rows]
+        return Verdicts(*columns)
 
 
 def verdicts(
@@ -59,30 +68,17 @@ def verdicts(
     known = np.fromiter(gold.keys(), np.int64, len(gold))
     label[known] = np.fromiter(gold.values(), np.int16, len(gold))
     marks[known] = np.where(label[known] < 0, GOLD | UNREADABLE, GOLD)
-    packed = _packed(label, consensus, (marks & GOLD) > 0)
+    confidence = shares(consensus.confidence)
+    confidence[known] = SCALE
+    rests_on = support(shares(consensus.agreement), consensus.answers)
+    rests_on[known] = KNOWN
     if repeats:
         later = np.fromiter(repeats.keys(), np.int64, len(repeats))
         first = np.fromiter(repeats.values(), np.int64, len(repeats))
-        for column in (label, packed, marks):
+        for column in (label, confidence, rests_on, marks):
             column[later] = column[first]
         marks[later] |= REPEAT
-    return Verdicts(label, packed, marks)
-
-
-def _packed(
-    label: NDArray[np.int16], consensus: Consensus, gold: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """`pack_verdict` of every line at once: its weights, read off it one part at a time."""
-    unit = pack_verdict(Verdict(0, 0, 0, 0))
-    packed = consensus.answers.astype(np.int64)
-    for column, one in (
-        (label, Verdict(1, 0, 0, 0)),
-        (np.rint(consensus.confidence * np.float64(SCALE)), Verdict(0, 1, 0, 0)),
-        (np.rint(consensus.agreement * np.float64(SCALE)), Verdict(0, 0, 1, 0)),
-        (gold, Verdict(0, 0, 0, 0, gold=True)),
-    ):
-        packed += column.astype(np.int64) * (pack_verdict(one) - unit)
-    return packed
+    return Verdicts(label, confidence, rests_on, marks)
 
 
 class Outlet(Protocol):
@@ -136,10 +132,10 @@ def end_lines(
     for block in blocks(chunks, BLOCK):
         start = intake.counts.lines
         rejected.clear()
-        images = intake.batch(block).indexes - start
+        batch = intake.batch(block)
+        images = batch.indexes - start
         count = intake.counts.lines - start
-        rows = slice(start, start + count)
-        part = Verdicts(told.label[rows], told.packed[rows], told.marks[rows])
+        part = told.part(slice(start, start + count))
         if len(part.label) < count:
             raise AssertionError(f"the manifest has more than the {len(told.label)} lines it had")
         if start == 0:
@@ -150,7 +146,8 @@ def end_lines(
         others[np.array(rejected, np.int64) - start] = False
         lines = block.split(_END)
         easy = lines.pop() == b"" and len(lines) == count
-        easy = easy and not others.any() and opener.needless(block)
+        # a batch that needed no reading has the block's own text, and no key but the source
+        easy = easy and not others.any() and (batch.text is block or opener.needless(block))
         if not easy:
             lines = _lines(block)
         _write(lines, part, asked, others, outlets, splices, None if easy else opener)
@@ -184,7 +181,8 @@ def _write(
     """
     end = b"\n" if opener else _END
     labeled = asked & (part.label >= 0)
-    spliced = splices.many(part.packed[labeled])
+    said = (part.label, part.confidence, part.support)
+    spliced = splices.many(*(column[labeled] for column in said))
     if opener:
         kept = labeled | others
         splice = map(b"".join, zip(*spliced, strict=True))
@@ -226,20 +224,22 @@ def _count(
     counts, marks = ended.counts, np.where(asked, part.marks, 0)
     labeled = asked & (part.label >= 0)
     counts.lines += len(asked)
-    counts.labeled_before += int(others.sum())
-    counts.training += int(labeled.sum() + others.sum())
-    counts.unlabeled += int((asked & ~labeled).sum())
-    counts.rejected += int((~asked & ~others).sum())
-    counts.gold += int(((marks & GOLD) > 0).sum())
-    counts.repeats += int(((marks & REPEAT) > 0).sum())
-    counts.uncertain += int(_uncertain(part, labeled).sum())
+    labeled_before, images = int(np.count_nonzero(others)), int(np.count_nonzero(asked))
+    new = int(np.count_nonzero(labeled))
+    counts.labeled_before += labeled_before
+    counts.training += new + labeled_before
+    counts.unlabeled += images - new
+    counts.rejected += len(asked) - images - labeled_before
+    counts.gold += int(np.count_nonzero(marks & GOLD))
+    counts.repeats += int(np.count_nonzero(marks & REPEAT))
+    counts.uncertain += int(np.count_nonzero(_uncertain(part, labeled)))
     for label, found in enumerate(np.bincount(part.label[labeled]).tolist()):
         ended.labels[label] += found
-    again = np.flatnonzero(((marks & UNSURE) > 0) & ((marks & REPEAT) == 0))
+    again = np.flatnonzero(marks & (UNSURE | REPEAT) == UNSURE)
     ended.unsure.extend((again + start).tolist())
-    blind = int((asked & ~labeled & ((marks & UNREADABLE) > 0)).sum())
+    blind = int(np.count_nonzero(marks[asked & ~labeled] & UNREADABLE))
     ended.reasons[UNREADABLE_REASON] += blind
-    ended.reasons[UNANSWERED_REASON] += int((asked & ~labeled).sum()) - blind
+    ended.reasons[UNANSWERED_REASON] += images - new - blind
 
 
 def _reasons(part: Verdicts, asked: NDArray[np.bool_], start: int, outlet: Outlet) -> None:

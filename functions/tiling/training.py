@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+Ints = NDArray[np.integer]
+
 _read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 SCALE = 10_000
@@ -30,22 +32,27 @@ def creation_date(started: str) -> str:
     return started.removesuffix("Z").removesuffix("+00:00")
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a line is told: shares in parts of `SCALE`, the label as its position among classes."""
+def shares(column: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Shares of one in parts of `SCALE`, as they are written."""
+    parts: NDArray[np.int32] = np.rint(column * np.float64(SCALE)).astype(np.int32)
+    return parts
 
-    label: int
-    confidence: int
-    agreement: int
-    answers: int
-    gold: bool = False
+
+def support(agreement: NDArray[np.int32], answers: NDArray[np.uint16]) -> NDArray[np.int32]:
+    """What a label rests on in one number: so many answers, of which such a share agrees."""
+    return agreement * _ANSWERS + answers
+
+
+KNOWN = -1
+"""The support of a label that was known beforehand."""
 
 
 class Splices:
     """What follows a line's last member, to the line's end: three texts, each made once.
 
     >>> splices = Splices("pet", [(0, "cat")], run="r", created="2026-11-23T01:51:01")
-    >>> heads, shares, rests = splices.many(np.array([pack_verdict(Verdict(0, 9300, 6667, 3))]))
-    >>> heads, shares
+    >>> heads, confidences, rests = splices.many(*np.array([[0], [9300], [KNOWN]]))
+    >>> heads, confidences
     ([b',"pet":0,"pet-metadata":{"class-name":"cat","confidence":'], [b'0.93'])
     """
 
@@ -67,64 +74,37 @@ class Splices:
         }
         self._heads = np.array(heads, np.object_)
         self._tail = b"," + msgspec.json.encode(constant)[1:-1]
-        self._codes = np.array([_LAST])
+        self._supports = np.array([_LAST], np.int32)
         self._rests = np.array([b""], np.object_)
 
-    def many(self, packed: NDArray[np.int64]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-        """The splices of packed verdicts: up to the confidence, it, and to the line's end."""
-        fronts = packed // _BEHIND  # numpy is fast at quotients, slow at remainders
-        classed = fronts // _SHARES
-        label = classed // 2
-        gold = classed - 2 * label
-        share = np.where(gold, SCALE, fronts - classed * _SHARES)
-        codes = packed - fronts * _BEHIND + gold * _BEHIND
-        return self._heads[label].tolist(), _PARTS[share].tolist(), self._rests_of(codes)
+    def many(
+        self, label: Ints, confidence: Ints, support: Ints
+    ) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """The splices of a row each: up to the confidence, it, and from there to the line's end."""
+        return self._heads[label].tolist(), _PARTS[confidence].tolist(), self._rests_of(support)
 
-    def _rests_of(self, codes: NDArray[np.int64]) -> list[bytes]:
-        """What follows each confidence; there are few different ones, kept in order of code."""
-        places = np.searchsorted(self._codes, codes)
-        new = np.unique(codes[self._codes[places] != codes])
+    def _rests_of(self, support: Ints) -> list[bytes]:
+        """What follows each confidence; there are few different ones, kept in order."""
+        places = np.searchsorted(self._supports, support)
+        new = np.unique(support[self._supports[places] != support])
         if len(new):
             rests = np.array([self._rest(code) for code in new.tolist()], np.object_)
-            places = np.searchsorted(self._codes, new)
-            self._codes = np.insert(self._codes, places, new)
+            places = np.searchsorted(self._supports, new)
+            self._supports = np.insert(self._supports, places, new)
             self._rests = np.insert(self._rests, places, rests)
-            places = np.searchsorted(self._codes, codes)
+            places = np.searchsorted(self._supports, support)
         found: list[bytes] = self._rests[places].tolist()
         return found
 
-    def _rest(self, code: int) -> bytes:
-        gold, rest = divmod(code, _BEHIND)
-        agreement, answers = divmod(rest, _ANSWERS)
+    def _rest(self, support: int) -> bytes:
+        agreement, answers = divmod(support, _ANSWERS)
         more = b',"answers":%d,"agreement":%b}}\n' % (answers, _PARTS[agreement])
-        return self._tail + (b',"gold":true}}\n' if gold else more)
+        return self._tail + (b',"gold":true}}\n' if support == KNOWN else more)
 
 
-_SHARES = SCALE + 1
 _ANSWERS = 1 << 16
-_BEHIND = _SHARES * _ANSWERS
-"""What is packed below this belongs behind a line's confidence."""
-_LAST = 2 * _BEHIND
-"""More than any code of what is behind: it ends their list, so that a search stays inside."""
-
-
-def pack_verdict(verdict: Verdict) -> int:
-    """The verdict as one number."""
-    shares = (2 * verdict.label + verdict.gold) * _SHARES + verdict.confidence
-    return (shares * _SHARES + verdict.agreement) * _ANSWERS + verdict.answers
-
-
-def unpack_verdict(packed: int) -> Verdict:
-    """The verdict that a number stands for.
-
-    >>> unpack_verdict(pack_verdict(Verdict(3, 9300, 6667, 3)))
-    Verdict(label=3, confidence=9300, agreement=6667, answers=3, gold=False)
-    """
-    rest, answers = divmod(packed, _ANSWERS)
-    rest, agreement = divmod(rest, _SHARES)
-    rest, confidence = divmod(rest, _SHARES)
-    label, gold = divmod(rest, 2)
-    return Verdict(label, confidence, agreement, answers, bool(gold))
+_LAST = np.iinfo(np.int32).max
+"""More than any support: it ends their list, so that a search stays inside."""
 
 
 class Opener:

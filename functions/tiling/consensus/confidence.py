@@ -57,7 +57,7 @@ def _plausibility(told: list[tuple[int, Floats, NDArray[np.int16]]], rho: float)
     total = -0.5 * (np.log(rho / RHO) / SPREAD) ** 2
     for depth, scores, truth in told:
         p = tempered(scores.copy(), depth, rho)
-        total += np.log(np.maximum(p[truth, np.arange(len(truth))], 1e-12)).sum()
+        total += np.log(np.maximum(p[truth, np.arange(len(truth))], 1e-12)).sum(dtype=np.float64)
     return float(total)
 
 

@@ -48,7 +48,9 @@ def learn(counted: Counted, weight: float) -> Model:
     table += answers
     table /= (rows + weights)[:, :, None]
     np.log(table, out=table)
-    return Model(prior(counted.shares, LEARNING), by_cell(table), pooled, counted)
+    # what was estimated from answers has fewer good digits than half as wide a number holds
+    cells = by_cell(table.astype(np.float32))
+    return Model(prior(counted.shares, LEARNING), cells, pooled, counted)
 
 
 def prior(shares: Floats, votes: float) -> Floats:

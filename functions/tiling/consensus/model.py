@@ -98,7 +98,7 @@ class Model:
         total = self.table.take(first, axis=0)
         for cells in others:
             total += self.table.take(cells, axis=0)
-        total += self.prior
+        total += self.prior.astype(total.dtype)
         across = np.ascontiguousarray(total.T)
         evidence.lean(across, block.ids)
         return across
@@ -119,7 +119,7 @@ def normalize(scores: Floats) -> float:
     np.exp(scores, out=scores)
     total = scores.sum(axis=0)
     scores /= total
-    return float(np.log(total).sum() + top.sum())
+    return float((np.log(total) + top).sum(dtype=np.float64))
 
 
 def fit(
@@ -156,7 +156,7 @@ def fit(
                     p = model.scores(block, evidence)
                     likelihood += normalize(p)
                 evidence.pin(p, block.ids)
-                mean += p.sum(axis=1)
+                mean += p.sum(axis=1, dtype=np.float64)
                 _count(counts, p, block, evidence, alone)
             total = sum(len(pile.ids) for pile in piles)
             shaped = counts.reshape(classes, workers, classes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tiling.consensus.crowd import Crowd, Floats, highest
 
-HAIR = 1e-9
+HAIR = 1e-5
 
 
 def best(
