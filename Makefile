@@ -32,10 +32,11 @@ up: environment ## start the local stack
 down: environment ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
-test: environment ## run all tests
-	@$(BIN)/pytest -n 2 --dist loadgroup
+test: environment ## run the tests that take no more than seconds each: under five minutes on two cores
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
-check: environment format types lint docs test ## all that CI checks
+check: environment format types lint docs ## all that CI checks, and with it every test
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 format:
 	@$(BIN)/ruff format --check .

@@ -108,6 +108,7 @@ def test_what_is_submitted_is_told(chromium: Browser) -> None:
     page = chromium.new_page()
     page.goto(address)
     page.locator(".wait").wait_for(state="detached")
+    page.locator(".tile:focus").wait_for()  # not in the moment of a new layout
     page.keyboard.press("2")
     page.keyboard.press("Enter")
     answer = told.get(timeout=20)
