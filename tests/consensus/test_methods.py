@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tiling.consensus import METHODS, Consensus, Crowd, Evidence, consolidate, guesses
-from tiling.consensus.confidence import expected_gain
+from tiling.consensus.confidence import expected_gain, tempered
 
 
 def crowd(
@@ -175,6 +175,12 @@ def test_the_gain_of_an_answer_is_less_by_as_much_as_it_repeats_the_others(
     undecided = np.array([[0.5], [0.5]])
     four_of_five = np.array([[0.8, 0.2], [0.2, 0.8]])  # after one such answer the top is at 0.8
     assert expected_gain(undecided, four_of_five, depth, rho) == pytest.approx([gain])
+
+
+def test_answers_that_disagree_count_for_less() -> None:
+    scores = np.log(np.array([[0.8, 0.8], [0.2, 0.2]]))
+    agreed, apart = tempered(scores, 3, 0.5, np.array([1.0, 2 / 3]))[0]
+    assert 0.5 < apart < agreed < 0.8
 
 
 def gold_of(truth: NDArray[np.int64], known: int) -> Evidence:

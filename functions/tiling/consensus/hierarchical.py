@@ -4,8 +4,8 @@ What plain Dawid-Skene lacks is added as pseudo-answers: everybody's pooled matr
 that knows only how often people err and what they say then, and each worker's matrix leans on the
 pooled one at that worker's own rate of errors: the more, the less workers of this crowd differ
 beyond chance (`tiling.consensus.spread`). The class prior is no estimate that feeds on itself:
-it lies between the votes and even shares, without which the rarer classes vanish when images have
-few answers.
+it lies between the votes and the evenest shares that could have led to them
+(`tiling.consensus.shares`), without which the rarer classes vanish when images have few answers.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ SKILL_WEIGHT = 10.0
 """Errors that a worker's rate of errors leans on."""
 WORKER_SHARE = 0.03
 """The share of a worker's own answers that is added to those that the worker's matrix leans on."""
-LEARNING, JUDGING = 1 / 3, 1 / 2
+LEARNING, JUDGING = 0.15, 0.5
 """The votes' share of the class prior while workers are learned, and when images are judged."""
 NOTHING = 1e-10
 
 
-def learn(counted: Counted, weight: float) -> Model:
+def learn(counted: Counted, weight: float, even: Floats) -> Model:
     """The matrices and the prior that the counted answers make plausible.
 
-    Each worker's matrix leans on the pooled one with `weight` answers.
+    Each worker's matrix leans on the pooled one with `weight` answers, the prior on `even`.
     """
     answers = counted.answers
     pooled = pool(answers.sum(axis=1))
@@ -48,14 +48,14 @@ def learn(counted: Counted, weight: float) -> Model:
     table += answers
     table /= (rows + weights)[:, :, None]
     np.log(table, out=table)
-    # what was estimated from answers has fewer good digits than half as wide a number holds
+    # an estimate from some dozens of answers has fewer digits than half as wide a number holds
     cells = by_cell(table.astype(np.float32))
-    return Model(prior(counted.shares, LEARNING), cells, pooled, counted)
+    return Model(prior(counted.shares, even, LEARNING), cells, pooled, counted)
 
 
-def prior(shares: Floats, votes: float) -> Floats:
-    """Log class prior: so much of it by the shares of votes, the rest even."""
-    log: Floats = np.log(votes * shares + (1 - votes) / len(shares))
+def prior(shares: Floats, even: Floats, votes: float) -> Floats:
+    """Log class prior: so much of it by the shares of votes, the rest as even as may be."""
+    log: Floats = np.log(votes * shares + (1 - votes) * even)
     return log
 
 

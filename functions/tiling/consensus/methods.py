@@ -20,6 +20,7 @@ from tiling.consensus.confidence import (
 )
 from tiling.consensus.crowd import Crowd, Floats, Stack, highest, stack, votes
 from tiling.consensus.model import ENOUGH, ROUNDS, Evidence, Learn, Model, fit
+from tiling.consensus.shares import evenest
 from tiling.consensus.spread import worker_weight
 from tiling.consensus.ties import best, first_come
 
@@ -66,30 +67,35 @@ class _Work:
         for pile in self.stacks:
             yield from pile.blocks()
 
-    def decide(self, block: Stack, scores: Floats, common: Floats) -> None:
-        """Write down a block's labels by their scores."""
+    def decide(self, block: Stack, scores: Floats, common: Floats) -> Floats:
+        """Write down a block's labels by their scores; gives each most common answer's share."""
         found, classes = self.found, self.crowd.classes
         said = block.labels(classes).astype(np.int16)
         found.label[block.ids] = said[0]
         found.agreement[block.ids] = 1
+        largest = np.ones(len(block.ids), scores.dtype)
         differ = np.flatnonzero((said[1:] != said[0]).any(axis=0))
         if not len(differ):  # where all say the same there is nothing to decide
-            return
+            return largest
         part = Stack(block.ids[differ], block.cells[:, differ])
         count = votes(part, classes)
+        largest[differ] = highest(count) / block.depth
         eligible = _eligible(count, block.depth)
         label, still = best(np.where(eligible, scores[:, differ], -np.inf), count, common)
         found.label[part.ids] = label
         found.agreement[part.ids] = count[label, np.arange(len(differ))] / block.depth
         for column in np.flatnonzero(still.any(axis=0)).tolist():
             self.tied[int(part.ids[column])] = still[:, column]
+        return largest
 
-    def believe(self, block: Stack, p: Floats, pooled: Floats, rho: float) -> None:
+    def believe(
+        self, block: Stack, p: Floats, pooled: Floats, rho: float, agreement: Floats | float = 1.0
+    ) -> None:
         """Write down how far a block's labels are believed, by the probabilities of classes."""
         found, ids = self.found, block.ids
         sure = p[found.label[ids], np.arange(len(ids))]
         found.confidence[ids] = np.minimum(sure, ceiling(np.array(block.depth)))
-        found.gain[ids] = expected_gain(p, pooled, block.depth, rho)
+        found.gain[ids] = expected_gain(p, pooled, block.depth, rho, agreement)
         if found.probabilities is not None:
             found.probabilities[ids] = p.T
 
@@ -180,22 +186,23 @@ def _hierarchical(work: _Work) -> None:
     crowd, evidence, found = work.crowd, work.evidence, work.found
     known = evidence.known
     found.rho = RHO
+    even = evenest(work.stacks, crowd.classes)
     weight = worker_weight(work.stacks, crowd.workers, crowd.classes)
-    learn = partial(hierarchical.learn, weight=weight)
+    learn = partial(hierarchical.learn, weight=weight, even=even)
     if known is not None:
         answered = (known >= 0) & (np.bincount(crowd.image, minlength=crowd.images) > 0)
         if int(answered.sum()) >= GOLD_NEEDED:
             untold = replace(evidence, known=None)
-            model = _judging(_learned(work, learn, untold))
+            model = _judging(_learned(work, learn, untold), even)
             found.rho = calibrated_rho(work.stacks, model, untold, known)
             found.calibrated_on = int(answered.sum())
-    _judge(work, _judging(_learned(work, learn, evidence)), found.rho)
+    _judge(work, _judging(_learned(work, learn, evidence), even), found.rho)
 
 
-def _judging(model: Model) -> Model:
+def _judging(model: Model, even: Floats) -> Model:
     """The model with the prior that images are judged by."""
     shares = model.counted.shares
-    return replace(model, prior=hierarchical.prior(shares, hierarchical.JUDGING))
+    return replace(model, prior=hierarchical.prior(shares, even, hierarchical.JUDGING))
 
 
 def _dawid_skene(work: _Work) -> None:
@@ -231,8 +238,9 @@ def _judge(work: _Work, model: Model, rho: float) -> None:
     common = np.exp(model.prior)
     for block in work.blocks():
         scores = model.scores(block, work.evidence)
-        work.decide(block, scores, common)
-        work.believe(block, tempered(scores, block.depth, rho), model.pooled, rho)
+        agreement = work.decide(block, scores, common)
+        p = tempered(scores, block.depth, rho, agreement)
+        work.believe(block, p, model.pooled, rho, agreement)
     right = np.exp(np.einsum("wkk->wk", model.table.reshape(workers, classes, classes)))
     work.found.accuracy = (right * (common / common.sum())).sum(axis=1)
     work.found.pooled = model.pooled

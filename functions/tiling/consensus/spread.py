@@ -16,6 +16,7 @@ from tiling.consensus.confidence import RHO, tempered
 from tiling.consensus.crowd import Floats, Ints, Stack
 from tiling.consensus.hierarchical import LEARNING, NOTHING, pool, prior
 from tiling.consensus.model import vote_probabilities, vote_shares, weigh
+from tiling.consensus.shares import evenest
 
 USUAL, USUAL_PAIRS = 0.1, 30.0
 """The share in crowds so far, and how many pairs of answers it counts as beside a crowd's own."""
@@ -69,7 +70,7 @@ def _by_others(piles: list[Stack], classes: int) -> Iterator[tuple[Ints, Floats]
         p = vote_probabilities(block, classes)
         weigh(joint, np.tile(p, block.depth), block.labels(classes).ravel())
     log = np.log(pool(joint))
-    lean = prior(vote_shares(piles, classes), LEARNING)
+    lean = prior(vote_shares(piles, classes), evenest(piles, classes), LEARNING)
     for block in blocks:
         each = [log[:, labels] for labels in block.labels(classes)]
         total = sum(each, lean[:, None])
