@@ -25,7 +25,7 @@ SKILL_WEIGHT = 10.0
 """Errors that a worker's rate of errors leans on."""
 WORKER_SHARE = 0.03
 """The share of a worker's own answers that is added to those that the worker's matrix leans on."""
-LEARNING, JUDGING = 0.15, 0.5
+LEARNING, JUDGING = 1 / 3, 2 / 3
 """The votes' share of the class prior while workers are learned, and when images are judged."""
 NOTHING = 1e-10
 
