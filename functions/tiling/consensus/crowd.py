@@ -71,21 +71,21 @@ class Stack:
 
 def stack(crowd: Crowd) -> list[Stack]:
     """The readable answers, stacked; images without any are in no stack."""
-    readable = crowd.label >= 0
-    bits = (crowd.workers * crowd.classes).bit_length()
-    keys = crowd.image.astype(np.int64)
-    keys <<= bits
-    cells = np.multiply(crowd.worker, crowd.classes, dtype=np.int32)
-    cells += crowd.label
-    keys += cells
+    image, worker, label = crowd.image, crowd.worker, crowd.label
+    readable = label >= 0
     if not readable.all():
-        keys = keys[readable]
+        image, worker, label = image[readable], worker[readable], label[readable]
+    depths = np.bincount(image, minlength=crowd.images)
+    bits = (crowd.workers * crowd.classes).bit_length()
+    keys = image.astype(np.int64)
+    keys <<= bits
+    cells = np.multiply(worker, crowd.classes, dtype=np.int32)
+    cells += label
+    keys += cells
     keys.sort()
-    image = (keys >> bits).astype(np.int32)
     cells = keys.astype(np.int32)  # its upper half is cut off
     cells &= (1 << bits) - 1
     del keys
-    depths = np.bincount(image, minlength=crowd.images)
     starts = np.cumsum(depths) - depths
     stacks = []
     for depth in np.flatnonzero(np.bincount(depths)[1:]) + 1:

@@ -113,13 +113,15 @@ def consolidate(
     where an image's first answer decides a tie.
     """
     images = crowd.images
+    answers = np.bincount(crowd.image, minlength=images)
+    blind = np.bincount(crowd.image[crowd.label < 0], minlength=images)
     found = Consensus(
         label=np.full(images, NONE, np.int16),
         confidence=np.zeros(images, np.float32),
         agreement=np.zeros(images, np.float32),
         gain=np.zeros(images, np.float32),
-        answers=np.minimum(np.bincount(crowd.image, minlength=images), 65_535).astype(np.uint16),
-        unreadable=np.zeros(images, np.bool_),
+        answers=np.minimum(answers, 65_535).astype(np.uint16),
+        unreadable=2 * blind > answers,
         probabilities=(
             np.full((images, crowd.classes), 1 / crowd.classes, np.float32)
             if probabilities
@@ -129,8 +131,6 @@ def consolidate(
     work = _Work(crowd, stack(crowd), evidence or Evidence(), found)
     METHODS[method](work)
     first_come(crowd, found.label, work.tied)
-    blind = np.bincount(crowd.image[crowd.label < 0], minlength=images)
-    found.unreadable[:] = 2 * blind > found.answers
     found.label[found.unreadable] = NONE
     found.confidence[found.unreadable] = 0
     found.gain[found.unreadable] = 0
