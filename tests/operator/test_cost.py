@@ -58,7 +58,7 @@ def test_who_wants_more_gain_asks_again_less(low: float, high: float) -> None:
 
 @pytest.mark.parametrize(
     ("gain", "most", "measured"),
-    [(0.05, 3, 2.30), (0.08, 3, 2.21), (0.02, 3, 2.41), (0.05, 5, 2.56), (0.03, 5, 2.83)],
+    [(0.05, 3, 2.29), (0.08, 3, 2.20), (0.02, 3, 2.40), (0.05, 5, 2.56), (0.03, 5, 2.83)],
 )
 def test_answers_an_image_are_those_measured_on_public_sets(
     gain: float, most: int, measured: float
