@@ -385,13 +385,13 @@ def in_turns(jobs: dict[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
 
     What runs after a job pays for the memory that it gave back, so none is always the next.
     """
-    names = [*jobs]
-    starts = [turn % len(names) for turn in range(TURNS)]
-    orders = [names[start:] + names[:start] for start in starts]
-    turns = [{name: measured(*jobs[name]) for name in order} for order in orders]
+    order, turns = [*jobs], []
+    for _ in range(TURNS):
+        turns.append({name: measured(*jobs[name]) for name in order})
+        order.append(order.pop(0))
     return {
         name: {key: statistics.median(turn[name][key] for turn in turns) for key in turns[0][name]}
-        for name in names
+        for name in jobs
     }
 
 
