@@ -56,14 +56,14 @@ build: environment ## build the functions as Lambda gets them (needs Python 3.13
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
 
 generated: environment ## write anew what is made from the sources: schema, events, monitoring, docs
-	@$(BIN)/python -m tessera.schema > docs/labeling.schema.json
+	@$(BIN)/python -m scripts.schema > docs/labeling.schema.json
 	@$(BIN)/python events/record.py >/dev/null
-	@$(BIN)/python -m tessera.monitoring
-	@$(BIN)/python -m tests.machine.faults
+	@$(BIN)/python -m scripts.monitoring
+	@$(BIN)/python -m tests.statemachine.faults
 	@$(BIN)/cog -r README.md docs/*.md
 
 packages: environment ## resolve what Lambda installs, with hashes, licenses and bill of materials
-	@$(BIN)/python -m tessera.packages
+	@$(BIN)/python -m scripts.packages
 
 grants: environment ## take every grant away in turn, with IAM enforced, and write docs/grants.md
 	@$(BIN)/python tests/cloud/grants.py

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "functions")]
+sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tiling.consensus import Crowd, consolidate  # noqa: E402 — the checkout must be on the path first
+from tessera.tiling.consensus import Crowd, consolidate
 
 CROWDS = ROOT.parent / "shared" / "data" / "crowds"
 IMAGE_SETS = (

@@ -20,7 +20,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from tessera.deployment import read_template  # noqa: E402  # the path is set for a run as a script
+from scripts.deployment import read_template
 
 FUNCTIONS = ROOT / "functions"
 BUILT = ROOT / ".aws-sam" / "build" / "GroupImagesFunction"
@@ -84,7 +84,7 @@ def loaded(module: str) -> list[str]:
 
 def megabytes(module: str) -> float:
     """The memory of a fresh process with the handler and, where it uses AWS, its first client."""
-    client = "" if module == "prepare_task" else "; from aws.clients import s3; s3()"
+    client = "" if module == "prepare_task" else "; from tessera.aws.clients import s3; s3()"
     statement = (
         f"import resource, {module}{client}; "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"

@@ -31,14 +31,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "functions"))
+sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tiling.answers import AnswerBook, pack  # noqa: E402 — the functions' folder must be on the path first
-from tiling.columns import columns  # noqa: E402 — as above
-from tiling.consensus import Consensus, Crowd, consolidate  # noqa: E402 — as above
-from tiling.endings import Outlets, end_lines, verdicts  # noqa: E402 — as above
-from tiling.settings import settings_from  # noqa: E402 — as above
-from tiling.training import Splices  # noqa: E402 — as above
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.pack import pack
+from tessera.tiling.answers.table import columns
+from tessera.tiling.consensus import Consensus, Crowd, consolidate
+from tessera.tiling.settings import settings_from
+from tessera.tiling.training.label_splice import Splices
+from tessera.tiling.training.write_manifests import Outlets, end_lines, verdicts
 
 IMAGES = (
     *("bluebirds", "ducks", "dogs", "faces", "leaves"),

@@ -68,8 +68,8 @@ def baseline(manifest: Path, out: Path) -> None:
 
 def grouping(manifest: Path, out: Path, **settings: object) -> None:
     """Our own, from a file to files, with the scratch file beside them."""
-    from tiling.groups import group_manifest
-    from tiling.settings import read_settings
+    from tessera.tiling.grouping.first_round import group_manifest
+    from tessera.tiling.settings import read_settings
 
     def pieces() -> Iterator[bytes]:
         with manifest.open("rb", buffering=0) as file:
@@ -88,9 +88,9 @@ def grouping(manifest: Path, out: Path, **settings: object) -> None:
 
 def grouping_s3(manifest: str, out: str) -> None:
     """The same from S3 to S3, by the function's own storage."""
-    from aws import storage
-    from tiling.groups import group_manifest
-    from tiling.settings import read_settings
+    from tessera.aws import storage
+    from tessera.tiling.grouping.first_round import group_manifest
+    from tessera.tiling.settings import read_settings
 
     scratch = cast("Callable[[], BinaryIO]", partial(tempfile.TemporaryFile, buffering=0))
     group_manifest(
@@ -103,7 +103,7 @@ def grouping_s3(manifest: str, out: str) -> None:
 
 def carrying_s3(manifest: str, out: str) -> None:
     """As many bytes read and written with nothing done in between: what S3 itself takes."""
-    from aws import storage
+    from tessera.aws import storage
 
     size = storage.size(f"{out}round-1/tasks-000.manifest")
     assert size, "what is carried is as much as a grouping wrote before"
@@ -123,10 +123,10 @@ def child(work: str, manifest: str, out: str) -> None:
         "s3": partial(grouping_s3, manifest, out),
         "carry": partial(carrying_s3, manifest, out),
     }
-    import tiling.groups  # noqa: F401 — a warm function has imported it
+    import tessera.tiling.grouping.first_round  # noqa: F401 — a warm function has imported it
 
     if work in ("s3", "carry"):
-        from aws import storage
+        from tessera.aws import storage
 
         storage.exists(manifest)  # the client is made once for many events
     started, busy = time.perf_counter(), time.process_time()
@@ -222,7 +222,7 @@ def compare_sizes(folder: Path, lines: int, turns: int, table: Table) -> None:
 
 def through_s3(folder: Path, lines: int, turns: int, table: Table) -> None:
     """The same manifest from S3 to S3, in turns with file to file."""
-    from aws.clients import s3
+    from tessera.aws.clients import s3
 
     manifest = folder / "small.manifest"
     clients = s3()
@@ -275,7 +275,7 @@ def with_s3(folder: Path, work: Callable[[], None]) -> None:
     if os.environ.get("AWS_ENDPOINT_URL"):
         work()
         return
-    from tessera.stack import CREDENTIALS, LocalStack, free_port
+    from tessera.stack.local_stack import CREDENTIALS, LocalStack, free_port
 
     stack = LocalStack(folder / "stack", free_port())
     stack.start()

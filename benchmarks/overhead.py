@@ -30,12 +30,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from portal.store import Change, Item, Key, MemoryTable  # noqa: E402 — as above
-from tessera.crowd import SimulatedWorker, add_worker  # noqa: E402 — as above
-from tessera.runs import drop, ending, execution_of  # noqa: E402 — as above
-from tessera.stack import LABELS, LocalStack, free_port  # noqa: E402 — as above
-from tests.portal.world import World  # noqa: E402 — as above
-from tiling.cost import LIST_PRICES  # noqa: E402 — as above
+from tessera.commands.runs import drop, ending, execution_of
+from tessera.crowd import SimulatedWorker, add_worker
+from tessera.portal.store import Change, Item, Key, MemoryTable
+from tessera.stack.local_stack import LABELS, LocalStack, free_port
+from tessera.tiling.estimate import LIST_PRICES
+from tests.portal.world import World
 
 MILLION = 1_000_000
 DOLLARS = 5.0

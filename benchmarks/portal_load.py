@@ -31,8 +31,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.stack import LocalStack, free_port  # noqa: E402 — the checkout must be on the path first
-from tests.portal.served import Served, Worker, answer_of  # noqa: E402 — as above
+from tessera.stack.local_stack import LocalStack, free_port
+from tests.portal.served import Served, Worker, answer_of
 
 IMAGES = 20
 SMALL = 100

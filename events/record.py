@@ -94,8 +94,8 @@ def world() -> Iterator[None]:
         "UI_DIRECTORY": str(ROOT / "ui"),
     }
     with patch.dict(os.environ, variables), mock_aws():
-        from aws import clients, functions, portal
-        from tessera import samples
+        from tessera.aws import clients, functions, portal
+        from tessera.stack import samples
 
         made_once: list[Any] = [*vars(clients).values(), portal.outside]
         caches = [made for made in made_once if hasattr(made, "cache_clear")]

@@ -5,11 +5,11 @@ On a schedule, with `{"due": true}`, it tells executions of jobs that are over a
 
 from typing import Any
 
-from aws.portal import outside
-from aws.telemetry import logger, observed
-from aws.tracing import traced
-from portal.due import wake_due
-from portal.jobs import close_job
+from tessera.aws.portal import outside
+from tessera.aws.telemetry import logger, observed
+from tessera.aws.tracing import traced
+from tessera.portal.due import wake_due
+from tessera.portal.jobs import close_job
 
 
 @observed

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from aws.telemetry import logger, observed
-from tiling.answers import pack
+from tessera.aws.telemetry import logger, observed
+from tessera.tiling.answers.pack import pack
 
 
 def _fetch(uri: str) -> bytes:
-    from aws import storage  # late: a payload that is in the event needs no S3
+    from tessera.aws import storage  # late: a payload that is in the event needs no S3
 
     return storage.read(uri)
 

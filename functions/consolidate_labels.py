@@ -11,38 +11,38 @@ from typing import Any
 
 import msgspec
 
-from aws import storage
-from aws.telemetry import logger, observed, publish
-from aws.tracing import step, traced
-from tiling.answers import AnswerBook, Odd, Task
-from tiling.columns import (
+from tessera.aws import storage
+from tessera.aws.telemetry import logger, observed, publish
+from tessera.aws.tracing import step, traced
+from tessera.tiling.answers.answer_book import AnswerBook, Task
+from tessera.tiling.answers.submission import Odd
+from tessera.tiling.answers.table import answer_rows, columns, known_classes, unsure_rows
+from tessera.tiling.consensus import Consensus, Evidence, consolidate
+from tessera.tiling.errors import ManifestUnreadable
+from tessera.tiling.jobs import job_name
+from tessera.tiling.manifest.lines import Image, manifest_lines, read_manifest
+from tessera.tiling.report.agreement import agreement_figures
+from tessera.tiling.report.confidence import (
     answer_figures,
-    answer_rows,
-    columns,
-    confidence_figures,
-    gold_figures,
-    known_classes,
-    unsure_rows,
-)
-from tiling.consensus import Consensus, Evidence, consolidate
-from tiling.endings import UNANSWERED_REASON, Ended, Outlets, end_lines, verdicts
-from tiling.errors import ManifestUnreadable
-from tiling.figures import (
-    agreement_figures,
     calibration,
-    cost_figures,
+    confidence_figures,
     doubtful_images,
-    round_figures,
-    time_figures,
-    too_fast,
+    gold_figures,
 )
-from tiling.jobs import job_name
-from tiling.manifest import Image, manifest_lines, read_manifest
-from tiling.measures import run_measures
-from tiling.report import render_report, report, write_report
-from tiling.settings import Settings, read_settings
-from tiling.training import Splices, creation_date
-from tiling.workers import pages_to_look_at, worker_figures
+from tessera.tiling.report.metrics import run_measures
+from tessera.tiling.report.render import render_report, report, write_report
+from tessera.tiling.report.rounds import round_figures
+from tessera.tiling.report.time_and_cost import cost_figures, time_figures
+from tessera.tiling.report.workers import pages_to_look_at, too_fast, worker_figures
+from tessera.tiling.settings import Settings, read_settings
+from tessera.tiling.training.label_splice import Splices, creation_date
+from tessera.tiling.training.write_manifests import (
+    UNANSWERED_REASON,
+    Ended,
+    Outlets,
+    end_lines,
+    verdicts,
+)
 
 READERS = 32
 """Workers' responses read at the same time, where a job did not hand on all of its answers."""

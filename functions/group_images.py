@@ -17,14 +17,14 @@ from typing import Any, BinaryIO, cast
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 
-from aws import storage, workflow
-from aws.telemetry import logger, metrics, observed
-from aws.tracing import traced
-from tiling.again import group_again
-from tiling.errors import LabelsMissing, ManifestUnreadable, TesseraError
-from tiling.groups import Shard, Writable, group_manifest
-from tiling.jobs import Surroundings, label_categories, labeling_job_request, run_id
-from tiling.settings import LONGEST_SETTINGS, Settings, read_settings
+from tessera.aws import storage, workflow
+from tessera.aws.telemetry import logger, metrics, observed
+from tessera.aws.tracing import traced
+from tessera.tiling.errors import LabelsMissing, ManifestUnreadable, TesseraError
+from tessera.tiling.grouping.first_round import Shard, Writable, group_manifest
+from tessera.tiling.grouping.later_round import group_again
+from tessera.tiling.jobs import Surroundings, label_categories, labeling_job_request, run_id
+from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings
 
 ALIVE = {"RUNNING", "SUCCEEDED", "PENDING_REDRIVE"}
 """What the owner of a run must be for another execution to leave the run alone."""
@@ -178,7 +178,7 @@ def _write_page(settings: Settings, home: str) -> None:
 
 def built_page(template: str, settings: Settings) -> str:
     """The run's page."""
-    from tiling.page import build_page  # late: only a first round needs Liquid
+    from tessera.tiling.page import build_page  # late: only a first round needs Liquid
 
     return build_page(template, settings)
 

@@ -6,11 +6,11 @@ be opened fails the waiting state by the same token, under the error's own name.
 
 from typing import Any
 
-from aws import workflow
-from aws.portal import outside
-from aws.telemetry import logger, observed
-from aws.tracing import traced
-from portal.jobs import open_job
+from tessera.aws import workflow
+from tessera.aws.portal import outside
+from tessera.aws.telemetry import logger, observed
+from tessera.aws.tracing import traced
+from tessera.portal.jobs import open_job
 
 
 @observed

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from aws.telemetry import logger, observed
+from tessera.aws.telemetry import logger, observed
 
 
 class Picture(msgspec.Struct, rename="kebab", omit_defaults=True):

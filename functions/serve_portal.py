@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aws.portal import outside
-from aws.telemetry import logger, observed
-from portal.routes import RATE, Site, respond, said
+from tessera.aws.portal import outside
+from tessera.aws.telemetry import logger, observed
+from tessera.portal.routes import RATE, Site, respond, said
 
 
 @observed

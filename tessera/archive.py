@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from tessera.cloud import Cloud
 from tessera.exits import NotFound
-from tiling.settings import Settings, settings_from
+from tessera.stack.cloud import Cloud
+from tessera.tiling.settings import Settings, settings_from
 
 
 def place(uri: str) -> tuple[str, str]:

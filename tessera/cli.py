@@ -15,34 +15,55 @@ from typing import Any
 
 import click
 
-from tessera.cloud import STACK_NAME, Cloud, NotDeployed
 from tessera.exits import Exit, Unreachable
-from tessera.stack import LocalStack
+from tessera.stack.cloud import STACK_NAME, Cloud, NotDeployed
+from tessera.stack.local_stack import LocalStack
 
 COMMANDS = {
-    "run": ("tessera.local:run", "Label the example with simulated workers."),
-    "label": ("tessera.local:label", "Label the example yourself, in the browser."),
-    "up": ("tessera.local:up", "Start the local stack and deploy Tessera to it."),
-    "down": ("tessera.local:down", "Stop the local stack; what it holds is kept."),
-    "deploy": ("tessera.deploy:deploy", "Deploy Tessera to AWS, step by step."),
-    "status": ("tessera.status:status", "Say what is deployed, and what goes on there."),
-    "estimate": ("tessera.estimate:estimate_command", "Say what a manifest will cost."),
-    "preview": ("tessera.preview:preview", "Open the worker's page of a manifest here."),
-    "manifest": ("tessera.manifest:manifest_command", "Make a manifest of a folder of images."),
-    "group": ("tessera.group:group_command", "Group a manifest's images into tasks, here."),
-    "drop": ("tessera.runs:drop_command", "Have a manifest labeled."),
-    "simulate": ("tessera.local:simulate", "Have simulated workers label a run of the example."),
-    "watch": ("tessera.watch:watch", "Show a run as it goes."),
-    "runs": ("tessera.runs:runs_command", "List the runs, newest first."),
-    "stop": ("tessera.runs:stop", "Close a run's jobs; its answers so far are kept."),
-    "report": ("tessera.report:report_command", "Fetch a run's report, with its pictures in it."),
-    "consolidate": ("tessera.consolidate:consolidate_command", "Make labels of any answers."),
-    "export": ("tessera.export:export", "Write a run's labels for training."),
-    "workers": ("tessera.portal:workers", "Add, list and remove the people who label."),
-    "repair": ("tessera.portal:repair", "Write the portal's index of a job anew from S3."),
-    "completion": ("tessera.completion:completion", "Print the script that completes commands."),
+    "run": ("local:run", "Label the example with simulated workers."),
+    "label": ("local:label", "Label the example yourself, in the browser."),
+    "up": ("local:up", "Start the local stack and deploy Tessera to it."),
+    "down": ("local:down", "Stop the local stack; what it holds is kept."),
+    "deploy": ("deploy:deploy", "Deploy Tessera to AWS, step by step."),
+    "status": ("status:status", "Say what is deployed, and what goes on there."),
+    "estimate": ("estimate:estimate_command", "Say what a manifest will cost."),
+    "preview": ("preview:preview", "Open the worker's page of a manifest here."),
+    "manifest": (
+        "manifest:manifest_command",
+        "Make a manifest of a folder of images.",
+    ),
+    "group": (
+        "group:group_command",
+        "Group a manifest's images into tasks, here.",
+    ),
+    "drop": ("runs:drop_command", "Have a manifest labeled."),
+    "simulate": (
+        "local:simulate",
+        "Have simulated workers label a run of the example.",
+    ),
+    "watch": ("watch:watch", "Show a run as it goes."),
+    "runs": ("runs:runs_command", "List the runs, newest first."),
+    "stop": ("runs:stop", "Close a run's jobs; its answers so far are kept."),
+    "report": (
+        "report:report_command",
+        "Fetch a run's report, with its pictures in it.",
+    ),
+    "consolidate": (
+        "consolidate:consolidate_command",
+        "Make labels of any answers.",
+    ),
+    "export": ("export:export", "Write a run's labels for training."),
+    "workers": ("workers:workers", "Add, list and remove the people who label."),
+    "repair": (
+        "workers:repair",
+        "Write the portal's index of a job anew from S3.",
+    ),
+    "completion": (
+        "completion:completion",
+        "Print the script that completes commands.",
+    ),
 }
-"""The commands in the order of a person's day: where they are, and what they do."""
+"""The commands in the order of a day: the module and function in `commands/`, and one line."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +98,7 @@ class Tool(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = getattr(import_module(f"tessera.commands.{module}"), attribute)
         return command
 
     def resolve_command(

@@ -15,8 +15,8 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tessera.cloud import Cloud
-from tiling.cost import page_seconds
+from tessera.stack.cloud import Cloud
+from tessera.tiling.estimate import page_seconds
 
 PAUSE = 0.5
 """Seconds a simulated worker waits before it looks for new work again."""

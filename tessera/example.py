@@ -16,13 +16,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tessera.cloud import Cloud
+from tessera.commands.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch
+from tessera.commands.watch import to_the_end
 from tessera.crowd import SimulatedWorker, add_worker
-from tessera.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch
 from tessera.screen import waiting
-from tessera.stack import ROOT, LocalStack
+from tessera.stack.cloud import Cloud
+from tessera.stack.local_stack import ROOT, LocalStack
 from tessera.standing import Observer, run_of
-from tessera.watch import to_the_end
 
 EXAMPLE = ROOT / "examples" / "digits"
 RESULTS = ("training.manifest", "report.json", "report.html")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tessera.archive import RunFolder
-from tessera.cloud import Cloud
-from tiling.errors import TesseraError
-from tiling.jobs import job_name, run_id
-from tiling.settings import read_settings
+from tessera.stack.cloud import Cloud
+from tessera.tiling.errors import TesseraError
+from tessera.tiling.jobs import job_name, run_id
+from tessera.tiling.settings import read_settings
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 WITHIN = {
@@ -134,7 +134,7 @@ class PortalTable:
 
     def items(self, partition: str) -> list[dict[str, Any]]:
         """The items of a partition, in the order of their sort keys."""
-        from aws.table import decode
+        from tessera.aws.table import decode
 
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from tessera.stack import CREDENTIALS, LocalStack, free_port
+from tessera.stack.local_stack import CREDENTIALS, LocalStack, free_port
 
 # Before any handler is imported: Powertools reads its switches at import.
 os.environ |= CREDENTIALS | {

@@ -13,8 +13,8 @@ import pytest
 
 from events import record
 from events.record import BUCKET, EVENTS, NEXT_EVENTS, STATES, answer, event, result
-from tessera import samples
-from tessera.stack import CREDENTIALS, StackError, sam_cli
+from tessera.stack import samples
+from tessera.stack.local_stack import CREDENTIALS, StackError, sam_cli
 
 STEPS = sorted(path.name.removesuffix(".event.json") for path in EVENTS.glob("*.event.json"))
 FUNCTION_STEPS = [step for step in STEPS if step != "1-manifest-uploaded"]

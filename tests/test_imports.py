@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,45 +14,83 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = ROOT / "functions"
 HANDLERS = sorted(path.stem for path in FUNCTIONS.glob("*.py"))
-CORE = sorted((FUNCTIONS / "tiling").rglob("*.py"))
-PORTAL = sorted((FUNCTIONS / "portal").rglob("*.py"))
-AWS = sorted((FUNCTIONS / "aws").rglob("*.py"))
-TOOL = sorted((ROOT / "tessera").rglob("*.py"))
-OURS = {"tiling", "portal", "aws", "tessera", *HANDLERS}
+CORE = sorted((FUNCTIONS / "tessera" / "tiling").rglob("*.py"))
+PORTAL = sorted((FUNCTIONS / "tessera" / "portal").rglob("*.py"))
+AWS = sorted((FUNCTIONS / "tessera" / "aws").rglob("*.py"))
+IN_LAMBDA = [*CORE, *PORTAL, *AWS]
+TOOL = sorted(
+    path
+    for path in (ROOT / "tessera").rglob("*.py")
+    if path.relative_to(ROOT / "tessera").parts[0] not in {"tiling", "portal", "aws"}
+)
 IMPURE = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "os", "time", "random"}
+
+ARROWS = {
+    "errors": set(),
+    "settings": {"errors"},
+    "jobs": {"settings"},
+    "page": {"settings"},
+    "estimate": {"settings"},
+    "manifest": {"settings", "errors"},
+    "consensus": set(),
+    "grouping": {"manifest", "settings", "jobs", "errors"},
+    "answers": {"consensus"},
+    "training": {"manifest", "settings", "consensus"},
+    "report": {"settings", "consensus", "estimate", "training.line_counts"},
+}
+"""What each part of `tessera.tiling` may import of the others: the flow, and nothing sideways."""
 
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imports(path: Path) -> set[str]:
-    """The top-level names of everything that a file imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add((node.module or "").partition(".")[0])
-    return found
+def module(path: Path) -> str:
+    """The dotted name under which a file of ours is imported."""
+    root = FUNCTIONS if path.is_relative_to(FUNCTIONS) else ROOT
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def runtime_imports(path: Path) -> set[str]:
-    """The same without what is imported for the type checker alone."""
+def imported(path: Path, *, at_runtime: bool = True) -> set[str]:
+    """Everything that a file imports, wherever in it, as dotted names.
+
+    `from a import b` counts as `a.b` where that is a module of ours, else as `a`; imports for the
+    type checker count only without `at_runtime`.
+    """
     tree = ast.parse(path.read_text("utf-8"))
+    if at_runtime:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = [ast.Pass()]
+    return set(_imports(tree))
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
-    return {
-        alias.name.partition(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    } | {
-        (node.module or "").partition(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-    }
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in MODULES else str(node.module)
+
+
+MODULES = {module(path) for path in [*IN_LAMBDA, *TOOL]}
+
+
+def within(modules: set[str], *packages: str) -> set[str]:
+    """Those of the modules that are in one of the packages."""
+    return {name for name in modules if any(f"{name}.".startswith(f"{p}.") for p in packages)}
+
+
+def of_ours(path: Path) -> set[str]:
+    return within(imported(path), "tessera", "scripts", "tests", *HANDLERS)
+
+
+def third_parties(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(path)}
 
 
 def modules_loaded_by(statement: str) -> set[str]:
@@ -69,34 +109,57 @@ def modules_loaded_by(statement: str) -> set[str]:
 
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_the_core_imports_only_itself_and_nothing_that_varies(path: Path) -> None:
-    assert runtime_imports(path) & OURS <= {"tiling"}
-    assert not runtime_imports(path) & IMPURE
+    assert of_ours(path) == within(of_ours(path), "tessera.tiling")
+    assert not third_parties(path) & IMPURE
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_a_stage_of_the_flow_imports_what_is_below_it_and_no_other_stage(path: Path) -> None:
+    parts = module(path).split(".")[2:]
+    if not parts:  # tessera.tiling itself only tells the flow
+        assert not of_ours(path)
+        return
+    allowed = {f"tessera.tiling.{part}" for part in {parts[0], *ARROWS[parts[0]]}}
+    assert of_ours(path) - within(of_ours(path), *allowed) == set()
 
 
 @pytest.mark.parametrize("path", PORTAL, ids=name)
 def test_the_portal_imports_the_core_but_no_aws(path: Path) -> None:
-    assert runtime_imports(path) & OURS <= {"tiling", "portal"}
-    assert not runtime_imports(path) & {"boto3", "botocore", "aws_lambda_powertools"}
+    assert of_ours(path) == within(of_ours(path), "tessera.tiling", "tessera.portal")
+    assert not third_parties(path) & {"boto3", "botocore", "aws_lambda_powertools"}
 
 
 @pytest.mark.parametrize("path", AWS, ids=name)
 def test_the_door_to_aws_knows_nothing_of_labeling(path: Path) -> None:
-    assert runtime_imports(path) & OURS <= {"aws", "portal"}
+    assert of_ours(path) == within(of_ours(path), "tessera.aws", "tessera.portal")
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_imports_no_other_handler_and_not_the_tool(handler: str) -> None:
-    assert runtime_imports(FUNCTIONS / f"{handler}.py") & OURS <= {"tiling", "portal", "aws"}
+    path = FUNCTIONS / f"{handler}.py"
+    assert of_ours(path) == within(of_ours(path), "tessera.tiling", "tessera.portal", "tessera.aws")
 
 
-@pytest.mark.parametrize("path", [*CORE, *PORTAL, *AWS], ids=name)
-def test_nothing_in_the_functions_imports_the_tool(path: Path) -> None:
-    assert "tessera" not in imports(path)
+@pytest.mark.parametrize("path", TOOL, ids=name)
+def test_the_tool_imports_nothing_that_only_developers_have(path: Path) -> None:
+    assert of_ours(path) == within(of_ours(path), "tessera")
 
 
-@pytest.mark.parametrize("path", [*CORE, *PORTAL, *AWS, *TOOL], ids=name)
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {module(path): imported(path) & MODULES - {module(path)} for path in IN_LAMBDA + TOOL}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("path", [*IN_LAMBDA, *TOOL], ids=name)
 def test_no_module_is_named_for_what_it_is_not(path: Path) -> None:
     assert path.stem not in {"utils", "util", "common", "helpers", "misc", "main"}
+
+
+@pytest.mark.parametrize("package", ["tiling", "portal", "aws"])
+def test_the_tool_has_the_functions_packages_by_links(package: str) -> None:
+    link = ROOT / "tessera" / package
+    assert link.is_symlink()
+    assert link.resolve() == (FUNCTIONS / "tessera" / package).resolve()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +171,11 @@ def test_no_module_is_named_for_what_it_is_not(path: Path) -> None:
             {"boto3", "botocore.session", "aws_xray_sdk", "numpy", "liquid"},
         ),
         ("import group_images", {"boto3", "liquid"}),
-        ("import tiling.settings, tiling.manifest, tiling.groups", {"boto3", "liquid"}),
+        (
+            "import tessera.tiling.settings, tessera.tiling.manifest.lines, "
+            "tessera.tiling.grouping.first_round",
+            {"boto3", "liquid"},
+        ),
         ("import serve_portal", {"numpy"}),
     ],
 )

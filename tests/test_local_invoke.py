@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tessera import samples
-from tessera.stack import CREDENTIALS, LocalStack, StackError, free_port, sam_cli
+from tessera.stack import samples
+from tessera.stack.local_stack import CREDENTIALS, LocalStack, StackError, free_port, sam_cli
 
 ROOT = Path(__file__).parent.parent
 EVENTS = ROOT / "events"

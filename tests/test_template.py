@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tessera import monitoring
-from tessera.deployment import read_template
-from tiling.measures import MEASURES
+from scripts import monitoring
+from scripts.deployment import read_template
+from tessera.tiling.report.metrics import MEASURES
 
 ROOT = Path(__file__).parent.parent
 

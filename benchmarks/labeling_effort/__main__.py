@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from benchmarks.labeling_effort.fixture import (  # noqa: E402 — the checkout must be on the path first
+from benchmarks.labeling_effort.fixture import (
     LABELS,
     control_page,
     guesses,
@@ -32,7 +32,7 @@ from benchmarks.labeling_effort.fixture import (  # noqa: E402 — the checkout 
     served,
     truths,
 )
-from benchmarks.labeling_effort.hand import (  # noqa: E402 — as above
+from benchmarks.labeling_effort.hand import (
     CLICK,
     DECISION,
     FITTS,

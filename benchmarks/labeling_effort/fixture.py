@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tiling.page import CROWD_SCRIPT, build_page, render_task
-from tiling.settings import Settings
+from tessera.tiling.page import CROWD_SCRIPT, build_page, render_task
+from tessera.tiling.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = ("cat", "dog", "neither", "invalid image")

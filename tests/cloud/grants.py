@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.runs import bucket_of  # noqa: E402  # the path is set for a run as a script
-from tessera.stack import INBOX, LABELS, LocalStack, free_port  # noqa: E402  # as above
+from tessera.commands.runs import bucket_of
+from tessera.stack.local_stack import INBOX, LABELS, LocalStack, free_port
 
 TABLE = ROOT / "docs" / "grants.md"
 DIGITS = ROOT / "examples" / "digits"

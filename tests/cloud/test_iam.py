@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from scripts.monitoring import FUNCTIONS
 from tessera.cli import main
-from tessera.monitoring import FUNCTIONS
-from tessera.stack import LocalStack, StackError, sam_cli
+from tessera.stack.local_stack import LocalStack, StackError, sam_cli
+from tessera.tiling.estimate import page_seconds
 from tests.cloud import grants
-from tiling.cost import page_seconds
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 

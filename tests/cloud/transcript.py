@@ -22,9 +22,10 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera import example, monitoring  # noqa: E402  # the path is set for a run as a script
-from tessera.cloud import Cloud  # noqa: E402  # as above
-from tessera.stack import LocalStack, free_port  # noqa: E402  # as above
+from scripts import monitoring
+from tessera import example
+from tessera.stack.cloud import Cloud
+from tessera.stack.local_stack import LocalStack, free_port
 
 TRANSCRIPT = ROOT / "docs" / "local-deployment.md"
 PICTURE = ROOT / "docs" / "dashboard.svg"

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tessera.cloud import Cloud
 from tessera.crowd import Account, add_worker
-from tiling.page import build_page
-from tiling.settings import read_settings, write_settings
+from tessera.stack.cloud import Cloud
+from tessera.tiling.page import build_page
+from tessera.tiling.settings import read_settings, write_settings
 
 ROOT = Path(__file__).parent.parent.parent
 LABELS = ("cat", "dog")

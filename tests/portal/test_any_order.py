@@ -6,12 +6,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from portal import claims, jobs
-from portal.errors import Closed, Unknown
-from portal.index import read_counts, read_task
-from portal.records import FULL, GRACE, OPEN, Job
-from portal.repair import repair
-from portal.store import MemoryTable
+from tessera.portal import claims, jobs
+from tessera.portal.errors import Closed, Unknown
+from tessera.portal.records import FULL, GRACE, OPEN, Job
+from tessera.portal.repair import repair
+from tessera.portal.store import MemoryTable
+from tessera.portal.table_layout import read_counts, read_task
 from tests.portal.world import World
 
 WORKERS = st.sampled_from(["ann", "ben", "cid", "dot"])

@@ -11,9 +11,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from aws.users import temporary_password
+from tessera.aws.users import temporary_password
 from tessera.crowd import Account
-from tessera.stack import LocalStack
+from tessera.stack.local_stack import LocalStack
 from tests.portal.served import Served, answer_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.slow]

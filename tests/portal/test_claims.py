@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal import claims, jobs, pages
-from portal.errors import Closed, Unknown
-from portal.index import STRIPES
-from portal.records import FULL, GRACE
+from tessera.portal import claims, jobs, pages
+from tessera.portal.errors import Closed, Unknown
+from tessera.portal.records import FULL, GRACE
+from tessera.portal.table_layout import STRIPES
 from tests.portal.world import World, answer_of
 
 

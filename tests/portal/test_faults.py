@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal import jobs
-from portal.errors import PortalError
-from portal.index import read_counts
-from portal.outside import Outside
-from portal.records import FULL, OPEN, Job
+from tessera.portal import jobs
+from tessera.portal.errors import PortalError
+from tessera.portal.ports import Outside
+from tessera.portal.records import FULL, OPEN, Job
+from tessera.portal.table_layout import read_counts
 from tests.portal.world import World, answer_of
 
 

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from portal import claims, jobs
-from portal.due import wake_due
-from portal.errors import Closed, Invalid, Unknown
-from portal.index import figures_key, item_of, job_key, read_counts
-from portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, read_job
-from portal.repair import repair
-from portal.store import Change, MemoryTable
+from tessera.portal import claims, jobs
+from tessera.portal.due import wake_due
+from tessera.portal.errors import Closed, Invalid, Unknown
+from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, read_job
+from tessera.portal.repair import repair
+from tessera.portal.store import Change, MemoryTable
+from tessera.portal.table_layout import figures_key, item_of, job_key, read_counts
 from tests.portal.world import World, answer_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Request, expect
 
-from tessera.stack import LocalStack
+from tessera.stack.local_stack import LocalStack
 from tests.portal.served import Served
 from tests.portal.test_browser import SHOWN, browse, sign_in, start
 

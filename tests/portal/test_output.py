@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from portal import jobs
+from tessera.portal import jobs
 from tests.portal.world import World
 
 

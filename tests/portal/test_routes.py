@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from portal import claims, jobs, pages
-from portal.routes import RATE, Site, groups_in, read_request, respond
+from tessera.portal import claims, jobs, pages
+from tessera.portal.routes import RATE, Site, groups_in, read_request, respond
 from tests.portal.world import World, answer_of
 
 UI = Path(__file__).parent.parent.parent / "ui" / "portal"
@@ -334,7 +334,7 @@ def test_a_request_that_fails_logs_neither_token_nor_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import serve_portal
-    from aws.telemetry import logger
+    from tessera.aws.telemetry import logger
 
     log = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", log)

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from tessera.stack import LocalStack, free_port
+from tessera.stack.local_stack import LocalStack, free_port
 from tests.portal.served import Served, Worker, answer_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]

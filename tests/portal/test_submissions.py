@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal import claims, jobs
-from portal.answers import LARGEST, read_answer
-from portal.errors import Invalid, TooLarge, Unknown
-from portal.index import figures_key, figures_of, read_counts
-from portal.records import FULL, GRACE
-from portal.submissions import SAFE
+from tessera.portal import claims, jobs
+from tessera.portal.answers import LARGEST, read_answer
+from tessera.portal.errors import Invalid, TooLarge, Unknown
+from tessera.portal.records import FULL, GRACE
+from tessera.portal.submissions import SAFE
+from tessera.portal.table_layout import figures_key, figures_of, read_counts
 from tests.portal.world import World, answer_of
 
 INDEXES = {"4", "24"}

@@ -10,12 +10,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from portal import claims, jobs
-from portal.outside import Outside
-from portal.records import Job
-from portal.routes import Site, respond
-from portal.store import MemoryTable
-from portal.submissions import Outcome, submit
+from tessera.portal import claims, jobs
+from tessera.portal.ports import Outside
+from tessera.portal.records import Job
+from tessera.portal.routes import Site, respond
+from tessera.portal.store import MemoryTable
+from tessera.portal.submissions import Outcome, submit
 
 ROOT = Path(__file__).parent.parent.parent
 PREPARE = "arn:aws:lambda:us-east-1:123456789012:function:prepare"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tessera.cloud import Cloud
+from tessera.commands.runs import Ending, bucket_of, drop, ending, execution_of, follow
 from tessera.crowd import SimulatedWorker, add_worker
 from tessera.example import EXAMPLE, Example
-from tessera.runs import Ending, bucket_of, drop, ending, execution_of, follow
-from tessera.stack import LocalStack
+from tessera.stack.cloud import Cloud
+from tessera.stack.local_stack import LocalStack
 from tessera.standing import run_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]

@@ -1,0 +1,1 @@
+"""Tessera's own code as Lambda gets it."""

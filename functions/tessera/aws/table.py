@@ -1,0 +1,197 @@
+"""DynamoDB as the portal's table: items under a partition key `pk` and a sort key `sk`.
+
+Reads are consistent; several changes are made together or not at all; a change whose item is not
+as expected makes none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tessera.aws.clients import dynamodb
+from tessera.portal.store import ABSENT, Change, Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+REFUSED = {"ConditionalCheckFailedException", "TransactionInProgressException"}
+CANCELED = {"ConditionalCheckFailed", "TransactionConflict", "None"}
+
+
+def encode(value: Any) -> dict[str, Any]:
+    """A JSON value as DynamoDB writes it.
+
+    >>> encode({"seats": 2, "had": ["ann"]})
+    {'M': {'seats': {'N': '2'}, 'had': {'L': [{'S': 'ann'}]}}}
+    """
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | float():
+            return {"N": repr(value)}
+        case Mapping():
+            return {"M": {name: encode(part) for name, part in value.items()}}
+        case list() | tuple():
+            return {"L": [encode(part) for part in value]}
+    raise TypeError(f"{type(value).__name__} has no place in the table")
+
+
+def decode(value: Mapping[str, Any]) -> Any:
+    """What `encode` was given.
+
+    >>> decode({'M': {'seats': {'N': '2'}, 'until': {'N': '3.5'}}})
+    {'seats': 2, 'until': 3.5}
+    """
+    (kind, content), *_ = value.items()
+    match kind:
+        case "N":
+            return int(content) if content.lstrip("-").isdigit() else float(content)
+        case "M":
+            return {name: decode(part) for name, part in content.items()}
+        case "L":
+            return [decode(part) for part in content]
+        case "NULL":
+            return None
+    return content
+
+
+def _item(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: decode(value) for name, value in raw.items() if name not in {"pk", "sk"}}
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {"pk": {"S": key.partition}, "sk": {"S": key.sort}}
+
+
+class DynamoTable:
+    """The index in one DynamoDB table."""
+
+    def __init__(self, name: str) -> None:
+        """Use the table of this name; nothing is asked of it yet."""
+        self._name = name
+
+    def get(self, *keys: Key) -> list[dict[str, Any] | None]:
+        """The items at the keys, as they are now, in the same order."""
+        if len(keys) == 1:
+            found = dynamodb().get_item(
+                TableName=self._name, Key=_key(keys[0]), ConsistentRead=True
+            )
+            return [_item(found["Item"]) if "Item" in found else None]
+        items: dict[tuple[str, str], dict[str, Any]] = {}
+        rest: list[dict[str, Any]] = [_key(key) for key in dict.fromkeys(keys)]
+        while rest:
+            answer = dynamodb().batch_get_item(
+                RequestItems={self._name: {"Keys": rest[:100], "ConsistentRead": True}}
+            )
+            for raw in answer["Responses"].get(self._name, []):
+                items[(raw["pk"]["S"], raw["sk"]["S"])] = _item(raw)
+            unread: Any = answer.get("UnprocessedKeys", {}).get(self._name)
+            rest = [*(unread["Keys"] if unread else []), *rest[100:]]
+        return [items.get((key.partition, key.sort)) for key in keys]
+
+    def query(
+        self, partition: str, *, after: str = "", before: str = "", limit: int = 0
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Sort keys and items of a partition, ascending, strictly between `after` and `before`."""
+        values = {":pk": {"S": partition}}
+        condition = "pk = :pk"
+        # A key condition takes one range; BETWEEN includes its ends, which are dropped below.
+        if after and before:
+            condition += " AND sk BETWEEN :after AND :before"
+        elif after:
+            condition += " AND sk > :after"
+        elif before:
+            condition += " AND sk < :before"
+        values |= {":after": {"S": after}} if after else {}
+        values |= {":before": {"S": before}} if before else {}
+        if after and before and after >= before:
+            return []
+        pages: Iterable[Any] = (
+            dynamodb()
+            .get_paginator("query")
+            .paginate(
+                TableName=self._name,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                ConsistentRead=True,
+                PaginationConfig={"MaxItems": limit + 2, "PageSize": limit + 2} if limit else {},
+            )
+        )
+        found = [(raw["sk"]["S"], _item(raw)) for page in pages for raw in page["Items"]]
+        found = [(sort, item) for sort, item in found if sort not in {after, before}]
+        return found[: limit or None]
+
+    def write(self, *changes: Change) -> bool:
+        """Whether the changes were made, all of them; false: none, for one was not as expected."""
+        from botocore.exceptions import ClientError
+
+        try:
+            dynamodb().transact_write_items(
+                TransactItems=[self._operation(change) for change in changes]
+            )
+        except ClientError as error:
+            if _refused(error.response):
+                return False
+            raise
+        return True
+
+    def count(self, key: Key, attribute: str, amount: int = 1, *, expires: int = 0) -> int:
+        """An attribute's number after `amount` was added to it; the item may go after `expires`."""
+        values = {":amount": encode(amount)} | ({":expires": encode(expires)} if expires else {})
+        answer = dynamodb().update_item(
+            TableName=self._name,
+            Key=_key(key),
+            UpdateExpression="ADD #a :amount" + (" SET expires = :expires" if expires else ""),
+            ExpressionAttributeNames={"#a": attribute},
+            ExpressionAttributeValues=values,
+            ReturnValues="UPDATED_NEW",
+        )
+        number: int = decode(answer["Attributes"][attribute])
+        return number
+
+    def _operation(self, change: Change) -> TransactWriteItemTypeDef:
+        names: dict[str, str] = {}
+        values: dict[str, Any] = {}
+
+        def terms(sign: str, mark: str, attributes: Mapping[str, Any]) -> list[str]:
+            made = []
+            for number, (name, value) in enumerate(attributes.items()):
+                names[f"#{mark}{number}"] = name
+                values[f":{mark}{number}"] = encode(value)
+                made.append(f"#{mark}{number}{sign}:{mark}{number}")
+            return made
+
+        place: dict[str, Any] = {"TableName": self._name}
+        if change.expect is not None:
+            absent = change.expect is ABSENT
+            expected = ["attribute_not_exists(pk)"] if absent else terms(" = ", "e", change.expect)
+            place["ConditionExpression"] = " AND ".join(expected)
+        if change.kind == "add":
+            added, set_ = terms(" ", "a", change.values), terms(" = ", "s", change.sets)
+            place["UpdateExpression"] = ("ADD " + ", ".join(added) if added else "") + (
+                " SET " + ", ".join(set_) if set_ else ""
+            )
+        if names:
+            place["ExpressionAttributeNames"] = names
+            place["ExpressionAttributeValues"] = values
+        match change.kind:
+            case "put":
+                item = {name: encode(value) for name, value in change.values.items()}
+                return {"Put": place | {"Item": item | _key(change.key)}}  # type: ignore[typeddict-item]  # a union of dicts loses the TypedDict
+            case "add":
+                return {"Update": place | {"Key": _key(change.key)}}  # type: ignore[typeddict-item]  # as above
+        return {"Delete": place | {"Key": _key(change.key)}}  # type: ignore[typeddict-item]  # as above
+
+
+def _refused(response: Mapping[str, Any]) -> bool:
+    """Whether DynamoDB declined a change, as opposed to being unable to make it."""
+    code = response["Error"]["Code"]
+    if code != "TransactionCanceledException":
+        return code in REFUSED
+    reasons: Sequence[Mapping[str, Any]] = response.get("CancellationReasons", [])
+    return {reason.get("Code") for reason in reasons} <= CANCELED

@@ -1,0 +1,55 @@
+"""The X-Ray tracer. It loads botocore, so functions that a worker waits for never import it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tessera.aws.telemetry import subject
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Tracer
+
+Answer = TypeVar("Answer")
+
+
+@cache
+def tracer() -> Tracer:
+    """The tracer, made at the first event: the X-Ray SDK makes a client when it is imported."""
+    from aws_lambda_powertools import Tracer
+
+    return Tracer(patch_modules=("botocore",))
+
+
+def traced(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[..., Answer]:
+    """The handler as a subsegment, findable by its run, round, job and execution.
+
+    What it returns is left out: the trace would hold the requester's words.
+    """
+
+    def named(event: dict[str, Any], context: Any) -> Answer:
+        for key, value in subject(event).items():
+            tracer().put_annotation(key, value)
+        return handler(event, context)
+
+    @cache
+    def captured() -> Callable[..., Answer]:
+        wrapped: Callable[..., Answer] = tracer().capture_lambda_handler(
+            named, capture_response=False
+        )
+        return wrapped
+
+    @wraps(handler)
+    def late(event: dict[str, Any], context: Any) -> Answer:
+        return captured()(event, context)
+
+    return late
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """A `with` block that the trace shows as a part of its own, with its time and its error."""
+    with tracer().provider.in_subsegment(f"## {name}"):
+        yield

@@ -1,0 +1,189 @@
+"""A closed job's output tree, as Ground Truth leaves it, written from the answers in S3.
+
+It needs nothing but the request and S3, so it does the same however the job ended, and the same
+bytes when it is done twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tessera.portal.ports import Files, Outside, job_arn
+from tessera.portal.records import Job
+
+BATCH_TASKS = 100
+"""Tasks of one call of the post-annotation Lambda."""
+
+BATCH_BYTES = 2_000_000
+"""Bytes of answers of one call: what the Lambda gives back has to fit a response of 6 MB."""
+
+READERS = 32
+"""Answers read at the same time."""
+
+
+class Answered(NamedTuple):
+    """A task's line of the manifest and the answers to it, by worker."""
+
+    number: int
+    line: bytes
+    answers: list[dict[str, Any]]
+
+
+def close(outside: Outside, job: Job) -> dict[str, Any]:
+    """The job as DescribeLabelingJob would say it, its output manifest written.
+
+    Every line of the job's manifest is in the output manifest, in order: with the label where there
+    is an answer, else as it came.
+    """
+    files = outside.files
+    workers = answered_by(files, job)
+    complete = labeled = total = 0
+    manifest = f"{job.output}/manifests/output/output.manifest"
+    with files.writer(manifest) as output, ThreadPoolExecutor(READERS) as readers:
+        lines = enumerate(files.lines(job.manifest))
+        for number, batch in enumerate(batches(read_answers(files, job, workers, lines, readers))):
+            labels = consolidate(outside, job, number, [task for task in batch if task.answers])
+            for task in batch:
+                output.write(output_line(job, task, labels.get(str(task.number))) + b"\n")
+                labeled += str(task.number) in labels
+                complete += len(task.answers) >= job.workers
+                total += 1
+    return {
+        "LabelingJobName": job.name,
+        "LabelingJobStatus": "Completed" if complete == total else "Stopped",
+        "LabelCounters": {
+            "TotalLabeled": labeled,
+            "HumanLabeled": labeled,
+            "MachineLabeled": 0,
+            "FailedNonRetryableError": 0,
+            "Unlabeled": total - labeled,
+        },
+        "LabelingJobOutput": {"OutputDatasetS3Uri": manifest},
+    }
+
+
+def answered_by(files: Files, job: Job) -> dict[int, list[str]]:
+    """Who answered each task, from the names of the objects alone."""
+    workers: dict[int, list[str]] = defaultdict(list)
+    names: dict[str, str] = {}  # each worker's name is kept once, not once an answer
+    for uri in files.uris(job.responses):
+        task, _, worker = uri.removeprefix(job.responses).removesuffix(".json").partition("/")
+        if task.isdigit():
+            workers[int(task)].append(names.setdefault(worker, worker))
+    return workers
+
+
+def read_answers(
+    files: Files,
+    job: Job,
+    workers: Mapping[int, list[str]],
+    lines: Iterator[tuple[int, bytes]],
+    readers: ThreadPoolExecutor,
+) -> Iterator[Answered]:
+    """Each task with its answers, read a stretch ahead of whoever takes them."""
+
+    def read(number: int, worker: str) -> dict[str, Any]:
+        stored = files.read(job.response(number, worker))
+        answer: dict[str, Any] = msgspec.json.decode(stored)["answers"][0]
+        return answer
+
+    while stretch := list(islice(lines, BATCH_TASKS)):
+        ahead = [
+            [readers.submit(read, number, worker) for worker in sorted(workers.get(number, ()))]
+            for number, _ in stretch
+        ]
+        for (number, line), reads in zip(stretch, ahead, strict=True):
+            yield Answered(number, line.strip(), [read.result() for read in reads])
+
+
+def batches(tasks: Iterable[Answered]) -> Iterator[list[Answered]]:
+    """The tasks in runs that one call of the post-annotation Lambda can take."""
+    batch: list[Answered] = []
+    size = 0
+    for task in tasks:
+        more = sum(len(msgspec.json.encode(answer["answerContent"])) for answer in task.answers)
+        if batch and (len(batch) >= BATCH_TASKS or size + more > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(task)
+        size += more
+    if batch:
+        yield batch
+
+
+def consolidate(
+    outside: Outside, job: Job, number: int, tasks: list[Answered]
+) -> dict[str, dict[str, Any]]:
+    """What the post-annotation Lambda makes of the tasks' answers, by task."""
+    if not tasks:
+        return {}
+    if not job.collect:  # Ground Truth then leaves the label empty and names the answers
+        return {str(task.number): {job.attribute: {}} for task in tasks}
+    folder = f"{job.output}/annotations/consolidated-annotation"
+    name = f"iteration-1/{number:05d}.json"
+    request = f"{folder}/consolidation-request/{name}"
+    outside.files.write(request, msgspec.json.encode([_data_object(task) for task in tasks]))
+    labels = outside.invoke(
+        job.collect,
+        {
+            "version": "2018-10-16",
+            "labelingJobArn": job_arn(outside, job, job.collect),
+            "labelCategories": list(job.choices) or None,
+            "labelAttributeName": job.attribute,
+            "roleArn": "",
+            "payload": {"s3Uri": request},
+        },
+    )
+    outside.files.write(f"{folder}/consolidation-response/{name}", msgspec.json.encode(labels))
+    return {
+        entry["datasetObjectId"]: entry["consolidatedAnnotation"]["content"] for entry in labels
+    }
+
+
+def _data_object(task: Answered) -> dict[str, Any]:
+    """A task in the form that the post-annotation Lambda reads."""
+    record = msgspec.json.decode(task.line)
+    data = (
+        {"s3Uri": record["source-ref"]}
+        if "source-ref" in record
+        else {"content": record.get("source", "")}
+    )
+    return {
+        "datasetObjectId": str(task.number),
+        "dataObject": data,
+        "annotations": [
+            {
+                "workerId": answer["workerId"],
+                "annotationData": {
+                    "content": msgspec.json.encode(answer["answerContent"]).decode()
+                },
+            }
+            for answer in task.answers
+        ],
+    }
+
+
+def output_line(job: Job, task: Answered, label: dict[str, Any] | None) -> bytes:
+    """The task's line with its label and what Ground Truth says of it; without one, as it came.
+
+    The creation date is that of the last answer: a clock would make two writings differ.
+    """
+    if label is None:
+        return task.line
+    metadata = {
+        "type": "groundtruth/custom",
+        "job-name": job.name,
+        "human-annotated": "yes",
+        "creation-date": max(answer["submissionTime"] for answer in task.answers).rstrip("Z"),
+    }
+    if not job.collect:
+        metadata["worker-response-ref"] = f"{job.responses}{task.number}/"
+    added = msgspec.json.encode(label | {f"{job.attribute}-metadata": metadata})
+    head = task.line.rstrip()[:-1].rstrip()
+    return head + (b"" if head == b"{" else b",") + added[1:]

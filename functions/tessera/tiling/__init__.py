@@ -1,0 +1,1 @@
+"""The pure core of labeling: no AWS, clock, environment or randomness."""

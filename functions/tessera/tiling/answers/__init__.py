@@ -1,0 +1,1 @@
+"""Workers' submissions in, columns of answers out."""

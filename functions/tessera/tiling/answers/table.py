@@ -1,0 +1,125 @@
+"""Turn an answer book into arrays, and write answers and unsure images as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.consensus import Crowd
+
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The book's answers as a crowd, and beside each: its seconds, submission and round."""
+
+    crowd: Crowd
+    names: list[str]
+    seconds: NDArray[np.float32]
+    page: NDArray[np.int32]
+    round_: NDArray[np.int8]
+
+
+def columns(book: AnswerBook, *, images: int, classes: int) -> Columns:
+    """The book's answers in columns of one length.
+
+    A worker who was asked the same image again, in another task or round, counts once: the first
+    time. Workers are numbered by name, so that numbers do not tell who came first.
+    """
+    names = sorted(book.workers)
+    rank = np.empty(max(len(names), 1), np.int32)
+    rank[[book.workers[name] for name in names]] = np.arange(len(names))
+    image = np.frombuffer(book.image, np.int32)
+    size = np.frombuffer(book.size, np.int32)
+    worker = np.repeat(rank[np.frombuffer(book.worker, np.int32)], size)
+    kept = _first_times(image, worker, len(names)) & (image < images)
+    label = np.frombuffer(book.label, np.int8)
+    seconds = np.frombuffer(book.seconds, np.float32)
+    page = np.repeat(np.arange(len(size), dtype=np.int32), size)
+    if not kept.all():
+        image, worker, label = image[kept], worker[kept], label[kept]
+        seconds, page = seconds[kept], page[kept]
+    round_ = np.frombuffer(book.round, np.int8)[page]
+    crowd = Crowd(images, len(names), classes, image, worker, label)
+    return Columns(crowd, names, seconds, page, round_)
+
+
+def _first_times(
+    image: NDArray[np.int32], worker: NDArray[np.int32], workers: int
+) -> NDArray[np.bool_]:
+    """Which answers are their worker's first to their image."""
+    pairs = image.astype(np.int64) * max(workers, 1) + worker
+    ordered = np.sort(pairs)
+    if not (ordered[1:] == ordered[:-1]).any():  # nearly always: spare the slower way
+        return np.ones(len(pairs), np.bool_)
+    first = np.zeros(len(pairs), np.bool_)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    return first
+
+
+def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
+    """`answers.csv`, a piece at a time: every usable answer in order of arrival.
+
+    `choices` are the names of the label numbers; its last one is that of -1.
+    """
+    yield b"task,worker,label,seconds,round\n"
+    names = {number: csv_field(name) for name, number in book.workers.items()}
+    labels = [csv_field(choice) for choice in choices]
+    start = 0
+    piece: list[str] = []
+    for worker, round_, size in zip(book.worker, book.round, book.size, strict=True):
+        stop = start + size
+        before, after = f",{names[worker]},", f",{round_}\n"
+        piece += [
+            f"{image}{before}{labels[label]},{seconds if seconds == seconds else ''}{after}"
+            for image, label, seconds in zip(
+                book.image[start:stop],
+                book.label[start:stop],
+                (round(spent, 3) for spent in book.seconds[start:stop]),
+                strict=True,
+            )
+        ]
+        start = stop
+        if len(piece) >= _BLOCK:
+            yield "".join(piece).encode()
+            piece.clear()
+    yield "".join(piece).encode()
+
+
+def unsure_rows(unsure: Sequence[int], crowd: Crowd, names: Sequence[str]) -> Iterator[bytes]:
+    """`unsure.csv`: the images to ask again, each with the workers who answered it already."""
+    yield b"index,workers\n"
+    wanted = np.zeros(crowd.images, np.bool_)
+    wanted[np.asarray(unsure, np.int64)] = True
+    rows = np.flatnonzero(wanted[crowd.image])
+    order = np.lexsort((crowd.worker[rows], crowd.image[rows]))
+    said: dict[int, list[str]] = {}
+    for image, worker in zip(
+        crowd.image[rows][order].tolist(), crowd.worker[rows][order].tolist(), strict=True
+    ):
+        said.setdefault(image, []).append(names[worker])
+    for image in unsure:
+        yield f"{image},{csv_field(' '.join(said.get(image, ())))}\n".encode()
+
+
+def csv_field(text: str) -> str:
+    """The text as one field of a CSV file, quoted if it must be."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([text])
+    return line.getvalue() if text else text
+
+
+def known_classes(gold: Mapping[int, int], images: int) -> NDArray[np.int16]:
+    """The class of each image that is known beforehand, else -1."""
+    known = np.full(images, -1, np.int16)
+    known[np.fromiter(gold.keys(), np.int64, len(gold))] = np.fromiter(
+        gold.values(), np.int16, len(gold)
+    )
+    return known

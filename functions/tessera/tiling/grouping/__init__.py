@@ -1,0 +1,1 @@
+"""Batches of images in, tasks of about twenty images out."""

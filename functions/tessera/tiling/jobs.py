@@ -1,0 +1,206 @@
+"""The names of runs and jobs, and the request that opens a labeling job: all pure functions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from tessera.tiling.settings import PUBLIC_TEAM, Settings, write_settings
+
+PORTAL_TEAM = "arn:aws:sagemaker:portal:000000000000:workteam/private-crowd/portal"
+"""What stands for the portal where a request must name a work team: legal, and nobody's."""
+PORTAL_ROLE = "arn:aws:iam::000000000000:role/portal"
+"""The same for the role, where the stack has none because there is no Ground Truth."""
+GOLD_NAME = "round-1/gold.csv"
+"""Where in a run's folder the known labels of control images are: beside the tasks."""
+RUN_LENGTH = 40
+DIGEST_LENGTH = 12
+DAY = 86_400
+PUBLIC_LIFETIME = 43_200
+"""The public workforce keeps a task for 12 hours at most."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job's request takes from the stack that it runs in."""
+
+    prepare_task: str = ""
+    collect_answers: str = ""
+    labeling_role: str = ""
+    kms_key: str = ""
+    public_price: str = ""
+
+
+def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
+    """The run's name: what a person recognizes, then a hash of what makes it this very run.
+
+    An unchanged file uploaded again has a new version but the same ETag, and is the same run.
+
+    >>> from tessera.tiling.settings import read_settings
+    >>> run_id({"bucket": "inbox", "key": "pets/may.manifest", "etag": "9"},
+    ...        read_settings(b'{"labels": ["cat", "dog"]}'))
+    'pets-may-...'
+    """
+    mark = str(manifest.get("etag") or manifest.get("version-id") or "").strip('"')
+    parts = [manifest["bucket"], manifest["key"], mark, write_settings(settings).decode()]
+    # ASCII escapes, because a key may hold any code point, lone surrogates among them.
+    digest = sha256(repr(parts).encode("ascii", "backslashreplace")).hexdigest()[:DIGEST_LENGTH]
+    slug = _slug(manifest["key"])[: RUN_LENGTH - DIGEST_LENGTH - 1].strip("-")
+    return f"{slug}-{digest}" if slug else digest
+
+
+def _slug(key: str) -> str:
+    """The last folder and the name of a key in lower-case letters, digits and single hyphens."""
+    *folders, name = key.split("/")
+    stem = re.sub(r"(\.(manifest|jsonl|gz))+$", "", name)
+    plain = unicodedata.normalize("NFKD", f"{folders[-1] if folders else ''}-{stem}")
+    return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower()).strip("-")
+
+
+def job_name(run: str, round_: int, shard: int) -> str:
+    """The name of the job that asks one shard of one round.
+
+    >>> job_name("pets-may-2f9a", 1, 0)
+    'pets-may-2f9a-r1-000'
+    """
+    return f"{run}-r{round_}-{shard:03d}"
+
+
+def tasks_name(round_: int, shard: int) -> str:
+    """Where in a run's folder the tasks of one shard of one round are.
+
+    >>> tasks_name(1, 0)
+    'round-1/tasks-000.manifest'
+    """
+    return f"round-{round_}/tasks-{shard:03d}.manifest"
+
+
+def labeling_job_request(
+    settings: Settings,
+    surroundings: Surroundings,
+    *,
+    run: str,
+    home: str,
+    round_: int,
+    project: str,
+) -> dict[str, Any]:
+    """A CreateLabelingJob request, complete but for the job's name and its data source.
+
+    The portal takes the same request, so one description serves both services.
+    """
+    ground_truth = settings.workforce != "portal"
+    output = {"S3OutputPath": f"{home}round-{round_}/jobs"}
+    if surroundings.kms_key:
+        output["KmsKeyId"] = surroundings.kms_key
+    return {
+        "LabelAttributeName": settings.label_attribute,
+        "InputConfig": {
+            "DataAttributes": {"ContentClassifiers": list(settings.content_classifiers)}
+        },
+        "OutputConfig": output,
+        "RoleArn": surroundings.labeling_role or PORTAL_ROLE,
+        "LabelCategoryConfigS3Uri": f"{home}labels.json",
+        "HumanTaskConfig": {
+            "WorkteamArn": settings.workforce if ground_truth else PORTAL_TEAM,
+            "UiConfig": {"UiTemplateS3Uri": f"{home}page.liquid.html"},
+            "TaskTitle": _title(settings.question),
+            "TaskDescription": _description(settings),
+            "TaskKeywords": ["image labeling", "classification", "images"],
+            "NumberOfHumanWorkersPerDataObject": (settings.answers_per_image if round_ == 1 else 1),
+            "TaskTimeLimitInSeconds": settings.task_minutes * 60,
+            "TaskAvailabilityLifetimeInSeconds": _lifetime(settings),
+            "MaxConcurrentTaskCount": 1000,
+            **_lambdas(surroundings),
+            **_price(settings, surroundings),
+        },
+        "Tags": [
+            {"Key": "tessera:run", "Value": run},
+            {"Key": "tessera:project", "Value": _tag_value(project)},
+        ],
+        **_stopping(settings),
+    }
+
+
+def label_categories(settings: Settings) -> bytes:
+    """The label category file that goes with a request: what the page lets a worker choose."""
+    return msgspec.json.encode(
+        {
+            "document-version": "2018-11-28",
+            "labels": [{"label": choice} for choice in settings.choices],
+        }
+    )
+
+
+def _lambdas(surroundings: Surroundings) -> dict[str, Any]:
+    both: dict[str, Any] = {}
+    if surroundings.prepare_task:
+        both["PreHumanTaskLambdaArn"] = surroundings.prepare_task
+    if surroundings.collect_answers:
+        both["AnnotationConsolidationConfig"] = {
+            "AnnotationConsolidationLambdaArn": surroundings.collect_answers
+        }
+    return both
+
+
+def _lifetime(settings: Settings) -> int:
+    days = settings.job_days * DAY
+    return min(days, PUBLIC_LIFETIME) if PUBLIC_TEAM in settings.workforce else days
+
+
+def _price(settings: Settings, surroundings: Surroundings) -> dict[str, Any]:
+    """The reward for a task: dollars, cents and tenths of a cent, for the public team alone."""
+    if PUBLIC_TEAM not in settings.workforce or not surroundings.public_price:
+        return {}
+    thousandths = round(float(surroundings.public_price) * 1000)
+    amount = {
+        "Dollars": thousandths // 1000,
+        "Cents": thousandths % 1000 // 10,
+        "TenthFractionsOfACent": thousandths % 10,
+    }
+    return {"PublicWorkforceTaskPrice": {"AmountInUsd": amount}}
+
+
+def _stopping(settings: Settings) -> dict[str, Any]:
+    """When the service is to stop the job; a data object of the job is a page."""
+    said = {
+        "MaxHumanLabeledObjectCount": settings.stop_after_pages,
+        "MaxPercentageOfInputDatasetLabeled": settings.stop_after_percent,
+    }
+    conditions = {name: limit for name, limit in said.items() if limit is not msgspec.UNSET}
+    return {"StoppingConditions": conditions} if conditions else {}
+
+
+def _one_line(text: str, longest: int) -> str:
+    """The text on one line, without characters that the service refuses, cut to a length."""
+    plain = "".join(
+        letter if " " <= letter <= "\ud7ff" or "\ue000" <= letter <= "\ufffd" else " "
+        for letter in text
+    )
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
+
+
+def _title(question: str) -> str:
+    return _one_line(question, 128) or "Label images"
+
+
+def _description(settings: Settings) -> str:
+    pages = (
+        "one image"
+        if settings.images_per_task == 1
+        else (f"up to {settings.images_per_task} images")
+    )
+    return _one_line(f"{_title(settings.question)} Each page shows {pages}.", 255)
+
+
+def _tag_value(text: str) -> str:
+    """The text with every character that a tag may not hold replaced by a hyphen."""
+    legal = "".join(
+        letter if unicodedata.category(letter)[0] in "LZN" or letter in "_.:/=+-@" else "-"
+        for letter in text
+    )
+    return legal[:256]

@@ -1,0 +1,1 @@
+"""Manifest lines in, batches of images out."""

@@ -1,0 +1,1 @@
+"""A run's figures in, report.json and report.html out."""

@@ -1,0 +1,1 @@
+"""Labels in, the training manifest and its sisters out."""

@@ -1,0 +1,1 @@
+"""What developers run: schema, reference, monitoring, samples."""

@@ -1,0 +1,302 @@
+"""What watches a deployed stack: alarms, the dashboard, saved queries, all listed here.
+
+`python -m scripts.monitoring` writes them into `monitoring.yaml`, which the template nests, so that
+whoever reads the template need not read a dashboard.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT / "monitoring.yaml"
+
+FUNCTIONS = {
+    "group-images": "a manifest is not grouped",
+    "open-job": "a job does not open on the portal",
+    "close-job": "a job's answers are not written out",
+    "consolidate-labels": "answers do not become labels",
+    "prepare-task": "pages do not reach the workers",
+    "collect-answers": "submitted answers are not packed",
+    "serve-portal": "workers meet errors on the portal",
+}
+"""Every function by its name in the stack, with what its errors mean."""
+
+
+class Alarm(NamedTuple):
+    """A metric that should stay at zero or below a bound, and where to read on if it does not."""
+
+    says: str
+    namespace: str
+    metric: str
+    dimensions: dict[str, str]
+    runbook: str
+    statistic: str = "Sum"
+    above: float = 0
+    minutes: int = 5
+
+
+def alarms() -> dict[str, Alarm]:
+    """All alarms by their name in the stack."""
+    machine = {"StateMachineArn": "${StateMachineArn}"}
+    api = {"ApiId": "${PortalApiId}"}
+    found = {
+        "RunsFailed": Alarm(
+            "A run failed; the execution's error says which way.",
+            "AWS/States", "ExecutionsFailed", machine, "a-run-failed",
+        ),
+        "RunsTimedOut": Alarm(
+            "A run took longer than it may.",
+            "AWS/States", "ExecutionsTimedOut", machine, "a-run-failed",
+        ),
+        "DropsUndelivered": Alarm(
+            "A dropped manifest did not start an execution; the event waits in the queue.",
+            "AWS/SQS", "ApproximateNumberOfMessagesVisible",
+            {"QueueName": "${UndeliveredDropsName}"}, "a-drop-did-not-start-a-run", "Maximum",
+        ),
+        "EventsUnhandled": Alarm(
+            "A function gave up on an event that nobody waits for; it waits in the queue.",
+            "AWS/SQS", "ApproximateNumberOfMessagesVisible",
+            {"QueueName": "${UnhandledEventsName}"}, "an-event-was-not-handled", "Maximum",
+        ),
+        "PortalErrors": Alarm(
+            "The portal answered with an error of its own.",
+            "AWS/ApiGateway", "5xx", api, "the-portal-answers-with-errors",
+        ),
+        "PortalSlow": Alarm(
+            "Workers wait: one request in twenty takes more than three seconds.",
+            "AWS/ApiGateway", "Latency", api, "the-portal-is-slow", "p95", 3000, 15,
+        ),
+        "TableThrottled": Alarm(
+            "The portal's table refuses requests for their number.",
+            "AWS/DynamoDB", "ThrottledRequests", {"TableName": "${PortalTableName}"},
+            "the-portal-is-slow",
+        ),
+    }  # fmt: skip
+    for name, meaning in FUNCTIONS.items():
+        camel = "".join(word.capitalize() for word in name.split("-"))
+        found[f"{camel}Errors"] = Alarm(
+            f"{camel} fails: {meaning}.",
+            "AWS/Lambda", "Errors", {"FunctionName": f"${{Prefix}}-{name}"},
+            "a-function-fails",
+        )  # fmt: skip
+    return found
+
+
+# ── Saved queries of the logs ────────────────────────────────────────────────────────────────────
+
+QUERIES = {
+    "one-run": """fields @timestamp, function_name, message, round, job
+| filter run = "RUN"
+| sort @timestamp asc
+| limit 1000""",
+    "errors": """fields @timestamp, function_name, run, job, message, exception_name, exception
+| filter level = "ERROR"
+| sort @timestamp desc
+| limit 200""",
+    "refused-manifests": """fields @timestamp, refusal.error, refusal.cause, execution
+| filter ispresent(refusal.error)
+| sort @timestamp desc
+| limit 200""",
+    "one-job": """fields @timestamp, function_name, message, status
+| filter job = "JOB"
+| sort @timestamp asc
+| limit 1000""",
+    "slowest-requests": """filter @type = "REPORT" or type = "platform.report"
+| stats max(record.metrics.durationMs) as slowest, pct(record.metrics.durationMs, 95) as p95,
+  count(*) as requests by @logStream
+| sort slowest desc
+| limit 50""",
+    "cold-starts": """filter cold_start = 1
+| stats count(*) as starts by function_name, bin(1h)""",
+}
+"""Logs Insights queries over the functions' log group, by name; capitals are to be filled in."""
+
+
+# ── The dashboard ────────────────────────────────────────────────────────────────────────────────
+
+
+class Chart(NamedTuple):
+    """A chart of the dashboard: its title and its lines, each (namespace, metric, dimensions)."""
+
+    title: str
+    lines: list[tuple[str, str, dict[str, str]]]
+    statistic: str = "Sum"
+    unit: str = ""
+
+
+def per_service(*names: str) -> list[tuple[str, str, dict[str, str]]]:
+    """Metrics of Tessera's own, of all projects together."""
+    return [("Tessera", name, {"service": "tessera"}) for name in names]
+
+
+def per_function(metric: str) -> list[tuple[str, str, dict[str, str]]]:
+    """A Lambda metric of every function."""
+    return [("AWS/Lambda", metric, {"FunctionName": f"${{Prefix}}-{name}"}) for name in FUNCTIONS]
+
+
+def dashboard() -> dict[str, list[Chart]]:
+    """The charts, three to a question."""
+    machine = {"StateMachineArn": "${StateMachineArn}"}
+    executions = [
+        ("AWS/States", f"Executions{end}", machine)
+        for end in ("Started", "Succeeded", "Failed", "TimedOut")
+    ]
+    api = {"ApiId": "${PortalApiId}"}
+    return {
+        "Is it working?": [
+            Chart("Runs", executions),
+            Chart("Errors of the functions", per_function("Errors")),
+            Chart(
+                "Requests of the portal",
+                [("AWS/ApiGateway", name, api) for name in ("Count", "4xx", "5xx")],
+            ),
+        ],
+        "How far?": [
+            Chart("Images", per_service("ImagesIn", "ImagesLabeled", "ImagesUnlabeled")),
+            Chart("Pages and answers", per_service("Tasks", "Answers")),
+            Chart("Seconds per image", per_service("SecondsPerImage"), "Average", "s"),
+        ],
+        "How good?": [
+            Chart(
+                "Agreement and confidence", per_service("Agreement", "Confidence"), "Average", "%"
+            ),
+            Chart("Images still unsure", per_service("UnsureShare"), "Average", "%"),
+            Chart("Saved: hours of work, dollars of fees", per_service("HoursSaved", "CostSaved")),
+        ],
+        "How fast?": [
+            Chart("The portal's latency", [("AWS/ApiGateway", "Latency", api)], "p95", "ms"),
+            Chart("Duration of the functions", per_function("Duration"), "p95", "ms"),
+            Chart("Throttles of the functions", per_function("Throttles")),
+        ],
+    }
+
+
+def dashboard_body() -> dict[str, Any]:
+    """The dashboard as CloudWatch reads it, with the stack's names to be filled in."""
+    widgets: list[dict[str, Any]] = []
+    top = 0
+    for question, charts in dashboard().items():
+        heading = {"markdown": f"## {question}", "background": "transparent"}
+        widgets.append(
+            {"type": "text", "x": 0, "y": top, "width": 24, "height": 1, "properties": heading}
+        )
+        for column, chart in enumerate(charts):
+            place = {"x": 8 * column, "y": top + 1, "width": 8, "height": 6}
+            widgets.append({"type": "metric", **place, "properties": _properties(chart)})
+        top += 7
+    return {"widgets": widgets}
+
+
+def _properties(chart: Chart) -> dict[str, Any]:
+    metrics = [
+        [namespace, name, *(text for pair in dimensions.items() for text in pair)]
+        for namespace, name, dimensions in chart.lines
+    ]
+    return {
+        "title": chart.title,
+        "region": "${AWS::Region}",
+        "stat": chart.statistic,
+        "period": 300,
+        "metrics": metrics,
+    } | ({"yAxis": {"left": {"label": chart.unit, "min": 0}}} if chart.unit else {})
+
+
+# ── The nested template ──────────────────────────────────────────────────────────────────────────
+
+HEADER = "# Written by `python -m scripts.monitoring`; a test holds the two together.\n"
+
+PARAMETERS = {
+    "Prefix": "What the functions' names begin with.",
+    "StateMachineArn": "The state machine.",
+    "UndeliveredDropsName": "The queue of drops that started nothing.",
+    "UnhandledEventsName": "The queue of events that a function gave up on.",
+    "PortalApiId": "The portal's API.",
+    "PortalTableName": "The portal's table.",
+    "FunctionsLogName": "The functions' log group.",
+    "AlarmsTopicArn": "Where alarms are sent.",
+    "RunbookUrl": "Where docs/operations.md can be read.",
+}
+
+
+def template() -> dict[str, Any]:
+    """The nested template."""
+    resources: dict[str, Any] = {
+        "Dashboard": {
+            "Type": "AWS::CloudWatch::Dashboard",
+            "Properties": {
+                "DashboardName": {"Ref": "Prefix"},
+                "DashboardBody": {"Fn::Sub": json.dumps(dashboard_body(), separators=(",", ":"))},
+            },
+        }
+    }
+    for name, alarm in alarms().items():
+        resources[name] = {"Type": "AWS::CloudWatch::Alarm", "Properties": _alarm(name, alarm)}
+    for name, query in QUERIES.items():
+        camel = "".join(word.capitalize() for word in name.split("-"))
+        resources[f"{camel}Query"] = {
+            "Type": "AWS::Logs::QueryDefinition",
+            "Properties": {
+                "Name": {"Fn::Sub": f"${{Prefix}}/{name}"},
+                "LogGroupNames": [{"Ref": "FunctionsLogName"}],
+                "QueryString": query,
+            },
+        }
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Alarms, dashboard and saved queries of a Tessera stack.",
+        "Parameters": {
+            name: {"Type": "String", "Description": says} for name, says in PARAMETERS.items()
+        },
+        "Resources": resources,
+    }
+
+
+def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
+    percentile = alarm.statistic.startswith("p")
+    return {
+        "AlarmName": {"Fn::Sub": f"${{Prefix}}-{name}"},
+        "AlarmDescription": {"Fn::Sub": f"{alarm.says} ${{RunbookUrl}}#{alarm.runbook}"},
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [
+            {"Name": key, "Value": {"Fn::Sub": value}} for key, value in alarm.dimensions.items()
+        ],
+        ("ExtendedStatistic" if percentile else "Statistic"): alarm.statistic,
+        "Period": alarm.minutes * 60,
+        "EvaluationPeriods": 1,
+        "Threshold": alarm.above,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": [{"Ref": "AlarmsTopicArn"}],
+        "OKActions": [{"Ref": "AlarmsTopicArn"}],
+    }
+
+
+def written(value: Any, indent: int = 0) -> Iterator[str]:
+    """A document as lines of YAML: mappings in blocks, all else as JSON, which YAML reads."""
+    for key, content in value.items():
+        deep = isinstance(content, dict) and content and indent < 6 and "Fn::Sub" not in content
+        if deep:
+            yield f"{' ' * indent}{key}:"
+            yield from written(content, indent + 2)
+        else:
+            yield f"{' ' * indent}{key}: {json.dumps(content, ensure_ascii=False)}"
+
+
+def text() -> str:
+    """The content of `monitoring.yaml`."""
+    return HEADER + "\n".join(written(template())) + "\n"
+
+
+def names_in(body: str) -> set[str]:
+    """The names that a text leaves to CloudFormation to fill in."""
+    return set(re.findall(r"\$\{([A-Za-z:]+)\}", body))
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), "utf-8")

@@ -1,0 +1,249 @@
+"""`tessera estimate`: what a manifest will cost, before it costs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import click
+import msgspec
+from rich.table import Table
+
+from tessera.archive import find_run
+from tessera.exits import Refused
+from tessera.screen import json_option, mind, out, print_json, progress
+from tessera.tiling.errors import TesseraError
+from tessera.tiling.estimate import (
+    Again,
+    Assumptions,
+    Estimate,
+    asked_again,
+    estimate,
+    page_seconds,
+)
+from tessera.tiling.grouping.first_round import Summary, group_manifest
+from tessera.tiling.settings import Settings, read_settings, warnings
+
+PIECE = 1024 * 1024
+
+
+@click.command("estimate")
+@click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The settings.  [default: labeling.json beside the manifest]", show_default=False,
+)  # fmt: skip
+@click.option("--like", "run", metavar="RUN", help="Take speed and rounds from this run's report.")
+@click.option("--seconds", type=click.FloatRange(min=0.05), help="Seconds an image on a page.")
+@click.option(
+    "--seconds-alone", type=click.FloatRange(min=0.05), default=round(page_seconds(1), 2),
+    help="Seconds an image where each page has one.",
+)  # fmt: skip
+@click.option("--object-price", default=0.08, help="Ground Truth's fee for a page, in dollars.")
+@click.option("--answer-price", default=0.0, help="A worker's price for a page, in dollars.")
+@click.option("--hour-price", default=0.0, help="A worker's hour, in dollars.")
+@click.option("--picture-kb", default=100.0, help="Kilobytes of a picture.")
+@json_option("Print the estimate as JSON.")
+@click.pass_obj
+def estimate_command(
+    place: Any,
+    manifest: Path,
+    settings_path: Path | None,
+    run: str | None,
+    seconds: float | None,
+    seconds_alone: float,
+    object_price: float,
+    answer_price: float,
+    hour_price: float,
+    picture_kb: float,
+    as_json: bool,
+) -> None:
+    """Say what MANIFEST will cost: answers, hours of work, fees; and what one by one would.
+
+    Nothing is uploaded and nobody is asked.
+    """
+    settings = read_settings_file(settings_path or manifest.with_name("labeling.json"))
+    counted = count(manifest, settings)
+    speed = f"a page of {settings.images_per_task}, as the post measured"
+    again, why = asked_again(settings.gain), f"public crowds at a gain of {settings.gain:g}"
+    if run:
+        report = find_run(place.cloud, run).report
+        measured = (report.get("time") or {}).get("seconds_per_image")
+        if measured and not seconds:
+            seconds, speed = measured, f"the run {report['run']}"
+        if asked := _again_in(report):
+            again, why = asked, f"the run {report['run']}"
+    elif seconds:
+        speed = "as you say"
+    assumed = Assumptions(
+        seconds=seconds or page_seconds(settings.images_per_task),
+        seconds_alone=seconds_alone,
+        again=again,
+        object_price=object_price,
+        answer_price=answer_price,
+        hour_price=hour_price,
+        picture_kilobytes=picture_kb,
+    )
+    result = estimate(
+        images=counted.images,
+        tasks=sum(shard.tasks for shard in counted.shards),
+        shards=len(counted.shards),
+        settings=settings,
+        assumed=assumed,
+    )
+    if as_json:
+        print_json(
+            {
+                "manifest": str(manifest),
+                "counted": msgspec.to_builtins(counted),
+                "estimate": msgspec.to_builtins(result),
+                "assumed": msgspec.to_builtins(assumed),
+                "warnings": warnings(settings),
+            }
+        )
+        return
+    show(counted, result, settings, assumed, speed=speed, why=why)
+    mind(warnings(settings))
+
+
+def read_settings_file(chosen: Path) -> Settings:
+    """The settings from a file; Refused with every problem, one a line."""
+    if not chosen.exists():
+        raise Refused(
+            f"There is no {chosen}. Write one (docs/manifests.md says what it may hold), "
+            "or name it: --settings FILE"
+        )
+    return read_settings_text(chosen.read_bytes(), str(chosen))
+
+
+def read_settings_text(raw: bytes, where: str) -> Settings:
+    """The settings that a text says; Refused with every problem, one a line."""
+    try:
+        return read_settings(raw)
+    except TesseraError as error:
+        problems = getattr(error, "problems", (str(error),))
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise Refused(f"{where} cannot be used:\n{listed}") from error
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data: bytes, /) -> int:
+        """Forget the bytes."""
+        return len(data)
+
+
+@contextmanager
+def _forget(_: str) -> Iterator[_Nowhere]:
+    yield _Nowhere()
+
+
+def count(manifest: Path, settings: Settings) -> Summary:
+    """What the run would make of the manifest; Refused with the run's own words if nothing."""
+    size = manifest.stat().st_size
+    with progress(f"bytes of {manifest.name}", size) as advance:
+
+        def pieces() -> Iterator[bytes]:
+            with manifest.open("rb") as file:
+                while piece := file.read(PIECE):
+                    yield piece
+                    advance(len(piece))
+
+        try:
+            return group_manifest(pieces, settings, _forget, TemporaryFile)
+        except TesseraError as error:
+            raise Refused(f"{manifest} would be refused: {error} ({type(error).__name__})") from (
+                error
+            )
+
+
+def _again_in(report: dict[str, Any]) -> Again | None:
+    """The shares of images asked again in an earlier run; None if it had no second round."""
+    images = [float(entry["images"]) for entry in report.get("rounds") or []]
+    if len(images) < 2 or not images[0]:
+        return None
+    further = images[2] / images[1] if len(images) > 2 and images[1] else 0.64
+    return Again(images[1] / images[0], further)
+
+
+def show(
+    counted: Summary,
+    result: Estimate,
+    settings: Settings,
+    assumed: Assumptions,
+    *,
+    speed: str,
+    why: str,
+) -> None:
+    """The estimate for a person: what was counted, what follows, and what was believed."""
+    others = {
+        "labeled already": counted.labeled,
+        "repeats": counted.repeats,
+        "control images": counted.gold,
+        "rejected": counted.rejected,
+    }
+    out.print(
+        f"[bold]{_some(counted.lines, 'line')}[/]: {_some(counted.images, 'image')} to ask"
+        + "".join(f", {number:,} {what}" for what, number in others.items() if number)
+    )
+    for entry in result.rounds:
+        workers = settings.answers_per_image if entry.round == 1 else 1
+        out.print(
+            f"  round {entry.round}: {entry.images:,.0f} images on {entry.tasks:,} pages, "
+            f"each for {_some(workers, 'worker')}"
+            + (f", in {_some(len(counted.shards), 'job')}" if entry.round == 1 else " (expected)")
+        )
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for title in ("", "this way", "one by one", "saved"):
+        table.add_column(title, justify="left" if not title else "right")
+    tiled, alone = result.tiled, result.alone
+    table.add_row("answers", f"{tiled.answers:,.0f}", f"{alone.answers:,.0f}", "")
+    table.add_row("pages", f"{tiled.tasks:,}", f"{alone.tasks:,}", "")
+    table.add_row(
+        "worker hours", f"{tiled.hours:,.1f}", f"{alone.hours:,.1f}", f"{result.saved_hours:.0%}"
+    )
+    for title, now, before in (
+        ("service fees", tiled.object_fees, alone.object_fees),
+        ("worker prices", tiled.answer_fees, alone.answer_fees),
+        ("wages", tiled.wages, alone.wages),
+    ):
+        if before:
+            table.add_row(title, f"${now:,.2f}", f"${before:,.2f}", f"{1 - now / before:.0%}")
+    aws = sum(result.aws.values())
+    table.add_row("AWS itself", f"${aws:,.2f}", "", "")
+    out.print()
+    out.print(table)
+    out.print()
+    out.print("[bold]Assumed[/]")
+    for line in assumptions(settings, assumed, speed=speed, why=why):
+        out.print(f"  {line}", soft_wrap=True)
+
+
+def assumptions(settings: Settings, assumed: Assumptions, *, speed: str, why: str) -> list[str]:
+    """Every assumption, with where it comes from and how to say otherwise."""
+    ground_truth = settings.workforce != "portal"
+    fee = f"${assumed.object_price:g} a page to Ground Truth (--object-price)"
+    return [
+        f"{assumed.seconds:.2f} s an image: {speed} (--seconds, --like)",
+        f"{assumed.seconds_alone:.2f} s an image one by one: the post (--seconds-alone)",
+        f"{assumed.again.share:.0%} of the images asked again after two answers, "
+        f"{assumed.again.further:.0%} of those after each more: {why} (--like)",
+        fee if ground_truth else "no service fee: the portal is your own",
+        f"${assumed.answer_price:g} a page to each worker (--answer-price), "
+        f"${assumed.hour_price:g} an hour (--hour-price)",
+        f"{assumed.picture_kilobytes:g} kB a picture (--picture-kb); AWS at the list prices of "
+        "us-east-1",
+    ]
+
+
+def _some(number: int, word: str) -> str:
+    """A number and its word.
+
+    >>> _some(1, "job"), _some(2, "job")
+    ('1 job', '2 jobs')
+    """
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

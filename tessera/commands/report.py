@@ -1,0 +1,84 @@
+"""`tessera report`: a run's report as one file on this machine, the doubtful pictures in it."""
+
+from __future__ import annotations
+
+import base64
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tessera.archive import RunFolder, find_run, place
+from tessera.commands.completion import run_names
+from tessera.exits import Exit
+from tessera.exports.pictures import Missing, fetch, in_order, media_type, write_whole
+from tessera.screen import aside, json_option, out, print_json, progress
+from tessera.stack.local_stack import ROOT
+
+MOST = 2 * 1024 * 1024
+"""Bytes of a picture that is put into the file; a larger one is linked."""
+LINK_SECONDS = 7 * 24 * 3600
+"""A link to a larger picture ends after so long: the longest that S3 signs for."""
+
+
+@click.command("report")
+@click.argument("run", required=False, shell_complete=run_names)
+@click.option(
+    "--out", "path", type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write.  [default: RUN-report.html]", show_default=False,
+)  # fmt: skip
+@click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+@json_option("Print report.json and write no file.")
+@click.pass_context
+def report_command(
+    context: click.Context, run: str | None, path: Path | None, opened: bool, as_json: bool
+) -> None:
+    """Fetch a run's report, rendered anew with the most doubtful pictures in it.
+
+    RUN is a run's name or its beginning; without it, the newest.
+    """
+    folder = find_run(context.obj.cloud, run)
+    if as_json:
+        print_json(folder.report)
+        return
+    path = path or Path(f"{folder.name}-report.html")
+    pictures, missing = doubtful_pictures(folder)
+    write_whole(path, rendered(folder.report, pictures).encode())
+    out.print(str(path), soft_wrap=True)
+    for why in missing:
+        aside.print(f"[yellow]No picture:[/] {why}", soft_wrap=True)
+    if opened:
+        webbrowser.open(path.resolve().as_uri())
+    if missing:
+        context.exit(Exit.PART)
+
+
+def rendered(figures: dict[str, Any], pictures: dict[int, str]) -> str:
+    """The report's page."""
+    from tessera.tiling.report.render import render_report
+
+    template = (ROOT / "ui" / "report.liquid.html").read_text("utf-8")
+    return render_report(template, figures, pictures)
+
+
+def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:
+    """The pictures of the most doubtful images by line, as data URIs or links; and what failed."""
+    s3 = folder.cloud.client("s3")
+    images = [image for image in folder.report.get("doubtful") or [] if image["source"]]
+    found: dict[int, str] = {}
+    missing: list[str] = []
+    with progress("pictures", len(images)) as advance:
+        for image, content in in_order(lambda image: fetch(s3, image["source"]), images):
+            advance(1)
+            if isinstance(content, Missing):
+                missing.append(str(content))
+            elif len(content) <= MOST:
+                coded = base64.b64encode(content).decode()
+                found[image["index"]] = f"data:{media_type(content)};base64,{coded}"
+            else:
+                bucket, key = place(image["source"])
+                found[image["index"]] = s3.generate_presigned_url(
+                    "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS
+                )
+    return found, missing

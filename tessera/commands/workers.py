@@ -1,0 +1,229 @@
+"""The portal from the operator's side: its people, and a job's index put in order."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table as Grid
+
+from tessera.screen import json_option, print_json, waiting
+from tessera.stack.cloud import Cloud
+
+if TYPE_CHECKING:
+    from tessera.portal.ports import Outside
+    from tessera.tiling.settings import Settings
+
+console = Console(highlight=False)
+
+
+def cloud_of(where: Any) -> Cloud:
+    """The deployed stack that a command works on: the local one's, or what it was given."""
+    return where if isinstance(where, Cloud) else where.cloud
+
+
+def environment(cloud: Cloud) -> dict[str, str]:
+    """What the functions' modules read from the environment, for this stack."""
+    found = {"TABLE_NAME": cloud.outputs["PortalTableName"]}
+    if cloud.endpoint:
+        found["AWS_ENDPOINT_URL"] = cloud.endpoint
+    if cloud.credentials:
+        found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"] = cloud.credentials
+    if cloud.region:
+        found |= {"AWS_REGION": cloud.region, "AWS_DEFAULT_REGION": cloud.region}
+    return found
+
+
+def outside_of(cloud: Cloud) -> Outside:
+    """The portal's outside on this stack, in this process."""
+    os.environ |= environment(cloud)
+    from tessera.aws import clients, portal
+
+    for client in (clients.s3, clients.dynamodb, clients.workflows, clients.lambdas, clients.users):
+        client.cache_clear()  # another stack may have been asked before
+    portal.outside.cache_clear()
+    return portal.outside()
+
+
+def record_of(labels: str, job: str) -> str:
+    """Where S3 keeps a job's record, by the run and the round in the job's name.
+
+    >>> record_of("s3://labels/runs", "pets-may-2f9a-r1-000")
+    's3://labels/runs/pets-may-2f9a/round-1/jobs/pets-may-2f9a-r1-000/job.json'
+    """
+    named = re.fullmatch(r"(?P<run>.+)-r(?P<round>\d+)-\d{3,}", job)
+    if named is None:
+        raise click.UsageError(f"{job!r} is no job's name: they end as in pets-2f9a-r1-000.")
+    return f"{labels}/{named['run']}/round-{named['round']}/jobs/{job}/job.json"
+
+
+def too_few(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
+    """A warning, if the portal has fewer accounts than people whom an image may be asked of.
+
+    Nobody answers an image twice, so a run would wait for somebody new until its jobs expire.
+    """
+    if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
+        return ()
+    most = settings.max_answers
+    pool, page = cloud.outputs["WorkerPoolId"], min(most, 60)  # Cognito lists no more at once
+    try:
+        found = cloud.client("cognito-idp").list_users(UserPoolId=pool, Limit=page)
+    except ClientError:  # who may drop need not be allowed to see who works
+        return ()
+    there = len(found["Users"])
+    if there == page:
+        return ()
+    return (
+        f"the portal has {there or 'no'} account{'' if there == 1 else 's'}, and an image may be "
+        f"asked of {most} people (max_answers), nobody twice: without another the run waits. "
+        "Make one: tessera workers add EMAIL. Or lower answers_per_image and max_answers",
+    )
+
+
+@click.group()
+@click.pass_context
+def workers(context: click.Context) -> None:
+    """The people who may sign in to the portal."""
+
+
+@workers.command("add")
+@click.argument("emails", nargs=-1, required=True)
+@click.option("--team", "teams", multiple=True, help="Team to join; may be given several times.")
+@click.option("--requester", is_flag=True, help="May see progress and every task.")
+@click.option("--invite/--no-invite", default=None, help="Let Cognito mail the password.")
+@json_option("Print the accounts and their passwords as JSON.")
+@click.pass_obj
+def add_workers(
+    where: Any,
+    emails: tuple[str, ...],
+    teams: tuple[str, ...],
+    requester: bool,
+    invite: bool | None,
+    as_json: bool,
+) -> None:
+    """Make accounts; each chooses its own password at the first sign-in.
+
+    The temporary password is printed unless Cognito mails it, as it does by default on AWS.
+    """
+    cloud, pool = _pool(where)
+    from tessera.aws import users
+
+    mailed = cloud.endpoint is None if invite is None else invite
+    groups = [*teams, *(["requesters"] if requester else [])]
+    made = []
+    for email in emails:
+        password = users.add(pool, email, invite=mailed)
+        new, shown = password is not None, None if mailed else password
+        made.append({"email": email, "new": new, "password": shown, "teams": groups})
+        if not new:
+            said = "is there already."
+        else:
+            said = f"signs in with [bold]{shown}[/]" if shown else "was mailed a password"
+        if not as_json:
+            console.print(f"[bold]{email}[/] {said}")
+        for group in groups:
+            users.join(pool, email, group)
+    if as_json:
+        print_json({"portal": cloud.portal_url, "workers": made})
+    else:
+        console.print(f"The portal: {cloud.portal_url}")
+
+
+@workers.command("list")
+@json_option("Print the accounts as JSON.")
+@click.pass_obj
+def list_workers(where: Any, as_json: bool) -> None:
+    """Show the accounts, their teams, and under which name their answers are kept."""
+    _, pool = _pool(where)
+    from tessera.aws import users
+
+    people = sorted(users.people(pool))
+    if as_json:
+        print_json([person._asdict() for person in people])
+        return
+    grid = Grid("Email", "Worker", "Status", "Teams", "Since")
+    for person in people:
+        since = f"{person.since:%Y-%m-%d}"
+        status = person.status.lower().replace("_", " ")
+        grid.add_row(person.email, person.worker, status, ", ".join(person.groups), since)
+    console.print(grid)
+
+
+@workers.command("remove")
+@click.argument("email")
+@json_option("Print what became of its pages as JSON.")
+@click.pass_obj
+def remove_worker(where: Any, email: str, as_json: bool) -> None:
+    """Remove an account: at once, pages it held go to others, and its answers stay."""
+    cloud, pool = _pool(where)
+    from tessera.aws import users
+    from tessera.portal.claims import dismiss
+
+    worker = users.worker_of(pool, email)
+    if worker is None:
+        raise click.ClickException(f"There is no worker {email}.")
+    freed = dismiss(outside_of(cloud), worker)
+    users.remove(pool, email)
+    if as_json:
+        print_json({"email": email, "worker": worker, "pages_back": freed})
+    else:
+        console.print(f"[bold]{email}[/] is gone; {freed} pages went back. The answers stay.")
+
+
+@workers.command("reset")
+@click.argument("email")
+@json_option("Print the password as JSON.")
+@click.pass_obj
+def reset_worker(where: Any, email: str, as_json: bool) -> None:
+    """Give an account a new temporary password, and sign it out everywhere."""
+    _, pool = _pool(where)
+    from tessera.aws import users
+
+    if users.worker_of(pool, email) is None:
+        raise click.ClickException(f"There is no worker {email}.")
+    password = users.reset(pool, email)
+    if as_json:
+        print_json({"email": email, "password": password})
+    else:
+        console.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
+
+
+def _pool(where: Any) -> tuple[Cloud, str]:
+    cloud = cloud_of(where)
+    outside_of(cloud)
+    return cloud, cloud.outputs["WorkerPoolId"]
+
+
+@click.command()
+@click.argument("job")
+@json_option("Print how the job stands as JSON.")
+@click.pass_obj
+def repair(where: Any, job: str, as_json: bool) -> None:
+    """Write the portal's index of a job anew, from the answers in S3."""
+    from tessera.portal import jobs
+    from tessera.portal.errors import PortalError
+    from tessera.portal.table_layout import read_counts
+
+    cloud = cloud_of(where)
+    outside, record = outside_of(cloud), record_of(cloud.outputs["Labels"], job)
+    if outside.files.size(record) is None:
+        raise click.ClickException(f"S3 has no job at {record}")
+    try:
+        with waiting("Reading the job's answers in S3"):
+            repaired = jobs.restore(outside, record)
+    except PortalError as error:
+        raise click.ClickException(str(error)) from error
+    counts = read_counts(outside.table, repaired)
+    status = repaired.status.lower()
+    found = {"answered": counts.answered, "answers": repaired.answers}
+    if as_json:
+        print_json({"job": repaired.name, "status": status} | found)
+    else:
+        console.print(
+            f"[bold]{repaired.name}[/] is {status}: "
+            f"{counts.answered} of {repaired.answers} answers."
+        )

@@ -1,0 +1,149 @@
+"""The lines of a training manifest as samples: a picture, its class, how sure that is."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+
+from tessera.tiling.settings import Settings
+
+_UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
+"""Characters that one file system or another does not take in a name."""
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """One labeled picture; `line` is its zero-based line in the training manifest."""
+
+    line: int
+    uri: str
+    class_id: int
+    class_name: str
+    confidence: float | None
+    agreement: float | None
+    answers: int | None
+    created: str
+    job: str
+    human: str
+    group: str
+
+
+class LeftOut(msgspec.Struct, frozen=True, gc=False):
+    """A line that is not in the export, and why."""
+
+    line: int
+    uri: str
+    reason: str
+
+
+class _Metadata(msgspec.Struct, rename="kebab"):
+    class_name: str | None = None
+    confidence: float | None = None
+    agreement: float | None = None
+    answers: int | None = None
+    creation_date: str = ""
+    job_name: str = ""
+    human_annotated: str = "yes"
+
+
+def samples(
+    lines: Iterable[bytes], settings: Settings, *, group_key: str | None, least: float = 0.0
+) -> Iterator[Sample | LeftOut]:
+    """Each line of a training manifest as a sample, or why it is none.
+
+    The group of a sample is the value under `group_key`; without one, only the same picture is
+    grouped with itself. Samples whose confidence is below `least` are left out.
+    """
+    attribute = settings.label_attribute
+    ids = {name: settings.labels.index(name) for name in settings.classes}
+    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+    for number, line in enumerate(lines):
+        try:
+            members = decode(line)
+            uri = msgspec.json.decode(members["source-ref"], type=str)
+        except (msgspec.DecodeError, KeyError):
+            yield LeftOut(number, "", "the line has no source-ref")
+            continue
+        try:
+            sample = _sample(number, uri, members, attribute, ids, group_key)
+        except (msgspec.DecodeError, KeyError, ValueError) as error:
+            yield LeftOut(number, uri, f"the line has no label that can be read: {error}")
+            continue
+        if sample.confidence is not None and sample.confidence < least:
+            yield LeftOut(number, uri, f"the confidence {sample.confidence:g} is below {least:g}")
+        else:
+            yield sample
+
+
+def _sample(
+    number: int,
+    uri: str,
+    members: dict[str, msgspec.Raw],
+    attribute: str,
+    ids: dict[str, int],
+    group_key: str | None,
+) -> Sample:
+    value = msgspec.json.decode(members[attribute])
+    raw = members.get(f"{attribute}-metadata", msgspec.Raw(b"{}"))
+    metadata = msgspec.json.decode(raw, type=_Metadata)
+    name = metadata.class_name or _name(value, ids)
+    if name not in ids:
+        raise ValueError(f"{name!r} is none of the run's classes")
+    group = members.get(group_key) if group_key else None
+    return Sample(
+        number,
+        uri,
+        ids[name],
+        name,
+        metadata.confidence,
+        metadata.agreement,
+        metadata.answers,
+        sys.intern(metadata.creation_date),
+        sys.intern(metadata.job_name),
+        sys.intern(metadata.human_annotated),
+        bytes(group).decode() if group is not None else uri,
+    )
+
+
+def _name(value: Any, ids: dict[str, int]) -> str:
+    """The class that a bare label names: by its name, or by its number."""
+    for name, number in ids.items():
+        if value in (name, number, str(number)):
+            return name
+    raise ValueError(f"{value!r} names no class")
+
+
+def file_name(sample: Sample, suffix: str, *, digits: int) -> str:
+    """A name for the picture's file: its line, so that it is the only one, then its own name.
+
+    >>> s = Sample(7, "s3://pets/a/tom: 1.v2.JPG", 0, "cat", 0.9, None, 2, "", "", "yes", "")
+    >>> file_name(s, "jpg", digits=4)
+    '0007-tom_ 1_v2.jpg'
+    """
+    stem = PurePosixPath(sample.uri).stem.replace(".", "_")
+    fitting = _UNFIT.sub("_", stem).strip().encode()[:80].decode(errors="ignore")
+    return f"{sample.line:0{digits}d}-{fitting or 'image'}.{suffix}"
+
+
+def folder_names(labels: Iterable[str]) -> dict[str, str]:
+    """A folder's name for each label: the label, as far as every file system takes it.
+
+    >>> folder_names(["cat", "cat/dog", "cat:dog", ".."])
+    {'cat': 'cat', 'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog-2', '..': '_'}
+    """
+    taken: set[str] = set()
+    names = {}
+    for label in labels:
+        fitting = _UNFIT.sub("_", label).strip().strip(".").encode()[:120]
+        wanted = fitting.decode(errors="ignore") or "_"
+        name, count = wanted, 1
+        while name.casefold() in taken:  # some file systems do not tell capitals apart
+            count += 1
+            name = f"{wanted}-{count}"
+        taken.add(name.casefold())
+        names[label] = name
+    return names

@@ -1,0 +1,1 @@
+"""Where Tessera is deployed: AWS, or the embedded AWS on this machine."""

@@ -1,0 +1,50 @@
+"""The sample events' own bucket and table, apart from every real run, for `sam local invoke`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "events"
+"""The flow as files: numbered pairs of an event and its result."""
+
+NAME = "tessera-samples"
+"""The bucket and the table of the sample events; `events/environment.json` names them too."""
+
+
+def objects() -> Iterator[tuple[str, Path]]:
+    """The keys of the samples' bucket, each with the file that holds its content."""
+    bucket = EVENTS / "bucket"
+    for path in sorted(bucket.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(bucket).as_posix(), path
+    for path in sorted((ROOT / "examples" / "digits" / "images").glob("00[0-6].png")):
+        yield f"digits/images/{path.name}", path
+
+
+def load(s3: S3Client, dynamodb: DynamoDBClient) -> None:
+    """Make the samples' bucket and table if need be, and put what the events refer to."""
+    names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    if NAME not in names:
+        s3.create_bucket(Bucket=NAME)
+    for key, path in objects():
+        s3.put_object(Bucket=NAME, Key=key, Body=path.read_bytes())
+    if NAME not in dynamodb.list_tables()["TableNames"]:
+        dynamodb.create_table(
+            TableName=NAME,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+        )

@@ -1,0 +1,125 @@
+"""The index: one set of promises, kept in memory and in DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from tessera.aws import clients
+from tessera.aws.table import DynamoTable, decode, encode
+from tessera.portal.store import ABSENT, Change, Key, MemoryTable, Table, erase
+
+
+@pytest.fixture
+def in_memory() -> Table:
+    return MemoryTable()
+
+
+@pytest.fixture
+def in_dynamodb() -> Iterator[Table]:
+    with mock_aws():
+        clients.dynamodb.cache_clear()
+        clients.dynamodb().create_table(
+            TableName="portal",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+        )
+        yield DynamoTable("portal")
+        clients.dynamodb.cache_clear()
+
+
+@pytest.fixture(params=["in_memory", "in_dynamodb"])
+def table(request: pytest.FixtureRequest) -> Table:
+    """An empty index, once of each kind."""
+    found: Table = request.getfixturevalue(request.param)
+    return found
+
+
+def put(table: Table, sort: str, **values: Any) -> bool:
+    return table.write(Change("put", Key("job", sort), values))
+
+
+def test_an_item_comes_back_as_it_was_put(table: Table) -> None:
+    item = {"n": 3, "share": 0.25, "name": "Ann", "had": ["b", "a"], "answers": {"ann": {"4": "x"}}}
+    put(table, "a", **item, on=True, none=None)
+    assert table.get(Key("job", "a"), Key("job", "b")) == [item | {"on": True, "none": None}, None]
+
+
+def test_a_change_that_expects_absence_is_made_once(table: Table) -> None:
+    first = Change("put", Key("job", "a"), {"by": "ann"}, ABSENT)
+    second = Change("put", Key("job", "a"), {"by": "ben"}, ABSENT)
+    assert table.write(first)
+    assert not table.write(second)
+    assert table.get(Key("job", "a")) == [{"by": "ann"}]
+
+
+def test_one_change_that_is_not_as_expected_makes_none(table: Table) -> None:
+    put(table, "a", version=1)
+    put(table, "b", version=1)
+    assert not table.write(
+        Change("put", Key("job", "a"), {"version": 2}, {"version": 1}),
+        Change("delete", Key("job", "b"), {}, {"version": 7}),
+    )
+    assert table.get(Key("job", "a"), Key("job", "b")) == [{"version": 1}, {"version": 1}]
+
+
+def test_numbers_are_added_and_attributes_set_beside_them(table: Table) -> None:
+    for seconds in (1.5, 2.25):
+        added = {"answers": 1, "seconds": seconds}
+        assert table.write(Change("add", Key("job", "ann"), added, sets={"last": seconds}))
+    assert table.get(Key("job", "ann")) == [{"answers": 2, "seconds": 3.75, "last": 2.25}]
+
+
+def test_an_addition_can_expect_what_it_adds_to(table: Table) -> None:
+    put(table, "stripe", dealt=0)
+    deal = Change("add", Key("job", "stripe"), {"dealt": 1}, {"dealt": 0})
+    assert [table.write(deal), table.write(deal)] == [True, False]
+    assert table.get(Key("job", "stripe")) == [{"dealt": 1}]
+
+
+def test_a_query_is_sorted_bounded_and_leaves_its_bounds_out(table: Table) -> None:
+    for sort in ("c", "a", "e", "b", "d"):
+        put(table, sort, at=sort)
+    table.write(Change("put", Key("other", "a"), {"at": "elsewhere"}))
+
+    def sorts(**bounds: Any) -> str:
+        return "".join(sort for sort, _ in table.query("job", **bounds))
+
+    assert sorts() == "abcde"
+    assert sorts(after="b") == "cde"
+    assert sorts(before="d") == "abc"
+    assert sorts(after="a", before="e") == "bcd"
+    assert sorts(after="a", before="e", limit=2) == "bc"
+    assert sorts(limit=3) == "abc"
+    assert sorts(after="d", before="b") == ""
+
+
+def test_a_count_goes_up_by_one_for_each_that_asks(table: Table) -> None:
+    key = Key("rate#ann", "28333333")
+    assert [table.count(key, "requests", expires=99) for _ in range(3)] == [1, 2, 3]
+
+
+def test_more_items_than_one_read_or_write_takes(table: Table) -> None:
+    keys = [Key("job", f"{number:04d}") for number in range(230)]
+    for start in range(0, 230, 100):
+        chunk = keys[start : start + 100]
+        table.write(*(Change("put", key, {"at": key.sort}) for key in chunk))
+    assert [item and item["at"] for item in table.get(*keys)] == [key.sort for key in keys]
+    erase(table, keys)
+    assert table.query("job") == []
+
+
+def test_what_dynamodb_has_no_type_for_is_refused() -> None:
+    with pytest.raises(TypeError, match="set has no place"):
+        encode({1, 2})
+    assert decode(encode({"a": [1, None, False]})) == {"a": [1, None, False]}

@@ -1,0 +1,146 @@
+"""What a function tells: log lines that name the run, metrics sent once, traces in parts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tessera.aws.telemetry import logger, metrics, observed, publish, subject
+from tessera.aws.tracing import step, traced
+from tessera.tiling.report.metrics import MEASURES, run_measures
+
+JOB = "pets-may-2f9a-r2-013"
+CONTEXT = SimpleNamespace(
+    function_name="tessera-close-job",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:000000000000:function:tessera-close-job",
+    aws_request_id="1",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    """No metric of another test is left over."""
+    metrics.clear_metrics()
+    yield
+    metrics.clear_metrics()
+
+
+def lines(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"job": JOB, "request": {"LabelingJobName": JOB}},
+        {"request": {"LabelingJobName": JOB}, "token": "t"},
+        {"labelingJobArn": f"arn:aws:sagemaker:us-east-1:000000000000:labeling-job/{JOB}"},
+        {"rawPath": f"/jobs/{JOB}/tasks/0/answer"},
+    ],
+    ids=["close", "open", "Ground Truth", "the portal"],
+)
+def test_whoever_names_a_job_names_its_run_and_round(event: dict[str, Any]) -> None:
+    assert subject(event) == {"job": JOB, "run": "pets-may-2f9a", "round": 2}
+
+
+def test_a_state_says_its_run_round_and_execution_itself() -> None:
+    event = {"run": "pets", "round": 3, "execution": "arn", "home": "s3://labels/runs/pets/"}
+    assert subject(event) == {"run": "pets", "round": 3, "execution": "arn"}
+
+
+def test_a_job_of_another_name_is_just_a_job() -> None:
+    assert subject({"job": "somebody-elses"}) == {"job": "somebody-elses"}
+
+
+def test_every_line_names_the_run_and_the_next_event_starts_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    printed = StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", printed)
+
+    @observed
+    def handler(event: dict[str, Any], context: Any) -> None:
+        logger.info("at work")
+
+    handler({"run": "pets", "round": 1, "execution": "arn"}, CONTEXT)
+    handler({"rawPath": "/me"}, CONTEXT)
+    first, second = lines(printed.getvalue())
+    assert (first["run"], first["round"], first["execution"]) == ("pets", 1, "arn")
+    assert not {"run", "round", "execution"} & second.keys()
+
+
+def test_metrics_are_sent_after_a_failure_too(capsys: pytest.CaptureFixture[str]) -> None:
+    @observed
+    def handler(event: dict[str, Any], context: Any) -> None:
+        metrics.add_metric("Tried", "Count", 1)
+        raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        handler({}, CONTEXT)
+    (sent,) = lines(capsys.readouterr().out)
+    assert sent["Tried"] == [1.0]
+
+
+def test_a_function_without_metrics_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    observed(lambda event, context: None)({}, CONTEXT)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_measure_is_kept_for_its_project_and_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    publish([("ImagesIn", "Count", 7)], project="pets/cats")
+    metrics.flush_metrics()
+    (sent,) = lines(capsys.readouterr().out)
+    assert sent["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [
+        ["service"],
+        ["project"],
+    ]
+    assert (sent["project"], sent["ImagesIn"]) == ("pets/cats", [7.0])
+
+
+FIGURES: dict[str, Any] = {
+    "images": {"lines": 7, "training": 6, "unlabeled": 0, "rejected": 1, "uncertain": 3},
+    "agreement": {"agreeing": 11, "compared": 12},
+    "answers": {"used": 12},
+    "confidence": {"mean": 0.9},
+    "time": {"measured": True, "seconds_per_image": 2.5, "hours": 1, "hours_alone": 3.5},
+    "cost": {"pages": 4, "fees": 0.32, "fees_alone": 0.96},
+}
+
+
+def test_a_run_has_every_measure_in_its_unit() -> None:
+    measured = {name: (unit, value) for name, unit, value in run_measures(FIGURES)}
+    assert measured.keys() == MEASURES.keys()
+    assert measured["Agreement"] == ("Percent", 91.6667)
+    assert measured["UnsureShare"] == ("Percent", 50.0)
+    assert measured["HoursSaved"] == ("Count", 2.5)
+    assert measured["CostSaved"] == ("Count", 0.64)
+
+
+def test_what_a_run_does_not_know_is_not_measured() -> None:
+    nothing: dict[str, Any] = FIGURES | {
+        "images": FIGURES["images"] | {"training": 0, "uncertain": 0},
+        "agreement": {"agreeing": 0, "compared": 0},
+        "confidence": {"mean": None},
+        "time": {"measured": False, "seconds_per_image": 2.5, "hours": 1, "hours_alone": 3},
+    }
+    unknown = {"Agreement", "Confidence", "UnsureShare", "SecondsPerImage", "HoursSaved"}
+    assert {name for name, *_ in run_measures(nothing)} == MEASURES.keys() - unknown
+
+
+def test_a_traced_handler_answers_and_fails_as_it_would_untraced() -> None:
+    @traced
+    def handler(event: dict[str, Any], context: Any) -> str:
+        with step("think"):
+            if not event:
+                raise ValueError("nothing to think about")
+        return "thought"
+
+    assert handler({"run": "pets"}, CONTEXT) == "thought"
+    with pytest.raises(ValueError, match="nothing to think about"):
+        handler({}, CONTEXT)

@@ -1,0 +1,325 @@
+"""A run's answers become its training manifest, and every line ends in one place."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import msgspec
+import pytest
+
+from tessera.tiling.errors import ManifestUnreadable
+
+CAT, DOG, INVALID = "cat", "dog", "invalid image"
+HOME, MANIFEST = "s3://labels/runs/pets/", "s3://inbox/pets.manifest"
+
+
+def pictures(lines: list[Any]) -> list[str]:
+    return [line["source-ref"].removeprefix("s3://pets/") for line in lines]
+
+
+def responses(**labels: str) -> bytes:
+    answers = [
+        {"workerId": worker, "answerContent": {"0": {CAT: label == CAT, DOG: label == DOG}}}
+        for worker, label in labels.items()
+    ]
+    return msgspec.json.encode({"answers": answers})
+
+
+def test_two_workers_who_agree_label_their_images(run: Any) -> None:
+    run.images(3)
+    labels = {"0": CAT, "1": DOG, "2": CAT}
+    run.job(([0, 1, 2], {"ann": labels, "bob": labels}))
+
+    result = run.consolidate()
+
+    assert (result["outcome"], result["labeled"], result["partial"]) == ("done", 3, False)
+    line = run.lines("training.manifest")[1]
+    assert line["source-ref"] == "s3://pets/1.jpg"
+    assert line["label"] == 1
+    metadata = line["label-metadata"]
+    assert 0.5 < metadata.pop("confidence") < 1
+    assert metadata == {
+        "class-name": DOG,
+        "type": "groundtruth/image-classification",
+        "job-name": "labeling-job/pets",
+        "human-annotated": "yes",
+        "creation-date": "2026-11-23T01:51:01.123",
+        "answers": 2,
+        "agreement": 1.0,
+    }
+
+
+def test_a_line_keeps_its_own_bytes_around_the_label(run: Any) -> None:
+    run.manifest(
+        b'{ "source-ref" : "s3://pets/0.jpg", "big": 12345678901234567890.0, "a":"\\u00e9" } '
+    )
+    run.job(([0], {"ann": {"0": CAT}}))
+    run.consolidate()
+    line = run.bucket.objects[f"{HOME}training.manifest"]
+    before = b'{ "source-ref" : "s3://pets/0.jpg", "big": 12345678901234567890.0, "a":"\\u00e9"'
+    assert line.startswith(before + b',"label":0,"label-metadata":{')
+
+
+def test_the_metadata_of_an_earlier_failure_is_not_there_twice(run: Any) -> None:
+    failed = {"source-ref": "s3://pets/0.jpg", "label-metadata": {"failure-reason": "expired"}}
+    run.manifest(failed)
+    run.job(([0], {"ann": {"0": CAT}}))
+    run.consolidate()
+    raw = run.bucket.objects[f"{HOME}training.manifest"]
+    assert raw.count(b'"label-metadata"') == 1
+    assert b"expired" not in raw
+
+
+def test_every_kind_of_line_ends_in_one_place(run: Any) -> None:
+    labeled = b'{"source-ref":"s3://pets/2.jpg","label":1,"label-metadata":{}}'
+    run.manifest(
+        {"source-ref": "s3://pets/0.jpg"},
+        b"no JSON",
+        labeled,
+        {"source-ref": "s3://pets/3.jpg"},
+        {"source-ref": "s3://pets/4.jpg", "gold": DOG},
+        {"source-ref": "s3://pets/0.jpg"},
+        {"source-ref": "s3://pets/6.jpg"},
+    )
+    run.counts |= {"gold": 1, "repeats": 1}
+    run.bucket.objects[f"{HOME}repeats.csv"] = b"index,first\n5,0\n"
+    said = {"0": CAT, "3": INVALID, "4": CAT}
+    run.job(([0, 3, 4, 6], {"ann": said, "bob": said}))
+
+    result = run.consolidate(2)
+
+    assert pictures(run.lines("training.manifest")) == ["0.jpg", "2.jpg", "4.jpg", "0.jpg"]
+    first, passed, gold, repeat = run.lines("training.manifest")
+    assert (passed["label"], first["label"], repeat["label"]) == (1, 0, 0)
+    assert labeled in run.bucket.objects[f"{HOME}training.manifest"].splitlines()
+    assert (gold["label"], gold["label-metadata"]["gold"]) == (1, True)
+    assert pictures(run.lines("unlabeled.manifest")) == ["3.jpg", "6.jpg"]
+    assert run.lines("unlabeled.csv") == ["index,reason", "3,unreadable", "6,no answer"]
+    numbers = [result[key] for key in ("images", "labeled", "unlabeled", "rejected")]
+    assert numbers == [7, 4, 2, 1]
+    assert result["partial"] is True
+    assert run.report()["gold"] == {
+        "images": 1, "answered": 1, "right": 0, "mean_confidence": pytest.approx(0.8, abs=0.2)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b'{"source-ref":"s3://pets/5.jpg","label":1}', b'{"source-ref":"s3://pets/5.jpg"} ', b"odd"],
+)
+@pytest.mark.parametrize("end", [b"", b"\r"])
+def test_a_line_gets_the_same_label_beside_odd_lines(run: Any, odd: bytes, end: bytes) -> None:
+    plain = [b'{"source-ref":"s3://pets/%d.jpg"}%b' % (i, end) for i in range(5)]
+    ann = {str(i): (CAT, CAT, DOG, INVALID, DOG)[i] for i in range(5)}
+    run.job(([0, 1, 2, 3, 4], {"ann": ann, "bob": ann | {"1": DOG}}))
+    names = ("training.manifest", "unlabeled.manifest", "uncertain.manifest")
+
+    def written(*more: bytes) -> list[list[bytes]]:
+        run.manifest(*plain, *more)
+        run.consolidate(2)
+        files = [run.bucket.objects[f"{HOME}{name}"].splitlines() for name in names]
+        return [[line for line in file if b"/5.jpg" not in line] for file in files]
+
+    alone = written()
+    assert [len(lines) for lines in alone] == [4, 1, 1]
+    assert alone == written(odd)
+
+
+def test_a_run_without_any_answer_says_so_and_loses_no_line(run: Any) -> None:
+    run.images(2)
+    run.job(([0, 1], {}), status="Stopped", finished=False)
+
+    result = run.consolidate()
+
+    assert result["outcome"] == "nothing-labeled"
+    assert pictures(run.lines("unlabeled.manifest")) == ["0.jpg", "1.jpg"]
+
+
+def test_a_run_with_nothing_to_ask_is_done(run: Any) -> None:
+    run.manifest(b'{"source-ref":"s3://pets/0.jpg","label":1}')
+    assert run.consolidate()["outcome"] == "done"
+
+
+def test_images_that_workers_disagree_on_or_did_not_answer_are_asked_again(run: Any) -> None:
+    run.images(12)
+    shown = list(range(12))
+    agreed = {str(i): CAT if i % 2 else DOG for i in range(10)}
+    run.job((shown, {"ann": agreed | {"10": CAT}, "bob": agreed | {"10": DOG}}))
+
+    result = run.consolidate()
+
+    assert (result["outcome"], result["again"]) == ("again", 2)
+    assert run.lines("round-1/unsure.csv") == ["index,workers", "10,ann bob", "11,"]
+
+
+def test_the_last_round_leaves_what_is_unsure_to_an_expert(run: Any) -> None:
+    run.images(12)
+    shown = list(range(12))
+    run.settings["labels"] = [CAT, DOG, "fox", INVALID]
+    agreed = {str(i): CAT if i % 2 else DOG for i in range(11)}
+    run.job((shown, {"ann": agreed | {"11": CAT}, "bob": agreed | {"11": DOG}}))
+    run.job(([11], {"cid": {"11": "fox"}}), round_=2)
+
+    result = run.consolidate(2)
+
+    assert (result["outcome"], result["again"], result["uncertain"]) == ("done", 0, 1)
+    assert pictures(run.lines("uncertain.manifest")) == ["11.jpg"]
+    assert result["labeled"] == 12
+    rows = run.lines("answers.csv")
+    assert rows[0] == "task,worker,label,seconds,round"
+    assert rows[-1] == "11,cid,fox,,2"
+
+
+def test_a_job_that_was_stopped_is_not_followed_by_another_round(run: Any) -> None:
+    run.images(2)
+    run.job(([0, 1], {"ann": {"0": CAT, "1": DOG}, "bob": {"0": DOG}}), status="Stopped")
+    result = run.consolidate()
+    assert (result["outcome"], result["again"], result["partial"]) == ("done", 0, True)
+
+
+def test_answers_that_met_no_consolidation_are_rescued_from_every_iteration(run: Any) -> None:
+    run.images(1)
+    folder = run.job(([0], {"ann": {"0": CAT}}), status="Stopped")
+    run.bucket.objects[f"{folder}iteration-1/0/ann.json"] = responses(ann=CAT)
+    run.bucket.objects[f"{folder}iteration-2/0/bob.json"] = responses(bob=CAT)
+    run.bucket.objects[f"{folder}iteration-2/7/bob.json"] = responses(bob=CAT)
+    run.bucket.objects[f"{folder}iteration-2/0/cid.json"] = b"{"
+
+    run.consolidate()
+
+    assert run.lines("training.manifest")[0]["label-metadata"]["answers"] == 2
+    noted = run.report()["answers"]["noted"]
+    assert noted["submissions rescued"] == 1
+    assert noted["a worker's response cannot be read"] == 1
+    assert len(run.lines("odd-answers.jsonl")) == 1
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"source":1}', b"\xff"])
+def test_what_a_line_cannot_tell_is_taken_from_the_task_and_its_responses(
+    run: Any, broken: bytes
+) -> None:
+    run.images(2)
+    folder = run.job(([0], {"ann": {"0": CAT}}), ([1], {"ann": {"1": DOG}}))
+    (output,) = (uri for uri in run.bucket.objects if uri.endswith("output.manifest"))
+    whole = run.bucket.objects[output].splitlines()
+    run.bucket.objects[output] = b"\n".join([broken, whole[1]]) + b"\n"
+    run.bucket.objects[f"{folder}iteration-1/0/ann.json"] = responses(ann=CAT)
+
+    result = run.consolidate()
+
+    assert result["labeled"] == 2
+    noted = run.report()["answers"]["noted"]
+    assert noted == {"a line of the output manifest cannot be read": 1, "submissions rescued": 1}
+
+
+def test_a_job_whose_output_ends_early_is_read_on_from_its_workers_responses(run: Any) -> None:
+    run.images(3)
+    folder = run.job(*(([index], {"ann": {str(index): CAT}}) for index in range(3)))
+    (output,) = (uri for uri in run.bucket.objects if uri.endswith("output.manifest"))
+    (asked,) = (uri for uri in run.bucket.objects if "/tasks-" in uri)
+    run.bucket.objects[asked.removesuffix("manifest") + "offsets"] = bytes(4 * 8)
+    run.bucket.objects[output] = run.bucket.objects[output].splitlines(keepends=True)[0]
+    run.bucket.objects[f"{folder}iteration-1/1/ann.json"] = responses(ann=CAT).replace(
+        b'"0"', b'"1"'
+    )
+
+    result = run.consolidate()
+
+    assert (result["labeled"], result["unlabeled"], result["partial"]) == (2, 1, True)
+    noted = run.report()["answers"]["noted"]
+    assert noted == {"the output manifest ends early": 1, "submissions rescued": 1}
+
+
+def test_a_job_without_output_is_read_from_its_workers_responses(run: Any) -> None:
+    run.images(1)
+    folder = run.job(([0], {}), status="Failed", finished=False)
+    run.bucket.objects[f"{folder}iteration-1/0/2026.json"] = responses(ann=DOG, bob=DOG)
+    assert run.consolidate()["labeled"] == 1
+
+
+def test_a_worker_who_was_asked_an_image_twice_counts_once(run: Any) -> None:
+    run.images(1)
+    run.job(([0], {"ann": {"0": CAT}}))
+    run.job(([0], {"ann": {"0": DOG}}), round_=2)
+    run.consolidate(2)
+    line = run.lines("training.manifest")[0]
+    assert (line["label"], line["label-metadata"]["answers"]) == (0, 1)
+
+
+def test_consolidating_again_writes_the_same_bytes(run: Any) -> None:
+    run.images(5)
+    labels = {str(i): CAT if i % 2 else DOG for i in range(5)}
+    run.job((list(range(5)), {"ann": labels, "bob": labels | {"3": DOG}}))
+    run.consolidate()
+    once = dict(run.bucket.objects)
+    run.consolidate()
+    assert run.bucket.objects == once
+
+
+def test_a_packed_manifest_is_read_as_it_was_grouped(run: Any) -> None:
+    run.images(2)
+    run.bucket.objects[MANIFEST] = gzip.compress(run.bucket.objects[MANIFEST])
+    run.job(([0, 1], {"ann": {"0": CAT, "1": DOG}}))
+    assert run.consolidate()["labeled"] == 2
+
+
+def test_a_manifest_that_changed_its_length_is_no_ground_for_labels(run: Any) -> None:
+    run.images(2)
+    run.counts["lines"] = 3
+    run.job(([0, 1], {"ann": {"0": CAT, "1": DOG}}))
+    with pytest.raises(AssertionError, match="of 3 lines 2 were read"):
+        run.consolidate()
+
+
+def test_class_ids_are_places_in_the_list_of_labels_even_around_the_escape(run: Any) -> None:
+    run.settings["labels"] = [INVALID, CAT, DOG]
+    run.images(1)
+    run.job(([0], {"ann": {"0": CAT}}))
+    run.consolidate()
+    assert run.lines("training.manifest")[0]["label"] == 1
+
+
+def test_workers_and_their_odd_pages_are_reported(run: Any) -> None:
+    run.images(40)
+    labels = {str(i): CAT if i % 2 else DOG for i in range(40)}
+    other = {image: CAT if label == DOG else DOG for image, label in labels.items()}
+    run.job((list(range(40)), {"ann": labels, "bob": labels, "cid": labels, "dan": other}))
+    run.consolidate()
+    report = run.report()
+    workers = {worker["worker"]: worker for worker in report["workers"]}
+    assert workers["ann"]["agreement"] == 1.0
+    assert workers["dan"]["agreement"] == 0.0
+    assert workers["dan"]["accuracy"] < 0.5 < workers["ann"]["accuracy"]
+    assert [page["worker"] for page in report["pages_to_look_at"]] == ["dan"]
+
+
+def test_the_training_manifest_is_what_trainers_read(run: Any) -> None:
+    """Rekognition's rules: an int, hyphens, a confidence in [0, 1], human-annotated, a date."""
+    run.images(3)
+    run.job(([0, 1, 2], {"ann": {"0": CAT, "1": DOG, "2": CAT}}))
+    run.consolidate()
+    for line in run.lines("training.manifest"):
+        metadata = line["label-metadata"]
+        assert type(line["label"]) is int
+        assert 0 <= metadata["confidence"] <= 1
+        assert metadata["human-annotated"] == "yes"
+        assert metadata["type"] == "groundtruth/image-classification"
+        assert {"class-name", "creation-date", "job-name"} <= metadata.keys()
+        assert not any("_" in key for key in metadata)
+
+
+def test_an_answer_about_a_line_that_was_never_asked_stops_nothing(run: Any) -> None:
+    run.manifest(b"{", {"source-ref": "s3://pets/1.jpg"})
+    run.job(([0, 1], {"ann": {"0": CAT, "1": CAT}, "bob": {"0": DOG, "1": CAT}}))
+    assert run.consolidate()["labeled"] == 1
+    assert run.bucket.objects[f"{HOME}report.html"]
+
+
+def test_a_manifest_that_is_gone_is_told_of_and_the_answers_are_there(run: Any) -> None:
+    run.images(1)
+    run.job(([0], {"ann": {"0": CAT}}))
+    del run.bucket.objects[MANIFEST]
+    with pytest.raises(ManifestUnreadable, match=r"is gone .* No answer is lost"):
+        run.consolidate()
+    assert len(run.lines("answers.csv")) == 2

@@ -1,0 +1,240 @@
+"""The GroupImages handler against S3 in memory."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import group_images
+from tessera.aws import clients, workflow
+
+ARN = "arn:aws:states:eu-west-1:123456789012:execution:label:"
+CONTEXT = SimpleNamespace(
+    function_name="GroupImages",
+    memory_limit_in_mb=1024,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:GroupImages",
+    aws_request_id="1",
+)
+MANIFEST = {"bucket": "inbox", "key": "pets/may.manifest"}
+
+
+class Buckets:
+    """The inbox and the labels bucket, as plain puts and gets."""
+
+    def __init__(self) -> None:
+        self.s3 = boto3.client("s3")
+        for name in ("inbox", "labels"):
+            self.s3.create_bucket(Bucket=name)
+
+    def put(self, key: str, body: bytes) -> dict[str, Any]:
+        etag = self.s3.put_object(Bucket="inbox", Key=key, Body=body)["ETag"].strip('"')
+        return {"bucket": "inbox", "key": key, "etag": etag}
+
+    def files(self) -> dict[str, bytes]:
+        listed = self.s3.list_objects_v2(Bucket="labels").get("Contents", [])
+        return {
+            entry["Key"].split("/", 2)[2]: self.s3.get_object(Bucket="labels", Key=entry["Key"])[
+                "Body"
+            ].read()
+            for entry in listed
+        }
+
+
+@pytest.fixture
+def buckets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Buckets]:
+    (tmp_path / "tiles.liquid.html").write_text("{{ task.input }}")
+    for name, value in {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "LABELS_BUCKET": "labels",
+        "UI_DIRECTORY": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(group_images, "built_page", lambda template, settings: template)
+    with mock_aws():
+        clients.s3.cache_clear()
+        made = Buckets()
+        made.put("pets/labeling.json", b'{"labels": ["cat", "dog"]}')
+        yield made
+    clients.s3.cache_clear()
+
+
+def lines(count: int) -> bytes:
+    return b"".join(b'{"source-ref": "s3://pets/%d.jpg"}\n' % i for i in range(count))
+
+
+def group(manifest: dict[str, Any], execution: str = "first") -> dict[str, Any]:
+    event = {"manifest": manifest, "execution": ARN + execution}
+    result: dict[str, Any] = group_images.handler(event, CONTEXT)
+    return result
+
+
+def owner_is(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    monkeypatch.setattr(workflow, "status", lambda execution: status)
+
+
+def test_a_manifest_becomes_a_run(buckets: Buckets) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45))
+    result = group(manifest)
+    request = result.pop("request")
+    run = result["run"]
+    assert result == {
+        "outcome": "ask",
+        "run": run,
+        "home": f"s3://labels/runs/{run}/",
+        "round": 1,
+        "shards": 1,
+        "tasks": 3,
+        "images": 45,
+        "rejected": 0,
+        "workforce": "portal",
+    }
+    assert request["OutputConfig"]["S3OutputPath"] == f"s3://labels/runs/{run}/round-1/jobs"
+    files = buckets.files()
+    assert set(files) == {
+        "run.json",
+        "page.liquid.html",
+        "labels.json",
+        "round-1/tasks-000.manifest",
+        "round-1/tasks-000.offsets",
+    }
+    said = json.loads(files["run.json"])
+    assert said["execution"] == ARN + "first"
+    assert said["manifest"] == manifest
+    assert said["settings"]["images_per_task"] == 20
+    assert said["rounds"] == [{"round": 1, "shards": 1, "tasks": 3, "images": 45}]
+    assert said["counts"]["lines"] == 45
+
+
+def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45) + b"oops\n")
+    first, before = group(manifest), buckets.files()
+    assert group(manifest) == first
+    assert buckets.files() == before
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])
+def test_a_second_event_for_the_same_object_costs_nothing(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45))
+    group(manifest)
+    before = buckets.files()
+    owner_is(monkeypatch, status)
+    result = group(manifest, "second")
+    assert (result["outcome"], result["owner"]) == ("already-running", ARN + "first")
+    assert buckets.files() == before
+
+
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
+def test_a_run_whose_owner_is_dead_is_taken_over(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(45))
+    group(manifest)
+    owner_is(monkeypatch, status)
+    assert group(manifest, "second")["outcome"] == "ask"
+    assert json.loads(buckets.files()["run.json"])["execution"] == ARN + "second"
+
+
+@pytest.mark.parametrize(
+    ("body", "labeling", "error"),
+    [
+        (b"", None, "NoUsableLine"),
+        (b"x\n", None, "NoUsableLine"),
+        (lines(5) + b"x\n", None, "TooManyBadLines"),
+        (lines(5), b"{}", "LabelsMissing"),
+        (lines(5), b"{", "SettingsInvalid"),
+        (lines(5), b'{"labels":["a","b"],"label_attribute":"_"}', "LabelAttributeIllegal"),
+        (b"\x1f\x8b\x08\x00", None, "ManifestUnreadable"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_under_a_name(
+    buckets: Buckets, body: bytes, labeling: bytes | None, error: str
+) -> None:
+    if labeling is not None:
+        buckets.put("pets/labeling.json", labeling)
+    result = group(buckets.put("pets/may.manifest", body))
+    assert (result["outcome"], result["error"]) == ("refused", error)
+    assert result["cause"]
+    assert not [name for name in buckets.files() if name.startswith("round-")]
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_manifest_that_was_deleted_after_its_event_is_refused_under_a_name(
+    buckets: Buckets, versioned: bool
+) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(5))
+    if versioned:
+        manifest["version-id"] = "0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f"
+    else:
+        buckets.s3.delete_object(Bucket="inbox", Key="pets/may.manifest")
+    result = group(manifest)
+    assert (result["outcome"], result["error"]) == ("refused", "ManifestUnreadable")
+    assert result["cause"].startswith("s3://inbox/pets/may.manifest is gone")
+
+
+def test_settings_beyond_any_use_are_refused_unread(buckets: Buckets) -> None:
+    buckets.put("pets/labeling.json", b'{"labels": ["cat", "dog"]}' + b" " * 1_000_000)
+    result = group(buckets.put("pets/may.manifest", lines(5)))
+    assert (result["error"], result["cause"]) == (
+        "SettingsInvalid",
+        "the settings are longer than 1,000,000 bytes",
+    )
+
+
+def test_without_a_file_beside_it_the_stacks_default_settings_hold(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = buckets.put("birds/may.manifest", lines(5))
+    assert group(manifest)["error"] == "LabelsMissing"
+    monkeypatch.setenv("DEFAULT_SETTINGS", '{"labels": ["owl", "wren"]}')
+    assert group(manifest)["outcome"] == "ask"
+
+
+def test_a_fully_labeled_manifest_has_nothing_to_ask(buckets: Buckets) -> None:
+    result = group(buckets.put("pets/may.manifest", b'{"source-ref":"s3://b/k","label":1}\n'))
+    assert (result["outcome"], result["shards"]) == ("nothing-to-ask", 0)
+
+
+def again(result: dict[str, Any], execution: str = "first") -> dict[str, Any]:
+    event = {"run": result["run"], "home": result["home"], "round": 2}
+    regrouped: dict[str, Any] = group_images.handler(
+        event | {"execution": ARN + execution}, CONTEXT
+    )
+    return regrouped
+
+
+def test_a_later_round_asks_the_unsure_images_of_one_worker_more(buckets: Buckets) -> None:
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    unsure = "index,workers\n" + "".join(f"{i},w1 w{i % 2 + 2}\n" for i in range(0, 45, 3))
+    buckets.s3.put_object(
+        Bucket="labels", Key=f"runs/{result['run']}/round-1/unsure.csv", Body=unsure.encode()
+    )
+    second = again(result)
+    task = second["request"].pop("HumanTaskConfig")
+    assert task["NumberOfHumanWorkersPerDataObject"] == 1
+    assert second["request"]["OutputConfig"]["S3OutputPath"] == f"{result['home']}round-2/jobs"
+    assert {key: second[key] for key in ("outcome", "round", "shards", "tasks", "images")} == {
+        "outcome": "ask",
+        "round": 2,
+        "shards": 1,
+        "tasks": 2,  # a page of both crowds would be for nobody
+        "images": 15,
+    }
+    said = json.loads(buckets.files()["run.json"])
+    assert [asked["images"] for asked in said["rounds"]] == [45, 15]
+    before = buckets.files()
+    again(result)
+    assert buckets.files() == before
+
+
+def test_a_later_round_of_a_run_that_another_took_over_asks_nobody(buckets: Buckets) -> None:
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert again(result, "second")["outcome"] == "already-running"

@@ -1,0 +1,28 @@
+"""One stack for all tests of the machine: mocked Ground Truth, no waiting, faults on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tessera.stack.local_stack import LocalStack, free_port
+from tests.statemachine.paths import mock_config
+from tests.statemachine.stage import Stage
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The local stack with the machine that tells its way, for the whole test session."""
+    folder = tmp_path_factory.mktemp("machine")
+    mocks = folder / "mocks.json"
+    mocks.write_text(json.dumps(mock_config()))
+    local = LocalStack(folder / "stack", free_port())
+    local.start(extra={"SFN_MOCK_CONFIG": str(mocks), "SFN_WAIT_SCALE": "0"})
+    try:
+        stage = Stage(local, folder / "faults")
+        stage.set_up()
+        yield stage
+    finally:
+        local.stop(hard=True)  # nothing of it is needed again, and nothing is waited for

@@ -1,0 +1,181 @@
+"""The faults that are tried, one a row, and what each must come to: the fault matrix.
+
+The table in docs/operations.md is made of these rows and of the scenes of holding.py:
+`python -m tests.statemachine.faults` writes it, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.statemachine.holding import SCENES, WHOLE, Scene
+
+STATE_OF = {
+    "group_images": "GroupImages",
+    "open_job": "OpenJob",
+    "close_job": "CloseJob",
+    "consolidate_labels": "ConsolidateLabels",
+    "prepare_task": "a page for a worker",
+    "collect_answers": "answers for the output manifest",
+    "serve_portal": "the portal's door",
+}
+"""Where each function is asked."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: which function, what happens to its next invocations, how the run ends."""
+
+    function: str
+    faults: tuple[str, ...]
+    what: str
+    ends: str = "whole, by a retry"
+    error: str = ""
+    seconds: int = 0
+    """The function's time, where it is to run out before the fault is over."""
+
+    @property
+    def name(self) -> str:
+        """The row's name."""
+        return f"{self.function}-{self.faults[0]}-{len(self.faults)}"
+
+    @property
+    def tries(self) -> int:
+        """How often the function is asked before the fault is over, or given up."""
+        return min(len(self.faults), TRIES)
+
+
+LOST, TWICE = "nothing", "nothing"
+TRIES = 3
+"""How often a state asks a function that fails."""
+ALWAYS = 9
+"""More often than that."""
+
+_STATES = ("group_images", "close_job", "consolidate_labels")
+_NAMED = {
+    "group_images": "GroupingFailed",
+    "close_job": "",
+    "consolidate_labels": "ConsolidationFailed",
+}
+
+FAULTS = [
+    *(Fault(name, ("throw",), "throws once") for name in _STATES),
+    Fault("open_job", ("deny-1",), "throws once"),
+    *(
+        Fault(
+            name,
+            ("throw",) * ALWAYS,
+            "throws every time",
+            f"FAILED as `{_NAMED[name]}`; a redrop goes on from there"
+            if _NAMED[name]
+            else "in part, and says so: answers are read where workers left them",
+            error=_NAMED[name],
+        )
+        for name in _STATES
+    ),
+    Fault(
+        "open_job",
+        ("deny-1",) * ALWAYS,
+        "throws every time",
+        "FAILED as `JobsRefused`; a redrop opens the job",
+        error="JobsRefused",
+    ),
+    *(Fault(name, ("hang",), "runs out of time once", seconds=20) for name in _STATES),
+    *(Fault(name, ("throw-after",), "throws after its last write") for name in _STATES),
+    *(Fault(name, ("die-after",), "dies after its last write") for name in _STATES),
+    *(Fault(name, ("die-writing-1",), "dies after its first write") for name in _STATES),
+    *(Fault(name, ("die-writing-3",), "dies after its third write") for name in _STATES),
+    *(
+        Fault(
+            name,
+            ("slow-down-3",),
+            "meets an S3 that refuses three requests",
+            "whole: they are repeated",
+        )
+        for name in (*_STATES, "open_job")
+    ),
+    Fault("prepare_task", ("throw", "throw"), "throws twice", "whole: the page asks again"),
+    Fault("prepare_task", ("die",), "dies", "whole: the page asks again"),
+    Fault("prepare_task", ("hang",), "runs out of time", "whole: the page asks again", seconds=15),
+    Fault("collect_answers", ("throw",), "throws", "whole: CloseJob is retried"),
+    Fault("collect_answers", ("die-after",), "dies after its answer", "whole: CloseJob is retried"),
+    Fault(
+        "collect_answers", ("hang",), "runs out of time", "whole: CloseJob is retried", seconds=15
+    ),
+    Fault("serve_portal", ("throw", "throw"), "throws twice", "whole: the page asks again"),
+    Fault("serve_portal", ("hang",), "runs out of time", "whole: the page asks again", seconds=15),
+    Fault("serve_portal", ("die-after",) * 2, "dies after its write", "whole: the page asks again"),
+    Fault(
+        "serve_portal", ("die-writing-1",), "dies with the answer saved", "whole: the same answer"
+    ),
+]
+
+THROTTLED = {
+    "GroupImages": "FAILED as `GroupingFailed`; a redrop goes on from there",
+    "OpenJob": "FAILED as `JobsRefused`; a redrop opens the job",
+    "CloseJob": "in part, and says so: answers are read where workers left them",
+    "ConsolidateLabels": "FAILED as `ConsolidationFailed`; a redrop goes on from there",
+}
+"""A run whose function is throttled for longer than it is tried: these are ways of paths.py."""
+
+DUPLICATES = {
+    "GroupImages": "at the same time: one execution owns the run, the other ends `AlreadyRunning`",
+    "after the end": "the second ends `AlreadyRunning`",
+}
+"""What becomes of the same drop besides while the first is in one of its states."""
+
+KILLS = {
+    "GroupImages": "group_images",
+    "OpenJob": "",
+    "CloseJob": "close_job",
+    "ConsolidateLabels": "consolidate_labels",
+    "GroupUnsure": "group_images",
+}
+"""The states in which the whole stack is killed at work, and the function that hangs there."""
+
+
+def table() -> str:
+    """The fault matrix in Markdown."""
+    rows = [
+        (STATE_OF[fault.function], f"function {fault.what}", fault.ends) for fault in FAULTS
+    ] + [
+        *(
+            (state, "function is throttled for minutes on end", end)
+            for state, end in THROTTLED.items()
+        ),
+        *((state, "the same drop comes again", end) for state, end in DUPLICATES.items()),
+        *((state, "the whole stack is killed (`kill -9`) at work", WHOLE) for state in KILLS),
+        *_grouped("the same drop comes again", lambda scene: scene.second),
+        *_grouped("the whole stack is killed (`kill -9`)", lambda scene: scene.redrop),
+    ]
+    head = (
+        "| where | what happens | how the run ends | lost | asked twice |\n|---|---|---|---|---|\n"
+    )
+    return head + "".join(
+        f"| {where} | {what} | {end} | {LOST} | {TWICE} |\n" for where, what, end in rows
+    )
+
+
+def _grouped(what: str, end_of: Callable[[Scene], str]) -> list[tuple[str, str, str]]:
+    """A row for each ending, with all the states whose scenes end so."""
+    states: dict[str, list[str]] = {}
+    for scene in SCENES:
+        states.setdefault(end_of(scene), []).extend(scene.states)
+    return [(", ".join(names), what, end) for end, names in states.items()]
+
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "operations.md"
+BEGIN, END = "<!-- faults: made by tests/machine/faults.py -->\n", "<!-- end of faults -->\n"
+
+
+def page() -> str:
+    """The page with the table in its place."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    return before + BEGIN + table() + END + after
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,293 @@
+"""The stage: a local stack whose machine tells its way and whose functions fail on demand."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tessera.commands.runs import Ending, ending
+from tessera.crowd import SimulatedWorker, add_worker
+from tessera.stack.cloud import Cloud
+from tessera.stack.local_stack import INBOX, LABELS, ROOT, LocalStack
+from tests.statemachine import tracing
+
+FUNCTIONS = (
+    "group_images",
+    "open_job",
+    "close_job",
+    "consolidate_labels",
+    "prepare_task",
+    "collect_answers",
+    "serve_portal",
+)
+CHOICES = ("cat", "dog", "cow")
+SAID = {"cat": ("cat",) * 3, "dog": ("dog",) * 3, "cow": ("cow",) * 3, "unsure": CHOICES}
+"""What the three workers say of a picture whose name begins so."""
+
+
+def until(holds: Callable[[], Any], what: str, *, seconds: float = 180) -> Any:
+    """What the condition gives once it gives something; fails if that takes too long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := holds():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+
+
+@dataclass
+class Stage:
+    """The stack, its fault plans, and the transitions that executions have told."""
+
+    local: LocalStack
+    folder: Path
+    told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    queue: str = ""
+
+    @property
+    def cloud(self) -> Cloud:
+        """What is deployed."""
+        return self.local.cloud
+
+    @cached_property
+    def machine_arn(self) -> str:
+        """The state machine."""
+        return self.cloud.outputs["StateMachineArn"]
+
+    @cached_property
+    def s3(self) -> Any:
+        """S3 of the stack."""
+        return self.cloud.client("s3")
+
+    @cached_property
+    def workflows(self) -> Any:
+        """Step Functions of the stack."""
+        return self.cloud.client("stepfunctions")
+
+    @cached_property
+    def lambdas(self) -> Any:
+        """Lambda of the stack."""
+        return self.cloud.client("lambda")
+
+    # --- setting it up ------------------------------------------------------------------------
+
+    def set_up(self) -> None:
+        """Deploy, wrap every function, and let the machine tell its way."""
+        self.local.deploy()
+        package = self._package()
+        for name in FUNCTIONS:
+            self._wrap(name, package)
+        self.queue = self.cloud.client("sqs").create_queue(QueueName="transitions")["QueueUrl"]
+        machine = tracing.traced(self.definition, self.queue)
+        self.workflows.update_state_machine(
+            stateMachineArn=self.machine_arn, definition=json.dumps(machine)
+        )
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """The machine as it was deployed."""
+        found = self.workflows.describe_state_machine(stateMachineArn=self.machine_arn)
+        machine: dict[str, Any] = json.loads(found["definition"])
+        return machine
+
+    def _package(self) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as package:
+            for path in sorted((ROOT / "functions").rglob("*.py")):
+                package.write(path, path.relative_to(ROOT / "functions"))
+            package.write(Path(__file__).with_name("faulty.py"), "faulty.py")
+        return buffer.getvalue()
+
+    def _wrap(self, name: str, package: bytes) -> None:
+        function = self.function(name)
+        found = self.lambdas.get_function_configuration(FunctionName=function)
+        variables = found["Environment"]["Variables"] | {
+            "FAULTS": str(self.folder / name),
+            "REAL_HANDLER": f"{name}.handler",
+        }
+        if name == "group_images":
+            variables |= {"PUBLIC_PRICE": "0.036", "KMS_KEY_ID": KMS_KEY}
+        self.lambdas.update_function_code(FunctionName=function, ZipFile=package)
+        self.lambdas.update_function_configuration(
+            FunctionName=function, Handler="faulty.handler", Environment={"Variables": variables}
+        )
+
+    def function(self, name: str) -> str:
+        """A function's name on the stack."""
+        return f"{self.cloud.stack_name}-{name.replace('_', '-')}"
+
+    # --- faults -------------------------------------------------------------------------------
+
+    def plan(self, function: str, name: str, *faults: str) -> None:
+        """Let the function's next invocations for the run of this manifest fail so."""
+        plan = self.folder / function / name
+        plan.mkdir(parents=True, exist_ok=True)
+        for number, fault in enumerate(faults):
+            (plan / f"{number:02d}.{fault}").touch()
+
+    def planned(self, function: str, name: str) -> list[str]:
+        """The faults that have not happened."""
+        return sorted(path.name for path in (self.folder / function / name).glob("*"))
+
+    def unplan(self, function: str, name: str) -> None:
+        """Let no further fault happen."""
+        for left in self.planned(function, name):
+            (self.folder / function / name / left).unlink()
+
+    @contextmanager
+    def timeout(self, function: str, seconds: int) -> Iterator[None]:
+        """Let the function run no longer than so, as long as the block lasts."""
+        name = self.function(function)
+        before = self.lambdas.get_function_configuration(FunctionName=name)["Timeout"]
+        self.lambdas.update_function_configuration(FunctionName=name, Timeout=seconds)
+        try:
+            yield
+        finally:
+            self.lambdas.update_function_configuration(FunctionName=name, Timeout=before)
+
+    # --- runs ---------------------------------------------------------------------------------
+
+    def put(self, uri: str, data: bytes) -> None:
+        """Put an object."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        self.s3.put_object(Bucket=bucket, Key=key, Body=data)
+
+    def files(self, home: str) -> dict[str, bytes]:
+        """Every file of a run by its name in the run's folder."""
+        prefix = home.removeprefix(f"s3://{LABELS}/")
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=LABELS, Prefix=prefix)
+        names = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return {
+            name.removeprefix(prefix): self.s3.get_object(Bucket=LABELS, Key=name)["Body"].read()
+            for name in names
+        }
+
+    def answers(self, job: str) -> list[str]:
+        """What lies among the worker responses of a job."""
+        files = self.files(f"s3://{LABELS}/runs/{job[: job.rindex('-r')]}/")
+        return [body.decode() for name, body in files.items() if "worker-response" in name]
+
+    def lay_out(self, name: str, pictures: Mapping[str, Any] | list[str], **settings: Any) -> None:
+        """Put a manifest and its settings where `start` finds them, without starting anything."""
+        self.put(f"s3://{INBOX}/{name}/labeling.json", json.dumps(SETTINGS | settings).encode())
+        self.put(f"s3://{INBOX}/{manifest_key(name)}", manifest(name, list(pictures)))
+
+    def start(self, name: str, case: str = "", **more: str) -> str:
+        """Start an execution as the drop of the manifest would; returns its ARN."""
+        started = self.workflows.start_execution(
+            stateMachineArn=f"{self.machine_arn}#{case}" if case else self.machine_arn,
+            input=json.dumps(drop_event(name) | more),
+        )
+        return str(started["executionArn"])
+
+    def end(self, execution: str, *, seconds: float = 180) -> Ending:
+        """How the execution ended, once it has."""
+        until(
+            lambda: (
+                self.workflows.describe_execution(executionArn=execution)["status"] != "RUNNING"
+            ),
+            f"the end of {execution}",
+            seconds=seconds,
+        )
+        return ending(self.cloud, execution)
+
+    def listen(self) -> dict[str, list[dict[str, Any]]]:
+        """All transitions told so far, by execution."""
+        sqs = self.cloud.client("sqs")
+        while found := sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in found:
+                body = json.loads(message["Body"])
+                self.told.setdefault(body["execution"], []).append(body)
+                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return self.told
+
+    @contextmanager
+    def workers(self) -> Iterator[list[SimulatedWorker]]:
+        """Three workers who label whatever is open, as long as the block lasts."""
+        finished = threading.Event()
+        crowd = [self.worker(number) for number in range(3)]
+        threads = [threading.Thread(target=worker.work, args=(finished,)) for worker in crowd]
+        for thread in threads:
+            thread.start()
+        try:
+            yield crowd
+        finally:
+            finished.set()
+            for thread in threads:
+                thread.join()
+
+    def worker(self, number: int) -> SimulatedWorker:
+        """One worker, who says of each picture what `SAID` says."""
+        return SimulatedWorker(
+            add_worker(self.cloud, f"worker-{number}@example.com"),
+            self.cloud.portal_url,
+            truth=Says(number),
+            labels=CHOICES,
+            error_rate=0.0,
+            seed="",
+            cognito=self.cloud.cognito_url,
+            client_id=self.cloud.outputs["WorkerPoolClientId"],
+        )
+
+
+class Says(dict[str, str]):
+    """What a worker says of a picture, by the picture's name."""
+
+    def __init__(self, worker: int) -> None:
+        """Know which of the three workers it is."""
+        super().__init__()
+        self.worker = worker
+
+    def __missing__(self, picture: str) -> str:
+        """The worker's answer to `kind-number.png`."""
+        return SAID[picture.partition("-")[0]][self.worker]
+
+
+KMS_KEY = "arn:aws:kms:us-east-1:000000000000:key/7c3f6f0e-1d52-4c1f-9c1d-2d9f3a0c8f51"
+
+SETTINGS: dict[str, Any] = {
+    "labels": list(CHOICES),
+    "images_per_task": 1,
+    "order": "as-given",
+    "answers_per_image": 1,
+    "max_answers": 1,
+}
+
+
+def manifest_key(name: str) -> str:
+    """Where a manifest lies that no rule of the inbox looks at."""
+    return f"{name}/images.ndjson"
+
+
+def manifest(name: str, pictures: list[str]) -> bytes:
+    """Lines that name the pictures; a picture `!` is a line that cannot be read."""
+    lines = [
+        "no JSON"
+        if picture == "!"
+        else json.dumps({"source-ref": f"s3://{INBOX}/{name}/{picture}"})
+        for picture in pictures
+    ]
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def drop_event(name: str) -> dict[str, Any]:
+    """What S3 says when the manifest was put."""
+    return {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {
+            "bucket": {"name": INBOX},
+            "object": {"key": manifest_key(name), "etag": "e" * 32},
+        },
+    }

@@ -1,0 +1,83 @@
+"""What breaks on the way, and what becomes of the run: nothing is lost, nobody is asked twice."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from tessera.commands.runs import Ending
+from tests.statemachine.faults import FAULTS, Fault
+from tests.statemachine.stage import Stage, until
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+PICTURES = ["cat-0.png", "dog-1.png", "cow-2.png"]
+
+
+AT_ONCE = 3
+"""Faults tried at the same time: each hits its own run alone."""
+
+
+@dataclass(frozen=True)
+class Survived:
+    """A run that a fault hit: how it ended, how its redrop did, and the files that are there."""
+
+    end: Ending
+    again: Ending
+    tries: int
+    files: dict[str, bytes]
+
+
+def survive(stage: Stage, name: str, fault: Fault) -> Survived:
+    """Drop three pictures, let the fault happen, and drop them once more."""
+    stage.lay_out(name, PICTURES)
+    stage.plan(fault.function, name, *fault.faults)
+    if fault.seconds:
+        with stage.timeout(fault.function, fault.seconds):
+            started = stage.start(name)
+            until(lambda: not stage.planned(fault.function, name), f"{name} to happen")
+    else:
+        started = stage.start(name)
+    end = stage.end(started)
+    tries = len(fault.faults) - len(stage.planned(fault.function, name))
+    stage.unplan(fault.function, name)
+    again = stage.end(stage.start(name))
+    return Survived(end, again, tries, stage.files(again.output["home"]))
+
+
+@pytest.fixture(scope="module")
+def survived(stage: Stage) -> dict[str, Survived]:
+    """Every fault of the matrix."""
+    names = {fault.name: f"fault{number:02d}" for number, fault in enumerate(FAULTS)}
+    with stage.workers(), ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = pool.map(lambda fault: survive(stage, names[fault.name], fault), FAULTS)
+        return dict(zip(names, runs, strict=True))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_ends_as_the_matrix_says(survived: dict[str, Survived], fault: Fault) -> None:
+    run = survived[fault.name]
+    assert run.tries == fault.tries
+    if fault.error:
+        assert (run.end.status, run.end.error) == ("FAILED", fault.error)
+    else:
+        assert run.end.status == "SUCCEEDED", run.end.cause
+    assert run.again.status == "SUCCEEDED", run.again.cause
+    assert run.again.output["outcome"] == ("done" if fault.error else "already-running")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_after_a_fault_nothing_is_lost_and_nothing_was_asked_twice(
+    survived: dict[str, Survived], fault: Fault
+) -> None:
+    files = survived[fault.name].files
+    trained = [json.loads(line) for line in files["training.manifest"].splitlines()]
+    names = [line["label-metadata"]["class-name"] for line in trained]
+    assert names == ["cat", "dog", "cow"]
+    answers = files["answers.csv"].decode().splitlines()[1:]
+    assert sorted(row.partition(",")[0] for row in answers) == ["0", "1", "2"]
+    jobs = {name.split("/")[2] for name in files if name.startswith("round-1/jobs/")}
+    assert len(jobs) == 1

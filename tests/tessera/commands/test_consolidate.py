@@ -1,0 +1,67 @@
+"""`tessera consolidate` on files from anywhere."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tessera.commands.consolidate import consolidate_command
+
+ANSWERS = """task,worker,label,seconds
+a.jpg,ann,cat,2.0
+a.jpg,bob,cat,
+b.jpg,ann,dog,1.5
+b.jpg,bob,blurred,
+b.jpg,cid,blurred,
+c.jpg,cid,dog,
+"""
+
+
+def consolidated(folder: Path, answers: str, *options: str) -> list[dict[str, str]]:
+    source, target = folder / "answers.csv", folder / "labels.csv"
+    source.write_text(answers)
+    result = CliRunner().invoke(consolidate_command, [str(source), "--out", str(target), *options])
+    assert result.exit_code == 0, result.output
+    with target.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_answers_become_labels_with_confidence_answers_and_gain(tmp_path: Path) -> None:
+    rows = consolidated(tmp_path, ANSWERS, "--unreadable", "blurred")
+    assert [(row["task"], row["label"], row["answers"]) for row in rows] == [
+        ("a.jpg", "cat", "2"),
+        ("b.jpg", "", "3"),
+        ("c.jpg", "dog", "1"),
+    ]
+    assert 0.5 < float(rows[0]["confidence"]) < 1
+    assert float(rows[0]["gain"]) < 0.05
+
+
+@pytest.mark.parametrize("method", ["hierarchical", "dawid-skene", "majority", "first"])
+def test_each_method_can_be_named(tmp_path: Path, method: str) -> None:
+    assert len(consolidated(tmp_path, ANSWERS, "--method", method)) == 3
+
+
+def test_gold_calibrates_and_a_guess_decides_a_tie(tmp_path: Path) -> None:
+    (tmp_path / "gold.csv").write_text("task,label\na.jpg,cat\nelsewhere.jpg,cat\n")
+    (tmp_path / "guess.csv").write_text("task,label,confidence\nt.jpg,dog,0.9\n")
+    tie = "task,worker,label\nt.jpg,ann,cat\nt.jpg,bob,dog\na.jpg,ann,cat\n"
+    given = ["--gold", str(tmp_path / "gold.csv"), "--prelabels", str(tmp_path / "guess.csv")]
+    assert consolidated(tmp_path, tie)[0]["label"] == "cat"
+    assert consolidated(tmp_path, tie, *given)[0]["label"] == "dog"
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [("task,label\na,b\n", "no column 'worker'"), ("task,worker,label\na,b\n", "line 2")],
+)
+def test_a_file_that_is_no_answers_is_refused_in_words(
+    tmp_path: Path, answers: str, said: str
+) -> None:
+    (tmp_path / "a.csv").write_text(answers)
+    result = CliRunner().invoke(consolidate_command, [str(tmp_path / "a.csv"), "--out", "x.csv"])
+    assert result.exit_code == 4
+    assert said in result.output

@@ -1,0 +1,70 @@
+"""`tessera estimate`: what a manifest will cost, with every assumption printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera.commands.estimate import estimate_command
+from tessera.exits import Exit
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """Forty images, two bad lines and their settings."""
+    lines = [json.dumps({"source-ref": f"s3://b/{number}.jpg"}) for number in range(40)]
+    path = tmp_path / "pets.manifest"
+    path.write_text("\n".join([*lines, "?", "{}"]) + "\n")
+    (tmp_path / "labeling.json").write_text('{"labels": ["cat", "dog"]}')
+    return path
+
+
+def test_estimate_prints_every_assumption(manifest: Path, tessera: Any) -> None:
+    done = tessera(estimate_command, str(manifest))
+
+    assert done.exit_code == Exit.FINE, done.output
+    assert "40 images to ask" in done.output
+    assert "2 rejected" in done.output
+    for option in ("--seconds", "--seconds-alone", "--like", "--answer-price", "--picture-kb"):
+        assert option in done.output
+
+
+def test_estimate_refuses_what_the_run_would_refuse(manifest: Path, tessera: Any) -> None:
+    manifest.write_text("?\n")
+
+    done = tessera(estimate_command, str(manifest))
+
+    assert done.exit_code == Exit.REFUSED
+    assert "NoUsableLine" in done.output
+
+
+def test_settings_are_refused_with_every_problem(manifest: Path, tessera: Any) -> None:
+    manifest.with_name("labeling.json").write_text(
+        '{"labels": ["cat", "dog"], "images_per_tsk": 5, "gain": 2}'
+    )
+
+    done = tessera(estimate_command, str(manifest))
+
+    assert done.exit_code == Exit.REFUSED
+    assert "did you mean images_per_task?" in done.output
+    assert "gain: 2 is above 1" in done.output
+
+
+def test_an_earlier_run_tells_speed_and_rounds(manifest: Path, labels: Any, tessera: Any) -> None:
+    labels.run("pets-april-0123456789ab")
+    report = {
+        "run": "pets-april-0123456789ab",
+        "time": {"measured": True, "seconds_per_image": 1.5},
+        "rounds": [{"images": 100}, {"images": 10}],
+    }
+    key = "runs/pets-april-0123456789ab/report.json"
+    labels.put("labels", key, json.dumps(report).encode())
+
+    done = tessera(estimate_command, str(manifest), "--like", "pets-april", "--json")
+
+    found = json.loads(done.stdout)
+    assert found["assumed"]["seconds"] == 1.5
+    assert found["estimate"]["rounds"][1]["images"] == pytest.approx(4)

@@ -1,0 +1,158 @@
+"""`tessera group` and `tessera manifest`, from files to files."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+from moto import mock_aws
+
+from tessera.commands.group import group_command
+from tessera.commands.manifest import manifest_command
+from tessera.exits import Exit
+from tests.tiling.folder import manifest
+
+
+def call(command: Any, *arguments: object, place: Any = None) -> Result:
+    return CliRunner().invoke(command, [str(a) for a in arguments], obj=place)
+
+
+@pytest.fixture
+def may(tmp_path: Path) -> Path:
+    path = tmp_path / "may.manifest"
+    path.write_bytes(manifest(45) + b"oops\n" + manifest(2))
+    (tmp_path / "labeling.json").write_text('{"labels": ["cat", "dog"], "images_per_task": 10}')
+    return path
+
+
+def test_group_writes_a_runs_files_and_says_what_became_of_the_lines(
+    may: Path, tmp_path: Path
+) -> None:
+    result = call(group_command, may, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == Exit.FINE, result.output
+    assert json.loads(result.stdout) == {
+        "out": str(tmp_path / "out"),
+        "shards": [{"tasks": 5, "images": 45}],
+        "lines": 48,
+        "images": 45,
+        "gold": 0,
+        "repeats": 2,
+        "labeled": 0,
+        "rejected": 1,
+    }
+    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")}
+    assert written == {
+        "round-1/tasks-000.manifest",
+        "round-1/tasks-000.offsets",
+        "rejected.jsonl",
+        "repeats.csv",
+    }
+
+
+def test_group_takes_options_before_settings(may: Path, tmp_path: Path) -> None:
+    options = ("--images-per-task", 20, "--order", "as-given", "--out", tmp_path / "out")
+    result = call(group_command, may, *options)
+    assert result.exit_code == Exit.FINE, result.output
+    assert "rejected 1" in " ".join(result.stdout.split())
+    first = (tmp_path / "out/round-1/tasks-000.manifest").read_text().splitlines()[0]
+    images = json.loads(json.loads(first)["source"])
+    assert [image["index"] for image in images] == list(range(15))
+
+
+def test_group_needs_no_settings(may: Path, tmp_path: Path) -> None:
+    may.with_name("labeling.json").unlink()
+    result = call(group_command, may, "--out", tmp_path / "out")
+    assert result.exit_code == Exit.FINE
+    assert "labels yes and no" in " ".join(result.stderr.split())
+
+
+def test_group_refuses_what_a_run_would_refuse(may: Path, tmp_path: Path) -> None:
+    may.write_text("oops\n")
+    result = call(group_command, may, "--out", tmp_path / "out")
+    assert result.exit_code == Exit.REFUSED
+    assert "none of the 1 lines can be used" in result.stderr
+    may.with_name("labeling.json").write_text('{"lables": ["cat"]}')
+    assert call(group_command, may, "--out", tmp_path / "out").exit_code == Exit.REFUSED
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "Pets of May"
+    for name in ("cat/2.jpg", "cat/10.PNG", "dog/old/1.webp", "a.gif", "z.bmp", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_file_name_that_no_key_can_be_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "cat.png").write_bytes(b"")
+    (folder / os.fsdecode(b"d\xff.png")).write_bytes(b"")
+    made = tmp_path / "pets.manifest"
+    done = call(manifest_command, folder, "--out", made)
+    assert (done.exit_code, made.exists()) == (Exit.REFUSED, False)
+    assert r"b'd\xff.png' in" in done.stderr
+    assert "Rename it" in done.stderr
+
+
+def test_manifest_lists_a_folders_images_in_order(pictures: Path, tmp_path: Path) -> None:
+    made = tmp_path / "pets.manifest"
+    result = call(manifest_command, pictures, "--out", made, "--at", "s3://zoo/pets")
+    assert result.exit_code == Exit.FINE, result.output
+    assert [line["source-ref"] for line in lines(made)] == [
+        f"s3://zoo/pets/{name}"
+        for name in ("a.gif", "cat/10.PNG", "cat/2.jpg", "dog/old/1.webp", "z.bmp")
+    ]
+
+
+def test_manifest_says_which_bucket_it_expects(pictures: Path, tmp_path: Path) -> None:
+    made = tmp_path / "pets.manifest"
+    result = call(manifest_command, pictures, "--out", made)
+    assert "s3://pets-of-may/" in result.stderr
+    assert lines(made)[0] == {"source-ref": "s3://pets-of-may/a.gif"}
+
+
+def test_folders_may_be_guesses_or_known_labels(pictures: Path, tmp_path: Path) -> None:
+    made = tmp_path / "pets.manifest"
+    for option, key in (("--prelabel-from-folder", "prelabel"), ("--gold-from-folder", "gold")):
+        call(manifest_command, pictures, "--out", made, option, "--at", "s3://zoo/pets")
+        assert [line.get(key) for line in lines(made)] == [None, "cat", "cat", "old", None]
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    made = tmp_path / "none.manifest"
+    assert call(manifest_command, tmp_path, "--out", made).exit_code == Exit.REFUSED
+    assert not made.exists()
+    assert call(manifest_command, tmp_path / "x", "--out", made).exit_code == Exit.NOT_FOUND
+
+
+@mock_aws
+def test_manifest_lists_a_prefix_of_a_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="zoo")
+    for key in ("pets/cat/1.jpg", "pets/dog/ä +%.png", "pets/readme.md", "wild/lion/1.jpg"):
+        s3.put_object(Bucket="zoo", Key=key, Body=b"x")
+    place = SimpleNamespace(cloud=SimpleNamespace(client=lambda service: s3))
+    made = tmp_path / "zoo.manifest"
+    result = call(
+        manifest_command, "s3://zoo/pets", "--out", made, "--gold-from-folder", place=place
+    )
+    assert result.exit_code == Exit.FINE, result.output
+    assert lines(made) == [
+        {"source-ref": "s3://zoo/pets/cat/1.jpg", "gold": "cat"},
+        {"source-ref": "s3://zoo/pets/dog/ä +%.png", "gold": "dog"},
+    ]

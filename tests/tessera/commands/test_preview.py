@@ -1,0 +1,118 @@
+"""`tessera preview`: the page before anybody is paid for it."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import Browser
+
+from tessera.commands.preview import EXAMPLE, preview, rendered, server
+from tessera.tiling.settings import Settings
+
+PETS = {"labels": ["cat", "dog"], "question": "Which pet?", "images_per_task": 3}
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Path:
+    path = tmp_path / "labeling.json"
+    path.write_text(json.dumps(PETS))
+    return path
+
+
+def run(*arguments: Any) -> Any:
+    return CliRunner().invoke(preview, [str(argument) for argument in arguments])
+
+
+def test_without_arguments_it_shows_the_example(tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    result = run("--out", out)
+    assert result.exit_code == 0, result.output
+    page = out.read_text()
+    assert page.count('class="tile"') == 20
+    assert page.count("data:image/png;base64,") == 20
+    assert "s3://" not in page
+    assert "https://assets.crowd.aws" not in page
+
+
+def test_a_folder_of_pictures_is_shown_with_ones_own_labels(
+    settings_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "page.html"
+    result = run("--settings", settings_file, "--images", EXAMPLE / "images", "--out", out)
+    assert result.exit_code == 0, result.output
+    page = out.read_text()
+    assert page.count('class="tile"') == PETS["images_per_task"]
+    assert "Which pet?" in page
+    assert 'value="dog"' in page
+
+
+def test_pictures_of_a_manifest_are_found_beside_it_or_drawn(
+    settings_file: Path, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "pets.manifest"
+    (tmp_path / "1.png").write_bytes((EXAMPLE / "images" / "001.png").read_bytes())
+    manifest.write_text(
+        '{"source-ref": "s3://pets/1.png", "prelabel": "dog"}\n'
+        "no image\n"
+        '{"source-ref": "s3://pets/<2>.png"}\n'
+    )
+    out = tmp_path / "page.html"
+    result = run("--settings", settings_file, "--manifest", manifest, "--out", out)
+    assert result.exit_code == 0, result.output
+    page = out.read_text()
+    assert page.count('class="tile"') == 2
+    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/svg+xml;base64,") == 1
+    assert 'data-prelabel="dog"' in page
+    assert 'data-id="2"' in page
+
+
+def test_suggestions_are_made_up_where_there_are_none(settings_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    run("--settings", settings_file, "--prelabels", "--out", out)
+    page = out.read_text()
+    assert (page.count('data-prelabel="cat"'), page.count('data-prelabel="dog"')) == (2, 1)
+
+
+def test_settings_that_cannot_be_used_are_refused_with_their_reason(tmp_path: Path) -> None:
+    bad = tmp_path / "labeling.json"
+    bad.write_text('{"labels": ["cat", "dog"], "quesiton": "?"}')
+    result = run("--settings", bad, "--out", tmp_path / "page.html")
+    assert result.exit_code == 4
+    assert "quesiton" in result.output
+
+
+def test_a_manifest_and_a_folder_at_once_are_too_much(settings_file: Path, tmp_path: Path) -> None:
+    result = run("--manifest", settings_file, "--images", tmp_path)
+    assert result.exit_code == 2
+
+
+@pytest.mark.browser
+def test_what_is_submitted_is_told(chromium: Browser) -> None:
+    run = Settings(labels=("cat", "dog"), question="Which pet?", instructions="")
+    drawing = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+    page_html = rendered(run, [{"source-ref": "pet", "index": 7}], lambda _: drawing)
+    told: queue.Queue[Any] = queue.Queue()
+    listening = server(page_html, told.put)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{listening.server_port}/"
+    with urllib.request.urlopen(address) as response:
+        assert response.status == 200
+    page = chromium.new_page()
+    page.goto(address)
+    page.locator(".wait").wait_for(state="detached")
+    page.locator(".tile:focus").wait_for()  # not in the moment of a new layout
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    answer = told.get(timeout=20)
+    page.close()
+    listening.shutdown()
+    listening.server_close()
+    assert answer["7"] == {"cat": False, "dog": True, "cannot see": False}

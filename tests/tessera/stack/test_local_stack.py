@@ -1,0 +1,56 @@
+"""Stopping the local stack: it may take its time, and what it holds is saved first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tessera.stack import local_stack as stack_module
+from tessera.stack.local_stack import LocalStack, free_port
+
+SAVES_LATE = """
+import pathlib, signal, sys, time
+state = pathlib.Path(sys.argv[1])
+def stop(*_):
+    time.sleep(0.8)  # lets its callers go first, as the embedded AWS does
+    (state / "first.json").write_text("1")
+    time.sleep(0.2)  # a large file takes a while
+    (state / "second.json").write_text("2")
+    if sys.argv[2] == "stays":
+        signal.pause()  # as a run that waits for workers keeps it
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("then", ["goes", "stays"])
+@pytest.mark.parametrize("before", [[], ["first.json"]])
+def test_a_stack_that_saves_late_is_not_killed_before_it_has_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: list[str], then: str
+) -> None:
+    monkeypatch.setattr(stack_module, "SETTLED", 0.4)
+    local = LocalStack(tmp_path, free_port())
+    state = tmp_path / "state"
+    state.mkdir()
+    for name in before:
+        (state / name).write_text("0")
+        os.utime(state / name, (0, 0))  # saved long ago
+    process = subprocess.Popen(
+        [sys.executable, "-c", SAVES_LATE, str(state), then],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout
+    process.stdout.readline()
+    monkeypatch.setitem(stack_module._children, process.pid, process)
+    (tmp_path / "aws.pid").write_text(str(process.pid))
+    assert local.stop()
+    process.stdout.close()
+    assert [path.read_text() for path in sorted(state.glob("*"))] == ["1", "2"]
+    assert process.wait() is not None

@@ -1,0 +1,56 @@
+"""How far workers are judged by their own answers depends on how much they differ."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tessera.tiling.consensus import Crowd, consolidate
+from tessera.tiling.consensus.crowd import stack
+from tessera.tiling.consensus.worker_shrinkage import LEAST, MOST, worker_weight
+
+
+def answered(skill: NDArray[np.float64], images: int = 3000) -> tuple[Crowd, NDArray[np.int64]]:
+    """Three answers an image, of four classes, by workers of these accuracies."""
+    chance = np.random.default_rng(0)
+    truth = chance.integers(0, 4, images)
+    image = np.repeat(np.arange(images, dtype=np.int32), 3)
+    worker = chance.permuted(np.tile(np.arange(len(skill), dtype=np.int32), (images, 1)), axis=1)
+    worker = worker[:, :3].ravel()
+    wrong = (truth[image] + chance.integers(1, 4, len(image))) % 4
+    label = np.where(chance.random(len(image)) < skill[worker], truth[image], wrong)
+    return Crowd(images, len(skill), 4, image, worker, label.astype(np.int8)), truth
+
+
+def weight(crowd: Crowd) -> float:
+    return worker_weight(stack(crowd), crowd.workers, crowd.classes)
+
+
+def test_workers_who_are_all_alike_are_judged_by_everybody() -> None:
+    crowd, _ = answered(np.full(60, 0.7))
+    assert weight(crowd) == pytest.approx(MOST)
+
+
+def test_workers_who_differ_are_judged_by_their_own_answers() -> None:
+    crowd, _ = answered(np.tile([0.95, 0.3], 30))
+    assert LEAST <= weight(crowd) < 0.7 * MOST
+
+
+def test_names_that_mean_nothing_make_workers_alike() -> None:
+    crowd, _ = answered(np.tile([0.95, 0.3], 30))
+    shuffled = np.random.default_rng(1).permutation(crowd.worker)
+    mixed = Crowd(crowd.images, 60, 4, crowd.image, shuffled, crowd.label)
+    assert weight(mixed) == pytest.approx(MOST)
+    assert weight(crowd) < 0.7 * MOST
+
+
+def test_without_a_second_answer_the_usual_weight_holds() -> None:
+    lone = Crowd(2, 1, 3, np.arange(2), np.zeros(2, np.int32), np.array([0, 1], np.int8))
+    assert weight(lone) == pytest.approx(9)
+
+
+def test_knowing_who_is_good_pays_where_workers_differ() -> None:
+    crowd, truth = answered(np.tile([0.95, 0.3], 30))
+    by_skill = (consolidate(crowd).label == truth).mean()
+    assert by_skill > (consolidate(crowd, "majority").label == truth).mean() + 0.02

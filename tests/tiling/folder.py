@@ -1,0 +1,71 @@
+"""A run's folder in memory, and the shortest way through a grouping."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tessera.tiling.grouping.first_round import Summary, group_manifest
+from tessera.tiling.settings import Settings, read_settings
+
+
+def settings(**keys: object) -> Settings:
+    return read_settings(msgspec.json.encode({"labels": ["cat", "dog"]} | keys))
+
+
+class Folder:
+    """The files of a run, in memory."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[io.BytesIO]:
+        file = io.BytesIO()
+        yield file
+        self.files[name] = file.getvalue()
+
+    def lines(self, shard: int = 0, round_: int = 1) -> list[dict[str, Any]]:
+        """The lines of a shard, found by their offsets as the portal finds them."""
+        name = f"round-{round_}/tasks-{shard:03d}"
+        text = self.files[f"{name}.manifest"]
+        offsets = np.frombuffer(self.files[f"{name}.offsets"], "<u8").tolist()
+        assert offsets[0] == 0
+        assert offsets[-1] == len(text)
+        lines = [text[a:b] for a, b in pairwise(offsets)]
+        assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in lines)
+        return [msgspec.json.decode(line) for line in lines]
+
+    def tasks(self, shard: int = 0, round_: int = 1) -> list[list[dict[str, Any]]]:
+        """The images of every task of a shard."""
+        return [msgspec.json.decode(line["source"]) for line in self.lines(shard, round_)]
+
+    def dealt(self, shard: int = 0) -> list[list[int]]:
+        """The line numbers of every task of a shard."""
+        return [[image["index"] for image in task] for task in self.tasks(shard)]
+
+    def rejected(self) -> list[dict[str, Any]]:
+        text = self.files.get("rejected.jsonl", b"")
+        return [msgspec.json.decode(line) for line in text.splitlines()]
+
+    def repeats(self) -> list[tuple[int, int]]:
+        head, *rows = self.files.get("repeats.csv", b"index,first").decode().split()
+        assert head == "index,first"
+        return [(int(row.split(",")[0]), int(row.split(",")[1])) for row in rows]
+
+
+def grouped(text: bytes, chosen: Settings, piece: int = 1 << 16) -> tuple[Summary, Folder]:
+    """A manifest through the grouping, arriving in pieces of some size."""
+    folder = Folder()
+    pieces = [text[at : at + piece] for at in range(0, len(text), piece)]
+    return group_manifest(lambda: pieces, chosen, folder.create, io.BytesIO), folder
+
+
+def manifest(count: int) -> bytes:
+    return b"".join(b'{"source-ref": "s3://pets/%d.jpg"}\n' % i for i in range(count))

@@ -1,0 +1,94 @@
+"""Later rounds: the unsure images, with those who have answered them."""
+
+import io
+import json
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.tiling.grouping import later_round, orders
+from tessera.tiling.grouping.first_round import Shard
+from tessera.tiling.grouping.later_round import LEFT_OVER, group_again
+from tessera.tiling.settings import Settings
+from tests.tiling.folder import Folder, manifest, settings
+
+ROWS = st.dictionaries(
+    st.integers(0, 199),
+    st.lists(st.sampled_from(["ann", "bob", "cy", "dee"]), max_size=3, unique=True),
+    max_size=120,
+).map(lambda rows: dict(sorted(rows.items())))
+
+
+def regrouped(
+    rows: dict[int, list[str]], chosen: Settings, round_: int = 2
+) -> tuple[tuple[Shard, ...], Folder]:
+    folder = Folder()
+    unsure = [b"index,workers", *(f"{i},{' '.join(w)}".encode() for i, w in rows.items())]
+    text = manifest(200)
+    pieces = [text[at : at + 999] for at in range(0, len(text), 999)]
+    shards = group_again(unsure, lambda: pieces, chosen, round_, folder.create, io.BytesIO)
+    return shards, folder
+
+
+@given(rows=ROWS, size=st.integers(1, 30))
+def test_every_unsure_image_is_asked_once_and_its_task_names_who_answered(
+    rows: dict[int, list[str]], size: int
+) -> None:
+    shards, folder = regrouped(rows, settings(images_per_task=size))
+    assert sum(shard.images for shard in shards) == len(rows)
+    if not rows:
+        assert (shards, folder.files) == ((), {})
+        return
+    asked = folder.tasks(round_=2)
+    assert sorted(image["index"] for task in asked for image in task) == list(rows)
+    assert len(asked) >= -(-len(rows) // size)
+    everyone = {worker for crowd in rows.values() for worker in crowd}
+    for line, task in zip(folder.lines(round_=2), asked, strict=True):
+        crowd = {worker for image in task for worker in rows[image["index"]]}
+        assert set(line.get("answered-by", "").split()) == crowd
+        least = max(len(rows[image["index"]]) for image in task)
+        assert len(crowd) <= max(least, len(everyone) - LEFT_OVER)
+        assert all(image["source-ref"] == f"s3://pets/{image['index']}.jpg" for image in task)
+
+
+def test_images_that_the_same_workers_answered_share_tasks() -> None:
+    rows = {i: ["ann", "bob"] if i % 2 else ["cy", "dee"] for i in range(80)}
+    _, folder = regrouped(rows, settings())
+    assert [line["answered-by"] for line in folder.lines(round_=2)] == [
+        "ann bob",
+        "ann bob",
+        "cy dee",
+        "cy dee",
+    ]
+
+
+def test_a_later_round_has_shards_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(later_round, "MOST_IMAGES", 50)
+    rows: dict[int, list[str]] = {i: ["ann"] for i in range(120)}
+    shards, folder = regrouped(rows, settings())
+    assert [shard.images for shard in shards] == [50, 50, 20]
+    monkeypatch.setattr(later_round, "MOST_IMAGES", 2_000_000)
+    monkeypatch.setattr(later_round, "MOST_TASKS", 4)
+    shards, folder = regrouped(rows, settings())
+    assert all(shard.tasks <= 4 for shard in shards)
+    seen: dict[int, int] = defaultdict(int)
+    for shard in range(len(shards)):
+        for task in folder.tasks(shard, round_=2):
+            for image in task:
+                seen[image["index"]] += 1
+    assert dict(seen) == dict.fromkeys(range(120), 1)
+
+
+def test_rows_out_of_order_are_an_error_not_a_loss() -> None:
+    with pytest.raises(ValueError, match="indexes have to rise"):
+        regrouped({5: ["ann"], 3: ["ann"]}, settings())
+
+
+def test_a_crowd_too_large_for_an_attribute_is_left_out() -> None:
+    names = [f"private.eu-west-1.{i:040d}" for i in range(400)]
+    _, folder = regrouped({1: names}, settings())
+    assert "answered-by" not in folder.lines(round_=2)[0]
+    assert json.loads(folder.lines(round_=2)[0]["source"])[0]["index"] == 1
+    assert orders.LONGEST_SOURCE == 20_000

@@ -1,0 +1,106 @@
+"""What a run is expected to cost: sums that add up, and the shares that were measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.tiling.estimate import Again, Assumptions, asked_again, estimate, page_seconds, rounds
+from tessera.tiling.settings import Settings
+
+TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/cats"
+
+
+def settings(**changed: Any) -> Settings:
+    return Settings(labels=("cat", "dog"), question="?", instructions="", **changed)
+
+
+USUAL = Again(0.23, 0.64)
+
+
+def assumed(seconds: float = 2.5, again: Again = USUAL) -> Assumptions:
+    return Assumptions(seconds=seconds, seconds_alone=8.1, again=again)
+
+
+@given(
+    images=st.integers(1, 10**7),
+    first=st.integers(1, 9),
+    more=st.integers(0, 8),
+    gain=st.floats(0, 1),
+)
+def test_answers_lie_between_the_fewest_and_the_most_that_are_allowed(
+    images: int, first: int, more: int, gain: float
+) -> None:
+    chosen = settings(answers_per_image=first, max_answers=min(9, first + more), gain=gain)
+
+    asked = rounds(images=images, tasks=1, settings=chosen, again=asked_again(gain))
+
+    answers = sum(entry.answers for entry in asked)
+    assert images * first <= answers <= images * chosen.max_answers + 1e-6 * images
+    assert [entry.round for entry in asked] == list(range(1, len(asked) + 1))
+    assert all(later.images <= images for later in asked)
+
+
+@given(low=st.floats(0.001, 1), high=st.floats(0.001, 1))
+def test_who_wants_more_gain_asks_again_less(low: float, high: float) -> None:
+    low, high = sorted((low, high))
+
+    assert asked_again(high).share <= asked_again(low).share
+    assert asked_again(high).further <= asked_again(low).further
+
+
+@pytest.mark.parametrize(
+    ("gain", "most", "measured"),
+    [(0.05, 3, 2.29), (0.08, 3, 2.20), (0.02, 3, 2.40), (0.05, 5, 2.56), (0.03, 5, 2.83)],
+)
+def test_answers_an_image_are_those_measured_on_public_sets(
+    gain: float, most: int, measured: float
+) -> None:
+    chosen = settings(gain=gain, max_answers=most)
+
+    found = estimate(
+        images=1000, tasks=50, shards=1, settings=chosen, assumed=assumed(again=asked_again(gain))
+    )
+
+    assert found.answers_an_image == pytest.approx(measured, abs=0.02)
+
+
+def test_pages_of_twenty_save_what_the_post_measured() -> None:
+    found = estimate(
+        images=1000,
+        tasks=50,
+        shards=1,
+        settings=settings(answers_per_image=1, max_answers=1, workforce=TEAM),
+        assumed=assumed(seconds=page_seconds(20)),
+    )
+
+    assert found.saved_hours == pytest.approx(0.69, abs=0.005)
+    assert found.saved_fees == pytest.approx(0.95)
+    assert (found.tiled.object_fees, found.alone.object_fees) == (4.0, 80.0)
+
+
+def test_control_images_take_time_and_room_but_are_no_images() -> None:
+    plain = estimate(images=1000, tasks=50, shards=1, settings=settings(), assumed=assumed())
+    controlled = estimate(
+        images=1000, tasks=63, shards=1, settings=settings(gold_per_task=4), assumed=assumed()
+    )
+
+    assert controlled.tiled.answers == plain.tiled.answers
+    assert controlled.tiled.hours == pytest.approx(plain.tiled.hours / 0.8)
+
+
+def test_the_portal_has_no_fee_and_ground_truth_no_table() -> None:
+    here, there = (
+        estimate(
+            images=100, tasks=5, shards=1, settings=settings(workforce=team), assumed=assumed()
+        )
+        for team in ("portal", TEAM)
+    )
+
+    assert here.tiled.object_fees == 0
+    assert there.tiled.object_fees > 0
+    assert "DynamoDB" in here.aws
+    assert "DynamoDB" not in there.aws

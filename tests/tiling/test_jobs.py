@@ -1,0 +1,175 @@
+"""The request that opens a labeling job, held against the service's own model."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from botocore.session import get_session
+from botocore.validate import ParamValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.tiling.jobs import (
+    Surroundings,
+    job_name,
+    label_categories,
+    labeling_job_request,
+    run_id,
+)
+from tessera.tiling.settings import Settings, read_settings
+
+SHAPE: Any = (
+    get_session().get_service_model("sagemaker").operation_model("CreateLabelingJob").input_shape
+)
+TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/pets"
+PUBLIC = "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default"
+STACK = Surroundings(
+    prepare_task="arn:aws:lambda:eu-west-1:123456789012:function:prepare",
+    collect_answers="arn:aws:lambda:eu-west-1:123456789012:function:collect",
+    labeling_role="arn:aws:iam::123456789012:role/labeling",
+    kms_key="arn:aws:kms:eu-west-1:123456789012:key/1",
+    public_price="0.036",
+)
+
+
+def settings(**keys: object) -> Settings:
+    return read_settings(msgspec.json.encode({"labels": ["cat", "dog"]} | keys))
+
+
+def request(settings: Settings, *, round_: int = 1, project: str = "pets") -> dict[str, Any]:
+    """The request as the state machine sends it, with a job's name and its tasks."""
+    made = labeling_job_request(
+        settings,
+        STACK,
+        run="pets-may-0123456789ab",
+        home="s3://labels/runs/pets-may-0123456789ab/",
+        round_=round_,
+        project=project,
+    )
+    source = {"S3DataSource": {"ManifestS3Uri": "s3://labels/runs/x/round-1/tasks-000.manifest"}}
+    return made | {
+        "LabelingJobName": job_name("pets-may-0123456789ab", round_, 0),
+        "InputConfig": made["InputConfig"] | {"DataSource": source},
+    }
+
+
+def python_pattern(pattern: str) -> str:
+    """The model's pattern in Python's own dialect, which has no Unicode properties."""
+    if r"\p{L}" in pattern:
+        return r"(?:[^\W_]|[\s_.:/=+\-@])*"
+    return pattern
+
+
+def problems(value: Any, shape: Any, at: str = "") -> list[str]:
+    """Where a value breaks the model, patterns and lengths too, which botocore leaves unchecked."""
+    if shape.type_name == "structure":
+        return [p for k, v in value.items() for p in problems(v, shape.members[k], f"{at}.{k}")]
+    found = []
+    if shape.type_name == "list":
+        found = [p for v in value for p in problems(v, shape.member, f"{at}[]")]
+    limits = shape.metadata
+    size = value if shape.type_name == "integer" else len(value)
+    if not limits.get("min", 0) <= size <= limits.get("max", 10**9):
+        found.append(f"{at}: {value!r} out of bounds")
+    if "pattern" in limits and not re.fullmatch(python_pattern(limits["pattern"]), value):
+        found.append(f"{at}: {value!r} is not {limits['pattern']}")
+    if shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
+        found.append(f"{at}: {value!r} is none of {shape.enum}")
+    return found
+
+
+def faults(made: dict[str, Any]) -> list[str]:
+    report = ParamValidator().validate(made, SHAPE)
+    return [report.generate_report()] * report.has_errors() + problems(made, SHAPE)
+
+
+@pytest.mark.parametrize("workforce", ["portal", TEAM])
+@pytest.mark.parametrize("round_", [1, 2])
+def test_a_request_is_whole_and_legal(workforce: str, round_: int) -> None:
+    made = request(settings(workforce=workforce, answers_per_image=3), round_=round_)
+    assert faults(made) == []
+    task = made["HumanTaskConfig"]
+    assert task["NumberOfHumanWorkersPerDataObject"] == (3 if round_ == 1 else 1)
+    assert task["TaskAvailabilityLifetimeInSeconds"] == 10 * 86_400
+    assert "PublicWorkforceTaskPrice" not in task
+
+
+def test_the_public_team_has_a_price_a_shorter_time_and_the_classifiers() -> None:
+    pii = "FreeOfPersonallyIdentifiableInformation"
+    made = request(settings(workforce=PUBLIC, content_classifiers=[pii]))
+    assert faults(made) == []
+    task = made["HumanTaskConfig"]
+    assert task["PublicWorkforceTaskPrice"] == {
+        "AmountInUsd": {"Dollars": 0, "Cents": 3, "TenthFractionsOfACent": 6}
+    }
+    assert task["TaskAvailabilityLifetimeInSeconds"] == 43_200
+    assert made["InputConfig"]["DataAttributes"] == {"ContentClassifiers": [pii]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "conditions"),
+    [
+        ({}, None),
+        ({"stop_after_pages": 500}, {"MaxHumanLabeledObjectCount": 500}),
+        ({"stop_after_percent": 100}, {"MaxPercentageOfInputDatasetLabeled": 100}),
+        (
+            {"stop_after_pages": 1, "stop_after_percent": 1},
+            {"MaxHumanLabeledObjectCount": 1, "MaxPercentageOfInputDatasetLabeled": 1},
+        ),
+    ],
+)
+def test_a_job_is_stopped_where_the_settings_say(
+    keys: dict[str, int], conditions: dict[str, int] | None
+) -> None:
+    for round_ in (1, 2):
+        made = request(settings(workforce=TEAM, **keys), round_=round_)
+        assert faults(made) == []
+        assert made.get("StoppingConditions") == conditions
+
+
+@given(question=st.text(min_size=1, max_size=1000), project=st.text(max_size=400))
+def test_no_question_and_no_folder_makes_a_request_illegal(question: str, project: str) -> None:
+    assert faults(request(settings(question=question), project=project)) == []
+
+
+text = st.text(st.characters(), max_size=200)
+
+
+@given(key=text, etag=text, bucket=text, round_=st.integers(1, 9), shard=st.integers(0, 9999))
+def test_names_are_legal_and_the_same_again_for_any_key(
+    key: str, etag: str, bucket: str, round_: int, shard: int
+) -> None:
+    manifest = {"bucket": bucket, "key": key, "etag": etag}
+    run = run_id(manifest, settings())
+    assert run == run_id(manifest, settings())
+    assert re.fullmatch(r"[a-z0-9](-*[a-z0-9]){0,39}", run)
+    assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job_name(run, round_, shard))
+
+
+def test_a_run_is_another_where_bucket_key_content_or_settings_are() -> None:
+    first = {"bucket": "b", "key": "pets/may.manifest", "etag": '"1"', "version-id": "v1"}
+    names = {
+        run_id(manifest, chosen)
+        for manifest in (
+            first,
+            first | {"bucket": "c"},
+            first | {"key": "k"},
+            first | {"etag": "2"},
+        )
+        for chosen in (settings(), settings(seed=1))
+    }
+    assert len(names) == 8
+    assert run_id(first, settings()).startswith("pets-may-")
+
+
+def test_the_same_content_uploaded_again_is_the_same_run() -> None:
+    first = {"bucket": "b", "key": "k", "etag": "1", "version-id": "v1"}
+    assert run_id(first, settings()) == run_id(first | {"version-id": "v2"}, settings())
+
+
+def test_the_label_category_file_is_what_the_page_shows() -> None:
+    assert msgspec.json.decode(label_categories(settings())) == {
+        "document-version": "2018-11-28",
+        "labels": [{"label": "cat"}, {"label": "dog"}, {"label": "cannot see"}],
+    }

@@ -1,0 +1,151 @@
+"""The page's two stages: what a requester writes reaches the worker as written, and only so."""
+
+import gzip
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from liquid import Environment
+
+from tessera.tiling.page import CROWD_SCRIPT, build_page, keys, render_task, with_stand_in
+from tessera.tiling.settings import Settings
+
+UI = Path(__file__).parents[2] / "ui"
+TEMPLATE = (UI / "tiles.liquid.html").read_text(encoding="utf-8")
+STAND_IN = (UI / "crowd-form.js").read_text(encoding="utf-8")
+
+NASTY = (
+    "quotes \" and ' both",
+    "<b>bold</b> & co",
+    "{{ task.input.images }}",
+    "{% for x in y %}",
+    "[[ question ]]",
+    "}} %} ]]",
+    "鶴 🦩 Ünïcödé",
+)
+names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40).filter(
+    str.strip
+)
+labels = st.lists(names, min_size=2, max_size=50, unique=True).map(tuple)
+
+
+class Radios(HTMLParser):
+    """Collects the values of each group of radios."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: dict[str, list[str]] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "input" and given.get("type") == "radio":
+            self.groups.setdefault(given["name"] or "", []).append(given["value"] or "")
+
+
+def settings(*labels: str, question: str = "What is it?", instructions: str = "") -> Settings:
+    return Settings(labels=labels, question=question, instructions=instructions)
+
+
+def page_of(run: Settings, images: int = 2) -> str:
+    shown = [{"source-ref": f"s3://pets/{i}.jpg", "index": i} for i in range(images)]
+    page = build_page(TEMPLATE, run)
+    return render_task(page, {"images": shown}, lambda uri: f"https://pets/?a=1&uri={uri}")
+
+
+def radios(html: str) -> dict[str, list[str]]:
+    parser = Radios()
+    parser.feed(html)
+    return parser.groups
+
+
+@hypothesis_settings(deadline=None)
+@given(labels)
+def test_every_tile_offers_every_choice_as_it_was_written(labels: tuple[str, ...]) -> None:
+    run = settings(*labels)
+    assert radios(page_of(run)) == {"0": list(run.choices), "1": list(run.choices)}
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_question_is_text_whatever_is_in_it(text: str) -> None:
+    html = page_of(settings("cat", "dog", question=text))
+    title = html.partition("<title>")[2].partition("</title>")[0]
+    assert "<" not in title
+    assert unescape(title) == text
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
+def test_instructions_are_markdown_and_never_html(text: str) -> None:
+    html = page_of(settings("cat", "dog", instructions=f"# Cats\n\n**Look** {text}"))
+    assert "<h2>Cats</h2>" in html
+    assert "<strong>Look</strong>" in html
+    assert text not in html
+
+
+def test_a_script_link_in_the_instructions_is_no_link() -> None:
+    html = page_of(settings("cat", "dog", instructions="[press](javascript:alert(1))"))
+    assert 'href="javascript' not in html
+
+
+def test_instructions_cannot_be_liquid() -> None:
+    text = "`{{ task.input }}` {% if x %} [a](https://x/%7B%7B)"
+    html = page_of(settings("cat", "dog", instructions=text))
+    assert "<code>&#123;&#123; task.input &#125;&#125;</code>" in html
+
+
+@hypothesis_settings(deadline=None)
+@given(labels)
+def test_keys_are_short_and_none_begins_another(labels: tuple[str, ...]) -> None:
+    typed = keys(labels)
+    assert all(1 <= len(key) <= 2 for key in typed)
+    assert all(a == b or not b.startswith(a) for a in typed for b in typed)
+    assert len(set(typed)) == len(labels)
+
+
+@hypothesis_settings(deadline=None)
+@given(labels)
+def test_no_key_begins_with_a_command_of_the_page(labels: tuple[str, ...]) -> None:
+    assert not {key[0] for key in keys(labels)} & {"u", "z", "?", " "}
+
+
+def test_digits_as_labels_are_typed_as_themselves() -> None:
+    digits = [str(digit) for digit in range(10)]
+    assert keys([*digits, "cannot see"]) == (*digits, "c")
+
+
+def test_the_page_reads_exactly_what_a_task_gives() -> None:
+    page = build_page(TEMPLATE, settings("cat", "dog"))
+    read = Environment(extra=False)
+    read.add_filter("grant_read_access", str)
+    names = {
+        str(name) for found in read.from_string(page).analyze().globals.values() for name in found
+    }
+    assert {name.removesuffix(".size") for name in names} == {"task.input.images"}
+
+
+def test_links_are_escaped_once() -> None:
+    assert 'src="https://pets/?a=1&amp;uri=s3://pets/0.jpg"' in page_of(settings("cat", "dog"))
+
+
+def test_the_stand_in_takes_the_place_of_amazons_script() -> None:
+    html = with_stand_in(page_of(settings("cat", "dog")), STAND_IN)
+    assert CROWD_SCRIPT not in html
+    assert 'customElements.define("crowd-form"' in html
+
+
+def test_a_page_that_asks_for_no_crowd_script_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not load"):
+        with_stand_in("<p>nothing</p>", STAND_IN)
+
+
+def test_twenty_pictures_weigh_at_most_ten_kibibytes_on_the_wire() -> None:
+    run = settings("cat", "dog", "neither", "invalid image")
+    assert len(gzip.compress(page_of(run, 20).encode())) <= 10 * 1024
+
+
+def test_the_template_fits_what_ground_truth_takes() -> None:
+    run = settings(*(f"a label of some length {n:02}" for n in range(50)))
+    assert len(build_page(TEMPLATE, run)) < 128_000

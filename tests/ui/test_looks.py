@@ -1,0 +1,168 @@
+"""What the eye meets: everything in view, nothing that jumps, nothing that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tessera.tiling.page import COLORS, ESCAPE_COLOR
+from tests.ui.worker import Pictures, Sit, Worker, settings
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+LARGE = {"viewport": {"width": 1920, "height": 1080}}
+
+
+@pytest.mark.parametrize("context", [{}, LARGE], ids=["laptop", "monitor"])
+@pytest.mark.parametrize("prelabels", [[], ["cat"] * 10 + ["dog"] * 9 + ["neither"]])
+def test_twenty_pictures_fit_without_scrolling(
+    sit: Sit, context: dict[str, Any], prelabels: list[str]
+) -> None:
+    worker = sit(20, context=context, prelabels=prelabels)
+    assert worker.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    assert worker.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("shape", [(480, 360), (112, 112), (900, 500), (300, 480)])
+def test_pictures_of_any_shape_fill_their_tiles(sit: Sit, shape: tuple[int, int]) -> None:
+    worker = sit(20, pictures=Pictures(*shape))
+    box = worker.picture(1).bounding_box()
+    assert box
+    assert box["width"] / box["height"] == pytest.approx(shape[0] / shape[1], rel=0.12)
+
+
+@pytest.mark.parametrize("shape", [(480, 360), (112, 112)])
+def test_nothing_jumps(sit: Sit, shape: tuple[int, int]) -> None:
+    worker = sit(20, pictures=Pictures(*shape))
+    worker.press("1", "2", "3", "End", "Enter", "1")
+    assert worker.page.evaluate("window.shift ?? 0") <= 0.01
+
+
+@pytest.mark.parametrize("window", [(1260, 630), (1180, 660), (1366, 768), (1000, 1200)])
+@pytest.mark.parametrize("shape", [(480, 360), (112, 112)])
+def test_a_tiles_digits_stay_in_it(
+    sit: Sit, window: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    viewport = {"width": window[0], "height": window[1]}
+    worker = sit(20, context={"viewport": viewport}, pictures=Pictures(*shape))
+    outside = worker.page.evaluate(
+        """[...document.querySelectorAll(".tile label")].filter(label => {
+          const [a, b] = [label, label.closest(".tile")].map(e => e.getBoundingClientRect());
+          return a.top < b.top || a.bottom > b.bottom || a.left < b.left || a.right > b.right
+            || a.width < 24 || a.height < 24;
+        }).length"""
+    )
+    assert outside == 0
+
+
+@pytest.mark.parametrize("size", ["S", "L"])
+def test_the_size_can_be_chosen(sit: Sit, size: str) -> None:
+    worker = sit(40)
+    before = worker.picture(1).bounding_box()
+    worker.page.locator(f"#sizes [value={size}]").click()
+    after = worker.picture(1).bounding_box()
+    assert before
+    assert after
+    assert (after["width"] > before["width"]) == (size == "L")
+    assert after["width"] != before["width"]
+
+
+def test_the_focused_tile_is_never_under_the_bar(sit: Sit) -> None:
+    worker = sit(60)
+    worker.press("End", *["ArrowUp"] * 30)
+    bar, tile = worker.page.locator("header").bounding_box(), worker.tile(worker.at).bounding_box()
+    assert bar
+    assert tile
+    assert tile["y"] >= bar["y"] + bar["height"]
+
+
+def luminance(color: str) -> float:
+    digits = color[1:] if len(color) == 7 else "".join(c * 2 for c in color[1:])
+    channels = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("fill", "text"), [*COLORS, ESCAPE_COLOR])
+def test_colors_can_be_read_and_seen(fill: str, text: str) -> None:
+    assert contrast(fill, text) >= 4.5
+    assert contrast(fill, "#f3f4f6") >= 3
+
+
+def untouched(worker: Worker) -> None:
+    pass
+
+
+def half_done(worker: Worker) -> None:
+    worker.press("1", "2", "3", "4", "1", "u")
+
+
+def all_done(worker: Worker) -> None:
+    worker.press(*"12341234123412341234")
+
+
+def with_gaps(worker: Worker) -> None:
+    worker.press("1", "Enter")
+
+
+def zoomed(worker: Worker) -> None:
+    worker.press("1", "Home", "z")
+
+
+def with_help(worker: Worker) -> None:
+    worker.press("?")
+
+
+def without_shortcuts(worker: Worker) -> None:
+    worker.press("?")
+    worker.page.locator("#shortcuts").uncheck()
+    worker.press("Escape")
+
+
+STATES = [untouched, half_done, all_done, with_gaps, zoomed, with_help, without_shortcuts]
+GUESSES = {"prelabels": ["cat", "dog"] * 9 + ["neither"]}
+MANY = {"run": settings(*(f"kind {n}" for n in range(30)))}
+
+
+def violations(worker: Worker) -> list[str]:
+    found = Axe().run(worker.page).response["violations"]
+    return [f"{fault['id']}: {fault['nodes'][0]['html'][:120]}" for fault in found]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__.replace("_", " "))
+def test_axe_finds_nothing(sit: Sit, state: Callable[[Worker], None]) -> None:
+    worker = sit(20)
+    state(worker)
+    assert violations(worker) == []
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        GUESSES, MANY, {"context": PHONE}, {"context": {"forced_colors": "active"}},
+        {"scripts": False, "wait": False}, {"context": PHONE, **GUESSES},
+        {"context": PHONE, **MANY},
+    ],
+    ids=["suggestions", "many labels", "phone", "high contrast", "no scripts",
+         "phone with suggestions", "phone with many labels"],
+)  # fmt: skip
+def test_axe_finds_nothing_in_other_places(sit: Sit, task: dict[str, Any]) -> None:
+    assert violations(sit(20, **task)) == []
+
+
+def test_axe_finds_nothing_where_pictures_fail(sit: Sit) -> None:
+    pictures = Pictures()
+    pictures.hold(3)
+    pictures.refuse(1)
+    worker = sit(6, pictures=pictures, wait=False)
+    worker.tile(2).get_by_role("button", name="Try again").wait_for()
+    assert violations(worker) == []

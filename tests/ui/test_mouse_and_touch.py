@@ -1,0 +1,205 @@
+"""By mouse and by finger: click, drag, hold; afterwards the keys are live again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.ui.worker import Sit, Worker, settings
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def test_a_click_on_a_picture_steps_through_the_labels(sit: Sit) -> None:
+    worker = sit(2)
+    seen = []
+    for _ in range(5):
+        worker.picture(2).click()
+        seen.append(worker.label(2))
+    assert seen == ["cat", "dog", "neither", "invalid image", "cat"]
+
+
+@pytest.mark.parametrize("back", [{"button": "right"}, {"modifiers": ["Shift"]}])
+def test_the_right_button_and_shift_step_back(sit: Sit, back: dict[str, Any]) -> None:
+    worker = sit(2)
+    worker.picture(1).click()
+    worker.picture(1).click(**back)
+    assert worker.label(1) == "invalid image"
+
+
+def test_a_press_on_a_label_gives_it_to_the_framed_picture_and_goes_on(sit: Sit) -> None:
+    worker = sit(4)
+    worker.page.locator("#labels button").nth(1).click(click_count=2)
+    assert worker.labels == ["dog", "dog", None, None]
+    assert worker.at == 3
+
+
+def drag(worker: Worker, *numbers: int) -> None:
+    mouse = worker.page.mouse
+    mouse.move(*worker.point(numbers[0]))
+    mouse.down()
+    for number in numbers[1:]:
+        mouse.move(*worker.point(number), steps=8)
+    mouse.up()
+
+
+def test_a_drag_gives_the_first_pictures_label_to_those_it_passes(sit: Sit) -> None:
+    worker = sit(20)
+    worker.press("2")
+    drag(worker, 1, 3)
+    assert worker.labels[:4] == ["dog", "dog", "dog", None]
+    assert worker.at == 3
+
+
+def test_a_drag_from_a_picture_without_a_label_starts_with_the_first_label(sit: Sit) -> None:
+    worker = sit(20)
+    drag(worker, 2, 3)
+    assert worker.labels[:4] == [None, "cat", "cat", None]
+
+
+def test_one_undo_takes_a_whole_drag_back(sit: Sit) -> None:
+    worker = sit(20)
+    drag(worker, 1, 4)
+    worker.press("Backspace")
+    assert worker.labels == [None] * 20
+
+
+def click_picture(worker: Worker) -> None:
+    worker.picture(2).click()
+
+
+def click_digit(worker: Worker) -> None:
+    worker.tile(2).locator(".answers label").nth(2).click()
+
+
+def click_label(worker: Worker) -> None:
+    worker.page.locator("#labels button").nth(0).click()
+
+
+def click_size(worker: Worker) -> None:
+    worker.page.locator("#sizes button").nth(2).click()
+
+
+def click_progress(worker: Worker) -> None:
+    worker.page.locator("#progress").click()
+
+
+def click_background(worker: Worker) -> None:
+    worker.page.mouse.click(4, 760)
+
+
+def zoom_and_back(worker: Worker) -> None:
+    worker.picture(2).hover()
+    worker.tile(2).locator(".glass").click()
+    worker.page.locator("#lens").click()
+
+
+def look_at_help(worker: Worker) -> None:
+    worker.page.locator("#open-help").click()
+    worker.page.locator("#close-help").click()
+
+
+def click_undo(worker: Worker) -> None:
+    worker.page.locator("#undo").click()
+
+
+def click_unsure(worker: Worker) -> None:
+    worker.page.locator("#doubt").click()
+
+
+def press_submit_too_early(worker: Worker) -> None:
+    worker.page.locator("#submit").click()
+
+
+def drag_over_some(worker: Worker) -> None:
+    drag(worker, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        click_picture, click_digit, click_label, click_size, click_progress, click_background,
+        zoom_and_back, look_at_help, click_undo, click_unsure, press_submit_too_early,
+        drag_over_some,
+    ],
+    ids=lambda action: action.__name__.replace("_", " "),
+)  # fmt: skip
+def test_digits_live_on_after_the_mouse(sit: Sit, action: Callable[[Worker], None]) -> None:
+    worker = sit(20)
+    action(worker)
+    at = worker.at
+    assert at > 0
+    worker.press("2")
+    assert worker.label(at) == "dog"
+
+
+def test_pressing_a_label_arms_nothing(sit: Sit) -> None:
+    worker = sit(4)
+    worker.page.locator("#labels button").nth(2).click()
+    worker.press("1")
+    worker.picture(4).click()
+    assert worker.labels == ["neither", "cat", None, "cat"]
+
+
+def test_a_click_on_a_tiles_digit_answers_it(sit: Sit) -> None:
+    worker = sit(4)
+    worker.tile(3).locator(".answers label").nth(1).click()
+    assert worker.labels == [None, None, "dog", None]
+    assert worker.at == 3
+
+
+def test_a_tap_steps_and_a_held_finger_zooms(sit: Sit) -> None:
+    worker = sit(8, context=PHONE)
+    worker.picture(2).tap()
+    assert worker.label(2) == "cat"
+    touch = worker.page.context.new_cdp_session(worker.page)
+    x, y = worker.point(3)
+    touch.send(
+        "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
+    )
+    worker.page.wait_for_selector("#lens", state="visible")
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    worker.page.wait_for_selector("#lens", state="hidden")
+    assert worker.label(3) is None
+
+
+def test_a_phone_has_two_columns_and_targets_for_thumbs(sit: Sit) -> None:
+    worker = sit(20, context=PHONE)
+    assert worker.columns == 2
+    small = worker.page.evaluate(
+        """[...document.querySelectorAll("button")].filter(e => e.checkVisibility()).map(e =>
+        [e.textContent, e.getBoundingClientRect()]).filter(([, r]) => r.width < 44 || r.height < 44)
+        .map(([text]) => text)"""
+    )
+    assert small == []
+    bar = worker.page.locator("#labels").bounding_box()
+    assert bar
+    assert bar["y"] + bar["height"] == 844
+    assert bar["height"] < 80
+    assert worker.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_phone_gives_its_width_to_the_pictures_with_many_labels_too(sit: Sit) -> None:
+    worker = sit(4, context=PHONE, run=settings(*(f"kind {n}" for n in range(30))))
+    box = worker.picture(1).bounding_box()
+    assert box
+    assert box["width"] > 160
+
+
+def test_a_phone_labels_from_the_bar_without_reaching_up(sit: Sit) -> None:
+    worker = sit(20, context=PHONE)
+    for _ in range(20):
+        worker.page.locator("#labels button").nth(1).tap()
+    assert worker.labels == ["dog"] * 20
+    worker.page.locator("#submit").tap()
+    assert worker.meta["touch"] is True
+
+
+def test_many_labels_are_pressed_in_the_list_at_the_side(sit: Sit) -> None:
+    worker = sit(20, run=settings(*(f"kind {n}" for n in range(30))))
+    worker.page.locator("#labels button").nth(29).click()
+    assert worker.label(1) == "kind 29"

@@ -1,0 +1,121 @@
+"""With suggestions: only what is wrong takes a key, and every row takes a look."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.worker import Sit
+
+pytestmark = pytest.mark.browser
+
+GUESSES = ["dog", "cat"] * 9 + ["neither", "cat"]
+
+
+def test_suggestions_stand_in_blocks_least_sure_first(sit: Sit) -> None:
+    confidences = [n / 20 for n in range(20, 0, -1)]
+    worker = sit(20, prelabels=GUESSES, confidences=confidences)
+    assert worker.labels == ["cat"] * 10 + ["dog"] * 9 + ["neither"]
+    order = worker.page.evaluate("[...document.querySelectorAll('.tile')].map(t => +t.dataset.id)")
+    assert order == [*range(19, 0, -2), *range(16, -1, -2), 18]
+    assert worker.page.locator(".block").all_inner_texts() == [
+        "should all be: cat", "should all be: dog", "should all be: neither",
+    ]  # fmt: skip
+
+
+def test_confidences_are_not_shown(sit: Sit) -> None:
+    worker = sit(2, prelabels=["cat", "dog"], confidences=[0.731, 0.912])
+    assert "731" not in worker.page.locator("body").inner_text()
+
+
+def test_enter_confirms_row_by_row_and_only_then_hands_in(sit: Sit) -> None:
+    worker = sit(20, prelabels=GUESSES)
+    rows = -(-20 // worker.columns)
+    worker.press("ArrowRight")
+    for row in range(rows):
+        assert worker.answers == []
+        assert worker.at == (2 if row == 0 else row * worker.columns + 1)
+        worker.press("Enter")
+    worker.press("Enter")
+    assert len(worker.answers) == 1
+    assert [row["row"] for row in worker.meta["rows"]] == list(range(rows))
+    assert {tile["by"] for tile in worker.meta["tiles"]} == {"confirm"}
+
+
+def test_the_first_enter_on_a_page_full_of_suggestions_hands_nothing_in(sit: Sit) -> None:
+    worker = sit(1, prelabels=["cat"])
+    worker.press("Enter")
+    assert worker.answers == []
+
+
+def test_submit_asks_for_the_rows_that_nobody_confirmed(sit: Sit) -> None:
+    worker = sit(20, prelabels=GUESSES)
+    worker.page.locator("#submit").click()
+    assert worker.answers == []
+    assert worker.note == "20 of 20 still need an answer. This is the first."
+
+
+def test_a_wrong_suggestion_takes_one_key_and_stays_in_its_row(sit: Sit) -> None:
+    worker = sit(20, prelabels=GUESSES)
+    worker.press(*["ArrowRight"] * (worker.columns - 1), "3")
+    assert worker.at <= worker.columns
+    worker.press(*["Enter"] * (-(-20 // worker.columns) + 1))
+    judged = worker.judged(worker.columns)
+    assert (judged["pre"], judged["label"], judged["by"]) == ("cat", "neither", "key")
+    assert judged["prev"] == ["cat"]
+
+
+def test_undo_takes_a_confirmed_row_back(sit: Sit) -> None:
+    worker = sit(20, prelabels=GUESSES)
+    worker.press("ArrowRight", "Enter")
+    assert worker.page.locator(".labeled").count() == worker.columns
+    worker.press("Backspace")
+    assert worker.page.locator(".suggested").count() == 20
+    assert worker.at == 2
+
+
+def test_rows_are_confirmed_by_mouse_one_by_one_or_in_one_drag(sit: Sit) -> None:
+    worker = sit(20, prelabels=GUESSES)
+    buttons = worker.page.locator(".confirm")
+    buttons.first.click()
+    assert worker.page.locator(".labeled").count() == worker.columns
+    last, second = (buttons.nth(n).bounding_box() for n in (buttons.count() - 1, 1))
+    assert last
+    assert second
+    worker.page.mouse.move(last["x"] + 30, last["y"] + 60)
+    worker.page.mouse.down()
+    worker.page.mouse.move(second["x"] + 30, second["y"] + 60)
+    worker.page.mouse.up()
+    assert worker.page.locator(".labeled").count() == 20
+    worker.page.locator("#submit").click()
+    assert len(worker.meta["rows"]) == buttons.count()
+
+
+def test_a_confirm_button_works_without_a_mouse(sit: Sit) -> None:
+    worker = sit(4, prelabels=["cat"] * 4)
+    worker.page.locator(".confirm").first.focus()
+    worker.press("Enter")
+    assert worker.page.locator(".labeled").count() == worker.columns
+
+
+def test_a_click_on_a_suggestion_steps_on_from_it(sit: Sit) -> None:
+    worker = sit(2, prelabels=["dog", "dog"])
+    worker.picture(1).click()
+    assert worker.label(1) == "neither"
+
+
+def test_pictures_without_a_suggestion_come_last_and_need_a_label(sit: Sit) -> None:
+    worker = sit(4, prelabels=["cat", None, "a label of another run", "cat"])
+    assert worker.labels == ["cat", "cat", None, None]
+    assert worker.page.locator(".block").all_inner_texts()[-1] == "no suggestion"
+    worker.press("ArrowRight", "Enter", "Enter")
+    assert worker.at == 3
+    worker.press("2", "2", "Enter")
+    assert worker.answers[-1]["1"]["dog"] is True
+    assert worker.judged(3)["pre"] is None
+
+
+def test_the_order_shown_is_on_record(sit: Sit) -> None:
+    worker = sit(3, prelabels=["dog", "cat", "dog"])
+    worker.press("ArrowRight", "Enter", "Enter")
+    assert worker.meta["order"] == ["1", "0", "2"]
+    assert worker.meta["mode"] == "prelabel"

@@ -1,0 +1,203 @@
+"""A worker with real keys, mouse and fingers, in front of the page in Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from playwright.sync_api import Locator, Page, Route
+
+from tessera.tiling.page import build_page, render_task, with_stand_in
+from tessera.tiling.settings import Settings
+
+UI = Path(__file__).parents[2] / "ui"
+PICTURES = "https://pictures.test/"
+
+
+class Pictures:
+    """Serves pictures; can hold one back or refuse it."""
+
+    def __init__(self, width: int = 480, height: int = 360) -> None:
+        """Make every picture `width` by `height`."""
+        self.size = width, height
+        self.held: dict[int, list[Route]] = {}
+        self.dead: dict[int, int] = {}
+        self.asked: list[str] = []
+
+    def hold(self, *numbers: int) -> None:
+        """Let these wait until they are let go."""
+        self.held |= {number: [] for number in numbers}
+
+    def release(self, number: int) -> None:
+        """Let one arrive."""
+        for route in self.held.pop(number):
+            self._send(route, number)
+
+    def refuse(self, number: int, times: int = 10**6) -> None:
+        """Answer this one with an error, so many times."""
+        self.dead[number] = times
+
+    def __call__(self, route: Route) -> None:
+        """Answer one request."""
+        self.asked.append(route.request.url)
+        number = int(route.request.url.rpartition("/")[2].partition(".")[0])
+        if self.dead.get(number):
+            self.dead[number] -= 1
+            route.fulfill(status=403, body="denied")
+        elif number in self.held:
+            self.held[number].append(route)
+        else:
+            self._send(route, number)
+
+    def _send(self, route: Route, number: int) -> None:
+        width, height = self.size
+        route.fulfill(
+            content_type="image/svg+xml",
+            body=f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">'
+            f'<rect width="100%" height="100%" fill="hsl({number * 47 % 360} 35% 65%)"/>'
+            f'<circle cx="50%" cy="50%" r="{60 + number % 5 * 15}" fill="#fff"/></svg>',
+        )
+
+
+class Worker:
+    """Somebody at the page: what they do, and what they can see."""
+
+    def __init__(self, page: Page, pictures: Pictures) -> None:
+        """Sit down in front of `page`."""
+        self.page = page
+        self.pictures = pictures
+        self.faults: list[str] = []
+        self.refused: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def refuse(self, route: Route) -> None:
+        """Let nothing in from elsewhere, and keep what was asked for."""
+        self.refused.append(route.request.url)
+        route.abort()
+
+    def press(self, *keys: str) -> None:
+        """Type one key after another."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def tile(self, number: int) -> Locator:
+        """The tile with this number on it, from 1."""
+        return self.page.locator(".tile").nth(number - 1)
+
+    def picture(self, number: int) -> Locator:
+        """The picture of a tile, where a pointer aims."""
+        return self.tile(number).locator(".picture")
+
+    def point(self, number: int) -> tuple[float, float]:
+        """The middle of a picture."""
+        box = self.picture(number).bounding_box()
+        assert box, f"picture {number} is not on the page"
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    @property
+    def at(self) -> int:
+        """The number of the tile that has the focus; 0 if none has."""
+        return int(
+            self.page.evaluate(
+                "[...document.querySelectorAll('.tile')].indexOf(document.activeElement) + 1"
+            )
+        )
+
+    @property
+    def columns(self) -> int:
+        """How many tiles stand beside each other."""
+        return int(
+            self.page.evaluate(
+                "new Set([...document.querySelectorAll('.tile')].map(tile => tile.offsetLeft)).size"
+            )
+        )
+
+    def label(self, number: int) -> str | None:
+        """What the record says of a tile: the value of its checked radio."""
+        found = self.tile(number).locator("input:checked")
+        return str(found.get_attribute("value")) if found.count() else None
+
+    @property
+    def labels(self) -> list[str | None]:
+        """What the record says of every tile."""
+        return [self.label(number + 1) for number in range(self.page.locator(".tile").count())]
+
+    @property
+    def note(self) -> str:
+        """The message on the page."""
+        return self.page.locator("#note").inner_text()
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """What was handed in, each time."""
+        return list(self.page.evaluate("window.answers ?? []"))
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the last answer says of itself."""
+        return dict(json.loads(self.answers[-1]["meta"]))
+
+    def judged(self, number: int) -> dict[str, Any]:
+        """What `meta` says of one tile."""
+        return dict(self.meta["tiles"][number - 1])
+
+
+class Sit(Protocol):
+    """Sits a worker down in front of a page of so many pictures."""
+
+    def __call__(
+        self,
+        images: int = 20,
+        *,
+        run: Settings | None = None,
+        pictures: Pictures | None = None,
+        wait: bool = True,
+        context: dict[str, Any] | None = None,
+        around: str = "",
+        policy: str = "",
+        listen: bool = True,
+        **task: Any,
+    ) -> Worker:
+        """Open the page; `around` is a page that frames it, `task` goes to `page_html`.
+
+        `policy` is the Content-Security-Policy; unless `listen`, answers go where they would.
+        """
+
+
+def settings(*labels: str, **more: Any) -> Settings:
+    """Make the settings of a run with a question and instructions."""
+    return Settings(
+        labels=labels or ("cat", "dog", "neither", "invalid image"),
+        question=more.pop("question", "What is in the picture?"),
+        instructions=more.pop("instructions", "Look at the **main** animal."),
+        **more,
+    )
+
+
+def page_html(
+    run: Settings,
+    images: int,
+    *,
+    prelabels: Sequence[str | None] = (),
+    confidences: Sequence[float] = (),
+    stand_in: bool = True,
+    scripts: bool = True,
+) -> str:
+    """Render the page as the portal does."""
+    shown: list[dict[str, Any]] = [
+        {"source-ref": f"s3://pets/{number}.svg", "index": number} for number in range(images)
+    ]
+    for image, prelabel in zip(shown, prelabels, strict=False):
+        if prelabel is not None:
+            image["prelabel"] = prelabel
+    for image, confidence in zip(shown, confidences, strict=False):
+        image["prelabel-confidence"] = confidence
+    page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), run)
+    if stand_in:
+        page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
+    if not scripts:
+        page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    return render_task(page, {"images": shown}, lambda uri: PICTURES + uri.rpartition("/")[2])
