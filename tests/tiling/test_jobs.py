@@ -15,7 +15,9 @@ from tessera.tiling.jobs import (
     job_name,
     label_categories,
     labeling_job_request,
+    parse_job_name,
     run_id,
+    split_home,
 )
 from tessera.tiling.settings import Settings, read_settings
 
@@ -145,6 +147,37 @@ def test_names_are_legal_and_the_same_again_for_any_key(
     assert run == run_id(manifest, settings())
     assert re.fullmatch(r"[a-z0-9](-*[a-z0-9]){0,39}", run)
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job_name(run, round_, shard))
+
+
+run_names = st.from_regex(r"[a-z0-9](-*[a-z0-9]){0,39}", fullmatch=True)
+
+
+@given(run=run_names, round_=st.integers(1, 99), shard=st.integers(0, 9999))
+def test_a_job_name_is_parsed_into_what_it_was_made_of(run: str, round_: int, shard: int) -> None:
+    assert parse_job_name(job_name(run, round_, shard)) == (run, round_, shard)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[a-z]+-r\d{1,3}-\d{1,5}", fullmatch=True))
+def test_what_parses_as_a_job_name_is_one(text: str) -> None:
+    parsed = parse_job_name(text)
+    assert parsed is None or job_name(*parsed) == text
+
+
+@given(run=run_names, folders=st.lists(run_names, max_size=3))
+def test_the_home_of_a_run_splits_with_or_without_its_last_slash(
+    run: str, folders: list[str]
+) -> None:
+    home = "/".join(["s3://labels", *folders, run])
+    split = split_home(home)
+    assert split == split_home(f"{home}/")
+    assert f"s3://{split.bucket}/{split.prefix}" == f"{home}/"
+    assert split.run == run
+
+
+@pytest.mark.parametrize("home", ["", "pets", "s3://labels", "s3://labels/", "s3:///pets/"])
+def test_what_is_no_home_of_a_run_is_refused(home: str) -> None:
+    with pytest.raises(ValueError, match="not the URI of a run"):
+        split_home(home)
 
 
 def test_a_run_is_another_where_bucket_key_content_or_settings_are() -> None:

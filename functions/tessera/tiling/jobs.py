@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,26 @@ DIGEST_LENGTH = 12
 DAY = 86_400
 PUBLIC_LIFETIME = 43_200
 """The public workforce keeps a task for 12 hours at most."""
+
+
+JOB_NAME = re.compile(r"(?P<run>.+)-r(?P<round>[1-9][0-9]*)-(?P<shard>[0-9]{3}|[1-9][0-9]{3,})")
+RUN_HOME = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>(?:[^/]+/)*(?P<run>[^/]+)/?)")
+
+
+class JobName(NamedTuple):
+    """Parts of a job's name: one shard of one round of a run."""
+
+    run: str
+    round: int
+    shard: int
+
+
+class RunHome(NamedTuple):
+    """Parts of the URI of a run's folder; `prefix` ends with a slash."""
+
+    bucket: str
+    prefix: str
+    run: str
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +88,31 @@ def job_name(run: str, round_: int, shard: int) -> str:
     'pets-may-2f9a-r1-000'
     """
     return f"{run}-r{round_}-{shard:03d}"
+
+
+def parse_job_name(name: str) -> JobName | None:
+    """Return the run, round and shard that `job_name` put together, or None for any other name.
+
+    >>> parse_job_name("pets-may-2f9a-r1-000")
+    JobName(run='pets-may-2f9a', round=1, shard=0)
+    >>> parse_job_name("pets-may-2f9a")
+    """
+    match = JOB_NAME.fullmatch(name)
+    return match and JobName(match["run"], int(match["round"]), int(match["shard"]))
+
+
+def split_home(home: str) -> RunHome:
+    """Return the bucket, key prefix and name of a run from the URI of its folder.
+
+    Raises ValueError for what is no folder in S3.
+
+    >>> split_home("s3://labels/runs/pets-may-2f9a/")
+    RunHome(bucket='labels', prefix='runs/pets-may-2f9a/', run='pets-may-2f9a')
+    """
+    match = RUN_HOME.fullmatch(home)
+    if match is None:
+        raise ValueError(f"{home!r} is not the URI of a run, such as s3://labels/runs/pets-2f9a/")
+    return RunHome(match["bucket"], match["prefix"].rstrip("/") + "/", match["run"])
 
 
 def tasks_name(round_: int, shard: int) -> str:
