@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tessera.tiling.report.wording import pluralize
+
 TRUSTED = 0.8
 """Krippendorff's alpha from which labels are taken as reliable."""
 GOLD_WANTED = 100
@@ -17,29 +19,29 @@ def advice(figures: Mapping[str, Any]) -> list[dict[str, str]]:
         *({"found": found, "do": do} for found, do in _gaps(figures)),
         *({"found": found, "do": do} for found, do in _doubts(figures)),
         {
-            "found": f"{some(figures['images']['training'], 'image')} ready for training.",
+            "found": f"{pluralize(figures['images']['training'], 'image')} ready for training.",
             "do": f"tessera export {figures['run']} --to imagefolder --split 80/10/10",
         },
     ]
 
 
 def _gaps(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    images = figures["images"]
-    ended = [job for job in figures["jobs"] if job["status"] != "Completed"]
+    images, jobs = figures["images"], figures["jobs"]
+    ended = [job for job in jobs if job["status"] != "Completed"]
     if ended:
         yield (
-            f"{len(ended)} of {some(len(figures['jobs']), 'job')} ended before the last answer.",
+            f"{len(ended)} of {pluralize(len(jobs), 'job')} ended before the last answer.",
             "What they had is used; the rest is in unlabeled.manifest.",
         )
     if images["unlabeled"]:
         why = ", ".join(f"{count:,} {reason}" for reason, count in figures["unlabeled"].items())
         yield (
-            f"{some(images['unlabeled'], 'image')} without a label ({why}).",
+            f"{pluralize(images['unlabeled'], 'image')} without a label ({why}).",
             "Drop unlabeled.manifest to ask for them again.",
         )
     if images["rejected"]:
         yield (
-            f"{some(images['rejected'], 'line')} could not be used.",
+            f"{pluralize(images['rejected'], 'line')} could not be used.",
             "rejected.jsonl says of each why; mend and drop them.",
         )
 
@@ -47,7 +49,7 @@ def _gaps(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _doubts(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if figures["images"]["uncertain"]:
         yield (
-            f"{some(figures['images']['uncertain'], 'label')} may change with an answer more.",
+            f"{pluralize(figures['images']['uncertain'], 'label')} may change with an answer more.",
             "Give uncertain.manifest to an expert, or raise max_answers.",
         )
     agreement = figures.get("agreement") or {}
@@ -65,12 +67,12 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     ]
     if weak:
         yield (
-            f"{some(len(weak), 'worker')} clearly below the others.",
+            f"{pluralize(len(weak), 'worker')} clearly below the others.",
             "Look at their pages below, and talk to them; their answers already count for less.",
         )
     if figures["pages_to_look_at"]:
         yield (
-            f"{some(len(figures['pages_to_look_at']), 'page')} took very long or disagree.",
+            f"{pluralize(len(figures['pages_to_look_at']), 'page')} took very long or disagree.",
             "Look at them below: often the images are the hard ones, not the worker.",
         )
     if figures["confidence"].get("calibrated_by") == "default" and figures["answers"]["used"]:
@@ -78,15 +80,6 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "No image with a known label says how far to believe the confidence.",
             f"Give about {GOLD_WANTED} lines a gold label, and set gold_per_task to 1.",
         )
-
-
-def some(count: int, word: str) -> str:
-    """A number and its word.
-
-    >>> some(1, "line"), some(1200, "line")
-    ('1 line', '1,200 lines')
-    """
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def _usual(figures: Mapping[str, Any]) -> float:

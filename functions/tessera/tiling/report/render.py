@@ -9,6 +9,7 @@ import msgspec
 
 from tessera.tiling.report.charts import charts
 from tessera.tiling.report.next_steps import advice
+from tessera.tiling.report.wording import number, percent
 from tessera.tiling.settings import Settings
 from tessera.tiling.training.line_counts import Counts
 
@@ -79,21 +80,3 @@ def render_report(
     return environment.from_string(template).render(
         report=dict(figures), charts=charts(figures), doubtful=doubtful
     )
-
-
-def percent(share: float | None, digits: int = 0) -> str:
-    """A share as people read it; a dash where there is none.
-
-    >>> percent(0.9321), percent(0.9321, 1), percent(None)
-    ('93%', '93.2%', '–')
-    """
-    return f"{share:.{digits}%}" if isinstance(share, int | float) else "–"
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    """A number with its thousands apart; a dash where there is none.
-
-    >>> number(12345), number(2.5, 2), number(None)
-    ('12,345', '2.50', '–')
-    """
-    return f"{value:,.{digits}f}" if isinstance(value, int | float) else "–"

@@ -1,0 +1,99 @@
+"""Word what a run announces at its end: the subject, the notice, or why nothing is labeled.
+
+The state machine publishes the notice as it is, to people over SNS and to machines over
+EventBridge; docs/events.md describes its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tessera.tiling.report.wording import pluralize
+
+VERSION = 1
+"""Version of the notice: it rises when a key changes its meaning or goes away."""
+
+NOTICE_JOBS = 10
+"""Jobs listed in a notice at most: with causes of up to 1,000 characters each, ten stay far below
+the 256 KiB that SNS, EventBridge and Step Functions take."""
+
+_COPIED = (
+    "run", "home", "training_manifest", "report",
+    "images", "labeled", "unlabeled", "rejected", "uncertain", "partial",
+)  # fmt: skip
+"""Keys that the notice has in common with the result of ConsolidateLabels."""
+
+Job = Mapping[str, Any]
+"""One labeling job's `name` and `status`, and its `error` and `cause` if it did not complete."""
+
+
+def announce_labels(
+    result: Mapping[str, Any], *, manifest: str, jobs: Sequence[Job], execution: str
+) -> dict[str, Any]:
+    """Return the subject line and the notice for a run whose training manifest is written.
+
+    `result` is what ConsolidateLabels returns and `jobs` are those of the last round.
+    """
+    incomplete = _incomplete(jobs)
+    kind = "Partly labeled" if result["partial"] else "Labeled"
+    labeled, images = result["labeled"], pluralize(result["images"], "image")
+    return {
+        "subject": f"{kind}: {labeled:,} of {images} of {result['run']}",
+        "notice": {
+            "version": VERSION,
+            **{key: result[key] for key in _COPIED},
+            "manifest": manifest,
+            "rounds": result["round"],
+            "jobs": incomplete[:NOTICE_JOBS],
+            "message": _message(result, incomplete),
+            "execution": execution,
+        },
+    }
+
+
+def explain_nothing_labeled(jobs: Sequence[Job], home: str) -> dict[str, str]:
+    """Return the error and the cause that a run without a single answer ends with."""
+    incomplete = _incomplete(jobs)
+    if jobs and all(job["status"] == "NotOpened" for job in jobs):
+        first = jobs[0]
+        return {
+            "error": "JobsRefused",
+            "cause": "Not one job could be opened, so nobody was asked and nothing was paid. "
+            f"The first, {first['name']}: {first['error']}: {first['cause']}",
+        }
+    sentences = ["The jobs ended without a single answer."]
+    if incomplete:
+        cause = incomplete[0].get("cause")
+        sentences.append(_ended(incomplete[0], f": {cause}" if cause else ""))
+    return {"error": "NothingLabeled", "cause": " ".join([*sentences, f"Run: {home}"])}
+
+
+def _incomplete(jobs: Sequence[Job]) -> list[Job]:
+    return [job for job in jobs if job["status"] != "Completed"]
+
+
+def _message(result: Mapping[str, Any], incomplete: Sequence[Job]) -> str:
+    """Say how many images are labeled; of a partial run also what is missing and what to do."""
+    labeled, images, unlabeled = result["labeled"], result["images"], result["unlabeled"]
+    verb = "is" if 1 in {labeled, images} else "are"
+    summary = f"{labeled:,} of {pluralize(images, 'image')} {verb} labeled"
+    if not result["partial"]:
+        return f"{summary}."
+    sentences = [f"{summary}: this is a part of what was asked."]
+    if unlabeled:
+        # images that nobody could recognize are among them: asking others may still help
+        has, them = ("has", "it") if unlabeled == 1 else ("have", "them")
+        sentences.append(
+            f"{pluralize(unlabeled, 'image')} {has} no label; drop unlabeled.manifest to ask for "
+            f"{them} again."
+        )
+    if incomplete:
+        sentences.append(_ended(incomplete[0]))
+    if len(incomplete) > 1:
+        sentences.append(f"{pluralize(len(incomplete) - 1, 'more job')} did not complete.")
+    return " ".join(sentences)
+
+
+def _ended(job: Job, cause: str = "") -> str:
+    return f"Job {job['name']} ended {job['status']}{cause}."
