@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from tessera.tiling.grouping.first_round import Summary, group_manifest
+from tessera.tiling.offsets import read_offsets
 from tessera.tiling.settings import Settings, read_settings
 
 
@@ -35,7 +35,7 @@ class Folder:
         """The lines of a shard, found by their offsets as the portal finds them."""
         name = f"round-{round_}/tasks-{shard:03d}"
         text = self.files[f"{name}.manifest"]
-        offsets = np.frombuffer(self.files[f"{name}.offsets"], "<u8").tolist()
+        offsets = read_offsets(self.files[f"{name}.offsets"])
         assert offsets[0] == 0
         assert offsets[-1] == len(text)
         lines = [text[a:b] for a, b in pairwise(offsets)]

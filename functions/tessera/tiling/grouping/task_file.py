@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.grouping.orders import POWERS, Positions
 from tessera.tiling.grouping.shard_buffer import Shelf
+from tessera.tiling.offsets import offsets_name, pack_offsets
 
 OPEN = b'{"source":"[{\\"source-ref\\":\\"'
 NEXT = b'},{\\"source-ref\\":\\"'
@@ -80,9 +81,9 @@ class TaskFile:
         """Write the offsets of a whole file; leave nothing of one that failed."""
         self._files.__exit__(kind, error, trace)
         if kind is None:
-            offsets = np.cumsum(np.concatenate([[0], *self._sizes]), dtype="<u8")
-            with self._create(self._name.removesuffix(".manifest") + ".offsets") as file:
-                file.write(offsets.tobytes())
+            offsets = np.cumsum(np.concatenate([[0], *self._sizes]))
+            with self._create(offsets_name(self._name)) as file:
+                file.write(pack_offsets(offsets.tolist()))
 
 
 def write_column_wise(file: TaskFile, shelf: Shelf, positions: Positions, groups: int) -> None:
