@@ -30,9 +30,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.commands.runs import drop, ending, execution_of
-from tessera.crowd import SimulatedWorker, add_worker
 from tessera.portal.store import Change, Item, Key, MemoryTable
+from tessera.runs.executions import drop, read_ending, wait_for_execution
+from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.local_stack import LABELS, LocalStack, free_port
 from tessera.tiling.estimate import LIST_PRICES
 from tests.portal.world import World
@@ -95,7 +95,7 @@ def timed(stack: LocalStack, images: int, a_page: int) -> Took:
     name = f"m{images}-{a_page}"
     began = time.monotonic()
     key = drop(cloud, lines.encode(), project="overhead", name=name, settings=settings)
-    execution = execution_of(cloud, key)
+    execution = wait_for_execution(cloud, key)
     prefix = f"overhead-{name}"
     (job,) = until(
         lambda: [job for job in worker.open_jobs() if job.startswith(prefix)], "the job", 900
@@ -106,7 +106,7 @@ def timed(stack: LocalStack, images: int, a_page: int) -> Took:
     began = time.monotonic()
     last_answer(stack, job)
     end = until(
-        lambda: (now := ending(cloud, execution)).status != "RUNNING" and now, "the end", 1800
+        lambda: (now := read_ending(cloud, execution)).status != "RUNNING" and now, "the end", 1800
     )
     to_manifest = time.monotonic() - began
     if end.status != "SUCCEEDED" or end.output["labeled"] != images:

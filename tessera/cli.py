@@ -7,8 +7,7 @@ Each command lives in a module of its own, which is imported when the command is
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,15 @@ from typing import Any
 import click
 
 from tessera.exits import Exit, Unreachable
-from tessera.stack.cloud import STACK_NAME, Cloud, NotDeployed
+from tessera.stack.cloud import STACK_NAME, Cloud
 from tessera.stack.local_stack import LocalStack
+from tessera.stack.target import Target
 
 COMMANDS = {
-    "run": ("local:run", "Label the example with simulated workers."),
-    "label": ("local:label", "Label the example yourself, in the browser."),
-    "up": ("local:up", "Start the local stack and deploy Tessera to it."),
-    "down": ("local:down", "Stop the local stack; what it holds is kept."),
+    "run": ("run:run", "Label the example with simulated workers."),
+    "label": ("label:label", "Label the example yourself, in the browser."),
+    "up": ("up:up", "Start the local stack and deploy Tessera to it."),
+    "down": ("down:down", "Stop the local stack; what it holds is kept."),
     "deploy": ("deploy:deploy", "Deploy Tessera to AWS, step by step."),
     "status": ("status:status", "Say what is deployed, and what goes on there."),
     "estimate": ("estimate:estimate_command", "Say what a manifest will cost."),
@@ -36,14 +36,14 @@ COMMANDS = {
         "group:group_command",
         "Group a manifest's images into tasks, here.",
     ),
-    "drop": ("runs:drop_command", "Have a manifest labeled."),
+    "drop": ("drop:drop_command", "Have a manifest labeled."),
     "simulate": (
-        "local:simulate",
+        "simulate:simulate",
         "Have simulated workers label a run of the example.",
     ),
     "watch": ("watch:watch", "Show a run as it goes."),
     "runs": ("runs:runs_command", "List the runs, newest first."),
-    "stop": ("runs:stop", "Close a run's jobs; its answers so far are kept."),
+    "stop": ("stop:stop", "Close a run's jobs; its answers so far are kept."),
     "report": (
         "report:report_command",
         "Fetch a run's report, with its pictures in it.",
@@ -55,7 +55,7 @@ COMMANDS = {
     "export": ("export:export", "Write a run's labels for training."),
     "workers": ("workers:workers", "Add, list and remove the people who label."),
     "repair": (
-        "workers:repair",
+        "repair:repair",
         "Write the portal's index of a job anew from S3.",
     ),
     "completion": (
@@ -64,26 +64,6 @@ COMMANDS = {
     ),
 }
 """The commands in the order of a day: the module and function in `commands/`, and one line."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where commands go: the stack on this machine, or the one that was named."""
-
-    local: LocalStack
-    remote: Cloud | None = None
-
-    @cached_property
-    def cloud(self) -> Cloud:
-        """What is deployed there; NotDeployed if this machine's stack is not running."""
-        if self.remote:
-            return self.remote
-        if not self.local.is_up():
-            raise NotDeployed(
-                f"The local stack is not running at {self.local.endpoint}. Start it: tessera up. "
-                "Or go to AWS: tessera --profile NAME …"
-            )
-        return self.local.cloud
 
 
 class Tool(click.Group):

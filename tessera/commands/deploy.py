@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
@@ -15,11 +15,9 @@ import msgspec
 from tessera.exits import Refused
 from tessera.screen import aside, json_option, mind, out, print_json
 from tessera.stack.local_stack import ROOT, StackError, sam_cli
+from tessera.stack.target import Target
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.settings import read_settings, warnings
-
-if TYPE_CHECKING:
-    from tessera.cli import Target
 
 
 @click.command()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import click
@@ -13,9 +10,8 @@ import msgspec
 from rich.table import Table
 
 from tessera.archive import find_run
-from tessera.exits import Refused
-from tessera.screen import json_option, mind, out, print_json, progress
-from tessera.tiling.errors import TesseraError
+from tessera.checks import count_manifest, read_settings_file
+from tessera.screen import json_option, mind, out, print_json
 from tessera.tiling.estimate import (
     Again,
     Assumptions,
@@ -24,10 +20,8 @@ from tessera.tiling.estimate import (
     estimate,
     page_seconds,
 )
-from tessera.tiling.grouping.first_round import Summary, group_manifest
-from tessera.tiling.settings import Settings, read_settings, warnings
-
-PIECE = 1024 * 1024
+from tessera.tiling.grouping.first_round import Summary
+from tessera.tiling.settings import Settings, warnings
 
 
 @click.command("estimate")
@@ -66,7 +60,7 @@ def estimate_command(
     Nothing is uploaded and nobody is asked.
     """
     settings = read_settings_file(settings_path or manifest.with_name("labeling.json"))
-    counted = count(manifest, settings)
+    counted = count_manifest(manifest, settings)
     speed = f"a page of {settings.images_per_task}, as the post measured"
     again, why = asked_again(settings.gain), f"public crowds at a gain of {settings.gain:g}"
     if run:
@@ -107,58 +101,6 @@ def estimate_command(
         return
     show(counted, result, settings, assumed, speed=speed, why=why)
     mind(warnings(settings))
-
-
-def read_settings_file(chosen: Path) -> Settings:
-    """The settings from a file; Refused with every problem, one a line."""
-    if not chosen.exists():
-        raise Refused(
-            f"There is no {chosen}. Write one (docs/manifests.md says what it may hold), "
-            "or name it: --settings FILE"
-        )
-    return read_settings_text(chosen.read_bytes(), str(chosen))
-
-
-def read_settings_text(raw: bytes, where: str) -> Settings:
-    """The settings that a text says; Refused with every problem, one a line."""
-    try:
-        return read_settings(raw)
-    except TesseraError as error:
-        problems = getattr(error, "problems", (str(error),))
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        raise Refused(f"{where} cannot be used:\n{listed}") from error
-
-
-class _Nowhere:
-    """A file that keeps nothing."""
-
-    def write(self, data: bytes, /) -> int:
-        """Forget the bytes."""
-        return len(data)
-
-
-@contextmanager
-def _forget(_: str) -> Iterator[_Nowhere]:
-    yield _Nowhere()
-
-
-def count(manifest: Path, settings: Settings) -> Summary:
-    """What the run would make of the manifest; Refused with the run's own words if nothing."""
-    size = manifest.stat().st_size
-    with progress(f"bytes of {manifest.name}", size) as advance:
-
-        def pieces() -> Iterator[bytes]:
-            with manifest.open("rb") as file:
-                while piece := file.read(PIECE):
-                    yield piece
-                    advance(len(piece))
-
-        try:
-            return group_manifest(pieces, settings, _forget, TemporaryFile)
-        except TesseraError as error:
-            raise Refused(f"{manifest} would be refused: {error} ({type(error).__name__})") from (
-                error
-            )
 
 
 def _again_in(report: dict[str, Any]) -> Again | None:

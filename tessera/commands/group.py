@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,14 +11,13 @@ import click
 import msgspec
 from rich.table import Table
 
-from tessera.commands.estimate import read_settings_file
+from tessera.checks import pieces_of, read_settings_file
 from tessera.exits import Refused
-from tessera.screen import aside, json_option, out, print_json, progress
+from tessera.screen import aside, json_option, out, print_json
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.settings import Settings, read_settings
 
-PIECE = 1024 * 1024
 ORDERS = ["spread", "as-given", "shuffle", "by-prelabel"]
 UNNAMED = b'{"labels": ["yes", "no"]}'
 """Settings where there are none: which labels there are decides nothing but prelabels and gold."""
@@ -71,18 +69,11 @@ def _settings(manifest: Path, chosen: Path | None) -> Settings:
 
 
 def _group(manifest: Path, settings: Settings, folder: Path) -> Summary:
-    with progress(f"bytes of {manifest.name}", manifest.stat().st_size) as advance:
+    def scratch() -> BinaryIO:
+        return cast(BinaryIO, TemporaryFile(buffering=0))
 
-        def pieces() -> Iterator[bytes]:
-            with manifest.open("rb", buffering=0) as file:
-                while piece := file.read(PIECE):
-                    yield piece
-                    advance(len(piece))
-
-        def scratch() -> BinaryIO:
-            return cast(BinaryIO, TemporaryFile(buffering=0))
-
-        return group_manifest(pieces, settings, partial(_create, folder), scratch)
+    with pieces_of(manifest) as read:
+        return group_manifest(read, settings, partial(_create, folder), scratch)
 
 
 def _create(folder: Path, name: str) -> BinaryIO:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from tessera.commands.runs import newest
 from tessera.exits import Exit
 from tessera.screen import json_option, out, print_json
-
-if TYPE_CHECKING:
-    from tessera.cli import Target
+from tessera.stack.target import Target
 
 
 @click.command()

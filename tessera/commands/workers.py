@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 from botocore.exceptions import ClientError
-from rich.console import Console
 from rich.table import Table as Grid
 
-from tessera.screen import json_option, print_json, waiting
+from tessera.screen import json_option, out, print_json
 from tessera.stack.cloud import Cloud
 
 if TYPE_CHECKING:
     from tessera.portal.ports import Outside
     from tessera.tiling.settings import Settings
-
-console = Console(highlight=False)
 
 
 def cloud_of(where: Any) -> Cloud:
@@ -47,18 +43,6 @@ def outside_of(cloud: Cloud) -> Outside:
         client.cache_clear()  # another stack may have been asked before
     portal.outside.cache_clear()
     return portal.outside()
-
-
-def record_of(labels: str, job: str) -> str:
-    """Where S3 keeps a job's record, by the run and the round in the job's name.
-
-    >>> record_of("s3://labels/runs", "pets-may-2f9a-r1-000")
-    's3://labels/runs/pets-may-2f9a/round-1/jobs/pets-may-2f9a-r1-000/job.json'
-    """
-    named = re.fullmatch(r"(?P<run>.+)-r(?P<round>\d+)-\d{3,}", job)
-    if named is None:
-        raise click.UsageError(f"{job!r} is no job's name: they end as in pets-2f9a-r1-000.")
-    return f"{labels}/{named['run']}/round-{named['round']}/jobs/{job}/job.json"
 
 
 def too_few(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
@@ -124,13 +108,13 @@ def add_workers(
         else:
             said = f"signs in with [bold]{shown}[/]" if shown else "was mailed a password"
         if not as_json:
-            console.print(f"[bold]{email}[/] {said}")
+            out.print(f"[bold]{email}[/] {said}")
         for group in groups:
             users.join(pool, email, group)
     if as_json:
         print_json({"portal": cloud.portal_url, "workers": made})
     else:
-        console.print(f"The portal: {cloud.portal_url}")
+        out.print(f"The portal: {cloud.portal_url}")
 
 
 @workers.command("list")
@@ -150,7 +134,7 @@ def list_workers(where: Any, as_json: bool) -> None:
         since = f"{person.since:%Y-%m-%d}"
         status = person.status.lower().replace("_", " ")
         grid.add_row(person.email, person.worker, status, ", ".join(person.groups), since)
-    console.print(grid)
+    out.print(grid)
 
 
 @workers.command("remove")
@@ -171,7 +155,7 @@ def remove_worker(where: Any, email: str, as_json: bool) -> None:
     if as_json:
         print_json({"email": email, "worker": worker, "pages_back": freed})
     else:
-        console.print(f"[bold]{email}[/] is gone; {freed} pages went back. The answers stay.")
+        out.print(f"[bold]{email}[/] is gone; {freed} pages went back. The answers stay.")
 
 
 @workers.command("reset")
@@ -189,41 +173,10 @@ def reset_worker(where: Any, email: str, as_json: bool) -> None:
     if as_json:
         print_json({"email": email, "password": password})
     else:
-        console.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
+        out.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
 
 
 def _pool(where: Any) -> tuple[Cloud, str]:
     cloud = cloud_of(where)
     outside_of(cloud)
     return cloud, cloud.outputs["WorkerPoolId"]
-
-
-@click.command()
-@click.argument("job")
-@json_option("Print how the job stands as JSON.")
-@click.pass_obj
-def repair(where: Any, job: str, as_json: bool) -> None:
-    """Write the portal's index of a job anew, from the answers in S3."""
-    from tessera.portal import jobs
-    from tessera.portal.errors import PortalError
-    from tessera.portal.table_layout import read_counts
-
-    cloud = cloud_of(where)
-    outside, record = outside_of(cloud), record_of(cloud.outputs["Labels"], job)
-    if outside.files.size(record) is None:
-        raise click.ClickException(f"S3 has no job at {record}")
-    try:
-        with waiting("Reading the job's answers in S3"):
-            repaired = jobs.restore(outside, record)
-    except PortalError as error:
-        raise click.ClickException(str(error)) from error
-    counts = read_counts(outside.table, repaired)
-    status = repaired.status.lower()
-    found = {"answered": counts.answered, "answers": repaired.answers}
-    if as_json:
-        print_json({"job": repaired.name, "status": status} | found)
-    else:
-        console.print(
-            f"[bold]{repaired.name}[/] is {status}: "
-            f"{counts.answered} of {repaired.answers} answers."
-        )

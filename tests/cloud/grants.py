@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.commands.runs import bucket_of
+from tessera.runs.executions import bucket_of
 from tessera.stack.local_stack import INBOX, LABELS, LocalStack, free_port
 
 TABLE = ROOT / "docs" / "grants.md"

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from scripts import monitoring
-from tessera import example
+from tessera.simulation import example
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import LocalStack, free_port
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tessera.crowd import Account, add_worker
+from tessera.simulation.workers import Account, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.tiling.page import build_page
 from tessera.tiling.settings import read_settings, write_settings

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tessera.aws.users import temporary_password
-from tessera.crowd import Account
+from tessera.simulation.workers import Account
 from tessera.stack.local_stack import LocalStack
 from tests.portal.served import Served, answer_of
 

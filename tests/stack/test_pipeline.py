@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tessera.commands.runs import Ending, bucket_of, drop, ending, execution_of, follow
-from tessera.crowd import SimulatedWorker, add_worker
-from tessera.example import EXAMPLE, Example
+from tessera.runs.executions import Ending, bucket_of, drop, follow, read_ending, wait_for_execution
+from tessera.simulation.example import EXAMPLE, Example
+from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import LocalStack
 from tessera.standing import run_of
@@ -73,10 +73,10 @@ def run_to_the_end(
     """Drop a manifest, have so many workers label it to its end, and read its folder."""
     text = json.dumps(EXAMPLE_SETTINGS | settings).encode()
     key = drop(cloud, manifest, project=f"test-{name}", name=name, settings=text)
-    execution = execution_of(cloud, key)
+    execution = wait_for_execution(cloud, key)
     with workers(cloud, crowd, execution):
         states = list(follow(cloud, execution))
-    end = ending(cloud, execution)
+    end = read_ending(cloud, execution)
     files = {}
     if home := end.output.get("home"):
         s3, bucket = cloud.client("s3"), bucket_of(home)

@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tessera.commands.runs import Ending, ending
-from tessera.crowd import SimulatedWorker, add_worker
+from tessera.runs.executions import Ending, read_ending
+from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import INBOX, LABELS, ROOT, LocalStack
 from tests.statemachine import tracing
@@ -198,7 +198,7 @@ class Stage:
             f"the end of {execution}",
             seconds=seconds,
         )
-        return ending(self.cloud, execution)
+        return read_ending(self.cloud, execution)
 
     def listen(self) -> dict[str, list[dict[str, Any]]]:
         """All transitions told so far, by execution."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from tessera.commands.runs import Ending
+from tessera.runs.executions import Ending
 from tessera.stack.local_stack import ROOT, LocalStack, free_port
 from tests.statemachine.holding import (
     FOUND,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tessera.commands.runs import Ending
+from tessera.runs.executions import Ending
 from tests.statemachine.faults import FAULTS, Fault
 from tests.statemachine.stage import Stage, until
 

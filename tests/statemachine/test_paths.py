@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tessera.commands.runs import Ending
+from tessera.runs.executions import Ending
 from tests.statemachine.holding import states_of
 from tests.statemachine.paths import WAYS, Way
 from tests.statemachine.requests import problems

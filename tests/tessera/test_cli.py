@@ -21,13 +21,15 @@ from tessera.archive import find_run
 from tessera.cli import COMMANDS, HINTS, in_words, main
 from tessera.commands.completion import run_names
 from tessera.commands.deploy import asked, commands
-from tessera.commands.runs import RunError, drop, drop_command, upload_pictures
-from tessera.commands.watch import STATES, bar, line, log
+from tessera.commands.drop import drop_command
 from tessera.exits import MEANING, Exit, NotFound
+from tessera.runs.display import STATES, bar, line, log
+from tessera.runs.executions import RunError, drop
 from tessera.screen import progress, waiting
 from tessera.standing import WITHIN, Asking, Standing, portal_asking, run_of, service_asking
 from tessera.tiling.jobs import run_id
 from tessera.tiling.settings import read_settings
+from tessera.uploads import upload_pictures
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -182,8 +184,8 @@ def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
     def refuse(*_: Any, **__: Any) -> str:
         raise RunError("nothing is uploaded in this test")
 
-    monkeypatch.setattr("tessera.commands.runs.executions", lambda *_: [])
-    monkeypatch.setattr("tessera.commands.runs.drop", refuse)
+    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.commands.drop.drop", refuse)
     (tmp_path / "labeling.json").write_text(json.dumps(PUBLIC))
     (tmp_path / "may.manifest").write_text('{"source-ref": "s3://inbox/1.png"}\n')
 
@@ -201,8 +203,8 @@ def test_a_manifest_without_settings_is_dropped_under_those_that_are_there(
         raise RunError("dropped")
 
     raw = b'{"labels": ["cat", "dog"]}'
-    monkeypatch.setattr("tessera.commands.runs.executions", lambda *_: [])
-    monkeypatch.setattr("tessera.commands.runs.execution_of", stop_there)
+    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.commands.drop.wait_for_execution", stop_there)
     monkeypatch.setattr(type(place.cloud), "default_settings", raw if where == "the stack" else b"")
     if where == "the project":
         labels.put("inbox", "pets/labeling.json", raw)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tessera.commands.preview import rendered
-from tessera.crowd import Account, SimulatedWorker
-from tessera.example import EXAMPLE, Example
+from tessera.simulation.example import EXAMPLE, Example
+from tessera.simulation.workers import Account, SimulatedWorker
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.answers.submission import split_meta
 from tessera.tiling.estimate import page_seconds

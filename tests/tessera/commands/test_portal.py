@@ -11,9 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from tessera.commands import workers
-from tessera.crowd import Account
+from tessera.commands.repair import repair
 from tessera.portal import jobs
 from tessera.portal.records import STOPPED
+from tessera.screen import out
+from tessera.simulation.workers import Account
 from tessera.stack.local_stack import LocalStack
 from tests.portal.served import Served, Worker, answer_of
 
@@ -37,9 +39,9 @@ class Run:
         self.served = Served(stack.cloud)
 
     def __call__(self, *words: str, fails: bool = False) -> str:
-        command = {"workers": workers.workers, "repair": workers.repair}
-        workers.console.width = 200
-        with workers.console.capture() as capture:
+        command = {"workers": workers.workers, "repair": repair}
+        out.width = 200
+        with out.capture() as capture:
             done = CliRunner().invoke(command[words[0]], words[1:], obj=self.stack)
         assert (done.exit_code != 0) == fails, done.output
         return capture.get() + (done.output if fails else done.stdout)

@@ -6,7 +6,6 @@ import csv
 import json
 import secrets
 import threading
-import time
 import webbrowser
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +15,21 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tessera.commands.runs import Ending, RunError, bucket_of, drop, ending, execution_of, fetch
-from tessera.commands.watch import to_the_end
-from tessera.crowd import SimulatedWorker, add_worker
+from tessera.runs.display import show_until_ended
+from tessera.runs.executions import (
+    Ending,
+    RunError,
+    bucket_of,
+    download,
+    drop,
+    read_ending,
+    wait_for_execution,
+)
 from tessera.screen import waiting
+from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, LocalStack
+from tessera.stack.ready import start_and_deploy
 from tessera.standing import Observer, run_of
 
 EXAMPLE = ROOT / "examples" / "digits"
@@ -76,7 +84,7 @@ def run(
     Returns what came of it, as `tessera run --json` prints it.
     """
     example = Example(EXAMPLE)
-    cloud = ready(stack, console)
+    cloud = start_and_deploy(stack, console)
     console.print(
         f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, by HTTP; "
         f"each errs on {error_rate:.0%} and makes up its seconds"
@@ -118,7 +126,7 @@ def at_work(crowd: list[SimulatedWorker], finished: threading.Event, run: str) -
 def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> dict[str, Any]:
     """Label the first images of the example by hand, in the browser; what came of it."""
     example = Example(EXAMPLE)
-    cloud = ready(stack, console)
+    cloud = start_and_deploy(stack, console)
     worker = add_worker(cloud, "you@example.com")
     console.print(
         f"\n  Open   [link={cloud.portal_url}]{cloud.portal_url}[/link]\n"
@@ -127,20 +135,6 @@ def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> dic
     webbrowser.open(cloud.portal_url)
     settings = example.settings | {"answers_per_image": 1, "max_answers": 1}
     return _from_drop_to_result(cloud, example, settings, images, [], out, console)
-
-
-def ready(stack: LocalStack, console: Console) -> Cloud:
-    """The local stack, started and deployed to, with the steps on the screen."""
-    began = time.monotonic()
-    with waiting("Starting the embedded AWS", console):
-        stack.start()
-    with waiting("Deploying template.yaml with sam deploy", console):
-        deployed = stack.deploy()
-    console.print(
-        f"[bold]Stack[/]    {stack.endpoint}, {'deployed' if deployed else 'deployed before'} "
-        f"[dim]({time.monotonic() - began:.1f} s; tessera down stops it)[/]"
-    )
-    return stack.cloud
 
 
 def _from_drop_to_result(
@@ -163,7 +157,7 @@ def _from_drop_to_result(
         settings=json.dumps(settings, ensure_ascii=False).encode(),
     )
     console.print(f"[bold]Drop[/]     {cloud.outputs['Inbox']}/{key}, {_lines(manifest)} images")
-    execution = execution_of(cloud, key)
+    execution = wait_for_execution(cloud, key)
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
     finished = threading.Event()
     labeling = threading.Thread(
@@ -171,14 +165,14 @@ def _from_drop_to_result(
     )
     labeling.start()
     try:
-        to_the_end(Observer(cloud, execution), console)
+        show_until_ended(Observer(cloud, execution), console)
     finally:
         finished.set()
     labeling.join()
-    end = ending(cloud, execution)
+    end = read_ending(cloud, execution)
     if end.status != "SUCCEEDED":
         raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
-    fetch(cloud, end.output["home"], RESULTS, out)
+    download(cloud, end.output["home"], RESULTS, out)
     result = _checked(end, manifest, example.truth, settings, out)
     _show(result, console)
     return result

@@ -1,0 +1,171 @@
+"""`tessera drop`: check a manifest or a folder of pictures, upload it, and see its run begin."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tessera.checks import count_manifest, parse_settings, read_settings_file
+from tessera.commands.workers import too_few
+from tessera.exits import Exit, Refused
+from tessera.runs.display import show_until_ended
+from tessera.runs.executions import (
+    ENDED,
+    Ending,
+    RunError,
+    bucket_of,
+    drop,
+    list_executions,
+    read_ending,
+    wait_for_execution,
+)
+from tessera.screen import aside, json_option, mind, out, print_json, talk, waiting
+from tessera.stack.cloud import Cloud
+from tessera.standing import Observer, Standing, settings_there
+from tessera.tiling.settings import Settings, warnings
+from tessera.uploads import upload_pictures
+
+PAUSE = 0.3
+"""Seconds between two looks at a run that is about to become pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Manifest, or folder of pictures, with its settings file and the project it belongs to."""
+
+    path: Path
+    settings_file: Path
+    project: str
+
+    @classmethod
+    def at(cls, path: Path, settings_file: Path | None, project: str | None) -> Source:
+        """Find out what the path stands for; Refused if no project can be named after it."""
+        folder = path if path.is_dir() else path.parent
+        project = project or folder.resolve().name
+        if not re.fullmatch(r"[^/\\\s][^\\\s]*[^/\\\s]|[^/\\\s]", project):
+            raise Refused(f"{project!r} makes no good folder name. Name one: --project NAME")
+        return cls(path, settings_file or folder / "labeling.json", project)
+
+    @property
+    def name(self) -> str:
+        """The name that the manifest has in the inbox, without its suffix."""
+        if self.path.is_dir():
+            return self.path.resolve().name
+        return re.sub(r"(\.(manifest|jsonl))+$", "", self.path.name)
+
+    def own_settings(self) -> bytes | None:
+        """Read the settings that go with it; None if there are none."""
+        return self.settings_file.read_bytes() if self.settings_file.exists() else None
+
+    def lines(self, cloud: Cloud, settings: Settings) -> bytes:
+        """Return the manifest, checked, or made of the pictures as they are uploaded."""
+        if self.path.is_dir():
+            return upload_pictures(cloud, self.path, self.project)
+        count_manifest(self.path, settings)
+        return self.path.read_bytes()
+
+
+@click.command("drop")
+@click.argument("manifest", type=click.Path(path_type=Path, exists=True))
+@click.option("--project", help="Folder in the inbox.  [default: the name of MANIFEST's folder]")
+@click.option(
+    "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The settings.  [default: labeling.json beside the manifest, else those that the project "
+    "or the stack has]", show_default=False,
+)  # fmt: skip
+@click.option("--watch", "watched", is_flag=True, help="Show the run until it ends.")
+@json_option("Print what was dropped as JSON.")
+@click.pass_context
+def drop_command(
+    context: click.Context,
+    manifest: Path,
+    project: str | None,
+    settings_path: Path | None,
+    watched: bool,
+    as_json: bool,
+) -> None:
+    """Have MANIFEST labeled: it is checked here, uploaded, and a run begins.
+
+    MANIFEST may be a folder of pictures: they are uploaded, and make a manifest. Dropping
+    the same again begins nothing: its run is there already.
+    """
+    source = Source.at(manifest, settings_path, project)
+    own = source.own_settings()
+    settings = parse_settings(own, str(source.settings_file)) if own is not None else None
+    cloud: Cloud = context.obj.cloud
+    settings = settings or _settings_in_force(cloud, source)
+    notices = (*warnings(settings), *too_few(cloud, settings))
+    mind(notices)
+    dropped, execution = _start(cloud, source, source.lines(cloud, settings), own, quiet=as_json)
+    observer = Observer(cloud, execution)
+    standing = (
+        show_until_ended(observer, talk(as_json)) if watched else _wait_until_grouped(observer)
+    )
+    end = read_ending(cloud, execution)
+    if end.status not in ("RUNNING", "SUCCEEDED"):
+        raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+    if as_json:
+        facts = {"execution": execution, "run": standing.run, "status": end.status}
+        print_json(dropped | {"warnings": notices} | facts | {"result": end.output})
+    else:
+        out.print(next_step(end, standing.run), soft_wrap=True)
+    if end.output.get("partial"):
+        context.exit(Exit.PART)
+
+
+def _settings_in_force(cloud: Cloud, source: Source) -> Settings:
+    """Return the project's settings in the inbox, else the stack's; Refused if there are none."""
+    raw = settings_there(cloud, bucket_of(cloud.outputs["Inbox"]), source.project)
+    if not raw:
+        return read_settings_file(source.settings_file)  # which says what to do
+    aside.print(
+        f"There is no {source.settings_file}: the settings of {source.project} in the inbox hold, "
+        "or the stack's."
+    )
+    return parse_settings(raw, f"What holds for {source.project}, in the inbox or of the stack,")
+
+
+def _start(
+    cloud: Cloud, source: Source, lines: bytes, settings: bytes | None, *, quiet: bool
+) -> tuple[dict[str, Any], str]:
+    """Upload the manifest; return what was dropped, and the ARN of the execution it started."""
+    before = {execution["executionArn"] for execution in list_executions(cloud, 100)}
+    with waiting("Uploading the manifest"):
+        key = drop(cloud, lines, project=source.project, name=source.name, settings=settings)
+    dropped = {"manifest": f"{cloud.outputs['Inbox']}/{key}", "lines": len(lines.splitlines())}
+    if not quiet:
+        out.print(f"[bold]Dropped[/]  {dropped['manifest']}", soft_wrap=True)
+    with waiting("Waiting for the run to begin"):
+        return dropped, wait_for_execution(cloud, key, besides=before)
+
+
+def _wait_until_grouped(observer: Observer) -> Standing:
+    """Wait until the run has pages, or has ended, and return how it stands."""
+    with waiting("The manifest becomes pages"):
+        while True:
+            standing = observer.look()
+            if standing.state not in ("", "GroupImages") or standing.status in ENDED:
+                return standing
+            time.sleep(PAUSE)
+
+
+def next_step(end: Ending, run: str) -> str:
+    """Say what became of a drop, and what to do next."""
+    if end.status == "RUNNING":
+        return f"[bold]Run[/]      {run}\nIt waits for workers. Watch it: tessera watch {run}"
+    if end.output.get("outcome") == "already-running":
+        return (
+            f"[bold]Run[/]      {end.output['run']}\n"
+            "It was there already, so nobody is asked again. "
+            f"Look at it: tessera watch {end.output['run']}"
+        )
+    return (
+        f"[bold]Run[/]      {end.output['run']}\n"
+        f"[bold]Labeled[/]  {end.output['labeled']:,} of {end.output['images']:,} images\n"
+        f"[bold]Next[/]     tessera report {end.output['run']} --open"
+    )

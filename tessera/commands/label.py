@@ -1,0 +1,25 @@
+"""`tessera label`: the example, labeled by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tessera.screen import json_option, print_json, talk
+from tessera.simulation import example
+from tessera.stack.target import Target
+
+
+@click.command()
+@click.option("--images", default=60, help="How many of the example's images you label.")
+@click.option(
+    "--out", "folder", type=click.Path(path_type=Path), default="out", help="Folder of the results."
+)
+@json_option("Print the result as JSON.")
+@click.pass_obj
+def label(target: Target, images: int, folder: Path, as_json: bool) -> None:
+    """Label the example yourself, in the browser."""
+    result = example.label(target.local, out=folder, images=images, console=talk(as_json))
+    if as_json:
+        print_json(result)

@@ -1,0 +1,53 @@
+"""`tessera repair`: write the portal's index of a job anew from S3."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from tessera.commands.workers import cloud_of, outside_of
+from tessera.portal import jobs
+from tessera.portal.errors import PortalError
+from tessera.portal.table_layout import read_counts
+from tessera.screen import json_option, out, print_json, waiting
+
+
+@click.command()
+@click.argument("job")
+@json_option("Print how the job stands as JSON.")
+@click.pass_obj
+def repair(where: Any, job: str, as_json: bool) -> None:
+    """Write the portal's index of a job anew, from the answers in S3."""
+    cloud = cloud_of(where)
+    outside, record = outside_of(cloud), record_of(cloud.outputs["Labels"], job)
+    if outside.files.size(record) is None:
+        raise click.ClickException(f"S3 has no job at {record}")
+    try:
+        with waiting("Reading the job's answers in S3"):
+            repaired = jobs.restore(outside, record)
+    except PortalError as error:
+        raise click.ClickException(str(error)) from error
+    counts = read_counts(outside.table, repaired)
+    status = repaired.status.lower()
+    found = {"answered": counts.answered, "answers": repaired.answers}
+    if as_json:
+        print_json({"job": repaired.name, "status": status} | found)
+    else:
+        out.print(
+            f"[bold]{repaired.name}[/] is {status}: "
+            f"{counts.answered} of {repaired.answers} answers."
+        )
+
+
+def record_of(labels: str, job: str) -> str:
+    """Where S3 keeps a job's record, by the run and the round in the job's name.
+
+    >>> record_of("s3://labels/runs", "pets-may-2f9a-r1-000")
+    's3://labels/runs/pets-may-2f9a/round-1/jobs/pets-may-2f9a-r1-000/job.json'
+    """
+    named = re.fullmatch(r"(?P<run>.+)-r(?P<round>\d+)-\d{3,}", job)
+    if named is None:
+        raise click.UsageError(f"{job!r} is no job's name: they end as in pets-2f9a-r1-000.")
+    return f"{labels}/{named['run']}/round-{named['round']}/jobs/{job}/job.json"

@@ -1,0 +1,32 @@
+"""`tessera run`: the example from start to finish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tessera.screen import json_option, print_json, talk
+from tessera.simulation import example
+from tessera.stack.target import Target
+
+
+@click.command()
+@click.option("--workers", default=5, help="How many simulated workers label.")
+@click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
+@click.option("--seed", default=1, help="What they err on follows from this number.")
+@click.option(
+    "--out", "folder", type=click.Path(path_type=Path), default="out", help="Folder of the results."
+)
+@json_option("Print the result as JSON.")
+@click.pass_obj
+def run(
+    target: Target, workers: int, error_rate: float, seed: int, folder: Path, as_json: bool
+) -> None:
+    """Label the example from start to finish with simulated workers."""
+    result = example.run(
+        target.local, out=folder, workers=workers, error_rate=error_rate, seed=seed,
+        console=talk(as_json),
+    )  # fmt: skip
+    if as_json:
+        print_json(result)

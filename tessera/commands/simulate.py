@@ -1,0 +1,55 @@
+"""`tessera simulate`: simulated workers for a run of the example."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+
+from tessera.archive import find_run
+from tessera.commands.completion import run_names
+from tessera.runs.display import show_until_ended
+from tessera.runs.executions import RunError, read_ending
+from tessera.screen import json_option, out, print_json, talk, waiting
+from tessera.simulation.example import EXAMPLE, Example, at_work, simulated
+from tessera.stack.target import Target
+from tessera.standing import Observer
+
+
+@click.command()
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=run_names)
+@click.option("--workers", default=5, help="How many simulated workers label.")
+@click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
+@click.option("--seed", default=1, help="What they err on follows from this number.")
+@json_option("Print how the run ended as JSON.")
+@click.pass_obj
+def simulate(
+    target: Target, name: str | None, workers: int, error_rate: float, seed: int, as_json: bool
+) -> None:
+    """Have simulated workers label a run of the example's images, until it ends.
+
+    They answer through the portal, as people do, and know only the example's images.
+    RUN is a run's name or its beginning; without it, the newest.
+    """
+    cloud = target.cloud
+    folder = find_run(cloud, name)
+    execution = folder.record["execution"]
+    with waiting("Adding simulated workers"):
+        crowd = simulated(
+            cloud, Example(EXAMPLE), workers=workers, error_rate=error_rate, seed=seed
+        )
+    finished = threading.Event()
+    working = threading.Thread(target=at_work, args=(crowd, finished, folder.name), daemon=True)
+    working.start()
+    try:
+        show_until_ended(Observer(cloud, execution, folder), talk(as_json))
+    finally:
+        finished.set()
+    working.join()
+    end = read_ending(cloud, execution)
+    if end.status != "SUCCEEDED":
+        raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+    if as_json:
+        print_json({"run": folder.name, "status": end.status, "result": end.output})
+    else:
+        out.print(f"[bold]{folder.name}[/]: {end.output['labeled']:,} labeled", soft_wrap=True)

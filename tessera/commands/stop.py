@@ -1,0 +1,74 @@
+"""`tessera stop`: close a run's jobs, so that it ends with the answers so far."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+from botocore.exceptions import ClientError
+
+from tessera.archive import find_run
+from tessera.commands.completion import run_names
+from tessera.commands.workers import outside_of
+from tessera.portal import jobs
+from tessera.portal.errors import PortalError
+from tessera.runs.executions import RunError
+from tessera.screen import json_option, out, print_json, progress
+from tessera.stack.cloud import Cloud
+from tessera.standing import jobs_of
+
+
+@click.command()
+@click.argument("name", metavar="RUN", shell_complete=run_names)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option("Print the jobs as JSON.")
+@click.pass_context
+def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
+    """Close a run's jobs now; the run goes on with the answers that are in.
+
+    RUN is a run's name or its beginning, or the name of one of its jobs.
+    """
+    cloud: Cloud = context.obj.cloud
+    job = re.fullmatch(r"(.+)-r\d+-\d{3,}", name)
+    folder = find_run(cloud, job[1] if job else name)
+    names = [name] if job else jobs_of(folder)
+    if not names:
+        raise RunError(f"{folder.name} has no jobs yet. See how it stands: tessera watch --once")
+    if not yes:
+        click.confirm(
+            f"Close {len(names)} job{'s' * (len(names) != 1)} of {folder.name}? "
+            "Nobody can answer any more; the answers so far are used.",
+            abort=True,
+            err=True,
+        )
+    close = _stop_on_portal if folder.settings.workforce == "portal" else _stop_at_service
+    outcomes = {}
+    with progress("jobs", len(names)) as advance:
+        for closed, outcome in close(cloud, names):
+            outcomes[closed] = outcome
+            advance(1)
+    if as_json:
+        print_json({"run": folder.name, "jobs": outcomes})
+        return
+    for closed, outcome in outcomes.items():
+        out.print(f"[bold]{closed}[/] {outcome}", soft_wrap=True)
+
+
+def _stop_on_portal(cloud: Cloud, names: list[str]) -> Iterator[tuple[str, str]]:
+    outside = outside_of(cloud)
+    for name in names:
+        try:
+            yield name, jobs.stop(outside, name).status.lower()
+        except PortalError as error:
+            yield name, f"not closed: {error}"
+
+
+def _stop_at_service(cloud: Cloud, names: list[str]) -> Iterator[tuple[str, str]]:
+    sagemaker = cloud.client("sagemaker")
+    for name in names:
+        try:
+            sagemaker.stop_labeling_job(LabelingJobName=name)
+            yield name, "stopping"
+        except ClientError as error:
+            yield name, f"not closed: {error}"

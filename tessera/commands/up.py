@@ -1,0 +1,30 @@
+"""`tessera up`: start the stack on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from tessera.screen import json_option, out, print_json, talk
+from tessera.stack import samples
+from tessera.stack.ready import start_and_deploy
+from tessera.stack.target import Target
+
+
+@click.command()
+@click.option("--open-to-containers", is_flag=True, help="Listen on all addresses of this machine.")
+@json_option("Print the addresses as JSON.")
+@click.pass_obj
+def up(target: Target, open_to_containers: bool, as_json: bool) -> None:
+    """Start the local stack and deploy Tessera to it."""
+    stack = replace(target.local, host="0.0.0.0") if open_to_containers else target.local
+    cloud = start_and_deploy(stack, talk(as_json))
+    samples.load(cloud.client("s3"), cloud.client("dynamodb"))
+    addresses = {name: cloud.outputs[name] for name in ("Inbox", "Labels", "StateMachineArn")}
+    addresses |= {"Portal": cloud.portal_url, "AWS_ENDPOINT_URL": stack.endpoint}
+    if as_json:
+        print_json(addresses)
+        return
+    for name, address in addresses.items():
+        out.print(f"[bold]{name:<16}[/]  {address}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Runs of the labeling machine, seen from outside: started, followed, shown."""

@@ -1,0 +1,124 @@
+"""Executions of the state machine from outside: started by a drop, followed, read at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tessera.stack.cloud import Cloud
+
+ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+"""Statuses of executions that change no more."""
+
+
+class RunError(click.ClickException):
+    """Run that did not start or ended badly; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Status of an execution that has ended, with its output or its error and cause."""
+
+    status: str
+    output: dict[str, Any]
+    error: str = ""
+    cause: str = ""
+
+
+def drop(cloud: Cloud, manifest: bytes, *, project: str, name: str, settings: bytes | None) -> str:
+    """Put the settings, if any, and then the manifest into the inbox; return the manifest's key."""
+    s3, inbox = cloud.client("s3"), bucket_of(cloud.outputs["Inbox"])
+    key = f"{project}/{name}.manifest"
+    if settings is not None:  # first, as the manifest starts a run that reads them
+        s3.put_object(Bucket=inbox, Key=f"{project}/labeling.json", Body=settings)
+    s3.put_object(Bucket=inbox, Key=key, Body=manifest)
+    return key
+
+
+def bucket_of(uri: str) -> str:
+    """Return the bucket of an S3 URI.
+
+    >>> bucket_of("s3://pets/runs")
+    'pets'
+    """
+    return uri.removeprefix("s3://").partition("/")[0]
+
+
+def wait_for_execution(
+    cloud: Cloud, key: str, *, seconds: float = 60, besides: Collection[str] = ()
+) -> str:
+    """Return the ARN of the execution that the drop of this key started, none of `besides`.
+
+    RunError if none starts within `seconds`.
+    """
+    workflows, machine = cloud.client("stepfunctions"), cloud.outputs["StateMachineArn"]
+    seen: set[str] = set(besides)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        newest = workflows.list_executions(stateMachineArn=machine, maxResults=100)["executions"]
+        for arn in (execution["executionArn"] for execution in newest):
+            if arn in seen:
+                continue
+            seen.add(arn)
+            started_with = json.loads(workflows.describe_execution(executionArn=arn)["input"])
+            if started_with.get("detail", {}).get("object", {}).get("key") == key:
+                return str(arn)
+        time.sleep(0.1)
+    raise RunError(
+        f"No execution started for {key} within {seconds:.0f} seconds. "
+        "Look at the rule of the state machine, and at the queue of undelivered drops."
+    )
+
+
+def follow(cloud: Cloud, execution: str, *, pause: float = 0.3) -> Iterator[str]:
+    """Yield the names of the states as the execution enters them, until it has ended."""
+    workflows, known = cloud.client("stepfunctions"), 0
+    while True:
+        status = workflows.describe_execution(executionArn=execution)["status"]
+        entered = [
+            event["stateEnteredEventDetails"]["name"]
+            for page in workflows.get_paginator("get_execution_history").paginate(
+                executionArn=execution
+            )
+            for event in page["events"]
+            if event["type"].endswith("StateEntered")
+        ]
+        yield from entered[known:]
+        known = len(entered)
+        if status in ENDED:
+            return
+        time.sleep(pause)
+
+
+def read_ending(cloud: Cloud, execution: str) -> Ending:
+    """Return the execution's status, with its output or error so far."""
+    described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
+    return Ending(
+        described["status"],
+        json.loads(described.get("output") or "{}"),
+        described.get("error", ""),
+        described.get("cause", ""),
+    )
+
+
+def download(cloud: Cloud, home: str, names: tuple[str, ...], folder: Path) -> None:
+    """Copy files of a run's folder in S3 into a folder here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    s3, bucket = cloud.client("s3"), bucket_of(home)
+    prefix = home.removeprefix(f"s3://{bucket}/")
+    for name in names:
+        s3.download_file(bucket, prefix + name, str(folder / name))
+
+
+def list_executions(cloud: Cloud, count: int) -> list[dict[str, Any]]:
+    """Return the newest executions, newest first."""
+    executions: list[dict[str, Any]] = cloud.client("stepfunctions").list_executions(
+        stateMachineArn=cloud.outputs["StateMachineArn"], maxResults=count
+    )["executions"]
+    return executions

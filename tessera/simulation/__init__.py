@@ -1,0 +1,1 @@
+"""Simulated workers, and the example that they label."""

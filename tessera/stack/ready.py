@@ -1,0 +1,25 @@
+"""Start the local stack and deploy to it, with the steps on the screen."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+
+from tessera.screen import waiting
+from tessera.stack.cloud import Cloud
+from tessera.stack.local_stack import LocalStack
+
+
+def start_and_deploy(stack: LocalStack, console: Console) -> Cloud:
+    """Start the local stack, deploy to it, and return what is deployed."""
+    began = time.monotonic()
+    with waiting("Starting the embedded AWS", console):
+        stack.start()
+    with waiting("Deploying template.yaml with sam deploy", console):
+        deployed = stack.deploy()
+    console.print(
+        f"[bold]Stack[/]    {stack.endpoint}, {'deployed' if deployed else 'deployed before'} "
+        f"[dim]({time.monotonic() - began:.1f} s; tessera down stops it)[/]"
+    )
+    return stack.cloud

@@ -1,0 +1,29 @@
+"""Stack that commands go to: the one on this machine, or the one that was named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from tessera.stack.cloud import Cloud, NotDeployed
+from tessera.stack.local_stack import LocalStack
+
+
+@dataclass(frozen=True)
+class Target:
+    """Stack on this machine, and the one that was named instead, if any."""
+
+    local: LocalStack
+    remote: Cloud | None = None
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """What is deployed there; NotDeployed if this machine's stack is not running."""
+        if self.remote:
+            return self.remote
+        if not self.local.is_up():
+            raise NotDeployed(
+                f"The local stack is not running at {self.local.endpoint}. Start it: tessera up. "
+                "Or go to AWS: tessera --profile NAME …"
+            )
+        return self.local.cloud
