@@ -22,6 +22,7 @@ from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.jobs import job_name
 from tessera.tiling.manifest.lines import Image, manifest_lines, read_manifest
 from tessera.tiling.report.agreement import agreement_figures
+from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
 from tessera.tiling.report.confidence import (
     answer_figures,
     calibration,
@@ -53,7 +54,8 @@ READERS = 32
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What became of the run's images, as counts and URIs."""
     result = consolidate_run(event)
-    logger.info("labels consolidated", extra=result)
+    figures = {key: value for key, value in result.items() if not isinstance(value, dict)}
+    logger.info("labels consolidated", extra=figures)
     return result
 
 
@@ -101,6 +103,7 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
     answers = answer_figures(table) | {"noted": dict(sorted(book.figures.items()))}
     workers = worker_figures(crowd, consensus, names, seconds=table.seconds, known=known)
     fast = dict(zip(names, too_fast(crowd, table.seconds), strict=True))
+    manifest = f"s3://{record['manifest']['bucket']}/{record['manifest']['key']}"
     figures = report(
         run=event["run"],
         settings=settings,
@@ -113,7 +116,7 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
         workers=[worker | {"too_fast": fast[worker["worker"]]} for worker in workers],
         pages=pages_to_look_at(crowd, consensus, names, page=table.page, seconds=table.seconds),
         jobs=event["jobs"],
-        manifest=f"s3://{record['manifest']['bucket']}/{record['manifest']['key']}",
+        manifest=manifest,
         started=event["started"],
         calibration=calibration(consensus, known),
         agreement=agreement_figures(crowd, consensus, settings.classes),
@@ -130,7 +133,7 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
     storage.write(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
 
     asked = counts.lines - counts.rejected - counts.labeled_before - counts.gold
-    return {
+    result = {
         "outcome": "nothing-labeled" if asked and not len(crowd) else "again" if again else "done",
         "run": event["run"],
         "home": home,
@@ -145,6 +148,11 @@ def consolidate_run(event: dict[str, Any]) -> dict[str, Any]:
         "training_manifest": f"{home}training.manifest",
         "report": f"{home}report.html",
     }
+    if result["outcome"] == "nothing-labeled":
+        return result | {"failure": explain_nothing_labeled(event["jobs"], home)}
+    jobs, execution = event["jobs"], event["execution"]
+    announcement = announce_labels(result, manifest=manifest, jobs=jobs, execution=execution)
+    return result | {"announcement": announcement}
 
 
 def _all_completed(event: dict[str, Any]) -> bool:

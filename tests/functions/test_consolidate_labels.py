@@ -133,6 +133,8 @@ def test_a_run_without_any_answer_says_so_and_loses_no_line(run: Any) -> None:
     result = run.consolidate()
 
     assert result["outcome"] == "nothing-labeled"
+    assert result["failure"]["error"] == "NothingLabeled"
+    assert "Job pets-r1-000 ended Stopped." in result["failure"]["cause"]
     assert pictures(run.lines("unlabeled.manifest")) == ["0.jpg", "1.jpg"]
 
 
@@ -176,6 +178,9 @@ def test_a_job_that_was_stopped_is_not_followed_by_another_round(run: Any) -> No
     run.job(([0, 1], {"ann": {"0": CAT, "1": DOG}, "bob": {"0": DOG}}), status="Stopped")
     result = run.consolidate()
     assert (result["outcome"], result["again"], result["partial"]) == ("done", 0, True)
+    notice = result["announcement"]["notice"]
+    assert notice["manifest"] == MANIFEST
+    assert "Job pets-r1-000 ended Stopped." in notice["message"]
 
 
 def test_answers_that_met_no_consolidation_are_rescued_from_every_iteration(run: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tessera.stack.local_stack import INBOX, LABELS
 from tessera.tiling.jobs import job_name, run_id
+from tessera.tiling.report.announcement import announce_labels
 from tessera.tiling.settings import read_settings
 from tests.statemachine.stage import CHOICES, SETTINGS, Stage, manifest_key
 
@@ -361,22 +362,23 @@ def _manifests() -> list[Way]:
 
 def labels(outcome: str, **more: Any) -> dict[str, Any]:
     """What ConsolidateLabels might answer."""
-    return payload(
-        outcome=outcome,
-        run="made-up",
-        home="s3://x/",
-        round=1,
-        images=2,
-        labeled=2,
-        unlabeled=0,
-        rejected=0,
-        uncertain=0,
-        again=1,
-        partial=False,
-        training_manifest="s3://x/training.manifest",
-        report="s3://x/report.html",
-        **more,
-    )
+    result = {
+        "outcome": outcome,
+        "run": "made-up",
+        "home": "s3://x/",
+        "round": 1,
+        "images": 2,
+        "labeled": 2,
+        "unlabeled": 0,
+        "rejected": 0,
+        "uncertain": 0,
+        "again": 1,
+        "partial": False,
+        "training_manifest": "s3://x/training.manifest",
+        "report": "s3://x/report.html",
+    } | more
+    announcement = announce_labels(result, manifest="s3://x/manifest", jobs=(), execution="x")
+    return payload(**result, announcement=announcement)
 
 
 def grouped(**more: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.statemachine.stage import Stage, until
+from tessera.stack.local_stack import INBOX
+from tests.statemachine.stage import Stage, manifest_key, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -60,14 +61,19 @@ def ears(stage: Stage) -> Ears:
 
 
 def test_a_training_manifest_is_told_of(stage: Stage, ears: Ears) -> None:
-    execution = stage.start("nothing-to-ask", case="nothing-to-ask")
-    stage.end(execution)
+    stage.lay_out("labeled-before", [])
+    labeled = {"source-ref": "s3://inbox/cat-0.png", "label": 0, "label-metadata": {}}
+    lines = json.dumps(labeled) + "\n" + json.dumps(labeled) + "\n"
+    stage.put(f"s3://{INBOX}/{manifest_key('labeled-before')}", lines.encode())
+    execution = stage.start("labeled-before")
+    end = stage.end(execution)
     event, message = ears.heard("bus", execution), ears.heard("topic", execution)
     assert (event["source"], event["detail-type"]) == ("Tessera", "Training Manifest Ready")
     assert event["detail"].keys() == READY.keys()
     assert event["detail"]["version"] == READY["version"]
     assert json.loads(message["Message"]) == event["detail"]
-    assert message["Subject"] == "Labeled: 2 of 2 images of made-up"
+    assert message["Subject"] == f"Labeled: 2 of 2 images of {end.output['run']}"
+    assert end.output["message"] == event["detail"]["message"] == "2 of 2 images are labeled."
 
 
 def test_a_failure_is_told_of(stage: Stage, ears: Ears) -> None:

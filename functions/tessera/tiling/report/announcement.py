@@ -18,12 +18,6 @@ NOTICE_JOBS = 10
 """Jobs listed in a notice at most: with causes of up to 1,000 characters each, ten stay far below
 the 256 KiB that SNS, EventBridge and Step Functions take."""
 
-_COPIED = (
-    "run", "home", "training_manifest", "report",
-    "images", "labeled", "unlabeled", "rejected", "uncertain", "partial",
-)  # fmt: skip
-"""Keys that the notice has in common with the result of ConsolidateLabels."""
-
 Job = Mapping[str, Any]
 """One labeling job's `name` and `status`, and its `error` and `cause` if it did not complete."""
 
@@ -42,9 +36,18 @@ def announce_labels(
         "subject": f"{kind}: {labeled:,} of {images} of {result['run']}",
         "notice": {
             "version": VERSION,
-            **{key: result[key] for key in _COPIED},
+            "run": result["run"],
+            "home": result["home"],
             "manifest": manifest,
+            "training_manifest": result["training_manifest"],
+            "report": result["report"],
+            "images": result["images"],
+            "labeled": result["labeled"],
+            "unlabeled": result["unlabeled"],
+            "rejected": result["rejected"],
+            "uncertain": result["uncertain"],
             "rounds": result["round"],
+            "partial": result["partial"],
             "jobs": incomplete[:NOTICE_JOBS],
             "message": _message(result, incomplete),
             "execution": execution,
