@@ -36,7 +36,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.pack import pack
 from tessera.tiling.answers.table import columns
-from tessera.tiling.consensus import Consensus, Crowd, consolidate
+from tessera.tiling.consensus import Consensus, Crowd, Method, consolidate
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.label_splice import Splices
 from tessera.tiling.training.write_manifests import Outlets, end_lines, verdicts
@@ -141,7 +141,7 @@ def scores(truth: NDArray[np.int64], label: NDArray[Any], p: NDArray[Any] | None
     return found
 
 
-def own_scores(known: Truth, method: str = "hierarchical") -> Scores:
+def own_scores(known: Truth, method: Method = "hierarchical") -> Scores:
     """Our own scores on a crowd."""
     found = consolidate(known.crowd, method, probabilities=True)
     return scores(known.truth, found.label, found.probabilities)
@@ -263,7 +263,8 @@ def hard_section(crowds: list[Truth], python: str | None, draws: int) -> None:
         "3 answers a worker": [few_answers(known, s) for known in crowds for s in range(4 * draws)],
         "scrambled ids": [scrambled(known, seed) for known in crowds for seed in range(draws)],
     }
-    own_methods, peers = ("hierarchical", "majority", "dawid-skene"), ("MajorityVote", "DawidSkene")
+    own_methods: tuple[Method, ...] = ("hierarchical", "majority", "dawid-skene")
+    peers = ("MajorityVote", "DawidSkene")
     right: dict[str, dict[str, float]] = {}
     for case, drawings in cases.items():
         right[case] = {

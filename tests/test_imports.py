@@ -27,13 +27,14 @@ IMPURE = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "os", "t
 
 ARROWS = {
     "errors": set(),
-    "settings": {"errors"},
+    "method_names": set(),
+    "settings": {"errors", "method_names"},
     "jobs": {"settings"},
     "offsets": set(),
     "page": {"settings"},
     "estimate": {"settings"},
     "manifest": {"settings", "errors"},
-    "consensus": set(),
+    "consensus": {"method_names"},
     "grouping": {"manifest", "settings", "jobs", "offsets", "errors"},
     "answers": {"consensus"},
     "training": {"manifest", "settings", "consensus"},

@@ -11,11 +11,11 @@ import click
 
 from tessera.exits import Refused
 from tessera.screen import aside, json_option, print_json, progress, waiting
+from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
 
 if TYPE_CHECKING:
     from tessera.tiling.consensus import Consensus, Crowd
 
-METHODS = ["hierarchical", "dawid-skene", "majority", "first"]
 COLUMNS = ("task", "worker", "label")
 ROWS_AT_A_TIME = 10_000
 
@@ -36,7 +36,9 @@ class Names(dict[str, int]):
 
 @click.command("consolidate")
 @click.argument("answers", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--method", type=click.Choice(METHODS), default=METHODS[0], show_default=True)
+@click.option(
+    "--method", type=click.Choice(METHOD_NAMES), default=DEFAULT_METHOD, show_default=True
+)
 @click.option(
     "--gold", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Known labels (task,label): they calibrate the confidence and score the workers.",
@@ -50,7 +52,7 @@ class Names(dict[str, int]):
 @json_option("Print the summary as JSON.")
 def consolidate_command(
     answers: Path,
-    method: str,
+    method: Method,
     gold: Path | None,
     prelabels: Path | None,
     unreadable: str | None,

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
+from tessera.tiling.method_names import DEFAULT_METHOD, Method
 
 ESCAPE = "cannot see"
 """The answer for a picture that cannot be judged, where the settings name none."""
@@ -69,10 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(ge=0, le=1, description="Ask again where one answer more is worth more than this"),
     ] = 0.05
-    method: Annotated[
-        Literal["hierarchical", "dawid-skene", "majority", "first"],
-        Meta(description="How answers become a label"),
-    ] = "hierarchical"
+    method: Annotated[Method, Meta(description="How answers become a label")] = DEFAULT_METHOD
     unreadable: Annotated[
         Label | None, Meta(description="The answer for a picture that cannot be judged")
     ] = None

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus import METHODS, Consensus, Crowd, Evidence, consolidate, guesses
+from tessera.tiling.consensus import (
+    METHODS,
+    Consensus,
+    Crowd,
+    Evidence,
+    Method,
+    consolidate,
+    guesses,
+)
 from tessera.tiling.consensus.confidence import expected_gain, tempered
 
 
@@ -82,7 +90,7 @@ def reordered(answers: Crowd, order: NDArray[np.int64]) -> Crowd:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_everybody_agreeing_is_right(method: str) -> None:
+def test_everybody_agreeing_is_right(method: Method) -> None:
     found = consolidate(crowd(*[(i, w, i % 3) for i in range(9) for w in range(3)]), method)
     assert found.label.tolist() == [i % 3 for i in range(9)]
     assert found.agreement.tolist() == [1.0] * 9
@@ -90,7 +98,7 @@ def test_everybody_agreeing_is_right(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_one_answer_alone_is_believed_but_never_wholly(method: str) -> None:
+def test_one_answer_alone_is_believed_but_never_wholly(method: Method) -> None:
     found = consolidate(crowd((0, 0, 2)), method)
     assert found.label.tolist() == [2]
     assert 0.3 < found.confidence[0] < 1
@@ -116,14 +124,14 @@ def test_a_tie_of_votes_goes_to_the_rarer_class_since_people_overuse_the_common_
 
 @pytest.mark.parametrize("method", ["majority", "hierarchical"])
 @pytest.mark.parametrize("first", [1, 2])
-def test_a_full_tie_goes_to_the_answer_that_came_first(method: str, first: int) -> None:
+def test_a_full_tie_goes_to_the_answer_that_came_first(method: Method, first: int) -> None:
     found = consolidate(crowd((0, 0, first), (0, 1, 3 - first)), method)
     assert found.label.tolist() == [first]
     assert found.confidence[0] <= 0.5
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_most_saying_cannot_see_leaves_an_image_without_label(method: str) -> None:
+def test_most_saying_cannot_see_leaves_an_image_without_label(method: Method) -> None:
     found = consolidate(crowd((0, 0, -1), (0, 1, -1), (0, 2, 1), (1, 0, -1), (1, 1, 1)), method)
     assert found.label.tolist() == [-1, 1]
     assert found.unreadable.tolist() == [True, False]
@@ -132,21 +140,21 @@ def test_most_saying_cannot_see_leaves_an_image_without_label(method: str) -> No
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_answers_at_all_are_no_labels(method: str) -> None:
+def test_no_answers_at_all_are_no_labels(method: Method) -> None:
     found = consolidate(crowd(images=3, workers=1), method)
     assert found.label.tolist() == [-1, -1, -1]
     assert not found.unreadable.any()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_one_class_is_labeled_without_complaint(method: str) -> None:
+def test_one_class_is_labeled_without_complaint(method: Method) -> None:
     found = consolidate(crowd((0, 0, 0), (0, 1, 0), (1, 0, 0), classes=1), method)
     assert found.label.tolist() == [0, 0]
     assert (found.confidence < 1).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_one_worker_is_followed(method: str) -> None:
+def test_one_worker_is_followed(method: Method) -> None:
     found = consolidate(crowd((0, 0, 0), (1, 0, 1), (2, 0, 2)), method)
     assert found.label.tolist() == [0, 1, 2]
 
@@ -235,7 +243,7 @@ def test_a_third_answer_promises_more_where_two_disagree() -> None:
 @settings(max_examples=30, deadline=None)
 @pytest.mark.parametrize("method", METHODS)
 def test_order_of_arrival_changes_nothing_but_ties(
-    method: str, answers: Crowd, shuffle: object
+    method: Method, answers: Crowd, shuffle: object
 ) -> None:
     order = np.argsort(np.random.default_rng(len(answers)).random(len(answers)), kind="stable")
     one, other = consolidate(answers, method), consolidate(reordered(answers, order), method)
@@ -250,7 +258,7 @@ def test_order_of_arrival_changes_nothing_but_ties(
 @settings(max_examples=30, deadline=None)
 @pytest.mark.parametrize("method", METHODS)
 def test_names_of_workers_images_and_labels_do_not_matter(
-    method: str, answers: Crowd, seed: int
+    method: Method, answers: Crowd, seed: int
 ) -> None:
     chance = np.random.default_rng(seed)
     images, workers = chance.permutation(answers.images), chance.permutation(answers.workers)
@@ -273,7 +281,7 @@ def test_names_of_workers_images_and_labels_do_not_matter(
 @given(crowds())
 @settings(max_examples=30, deadline=None)
 @pytest.mark.parametrize("method", METHODS)
-def test_confidence_lies_between_nothing_and_certainty(method: str, answers: Crowd) -> None:
+def test_confidence_lies_between_nothing_and_certainty(method: Method, answers: Crowd) -> None:
     found = consolidate(answers, method)
     labeled = found.label >= 0
     assert (found.confidence[labeled] > 0).all()
@@ -290,7 +298,7 @@ def test_confidence_lies_between_nothing_and_certainty(method: str, answers: Cro
 @given(st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("method", ["majority", "hierarchical"])
-def test_a_random_clicker_never_flips_a_unanimous_image(method: str, seed: int) -> None:
+def test_a_random_clicker_never_flips_a_unanimous_image(method: Method, seed: int) -> None:
     answers, _ = simulated(60, 8, seed=seed)
     before = consolidate(answers, method)
     unanimous = before.agreement == 1

@@ -22,11 +22,12 @@ from tessera.tiling.consensus.majority import _first, _majority
 from tessera.tiling.consensus.result import NONE, Consensus, _Work
 from tessera.tiling.consensus.ties import first_come
 from tessera.tiling.consensus.worker_shrinkage import worker_weight
+from tessera.tiling.method_names import DEFAULT_METHOD, Method
 
 
 def consolidate(
     crowd: Crowd,
-    method: str = "hierarchical",
+    method: Method = DEFAULT_METHOD,
     *,
     evidence: Evidence | None = None,
     probabilities: bool = False,
@@ -36,6 +37,8 @@ def consolidate(
     The same answers give the same labels and confidences, whatever order they come in, except
     where an image's first answer decides a tie.
     """
+    if method not in METHODS:
+        raise ValueError(f"no consolidation method {method!r}; there are {', '.join(METHODS)}")
     images = crowd.images
     answers = np.bincount(crowd.image, minlength=images)
     blind = np.bincount(crowd.image[crowd.label < 0], minlength=images)
@@ -126,9 +129,9 @@ def _judge(work: _Work, model: Model, rho: float) -> None:
     work.found.pooled = model.pooled
 
 
-METHODS: dict[str, Callable[[_Work], None]] = {
-    "first": _first,
-    "majority": _majority,
-    "dawid-skene": _dawid_skene,
+METHODS: dict[Method, Callable[[_Work], None]] = {
     "hierarchical": _hierarchical,
+    "dawid-skene": _dawid_skene,
+    "majority": _majority,
+    "first": _first,
 }

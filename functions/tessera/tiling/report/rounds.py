@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
+from tessera.tiling.consensus import Consensus, Crowd, Evidence, Method, consolidate
 from tessera.tiling.report.confidence import _mean
 
 
@@ -18,7 +18,7 @@ def round_figures(
     consensus: Consensus,
     round_: NDArray[np.int8],
     *,
-    method: str,
+    method: Method,
     evidence: Evidence,
     tasks: Mapping[int, int],
 ) -> list[dict[str, Any]]:

@@ -1,0 +1,51 @@
+"""One list of consolidation methods is what runs, is offered, is checked and is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import click
+import numpy as np
+import pytest
+
+from tessera.commands.consolidate import consolidate_command
+from tessera.tiling.consensus import METHODS, Crowd, consolidate
+from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
+from tessera.tiling.settings import settings_from, settings_schema
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_method_that_has_a_name_can_be_run() -> None:
+    assert tuple(METHODS) == METHOD_NAMES == get_args(Method)
+
+
+def test_settings_and_their_schema_take_the_methods_that_can_be_run() -> None:
+    schema: Any = settings_schema()
+    assert set(schema["properties"]["method"]["enum"]) == set(METHODS)
+    assert settings_from({"labels": ["cat", "dog"]}).method == DEFAULT_METHOD
+
+
+def test_the_tool_offers_the_methods_that_can_be_run() -> None:
+    option = next(one for one in consolidate_command.params if one.name == "method")
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == tuple(METHODS)
+    assert option.default == DEFAULT_METHOD
+
+
+def test_the_documentation_has_a_row_for_each_method_that_can_be_run() -> None:
+    section = (DOCS / "consolidation.md").read_text("utf-8").partition("## The methods\n")[2]
+    table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    assert table is not None
+    assert re.findall(r"^\| `([a-z-]+)` \|", table[0], re.MULTILINE) == list(METHODS)
+    row = re.search(r"^\| `method` \|.*$", (DOCS / "manifests.md").read_text("utf-8"), re.MULTILINE)
+    assert row is not None
+    assert all(f"`{name}`" in row[0] for name in METHODS)
+
+
+def test_a_method_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    nobody = Crowd(1, 1, 2, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int8))
+    with pytest.raises(ValueError, match="no consolidation method 'best'; there are hierarchical"):
+        consolidate(nobody, cast("Method", "best"))
