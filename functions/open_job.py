@@ -10,7 +10,7 @@ from tessera.aws import workflow
 from tessera.aws.portal import outside
 from tessera.aws.telemetry import logger, observed
 from tessera.aws.tracing import traced
-from tessera.portal.jobs import open_job
+from tessera.portal.job_lifecycle import open_job
 
 
 @observed

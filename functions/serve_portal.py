@@ -6,7 +6,7 @@ from typing import Any
 
 from tessera.aws.portal import outside
 from tessera.aws.telemetry import logger, observed
-from tessera.portal.routes import RATE, Site, respond, said
+from tessera.portal.routes import REQUESTS_PER_MINUTE, Site, json_response, respond
 
 
 @observed
@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         response = respond(outside(), site(), event)
     except Exception:
         logger.exception("request failed", method=http["method"], path=http["path"])
-        return said(503, {"message": "The portal cannot reach its store. Trying again."})
+        return json_response(503, {"message": "The portal cannot reach its store. Trying again."})
     if response["statusCode"] >= 400:
         logger.info("refused", method=http["method"], status=response["statusCode"])
     return response
@@ -35,5 +35,5 @@ def site() -> Site:
         client=os.environ["USER_POOL_CLIENT_ID"],
         region=region,
         aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
-        rate=int(os.environ.get("REQUESTS_PER_MINUTE") or RATE),
+        rate=int(os.environ.get("REQUESTS_PER_MINUTE") or REQUESTS_PER_MINUTE),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tessera.commands.workers import cloud_of, outside_of
-from tessera.portal import jobs
+from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.portal.table_layout import read_counts
 from tessera.screen import json_option, out, print_json, waiting
@@ -26,7 +26,7 @@ def repair(where: Any, job: str, as_json: bool) -> None:
         raise click.ClickException(f"S3 has no job at {record}")
     try:
         with waiting("Reading the job's answers in S3"):
-            repaired = jobs.restore(outside, record)
+            repaired = job_lifecycle.restore(outside, record)
     except PortalError as error:
         raise click.ClickException(str(error)) from error
     counts = read_counts(outside.table, repaired)

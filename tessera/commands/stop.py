@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from tessera.archive import find_run
 from tessera.commands.completion import run_names
 from tessera.commands.workers import outside_of
-from tessera.portal import jobs
+from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.runs.executions import RunError
 from tessera.screen import json_option, out, print_json, progress
@@ -59,7 +59,7 @@ def _stop_on_portal(cloud: Cloud, names: list[str]) -> Iterator[tuple[str, str]]
     outside = outside_of(cloud)
     for name in names:
         try:
-            yield name, jobs.stop(outside, name).status.lower()
+            yield name, job_lifecycle.stop(outside, name).status.lower()
         except PortalError as error:
             yield name, f"not closed: {error}"
 

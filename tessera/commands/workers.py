@@ -13,7 +13,7 @@ from tessera.screen import json_option, out, print_json
 from tessera.stack.cloud import Cloud
 
 if TYPE_CHECKING:
-    from tessera.portal.ports import Outside
+    from tessera.portal.ports import Ports
     from tessera.tiling.settings import Settings
 
 
@@ -34,7 +34,7 @@ def environment(cloud: Cloud) -> dict[str, str]:
     return found
 
 
-def outside_of(cloud: Cloud) -> Outside:
+def outside_of(cloud: Cloud) -> Ports:
     """The portal's outside on this stack, in this process."""
     os.environ |= environment(cloud)
     from tessera.aws import clients, portal
@@ -145,12 +145,12 @@ def remove_worker(where: Any, email: str, as_json: bool) -> None:
     """Remove an account: at once, pages it held go to others, and its answers stay."""
     cloud, pool = _pool(where)
     from tessera.aws import users
-    from tessera.portal.claims import dismiss
+    from tessera.portal.claims import block_worker
 
     worker = users.worker_of(pool, email)
     if worker is None:
         raise click.ClickException(f"There is no worker {email}.")
-    freed = dismiss(outside_of(cloud), worker)
+    freed = block_worker(outside_of(cloud), worker)
     users.remove(pool, email)
     if as_json:
         print_json({"email": email, "worker": worker, "pages_back": freed})

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tessera.portal import claims, jobs
+from tessera.portal import claims, job_lifecycle
 from tessera.portal.errors import Closed, Unknown
 from tessera.portal.records import FULL, GRACE, OPEN, Job
 from tessera.portal.repair import repair
@@ -57,14 +57,14 @@ class AnyOrder(RuleBasedStateMachine):
     def skips_a_task(self, worker: str) -> None:
         for name, task in sorted(self.given):
             if name == worker:
-                claims.give_back(self.world.outside, self.job, worker, task)
+                claims.give_back(self.world.ports, self.job, worker, task)
 
     @rule(worker=WORKERS)
     def renews_a_lease(self, worker: str) -> None:
         for name, task in sorted(self.given):
             if name == worker:
                 try:
-                    claims.renew(self.world.outside, self.job, worker, task)
+                    claims.renew(self.world.ports, self.job, worker, task)
                 except Unknown:
                     continue
 
@@ -74,17 +74,17 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def repairs(self) -> None:
-        repair(self.world.outside, self.world.again(self.job))
+        repair(self.world.ports, self.world.again(self.job))
 
     @rule()
     def loses_the_index(self) -> None:
         self.world.table = MemoryTable()
-        jobs.restore(self.world.outside, self.job.record)
+        job_lifecycle.restore(self.world.ports, self.job.record)
         self.given = {(worker, task) for task, worker in self.saved}
 
     @rule()
     def is_stopped_and_opened_again(self) -> None:
-        jobs.stop(self.world.outside, self.job.name)
+        job_lifecycle.stop(self.world.ports, self.job.name)
         self.world.open(tasks=self.job.tasks, workers=self.job.workers)
 
     @invariant()

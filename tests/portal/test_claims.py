@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.portal import claims, jobs, pages
+from tessera.portal import claims, job_lifecycle, task_page
 from tessera.portal.errors import Closed, Unknown
 from tessera.portal.records import FULL, GRACE
 from tessera.portal.table_layout import STRIPES
@@ -67,7 +67,7 @@ def test_a_skipped_task_goes_to_others_first_and_comes_back_when_nothing_else_is
 ) -> None:
     job = world.open(tasks=3, workers=1)
     skipped = world.take(job, "ann")
-    claims.give_back(world.outside, job, "ann", skipped)
+    claims.give_back(world.ports, job, "ann", skipped)
     others = [world.take(job, "ann")]
     world.answer(job, "ann", others[0])
     others.append(world.take(job, "ann"))
@@ -78,10 +78,10 @@ def test_a_skipped_task_goes_to_others_first_and_comes_back_when_nothing_else_is
 
 def test_a_skipped_task_that_another_has_taken_does_not_come_back(world: World) -> None:
     job = world.open(tasks=1, workers=1)
-    claims.give_back(world.outside, job, "ann", world.take(job, "ann"))
+    claims.give_back(world.ports, job, "ann", world.take(job, "ann"))
     assert world.take(job, "ben") == 0
     assert world.claim(job, "ann") is None
-    claims.give_back(world.outside, job, "ben", 0)
+    claims.give_back(world.ports, job, "ben", 0)
     assert world.take(job, "ann") == 0
 
 
@@ -89,7 +89,7 @@ def test_giving_back_twice_or_what_one_never_had_changes_nothing(world: World) -
     job = world.open(tasks=2, workers=1)
     task = world.take(job, "ann")
     for worker in ("ben", "ann", "ann"):
-        claims.give_back(world.outside, job, worker, task)
+        claims.give_back(world.ports, job, worker, task)
     assert world.take(job, "ben") in {0, 1}
     assert world.take(job, "cid") in {0, 1}
     assert world.claim(job, "dot") is None
@@ -115,7 +115,7 @@ def test_a_renewed_lease_lasts_its_full_time_again(world: World) -> None:
     world.take(job, "ann")
     for _ in range(4):
         world.clock.wait(job.seconds - 10)
-        lease = claims.renew(world.outside, job, "ann", 0)
+        lease = claims.renew(world.ports, job, "ann", 0)
         assert lease.until == world.clock.now + job.seconds
     assert world.claim(job, "ben") is None
 
@@ -126,8 +126,8 @@ def test_a_lease_is_renewed_for_eight_hours_and_no_longer(world: World) -> None:
     world.take(job, "ann")
     while world.clock.now < began + 8 * 3600 - job.seconds:
         world.clock.wait(job.seconds / 2)
-        claims.renew(world.outside, job, "ann", 0)
-    assert claims.renew(world.outside, job, "ann", 0).until == began + 8 * 3600
+        claims.renew(world.ports, job, "ann", 0)
+    assert claims.renew(world.ports, job, "ann", 0).until == began + 8 * 3600
 
 
 def test_a_lease_that_went_to_another_cannot_be_renewed(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_lease_that_went_to_another_cannot_be_renewed(world: World) -> None:
     world.clock.wait(job.seconds + GRACE + 1)
     world.take(job, "ben")
     with pytest.raises(Unknown, match="somebody else"):
-        claims.renew(world.outside, job, "ann", 0)
+        claims.renew(world.ports, job, "ann", 0)
 
 
 def test_a_worker_who_was_away_too_long_may_get_his_task_again_if_no_one_wanted_it(
@@ -229,9 +229,9 @@ def test_a_part_of_a_file_is_the_same_out_of_blocks_of_any_length(
     end = data.draw(st.integers(start + 1, len(content)))
     world = World()
     world.files.write("s3://labels/file", content)
-    with patch.object(pages, "BLOCK", data.draw(st.integers(1, 70))):
+    with patch.object(task_page, "BLOCK", data.draw(st.integers(1, 70))):
         assert (
-            pages.read_part(world.files.read_range, "s3://labels/file", start, end)
+            task_page.read_part(world.files.read_range, "s3://labels/file", start, end)
             == (content[start:end])
         )
 
@@ -244,7 +244,7 @@ def test_fresh_tasks_are_dealt_close_together_so_that_one_block_serves_many(
     for turn in range(400):
         worker = f"worker-{turn**2 % workers}"  # some work more than others
         world.answer(job, worker, world.take(job, worker))
-    assert max(task for task, _ in world.stored(job)) < 400 + claims.AHEAD * STRIPES
+    assert max(task for task, _ in world.stored(job)) < 400 + claims.MAX_LEAD * STRIPES
 
 
 def test_a_later_round_never_asks_a_worker_who_answered_one_of_the_images(world: World) -> None:
@@ -254,7 +254,7 @@ def test_a_later_round_never_asks_a_worker_who_answered_one_of_the_images(world:
     for number in (0, 2):
         lines[number] = lines[number][:-1] + b',"answered-by":"private.us-east-1.ann private.x.y"}'
     world.files.write(manifest, b"\n".join(lines) + b"\n")
-    job = jobs.open_job(world.outside, request, "token")
+    job = job_lifecycle.open_job(world.ports, request, "token")
     status, claim = world.ask("POST", f"/jobs/{job.name}/claims", "ann")
     assert (status, claim["task"]) == (200, "1")
     world.answer(job, "ann", 1)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera.portal import jobs
+from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
-from tessera.portal.ports import Outside
+from tessera.portal.ports import Ports
 from tessera.portal.records import FULL, OPEN, Job
 from tessera.portal.table_layout import read_counts
 from tests.portal.world import World, answer_of
@@ -58,8 +58,8 @@ class FlakyWorld(World):
         return self.dice.choice(["before", "after"])
 
     @property
-    def outside(self) -> Outside:
-        return Outside(
+    def ports(self) -> Ports:
+        return Ports(
             Flaky(self.table, self.fails),
             Flaky(self.files, self.fails),
             self.clock,
@@ -106,14 +106,14 @@ def test_calls_that_fail_before_or_after_they_are_made_lose_and_double_nothing(
     world.dice = random.Random(seed)
     request = world.request(tasks=12, workers=2)
     world.share = share
-    job = world.patiently(lambda: jobs.open_job(world.outside, request, "token"))
+    job = world.patiently(lambda: job_lifecycle.open_job(world.ports, request, "token"))
     told: set[tuple[int, str]] = set()
     for worker in ("ann", "ben", "cid"):
         told |= finish(world, job, worker)
         world.clock.wait(job.seconds + 100)  # a seat whose giver never heard back comes free
     told |= finish(world, job, "dot") | finish(world, job, "eve")
     world.share = 0.0
-    jobs.open_jobs(world.outside)  # whoever looks tells an execution that was not told
+    job_lifecycle.open_jobs(world.ports)  # whoever looks tells an execution that was not told
     stored = set(world.stored(job))
     assert told <= stored
     assert len(stored) == 24

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 
-from tessera.portal import jobs
+from tessera.portal import job_lifecycle
 from tests.portal.world import World
 
 
 def test_every_line_is_in_the_output_in_order_with_its_label_or_as_it_came(world: World) -> None:
     request = world.request(tasks=20)
-    job = jobs.open_job(world.outside, request)
+    job = job_lifecycle.open_job(world.ports, request)
     for worker in ("ann", "ben"):
         for _ in range(4):
             world.answer(job, worker, world.take(job, worker))
-    described = jobs.close_job(world.outside, request)
+    described = job_lifecycle.close_job(world.ports, request)
     lines = world.files.read(described["LabelingJobOutput"]["OutputDatasetS3Uri"]).splitlines()
     before = world.files.read(job.manifest).splitlines()
     answered = {task for task, _ in world.stored(job)}

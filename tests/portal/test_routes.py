@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tessera.portal import claims, jobs, pages
-from tessera.portal.routes import RATE, Site, groups_in, read_request, respond
+from tessera.portal import claims, job_lifecycle, task_page
+from tessera.portal.routes import REQUESTS_PER_MINUTE, Site, groups_in, read_request, respond
 from tests.portal.world import World, answer_of
 
 UI = Path(__file__).parent.parent.parent / "ui" / "portal"
@@ -140,7 +140,7 @@ def test_a_removed_worker_is_out_at_once_and_his_pages_go_to_others(world: World
     kept = world.take(job, "ann")
     world.answer(job, "ann", kept)
     held = world.take(job, "ann")
-    assert claims.dismiss(world.outside, "ann") == 1
+    assert claims.block_worker(world.ports, "ann") == 1
     path = f"/jobs/{job.name}"
     assert world.ask("PUT", f"{path}/tasks/{held}/answer", "ann", answer_of(job, held))[0] == 404
     assert world.ask("POST", f"{path}/claims", "ann")[0] == 404
@@ -150,7 +150,7 @@ def test_a_removed_worker_is_out_at_once_and_his_pages_go_to_others(world: World
 
 
 def test_more_requests_than_a_person_makes_are_429_until_the_minute_is_over(world: World) -> None:
-    assert {world.ask("GET", "/me")[0] for _ in range(RATE)} == {200}
+    assert {world.ask("GET", "/me")[0] for _ in range(REQUESTS_PER_MINUTE)} == {200}
     assert world.ask("GET", "/me")[0] == 429
     assert world.ask("GET", "/me", "ben")[0] == 200
     world.clock.wait(60)
@@ -238,7 +238,7 @@ def test_no_address_that_the_page_asks_holds_a_token() -> None:
 def test_the_settings_in_the_page_are_escaped(world: World) -> None:
     site = Site(world.site.ui, 'https://c.test/"><script>', "c&d", "r")
     event = {"rawPath": "/", "requestContext": {"http": {"method": "GET"}}}
-    page = respond(world.outside, site, event)["body"]
+    page = respond(world.ports, site, event)["body"]
     assert "<script>" not in page
     assert "c&amp;d" in page
 
@@ -249,8 +249,8 @@ INPUT = {"images": [{"source-ref": "s3://pets/1.jpg", "index": 1}]}
 CROWD = '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>'
 
 
-def rendered(page: str, *, aws: bool) -> pages.Page:
-    return pages.render(page, INPUT, str, stand_in="STAND_IN;", bridge="BRIDGE;", aws=aws)
+def rendered(page: str, *, aws: bool) -> task_page.Page:
+    return task_page.render(page, INPUT, str, stand_in="STAND_IN;", bridge="BRIDGE;", aws=aws)
 
 
 def test_a_page_gets_the_stand_in_for_amazons_script_and_the_bridge(world: World) -> None:
@@ -282,12 +282,12 @@ def test_the_frames_policy_lets_amazons_script_in_only_where_it_is_allowed(world
     }
     for allowed in (True, False):
         site = Site(world.site.ui, "https://c.test", "c", "r", allowed)
-        policy = respond(world.outside, site, event)["headers"]["content-security-policy"]
+        policy = respond(world.ports, site, event)["headers"]["content-security-policy"]
         assert ("https://assets.crowd.aws" in policy) == allowed
 
 
 def test_a_script_cannot_be_ended_by_its_own_text() -> None:
-    page = pages.render("<p>", INPUT, str, stand_in='"</script>"', bridge="", aws=False)
+    page = task_page.render("<p>", INPUT, str, stand_in='"</script>"', bridge="", aws=False)
     assert page.html == r'<script>"<\/script>"</script><p>'
 
 
@@ -311,7 +311,7 @@ def test_a_page_says_nothing_of_its_control_images(world: World) -> None:
         request = fresh.request(tasks=2)
         if gold:
             fresh.files.write("s3://labels/runs/pets-1/round-1/gold.csv", gold)
-        job = jobs.open_job(fresh.outside, request)
+        job = job_lifecycle.open_job(fresh.ports, request)
         pages_seen.append(fresh.ask("POST", f"/jobs/{job.name}/claims"))
     assert pages_seen[0] == pages_seen[1]
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.portal import claims, jobs
-from tessera.portal.answers import LARGEST, read_answer
+from tessera.portal import claims, job_lifecycle
+from tessera.portal.answer_body import MAX_BYTES, read_answer
 from tessera.portal.errors import Invalid, TooLarge, Unknown
 from tessera.portal.records import FULL, GRACE
-from tessera.portal.submissions import SAFE
-from tessera.portal.table_layout import figures_key, figures_of, read_counts
+from tessera.portal.submissions import ANSWER_GRACE
+from tessera.portal.table_layout import read_counts, stats_key, stats_of
 from tests.portal.world import World, answer_of
 
 INDEXES = {"4", "24"}
@@ -60,7 +60,7 @@ def test_a_submission_replayed_a_hundred_times_is_one_answer_the_first(world: Wo
     assert set(said) == {"saved"}
     assert world.stored(job)[task, "ann"]["answerContent"][str(task)] == CAT
     assert read_counts(world.table, job).answered == 1
-    assert figures_of(world.table.get(figures_key(job.name, "ann"))[0]).answers == 1
+    assert stats_of(world.table.get(stats_key(job.name, "ann"))[0]).answers == 1
 
 
 def test_a_submission_sent_from_many_tabs_at_once_is_one_answer(world: World) -> None:
@@ -84,7 +84,7 @@ def test_a_late_answer_is_accepted_while_the_task_needs_it(world: World) -> None
     job = world.open(tasks=1, workers=1)
     task = world.take(job, "ann")
     world.clock.wait(job.seconds + GRACE + 1)
-    claims.sweep(world.outside, job, world.clock.now)  # her seat is free, and nobody takes it
+    claims.sweep(world.ports, job, world.clock.now)  # her seat is free, and nobody takes it
     assert world.answer(job, "ann", task) == "saved"
     assert world.stored(job)[task, "ann"]["timeSpentInSeconds"] == job.seconds + GRACE + 1
 
@@ -101,7 +101,7 @@ def test_a_late_answer_that_the_task_does_not_need_is_said_to_be_surplus(world: 
 
 def test_a_skipped_page_can_still_be_sent_while_nobody_else_has_it(world: World) -> None:
     job = world.open(tasks=1, workers=1)
-    claims.give_back(world.outside, job, "ann", world.take(job, "ann"))
+    claims.give_back(world.ports, job, "ann", world.take(job, "ann"))
     assert world.answer(job, "ann", 0) == "saved"
     assert world.again(job).status == FULL
 
@@ -125,7 +125,7 @@ def test_clocks_that_differ_by_half_a_minute_never_make_two_answers_of_one_seat(
 ) -> None:
     job = world.open(tasks=1, workers=1)
     world.take(job, "ann")
-    world.clock.wait(job.seconds + SAFE - 1)  # the last second in which her answer is taken as hers
+    world.clock.wait(job.seconds + ANSWER_GRACE - 1)  # the last second of her lease
     ours = world.clock.now
     world.clock.now = ours + skew  # a server whose clock is off sees another worker
     assert world.claim(job, "ben") is None
@@ -141,7 +141,7 @@ def test_an_answer_to_a_stopped_job_is_surplus_and_a_replay_of_an_older_one_is_s
     first = world.take(job, "ann")
     world.answer(job, "ann", first)
     second = world.take(job, "ann")
-    jobs.stop(world.outside, job.name)
+    job_lifecycle.stop(world.ports, job.name)
     assert world.answer(job, "ann", second) == "surplus"
     assert world.answer(job, "ann", first) == "saved"
 
@@ -152,11 +152,11 @@ def test_agreement_and_control_images_are_counted_as_answers_come(world: World) 
         f"{job_request['InputConfig']['DataSource']['S3DataSource']['ManifestS3Uri'].rpartition('/')[0]}/gold.csv",
         b"index,label\n0,cat\n3,dog\n",
     )
-    job = jobs.open_job(world.outside, job_request, "token")
+    job = job_lifecycle.open_job(world.ports, job_request, "token")
     world.work(job, "ann", "cat")
     world.work(job, "ben", "dog")
     ann, ben = (
-        figures_of(world.table.get(figures_key(job.name, worker))[0]) for worker in ("ann", "ben")
+        stats_of(world.table.get(stats_key(job.name, worker))[0]) for worker in ("ann", "ben")
     )
     assert (ann.compared, ann.agreed, ben.compared, ben.agreed) == (4, 0, 4, 0)
     assert (ann.gold, ann.gold_right, ben.gold, ben.gold_right) == (2, 1, 2, 1)
@@ -194,7 +194,7 @@ def test_an_answer_that_makes_no_sense_is_refused_with_a_sentence(
 
 def test_an_answer_that_is_too_long_is_refused() -> None:
     with pytest.raises(TooLarge, match="512 KiB"):
-        read_answer(b" " * (LARGEST + 1), INDEXES, CHOICES)
+        read_answer(b" " * (MAX_BYTES + 1), INDEXES, CHOICES)
 
 
 def test_a_page_of_another_form_may_answer_anything_in_an_object() -> None:

@@ -10,8 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tessera.portal import claims, jobs
-from tessera.portal.ports import Outside
+from tessera.portal import claims, job_lifecycle
+from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.portal.routes import Site, respond
 from tessera.portal.store import MemoryTable
@@ -97,8 +97,8 @@ class World:
     kept_from_people: set[int] = field(default_factory=set)
 
     @property
-    def outside(self) -> Outside:
-        return Outside(self.table, self.files, self.clock, self.invoke, self.resume)
+    def ports(self) -> Ports:
+        return Ports(self.table, self.files, self.clock, self.invoke, self.resume)
 
     @property
     def site(self) -> Site:
@@ -172,11 +172,11 @@ class World:
         }
 
     def open(self, tasks: int, workers: int = 2, token: str = "token", **tags: str) -> Job:
-        return jobs.open_job(self.outside, self.request(tasks, workers, **tags), token)
+        return job_lifecycle.open_job(self.ports, self.request(tasks, workers, **tags), token)
 
     def claim(self, job: Job, worker: str, *showing: int) -> int | None:
         """The task that the worker is given now."""
-        claimed = claims.claim(self.outside, self.again(job), worker, showing)
+        claimed = claims.claim(self.ports, self.again(job), worker, showing)
         return None if claimed is None else claimed.task
 
     def take(self, job: Job, worker: str, *showing: int) -> int:
@@ -187,12 +187,12 @@ class World:
 
     def again(self, job: Job) -> Job:
         """The job as it stands now."""
-        return claims.enter(self.outside, job.name, "nobody", [job.team])
+        return claims.job_for(self.ports, job.name, "nobody", [job.team])
 
     def answer(self, job: Job, worker: str, task: int, label: str = "cat") -> Outcome:
         """What the portal says to the worker's answer, the same label for both images."""
         content = answer_of(job, task, label)
-        return submit(self.outside, self.again(job), worker, task, content)
+        return submit(self.ports, self.again(job), worker, task, content)
 
     def work(self, job: Job, worker: str, label: str = "cat") -> list[int]:
         """The tasks that the worker answers until there is none for him."""
@@ -227,7 +227,7 @@ class World:
             event["requestContext"]["authorizer"] = {"jwt": jwt}
         if body is not None:
             event["body"] = body if isinstance(body, str) else json.dumps(body)
-        response = respond(self.outside, self.site, event)
+        response = respond(self.ports, self.site, event)
         self.headers = response["headers"]
         text = response.get("body", "")
         is_json = response["headers"].get("content-type") == "application/json"

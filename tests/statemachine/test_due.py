@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tessera.portal.due import wake_due
+from tessera.portal.due import close_due_jobs
 from tessera.portal.records import OPEN
 from tessera.portal.submissions import submit
 from tessera.portal.table_layout import job_key
@@ -23,7 +23,7 @@ def dying(token: str, output: dict[str, Any]) -> bool:
 
 
 def names(world: World) -> list[str]:
-    return [job.name for job in wake_due(world.outside)]
+    return [job.name for job in close_due_jobs(world.ports)]
 
 
 def tokens(world: World) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_wake_up_that_got_lost_with_its_process_is_made_up_for() -> None:
     job = world.open(tasks=2)
     world.clock.wait(job.lifetime + 1)
     with pytest.raises(DiesBeforeTelling):
-        wake_due(replace(world.outside, resume=dying))
+        close_due_jobs(replace(world.ports, resume=dying))
     assert world.table.get(job_key(job.name))[0]["status"] != OPEN
     assert names(world) == [job.name]
     assert tokens(world) == ["token"]
@@ -72,6 +72,6 @@ def test_a_full_job_that_nobody_closed_is_closed_and_told() -> None:
     job = world.open(tasks=1, workers=1)
     task = world.take(job, "ann")
     with pytest.raises(DiesBeforeTelling):
-        submit(replace(world.outside, resume=dying), job, "ann", task, answer_of(job, task, "cat"))
+        submit(replace(world.ports, resume=dying), job, "ann", task, answer_of(job, task, "cat"))
     assert names(world) == [job.name]
     assert world.resumed[-1][1]["LabelingJobStatus"] == "Completed"

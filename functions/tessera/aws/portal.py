@@ -8,13 +8,13 @@ from functools import cache
 
 from tessera.aws import functions, storage, workflow
 from tessera.aws.table import DynamoTable
-from tessera.portal.ports import Outside
+from tessera.portal.ports import Ports
 
 
 @cache
-def outside() -> Outside:
+def outside() -> Ports:
     """What the portal needs from outside, as the function's environment names it."""
-    return Outside(
+    return Ports(
         table=DynamoTable(os.environ["TABLE_NAME"]),
         files=storage,
         clock=time.time,

@@ -7,24 +7,24 @@ makes up for it. It asks the index alone, once for all jobs, whatever the number
 
 from __future__ import annotations
 
-from tessera.portal.jobs import announce, finish
-from tessera.portal.ports import Outside
+from tessera.portal.job_lifecycle import announce, finish
+from tessera.portal.ports import Ports
 from tessera.portal.records import EXPIRED, FULL, OPEN, Job
 from tessera.portal.table_layout import OPEN_JOBS, job_key, job_of, read_counts
 
 
-def wake_due(outside: Outside) -> list[Job]:
+def close_due_jobs(ports: Ports) -> list[Job]:
     """The jobs that are over, closed now if they were not, and their executions told."""
-    names = [name for name, _ in outside.table.query(OPEN_JOBS)]
-    jobs = [job_of(item) for item in outside.table.get(*map(job_key, names)) if item]
-    return [ended for job in jobs if (ended := _ended(outside, job)).status != OPEN]
+    names = [name for name, _ in ports.table.query(OPEN_JOBS)]
+    jobs = [job_of(item) for item in ports.table.get(*map(job_key, names)) if item]
+    return [ended for job in jobs if (ended := _ended(ports, job)).status != OPEN]
 
 
-def _ended(outside: Outside, job: Job) -> Job:
+def _ended(ports: Ports, job: Job) -> Job:
     if job.status != OPEN:
-        return announce(outside, job)
-    if outside.clock() >= job.closes:
-        return finish(outside, job, EXPIRED)
-    if read_counts(outside.table, job).complete(job):
-        return finish(outside, job, FULL)
+        return announce(ports, job)
+    if ports.clock() >= job.closes:
+        return finish(ports, job, EXPIRED)
+    if read_counts(ports.table, job).complete(job):
+        return finish(ports, job, FULL)
     return job

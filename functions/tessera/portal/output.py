@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tessera.portal.ports import Files, Outside, job_arn
+from tessera.portal.ports import Files, Ports, job_arn
 from tessera.portal.records import Job
 
 BATCH_TASKS = 100
@@ -35,20 +35,20 @@ class Answered(NamedTuple):
     answers: list[dict[str, Any]]
 
 
-def close(outside: Outside, job: Job) -> dict[str, Any]:
+def close(ports: Ports, job: Job) -> dict[str, Any]:
     """The job as DescribeLabelingJob would say it, its output manifest written.
 
     Every line of the job's manifest is in the output manifest, in order: with the label where there
     is an answer, else as it came.
     """
-    files = outside.files
+    files = ports.files
     workers = answered_by(files, job)
     complete = labeled = total = 0
     manifest = f"{job.output}/manifests/output/output.manifest"
     with files.writer(manifest) as output, ThreadPoolExecutor(READERS) as readers:
         lines = enumerate(files.lines(job.manifest))
         for number, batch in enumerate(batches(read_answers(files, job, workers, lines, readers))):
-            labels = consolidate(outside, job, number, [task for task in batch if task.answers])
+            labels = consolidate(ports, job, number, [task for task in batch if task.answers])
             for task in batch:
                 output.write(output_line(job, task, labels.get(str(task.number))) + b"\n")
                 labeled += str(task.number) in labels
@@ -118,7 +118,7 @@ def batches(tasks: Iterable[Answered]) -> Iterator[list[Answered]]:
 
 
 def consolidate(
-    outside: Outside, job: Job, number: int, tasks: list[Answered]
+    ports: Ports, job: Job, number: int, tasks: list[Answered]
 ) -> dict[str, dict[str, Any]]:
     """What the post-annotation Lambda makes of the tasks' answers, by task."""
     if not tasks:
@@ -128,19 +128,19 @@ def consolidate(
     folder = f"{job.output}/annotations/consolidated-annotation"
     name = f"iteration-1/{number:05d}.json"
     request = f"{folder}/consolidation-request/{name}"
-    outside.files.write(request, msgspec.json.encode([_data_object(task) for task in tasks]))
-    labels = outside.invoke(
+    ports.files.write(request, msgspec.json.encode([_data_object(task) for task in tasks]))
+    labels = ports.invoke(
         job.collect,
         {
             "version": "2018-10-16",
-            "labelingJobArn": job_arn(outside, job, job.collect),
+            "labelingJobArn": job_arn(ports, job, job.collect),
             "labelCategories": list(job.choices) or None,
             "labelAttributeName": job.attribute,
             "roleArn": "",
             "payload": {"s3Uri": request},
         },
     )
-    outside.files.write(f"{folder}/consolidation-response/{name}", msgspec.json.encode(labels))
+    ports.files.write(f"{folder}/consolidation-response/{name}", msgspec.json.encode(labels))
     return {
         entry["datasetObjectId"]: entry["consolidatedAnnotation"]["content"] for entry in labels
     }

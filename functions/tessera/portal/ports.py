@@ -1,4 +1,4 @@
-"""What the portal needs from outside: its index, its files, its clock, its calls."""
+"""Ports of the portal: table, files, clock and calls, as the portal needs them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True)
-class Outside:
+class Ports:
     """Everything that varies: tests give a dictionary, a fake clock and plain functions."""
 
     table: Table
@@ -64,18 +64,18 @@ class Outside:
     region: str = "us-east-1"
 
 
-def worker_id(outside: Outside, worker: str) -> str:
+def worker_id(ports: Ports, worker: str) -> str:
     """The worker's name in answers, as Ground Truth spells it for a private team."""
-    return f"private.{outside.region}.{worker}"
+    return f"private.{ports.region}.{worker}"
 
 
-def job_arn(outside: Outside, job: Job, function: str) -> str:
+def job_arn(ports: Ports, job: Job, function: str) -> str:
     """The job's ARN as the two Lambdas are told it, in the account of the function that is asked.
 
     >>> job = Job("pets-r1-000", *[""] * 6, workers=2, seconds=600, lifetime=60)
-    >>> outside = Outside(*[None] * 5, region="eu-west-1")
-    >>> job_arn(outside, job, "arn:aws:lambda:eu-west-1:123456789012:function:prepare")
+    >>> ports = Ports(*[None] * 5, region="eu-west-1")
+    >>> job_arn(ports, job, "arn:aws:lambda:eu-west-1:123456789012:function:prepare")
     'arn:aws:sagemaker:eu-west-1:123456789012:labeling-job/pets-r1-000'
     """
     account = function.split(":")[4]
-    return f"arn:aws:sagemaker:{outside.region}:{account}:labeling-job/{job.name}"
+    return f"arn:aws:sagemaker:{ports.region}:{account}:labeling-job/{job.name}"

@@ -7,27 +7,29 @@ from typing import Any
 
 import msgspec
 
-from tessera.portal.answers import choices_in
-from tessera.portal.ports import Outside
-from tessera.portal.records import Figures, Job
-from tessera.portal.table_layout import figures_of, place_key, place_of, read_counts, read_task
+from tessera.portal.answer_body import choices_in
+from tessera.portal.ports import Ports
+from tessera.portal.records import Job, WorkerStats
+from tessera.portal.table_layout import cursor_key, cursor_of, read_counts, read_task, stats_of
 
-ACTIVE = 900.0
+ACTIVE_SECONDS = 900.0
 """Seconds since his last answer within which a worker counts as at work."""
 
 
-def progress(outside: Outside, job: Job) -> dict[str, Any]:
+def progress(ports: Ports, job: Job) -> dict[str, Any]:
     """The job's figures, and each worker's."""
-    now = outside.clock()
-    counts = read_counts(outside.table, job)
+    now = ports.clock()
+    counts = read_counts(ports.table, job)
     workers = {
-        worker: figures_of(item) for worker, item in outside.table.query(f"job#{job.name}#figures")
+        worker: stats_of(item) for worker, item in ports.table.query(f"job#{job.name}#figures")
     }
     names = {
-        worker: place_of(item).name for worker, item in outside.table.query(f"job#{job.name}#place")
+        worker: cursor_of(item).name for worker, item in ports.table.query(f"job#{job.name}#place")
     }
     done = counts.answered + counts.excused
-    rate = sum(_per_second(figures) for figures in workers.values() if now - figures.last < ACTIVE)
+    rate = sum(
+        _per_second(figures) for figures in workers.values() if now - figures.last < ACTIVE_SECONDS
+    )
     left = max(0, job.answers - done)
     return {
         "job": job.name,
@@ -56,7 +58,7 @@ def progress(outside: Outside, job: Job) -> dict[str, Any]:
     }
 
 
-def _worker(name: str, figures: Figures, now: float) -> dict[str, Any]:
+def _worker(name: str, figures: WorkerStats, now: float) -> dict[str, Any]:
     return {
         "worker": name,
         "answers": figures.answers,
@@ -68,11 +70,11 @@ def _worker(name: str, figures: Figures, now: float) -> dict[str, Any]:
         "agreement": _share(figures.agreed, figures.compared),
         "gold_accuracy": _share(figures.gold_right, figures.gold),
         "last": figures.last,
-        "active": now - figures.last < ACTIVE,
+        "active": now - figures.last < ACTIVE_SECONDS,
     }
 
 
-def _per_second(figures: Figures) -> float:
+def _per_second(figures: WorkerStats) -> float:
     return figures.answers / figures.seconds if figures.seconds else 0.0
 
 
@@ -85,15 +87,15 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def answers_of(outside: Outside, job: Job, number: int) -> list[dict[str, Any]]:
+def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
     """Who answered a task, in how many seconds, and what, as it lies in S3."""
     found = []
-    for worker in sorted(read_task(outside.table, job.name, number).answers):
-        response = msgspec.json.decode(outside.files.read(job.response(number, worker)))
+    for worker in sorted(read_task(ports.table, job.name, number).answers):
+        response = msgspec.json.decode(ports.files.read(job.response(number, worker)))
         answer = response["answers"][0]
         choices = choices_in(answer["answerContent"])
         tally = Counter(choices.values())
-        place = place_of(outside.table.get(place_key(job.name, worker))[0])
+        place = cursor_of(ports.table.get(cursor_key(job.name, worker))[0])
         found.append(
             {
                 "worker": place.name or worker,

@@ -19,7 +19,7 @@ GRACE = 60.0
 """Seconds a lease outlives its end before the seat goes to another: an answer that was sent in
 time is written in them, whatever the clocks of two servers say."""
 
-LONGEST = 8 * 3600.0
+MAX_LEASE = 8 * 3600.0
 """Seconds after which a lease is renewed no more: Ground Truth's longest task."""
 
 OPEN, FULL, STOPPED, EXPIRED, REPAIRING = "Open", "Full", "Stopped", "Expired", "Repairing"
@@ -98,8 +98,8 @@ def read_job(request: Mapping[str, Any]) -> Job:
         raise Invalid(f"LabelingJobName: {name!r} is not 1 to 63 letters, digits and inner hyphens")
     if not isinstance(workers, int) or not 1 <= workers <= 9:
         raise Invalid(f"NumberOfHumanWorkersPerDataObject: {workers!r} is not 1 to 9")
-    if not isinstance(seconds, int) or not 30 <= seconds <= LONGEST:
-        raise Invalid(f"TaskTimeLimitInSeconds: {seconds!r} is not 30 to {LONGEST:.0f}")
+    if not isinstance(seconds, int) or not 30 <= seconds <= MAX_LEASE:
+        raise Invalid(f"TaskTimeLimitInSeconds: {seconds!r} is not 30 to {MAX_LEASE:.0f}")
     return Job(
         name=name,
         manifest=_field(request, "InputConfig", "DataSource", "S3DataSource", "ManifestS3Uri"),
@@ -151,10 +151,10 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     queued: str = ""
     excused: bool = False
 
-    def free(self, workers: int) -> int:
+    def seats_left(self, workers: int) -> int:
         """The seats that nobody has.
 
-        >>> Task(0, leases={"ann": Lease(0, 60)}).free(2)
+        >>> Task(0, leases={"ann": Lease(0, 60)}).seats_left(2)
         1
         """
         return 0 if self.excused else max(0, workers - len(self.leases) - len(self.answers))
@@ -175,7 +175,7 @@ def leased(task: Task, worker: str, now: float, seconds: float) -> Task:
 def renewed(task: Task, worker: str, now: float, seconds: float) -> Task:
     """The task with the worker's lease lasting the full time again, within the longest."""
     seat = task.leases[worker]
-    until = max(seat.until, min(now + seconds, seat.since + LONGEST))
+    until = max(seat.until, min(now + seconds, seat.since + MAX_LEASE))
     return replace(task, leases=task.leases | {worker: Lease(seat.since, until)})
 
 
@@ -200,7 +200,7 @@ def answered(task: Task, worker: str, choices: dict[str, str]) -> Task:
     return replace(task, leases=leases, given_back=back, answers=task.answers | {worker: choices})
 
 
-class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+class WorkerCursor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a worker stands in a job: the tasks he may hold, and how far he is in the queue."""
 
     version: int = 0
@@ -209,7 +209,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
 
 
-class Credit(msgspec.Struct, frozen=True):
+class AnswerStats(msgspec.Struct, frozen=True):
     """What one answer adds to a worker's figures; every number only grows."""
 
     answers: int = 0
@@ -221,7 +221,7 @@ class Credit(msgspec.Struct, frozen=True):
     gold_right: int = 0
 
 
-class Figures(Credit, frozen=True):
+class WorkerStats(AnswerStats, frozen=True):
     """What a worker did in a job, and when last."""
 
     last: float = 0.0

@@ -17,26 +17,26 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tessera.portal import claims, pages, progress, records
-from tessera.portal.answers import LARGEST, read_answer
+from tessera.portal import claims, progress, records, task_page
+from tessera.portal.answer_body import MAX_BYTES, read_answer
 from tessera.portal.errors import Busy, Invalid, PortalError, TooLarge, TooMany, Unknown
-from tessera.portal.jobs import open_jobs
-from tessera.portal.ports import Outside
+from tessera.portal.job_lifecycle import open_jobs
+from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.portal.store import Key
 from tessera.portal.submissions import submit
-from tessera.portal.table_layout import figures_key, figures_of, read_counts
+from tessera.portal.table_layout import read_counts, stats_key, stats_of
 
 Response: TypeAlias = dict[str, Any]
 
 REQUESTERS = "requesters"
 """The group that sees progress and every task."""
 
-RATE = 240
+REQUESTS_PER_MINUTE = 240
 """Requests a worker may make in a minute. Twenty pages a minute, each with its claim, its answer
 and a renewal, take 60; what is more is a script."""
 
-LOOKS = 10
+MAX_SKIPS = 10
 """Tasks looked at in one claim that turn out to be not for this worker, or not for people."""
 
 SAFE_HEADERS = {
@@ -57,7 +57,7 @@ class Site:
     client: str
     region: str
     aws_crowd: bool = False
-    rate: int = RATE
+    rate: int = REQUESTS_PER_MINUTE
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def read_request(event: Mapping[str, Any]) -> Request:
     claims_ = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
     body = event.get("body") or ""
     length = len(body) * (3 / 4 if event.get("isBase64Encoded") else 1)
-    if length > LARGEST + 4:
-        raise TooLarge(f"A request may have {LARGEST // 1024} KiB.")
+    if length > MAX_BYTES + 4:
+        raise TooLarge(f"A request may have {MAX_BYTES // 1024} KiB.")
     data = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
     path = event["rawPath"]
     stage = event["requestContext"].get("stage", "$default")
@@ -109,7 +109,7 @@ def groups_in(claim: str | list[str]) -> list[str]:
     return claim if isinstance(claim, list) else re.findall(r"[^\s,\[\]\"]+", claim)
 
 
-def respond(outside: Outside, site: Site, event: Mapping[str, Any]) -> Response:
+def respond(ports: Ports, site: Site, event: Mapping[str, Any]) -> Response:
     """The response to an API Gateway event; what the portal refuses, it refuses with a sentence."""
     try:
         request = read_request(event)
@@ -119,20 +119,20 @@ def respond(outside: Outside, site: Site, event: Mapping[str, Any]) -> Response:
                     continue
                 known = replace(request, parts=match.groupdict())
                 if route not in PUBLIC:
-                    _admit(outside, site, known)
-                return route(outside, site, known)
+                    _admit(ports, site, known)
+                return route(ports, site, known)
         raise Unknown("There is no such page.")
     except PortalError as error:
-        return said(error.status, {"message": str(error)})
+        return json_response(error.status, {"message": str(error)})
 
 
-def _admit(outside: Outside, site: Site, request: Request) -> None:
+def _admit(ports: Ports, site: Site, request: Request) -> None:
     """Let a worker with a token in, unless he asks too often."""
     if not request.worker:
         raise Unauthorized("Please sign in.")
-    minute = int(outside.clock() // 60)
+    minute = int(ports.clock() // 60)
     rate = Key(f"rate#{request.worker}", str(minute))
-    if outside.table.count(rate, "requests", expires=(minute + 5) * 60) > site.rate:
+    if ports.table.count(rate, "requests", expires=(minute + 5) * 60) > site.rate:
         raise TooMany("That was a lot at once. Please wait a minute.")
 
 
@@ -142,7 +142,7 @@ class Unauthorized(PortalError):
     status = 401
 
 
-def said(status: int, content: Any) -> Response:
+def json_response(status: int, content: Any) -> Response:
     """A response in JSON."""
     return {
         "statusCode": status,
@@ -156,7 +156,7 @@ def said(status: int, content: Any) -> Response:
     }
 
 
-def shown(body: str, kind: str, policy: str, *, seconds: int = 0) -> Response:
+def page_response(body: str, kind: str, policy: str, *, seconds: int = 0) -> Response:
     """A response with a page or a part of one."""
     cache = f"max-age={seconds}" if seconds else "no-cache"
     headers = {"content-type": f"{kind}; charset=utf-8", "cache-control": cache}
@@ -180,7 +180,7 @@ def read_file(path: Path) -> str:
 # ── Pages ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def show_portal(outside: Outside, site: Site, request: Request) -> Response:
+def show_portal(ports: Ports, site: Site, request: Request) -> Response:
     """The page a worker signs in to and works on."""
     from liquid import Environment
 
@@ -193,21 +193,21 @@ def show_portal(outside: Outside, site: Site, request: Request) -> Response:
         f"connect-src 'self' {site.cognito}; frame-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     )
-    return shown(html, "text/html", policy)
+    return page_response(html, "text/html", policy)
 
 
 ASSETS = {"portal.js": "text/javascript", "portal.css": "text/css", "icon.svg": "image/svg+xml"}
 
 
-def show_asset(outside: Outside, site: Site, request: Request) -> Response:
+def show_asset(ports: Ports, site: Site, request: Request) -> Response:
     """A script or a style sheet of the page."""
     name = request.parts["name"]
     if name not in ASSETS:
         raise Unknown("There is no such page.")
-    return shown(read_file(site.ui / "portal" / name), ASSETS[name], "default-src 'none'")
+    return page_response(read_file(site.ui / "portal" / name), ASSETS[name], "default-src 'none'")
 
 
-def show_frame(outside: Outside, site: Site, request: Request) -> Response:
+def show_frame(ports: Ports, site: Site, request: Request) -> Response:
     """The sandbox that a requester's page runs in: scripts, and no way to the portal's token."""
     crowd = " https://assets.crowd.aws" if site.aws_crowd and request.query == "crowd=aws" else ""
     policy = (
@@ -215,28 +215,30 @@ def show_frame(outside: Outside, site: Site, request: Request) -> Response:
         f"style-src 'unsafe-inline'{crowd}; font-src data:{crowd}; img-src * data: blob:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
-    return shown(read_file(site.ui / "portal" / "frame.html"), "text/html", policy)
+    return page_response(read_file(site.ui / "portal" / "frame.html"), "text/html", policy)
 
 
 # ── A worker's work ──────────────────────────────────────────────────────────────────────────────
 
 
-def show_me(outside: Outside, site: Site, request: Request) -> Response:
+def show_me(ports: Ports, site: Site, request: Request) -> Response:
     """Who is signed in."""
-    claims.know(outside, request.worker)
+    claims.require_active(ports, request.worker)
     requester = REQUESTERS in request.groups
-    return said(200, {"worker": request.worker, "name": request.name, "requester": requester})
+    return json_response(
+        200, {"worker": request.worker, "name": request.name, "requester": requester}
+    )
 
 
-def list_jobs(outside: Outside, site: Site, request: Request) -> Response:
+def list_jobs(ports: Ports, site: Site, request: Request) -> Response:
     """The open jobs of the worker: the question, the tasks left, what he did."""
-    claims.know(outside, request.worker)
+    claims.require_active(ports, request.worker)
     listed = []
-    for job in open_jobs(outside):
+    for job in open_jobs(ports):
         if job.team and job.team not in request.groups and REQUESTERS not in request.groups:
             continue
-        counts = read_counts(outside.table, job)
-        mine = figures_of(outside.table.get(figures_key(job.name, request.worker))[0])
+        counts = read_counts(ports.table, job)
+        mine = stats_of(ports.table.get(stats_key(job.name, request.worker))[0])
         left = max(0, job.answers - counts.answered - counts.excused)
         listed.append(
             {
@@ -250,7 +252,7 @@ def list_jobs(outside: Outside, site: Site, request: Request) -> Response:
                 "closes": iso(job.closes),
             }
         )
-    return said(200, {"jobs": listed})
+    return json_response(200, {"jobs": listed})
 
 
 def iso(when: float) -> str:
@@ -262,31 +264,31 @@ def iso(when: float) -> str:
     return datetime.fromtimestamp(int(when), UTC).isoformat()[:-6] + "Z"
 
 
-def claim_task(outside: Outside, site: Site, request: Request) -> Response:
+def claim_task(ports: Ports, site: Site, request: Request) -> Response:
     """The worker's next page, or the one he holds; 204 when there is none for him now."""
-    job = _job(outside, request)
+    job = _job(ports, request)
     showing = _showing(request.body)
-    for _ in range(LOOKS):
-        claimed = claims.claim(outside, job, request.worker, showing, request.name)
+    for _ in range(MAX_SKIPS):
+        claimed = claims.claim(ports, job, request.worker, showing, request.name)
         if claimed is None:
             return {"statusCode": 204, "headers": SAFE_HEADERS | {"cache-control": "no-store"}}
-        line = pages.read_line(outside, job, claimed.task)
-        if pages.answered_before(outside, line, request.worker):
-            claims.bar(outside, job, request.worker, claimed.task)
-        elif (task_input := pages.prepare(outside, job, line)) is None:
-            claims.excuse(outside, job, claimed.task)
+        line = task_page.read_line(ports, job, claimed.task)
+        if task_page.answered_before(ports, line, request.worker):
+            claims.exclude(ports, job, request.worker, claimed.task)
+        elif (task_input := task_page.prepare(ports, job, line)) is None:
+            claims.drop_task(ports, job, claimed.task)
         else:
             break
     else:
         raise Busy("Looking for a page that you have not had. One moment.")
-    page = _render(outside, site, job, task_input, claimed.lease.until)
-    return said(
+    page = _render(ports, site, job, task_input, claimed.lease.until)
+    return json_response(
         200,
         {
             "task": str(claimed.task),
             "lease": iso(claimed.lease.until),
-            "seconds": claimed.lease.until - outside.clock(),
-            "images": len(pages.indexes_of(line) or ()),
+            "seconds": claimed.lease.until - ports.clock(),
+            "images": len(task_page.indexes_of(line) or ()),
             "page": page.html,
             "crowd": page.crowd,
         },
@@ -305,15 +307,15 @@ def _showing(body: bytes) -> set[int]:
 
 
 def _render(
-    outside: Outside, site: Site, job: Job, task_input: dict[str, Any], until: float
-) -> pages.Page:
-    seconds = max(1, int(until - outside.clock()))
+    ports: Ports, site: Site, job: Job, task_input: dict[str, Any], until: float
+) -> task_page.Page:
+    seconds = max(1, int(until - ports.clock()))
 
     def grant(uri: str) -> str:
-        return outside.files.signed_url(uri, seconds) if uri.startswith("s3://") else uri
+        return ports.files.signed_url(uri, seconds) if uri.startswith("s3://") else uri
 
-    return pages.render(
-        _template(outside.files.read, job.page),
+    return task_page.render(
+        _template(ports.files.read, job.page),
         task_input,
         grant,
         stand_in=read_file(site.ui / "crowd-form.js"),
@@ -328,36 +330,36 @@ def _template(read: Callable[[str], bytes], uri: str) -> str:
     return read(uri).decode()
 
 
-def answer_task(outside: Outside, site: Site, request: Request) -> Response:
+def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     """Save the worker's answer: 200 saved, 409 surplus, 400 with a sentence when it is wrong."""
-    job = _job(outside, request)
+    job = _job(ports, request)
     number = _number(job, request)
-    line = pages.read_line(outside, job, number)
-    answer = read_answer(request.body, pages.indexes_of(line), job.choices)
-    outcome = submit(outside, job, request.worker, number, answer)
+    line = task_page.read_line(ports, job, number)
+    answer = read_answer(request.body, task_page.indexes_of(line), job.choices)
+    outcome = submit(ports, job, request.worker, number, answer)
     if outcome == "saved":
-        return said(200, {"outcome": outcome, "message": "Saved."})
+        return json_response(200, {"outcome": outcome, "message": "Saved."})
     message = "Others had answered this page by the time your answer came, so it is not needed."
-    return said(409, {"outcome": outcome, "message": message})
+    return json_response(409, {"outcome": outcome, "message": message})
 
 
-def renew_lease(outside: Outside, site: Site, request: Request) -> Response:
+def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
     """Keep the worker's seat for another full time."""
-    job = _job(outside, request)
-    lease = claims.renew(outside, job, request.worker, _number(job, request))
-    seconds = lease.until - outside.clock()
-    return said(200, {"lease": iso(lease.until), "seconds": seconds})
+    job = _job(ports, request)
+    lease = claims.renew(ports, job, request.worker, _number(job, request))
+    seconds = lease.until - ports.clock()
+    return json_response(200, {"lease": iso(lease.until), "seconds": seconds})
 
 
-def skip_task(outside: Outside, site: Site, request: Request) -> Response:
+def skip_task(ports: Ports, site: Site, request: Request) -> Response:
     """Give the worker's seat to another."""
-    job = _job(outside, request)
-    claims.give_back(outside, job, request.worker, _number(job, request))
-    return said(200, {"outcome": "returned"})
+    job = _job(ports, request)
+    claims.give_back(ports, job, request.worker, _number(job, request))
+    return json_response(200, {"outcome": "returned"})
 
 
-def _job(outside: Outside, request: Request) -> Job:
-    return claims.enter(outside, request.parts["job"], request.worker, request.groups)
+def _job(ports: Ports, request: Request) -> Job:
+    return claims.job_for(ports, request.parts["job"], request.worker, request.groups)
 
 
 def _number(job: Job, request: Request) -> int:
@@ -370,36 +372,36 @@ def _number(job: Job, request: Request) -> int:
 # ── A requester's view ───────────────────────────────────────────────────────────────────────────
 
 
-def show_progress(outside: Outside, site: Site, request: Request) -> Response:
+def show_progress(ports: Ports, site: Site, request: Request) -> Response:
     """How a job stands, for requesters only."""
-    job = _requested(outside, request)
-    return said(200, progress.progress(outside, job))
+    job = _requested(ports, request)
+    return json_response(200, progress.progress(ports, job))
 
 
-def show_task(outside: Outside, site: Site, request: Request) -> Response:
+def show_task(ports: Ports, site: Site, request: Request) -> Response:
     """A task as workers see it, with what was answered, to look at and not to answer."""
-    job = _requested(outside, request)
+    job = _requested(ports, request)
     number = _number(job, request)
-    line = pages.read_line(outside, job, number)
-    task_input = pages.prepare(outside, job, line)
+    line = task_page.read_line(ports, job, number)
+    task_input = task_page.prepare(ports, job, line)
     if task_input is None:
         raise Unknown("The pre-annotation function keeps this task from people.")
-    page = _render(outside, site, job, task_input, outside.clock() + records.GRACE * 10)
-    answers = progress.answers_of(outside, job, number)
-    return said(
+    page = _render(ports, site, job, task_input, ports.clock() + records.GRACE * 10)
+    answers = progress.answers_of(ports, job, number)
+    return json_response(
         200, {"task": str(number), "page": page.html, "crowd": page.crowd, "answers": answers}
     )
 
 
-def _requested(outside: Outside, request: Request) -> Job:
+def _requested(ports: Ports, request: Request) -> Job:
     if REQUESTERS not in request.groups:
         raise Unknown("There is no such page.")
-    return claims.enter(outside, request.parts["job"], request.worker, request.groups | {"*"})
+    return claims.job_for(ports, request.parts["job"], request.worker, request.groups | {"*"})
 
 
 JOB = r"/jobs/(?P<job>[A-Za-z0-9-]{1,63})"
 TASK = JOB + r"/tasks/(?P<task>[0-9]{1,9})"
-ROUTES: list[tuple[str, str, Callable[[Outside, Site, Request], Response]]] = [
+ROUTES: list[tuple[str, str, Callable[[Ports, Site, Request], Response]]] = [
     ("GET", r"/", show_portal),
     ("GET", r"/assets/(?P<name>[a-z.]{1,20})", show_asset),
     ("GET", r"/frame", show_frame),

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tessera.portal.errors import Unknown
-from tessera.portal.records import Figures, Job, Place, Task
+from tessera.portal.records import Job, Task, WorkerCursor, WorkerStats
 from tessera.portal.store import ABSENT, Change, Item, Key, Table
 
 STRIPES = 16
@@ -32,17 +32,17 @@ def task_key(job: str, task: int) -> Key:
     return Key(f"job#{job}#task", f"{task:06d}")
 
 
-def place_key(job: str, worker: str) -> Key:
+def cursor_key(job: str, worker: str) -> Key:
     """Where a worker stands in a job."""
     return Key(f"job#{job}#place", worker)
 
 
-def figures_key(job: str, worker: str) -> Key:
+def stats_key(job: str, worker: str) -> Key:
     """What a worker did in a job."""
     return Key(f"job#{job}#figures", worker)
 
 
-def back_key(job: str, worker: str, task: int) -> Key:
+def given_back_key(job: str, worker: str, task: int) -> Key:
     """A task that the worker gave back and may get again when nothing else is left."""
     return Key(f"job#{job}#back#{worker}", f"{task:06d}")
 
@@ -114,14 +114,14 @@ def read_task(table: Table, job: str, number: int) -> Task:
     return task_of(table.get(task_key(job, number))[0], number)
 
 
-def place_of(item: Item | None) -> Place:
+def cursor_of(item: Item | None) -> WorkerCursor:
     """The place in an item; the start if there is none."""
-    return Place() if item is None else msgspec.convert(item, Place)
+    return WorkerCursor() if item is None else msgspec.convert(item, WorkerCursor)
 
 
-def figures_of(item: Item | None) -> Figures:
+def stats_of(item: Item | None) -> WorkerStats:
     """The figures in an item; zeros if there are none."""
-    return Figures() if item is None else msgspec.convert(item, Figures, strict=False)
+    return WorkerStats() if item is None else msgspec.convert(item, WorkerStats, strict=False)
 
 
 class Counts(NamedTuple):
@@ -146,13 +146,13 @@ def read_counts(table: Table, job: Job) -> Counts:
     )
 
 
-def versioned(key: Key, record: Place | Task) -> Change:
+def versioned(key: Key, record: WorkerCursor | Task) -> Change:
     """The record put in the place of the version before it, if nobody else was faster."""
     before = {"version": record.version} if record.version else ABSENT
     return Change("put", key, item_of(replace(record, version=record.version + 1)), before)
 
 
-def moved(job: Job, old: Task, new: Task, now: float) -> list[Change]:
+def task_changes(job: Job, old: Task, new: Task, now: float) -> list[Change]:
     """The changes that make `new` of `old`: the task, its leases by end, its place in the queue."""
     leases, queue = f"job#{job.name}#lease", f"job#{job.name}#queue"
     changes = []
@@ -167,7 +167,7 @@ def moved(job: Job, old: Task, new: Task, now: float) -> list[Change]:
             end = f"{moment(after.lapses)}#{old.number:06d}#{worker}"
             entry = {"task": old.number, "worker": worker}
             changes.append(Change("put", Key(leases, end), entry))
-    if new.free(job.workers):
+    if new.seats_left(job.workers):
         fresh = not old.queued or len(new.given_back) > len(old.given_back)
         place = f"{moment(now)}#{old.number:06d}" if fresh else old.queued
         had = sorted({*new.leases, *new.answers, *new.given_back, *new.barred})

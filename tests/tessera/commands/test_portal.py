@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from tessera.commands import workers
 from tessera.commands.repair import repair
-from tessera.portal import jobs
+from tessera.portal import job_lifecycle
 from tessera.portal.records import STOPPED
 from tessera.screen import out
 from tessera.simulation.workers import Account
@@ -112,7 +112,7 @@ def test_a_job_is_stopped_with_what_it_has(run: Run) -> None:
     task = int(claim["task"])
     worker.ask("PUT", f"jobs/stopped-r1-000/tasks/{task}/answer", answer_of(task, 3))
     outside = workers.outside_of(run.stack.cloud)
-    assert jobs.stop(outside, "stopped-r1-000").status == STOPPED
+    assert job_lifecycle.stop(outside, "stopped-r1-000").status == STOPPED
     assert worker.ask("POST", "jobs/stopped-r1-000/claims")[0] == 409
     described = served.call("CloseJobFunction", {"job": "stopped-r1-000", "request": request})
     assert described["LabelingJobStatus"] == "Stopped"

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tessera.portal import claims, jobs
-from tessera.portal.due import wake_due
+from tessera.portal import claims, job_lifecycle
+from tessera.portal.due import close_due_jobs
 from tessera.portal.errors import Closed, Invalid, Unknown
 from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, read_job
 from tessera.portal.repair import repair
 from tessera.portal.store import Change, MemoryTable
-from tessera.portal.table_layout import figures_key, item_of, job_key, read_counts
+from tessera.portal.table_layout import item_of, job_key, read_counts, stats_key
 from tests.portal.world import World, answer_of
 
 
@@ -50,14 +50,14 @@ def test_a_request_that_cannot_be_met_names_the_field(
         place = place[name]
     place[path[-1]] = value
     with pytest.raises(Invalid, match=sentence):
-        jobs.open_job(world.outside, request)
+        job_lifecycle.open_job(world.ports, request)
 
 
 def test_opening_a_job_reads_no_task_when_the_offsets_are_there(world: World) -> None:
     request = world.request(tasks=500)
-    jobs.write_offsets(world.outside, read_job(request))
+    job_lifecycle.write_offsets(world.ports, read_job(request))
     world.files.reads = 0
-    assert jobs.open_job(world.outside, request).tasks == 500
+    assert job_lifecycle.open_job(world.ports, request).tasks == 500
     assert world.files.reads == 1  # the label categories
 
 
@@ -65,7 +65,7 @@ def test_opening_a_job_reads_no_task_when_the_offsets_are_there(world: World) ->
 def test_offsets_are_the_line_starts_and_the_end(lines: list[bytes], ended: bool) -> None:
     text = b"\n".join(lines) + (b"\n" if ended and lines else b"")
     pieces = [text[start : start + 5] for start in range(0, len(text), 5)]
-    starts = list(jobs.line_starts(iter(pieces)))
+    starts = list(job_lifecycle.line_starts(iter(pieces)))
     found = [text[a:b].rstrip(b"\n") for a, b in pairwise(starts)]
     assert (
         found == [line.rstrip(b"\n") for line in text.splitlines(keepends=False)] or b"\r" in text
@@ -103,7 +103,7 @@ def test_opening_a_full_job_again_tells_at_once(world: World) -> None:
 def test_a_stopped_job_opened_again_goes_on_where_it_was(world: World) -> None:
     job = world.open(tasks=2, workers=1, token="one")
     world.answer(job, "ann", world.take(job, "ann"))
-    assert jobs.stop(world.outside, job.name).status == STOPPED
+    assert job_lifecycle.stop(world.ports, job.name).status == STOPPED
     assert world.resumed[-1][1]["LabelingJobStatus"] == "Stopped"
     with pytest.raises(Closed):
         world.claim(job, "ann")
@@ -120,7 +120,7 @@ def test_the_name_of_a_job_cannot_serve_another_manifest(world: World) -> None:
     other = "s3://labels/runs/other/round-1/tasks-000.manifest"
     request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"] = other
     with pytest.raises(Invalid, match=f"{job.name} is already the name"):
-        jobs.open_job(world.outside, request)
+        job_lifecycle.open_job(world.ports, request)
 
 
 def test_a_job_with_no_tasks_is_full_at_once(world: World) -> None:
@@ -133,7 +133,7 @@ def test_a_job_whose_time_is_up_takes_no_claims_and_is_told(world: World) -> Non
     world.clock.wait(job.lifetime + 1)
     with pytest.raises(Closed):
         world.claim(job, "ann")
-    assert jobs.open_jobs(world.outside) == []
+    assert job_lifecycle.open_jobs(world.ports) == []
     assert world.again(job).status == EXPIRED
     assert world.resumed == [
         ("token", {"LabelingJobName": job.name, "LabelingJobStatus": "Stopped"})
@@ -146,13 +146,13 @@ def test_an_execution_that_was_not_told_is_told_by_the_next_who_looks(world: Wor
     with pytest.raises(ZeroDivisionError):
         world.work(job, "ann")
     world.resume = tell  # type: ignore[method-assign]  # and is there again
-    assert jobs.open_jobs(world.outside) == []
+    assert job_lifecycle.open_jobs(world.ports) == []
     assert [token for token, _ in world.resumed] == ["token"]
 
 
 def test_stopping_an_unknown_job_says_so(world: World) -> None:
     with pytest.raises(Unknown, match="no such job"):
-        jobs.stop(world.outside, "pets")
+        job_lifecycle.stop(world.ports, "pets")
 
 
 def index_of(world: World) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def half_done(world: World) -> Any:
         for _ in range(4):
             world.clock.wait(7)
             world.answer(job, worker, world.take(job, worker), label)
-    claims.give_back(world.outside, job, "ann", world.take(job, "ann"))
+    claims.give_back(world.ports, job, "ann", world.take(job, "ann"))
     world.take(job, "ben")
     return job
 
@@ -185,7 +185,7 @@ def test_a_repair_rebuilds_what_the_index_held(world: World) -> None:
     job = half_done(world)
     before = index_of(world)
     held = world.take(job, "ben")
-    repaired = repair(world.outside, world.again(job))
+    repaired = repair(world.ports, world.again(job))
     assert repaired.answers == 12
     assert index_of(world) == before
     assert world.answer(job, "ben", held) == "saved"  # his seat was kept
@@ -196,9 +196,9 @@ def test_a_repair_rebuilds_what_the_index_held(world: World) -> None:
 
 def test_a_repair_done_twice_comes_to_the_same(world: World) -> None:
     job = half_done(world)
-    repair(world.outside, world.again(job))
+    repair(world.ports, world.again(job))
     once = index_of(world)
-    repair(world.outside, world.again(job))
+    repair(world.ports, world.again(job))
     assert index_of(world) == once
 
 
@@ -208,7 +208,7 @@ def test_an_index_that_lost_everything_is_restored_from_s3_and_the_job_finished(
     job = half_done(world)
     before = index_of(world)
     world.table = MemoryTable()
-    jobs.restore(world.outside, job.record)
+    job_lifecycle.restore(world.ports, job.record)
     assert index_of(world) == before
     for worker in ("dot", "eve"):
         world.work(job, worker)
@@ -232,9 +232,9 @@ def test_a_repair_finds_an_answer_that_was_stored_and_never_counted(world: World
         ]
     }
     world.files.write(job.response(task, "ann"), json.dumps(response).encode())
-    jobs.restore(world.outside, job.record)
+    job_lifecycle.restore(world.ports, job.record)
     assert world.again(job).status == FULL
-    assert world.table.get(figures_key(job.name, "ann"))[0]["answers"] == 1
+    assert world.table.get(stats_key(job.name, "ann"))[0]["answers"] == 1
 
 
 def test_a_repair_that_broke_off_is_taken_up_again(world: World) -> None:
@@ -242,10 +242,10 @@ def test_a_repair_that_broke_off_is_taken_up_again(world: World) -> None:
     before = index_of(world)
     read, world.files.read = world.files.read, lambda uri: 1 / 0  # type: ignore[method-assign,assignment,return-value]  # S3 fails
     with pytest.raises(ZeroDivisionError):
-        repair(world.outside, world.again(job))
+        repair(world.ports, world.again(job))
     world.files.read = read  # type: ignore[method-assign]  # and is there again
     assert world.ask("POST", f"/jobs/{job.name}/claims", "ann")[0] == 503
-    repair(world.outside, world.again(job))
+    repair(world.ports, world.again(job))
     assert index_of(world) == before
     assert world.again(job).status == OPEN
 
@@ -255,13 +255,13 @@ def test_a_look_for_jobs_that_are_due_leaves_one_under_repair_alone(world: World
     world.table.write(
         Change("put", job_key(job.name), item_of(replace(world.again(job), status=REPAIRING)))
     )
-    assert [found.status for found in wake_due(world.outside)] == [REPAIRING]
+    assert [found.status for found in close_due_jobs(world.ports)] == [REPAIRING]
     assert world.resumed == []
 
 
 def test_a_job_whose_time_is_up_is_found_by_a_look_for_jobs_that_are_due(world: World) -> None:
     job = world.open(tasks=2)
-    assert wake_due(world.outside) == []
+    assert close_due_jobs(world.ports) == []
     world.clock.wait(job.lifetime + 1)
-    assert [found.status for found in wake_due(world.outside)] == [EXPIRED]
+    assert [found.status for found in close_due_jobs(world.ports)] == [EXPIRED]
     assert world.resumed

@@ -12,9 +12,9 @@ import msgspec
 
 from tessera.portal.errors import Invalid, TooLarge
 from tessera.portal.ports import Files
-from tessera.portal.records import Credit, Job, Task
+from tessera.portal.records import AnswerStats, Job, Task
 
-LARGEST = 512 * 1024
+MAX_BYTES = 512 * 1024
 """Bytes of an answer: a hundred pictures with all that the page measures take a tenth of it."""
 
 
@@ -27,8 +27,8 @@ def read_answer(body: bytes, indexes: Collection[str] | None, choices: Collectio
     >>> read_answer(b'{"7":{"cat":true,"dog":false},"meta":"{}"}', {"7"}, ("cat", "dog"))["7"]
     {'cat': True, 'dog': False}
     """
-    if len(body) > LARGEST:
-        raise TooLarge(f"The answer is longer than {LARGEST // 1024} KiB.")
+    if len(body) > MAX_BYTES:
+        raise TooLarge(f"The answer is longer than {MAX_BYTES // 1024} KiB.")
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -94,7 +94,7 @@ def seconds_of(timestamp: str) -> float:
 
 def credit(
     task: Task, worker: str, response: Mapping[str, Any], gold: Mapping[str, str]
-) -> dict[str, Credit]:
+) -> dict[str, AnswerStats]:
     """What an answer adds to the figures of its worker, and of those he is compared with.
 
     >>> task = Task(0, answers={"ben": {"4": "cat", "9": "dog"}})
@@ -109,9 +109,9 @@ def credit(
     for other, theirs in task.answers.items():
         both = mine.keys() & theirs.keys()
         same = sum(mine[index] == theirs[index] for index in both)
-        credits[other] = Credit(compared=len(both), agreed=same)
+        credits[other] = AnswerStats(compared=len(both), agreed=same)
     return credits | {
-        worker: Credit(
+        worker: AnswerStats(
             answers=1,
             images=len(mine),
             seconds=float(response.get("timeSpentInSeconds", 0.0)),

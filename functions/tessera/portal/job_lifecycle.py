@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tessera.portal import records
 from tessera.portal.errors import Busy, Invalid
 from tessera.portal.output import close
-from tessera.portal.ports import Outside
+from tessera.portal.ports import Ports
 from tessera.portal.records import EXPIRED, FULL, OPEN, STOPPED, Job
 from tessera.portal.repair import repair
 from tessera.portal.store import ABSENT, Change
@@ -47,21 +47,21 @@ class Record(msgspec.Struct):
         return msgspec.json.encode(self)
 
 
-def restore(outside: Outside, uri: str) -> Job:
+def restore(ports: Ports, uri: str) -> Job:
     """The job of this record, its index written anew from S3, made if it was lost."""
-    record = msgspec.json.decode(outside.files.read(uri), type=Record)
+    record = msgspec.json.decode(ports.files.read(uri), type=Record)
     name = records.read_job(record.request).name
-    item = outside.table.get(job_key(name))[0]
+    item = ports.table.get(job_key(name))[0]
     if item is None:
-        job = open_job(outside, record.request, *record.tokens[-1:])
+        job = open_job(ports, record.request, *record.tokens[-1:])
     else:
         job = job_of(item)
-        repair(outside, job)
-    close_if_full(outside, read_job(outside.table, name))
-    return read_job(outside.table, name)
+        repair(ports, job)
+    close_if_full(ports, read_job(ports.table, name))
+    return read_job(ports.table, name)
 
 
-def open_job(outside: Outside, request: Mapping[str, Any], token: str = "") -> Job:
+def open_job(ports: Ports, request: Mapping[str, Any], token: str = "") -> Job:
     """The job of the request, open for workers.
 
     A job of this name that exists is attached to, with all its answers: the token joins those that
@@ -70,10 +70,8 @@ def open_job(outside: Outside, request: Mapping[str, Any], token: str = "") -> J
     """
     wanted = records.read_job(request)
     for _ in range(ATTEMPTS):
-        item = outside.table.get(job_key(wanted.name))[0]
-        job = (
-            _attach(outside, job_of(item), wanted, token) if item else _make(outside, wanted, token)
-        )
+        item = ports.table.get(job_key(wanted.name))[0]
+        job = _attach(ports, job_of(item), wanted, token) if item else _make(ports, wanted, token)
         expect: Mapping[str, Any] = {"version": job.version - 1} if item else ABSENT
         changes = [Change("put", job_key(job.name), item_of(job), expect)]
         if job.status == OPEN:
@@ -81,44 +79,44 @@ def open_job(outside: Outside, request: Mapping[str, Any], token: str = "") -> J
         if item is None:
             none = {"dealt": 0, "answered": 0, "excused": 0}
             changes += [Change("put", stripe_key(job, n), none) for n in stripes(job)]
-        if outside.table.write(*changes):
+        if ports.table.write(*changes):
             break
     else:
         raise Busy(f"{wanted.name} is being opened by others")
-    outside.files.write(job.record, Record(dict(request), job.tokens).encode())
-    if item is None and next(outside.files.uris(job.responses), None):
-        repair(outside, job)  # the index had forgotten the job; its answers are there
-        job = read_job(outside.table, job.name)
-    if job.status == OPEN and (job.tasks == 0 or read_counts(outside.table, job).complete(job)):
-        return finish(outside, job, FULL)
+    ports.files.write(job.record, Record(dict(request), job.tokens).encode())
+    if item is None and next(ports.files.uris(job.responses), None):
+        repair(ports, job)  # the index had forgotten the job; its answers are there
+        job = read_job(ports.table, job.name)
+    if job.status == OPEN and (job.tasks == 0 or read_counts(ports.table, job).complete(job)):
+        return finish(ports, job, FULL)
     if job.status != OPEN:
-        return announce(outside, job)
+        return announce(ports, job)
     return job
 
 
-def _make(outside: Outside, wanted: Job, token: str) -> Job:
+def _make(ports: Ports, wanted: Job, token: str) -> Job:
     gold = wanted.manifest.rpartition("/")[0] + "/gold.csv"
-    size = outside.files.size(wanted.offsets)
+    size = ports.files.size(wanted.offsets)
     if size is None:
-        write_offsets(outside, wanted)
-        size = outside.files.size(wanted.offsets) or OFFSET.size
+        write_offsets(ports, wanted)
+        size = ports.files.size(wanted.offsets) or OFFSET.size
     return replace(
         wanted,
         tasks=size // OFFSET.size - 1,
-        opened=outside.clock(),
-        choices=tuple(_choices(outside, wanted)),
-        gold=gold if outside.files.size(gold) is not None else "",
+        opened=ports.clock(),
+        choices=tuple(_choices(ports, wanted)),
+        gold=gold if ports.files.size(gold) is not None else "",
         tokens=(token,) if token else (),
     )
 
 
-def _attach(outside: Outside, job: Job, wanted: Job, token: str) -> Job:
+def _attach(ports: Ports, job: Job, wanted: Job, token: str) -> Job:
     if job.manifest != wanted.manifest:
         raise Invalid(f"{job.name} is already the name of a job with another manifest")
     tokens = (*job.tokens, token) if token and token not in job.tokens else job.tokens
     if job.status == FULL:
         return replace(job, tokens=tokens, announced=False, version=job.version + 1)
-    opened = job.opened if job.status == OPEN else outside.clock()
+    opened = job.opened if job.status == OPEN else ports.clock()
     return replace(
         job,
         lifetime=wanted.lifetime,
@@ -132,10 +130,10 @@ def _attach(outside: Outside, job: Job, wanted: Job, token: str) -> Job:
     )
 
 
-def write_offsets(outside: Outside, job: Job) -> None:
+def write_offsets(ports: Ports, job: Job) -> None:
     """Write where each line of the manifest starts and where the last ends, read as a stream."""
-    with outside.files.writer(job.offsets) as file:
-        for offset in line_starts(outside.files.chunks(job.manifest)):
+    with ports.files.writer(job.offsets) as file:
+        for offset in line_starts(ports.files.chunks(job.manifest)):
             file.write(OFFSET.pack(offset))
 
 
@@ -158,78 +156,78 @@ def line_starts(chunks: Iterator[bytes]) -> Iterator[int]:
         yield position
 
 
-def _choices(outside: Outside, job: Job) -> list[str]:
+def _choices(ports: Ports, job: Job) -> list[str]:
     """The choices that an answer may name: the label categories, or any where there are none."""
     if not job.categories:
         return []
-    document = msgspec.json.decode(outside.files.read(job.categories))
+    document = msgspec.json.decode(ports.files.read(job.categories))
     return [str(entry["label"]) for entry in document["labels"]]
 
 
-def finish(outside: Outside, job: Job, status: str) -> Job:
+def finish(ports: Ports, job: Job, status: str) -> Job:
     """The job, closed for workers under this status, and whoever waits for its end told."""
     for _ in range(ATTEMPTS):
         if job.status != OPEN:
             break
         closed = replace(job, status=status, version=job.version + 1)
         expect = {"version": job.version}
-        if outside.table.write(Change("put", job_key(job.name), item_of(closed), expect)):
+        if ports.table.write(Change("put", job_key(job.name), item_of(closed), expect)):
             job = closed
             break
-        job = read_job(outside.table, job.name)
+        job = read_job(ports.table, job.name)
     else:
         raise Busy(f"{job.name} is being changed by others")
-    return announce(outside, job)
+    return announce(ports, job)
 
 
-def close_if_full(outside: Outside, job: Job) -> None:
+def close_if_full(ports: Ports, job: Job) -> None:
     """Close the job if no seat is left to answer."""
-    if job.status == OPEN and read_counts(outside.table, job).complete(job):
-        finish(outside, read_job(outside.table, job.name), FULL)
+    if job.status == OPEN and read_counts(ports.table, job).complete(job):
+        finish(ports, read_job(ports.table, job.name), FULL)
 
 
-def announce(outside: Outside, job: Job) -> Job:
+def announce(ports: Ports, job: Job) -> Job:
     """The closed job, with every waiting execution told; done again by anyone until it is done."""
     if job.announced or job.status not in AS_LABELING_JOB:
         return job
     for token in job.tokens:
-        outside.resume(
+        ports.resume(
             token,
             {"LabelingJobName": job.name, "LabelingJobStatus": AS_LABELING_JOB[job.status]},
         )
     told = replace(job, announced=True, tokens=(), version=job.version + 1)
-    outside.table.write(
+    ports.table.write(
         Change("put", job_key(job.name), item_of(told), {"version": job.version}),
         Change("delete", open_key(job.name)),
     )
     return told
 
 
-def stop(outside: Outside, name: str) -> Job:
+def stop(ports: Ports, name: str) -> Job:
     """The job, closed with what it has; a closed one stays as it is."""
-    return finish(outside, read_job(outside.table, name), STOPPED)
+    return finish(ports, read_job(ports.table, name), STOPPED)
 
 
-def close_job(outside: Outside, request: Mapping[str, Any]) -> dict[str, Any]:
+def close_job(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
     """The job as DescribeLabelingJob would say it, closed for workers, its output tree written.
 
     An index that knows nothing of the job, or holds it half, is no hindrance: S3 has the answers.
     """
     job = records.read_job(request)
-    if item := outside.table.get(job_key(job.name))[0]:
+    if item := ports.table.get(job_key(job.name))[0]:
         known = job_of(item)
-        finish(outside, known, EXPIRED)
-    return close(outside, replace(job, choices=tuple(_choices(outside, job))))
+        finish(ports, known, EXPIRED)
+    return close(ports, replace(job, choices=tuple(_choices(ports, job))))
 
 
-def open_jobs(outside: Outside) -> list[Job]:
+def open_jobs(ports: Ports) -> list[Job]:
     """The open jobs by name; those that ended meanwhile are closed and announced on the way."""
-    names = [name for name, _ in outside.table.query(OPEN_JOBS)]
-    jobs = [job_of(item) for item in outside.table.get(*map(job_key, names)) if item]
-    now = outside.clock()
+    names = [name for name, _ in ports.table.query(OPEN_JOBS)]
+    jobs = [job_of(item) for item in ports.table.get(*map(job_key, names)) if item]
+    now = ports.clock()
     for job in jobs:
         if job.status != OPEN:
-            announce(outside, job)
+            announce(ports, job)
         elif now >= job.closes:
-            finish(outside, job, EXPIRED)
+            finish(ports, job, EXPIRED)
     return [job for job in jobs if job.status == OPEN and now < job.closes]

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tessera.portal.jobs import OFFSET
-from tessera.portal.ports import Outside, job_arn, worker_id
+from tessera.portal.job_lifecycle import OFFSET
+from tessera.portal.ports import Ports, job_arn, worker_id
 from tessera.portal.records import Job
 from tessera.tiling.page import render_task
 
@@ -33,9 +33,9 @@ class Page(NamedTuple):
     crowd: bool
 
 
-def read_line(outside: Outside, job: Job, task: int) -> bytes:
+def read_line(ports: Ports, job: Job, task: int) -> bytes:
     """The task's line of the manifest, however long the manifest is."""
-    read_range = outside.files.read_range
+    read_range = ports.files.read_range
     bounds = read_part(read_range, job.offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
     (start,), (end,) = OFFSET.iter_unpack(bounds)
     return read_part(read_range, job.manifest, start, end).strip()
@@ -68,25 +68,25 @@ def indexes_of(line: bytes) -> set[str] | None:
         return None
 
 
-def answered_before(outside: Outside, line: bytes, worker: str) -> bool:
+def answered_before(ports: Ports, line: bytes, worker: str) -> bool:
     """Whether the task holds an image that the worker answered in an earlier round.
 
     A task of a later round names those workers, with a space between, under `answered-by`.
     """
     names = str(msgspec.json.decode(line).get("answered-by", "")).split()
-    return worker in names or worker_id(outside, worker) in names
+    return worker in names or worker_id(ports, worker) in names
 
 
-def prepare(outside: Outside, job: Job, line: bytes) -> dict[str, Any] | None:
+def prepare(ports: Ports, job: Job, line: bytes) -> dict[str, Any] | None:
     """What the page reads as `task.input`; nothing if the pre-annotation Lambda wants no people."""
     record = msgspec.json.decode(line)
     if not job.prepare:
         return dict(record)
-    answer = outside.invoke(
+    answer = ports.invoke(
         job.prepare,
         {
             "version": "2018-10-16",
-            "labelingJobArn": job_arn(outside, job, job.prepare),
+            "labelingJobArn": job_arn(ports, job, job.prepare),
             "dataObject": record,
         },
     )
