@@ -1,14 +1,25 @@
-"""What all tests share: no test reaches AWS, and one local stack for those that ask for it."""
+"""What all tests share: none reaches AWS, and there is one local stack and one browser for them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from tessera.stack.local_stack import CREDENTIALS, LocalStack, free_port
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
 
 # Before any handler is imported: Powertools reads its switches at import.
 os.environ |= CREDENTIALS | {
@@ -48,3 +59,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         yield local
     finally:
         local.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests that look at a page here; without one they are skipped."""
+    # Imported late: most tests need no browser, and this takes as long as a hundred of them.
+    from playwright.sync_api import Error, sync_playwright
+
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
+        except Error as error:
+            pytest.skip(f"Chromium does not start: {error}")
+        yield browser
+        browser.close()

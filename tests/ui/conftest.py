@@ -1,22 +1,16 @@
-"""The page's tests share one browser; a machine without one skips them and says why."""
+"""What the tests of the worker's page share: a worker in front of a page in the browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from tessera.tiling.settings import Settings
 from tests.ui.worker import PICTURES, Pictures, Sit, Worker, page_html, settings
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 ON_EVERY_PAGE = """
 document.addEventListener("tessera-answer", event => {
   event.preventDefault(); window.answers = [...window.answers ?? [], event.detail];
@@ -29,20 +23,6 @@ FIRST_SCREEN_LOADED = """document.querySelector(".tile") &&
 document.querySelector(".tile").checkVisibility({visibilityProperty: true}) &&
 [...document.querySelectorAll(".tile")].slice(0, 24).every(tile => !tile.querySelector(".wait"))"""
 """The pictures are there, and the layout that their shape asks for is."""
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests; without one they are skipped."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
-        except Error as error:
-            pytest.skip(f"Chromium does not start: {error}")
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
