@@ -38,8 +38,8 @@ from tessera.tiling.answers.pack import pack
 from tessera.tiling.answers.table import columns
 from tessera.tiling.consensus import Consensus, Crowd, Method, consolidate
 from tessera.tiling.settings import settings_from
-from tessera.tiling.training.label_splice import Splices
-from tessera.tiling.training.write_manifests import Outlets, end_lines, verdicts
+from tessera.tiling.training.label_splice import LabelSplice
+from tessera.tiling.training.write_manifests import ManifestFiles, label_lines, write_manifests
 
 IMAGES = (
     *("bluebirds", "ducks", "dogs", "faces", "leaves"),
@@ -474,14 +474,14 @@ def pipeline(folder: Path, images: int, output: str) -> float:
     consensus: Consensus = consolidate(
         columns(book, images=images, classes=len(LABELS)).crowd, settings.method
     )
-    told = verdicts(consensus, gain=settings.gain, gold={}, repeats={})
-    splices = Splices("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")
+    labels = label_lines(consensus, gain=settings.gain, gold={}, duplicates={})
+    splice = LabelSplice("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")
     names = ("out-training", "out-unlabeled", "out-uncertain", "out-reasons")
     with ExitStack() as stack:
-        outlets = Outlets(*(stack.enter_context(over(folder / name)) for name in names))
-        ended = end_lines(pieces(folder / "in.manifest"), settings, told, splices, outlets)
-    ended.counts.check(images)
-    return ended.counts.training / images
+        files = ManifestFiles(*(stack.enter_context(over(folder / name)) for name in names))
+        outcomes = write_manifests(pieces(folder / "in.manifest"), settings, labels, splice, files)
+    outcomes.counts.check(images)
+    return outcomes.counts.training / images
 
 
 def over(path: Path) -> BinaryIO:

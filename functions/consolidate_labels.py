@@ -36,13 +36,13 @@ from tessera.tiling.report.rounds import round_figures
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
 from tessera.tiling.report.workers import pages_to_look_at, too_fast, worker_figures
 from tessera.tiling.settings import Settings, read_settings
-from tessera.tiling.training.label_splice import Splices, creation_date
+from tessera.tiling.training.label_splice import LabelSplice, creation_date
 from tessera.tiling.training.write_manifests import (
     UNANSWERED_REASON,
-    Ended,
-    Outlets,
-    end_lines,
-    verdicts,
+    LineOutcomes,
+    ManifestFiles,
+    label_lines,
+    write_manifests,
 )
 
 READERS = 32
@@ -249,13 +249,13 @@ def _end_lines(
     consensus: Consensus,
     gold: dict[int, int],
     watched: list[int],
-) -> Ended:
+) -> LineOutcomes:
     """Read the manifest again and write the manifests that its lines end in."""
     home = event["home"]
     classes = [(settings.labels.index(name), name) for name in settings.classes]
     naming = {"run": event["run"], "created": creation_date(event["started"])}
     with ExitStack() as open_files:
-        outlets = Outlets(
+        files = ManifestFiles(
             *(
                 open_files.enter_context(storage.writer(f"{home}{name}", content_type=kind))
                 for name, kind in (
@@ -266,9 +266,10 @@ def _end_lines(
                 )
             )
         )
-        told = verdicts(consensus, gain=settings.gain, gold=gold, repeats=_repeats(home, record))
-        splices = Splices(settings.label_attribute, classes, **naming)
-        return end_lines(_pieces(record), settings, told, splices, outlets, watched=watched)
+        duplicates = _repeats(home, record)
+        labels = label_lines(consensus, gain=settings.gain, gold=gold, duplicates=duplicates)
+        splice = LabelSplice(settings.label_attribute, classes, **naming)
+        return write_manifests(_pieces(record), settings, labels, splice, files, watched=watched)
 
 
 def _write(uri: str, pieces: Iterable[bytes], content_type: str) -> None:

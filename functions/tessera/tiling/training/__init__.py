@@ -1,1 +1,1 @@
-"""Labels in, the training manifest and its sisters out."""
+"""Write labels into the training manifest and the manifests beside it."""

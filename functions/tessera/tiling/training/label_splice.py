@@ -1,4 +1,4 @@
-"""The lines of the training manifest: the label spliced into each input line's own bytes.
+"""Splice labels into manifest lines: the line's own bytes stay, the label's members follow.
 
 The form is the augmented manifest of single-label image classification, which SageMaker's built-in
 algorithm and Rekognition Custom Labels read: the class id under the label attribute, and beside it
@@ -6,6 +6,8 @@ an object of that name with `-metadata`, its keys spelled with hyphens.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -16,15 +18,25 @@ Ints = NDArray[np.integer]
 _read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 SCALE = 10_000
-"""Confidences, agreements and gains are written to so many parts of one."""
+"""Confidences and agreements are written in steps of 1/SCALE.
 
-_PARTS = np.array([repr(part / SCALE).encode() for part in range(SCALE + 1)], np.object_)
+Four decimals are more than a confidence estimated from a few answers means, and so few values that
+the text of each is made once."""
+
+_DECIMALS = np.array([repr(step / SCALE).encode() for step in range(SCALE + 1)], np.object_)
+"""Text of each step: a million lookups take 0.03 s, formatting a million floats 0.6 s."""
+
+_ANSWERS = 1 << 16
+"""Radix of a support code: answers are counted in 16 bits (`Consensus.answers`)."""
+
+GOLD_SUPPORT = -1
+"""Support code of a label that was known beforehand."""
 
 
 def creation_date(started: str) -> str:
-    """When the run started, as Ground Truth writes dates: UTC, without saying so.
+    """Return the run's start as Ground Truth writes dates: UTC without an offset.
 
-    The clock is not asked, so that consolidating again writes the same bytes.
+    The clock is not read, so that consolidating again writes the same bytes.
 
     >>> creation_date("2026-11-23T01:51:01.123Z")
     '2026-11-23T01:51:01.123'
@@ -32,104 +44,110 @@ def creation_date(started: str) -> str:
     return started.removesuffix("Z").removesuffix("+00:00")
 
 
-def shares(column: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Shares of one in parts of `SCALE`, as they are written."""
-    parts: NDArray[np.int32] = np.rint(column * np.float64(SCALE)).astype(np.int32)
-    return parts
+def to_steps(shares: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Round shares of one to steps of 1/SCALE."""
+    # in float64 the product of a float32 is exact, so that only rint rounds
+    steps: NDArray[np.int32] = np.rint(shares * np.float64(SCALE)).astype(np.int32)
+    return steps
 
 
-def support(agreement: NDArray[np.int32], answers: NDArray[np.uint16]) -> NDArray[np.int32]:
-    """What a label rests on in one number: so many answers, of which such a share agrees."""
+def encode_support(agreement: NDArray[np.int32], answers: NDArray[np.uint16]) -> NDArray[np.int32]:
+    """Pack what a label rests on into one code: the agreement, in steps, and the answers.
+
+    One column instead of two, and as few different values as there are texts to write.
+    """
     return agreement * _ANSWERS + answers
 
 
-KNOWN = -1
-"""The support of a label that was known beforehand."""
+class LabelSplice:
+    """Bytes that end a labeled line, in three pieces: head, confidence, tail.
 
+    A piece is made once for each class, step and support code, and looked up for each line.
 
-class Splices:
-    """What follows a line's last member, to the line's end: three texts, each made once.
-
-    >>> splices = Splices("pet", [(0, "cat")], run="r", created="2026-11-23T01:51:01")
-    >>> heads, confidences, rests = splices.many(*np.array([[0], [9300], [KNOWN]]))
+    >>> splice = LabelSplice("pet", [(0, "cat")], run="r", created="2026-11-23T01:51:01")
+    >>> heads, confidences, tails = splice.pieces(*np.array([[0], [9300], [GOLD_SUPPORT]]))
     >>> heads, confidences
     ([b',"pet":0,"pet-metadata":{"class-name":"cat","confidence":'], [b'0.93'])
+    >>> tails[0].endswith(b',"gold":true}}\\n')
+    True
     """
 
     def __init__(
-        self, attribute: str, classes: list[tuple[int, str]], *, run: str, created: str
+        self, attribute: str, classes: Sequence[tuple[int, str]], *, run: str, created: str
     ) -> None:
-        """Prepare for these classes, each a class id and a name."""
+        """Prepare the texts for these classes, each a class id and a name."""
         key = attribute.encode()
         heads = [
             b',"%b":%d,"%b-metadata":{"class-name":%b,"confidence":'
             % (key, number, key, msgspec.json.encode(name))
             for number, name in classes
         ]
-        constant = {
+        metadata = {
             "type": "groundtruth/image-classification",
             "job-name": f"labeling-job/{run}",
             "human-annotated": "yes",
             "creation-date": created,
         }
         self._heads = np.array(heads, np.object_)
-        self._tail = b"," + msgspec.json.encode(constant)[1:-1]
-        self._supports = np.array([_LAST], np.int32)
-        self._rests = np.array([b""], np.object_)
+        self._tails = _Tails(b"," + msgspec.json.encode(metadata)[1:-1])
 
-    def many(
+    def pieces(
         self, label: Ints, confidence: Ints, support: Ints
     ) -> tuple[list[bytes], list[bytes], list[bytes]]:
-        """The splices of a row each: up to the confidence, it, and from there to the line's end."""
-        return self._heads[label].tolist(), _PARTS[confidence].tolist(), self._rests_of(support)
+        """Return the heads, confidences and tails of rows of labels.
 
-    def _rests_of(self, support: Ints) -> list[bytes]:
-        """What follows each confidence; there are few different ones, kept in order."""
-        places = np.searchsorted(self._supports, support)
-        new = np.unique(support[self._supports[places] != support])
-        if len(new):
-            rests = np.array([self._rest(code) for code in new.tolist()], np.object_)
-            places = np.searchsorted(self._supports, new)
-            self._supports = np.insert(self._supports, places, new)
-            self._rests = np.insert(self._rests, places, rests)
-            places = np.searchsorted(self._supports, support)
-        found: list[bytes] = self._rests[places].tolist()
-        return found
+        `label` has positions in `classes`, `confidence` steps, `support` codes of `encode_support`.
+        """
+        return (
+            self._heads[label].tolist(),
+            _DECIMALS[confidence].tolist(),
+            list(map(self._tails.__getitem__, support.tolist())),
+        )
 
-    def _rest(self, support: int) -> bytes:
+
+class _Tails(dict[int, bytes]):
+    """Text from behind the confidence to the line's end, by support code."""
+
+    def __init__(self, metadata: bytes) -> None:
+        super().__init__()
+        self._metadata = metadata
+
+    def __missing__(self, support: int) -> bytes:
         agreement, answers = divmod(support, _ANSWERS)
-        more = b',"answers":%d,"agreement":%b}}\n' % (answers, _PARTS[agreement])
-        return self._tail + (b',"gold":true}}\n' if support == KNOWN else more)
+        if support == GOLD_SUPPORT:
+            origin = b',"gold":true}}\n'
+        else:
+            origin = b',"answers":%d,"agreement":%b}}\n' % (answers, _DECIMALS[agreement])
+        return self.setdefault(support, self._metadata + origin)
 
 
-_ANSWERS = 1 << 16
-_LAST = np.iinfo(np.int32).max
-"""More than any support: it ends their list, so that a search stays inside."""
+class LineOpener:
+    """Manifest lines without their closing brace, so that a splice can follow.
 
-
-class Opener:
-    """Lines made ready for a splice: without their closing brace, nor an earlier try's keys."""
+    Members that an earlier job of the same label attribute left are taken out: a job that failed
+    leaves its metadata, and a JSON object must not have a key twice.
+    """
 
     def __init__(self, attribute: str) -> None:
-        """Know the keys that a splice brings."""
-        self.keys = (attribute, f"{attribute}-metadata")
-        self._begin = f'"{attribute}'.encode()
-        self._marks = [f'"{key}"'.encode() for key in self.keys]
+        """Prepare for the two keys that a splice brings."""
+        self._keys = (attribute, f"{attribute}-metadata")
+        self._quoted = [f'"{key}"'.encode() for key in self._keys]
+        self._prefix = f'"{attribute}'.encode()
 
-    def needless(self, block: bytes) -> bool:
-        """Whether every line of a block only has to lose its last byte."""
-        return self._begin not in block or not any(mark in block for mark in self._marks)
+    def is_open_without_brace(self, block: bytes) -> bool:
+        """Return whether cutting off the closing brace is all that the block's lines need."""
+        # both keys begin with the prefix, so one search settles nearly every block
+        return self._prefix not in block or not any(key in block for key in self._quoted)
 
     def open(self, line: bytes) -> bytes:
-        """One line, made ready.
+        """Return the line without its closing brace and without the splice's keys.
 
-        >>> Opener("pet").open(b'{"source-ref":"s3://b/1.jpg","pet-metadata":{"job-name":"x"}} ')
+        >>> LineOpener("pet").open(b'{"source-ref":"s3://b/1.jpg","pet-metadata":{"job":"x"}} ')
         b'{"source-ref":"s3://b/1.jpg"'
         """
-        if not self.needless(line):
-            # What an earlier job failed at carries its metadata; a key must not be there twice.
+        if not self.is_open_without_brace(line):
             members = _read_line(line)
-            for key in self.keys:
+            for key in self._keys:
                 members.pop(key, None)
             line = msgspec.json.encode(members)
         return line[: line.rindex(b"}")].rstrip()

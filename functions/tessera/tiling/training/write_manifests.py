@@ -1,7 +1,20 @@
-"""Where each line of the manifest ends: labeled, unlabeled or rejected; and which are unsure.
+"""Read the manifest again and write each line where it belongs: labeled, unlabeled or uncertain.
 
-The manifest is read again by the rules by which it was grouped, block by block; what the lines get
-is looked up in columns, so that a million lines take about a second.
+The lines are told apart by the rules by which they were grouped, a block at a time, and their
+labels are looked up in columns: a million lines take about a second, one by one they would take
+nine (docs/decisions/consensus-reading-answers.md). The picture of one block:
+
+    block     {"source-ref":"s3://b/0.jpg"}⏎{"source-ref":"s3://b/1.jpg"}⏎ …
+                │ split at "}⏎": a plain line only loses its closing brace
+    lines     {"source-ref":"s3://b/0.jpg"      {"source-ref":"s3://b/1.jpg"
+    heads     ,"pet":0,"pet-metadata":{…:       ,"pet":1,"pet-metadata":{…:   ← column `label`
+    decimals  0.93                              0.81                          ← `confidence`
+    tails     ,"type":…,"answers":2,…}}⏎        ,"type":…,"answers":3,…}}⏎    ← `support`
+                │ interleaved, joined once, written once
+    training  {"source-ref":"s3://b/0.jpg","pet":0,"pet-metadata":{…:0.93,"type":…}}⏎ …
+
+Blocks with lines that were labeled before, cannot be used, end in blanks or carry the label's keys
+take the slower way through `LineOpener`, with the same bytes for the lines beside them.
 """
 
 from __future__ import annotations
@@ -9,8 +22,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntFlag
 from itertools import compress
 from typing import Any, Protocol
 
@@ -22,83 +36,117 @@ from tessera.tiling.consensus import Consensus
 from tessera.tiling.manifest.blocks import Intake
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, blocks
 from tessera.tiling.settings import Settings
-from tessera.tiling.training.label_splice import KNOWN, SCALE, Opener, Splices, shares, support
+from tessera.tiling.training.label_splice import (
+    GOLD_SUPPORT,
+    SCALE,
+    LabelSplice,
+    LineOpener,
+    encode_support,
+    to_steps,
+)
 from tessera.tiling.training.line_counts import Counts
 
-UNSURE, UNREADABLE, GOLD, REPEAT = 1, 2, 4, 8
-"""Marks of a line: worth asking again, cannot be judged, known beforehand, asked elsewhere."""
+Bools = NDArray[np.bool_]
 
 BLOCK = 256 * 1024
-"""Bytes of lines taken together: six times as many are written, and both stay in the cache."""
+"""Bytes of lines read at once: six times as many are written, and both stay in the cache."""
 
-_END = b"}\n"
+_BRACE_AND_NEWLINE = b"}\n"
 
 UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
+"""Why an image has no label, as unlabeled.csv and report.json say it."""
+
+
+class LineFlag(IntFlag):
+    """Facts about a manifest line that decide where it is written and counted."""
+
+    UNSURE = 1
+    """One more answer is expected to help, or there is none yet."""
+    UNREADABLE = 2
+    """Most workers could not judge the image, or it is known that nobody can."""
+    GOLD = 4
+    """The label was known beforehand."""
+    DUPLICATE = 8
+    """The image was asked at an earlier line that shows the same picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verdicts:
-    """A row a line of the manifest: its label or -1, what is said of it, the line's marks.
+class LineLabels:
+    """Labels of manifest lines in columns, one row for each line.
 
-    The confidence is in parts of `SCALE`; what else the label rests on is one number.
+    `label` is a position in the classes or -1, `confidence` is in steps of 1/SCALE, `support` is a
+    code of `encode_support`, and `flags` is a set of `LineFlag`s.
     """
 
     label: NDArray[np.int16]
     confidence: NDArray[np.int32]
     support: NDArray[np.int32]
-    marks: NDArray[np.uint8]
+    flags: NDArray[np.uint8]
 
-    def part(self, rows: slice) -> Verdicts:
-        """Those of some lines."""
-        columns = self.label[rows], self.confidence[rows], self.support[rows], self.marks[rows]
-        return Verdicts(*columns)
+    def __len__(self) -> int:
+        """Return the number of lines."""
+        return len(self.label)
+
+    def rows(self, rows: slice | Bools) -> LineLabels:
+        """Return the labels of some of the lines."""
+        return LineLabels(
+            self.label[rows], self.confidence[rows], self.support[rows], self.flags[rows]
+        )
+
+    def has(self, flag: LineFlag) -> Bools:
+        """Return for each line whether it has the flag, or one of several."""
+        return (self.flags & np.uint8(flag)) > 0
 
 
-def verdicts(
-    consensus: Consensus, *, gain: float, gold: Mapping[int, int], repeats: Mapping[int, int]
-) -> Verdicts:
-    """What each line is told.
+def label_lines(
+    consensus: Consensus, *, gain: float, gold: Mapping[int, int], duplicates: Mapping[int, int]
+) -> LineLabels:
+    """Return the label of every manifest line.
 
-    A gold line has its known label (-1: known to be unreadable); a repeat has that of its first.
+    A line is unsure if one more answer is expected to gain more than `gain`, or if it has none.
+    `gold` has known labels by line (-1: known to be unreadable), and they win over the consensus;
+    `duplicates` has the line whose label a duplicate takes over.
     """
-    marks = np.where(consensus.unreadable, UNREADABLE, 0).astype(np.uint8)
+    flags = np.where(consensus.unreadable, np.uint8(LineFlag.UNREADABLE), np.uint8(0))
     unanswered = (consensus.label < 0) & ~consensus.unreadable
-    marks[(consensus.gain > gain) | unanswered] |= UNSURE
+    flags[(consensus.gain > gain) | unanswered] |= np.uint8(LineFlag.UNSURE)
     label = consensus.label.copy()
-    known = np.fromiter(gold.keys(), np.int64, len(gold))
-    label[known] = np.fromiter(gold.values(), np.int16, len(gold))
-    marks[known] = np.where(label[known] < 0, GOLD | UNREADABLE, GOLD)
-    confidence = shares(consensus.confidence)
-    confidence[known] = SCALE
-    rests_on = support(shares(consensus.agreement), consensus.answers)
-    rests_on[known] = KNOWN
-    if repeats:
-        later = np.fromiter(repeats.keys(), np.int64, len(repeats))
-        first = np.fromiter(repeats.values(), np.int64, len(repeats))
-        for column in (label, confidence, rests_on, marks):
+    confidence = to_steps(consensus.confidence)
+    support = encode_support(to_steps(consensus.agreement), consensus.answers)
+    if gold:
+        known = np.fromiter(gold.keys(), np.int64, len(gold))
+        label[known] = np.fromiter(gold.values(), np.int16, len(gold))
+        flags[known] = np.uint8(LineFlag.GOLD)
+        flags[known[label[known] < 0]] |= np.uint8(LineFlag.UNREADABLE)
+        confidence[known] = SCALE
+        support[known] = GOLD_SUPPORT
+    if duplicates:  # after gold, so that a duplicate of a gold image has the known label too
+        later = np.fromiter(duplicates.keys(), np.int64, len(duplicates))
+        first = np.fromiter(duplicates.values(), np.int64, len(duplicates))
+        for column in (label, confidence, support, flags):
             column[later] = column[first]
-        marks[later] |= REPEAT
-    return Verdicts(label, confidence, rests_on, marks)
+        flags[later] |= np.uint8(LineFlag.DUPLICATE)
+    return LineLabels(label, confidence, support, flags)
 
 
-class Outlet(Protocol):
-    """Somewhere that bytes go to."""
+class ByteSink(Protocol):
+    """Open file that bytes are appended to."""
 
     def write(self, data: bytes, /) -> Any:
-        """Take some bytes."""
+        """Append some bytes."""
 
 
-class Outlets(msgspec.Struct):
-    """The files that lines end in: three manifests, and why a line is in the second."""
+class ManifestFiles(msgspec.Struct):
+    """Files that lines are written to: three manifests, and why lines are in the second."""
 
-    training: Outlet
-    unlabeled: Outlet
-    uncertain: Outlet
-    reasons: Outlet
+    training: ByteSink
+    unlabeled: ByteSink
+    uncertain: ByteSink
+    reasons: ByteSink
 
 
-class Ended(msgspec.Struct):
-    """Where the lines went, how many of each, which are worth asking again, and some pictures."""
+class LineOutcomes(msgspec.Struct):
+    """Counts of where the lines were written, the lines to ask again, and some images' URIs."""
 
     counts: Counts = msgspec.field(default_factory=Counts)
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
@@ -107,146 +155,190 @@ class Ended(msgspec.Struct):
     sources: dict[int, str] = msgspec.field(default_factory=dict)
 
 
-def end_lines(
+def write_manifests(
     chunks: Iterable[bytes],
     settings: Settings,
-    told: Verdicts,
-    splices: Splices,
-    outlets: Outlets,
+    labels: LineLabels,
+    splice: LabelSplice,
+    files: ManifestFiles,
     *,
     watched: Iterable[int] = (),
-) -> Ended:
-    """Send every line of the manifest where it belongs, in order and in its own bytes; count all.
+) -> LineOutcomes:
+    """Write every line of a manifest where it belongs, in order and in its own bytes; count all.
 
-    `chunks` are the manifest's bytes; `told` has a row for each of its lines. The sources of the
-    `watched` images are kept.
+    `chunks` are the manifest's bytes, and `labels` has a row for each of its lines. `source-ref`s
+    of the `watched` lines are kept. Raises AssertionError if the manifest has more lines than
+    `labels`: labels must not slip to other images.
     """
-    ended = Ended()
+    outcomes = LineOutcomes()
+    opener = LineOpener(settings.label_attribute)
     watched = sorted(watched)
-    opener = Opener(settings.label_attribute)
+    files.reasons.write(b"index,reason\n")
+    for block in _read_blocks(chunks, settings, labels, opener):
+        if block.is_open:
+            _write_open_lines(block, splice, files)
+        else:
+            _write_closed_lines(block, splice, files, opener)
+        _write_unlabeled(block, files)
+        _count(outcomes, block)
+        _keep_sources(outcomes, block, watched)
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Lines that were read at once, with a row for each: its label, and what kind of line it is.
+
+    Lines that are neither images nor labeled before cannot be used. Where `is_open`, the lines have
+    lost their closing brace, and all are ready for a splice.
+    """
+
+    start: int
+    lines: list[bytes]
+    is_open: bool
+    labels: LineLabels
+    images: Bools
+    labeled_before: Bools
+
+    @property
+    def end(self) -> bytes:
+        """What a line needs behind it to be as it was."""
+        return _BRACE_AND_NEWLINE if self.is_open else b"\n"
+
+    @property
+    def labeled(self) -> Bools:
+        """Images that have a label now."""
+        return self.images & (self.labels.label >= 0)
+
+    @property
+    def uncertain(self) -> Bools:
+        """Images whose label may still change."""
+        return self.labeled & self.labels.has(LineFlag.UNSURE)
+
+
+def _read_blocks(
+    chunks: Iterable[bytes], settings: Settings, labels: LineLabels, opener: LineOpener
+) -> Iterator[_Block]:
+    """Cut the manifest into blocks of lines, told apart as when they were grouped."""
     rejected: list[int] = []
-    # Repeats were found when the manifest was grouped; gold lines are images here.
-    plain = msgspec.structs.replace(settings, repeats="each")
-    intake = Intake(plain, frozenset(), lambda bad: rejected.append(bad.index))
-    outlets.reasons.write(b"index,reason\n")
+    # Duplicates were found when the manifest was grouped, and gold lines are images here.
+    settings = msgspec.structs.replace(settings, repeats="each")
+    intake = Intake(settings, frozenset(), lambda line: rejected.append(line.index))
     for block in blocks(chunks, BLOCK):
         start = intake.counts.lines
         rejected.clear()
         batch = intake.batch(block)
-        images = batch.indexes - start
         count = intake.counts.lines - start
-        part = told.part(slice(start, start + count))
-        if len(part.label) < count:
-            raise AssertionError(f"the manifest has more than the {len(told.label)} lines it had")
+        if start + count > len(labels):
+            raise AssertionError(f"the manifest has more than the {len(labels)} lines it had")
         if start == 0:
             block = block.removeprefix(BYTE_ORDER_MARK)
-        asked = np.zeros(count, np.bool_)
-        asked[images] = True
-        others = ~asked
-        others[np.array(rejected, np.int64) - start] = False
-        lines = block.split(_END)
-        easy = lines.pop() == b"" and len(lines) == count
-        # a batch that needed no reading has the block's own text, and no key but the source
-        easy = easy and not others.any() and (batch.text is block or opener.needless(block))
-        if not easy:
-            lines = _lines(block)
-        _write(lines, part, asked, others, outlets, splices, None if easy else opener)
-        _count(ended, part, asked, others, start)
-        for index in watched[bisect_left(watched, start) : bisect_left(watched, start + count)]:
-            if asked[index - start]:  # an answer may name a line that was never asked
-                line = lines[index - start] + (b"}" if easy else b"")
-                ended.sources[index] = msgspec.json.decode(line)["source-ref"]
-        _reasons(part, asked, start, outlets.reasons)
-    return ended
+        images = np.zeros(count, np.bool_)
+        images[batch.indexes - start] = True
+        labeled_before = ~images
+        labeled_before[np.array(rejected, np.int64) - start] = False
+        lines = block.split(_BRACE_AND_NEWLINE)
+        is_open = lines.pop() == b"" and len(lines) == count and not labeled_before.any()
+        # a batch that is the block's own text was not decoded: its lines have no other keys
+        is_open = is_open and (batch.text is block or opener.is_open_without_brace(block))
+        yield _Block(
+            start=start,
+            lines=lines if is_open else _split_lines(block),
+            is_open=is_open,
+            labels=labels.rows(slice(start, start + count)),
+            images=images,
+            labeled_before=labeled_before,
+        )
 
 
-def _lines(block: bytes) -> list[bytes]:
-    """A block's lines without their line ends, of either kind."""
+def _split_lines(block: bytes) -> list[bytes]:
+    """Split a block into its lines without their ends, of either kind."""
     lines = block[:-1].split(b"\n")
     return [line.removesuffix(b"\r") for line in lines] if b"\r" in block else lines
 
 
-def _write(
-    lines: list[bytes],
-    part: Verdicts,
-    asked: NDArray[np.bool_],
-    others: NDArray[np.bool_],
-    outlets: Outlets,
-    splices: Splices,
-    opener: Opener | None,
-) -> None:
-    """Write a block's lines: `asked` are images, `others` were labeled before.
+def _splice_rows(
+    block: _Block, splice: LabelSplice
+) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    rows = block.labels.rows(block.labeled)
+    return splice.pieces(rows.label, rows.confidence, rows.support)
 
-    Where there is nothing to open, all lines are without their closing brace already.
+
+def _write_open_lines(block: _Block, splice: LabelSplice, files: ManifestFiles) -> None:
+    """Write the labeled lines of a block of plain images: the hot path, drawn above."""
+    heads, decimals, tails = _splice_rows(block, splice)
+    pieces = [b""] * (4 * len(heads))
+    pieces[0::4] = compress(block.lines, block.labeled.tolist())
+    pieces[1::4], pieces[2::4], pieces[3::4] = heads, decimals, tails
+    files.training.write(b"".join(pieces))
+
+
+def _write_closed_lines(
+    block: _Block, splice: LabelSplice, files: ManifestFiles, opener: LineOpener
+) -> None:
+    """Write a block's lines that are labeled now, opened one by one, or were labeled before."""
+    labeled = block.labeled
+    kept = labeled | block.labeled_before
+    splices = map(b"".join, zip(*_splice_rows(block, splice), strict=True))
+    files.training.write(
+        b"".join(
+            opener.open(line) + next(splices) if is_new else line + b"\n"
+            for line, is_new in zip(
+                compress(block.lines, kept.tolist()), labeled[kept].tolist(), strict=True
+            )
+        )
+    )
+
+
+def _write_unlabeled(block: _Block, files: ManifestFiles) -> None:
+    """Write the images that have no label and why, and once more those whose label is unsure.
+
+    They stand as they came in, so that the manifests can be dropped again.
     """
-    end = b"\n" if opener else _END
-    labeled = asked & (part.label >= 0)
-    said = (part.label, part.confidence, part.support)
-    spliced = splices.many(*(column[labeled] for column in said))
-    if opener:
-        kept = labeled | others
-        splice = map(b"".join, zip(*spliced, strict=True))
-        telling = zip(compress(lines, kept.tolist()), labeled[kept].tolist(), strict=True)
-        training = [
-            opener.open(line) + next(splice) if new else line + end for line, new in telling
-        ]
-        outlets.training.write(b"".join(training))
-    else:
-        pieces = [b""] * (4 * len(spliced[0]))
-        pieces[::4] = compress(lines, labeled.tolist())
-        pieces[1::4], pieces[2::4], pieces[3::4] = spliced
-        outlets.training.write(b"".join(pieces))
-    unlabeled = asked & ~labeled
-    if unlabeled.any():
-        _write_lines(outlets.unlabeled, compress(lines, unlabeled.tolist()), end)
-    uncertain = _uncertain(part, labeled)
-    if uncertain.any():
-        _write_lines(outlets.uncertain, compress(lines, uncertain.tolist()), end)
-
-
-def _write_lines(outlet: Outlet, lines: Iterable[bytes], end: bytes) -> None:
-    outlet.write(end.join(lines) + end)
-
-
-def _uncertain(part: Verdicts, labeled: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    unsure: NDArray[np.bool_] = labeled & ((part.marks & UNSURE) > 0)
-    return unsure
-
-
-def _count(
-    ended: Ended,
-    part: Verdicts,
-    asked: NDArray[np.bool_],
-    others: NDArray[np.bool_],
-    start: int,
-) -> None:
-    """Add a block to the counts, and its unsure lines to theirs."""
-    counts, marks = ended.counts, np.where(asked, part.marks, 0)
-    labeled = asked & (part.label >= 0)
-    counts.lines += len(asked)
-    labeled_before, images = int(np.count_nonzero(others)), int(np.count_nonzero(asked))
-    new = int(np.count_nonzero(labeled))
-    counts.labeled_before += labeled_before
-    counts.training += new + labeled_before
-    counts.unlabeled += images - new
-    counts.rejected += len(asked) - images - labeled_before
-    counts.gold += int(np.count_nonzero(marks & GOLD))
-    counts.repeats += int(np.count_nonzero(marks & REPEAT))
-    counts.uncertain += int(np.count_nonzero(_uncertain(part, labeled)))
-    for label, found in enumerate(np.bincount(part.label[labeled]).tolist()):
-        ended.labels[label] += found
-    again = np.flatnonzero(marks & (UNSURE | REPEAT) == UNSURE)
-    ended.unsure.extend((again + start).tolist())
-    blind = int(np.count_nonzero(marks[asked & ~labeled] & UNREADABLE))
-    ended.reasons[UNREADABLE_REASON] += blind
-    ended.reasons[UNANSWERED_REASON] += images - new - blind
-
-
-def _reasons(part: Verdicts, asked: NDArray[np.bool_], start: int, outlet: Outlet) -> None:
-    """Write down why each of a block's images is without label."""
-    without = np.flatnonzero(asked & (part.label < 0))
-    if len(without):
-        blind = (part.marks[without] & UNREADABLE) > 0
+    unlabeled = block.images & ~block.labeled
+    for file, rows in ((files.unlabeled, unlabeled), (files.uncertain, block.uncertain)):
+        if rows.any():
+            file.write(block.end.join(compress(block.lines, rows.tolist())) + block.end)
+    indexes = np.flatnonzero(unlabeled)
+    if len(indexes):
         reasons = (UNANSWERED_REASON.encode(), UNREADABLE_REASON.encode())
-        rows = zip((without + start).tolist(), blind.tolist(), strict=True)
-        outlet.write(b"".join(b"%d,%b\n" % (index, reasons[unseen]) for index, unseen in rows))
+        unreadable = block.labels.has(LineFlag.UNREADABLE)[indexes].tolist()
+        entries = zip((indexes + block.start).tolist(), unreadable, strict=True)
+        files.reasons.write(b"".join(b"%d,%b\n" % (index, reasons[why]) for index, why in entries))
+
+
+def _count(outcomes: LineOutcomes, block: _Block) -> None:
+    """Add a block's lines to the counts, and its unsure images to those to ask again."""
+    counts, labeled = outcomes.counts, block.labeled
+    images, new, before = _total(block.images), _total(labeled), _total(block.labeled_before)
+    counts.lines += len(block.lines)
+    counts.labeled_before += before
+    counts.training += new + before
+    counts.unlabeled += images - new
+    counts.rejected += len(block.lines) - images - before
+    counts.gold += _total(block.images & block.labels.has(LineFlag.GOLD))
+    counts.repeats += _total(block.images & block.labels.has(LineFlag.DUPLICATE))
+    counts.uncertain += _total(block.uncertain)
+    for label, lines in enumerate(np.bincount(block.labels.label[labeled]).tolist()):
+        outcomes.labels[label] += lines
+    unreadable = _total(block.images & ~labeled & block.labels.has(LineFlag.UNREADABLE))
+    outcomes.reasons[UNREADABLE_REASON] += unreadable
+    outcomes.reasons[UNANSWERED_REASON] += images - new - unreadable
+    # a duplicate is asked again at its first line, and only there
+    again = block.labels.has(LineFlag.UNSURE) & ~block.labels.has(LineFlag.DUPLICATE)
+    outcomes.unsure.extend((np.flatnonzero(block.images & again) + block.start).tolist())
+
+
+def _total(rows: Bools) -> int:
+    return int(np.count_nonzero(rows))
+
+
+def _keep_sources(outcomes: LineOutcomes, block: _Block, watched: list[int]) -> None:
+    """Keep the URIs of a block's watched images."""
+    first = bisect_left(watched, block.start)
+    last = bisect_left(watched, block.start + len(block.lines))
+    for index in watched[first:last]:
+        row = index - block.start
+        if block.images[row]:  # an answer may name a line that was never asked
+            line = block.lines[row] + (b"}" if block.is_open else b"")
+            outcomes.sources[index] = msgspec.json.decode(line)["source-ref"]
