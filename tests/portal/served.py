@@ -12,10 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tessera.simulation.workers import Account, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.tiling.page import build_page
-from tessera.tiling.settings import read_settings, write_settings
+from tessera.tiling.settings import read_settings
 
 ROOT = Path(__file__).parent.parent.parent
 LABELS = ("cat", "dog")
@@ -126,7 +128,7 @@ class Served:
         self._put(f"{home}/round-1/tasks-000.offsets", struct.pack(f"<{len(offsets)}Q", *offsets))
         self._put(f"{home}/page.liquid.html", build_page(template, settings).encode())
         self._put(f"{home}/labels.json", json.dumps(labels).encode())
-        self._put(f"{home}/settings.json", write_settings(settings))
+        self._put(f"{home}/settings.json", msgspec.json.encode(settings))
         return {
             "LabelingJobName": name,
             "LabelAttributeName": "label",

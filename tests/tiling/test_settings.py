@@ -1,8 +1,10 @@
-"""What labeling.json may say, and what a person is told when it cannot be used."""
+"""What labeling.json may hold, what a person reads when it cannot be used, and what names a run."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -10,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from scripts.schema import schema_text
+from scripts.schema import schema_text, settings_table
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
-from tessera.tiling.settings import Settings, read_settings, warnings, write_settings
+from tessera.tiling.jobs import run_id
+from tessera.tiling.settings import (
+    ALWAYS_IN_NAME,
+    Order,
+    Settings,
+    name_basis,
+    read_settings,
+    settings_from,
+    warnings,
+)
 
 PETS = {"labels": ["cat", "dog"]}
 TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/pets"
@@ -47,9 +58,7 @@ def settings(**keys: object) -> Settings:
         ({"stop_after_percent": 9}, "end a run with: tessera stop RUN"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_key_and_the_way_out(
-    keys: dict[str, object], message: str
-) -> None:
+def test_an_error_names_the_key_and_the_way_out(keys: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         settings(**keys)
     assert message in str(caught.value)
@@ -57,20 +66,13 @@ def test_what_is_wrong_is_said_with_the_key_and_the_way_out(
 
 def test_only_the_public_team_is_warned_of() -> None:
     free = ["FreeOfPersonallyIdentifiableInformation"]
-    (said,) = warnings(settings(workforce=PUBLIC, content_classifiers=free))
-    assert "closed on 30 September 2026" in said
-    assert "private or a vendor team" in said
+    (warning,) = warnings(settings(workforce=PUBLIC, content_classifiers=free))
+    assert "closed on 30 September 2026" in warning
+    assert "private or a vendor team" in warning
     assert warnings(settings(workforce=TEAM)) == warnings(settings()) == ()
 
 
-def test_a_setting_that_is_not_said_leaves_no_trace_in_what_names_a_run() -> None:
-    assert b"stop_after" not in write_settings(settings())
-    stopping = settings(workforce=TEAM, stop_after_percent=50)
-    assert b'"stop_after_percent":50' in write_settings(stopping)
-    assert read_settings(write_settings(stopping)) == stopping
-
-
-def test_every_problem_is_said_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(SettingsInvalid) as caught:
         settings(images_per_task=0, gain=2, lables=[])
     assert len(caught.value.problems) == 3
@@ -128,8 +130,8 @@ labels = st.lists(
 @given(labels=labels, images=st.integers(1, 100), seed=st.integers(0, 2**53 - 1))
 def test_settings_come_back_from_their_own_bytes(labels: list[str], images: int, seed: int) -> None:
     first = settings(labels=labels, images_per_task=images, seed=seed)
-    assert read_settings(write_settings(first)) == first
-    assert write_settings(read_settings(write_settings(first))) == write_settings(first)
+    assert read_settings(msgspec.json.encode(first)) == first
+    assert read_settings(name_basis(first)) == first
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
@@ -139,13 +141,146 @@ def test_no_value_of_any_key_gets_past_as_a_traceback(value: object) -> None:
             settings(**{field.encode_name: value})
 
 
+# --- what names a run -----------------------------------------------------------------------------
+
+MAY = {"bucket": "inbox", "key": "pets/may.manifest", "etag": '"9b2cf535f27731c974343645a3985328"'}
+UNNAMED: dict[str, Any] = {
+    "question": "Is this cat or dog?", "instructions": "", "label_attribute": "label",
+    "images_per_task": 20, "order": "spread", "seed": 0, "answers_per_image": 2, "max_answers": 3,
+    "gain": 0.05, "method": "hierarchical", "unreadable": None, "gold_per_task": 0,
+    "workforce": "portal", "task_minutes": 30, "job_days": 10, "bad_lines": 0.1,
+    "repeats": "once", "content_classifiers": [],
+}  # fmt: skip
+"""Every setting at its default, spelled out: named like a run whose settings name the labels."""
+
+RECORDED: list[tuple[dict[str, Any], str]] = [
+    ({}, "pets-may-e632fca8944c"),
+    (UNNAMED, "pets-may-e632fca8944c"),
+    *(({key: value}, "pets-may-e632fca8944c") for key, value in UNNAMED.items()),
+    ({"labels": ["cat", "dog", "invalid image"]}, "pets-may-a317b6b3b70a"),
+    ({"question": "Was ist das? 鶴"}, "pets-may-40ebd2a473ab"),
+    ({"instructions": "# Look"}, "pets-may-e25dbb47bff5"),
+    ({"label_attribute": "pet"}, "pets-may-35f9a994230e"),
+    ({"images_per_task": 10}, "pets-may-3512fcd3f8a7"),
+    ({"order": "by-prelabel"}, "pets-may-99b757a0898f"),
+    ({"order": "as-given"}, "pets-may-f071224c32c3"),
+    ({"order": "shuffle"}, "pets-may-21f8bbb1fbf4"),
+    ({"seed": 1}, "pets-may-63cd9e1e5f1c"),
+    ({"answers_per_image": 5}, "pets-may-ce9c4e61bc83"),
+    ({"max_answers": 5}, "pets-may-aaa8213014d5"),
+    ({"gain": 1}, "pets-may-3de8a5efa1e7"),
+    ({"gain": 0.3}, "pets-may-259fd7a54064"),
+    ({"method": "first"}, "pets-may-5d82c29dabe4"),
+    ({"method": "majority"}, "pets-may-e9ff8f1a7e96"),
+    ({"method": "dawid-skene"}, "pets-may-6d6e4498230e"),
+    ({"unreadable": "dog"}, "pets-may-2e5e609ef708"),
+    ({"gold_per_task": 2}, "pets-may-f80945dafac2"),
+    ({"workforce": TEAM}, "pets-may-dd64882d5782"),
+    ({"task_minutes": 60}, "pets-may-8401646ac8d9"),
+    ({"job_days": 1}, "pets-may-be0b22a87636"),
+    ({"bad_lines": 0.5}, "pets-may-ed994c62d4d6"),
+    ({"repeats": "each"}, "pets-may-cd015877f14d"),
+    (
+        {
+            "workforce": PUBLIC,
+            "content_classifiers": [
+                "FreeOfPersonallyIdentifiableInformation",
+                "FreeOfAdultContent",
+            ],
+        },
+        "pets-may-694ea27f90da",
+    ),
+    ({"workforce": TEAM, "stop_after_pages": 500}, "pets-may-6666448dae25"),
+    ({"workforce": TEAM, "stop_after_percent": 50}, "pets-may-d938508d04c2"),
+    (
+        {"workforce": TEAM, "stop_after_percent": 50, "stop_after_pages": 500},
+        "pets-may-b07bde587b0c",
+    ),
+]
+"""Names that runs have had since the first release."""
+
+RULE = (
+    "This change renames runs that exist: their manifests, dropped again, would be asked, and paid "
+    "for, again. Keep ALWAYS_IN_NAME as it is; let a new setting have a default that leaves runs "
+    "as they were without it; and rather than changing a default or a key, add a new setting."
+)
+
+
+@pytest.mark.parametrize(("keys", "name"), RECORDED)
+def test_no_change_of_the_settings_renames_a_run_that_exists(
+    keys: dict[str, Any], name: str
+) -> None:
+    assert run_id(MAY, settings(**keys)) == name, RULE
+
+
+def test_every_setting_has_a_recorded_name() -> None:
+    assert {key for keys, _ in RECORDED for key in keys} == set(Settings.__struct_fields__)
+
+
+class LaterSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a later version: two keys more, and another default of one that was there."""
+
+    ask_twice: bool = False
+    border: int = 4
+    gain: float = 0.5
+
+
+keys_set = st.fixed_dictionaries(
+    {},
+    optional={
+        "seed": st.integers(0, 9),
+        "gain": st.floats(0, 1),
+        "images_per_task": st.integers(1, 100),
+        "order": st.sampled_from(["spread", "shuffle"]),
+    },
+)
+
+
+@given(keys_set)
+def test_a_setting_that_comes_later_renames_no_run_that_does_not_use_it(
+    keys: dict[str, Any],
+) -> None:
+    today = settings(**keys)
+    later = msgspec.convert(msgspec.to_builtins(today), LaterSettings)
+    assert name_basis(later) == name_basis(today), RULE
+    assert name_basis(msgspec.structs.replace(later, border=5)) != name_basis(today)
+    assert name_basis(msgspec.structs.replace(later, ask_twice=True)) != name_basis(today)
+
+
+@given(keys_set)
+def test_what_a_run_wrote_down_of_its_settings_holds_when_a_default_changes(
+    keys: dict[str, Any],
+) -> None:
+    """Later rounds and consolidation read the settings in run.json, where every default stands."""
+    today = settings(**keys)
+    written = msgspec.to_builtins(today)
+    assert settings_from(written) == today
+    assert msgspec.convert(written, LaterSettings).gain == today.gain
+    assert set(ALWAYS_IN_NAME) == set(written)
+
+
+def test_a_setting_that_is_not_given_leaves_no_key_where_settings_are_written() -> None:
+    assert not any(key.startswith("stop_after") for key in msgspec.to_builtins(settings()))
+    stopping = settings(workforce=TEAM, stop_after_percent=50)
+    assert msgspec.to_builtins(stopping)["stop_after_percent"] == 50
+
+
+# --- the published schema -------------------------------------------------------------------------
+
 SCHEMA = Path(__file__).parents[2] / "docs/labeling.schema.json"
 CHECK = Draft202012Validator(json.loads(schema_text()))
 
 
-def test_the_published_schema_is_what_the_settings_are() -> None:
+def test_the_published_schema_is_made_of_the_settings() -> None:
     assert SCHEMA.read_text("utf-8") == schema_text(), "python -m scripts.schema writes it anew"
     Draft202012Validator.check_schema(json.loads(schema_text()))
+
+
+def test_the_documentation_has_the_table_of_the_settings_and_every_order() -> None:
+    page = (SCHEMA.parent / "manifests.md").read_text("utf-8")
+    assert settings_table() in page, "run: cog -r docs/manifests.md"
+    orders = page.partition("### Orders")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", orders, re.MULTILINE)[1:] == list(get_args(Order))
 
 
 @given(labels=labels, images=st.integers(1, 100), gain=st.floats(0, 1))
@@ -153,7 +288,7 @@ def test_the_schema_takes_what_the_settings_take(
     labels: list[str], images: int, gain: float
 ) -> None:
     chosen = settings(labels=labels, images_per_task=images, gain=gain)
-    assert CHECK.is_valid(json.loads(write_settings(chosen)))
+    assert CHECK.is_valid(json.loads(msgspec.json.encode(chosen)))
     assert CHECK.is_valid({"labels": labels})
     assert CHECK.is_valid({"labels": [{"label": label} for label in labels]})
     assert CHECK.is_valid({"$schema": "x", "labels": {"labels": labels}})

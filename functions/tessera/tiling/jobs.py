@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tessera.tiling.settings import PUBLIC_TEAM, Settings, write_settings
+from tessera.tiling.settings import PUBLIC_TEAM, Settings, name_basis
 
 PORTAL_TEAM = "arn:aws:sagemaker:portal:000000000000:workteam/private-crowd/portal"
 """What stands for the portal where a request must name a work team: legal, and nobody's."""
@@ -66,7 +66,7 @@ def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
     'pets-may-...'
     """
     mark = str(manifest.get("etag") or manifest.get("version-id") or "").strip('"')
-    parts = [manifest["bucket"], manifest["key"], mark, write_settings(settings).decode()]
+    parts = [manifest["bucket"], manifest["key"], mark, name_basis(settings).decode()]
     # ASCII escapes, because a key may hold any code point, lone surrogates among them.
     digest = sha256(repr(parts).encode("ascii", "backslashreplace")).hexdigest()[:DIGEST_LENGTH]
     slug = _slug(manifest["key"])[: RUN_LENGTH - DIGEST_LENGTH - 1].strip("-")

@@ -1,4 +1,4 @@
-"""The settings of a run: one typed record, read from `labeling.json` with messages to act on."""
+"""Read the settings of a run from `labeling.json` into one typed record, with errors to act on."""
 
 from __future__ import annotations
 
@@ -14,91 +14,162 @@ from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, Settings
 from tessera.tiling.method_names import DEFAULT_METHOD, Method
 
 ESCAPE = "cannot see"
-"""The answer for a picture that cannot be judged, where the settings name none."""
+"""The answer for an image that cannot be judged, where the settings name none."""
 ESCAPES = ("invalid image", ESCAPE)
-RESERVED = ("source", "source-ref", "prelabel", "prelabel-confidence", "gold")
+"""Labels that are taken for that answer: the first is what Ground Truth's own examples call it."""
+RESERVED_KEYS = ("source", "source-ref", "prelabel", "prelabel-confidence", "gold")
 """Keys of a manifest line that mean something, so that no label may be written under them."""
-
-IGNORED = ("document-version", "$schema")
-"""Keys that say what kind of file this is: a label category file, or one an editor checks."""
+FILE_KEYS = ("$schema", "document-version")
+"""Keys that say what kind of file this is, for an editor or for Ground Truth; they set nothing."""
 
 LONGEST_SETTINGS = 1_000_000
-"""Bytes; the longest settings that can be used, spelled as wastefully as JSON allows, are fewer."""
+"""Bytes: above the longest settings that can be used, however wastefully JSON spells them."""
+LONGEST_QUESTION = 120
+"""Characters of a question made from the labels: about what the page shows on one line."""
+
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
-WORKTEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
+Order = Literal["spread", "as-given", "shuffle", "by-prelabel"]
+Repeats = Literal["once", "each"]
+Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
+
+# Both patterns are those of CreateLabelingJob: WorkteamArn and LabelAttributeName.
+WORK_TEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
 ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
-STOPPING = {"stop_after_pages", "stop_after_percent"}
-Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
+"""Account and name that the ARN of Ground Truth's public team has in every region."""
+STOPPING = ("stop_after_pages", "stop_after_percent")
+"""Settings that only Ground Truth can follow."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the images of one manifest are put to workers, and what becomes of the answers."""
+    """Settings of one run: how its images are put to workers, and what becomes of the answers."""
+
+    # Descriptions are read in the JSON Schema and in docs/manifests.md. A new setting needs a
+    # default that leaves runs as they were without it; `name_basis` keeps their names.
 
     labels: Annotated[
         tuple[Label, ...],
-        Meta(min_length=2, max_length=50, description="The answers to choose from, in class order"),
+        Meta(
+            min_length=2,
+            max_length=50,
+            description="The answers to choose from, all different; a class's number is its place "
+            "in this list. A Ground Truth label category file is taken too, here or as the whole "
+            "`labeling.json`",
+        ),
     ]
     question: Annotated[
-        str, Meta(min_length=1, max_length=1000, description="What the worker is asked of an image")
+        str,
+        Meta(
+            min_length=1,
+            max_length=1000,
+            description="What the worker is asked about each image",
+            extra={"default": "made from the labels"},
+        ),
     ]
-    instructions: Annotated[str, Meta(max_length=20_000, description="How to answer, in Markdown")]
+    instructions: Annotated[
+        str,
+        Meta(
+            max_length=20_000,
+            description="How to answer, in Markdown",
+            extra={"default": "none"},
+        ),
+    ]
     label_attribute: Annotated[
         str,
         Meta(
-            description="The key of the label in the training manifest",
+            description="The label's key in the training manifest: letters, digits and inner "
+            "hyphens; not ending in `-metadata` or `-ref`, and no key that means something there",
             extra_json_schema={"maxLength": 127, "pattern": f"^{ATTRIBUTE}$"},
         ),
     ] = "label"
     images_per_task: Annotated[
-        int, Meta(ge=1, le=100, description="Images on a page, control images among them")
+        int, Meta(ge=1, le=100, description="Images on a page, gold images among them")
     ] = 20
-    order: Annotated[
-        Literal["spread", "as-given", "shuffle", "by-prelabel"],
-        Meta(description="How images are dealt to pages"),
-    ] = "spread"
+    order: Annotated[Order, Meta(description="How images are dealt to pages")] = "spread"
     seed: Annotated[
-        int, Meta(ge=0, le=2**53 - 1, description="What a shuffle and the control images follow")
+        int,
+        Meta(
+            ge=0,
+            le=2**53 - 1,  # the largest whole number that every reader of JSON keeps exactly
+            description="What a shuffle and the places of gold images follow",
+        ),
     ] = 0
     answers_per_image: Annotated[
         int, Meta(ge=1, le=9, description="Workers asked in the first round")
     ] = 2
     max_answers: Annotated[
-        int, Meta(ge=1, le=9, description="Answers to an image, over all rounds, at most")
+        int,
+        Meta(
+            ge=1,
+            le=9,
+            description="Answers to an image over all rounds, at most",
+            extra={"default": "3, or `answers_per_image` if that is more"},
+        ),
     ] = 3
     gain: Annotated[
         float,
-        Meta(ge=0, le=1, description="Ask again where one answer more is worth more than this"),
+        Meta(
+            ge=0,
+            le=1,
+            description="Ask again where one more answer is expected to gain more than this",
+        ),
     ] = 0.05
     method: Annotated[Method, Meta(description="How answers become a label")] = DEFAULT_METHOD
     unreadable: Annotated[
-        Label | None, Meta(description="The answer for a picture that cannot be judged")
+        Label | None,
+        Meta(
+            description="The answer for an image that cannot be judged; no class in training",
+            extra={
+                "default": "`invalid image` or `cannot see` if among the labels, else "
+                "`cannot see` is added"
+            },
+        ),
     ] = None
     gold_per_task: Annotated[
-        int, Meta(ge=0, le=99, description="Control images on each page, from lines with gold")
+        int, Meta(ge=0, le=99, description="Gold images on each page, from lines with `gold`")
     ] = 0
     workforce: Annotated[
         str,
         Meta(
-            description="portal, or the ARN of a Ground Truth work team",
-            extra_json_schema={"pattern": f"^(portal|{WORKTEAM})$"},
+            description="`portal`, or the ARN of a Ground Truth work team. The public team's "
+            "marketplace closed on 30 September 2026; `estimate`, `drop` and `deploy` warn of it",
+            extra_json_schema={"pattern": f"^(portal|{WORK_TEAM})$"},
         ),
     ] = "portal"
-    task_minutes: Annotated[int, Meta(ge=1, le=480, description="Time for one page")] = 30
-    job_days: Annotated[int, Meta(ge=1, le=30, description="Time that a job stays open")] = 10
+    task_minutes: Annotated[
+        int, Meta(ge=1, le=480, description="Minutes that a worker has for one page")
+    ] = 30
+    job_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=30,
+            description="Days that a job stays open; half a day at most with the public team",
+        ),
+    ] = 10
     bad_lines: Annotated[
         float, Meta(ge=0, le=1, description="Share of bad lines above which nothing is asked")
     ] = 0.1
     repeats: Annotated[
-        Literal["once", "each"], Meta(description="How often the same image is asked")
+        Repeats, Meta(description="How often an image that is on several lines is asked")
     ] = "once"
     content_classifiers: Annotated[
-        tuple[Classifier, ...], Meta(description="What the images are free of")
+        tuple[Classifier, ...],
+        Meta(
+            description="What the images are declared to be; the public team needs the first",
+            extra={"default": "none"},
+        ),
     ] = ()
-    # Unset, they are not written: a key that everybody's settings hold would rename every run.
+    # Unset rather than null: a setting that is not given leaves no key in run.json and report.json.
     stop_after_pages: (
         Annotated[
-            int, Meta(ge=1, description="Ground Truth stops a job after so many labeled pages")
+            int,
+            Meta(
+                ge=1,
+                description="With a Ground Truth team: each job is stopped after so many labeled "
+                "pages (`MaxHumanLabeledObjectCount`), which caps what it costs",
+                extra={"default": "none"},
+            ),
         ]
         | UnsetType
     ) = UNSET
@@ -106,7 +177,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Annotated[
             int,
             Meta(
-                ge=1, le=100, description="Ground Truth stops a job after this share of its pages"
+                ge=1,
+                le=100,
+                description="With a Ground Truth team: each job is stopped after this percentage "
+                "of its pages (`MaxPercentageOfInputDatasetLabeled`)",
+                extra={"default": "none"},
             ),
         ]
         | UnsetType
@@ -114,24 +189,56 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def escape(self) -> str:
-        """The answer for a picture that cannot be judged or does not load."""
+        """Return the answer for an image that cannot be judged or does not load."""
         if self.unreadable is not None:
             return self.unreadable
         return next((label for name in ESCAPES for label in self.labels if label == name), ESCAPE)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """What the page shows: the labels, and the escape at the end if it is not one of them."""
+        """Return what the page offers: the labels, then the escape if it is not one of them."""
         return self.labels if self.escape in self.labels else (*self.labels, self.escape)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What training knows: the labels without the escape."""
+        """Return what training knows: the labels without the escape."""
         return tuple(label for label in self.labels if label != self.escape)
 
 
+ALWAYS_IN_NAME = (
+    "labels", "question", "instructions", "label_attribute", "images_per_task", "order", "seed",
+    "answers_per_image", "max_answers", "gain", "method", "unreadable", "gold_per_task",
+    "workforce", "task_minutes", "job_days", "bad_lines", "repeats", "content_classifiers",
+)  # fmt: skip
+"""Settings that name a run even at their defaults, in the order that they are hashed in.
+
+Never to be changed: it would rename every run there is. A setting that came later is not here.
+"""
+
+
+def name_basis(settings: Settings) -> bytes:
+    """Return the JSON that names a run: the same settings are the same bytes, in every version.
+
+    A manifest that is dropped again finds its run by its name, and a run that is not found is
+    labeled and paid for again. So a setting that came after `ALWAYS_IN_NAME` counts only where it
+    differs from its default, and the runs of everybody who does not use it keep their names.
+    """
+    defaults = {field.name: field.default for field in msgspec.structs.fields(settings)}
+    later = sorted(
+        name
+        for name in defaults.keys() - set(ALWAYS_IN_NAME)
+        if getattr(settings, name) != defaults[name]
+    )
+    return msgspec.json.encode(
+        {name: getattr(settings, name) for name in [*ALWAYS_IN_NAME, *later]}
+    )
+
+
 def read_settings(raw: bytes) -> Settings:
-    """The settings that `labeling.json`, or a Ground Truth label category file, holds.
+    """Return the settings in a `labeling.json` or a Ground Truth label category file.
+
+    Raises SettingsInvalid with every problem at once, as LabelsMissing or LabelAttributeIllegal
+    where that is the only kind.
 
     >>> read_settings(b'{"labels": ["cat", "dog"]}').question
     'Is this cat or dog?'
@@ -139,39 +246,32 @@ def read_settings(raw: bytes) -> Settings:
     if len(raw) > LONGEST_SETTINGS:
         raise SettingsInvalid([f"the settings are longer than {LONGEST_SETTINGS:,} bytes"])
     try:
-        given = msgspec.json.decode(raw)
+        record = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsInvalid([f"the settings are not JSON: {error}"]) from error
-    if not isinstance(given, dict):
+    if not isinstance(record, dict):
         raise SettingsInvalid(["the settings are not a JSON object"])
-    return settings_from(given)
+    return settings_from(record)
 
 
-def write_settings(settings: Settings) -> bytes:
-    """The settings as JSON, defaults too: the same settings are the same bytes."""
-    return msgspec.json.encode(settings)
-
-
-def settings_from(given: dict[str, Any]) -> Settings:
-    """The settings that a JSON object's keys say, after every key has been looked at."""
-    given = {
-        key: value for key, value in given.items() if key not in ("document-version", "$schema")
-    }
-    given["labels"] = _category_names(given.get("labels"))
-    if not given["labels"]:
+def settings_from(record: dict[str, Any]) -> Settings:
+    """Return the settings in a JSON object after every key has been checked; raises as above."""
+    values = {key: value for key, value in record.items() if key not in FILE_KEYS}
+    values["labels"] = _category_names(values.get("labels"))
+    if not values["labels"]:
         raise LabelsMissing(["labels: missing; name 2 to 50 answers to choose from"])
-    problems = list(_problems(given))
+    problems = list(_problems(values))
     if problems:
         attribute_alone = all(problem.startswith("label_attribute:") for problem in problems)
         raise (LabelAttributeIllegal if attribute_alone else SettingsInvalid)(problems)
-    given.setdefault("question", _question(given["labels"]))
-    given.setdefault("instructions", "")
-    given.setdefault("max_answers", max(3, given.get("answers_per_image", 2)))
-    return msgspec.convert(given, Settings)
+    values.setdefault("question", _question(values["labels"]))
+    values.setdefault("instructions", "")
+    values.setdefault("max_answers", max(3, values.get("answers_per_image", 2)))
+    return msgspec.convert(values, Settings)
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
-    """What a person should know of settings that can be used, before anybody is asked.
+    """Return what a person should know about valid settings before anybody is asked.
 
     >>> warnings(read_settings(b'{"labels": ["cat", "dog"]}'))
     ()
@@ -186,26 +286,26 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 
 def settings_schema() -> dict[str, Any]:
-    """The JSON Schema of what `labeling.json` may say, for editors to complete and check by."""
+    """Return the JSON Schema of `labeling.json`, for editors to complete and check by."""
     record = msgspec.json.schema(Settings)["$defs"]["Settings"]
     names = record["properties"]["labels"]
-    plain = names.pop("items")
+    description, name = names.pop("description"), names.pop("items")
     category = {
         "type": "object",
-        "properties": {"label": plain},
+        "properties": {"label": name},
         "required": ["label"],
         "additionalProperties": True,
     }
-    names |= {"items": {"anyOf": [plain, category]}, "uniqueItems": True}
+    names |= {"items": {"anyOf": [name, category]}, "uniqueItems": True}
     file = {"type": "object", "properties": {"labels": {**names}}, "required": ["labels"]}
-    words = names.pop("description")
     record["properties"] |= {
-        "labels": {"description": words, "anyOf": [names, file]},
+        "labels": {"description": description, "anyOf": [names, file]},
         "$schema": {"type": "string"},
         "document-version": {"description": "As label category files have it", "type": "string"},
     }
-    for drawn in ("question", "instructions"):  # made from the labels where they are not said
-        record["required"].remove(drawn)
+    # The record must have these; a file need not, because they are made from the labels.
+    for optional in ("question", "instructions"):
+        record["required"].remove(optional)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "labeling.json: how the images of a manifest are labeled",
@@ -214,7 +314,7 @@ def settings_schema() -> dict[str, Any]:
 
 
 def _category_names(labels: Any) -> Any:
-    """The names in a list of labels, be it plain or as a label category file has them."""
+    """Return the names in a list of labels, plain or as a label category file has them."""
     if isinstance(labels, dict) and "labels" in labels:
         labels = labels["labels"]
     if not isinstance(labels, list):
@@ -226,14 +326,16 @@ def _category_names(labels: Any) -> Any:
 
 
 def _question(labels: list[str]) -> str:
-    shown = [label for label in labels if label not in ESCAPES] or labels
-    text = f"Is this {', '.join(shown[:-1])} or {shown[-1]}?" if len(shown) > 1 else ""
-    return text if 0 < len(text) <= 120 else "Which label fits this image?"
+    """Return a question that names the labels, or a general one if they are too many for a line."""
+    names = [label for label in labels if label not in ESCAPES] or labels
+    text = f"Is this {', '.join(names[:-1])} or {names[-1]}?" if len(names) > 1 else ""
+    return text if 0 < len(text) <= LONGEST_QUESTION else "Which label fits this image?"
 
 
-def _problems(given: dict[str, Any]) -> Iterator[str]:
+def _problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for everything that is wrong, key by key, then across keys."""
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
-    for key, value in given.items():
+    for key, value in values.items():
         if key not in fields:
             near = get_close_matches(key, fields, n=1)
             yield f"{key}: unknown key" + (f", did you mean {near[0]}?" if near else "")
@@ -241,42 +343,51 @@ def _problems(given: dict[str, Any]) -> Iterator[str]:
         try:
             msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:
-            yield _said(key, value, fields[key].type, str(error))
+            yield f"{key}: {_explain(value, fields[key].type, str(error))}"
             continue
-        yield from _sense(key, value)
-    yield from _sense_together(given)
+        yield from _value_problems(key, value)
+    yield from _combination_problems(values)
 
 
-def _said(key: str, value: Any, kind: Any, error: str) -> str:
-    """What is wrong with one value, in words that say what to write instead."""
-    shown = msgspec.json.encode(value).decode()
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+def base_and_meta(kind: Any) -> tuple[Any, Meta]:
+    """Return the plain type of a setting's annotation and what is declared about it."""
     if get_origin(kind) is not Annotated:  # one that may be unset
-        kind = next((part for part in get_args(kind) if get_origin(part) is Annotated), kind)
-    base, *metas = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    choices = get_args(base) if get_origin(base) is Literal else ()
-    if choices:
-        near = get_close_matches(str(value), choices, n=1)
-        return f"{key}: {shown} is none of {', '.join(choices)}" + (
-            f"; did you mean {near[0]}?" if near else ""
-        )
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    for meta in metas:
-        if number and meta.ge is not None and value < meta.ge:
-            return f"{key}: {shown} is below {meta.ge}"
-        if number and meta.le is not None and value > meta.le:
-            return f"{key}: {shown} is above {meta.le}"
-        if isinstance(value, list | str) and meta.max_length and len(value) > meta.max_length:
-            return f"{key}: {len(value)} is more than {meta.max_length} allowed"
-        if isinstance(value, list | str) and meta.min_length and len(value) < meta.min_length:
-            return f"{key}: {shown} is fewer than the {meta.min_length} needed"
-    if base is int:
-        return f"{key}: {shown} is not a whole number"
-    return f"{key}: {shown} cannot be used ({error})"
+        kind = next(part for part in get_args(kind) if get_origin(part) is Annotated)
+    base, meta = get_args(kind)
+    return base, meta
 
 
-def _sense(key: str, value: Any) -> Iterator[str]:
-    """What a type cannot say of one value."""
+def _explain(value: Any, kind: Any, error: str) -> str:
+    """Return what is wrong with a value of the wrong type, in words that say what to write."""
+    text = msgspec.json.encode(value).decode()
+    text = text if len(text) <= 80 else text[:77] + "..."
+    base, meta = base_and_meta(kind)
+    if get_origin(base) is Literal:
+        near = get_close_matches(str(value), get_args(base), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"{text} is none of {', '.join(get_args(base))}{hint}"
+    if out_of_bounds := _out_of_bounds(value, text, meta):
+        return out_of_bounds
+    return f"{text} is not a whole number" if base is int else f"{text} cannot be used ({error})"
+
+
+def _out_of_bounds(value: Any, text: str, meta: Meta) -> str:
+    """Return which declared bound a number or a length breaks, or nothing."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if meta.ge is not None and value < meta.ge:
+            return f"{text} is below {meta.ge}"
+        if meta.le is not None and value > meta.le:
+            return f"{text} is above {meta.le}"
+    if isinstance(value, list | str):
+        if meta.max_length and len(value) > meta.max_length:
+            return f"{len(value)} is more than {meta.max_length} allowed"
+        if meta.min_length and len(value) < meta.min_length:
+            return f"{text} is fewer than the {meta.min_length} needed"
+    return ""
+
+
+def _value_problems(key: str, value: Any) -> Iterator[str]:
+    """Yield what no type can express about one value."""
     if key == "labels":
         for label in value:
             if label != label.strip() or not label.isprintable():
@@ -284,37 +395,42 @@ def _sense(key: str, value: Any) -> Iterator[str]:
         for label in sorted({label for label in value if value.count(label) > 1}):
             yield f"labels: {label!r} is there more than once"
     elif key == "label_attribute":
-        yield from _illegal_attribute(value)
-    elif key == "workforce" and value != "portal" and not re.fullmatch(WORKTEAM, value):
+        yield from _attribute_problems(value)
+    elif key == "workforce" and value != "portal" and not re.fullmatch(WORK_TEAM, value):
         yield f"workforce: {value!r} is neither portal nor the ARN of a work team"
 
 
-def _illegal_attribute(name: str) -> Iterator[str]:
+def _attribute_problems(name: str) -> Iterator[str]:
     if not re.fullmatch(ATTRIBUTE, name):
-        yield (f"label_attribute: {name!r} is not 1 to 127 letters, digits and inner hyphens")
+        yield f"label_attribute: {name!r} is not 1 to 127 letters, digits and inner hyphens"
     elif name.endswith(("-metadata", "-ref")):
         yield f"label_attribute: {name!r} ends in -metadata or -ref, which labeling jobs keep"
-    elif name in RESERVED:
+    elif name in RESERVED_KEYS:
         yield f"label_attribute: {name!r} has a meaning of its own in a manifest"
 
 
-def _sense_together(given: dict[str, Any]) -> Iterator[str]:
-    """What is wrong only in one value beside another."""
-    images, gold = given.get("images_per_task", 20), given.get("gold_per_task", 0)
+def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a value only in combination with another one."""
+    images, gold = values.get("images_per_task", 20), values.get("gold_per_task", 0)
     if isinstance(images, int) and isinstance(gold, int) and images >= 1 and gold >= images:
         yield f"gold_per_task: {gold} leaves no room on a page of {images}"
-    first, most = given.get("answers_per_image", 2), given.get("max_answers", 3)
-    if isinstance(first, int) and isinstance(most, int) and "max_answers" in given and most < first:
+    first, most = values.get("answers_per_image", 2), values.get("max_answers", 3)
+    if (
+        isinstance(first, int)
+        and isinstance(most, int)
+        and "max_answers" in values
+        and most < first
+    ):
         yield f"max_answers: {most} is below answers_per_image, {first}"
-    if given.get("workforce", "portal") == "portal":
-        for key in STOPPING & given.keys():
+    if values.get("workforce", "portal") == "portal":
+        for key in [key for key in STOPPING if key in values]:
             yield (
                 f"{key}: the portal stops no job by itself; this is for a Ground Truth team as "
                 "workforce. On the portal, set job_days, or end a run with: tessera stop RUN"
             )
-    public = PUBLIC_TEAM in str(given.get("workforce", ""))
-    said = given.get("content_classifiers", ())
-    if public and "FreeOfPersonallyIdentifiableInformation" not in said:
+    public = PUBLIC_TEAM in str(values.get("workforce", ""))
+    declared = values.get("content_classifiers", ())
+    if public and "FreeOfPersonallyIdentifiableInformation" not in declared:
         yield (
             "content_classifiers: the public workforce takes only images that are said to be "
             "FreeOfPersonallyIdentifiableInformation"
