@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help environment run label up down test check format types lint docs bench build generated packages grants transcript audit clean
+.PHONY: help environment run label up down test check format types lint docs bench build generated page packages grants transcript audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ generated: environment ## write anew what is made from the sources: schema, even
 	@$(BIN)/python -m scripts.monitoring
 	@$(BIN)/python -m tests.statemachine.faults
 	@$(BIN)/cog -r README.md docs/*.md
+
+page: environment ## build the worker's page of ui/tiles (needs Node.js)
+	@$(BIN)/python -m scripts.worker_page
 
 packages: environment ## resolve what Lambda installs, with hashes, licenses and bill of materials
 	@$(BIN)/python -m scripts.packages

@@ -108,7 +108,7 @@ def click_undo(worker: Worker) -> None:
 
 
 def click_unsure(worker: Worker) -> None:
-    worker.page.locator("#doubt").click()
+    worker.page.locator("#unsure").click()
 
 
 def press_submit_too_early(worker: Worker) -> None:

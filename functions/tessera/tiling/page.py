@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +87,7 @@ def build_page(template: str, settings: Settings) -> str:
     ]
     return (
         _run_stage()
-        .from_string(_tight(template))
+        .from_string(template)
         .render(
             question=_inert(str(escape(settings.question))),
             instructions=_inert(_html(settings.instructions)),
@@ -112,21 +111,6 @@ def with_stand_in(page: str, script: str) -> str:
         raise ValueError(f"the page does not load {CROWD_SCRIPT}")
     own = script.replace("</script", r"<\/script")
     return page.replace(asked, f"<script>{own}</script>", 1)
-
-
-def _tight(template: str) -> str:
-    r"""Leave out what only its author reads: comments, indentation, the air in the styles.
-
-    >>> _tight("<style>\n/* two */\na, b { color: red; }\n</style>\n  x(); // because\ny()")
-    '<style>a,b{color:red;}</style>\nx();\ny()'
-    """
-
-    def squeeze(style: re.Match[str]) -> str:
-        without = re.sub(r"/\*.*?\*/", "", style[0], flags=re.DOTALL)
-        return re.sub(r"\s*([{};,>])\s*", r"\1", without).replace(": ", ":")
-
-    bare = re.sub(r"^[ \t]+|(?:^| )// .*\n?", "\n", template, flags=re.MULTILINE)
-    return re.sub(r"\n+", "\n", re.sub(r"<style>.*?</style>", squeeze, bare, flags=re.DOTALL))
 
 
 def _html(markdown: str) -> str:

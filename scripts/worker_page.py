@@ -1,0 +1,59 @@
+"""Build the worker's page: `python -m scripts.worker_page` puts ui/tiles into ui/tiles.liquid.html.
+
+esbuild bundles and shortens the script and the styles; Node.js' `npx` fetches it. Only who changes
+ui/tiles needs either: the built page is under version control, and a test holds it to its sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "ui" / "tiles"
+PAGE = ROOT / "ui" / "tiles.liquid.html"
+
+ESBUILD = "esbuild@0.28.2"
+# The oldest browsers that know container queries, `:has()` and `inert`.
+BROWSERS = "chrome111,firefox121,safari16.4"
+LIQUID = re.compile(r"\[\[|\[%|\{\{|\{%")
+
+
+def sources_hash() -> str:
+    """Hash what the page is built of: every source, and esbuild's version."""
+    digest = hashlib.sha256(ESBUILD.encode())
+    for path in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
+        digest.update(f"\n{path.relative_to(SOURCES).as_posix()}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build() -> str:
+    """Join skeleton, styles and script into the page that Liquid renders."""
+    skeleton = (SOURCES / "page.liquid.html").read_text(encoding="utf-8")
+    first, rest = re.sub(r"\n\s*", "\n", skeleton).split("\n", 1)
+    origin = f"Built of ui/tiles by scripts/worker_page.py ({sources_hash()}). Change those."
+    page = f"{first}\n<!-- {origin} -->\n{rest}"
+    page = page.replace("<!-- styles -->", _bundle("styles/page.css"))
+    return page.replace("<!-- script -->", _bundle("script/main.js"))
+
+
+def _bundle(source: str) -> str:
+    """Bundle and shorten one entry point; ValueError where Liquid would read the result as its own.
+
+    `[[ build ]]`, which the script asks of Liquid itself, passes.
+    """
+    command = ["npx", "--yes", ESBUILD, str(SOURCES / source), "--bundle", "--minify"]
+    options = ["--format=iife", "--charset=utf8", f"--target={BROWSERS}", "--log-level=warning"]
+    text = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
+    if match := LIQUID.search(text.replace("[[ build ]]", "")):
+        start = max(match.start() - 40, 0)
+        raise ValueError(f"Liquid reads this of {source} as its own: {text[start:][:80]}")
+    return text.strip()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(build(), encoding="utf-8")
+    print(f"{PAGE.relative_to(ROOT)}: {PAGE.stat().st_size:,} bytes")

@@ -1,0 +1,68 @@
+/** Show the state of tiles, labels and progress. */
+
+import { buttons, keys, names } from "./choices.js";
+import { find, findAll, make } from "./dom.js";
+import { log, state } from "./state.js";
+import { isDone, isSuggested, tiles } from "./tiles.js";
+
+/** Say in words what a tile shows. */
+function describe(tile) {
+  const { pos, label, unsure, load } = tile.record;
+  return [
+    `Picture ${pos + 1} of ${tiles.length}`,
+    label ?? "no label",
+    isSuggested(tile) && "suggested",
+    unsure && "unsure",
+    load === "error" && "did not load",
+  ].filter(Boolean).join(", ");
+}
+
+function drawTile(tile) {
+  const { label, unsure } = tile.record;
+  const choice = names.indexOf(label);
+  const classes = ["tile"];
+  if (label) classes.push(`c${choice}`, isSuggested(tile) ? "suggested" : "labeled");
+  else if (log.blockedSubmits) classes.push("missing");
+  if (unsure) classes.push("unsure");
+  tile.element.className = classes.join(" ");
+  tile.element.ariaLabel = describe(tile);
+  drawChip(tile, choice);
+  tile.radios.forEach((radio, at) => {
+    radio.checked = at === choice;
+  });
+}
+
+function drawChip(tile, choice) {
+  tile.chip.replaceChildren();
+  if (choice < 0) return;
+  const name = names[choice];
+  const key = keys[choice] === name ? "" : keys[choice]; // a label "7" is not written twice
+  tile.chip.append(make("b", "", key), make("span", "", isSuggested(tile) ? `${name} ?` : name));
+}
+
+function drawProgress() {
+  const count = tiles.filter(isDone).length;
+  find("#progress progress").value = count;
+  find("#progress b").textContent = count;
+  find("#submit").className = count < tiles.length ? "" : "ready";
+  find("#unsure").ariaPressed = state.current.record.unsure;
+  buttons.forEach((button, choice) => {
+    const given = tiles.filter((tile) => tile.record.label === names[choice]);
+    button.lastChild.textContent = given.length;
+  });
+}
+
+function drawRowButtons() {
+  findAll(".confirm").forEach((button, row) => {
+    const whole = tiles.every((tile) => tile.row !== row || isDone(tile));
+    button.classList.toggle("done", whole);
+    button.textContent = `Row ${row + 1} is right${whole ? " ✓" : ""}`;
+  });
+}
+
+/** Draw these tiles anew, and all that counts over them. */
+export function draw(...changed) {
+  changed.forEach(drawTile);
+  drawProgress();
+  drawRowButtons();
+}

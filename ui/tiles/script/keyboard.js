@@ -1,0 +1,89 @@
+/** Keys: one key, one meaning, and only while a tile has the focus. */
+
+import { buttons, keys } from "./choices.js";
+import { listen, now } from "./dom.js";
+import { goTo, moves } from "./focus.js";
+import { help } from "./help.js";
+import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
+import { announce } from "./note.js";
+import { log } from "./state.js";
+import { confirmOrSubmit } from "./submit.js";
+import { tileOf } from "./tiles.js";
+import { closeZoom, openZoom, toggleZoom } from "./zoom.js";
+
+const LATE_ENTER = 400; // milliseconds in which an Enter was meant for the page before
+
+let typed = ""; // the first letter of a label's key of two
+
+/** Take one character of a label's key; an empty one forgets what was typed. */
+export function typeKey(character) {
+  const fitting = keys.filter((key) => character && key.startsWith(typed + character));
+  const choice = keys.indexOf(typed + character);
+  typed = fitting.length && choice < 0 ? typed + character : "";
+  buttons.forEach((button, at) => {
+    button.classList.toggle("off", typed && !fitting.includes(keys[at]));
+  });
+  if (choice >= 0) giveAndGoOn(choice, "key");
+}
+
+/** The letter or digit of a key; by its place where the keyboard's script has another letter. */
+function characterOf({ key, code }) {
+  if (/^[a-z0-9]$/i.test(key)) return key.toLowerCase();
+  return (/^(?:Digit|Key)(.)$/.exec(code)?.[1] ?? "").toLowerCase();
+}
+
+const commands = {
+  Enter: confirmOrSubmit,
+  " ": openZoom,
+  "?": () => help.showModal(),
+  u: toggleUnsure,
+  z: toggleZoom,
+};
+
+/** What a key does, or undefined where it does nothing here. */
+function commandOf(event) {
+  const { key } = event;
+  const withControl = event.ctrlKey || event.metaKey;
+  const character = characterOf(event);
+  if (key === "Backspace" && typed) return () => typeKey("");
+  if (key === "Backspace" || (withControl && character === "z")) return undo;
+  if (withControl) return undefined;
+  if (moves[key]) return () => goTo(moves[key]());
+  const beginsLabel = typed || keys.some((label) => label.startsWith(character));
+  if (character && beginsLabel) return () => typeKey(character);
+  return commands[character || key];
+}
+
+/** Whether a key belongs to what has the focus, not to the pictures. */
+function isElsewhere({ key, target, altKey }) {
+  const presses = target.matches("button") && (key === "Enter" || key === " ");
+  return !tileOf(target) || log.shortcutsOff || altKey || presses;
+}
+
+function onKeyDown(event) {
+  if (help.open) return;
+  const { key } = event;
+  const isEnter = key === "Enter";
+  if (isEnter && log.firstInputMs === null && now() - log.readyMs < LATE_ENTER) return;
+  log.firstInputMs ??= now();
+  if (key === "Escape") {
+    typeKey("");
+    closeZoom();
+    goTo();
+    return;
+  }
+  if (isElsewhere(event)) return;
+  const command = commandOf(event);
+  if (!command) return;
+  event.preventDefault();
+  if (event.repeat && !moves[key]) return; // a key held down labels one picture
+  if (!isEnter) announce();
+  command();
+}
+
+export function startKeyboard() {
+  listen("keydown", onKeyDown);
+  listen("keyup", ({ key }) => {
+    if (key === " " && !log.shortcutsOff) closeZoom();
+  });
+}

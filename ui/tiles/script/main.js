@@ -1,0 +1,99 @@
+/** Start the worker's page: join its parts, wire the buttons, frame the first picture. */
+
+import { buttons } from "./choices.js";
+import { find, findAll, listen, make } from "./dom.js";
+import { draw } from "./draw.js";
+import { bookTime, goTo, startClock } from "./focus.js";
+import { help, startHelp } from "./help.js";
+import { startKeyboard, typeKey } from "./keyboard.js";
+import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
+import { layOut, startLayout } from "./layout.js";
+import { announce } from "./note.js";
+import { startPictures } from "./pictures.js";
+import { startPointer } from "./pointer.js";
+import { state } from "./state.js";
+import { startSubmit, submit } from "./submit.js";
+import { tileOf, tiles } from "./tiles.js";
+import { closeZoom, openZoom } from "./zoom.js";
+
+/** Put into a tile what only works with a script. */
+function furnish(tile) {
+  const number = tile.record.pos + 1;
+  const glass = make("button", "glass", "⌕");
+  glass.ariaLabel = `Zoom picture ${number}`;
+  glass.onclick = () => {
+    goTo(tile);
+    openZoom();
+  };
+  tile.picture.lastChild.textContent = number;
+  tile.picture.append(tile.chip, glass, tile.message);
+  tile.element.tabIndex = -1;
+}
+
+function onClick(selector, action) {
+  find(selector).onclick = () => {
+    announce();
+    action();
+  };
+}
+
+function wireButtons() {
+  buttons.forEach((button, choice) => {
+    button.onclick = () => {
+      typeKey("");
+      giveAndGoOn(choice, "palette");
+    };
+  });
+  for (const button of findAll("#sizes button")) {
+    button.onclick = () => {
+      state.size = button.value;
+      layOut();
+      goTo();
+    };
+  }
+  onClick("#undo", undo);
+  onClick("#unsure", toggleUnsure);
+  onClick("#submit", submit);
+  onClick("#open-help", () => help.showModal());
+  onClick("#lens", () => {
+    closeZoom();
+    goTo();
+  });
+}
+
+/** Log how long each tile was in view. */
+function watchTiles() {
+  const inView = new Map(); // element -> since when
+  const observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting, time } of entries) {
+      if (inView.has(target)) {
+        tileOf(target).record.visibleMs += Math.round(time - inView.get(target));
+      }
+      if (isIntersecting) inView.set(target, time);
+      else inView.delete(target);
+    }
+  }, { threshold: 0.5 });
+  for (const tile of tiles) observer.observe(tile.element);
+}
+
+tiles.forEach(furnish);
+startPictures();
+wireButtons();
+startKeyboard();
+startPointer();
+startHelp();
+startSubmit();
+startLayout();
+draw(...tiles);
+watchTiles();
+listen("visibilitychange", () => {
+  bookTime();
+  state.away = document.hidden;
+});
+// Amazon's elements may have changed what is around the tiles.
+listen("all-crowd-elements-ready", () => {
+  layOut();
+  goTo();
+});
+startClock();
+goTo();

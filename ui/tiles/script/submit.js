@@ -1,0 +1,68 @@
+/** Hand the page in, once every picture has its answer. */
+
+import { find, now } from "./dom.js";
+import { draw } from "./draw.js";
+import { bookTime, goTo } from "./focus.js";
+import { confirmRowAndGoOn } from "./labeling.js";
+import { warn } from "./note.js";
+import { log, state } from "./state.js";
+import { firstGap, isDone, isSuggested, tiles } from "./tiles.js";
+
+const crowdForm = find("crowd-form");
+const RESEND_AFTER = 2000; // milliseconds in which a second press is the first one's echo
+
+let sentMs = -Infinity;
+
+/** Write the page's log, as `meta` hands it in. */
+function writeLog() {
+  bookTime();
+  const { columns, size } = state;
+  return JSON.stringify({
+    ...log,
+    cols: columns,
+    size,
+    vw: innerWidth,
+    vh: innerHeight,
+    dpr: devicePixelRatio,
+    submitMs: now(),
+    tiles: tiles.map((tile) => tile.record),
+    comment: find("#comment").value,
+  });
+}
+
+function showGaps(gaps) {
+  log.blockedSubmits++;
+  draw(...gaps);
+  goTo(gaps[0]);
+  warn(`${gaps.length} of ${tiles.length} still need an answer. This is the first.`);
+}
+
+/** Send the answers, or go to the first picture without one. */
+export function submit() {
+  const gaps = tiles.filter((tile) => !isDone(tile));
+  if (gaps.length) return showGaps(gaps);
+  if (now() - sentMs < RESEND_AFTER) return undefined;
+  if (!crowdForm.submit) {
+    return warn("The answers were not sent: the labeling service is missing.");
+  }
+  sentMs = now();
+  warn("Sending …");
+  return crowdForm.submit();
+}
+
+/** Confirm the row where that has suggestions, else submit. */
+export function confirmOrSubmit() {
+  const { row } = state.current;
+  const hasOpen = tiles.some((tile) => tile.row === row && isSuggested(tile));
+  if (hasOpen) confirmRowAndGoOn();
+  else submit();
+}
+
+export function startSubmit() {
+  crowdForm.onsubmit = (event) => {
+    find("[name=meta]").value = writeLog();
+    if (!firstGap()) return;
+    event.preventDefault();
+    submit();
+  };
+}

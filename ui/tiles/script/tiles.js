@@ -1,0 +1,55 @@
+/** The tiles in the order in which they are shown, each with the record that is handed in. */
+
+import { names } from "./choices.js";
+import { find, findAll, make } from "./dom.js";
+
+export const grid = find("#tiles");
+
+function makeTile(element) {
+  const { id, prelabel, confidence } = element.dataset;
+  const [picture, image] = findAll("*", element);
+  const suggestion = names.includes(prelabel) ? prelabel : null;
+  return {
+    element,
+    picture,
+    image,
+    radios: findAll("input", element),
+    chip: make("p", "chip"),
+    message: make("p", "wait", "loading …"),
+    row: 0,
+    confirmed: false, // whether the worker gave or confirmed the label; a suggestion alone is none
+    // Suggestions stand in blocks of one label; what has none comes last.
+    rank: suggestion ? names.indexOf(suggestion) : names.length,
+    confidence,
+    record: {
+      id, pos: 0, label: suggestion, pre: suggestion, by: suggestion && "pre",
+      first: null, last: null, changes: 0, prev: [],
+      dwell: 0, visibleMs: 0, zooms: 0, zoomMs: 0, unsure: false,
+      load: "pending", loadMs: null, retries: 0, w: 0, h: 0, beforeLoad: 0,
+    },
+  };
+}
+
+export const tiles = findAll(".tile").map(makeTile);
+export const hasSuggestions = tiles.some((tile) => tile.record.pre);
+
+if (hasSuggestions) {
+  // The least sure suggestion of a block comes first, where the eye is freshest.
+  tiles.sort((one, other) => one.rank - other.rank || one.confidence - other.confidence);
+  grid.append(...tiles.map((tile) => tile.element));
+}
+tiles.forEach((tile, position) => {
+  tile.record.pos = position;
+});
+
+export const isDone = (tile) => Boolean(tile.record.label) && tile.confirmed;
+export const isSuggested = (tile) => Boolean(tile.record.label) && !tile.confirmed;
+
+/** The tile that an event's target belongs to. */
+export function tileOf(target) {
+  const element = target?.closest?.(".tile");
+  return tiles.find((tile) => tile.element === element);
+}
+
+/** The first tile without an answer, in the rows below `row`. */
+export const firstGap = (row = -1) => tiles.find((tile) => tile.row > row && !isDone(tile));
