@@ -84,7 +84,11 @@ def loaded(module: str) -> list[str]:
 
 def megabytes(module: str) -> float:
     """The memory of a fresh process with the handler and, where it uses AWS, its first client."""
-    client = "" if module == "prepare_task" else "; from tessera.aws.clients import s3; s3()"
+    client = (
+        ""
+        if module == "prepare_task"
+        else "; from tessera.aws.connection import connect; connect().client('s3')"
+    )
     statement = (
         f"import resource, {module}{client}; "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"

@@ -19,12 +19,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
+
+from tessera.aws.connection import connect
+from tessera.aws.storage import Storage
 
 MILLION = 1_000_000
 LINE = (
@@ -86,30 +89,33 @@ def grouping(manifest: Path, out: Path, **settings: object) -> None:
     group_manifest(pieces, chosen, create, cast("Callable[[], BinaryIO]", scratch))
 
 
+@cache
+def storage() -> Storage:
+    """Connect to the S3 that the environment names, once a process."""
+    return connect().storage
+
+
 def grouping_s3(manifest: str, out: str) -> None:
     """The same from S3 to S3, by the function's own storage."""
-    from tessera.aws import storage
     from tessera.tiling.grouping.first_round import group_manifest
     from tessera.tiling.settings import read_settings
 
     scratch = cast("Callable[[], BinaryIO]", partial(tempfile.TemporaryFile, buffering=0))
     group_manifest(
-        partial(storage.chunks, manifest),
+        partial(storage().iter_chunks, manifest),
         read_settings(SETTINGS),
-        lambda name: storage.writer(out + name),
+        lambda name: storage().writer(out + name),
         scratch,
     )
 
 
 def carrying_s3(manifest: str, out: str) -> None:
     """As many bytes read and written with nothing done in between: what S3 itself takes."""
-    from tessera.aws import storage
-
-    size = storage.size(f"{out}round-1/tasks-000.manifest")
+    size = storage().size(f"{out}round-1/tasks-000.manifest")
     assert size, "what is carried is as much as a grouping wrote before"
-    for _ in storage.chunks(manifest):
+    for _ in storage().iter_chunks(manifest):
         pass
-    with storage.writer(f"{out}carried") as file:
+    with storage().writer(f"{out}carried") as file:
         for start in range(0, size, MILLION):
             file.write(bytes(min(MILLION, size - start)))
 
@@ -126,9 +132,7 @@ def child(work: str, manifest: str, out: str) -> None:
     import tessera.tiling.grouping.first_round  # noqa: F401 — a warm function has imported it
 
     if work in ("s3", "carry"):
-        from tessera.aws import storage
-
-        storage.exists(manifest)  # the client is made once for many events
+        storage().exists(manifest)  # the client is made once for many events
     started, busy = time.perf_counter(), time.process_time()
     does[work]()
     seconds, clock = time.process_time() - busy, time.perf_counter() - started
@@ -222,12 +226,10 @@ def compare_sizes(folder: Path, lines: int, turns: int, table: Table) -> None:
 
 def through_s3(folder: Path, lines: int, turns: int, table: Table) -> None:
     """The same manifest from S3 to S3, in turns with file to file."""
-    from tessera.aws.clients import s3
-
     manifest = folder / "small.manifest"
-    clients = s3()
-    clients.create_bucket(Bucket=BUCKET)
-    clients.upload_file(str(manifest), BUCKET, "in/small.manifest")
+    s3 = connect().client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.upload_file(str(manifest), BUCKET, "in/small.manifest")
     local, remote, carried = [], [], []
     where = f"s3://{BUCKET}/in/small.manifest", f"s3://{BUCKET}/out/"
     for _ in range(turns):

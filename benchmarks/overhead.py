@@ -30,11 +30,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.portal.store import Change, Item, Key, MemoryTable
+from tessera.portal.store import Change, Item, Key
 from tessera.runs.executions import drop, read_ending, wait_for_execution
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.local_stack import LABELS, LocalStack, free_port
 from tessera.tiling.estimate import LIST_PRICES
+from tests.fakes import Files, Table
 from tests.portal.world import World
 
 MILLION = 1_000_000
@@ -46,6 +47,9 @@ LOG_BYTES, LOG_PRICE = 1_500, 0.50
 
 CLASSES = ("cat", "dog")
 SETTINGS: dict[str, Any] = {"labels": list(CLASSES), "answers_per_image": 1, "max_answers": 1}
+
+PRICED_AS_PUT = {"PutObject", "ListObjectsV2"}
+"""Operations of S3 that cost as much as a put; all others cost as much as a get."""
 
 
 class AlwaysCat(dict[str, str]):
@@ -175,7 +179,7 @@ def step_seconds(stack: LocalStack, execution: str) -> dict[str, float]:
 # --- the bill -------------------------------------------------------------------------------------
 
 
-class CountingTable(MemoryTable):
+class CountingTable(Table):
     """The index in memory, counting DynamoDB's units: each 4 KB read, each 1 KB written."""
 
     def __init__(self) -> None:
@@ -201,32 +205,13 @@ class CountingTable(MemoryTable):
         return super().write(*changes)
 
 
-class CountingFiles:
-    """Files in memory, counting requests."""
-
-    def __init__(self, files: Any, units: Counter[str]) -> None:
-        """Pass everything on to these files."""
-        self._files, self._units = files, units
-
-    def __getattr__(self, name: str) -> Any:
-        """The files' own method, counted as a read or a write."""
-        kind = "S3 put" if name in {"write", "create", "writer", "uris"} else "S3 get"
-
-        def counted(*arguments: Any, **more: Any) -> Any:
-            self._units[kind] += 1
-            return getattr(self._files, name)(*arguments, **more)
-
-        return counted
-
-
 def portal_units(pages: int) -> dict[str, float]:
     """Requests for one page that one worker answers, counted over so many pages."""
     table = CountingTable()
     world = World(table=table)
     job = world.open(tasks=pages, workers=1)
     table.units.clear()
-    files = world.files
-    world.files = CountingFiles(files, table.units)  # type: ignore[assignment]  # passes all on
+    world.files.requests.clear()
     requests = 0
     for _ in range(pages):
         requests += 2
@@ -235,19 +220,21 @@ def portal_units(pages: int) -> dict[str, float]:
             raise SystemExit(f"a claim was refused: {status} {claim}")
         world.clock.wait(40)
         content = {
-            str(index): {"cat": True, "dog": False} for index in images_of(files, job, claim)
+            str(index): {"cat": True, "dog": False} for index in images_of(world.files, job, claim)
         }
         path = f"/jobs/{job.name}/tasks/{claim['task']}/answer"
         status, said = world.ask("PUT", path, body=content)
         if status != 200:
             raise SystemExit(f"an answer was refused: {status} {said}")
+    for operation, count in world.files.requests.items():
+        table.units["S3 put" if operation in PRICED_AS_PUT else "S3 get"] += count
     units: dict[str, float] = {name: count / pages for name, count in table.units.items()}
     return units | {"HTTP API request": requests / pages, "Lambda request": (requests + 1) / pages}
 
 
-def images_of(files: Any, job: Any, claim: dict[str, Any]) -> Iterator[int]:
+def images_of(files: Files, job: Any, claim: dict[str, Any]) -> Iterator[int]:
     """The indexes of the claimed page's pictures."""
-    tasks = files.read(job.manifest).splitlines()
+    tasks = files.objects[job.manifest].splitlines()
     for picture in json.loads(json.loads(tasks[int(claim["task"])])["source"]):
         yield picture["index"]
 

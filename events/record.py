@@ -94,18 +94,21 @@ def world() -> Iterator[None]:
         "UI_DIRECTORY": str(ROOT / "ui"),
     }
     with patch.dict(os.environ, variables), mock_aws():
-        from tessera.aws import clients, functions, portal
+        from tessera.aws.functions import Functions
         from tessera.stack import samples
 
-        made_once: list[Any] = [*vars(clients).values(), portal.outside]
-        caches = [made for made in made_once if hasattr(made, "cache_clear")]
-        with patch.object(functions, "invoke", _ask):
-            for cache in caches:
-                cache.cache_clear()
+        with patch.object(Functions, "invoke", lambda _, arn, event: _ask(arn, event)):
+            disconnect()
             samples.load(boto3.client("s3"), boto3.client("dynamodb"))
             yield
-            for cache in caches:
-                cache.cache_clear()
+            disconnect()
+
+
+def disconnect() -> None:
+    """Have every handler that is loaded connect anew at its next event."""
+    for path in (ROOT / "functions").glob("*.py"):
+        if connection := getattr(sys.modules.get(path.stem), "connection", None):
+            connection.cache_clear()
 
 
 def objects() -> dict[str, bytes]:

@@ -3,23 +3,33 @@
 On a schedule, with `{"due": true}`, it tells executions of jobs that are over and were not told.
 """
 
+import os
+from functools import cache
 from typing import Any
 
-from tessera.aws.portal import outside
+from tessera.aws.connection import Connection, connect
+from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed
 from tessera.aws.tracing import traced
 from tessera.portal.due import close_due_jobs
 from tessera.portal.job_lifecycle import close_job
 
 
+@cache
+def connection() -> Connection:
+    """Connect at the first event and keep the connection: importing the module makes no client."""
+    return connect(region=os.environ.get("AWS_REGION"))
+
+
 @observed
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The job as DescribeLabelingJob would say it; or, on a schedule, the jobs that were due."""
+    """Return the job as DescribeLabelingJob would say it; on a schedule, the jobs that were due."""
+    ports = portal_ports(connection(), os.environ["TABLE_NAME"])
     if event.get("due"):
-        due = [job.name for job in close_due_jobs(outside())]
+        due = [job.name for job in close_due_jobs(ports)]
         logger.info("executions of jobs that are over told", jobs=due)
         return {"due": due}
-    described = close_job(outside(), event["request"])
+    described = close_job(ports, event["request"])
     logger.info("job closed", job=event["job"], **described["LabelCounters"])
     return described

@@ -1,27 +1,37 @@
-"""Post-annotation Lambda: packs the workers' answers for the output manifest; judges nothing.
+"""Post-annotation Lambda: pack the workers' answers for the output manifest; judge nothing.
 
 It is called while the job runs and sees a part of the crowd, so consolidation comes later.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tessera.aws.telemetry import logger, observed
 from tessera.tiling.answers.pack import pack
 
+if TYPE_CHECKING:
+    from tessera.aws.connection import Connection
+
+
+@cache
+def connection() -> Connection:
+    """Connect at the first event that has something in S3, and keep the connection."""
+    from tessera.aws.connection import connect  # late: a payload in the event needs no S3
+
+    return connect()
+
 
 def _fetch(uri: str) -> bytes:
-    from tessera.aws import storage  # late: a payload that is in the event needs no S3
-
-    return storage.read(uri)
+    return connection().storage.get(uri)
 
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
-    """The answers of each task of the payload, for the job's output manifest."""
+    """Return the answers to each task of the payload, for the job's output manifest."""
     payload = (
         msgspec.json.decode(_fetch(event["payload"]["s3Uri"]))
         if "payload" in event

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, cast
@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, cast
 import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 
-from tessera.aws import storage, workflow
+from tessera.aws.connection import Connection, connect
+from tessera.aws.storage import Storage
 from tessera.aws.telemetry import logger, metrics, observed
 from tessera.aws.tracing import traced
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable, TesseraError
@@ -37,13 +38,19 @@ OUTCOMES = {
 """The metric that counts each outcome."""
 
 
+@cache
+def connection() -> Connection:
+    """Connect at the first event and keep the connection: importing the module makes no client."""
+    return connect()
+
+
 @observed
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What the state machine goes on with: jobs to open, or why there are none."""
     try:
         later = event.get("round", 1) > 1
-        result = _later_round(event) if later else _first_round(event)
+        result = (_later_round if later else _first_round)(connection(), event)
     except TesseraError as error:
         result = {"outcome": "refused", "error": type(error).__name__, "cause": str(error)}
         logger.warning("manifest refused", refusal=result)
@@ -51,10 +58,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return result
 
 
-def _first_round(event: dict[str, Any]) -> dict[str, Any]:
+def _first_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]:
     """All that a new manifest needs; or the owner's name, if another execution is at it."""
     manifest, execution = event["manifest"], event["execution"]
-    settings = _settings_beside(manifest)
+    settings = _settings_beside(aws.storage, manifest)
     run = run_id(manifest, settings)
     home = f"s3://{os.environ['LABELS_BUCKET']}/runs/{run}/"
     begun = {
@@ -65,13 +72,16 @@ def _first_round(event: dict[str, Any]) -> dict[str, Any]:
         "rounds": [],
         "counts": {},
     }
-    owner = _claim(f"{home}run.json", begun)
+    owner = _claim(aws, f"{home}run.json", begun)
     if owner != execution:
         logger.info("run has an owner", run=run, owner=owner)
         return {"outcome": "already-running", "run": run, "home": home, "owner": owner}
-    _write_page(settings, home)
+    _write_page(aws.storage, settings, home)
     summary = group_manifest(
-        partial(_manifest, manifest), settings, partial(_new_file, home), _scratch
+        partial(_manifest, aws.storage, manifest),
+        settings,
+        partial(_new_file, aws.storage, home),
+        _scratch,
     )
     counts = {
         "lines": summary.lines,
@@ -83,29 +93,31 @@ def _first_round(event: dict[str, Any]) -> dict[str, Any]:
     }
     for name, count in counts.items():
         metrics.add_metric(f"{name.capitalize()}InManifest", MetricUnit.Count, count)
-    return _round(begun | {"counts": counts}, summary.shards, settings, home=home, round_=1)
+    record = begun | {"counts": counts}
+    return _round(aws.storage, record, summary.shards, settings, home=home, round_=1)
 
 
-def _later_round(event: dict[str, Any]) -> dict[str, Any]:
+def _later_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]:
     """The unsure images of the round before, for one worker more each."""
     home, round_ = event["home"], event["round"]
-    record = msgspec.json.decode(storage.read(f"{home}run.json"))
+    record = msgspec.json.decode(aws.storage.get(f"{home}run.json"))
     if record["execution"] != event["execution"]:
         owner = {"home": home, "owner": record["execution"]}
         return {"outcome": "already-running", "run": event["run"], **owner}
     settings = read_settings(msgspec.json.encode(record["settings"]))
     shards = group_again(
-        storage.lines(f"{home}round-{round_ - 1}/unsure.csv"),
-        partial(_manifest, record["manifest"]),
+        aws.storage.iter_lines(f"{home}round-{round_ - 1}/unsure.csv"),
+        partial(_manifest, aws.storage, record["manifest"]),
         settings,
         round_,
-        partial(_new_file, home),
+        partial(_new_file, aws.storage, home),
         _scratch,
     )
-    return _round(record, shards, settings, home=home, round_=round_)
+    return _round(aws.storage, record, shards, settings, home=home, round_=round_)
 
 
 def _round(
+    storage: Storage,
     record: dict[str, Any],
     shards: tuple[Shard, ...],
     settings: Settings,
@@ -122,7 +134,7 @@ def _round(
     }
     before = [earlier for earlier in record["rounds"] if earlier["round"] < round_]
     done = record | {"rounds": [*before, asked]}
-    storage.write(f"{home}run.json", msgspec.json.encode(done), content_type="application/json")
+    storage.put(f"{home}run.json", msgspec.json.encode(done), content_type="application/json")
     logger.info("images grouped", counts=record["counts"], asked=asked)
     return {
         "outcome": "ask" if shards else "nothing-to-ask",
@@ -142,38 +154,39 @@ def _round(
     }
 
 
-def _settings_beside(manifest: dict[str, Any]) -> Settings:
+def _settings_beside(storage: Storage, manifest: dict[str, Any]) -> Settings:
     """The settings from labeling.json in the manifest's folder, else the stack's default."""
     folder = manifest["key"].rpartition("/")[0]
     uri = f"s3://{manifest['bucket']}/{folder + '/' if folder else ''}labeling.json"
-    found = storage.beginning(uri, LONGEST_SETTINGS + 1)
-    if found is not None:
-        return read_settings(found)
+    document = storage.get_up_to(uri, LONGEST_SETTINGS + 1)
+    if document is not None:
+        return read_settings(document)
     default = os.environ.get("DEFAULT_SETTINGS", "").strip()
     if not default:
         raise LabelsMissing([f"labels: there is no {uri}, and the stack has no default settings"])
     return read_settings(default.encode())
 
 
-def _claim(uri: str, begun: dict[str, Any]) -> str:
+def _claim(aws: Connection, uri: str, begun: dict[str, Any]) -> str:
     """The execution that owns the run: this one, if it is first or the owner before it is dead."""
     document = msgspec.json.encode(begun)
-    if storage.create(uri, document, content_type="application/json"):
+    if aws.storage.put_if_absent(uri, document, content_type="application/json"):
         return str(begun["execution"])
-    found, etag = storage.read_tagged(uri)
-    owner = str(msgspec.json.decode(found)["execution"])
-    if owner == begun["execution"] or workflow.status(owner) in ALIVE:
+    record, etag = aws.storage.get_with_etag(uri)
+    owner = str(msgspec.json.decode(record)["execution"])
+    if owner == begun["execution"] or aws.workflow.status(owner) in ALIVE:
         return owner
-    if storage.replace(uri, document, etag):
+    if aws.storage.put_if_match(uri, document, etag, content_type="application/json"):
         return str(begun["execution"])
-    return str(msgspec.json.decode(storage.read(uri))["execution"])  # someone took over before us
+    # someone took over before us
+    return str(msgspec.json.decode(aws.storage.get(uri))["execution"])
 
 
-def _write_page(settings: Settings, home: str) -> None:
+def _write_page(storage: Storage, settings: Settings, home: str) -> None:
     folder = Path(os.environ.get("UI_DIRECTORY", "/opt"))
     page = built_page((folder / "tiles.liquid.html").read_text("utf-8"), settings)
-    storage.write(f"{home}page.liquid.html", page.encode(), content_type="text/html")
-    storage.write(f"{home}labels.json", label_categories(settings), content_type="application/json")
+    storage.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
+    storage.put(f"{home}labels.json", label_categories(settings), content_type="application/json")
 
 
 def built_page(template: str, settings: Settings) -> str:
@@ -183,13 +196,13 @@ def built_page(template: str, settings: Settings) -> str:
     return build_page(template, settings)
 
 
-def _manifest(manifest: dict[str, Any]) -> Iterator[bytes]:
+def _manifest(storage: Storage, manifest: dict[str, Any]) -> Iterator[bytes]:
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
     gone = ManifestUnreadable(f"{uri} is gone: it was deleted after its event; drop it again")
-    return storage.chunks(uri, manifest.get("version-id"), gone=gone)
+    return storage.iter_chunks(uri, manifest.get("version-id"), if_missing=gone)
 
 
-def _new_file(home: str, name: str) -> AbstractContextManager[Writable]:
+def _new_file(storage: Storage, home: str, name: str) -> AbstractContextManager[Writable]:
     return storage.writer(home + name)
 
 

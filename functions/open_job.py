@@ -4,25 +4,34 @@ The execution's token goes into the job's record and comes back when the job end
 be opened fails the waiting state by the same token, under the error's own name.
 """
 
+import os
+from functools import cache
 from typing import Any
 
-from tessera.aws import workflow
-from tessera.aws.portal import outside
+from tessera.aws.connection import Connection, connect
+from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed
 from tessera.aws.tracing import traced
 from tessera.portal.job_lifecycle import open_job
 
 
+@cache
+def connection() -> Connection:
+    """Connect at the first event and keep the connection: importing the module makes no client."""
+    return connect(region=os.environ.get("AWS_REGION"))
+
+
 @observed
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The job's name, status and tasks; whoever waits for its end is told by the token."""
+    """Open the job; return its name, status and tasks. The token is kept for the job's end."""
     token = event.get("token", "")
     try:
-        job = open_job(outside(), event["request"], token)
+        ports = portal_ports(connection(), os.environ["TABLE_NAME"])
+        job = open_job(ports, event["request"], token)
     except Exception as error:
         if token:
-            workflow.fail(token, type(error).__name__, str(error))
+            connection().workflow.send_task_failure(token, type(error).__name__, str(error))
         raise
     logger.info("job open", job=job.name, tasks=job.tasks, status=job.status)
     return {"LabelingJobName": job.name, "status": job.status, "tasks": job.tasks}

@@ -1,23 +1,32 @@
 """ServePortal: the portal's HTTP door, behind an API that has checked the worker's token."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tessera.aws.portal import outside
+from tessera.aws.connection import Connection, connect
+from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed
 from tessera.portal.routes import REQUESTS_PER_MINUTE, Site, json_response, respond
 
 
+@cache
+def connection() -> Connection:
+    """Connect at the first event and keep the connection: importing the module makes no client."""
+    return connect(region=os.environ.get("AWS_REGION"))
+
+
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """The response; what goes wrong beyond the portal is logged and answered with "try again".
+    """Answer a request; what goes wrong beyond the portal is logged and answered "try again".
 
     Neither the event nor its headers are ever logged: they hold the worker's token.
     """
     http = event["requestContext"]["http"]
     try:
-        response = respond(outside(), site(), event)
+        ports = portal_ports(connection(), os.environ["TABLE_NAME"])
+        response = respond(ports, site(), event)
     except Exception:
         logger.exception("request failed", method=http["method"], path=http["path"])
         return json_response(503, {"message": "The portal cannot reach its store. Trying again."})
@@ -27,7 +36,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def site() -> Site:
-    """The pages and the sign-in, as the function's environment names them."""
+    """Return the pages and the sign-in, as the function's environment names them."""
     region = os.environ.get("AWS_REGION", "us-east-1")
     return Site(
         ui=Path(os.environ.get("UI_DIRECTORY") or "/opt"),

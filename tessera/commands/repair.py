@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tessera.commands.workers import cloud_of, outside_of
+from tessera.commands.workers import cloud_of
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.portal.table_layout import read_counts
@@ -21,15 +21,15 @@ from tessera.screen import json_option, out, print_json, waiting
 def repair(where: Any, job: str, as_json: bool) -> None:
     """Write the portal's index of a job anew, from the answers in S3."""
     cloud = cloud_of(where)
-    outside, record = outside_of(cloud), record_of(cloud.outputs["Labels"], job)
-    if outside.files.size(record) is None:
+    ports, record = cloud.ports, record_of(cloud.outputs["Labels"], job)
+    if ports.files.size(record) is None:
         raise click.ClickException(f"S3 has no job at {record}")
     try:
         with waiting("Reading the job's answers in S3"):
-            repaired = job_lifecycle.restore(outside, record)
+            repaired = job_lifecycle.restore(ports, record)
     except PortalError as error:
         raise click.ClickException(str(error)) from error
-    counts = read_counts(outside.table, repaired)
+    counts = read_counts(ports.table, repaired)
     status = repaired.status.lower()
     found = {"answered": counts.answered, "answers": repaired.answers}
     if as_json:

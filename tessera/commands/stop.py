@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from tessera.archive import find_run
 from tessera.commands.completion import run_names
-from tessera.commands.workers import outside_of
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.runs.executions import RunError
@@ -56,10 +55,10 @@ def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
 
 
 def _stop_on_portal(cloud: Cloud, names: list[str]) -> Iterator[tuple[str, str]]:
-    outside = outside_of(cloud)
+    ports = cloud.ports
     for name in names:
         try:
-            yield name, job_lifecycle.stop(outside, name).status.lower()
+            yield name, job_lifecycle.stop(ports, name).status.lower()
         except PortalError as error:
             yield name, f"not closed: {error}"
 

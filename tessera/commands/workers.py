@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,36 +12,12 @@ from tessera.screen import json_option, out, print_json
 from tessera.stack.cloud import Cloud
 
 if TYPE_CHECKING:
-    from tessera.portal.ports import Ports
     from tessera.tiling.settings import Settings
 
 
 def cloud_of(where: Any) -> Cloud:
     """The deployed stack that a command works on: the local one's, or what it was given."""
     return where if isinstance(where, Cloud) else where.cloud
-
-
-def environment(cloud: Cloud) -> dict[str, str]:
-    """What the functions' modules read from the environment, for this stack."""
-    found = {"TABLE_NAME": cloud.outputs["PortalTableName"]}
-    if cloud.endpoint:
-        found["AWS_ENDPOINT_URL"] = cloud.endpoint
-    if cloud.credentials:
-        found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"] = cloud.credentials
-    if cloud.region:
-        found |= {"AWS_REGION": cloud.region, "AWS_DEFAULT_REGION": cloud.region}
-    return found
-
-
-def outside_of(cloud: Cloud) -> Ports:
-    """The portal's outside on this stack, in this process."""
-    os.environ |= environment(cloud)
-    from tessera.aws import clients, portal
-
-    for client in (clients.s3, clients.dynamodb, clients.workflows, clients.lambdas, clients.users):
-        client.cache_clear()  # another stack may have been asked before
-    portal.outside.cache_clear()
-    return portal.outside()
 
 
 def too_few(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
@@ -93,14 +68,12 @@ def add_workers(
 
     The temporary password is printed unless Cognito mails it, as it does by default on AWS.
     """
-    cloud, pool = _pool(where)
-    from tessera.aws import users
-
+    cloud = cloud_of(where)
     mailed = cloud.endpoint is None if invite is None else invite
     groups = [*teams, *(["requesters"] if requester else [])]
     made = []
     for email in emails:
-        password = users.add(pool, email, invite=mailed)
+        password = cloud.users.create(email, invite=mailed)
         new, shown = password is not None, None if mailed else password
         made.append({"email": email, "new": new, "password": shown, "teams": groups})
         if not new:
@@ -110,7 +83,7 @@ def add_workers(
         if not as_json:
             out.print(f"[bold]{email}[/] {said}")
         for group in groups:
-            users.join(pool, email, group)
+            cloud.users.add_to_group(email, group)
     if as_json:
         print_json({"portal": cloud.portal_url, "workers": made})
     else:
@@ -122,18 +95,15 @@ def add_workers(
 @click.pass_obj
 def list_workers(where: Any, as_json: bool) -> None:
     """Show the accounts, their teams, and under which name their answers are kept."""
-    _, pool = _pool(where)
-    from tessera.aws import users
-
-    people = sorted(users.people(pool))
+    users = sorted(cloud_of(where).users.list())
     if as_json:
-        print_json([person._asdict() for person in people])
+        print_json([user._asdict() for user in users])
         return
     grid = Grid("Email", "Worker", "Status", "Teams", "Since")
-    for person in people:
-        since = f"{person.since:%Y-%m-%d}"
-        status = person.status.lower().replace("_", " ")
-        grid.add_row(person.email, person.worker, status, ", ".join(person.groups), since)
+    for user in users:
+        since = f"{user.since:%Y-%m-%d}"
+        status = user.status.lower().replace("_", " ")
+        grid.add_row(user.email, user.worker, status, ", ".join(user.groups), since)
     out.print(grid)
 
 
@@ -143,15 +113,14 @@ def list_workers(where: Any, as_json: bool) -> None:
 @click.pass_obj
 def remove_worker(where: Any, email: str, as_json: bool) -> None:
     """Remove an account: at once, pages it held go to others, and its answers stay."""
-    cloud, pool = _pool(where)
-    from tessera.aws import users
     from tessera.portal.claims import block_worker
 
-    worker = users.worker_of(pool, email)
+    cloud = cloud_of(where)
+    worker = cloud.users.worker(email)
     if worker is None:
         raise click.ClickException(f"There is no worker {email}.")
-    freed = block_worker(outside_of(cloud), worker)
-    users.remove(pool, email)
+    freed = block_worker(cloud.ports, worker)
+    cloud.users.delete(email)
     if as_json:
         print_json({"email": email, "worker": worker, "pages_back": freed})
     else:
@@ -164,19 +133,11 @@ def remove_worker(where: Any, email: str, as_json: bool) -> None:
 @click.pass_obj
 def reset_worker(where: Any, email: str, as_json: bool) -> None:
     """Give an account a new temporary password, and sign it out everywhere."""
-    _, pool = _pool(where)
-    from tessera.aws import users
-
-    if users.worker_of(pool, email) is None:
+    users = cloud_of(where).users
+    if users.worker(email) is None:
         raise click.ClickException(f"There is no worker {email}.")
-    password = users.reset(pool, email)
+    password = users.reset_password(email)
     if as_json:
         print_json({"email": email, "password": password})
     else:
         out.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
-
-
-def _pool(where: Any) -> tuple[Cloud, str]:
-    cloud = cloud_of(where)
-    outside_of(cloud)
-    return cloud, cloud.outputs["WorkerPoolId"]

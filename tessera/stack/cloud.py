@@ -8,7 +8,11 @@ from typing import Any
 
 import click
 
+from tessera.aws.connection import Connection, connect
+from tessera.aws.portal import portal_ports
+from tessera.aws.users import Users
 from tessera.exits import Exit
+from tessera.portal.ports import Ports
 
 STACK_NAME = "tessera"
 
@@ -28,19 +32,24 @@ class Cloud:
     region: str | None = None
     stack_name: str = STACK_NAME
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of a service there."""
-        import boto3
+    @cached_property
+    def connection(self) -> Connection:
+        """Connection to its AWS, the same one that the functions have."""
+        return connect(self.endpoint, self.region, self.credentials)
 
-        key, secret = self.credentials or (None, None)
-        make: Any = boto3.client  # its stubs know a service only by a literal name
-        return make(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-        )
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of a service there."""
+        return self.connection.client(service)
+
+    @property
+    def ports(self) -> Ports:
+        """What the portal's own code needs from outside, on this stack."""
+        return portal_ports(self.connection, self.outputs["PortalTableName"])
+
+    @property
+    def users(self) -> Users:
+        """People of the portal."""
+        return self.connection.users(self.outputs["WorkerPoolId"])
 
     def find_outputs(self) -> dict[str, str]:
         """The stack's outputs by name; empty if it is not deployed."""

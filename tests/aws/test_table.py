@@ -8,21 +8,22 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from tessera.aws import clients
-from tessera.aws.table import DynamoTable, decode, encode
-from tessera.portal.store import ABSENT, Change, Key, MemoryTable, Table, erase
+from tessera.aws.connection import connect
+from tessera.aws.table import decode, encode
+from tessera.portal.store import ABSENT, Change, Key, Table, erase
+from tests import fakes
 
 
 @pytest.fixture
 def in_memory() -> Table:
-    return MemoryTable()
+    return fakes.Table()
 
 
 @pytest.fixture
 def in_dynamodb() -> Iterator[Table]:
     with mock_aws():
-        clients.dynamodb.cache_clear()
-        clients.dynamodb().create_table(
+        connection = connect()
+        connection.client("dynamodb").create_table(
             TableName="portal",
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
@@ -34,8 +35,7 @@ def in_dynamodb() -> Iterator[Table]:
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
         )
-        yield DynamoTable("portal")
-        clients.dynamodb.cache_clear()
+        yield connection.table("portal")
 
 
 @pytest.fixture(params=["in_memory", "in_dynamodb"])

@@ -1,9 +1,7 @@
-"""A bucket in memory, with the functions of `aws.storage`, for what reads and writes a run."""
+"""A run in a bucket in memory, as the functions read and write it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,68 +9,16 @@ import msgspec
 import pytest
 
 import consolidate_labels
+from tests.fakes import Files
 
 HOME = "s3://labels/runs/pets/"
 MANIFEST = "s3://inbox/pets.manifest"
 
 
-class Bucket:
-    """Objects by URI; a written object appears when its writer ends well."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.objects: dict[str, bytes] = {}
-
-    def read(self, uri: str) -> bytes:
-        """The whole object."""
-        return self.objects[uri]
-
-    def exists(self, uri: str) -> bool:
-        """Whether the object is there."""
-        return uri in self.objects
-
-    def size(self, uri: str) -> int | None:
-        """The object's bytes, counted."""
-        return len(self.objects[uri]) if uri in self.objects else None
-
-    def uris(self, prefix: str) -> Iterator[str]:
-        """The URIs under a prefix, in order."""
-        yield from sorted(uri for uri in self.objects if uri.startswith(prefix))
-
-    def lines(self, uri: str, version_id: str | None = None) -> Iterator[bytes]:
-        """The object's lines without their line ends."""
-        whole = self.objects[uri].split(b"\n")
-        yield from whole if whole[-1] else whole[:-1]
-
-    def chunks(
-        self, uri: str, version_id: str | None = None, *, gone: Exception | None = None
-    ) -> Iterator[bytes]:
-        """The object's bytes, in pieces that end anywhere."""
-        if uri not in self.objects and gone is not None:
-            raise gone
-        whole = self.objects[uri]
-        yield from (whole[start : start + 50] for start in range(0, len(whole), 50))
-
-    def write(self, uri: str, data: bytes, *, content_type: str = "") -> None:
-        """Put one object."""
-        self.objects[uri] = data
-
-    @contextmanager
-    def writer(self, uri: str, *, content_type: str = "") -> Iterator[Any]:
-        """A `with` block's writer of one object."""
-        pieces: list[bytes] = []
-
-        class File:
-            write = staticmethod(pieces.append)
-
-        yield File
-        self.objects[uri] = b"".join(pieces)
-
-
 class Run:
     """A run in a bucket: its manifest, settings, jobs and answers, and its consolidation."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Files) -> None:
         """Start a run without images."""
         self.bucket = bucket
         self.settings: dict[str, Any] = {"labels": ["cat", "dog", "invalid image"]}
@@ -140,7 +86,7 @@ class Run:
             "execution": "arn:aws:states:::execution:labeling:1",
             "started": "2026-11-23T01:51:01.123Z",
         }
-        return consolidate_labels.consolidate_run(event | more)
+        return consolidate_labels.consolidate_run(self.bucket, event | more)
 
     def lines(self, name: str) -> list[Any]:
         """The lines of one of the run's files, decoded if they are JSON."""
@@ -160,7 +106,5 @@ def jsonl(lines: list[Any]) -> bytes:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """An empty run in an empty bucket."""
-    bucket = Bucket()
-    monkeypatch.setattr(consolidate_labels, "storage", bucket)
     monkeypatch.setenv("UI_DIRECTORY", str(Path(__file__).parents[2] / "ui"))
-    return Run(bucket)
+    return Run(Files())

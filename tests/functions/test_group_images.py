@@ -1,17 +1,14 @@
-"""The GroupImages handler against S3 in memory."""
+"""The GroupImages handler against S3 and Step Functions in memory."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 import group_images
-from tessera.aws import clients, workflow
+from tests.fakes import Aws, etag
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:label:"
 CONTEXT = SimpleNamespace(
@@ -24,45 +21,40 @@ MANIFEST = {"bucket": "inbox", "key": "pets/may.manifest"}
 
 
 class Buckets:
-    """The inbox and the labels bucket, as plain puts and gets."""
+    """The inbox and the labels bucket, and the executions that own runs."""
 
-    def __init__(self) -> None:
-        self.s3 = boto3.client("s3")
-        for name in ("inbox", "labels"):
-            self.s3.create_bucket(Bucket=name)
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
 
     def put(self, key: str, body: bytes) -> dict[str, Any]:
-        etag = self.s3.put_object(Bucket="inbox", Key=key, Body=body)["ETag"].strip('"')
-        return {"bucket": "inbox", "key": key, "etag": etag}
+        """Drop an object; return it as the event names it."""
+        self.aws.files.put(f"s3://inbox/{key}", body)
+        return {"bucket": "inbox", "key": key, "etag": etag(body).strip('"')}
 
     def files(self) -> dict[str, bytes]:
-        listed = self.s3.list_objects_v2(Bucket="labels").get("Contents", [])
+        """Return the files of the runs, by their names in the runs' folders."""
         return {
-            entry["Key"].split("/", 2)[2]: self.s3.get_object(Bucket="labels", Key=entry["Key"])[
-                "Body"
-            ].read()
-            for entry in listed
+            uri.split("/", 5)[5]: content
+            for uri, content in self.aws.files.objects.items()
+            if uri.startswith("s3://labels/")
         }
+
+    def owner_is(self, status: str) -> None:
+        """Let the execution that came first have this status."""
+        self.aws.executions.statuses[ARN + "first"] = status
 
 
 @pytest.fixture
-def buckets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Buckets]:
+def buckets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Buckets:
     (tmp_path / "tiles.liquid.html").write_text("{{ task.input }}")
-    for name, value in {
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "LABELS_BUCKET": "labels",
-        "UI_DIRECTORY": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LABELS_BUCKET", "labels")
+    monkeypatch.setenv("UI_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(group_images, "built_page", lambda template, settings: template)
-    with mock_aws():
-        clients.s3.cache_clear()
-        made = Buckets()
-        made.put("pets/labeling.json", b'{"labels": ["cat", "dog"]}')
-        yield made
-    clients.s3.cache_clear()
+    aws = Aws()
+    monkeypatch.setattr(group_images, "connection", lambda: aws)
+    buckets = Buckets(aws)
+    buckets.put("pets/labeling.json", b'{"labels": ["cat", "dog"]}')
+    return buckets
 
 
 def lines(count: int) -> bytes:
@@ -73,10 +65,6 @@ def group(manifest: dict[str, Any], execution: str = "first") -> dict[str, Any]:
     event = {"manifest": manifest, "execution": ARN + execution}
     result: dict[str, Any] = group_images.handler(event, CONTEXT)
     return result
-
-
-def owner_is(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    monkeypatch.setattr(workflow, "status", lambda execution: status)
 
 
 def test_a_manifest_becomes_a_run(buckets: Buckets) -> None:
@@ -104,12 +92,12 @@ def test_a_manifest_becomes_a_run(buckets: Buckets) -> None:
         "round-1/tasks-000.manifest",
         "round-1/tasks-000.offsets",
     }
-    said = json.loads(files["run.json"])
-    assert said["execution"] == ARN + "first"
-    assert said["manifest"] == manifest
-    assert said["settings"]["images_per_task"] == 20
-    assert said["rounds"] == [{"round": 1, "shards": 1, "tasks": 3, "images": 45}]
-    assert said["counts"]["lines"] == 45
+    record = json.loads(files["run.json"])
+    assert record["execution"] == ARN + "first"
+    assert record["manifest"] == manifest
+    assert record["settings"]["images_per_task"] == 20
+    assert record["rounds"] == [{"round": 1, "shards": 1, "tasks": 3, "images": 45}]
+    assert record["counts"]["lines"] == 45
 
 
 def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:
@@ -120,25 +108,21 @@ def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> Non
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])
-def test_a_second_event_for_the_same_object_costs_nothing(
-    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
+def test_a_second_event_for_the_same_object_costs_nothing(buckets: Buckets, status: str) -> None:
     manifest = buckets.put("pets/may.manifest", lines(45))
     group(manifest)
     before = buckets.files()
-    owner_is(monkeypatch, status)
+    buckets.owner_is(status)
     result = group(manifest, "second")
     assert (result["outcome"], result["owner"]) == ("already-running", ARN + "first")
     assert buckets.files() == before
 
 
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
-def test_a_run_whose_owner_is_dead_is_taken_over(
-    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
+def test_a_run_whose_owner_is_dead_is_taken_over(buckets: Buckets, status: str) -> None:
     manifest = buckets.put("pets/may.manifest", lines(45))
     group(manifest)
-    owner_is(monkeypatch, status)
+    buckets.owner_is(status)
     assert group(manifest, "second")["outcome"] == "ask"
     assert json.loads(buckets.files()["run.json"])["execution"] == ARN + "second"
 
@@ -174,7 +158,7 @@ def test_a_manifest_that_was_deleted_after_its_event_is_refused_under_a_name(
     if versioned:
         manifest["version-id"] = "0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f"
     else:
-        buckets.s3.delete_object(Bucket="inbox", Key="pets/may.manifest")
+        del buckets.aws.files.objects["s3://inbox/pets/may.manifest"]
     result = group(manifest)
     assert (result["outcome"], result["error"]) == ("refused", "ManifestUnreadable")
     assert result["cause"].startswith("s3://inbox/pets/may.manifest is gone")
@@ -214,9 +198,7 @@ def again(result: dict[str, Any], execution: str = "first") -> dict[str, Any]:
 def test_a_later_round_asks_the_unsure_images_of_one_worker_more(buckets: Buckets) -> None:
     result = group(buckets.put("pets/may.manifest", lines(45)))
     unsure = "index,workers\n" + "".join(f"{i},w1 w{i % 2 + 2}\n" for i in range(0, 45, 3))
-    buckets.s3.put_object(
-        Bucket="labels", Key=f"runs/{result['run']}/round-1/unsure.csv", Body=unsure.encode()
-    )
+    buckets.aws.files.put(f"{result['home']}round-1/unsure.csv", unsure.encode())
     second = again(result)
     task = second["request"].pop("HumanTaskConfig")
     assert task["NumberOfHumanWorkersPerDataObject"] == 1
@@ -228,8 +210,8 @@ def test_a_later_round_asks_the_unsure_images_of_one_worker_more(buckets: Bucket
         "tasks": 2,  # a page of both crowds would be for nobody
         "images": 15,
     }
-    said = json.loads(buckets.files()["run.json"])
-    assert [asked["images"] for asked in said["rounds"]] == [45, 15]
+    record = json.loads(buckets.files()["run.json"])
+    assert [asked["images"] for asked in record["rounds"]] == [45, 15]
     before = buckets.files()
     again(result)
     assert buckets.files() == before

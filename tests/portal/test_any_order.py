@@ -10,8 +10,8 @@ from tessera.portal import claims, job_lifecycle
 from tessera.portal.errors import Closed, Unknown
 from tessera.portal.records import FULL, GRACE, OPEN, Job
 from tessera.portal.repair import repair
-from tessera.portal.store import MemoryTable
 from tessera.portal.table_layout import read_counts, read_task
+from tests.fakes import Table
 from tests.portal.world import World
 
 WORKERS = st.sampled_from(["ann", "ben", "cid", "dot"])
@@ -78,7 +78,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def loses_the_index(self) -> None:
-        self.world.table = MemoryTable()
+        self.world.table = Table()
         job_lifecycle.restore(self.world.ports, self.job.record)
         self.given = {(worker, task) for task, worker in self.saved}
 

@@ -154,7 +154,7 @@ def test_an_answer_the_index_never_heard_of_is_taken_in_when_its_lease_is_swept(
     job = world.open(tasks=1, workers=1)
     world.take(job, "ann")
     response = b'{"answers":[{"answerContent":{"0":{"cat":true}},"timeSpentInSeconds":1}]}'
-    world.files.create(job.response(0, "ann"), response)  # and then the function died
+    world.files.put_if_absent(job.response(0, "ann"), response)  # and then the function died
     world.clock.wait(job.seconds + GRACE + 1)
     assert world.claim(job, "ben") is None
     assert world.again(job).status == FULL
@@ -206,19 +206,19 @@ def test_every_task_is_dealt_whatever_the_size(world: World, tasks: int, workers
 
 
 def test_claims_and_answers_read_a_block_of_the_manifest_once_however_long_it_is() -> None:
-    read = []
+    gets = []
     for tasks in (20, 5000):
         fresh = World()
         job = fresh.open(tasks=tasks, workers=2)
         fresh.ask("POST", f"/jobs/{job.name}/claims", "ann")
-        fresh.files.reads = 0  # the job's page, the offsets and the first block are read by now
+        fresh.files.requests.clear()  # page, offsets and first block are read by now
         for worker in ("ann", "ben"):
             for _ in range(10):
                 task = fresh.ask("POST", f"/jobs/{job.name}/claims", worker)[1]["task"]
                 path = f"/jobs/{job.name}/tasks/{task}/answer"
                 assert fresh.ask("PUT", path, worker, answer_of(job, int(task)))[0] == 200
-        read.append(fresh.files.reads)
-    assert read == [0, 0]
+        gets.append(fresh.files.requests["GetObject"])
+    assert gets == [0, 0]
 
 
 @given(st.binary(min_size=1, max_size=60), st.data())
@@ -228,10 +228,10 @@ def test_a_part_of_a_file_is_the_same_out_of_blocks_of_any_length(
     start = data.draw(st.integers(0, len(content) - 1))
     end = data.draw(st.integers(start + 1, len(content)))
     world = World()
-    world.files.write("s3://labels/file", content)
+    world.files.put("s3://labels/file", content)
     with patch.object(task_page, "BLOCK", data.draw(st.integers(1, 70))):
         assert (
-            task_page.read_part(world.files.read_range, "s3://labels/file", start, end)
+            task_page.read_part(world.files.get_range, "s3://labels/file", start, end)
             == (content[start:end])
         )
 
@@ -250,10 +250,10 @@ def test_fresh_tasks_are_dealt_close_together_so_that_one_block_serves_many(
 def test_a_later_round_never_asks_a_worker_who_answered_one_of_the_images(world: World) -> None:
     request = world.request(tasks=3, workers=1)
     manifest = request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"]
-    lines = world.files.read(manifest).splitlines()
+    lines = world.files.get(manifest).splitlines()
     for number in (0, 2):
         lines[number] = lines[number][:-1] + b',"answered-by":"private.us-east-1.ann private.x.y"}'
-    world.files.write(manifest, b"\n".join(lines) + b"\n")
+    world.files.put(manifest, b"\n".join(lines) + b"\n")
     job = job_lifecycle.open_job(world.ports, request, "token")
     status, claim = world.ask("POST", f"/jobs/{job.name}/claims", "ann")
     assert (status, claim["task"]) == (200, "1")

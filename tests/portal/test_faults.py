@@ -31,7 +31,7 @@ class Flaky:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._inner, name)
-        if name in {"writer", "uris", "lines", "chunks", "signed_url"}:
+        if name in {"writer", "list_uris", "iter_lines", "iter_chunks", "presign"}:
             return call
 
         def flaky(*args: Any, **options: Any) -> Any:

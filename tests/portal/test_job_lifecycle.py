@@ -17,8 +17,9 @@ from tessera.portal.due import close_due_jobs
 from tessera.portal.errors import Closed, Invalid, Unknown
 from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, read_job
 from tessera.portal.repair import repair
-from tessera.portal.store import Change, MemoryTable
+from tessera.portal.store import Change
 from tessera.portal.table_layout import item_of, job_key, read_counts, stats_key
+from tests.fakes import Table
 from tests.portal.world import World, answer_of
 
 
@@ -56,9 +57,9 @@ def test_a_request_that_cannot_be_met_names_the_field(
 def test_opening_a_job_reads_no_task_when_the_offsets_are_there(world: World) -> None:
     request = world.request(tasks=500)
     job_lifecycle.write_offsets(world.ports, read_job(request))
-    world.files.reads = 0
+    world.files.requests.clear()
     assert job_lifecycle.open_job(world.ports, request).tasks == 500
-    assert world.files.reads == 1  # the label categories
+    assert world.files.requests["GetObject"] == 1  # the label categories
 
 
 @given(st.lists(st.binary().map(lambda line: line.replace(b"\n", b"")), max_size=20), st.booleans())
@@ -75,8 +76,8 @@ def test_offsets_are_the_line_starts_and_the_end(lines: list[bytes], ended: bool
 
 def test_missing_offsets_are_written_once(world: World) -> None:
     job = world.open(tasks=3)
-    written = world.files.read(job.offsets)
-    manifest = world.files.read(job.manifest)
+    written = world.files.get(job.offsets)
+    manifest = world.files.get(job.manifest)
     offsets = struct.unpack("<4Q", written)
     assert offsets[0] == 0
     assert offsets[-1] == len(manifest)
@@ -207,7 +208,7 @@ def test_an_index_that_lost_everything_is_restored_from_s3_and_the_job_finished(
 ) -> None:
     job = half_done(world)
     before = index_of(world)
-    world.table = MemoryTable()
+    world.table = Table()
     job_lifecycle.restore(world.ports, job.record)
     assert index_of(world) == before
     for worker in ("dot", "eve"):
@@ -218,7 +219,7 @@ def test_an_index_that_lost_everything_is_restored_from_s3_and_the_job_finished(
 
 def test_opening_a_job_that_the_index_lost_finds_its_answers(world: World) -> None:
     job = half_done(world)
-    world.table = MemoryTable()
+    world.table = Table()
     world.open(tasks=12)
     assert read_counts(world.table, job).answered == 12
 
@@ -231,7 +232,7 @@ def test_a_repair_finds_an_answer_that_was_stored_and_never_counted(world: World
             {"answerContent": answer_of(job, task), "submissionTime": "2026-11-23T00:00:00Z"}
         ]
     }
-    world.files.write(job.response(task, "ann"), json.dumps(response).encode())
+    world.files.put(job.response(task, "ann"), json.dumps(response).encode())
     job_lifecycle.restore(world.ports, job.record)
     assert world.again(job).status == FULL
     assert world.table.get(stats_key(job.name, "ann"))[0]["answers"] == 1
@@ -240,10 +241,10 @@ def test_a_repair_finds_an_answer_that_was_stored_and_never_counted(world: World
 def test_a_repair_that_broke_off_is_taken_up_again(world: World) -> None:
     job = half_done(world)
     before = index_of(world)
-    read, world.files.read = world.files.read, lambda uri: 1 / 0  # type: ignore[method-assign,assignment,return-value]  # S3 fails
+    read, world.files.get = world.files.get, lambda uri: 1 / 0  # type: ignore[method-assign,assignment,misc]  # S3 fails
     with pytest.raises(ZeroDivisionError):
         repair(world.ports, world.again(job))
-    world.files.read = read  # type: ignore[method-assign]  # and is there again
+    world.files.get = read  # type: ignore[method-assign]  # and is there again
     assert world.ask("POST", f"/jobs/{job.name}/claims", "ann")[0] == 503
     repair(world.ports, world.again(job))
     assert index_of(world) == before

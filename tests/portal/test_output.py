@@ -15,8 +15,8 @@ def test_every_line_is_in_the_output_in_order_with_its_label_or_as_it_came(world
         for _ in range(4):
             world.answer(job, worker, world.take(job, worker))
     described = job_lifecycle.close_job(world.ports, request)
-    lines = world.files.read(described["LabelingJobOutput"]["OutputDatasetS3Uri"]).splitlines()
-    before = world.files.read(job.manifest).splitlines()
+    lines = world.files.get(described["LabelingJobOutput"]["OutputDatasetS3Uri"]).splitlines()
+    before = world.files.get(job.manifest).splitlines()
     answered = {task for task, _ in world.stored(job)}
     assert len(lines) == len(before) == 20
     for number, (line, came) in enumerate(zip(lines, before, strict=True)):

@@ -310,7 +310,7 @@ def test_a_page_says_nothing_of_its_control_images(world: World) -> None:
         fresh = World()
         request = fresh.request(tasks=2)
         if gold:
-            fresh.files.write("s3://labels/runs/pets-1/round-1/gold.csv", gold)
+            fresh.files.put("s3://labels/runs/pets-1/round-1/gold.csv", gold)
         job = job_lifecycle.open_job(fresh.ports, request)
         pages_seen.append(fresh.ask("POST", f"/jobs/{job.name}/claims"))
     assert pages_seen[0] == pages_seen[1]

@@ -148,7 +148,7 @@ def test_an_answer_to_a_stopped_job_is_surplus_and_a_replay_of_an_older_one_is_s
 
 def test_agreement_and_control_images_are_counted_as_answers_come(world: World) -> None:
     job_request = world.request(tasks=2, workers=2)
-    world.files.write(
+    world.files.put(
         f"{job_request['InputConfig']['DataSource']['S3DataSource']['ManifestS3Uri'].rpartition('/')[0]}/gold.csv",
         b"index,label\n0,cat\n3,dog\n",
     )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +11,8 @@ from tessera.portal import claims, job_lifecycle
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.portal.routes import Site, respond
-from tessera.portal.store import MemoryTable
 from tessera.portal.submissions import Outcome, submit
+from tests.fakes import Clock, Files, Table
 
 ROOT = Path(__file__).parent.parent.parent
 PREPARE = "arn:aws:lambda:us-east-1:123456789012:function:prepare"
@@ -28,71 +25,13 @@ PAGE = """<!doctype html><html lang="en"><title>Pets</title>
 <input type="radio" name="{{ image.index }}" value="cat">{% endfor %}</crowd-form></html>"""
 
 
-class MemoryFiles:
-    """Objects in a dictionary, with S3's promise that one name is created once."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.reads = 0
-
-    def read(self, uri: str) -> bytes:
-        self.reads += 1
-        return self.objects[uri]
-
-    def read_range(self, uri: str, start: int, end: int) -> bytes:
-        self.reads += 1
-        return self.objects[uri][start:end]
-
-    def chunks(self, uri: str) -> Iterator[bytes]:
-        data = BytesIO(self.objects[uri])
-        while piece := data.read(7):  # lines cross the pieces
-            yield piece
-
-    def lines(self, uri: str) -> Iterator[bytes]:
-        yield from self.objects[uri].split(b"\n")[: self.objects[uri].count(b"\n")]
-
-    def size(self, uri: str) -> int | None:
-        return len(self.objects[uri]) if uri in self.objects else None
-
-    def write(self, uri: str, data: bytes) -> None:
-        self.objects[uri] = data
-
-    def create(self, uri: str, data: bytes) -> bool:
-        return self.objects.setdefault(uri, data) is data
-
-    @contextmanager
-    def writer(self, uri: str) -> Iterator[BytesIO]:
-        file = BytesIO()
-        yield file
-        self.objects[uri] = file.getvalue()
-
-    def uris(self, prefix: str) -> Iterator[str]:
-        yield from sorted(uri for uri in self.objects if uri.startswith(prefix))
-
-    def signed_url(self, uri: str, seconds: int) -> str:
-        return f"https://pictures.test/{uri.removeprefix('s3://')}?seconds={seconds}&sig=1"
-
-
-@dataclass
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    now: float = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @dataclass
 class World:
     """The portal and all around it, with the moves that tests make."""
 
-    files: MemoryFiles = field(default_factory=MemoryFiles)
+    files: Files = field(default_factory=Files)
     clock: Clock = field(default_factory=Clock)
-    table: Any = field(default_factory=MemoryTable)
+    table: Any = field(default_factory=Table)
     resumed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     kept_from_people: set[int] = field(default_factory=set)
 
@@ -109,7 +48,7 @@ class World:
             images = json.loads(event["dataObject"]["source"])
             wanted = images[0]["index"] not in self.kept_from_people
             return {"taskInput": {"images": images}, "isHumanAnnotationRequired": wanted}
-        entries = json.loads(self.files.read(event["payload"]["s3Uri"]))
+        entries = json.loads(self.files.get(event["payload"]["s3Uri"]))
         return [
             {
                 "datasetObjectId": entry["datasetObjectId"],
@@ -146,10 +85,10 @@ class World:
                 for side in range(2)
             ]
             lines.append(json.dumps({"source": json.dumps(images)}) + "\n")
-        self.files.write(manifest, "".join(lines).encode())
-        self.files.write(f"{HOME}/page.liquid.html", PAGE.encode())
+        self.files.put(manifest, "".join(lines).encode())
+        self.files.put(f"{HOME}/page.liquid.html", PAGE.encode())
         labels = {"labels": [{"label": label} for label in ("cat", "dog", "cannot see")]}
-        self.files.write(f"{HOME}/labels.json", json.dumps(labels).encode())
+        self.files.put(f"{HOME}/labels.json", json.dumps(labels).encode())
         return {
             "LabelingJobName": name,
             "LabelAttributeName": "label",
@@ -208,9 +147,9 @@ class World:
     def stored(self, job: Job) -> dict[tuple[int, str], Any]:
         """The answers in S3, by task and worker."""
         found = {}
-        for uri in self.files.uris(job.responses):
+        for uri in self.files.list_uris(job.responses):
             task, worker = uri.removeprefix(job.responses).removesuffix(".json").split("/")
-            found[int(task), worker] = json.loads(self.files.read(uri))["answers"][0]
+            found[int(task), worker] = json.loads(self.files.get(uri))["answers"][0]
         return found
 
     def ask(

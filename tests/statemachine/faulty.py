@@ -19,7 +19,6 @@ import importlib
 import json
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     if before == "hang":
         time.sleep(3600)
     if before in {"die-writing", "slow-down", "deny"}:
-        meddle(before, int(number))
+        meddle(before, int(number), importlib.import_module(module))
     answer = getattr(importlib.import_module(module), name)(event, context)
     if before == "throw-after":
         raise RuntimeError("a fault on purpose, after all was done")
@@ -66,8 +65,8 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def meddle(kind: str, number: int) -> None:
-    """Come between this process and S3 from here on."""
+def meddle(kind: str, number: int, handler: Any) -> None:
+    """Come between the handler's module and S3 from here on."""
     import boto3
     from botocore.awsrequest import AWSResponse, HTTPHeaders
 
@@ -92,9 +91,7 @@ def meddle(kind: str, number: int) -> None:
     else:
         for operation in WRITES:
             session.events.register(f"after-call.s3.{operation}", count_down)
-    clients = sys.modules.get("tessera.aws.clients")
-    if clients is not None:  # a warm process has its client already
-        clients.s3.cache_clear()
+    handler.connection.cache_clear()  # a warm process has its client already
 
 
 REFUSALS = {"slow-down": (503, "SlowDown"), "deny": (403, "AccessDenied")}

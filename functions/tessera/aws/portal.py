@@ -1,24 +1,24 @@
-"""The portal's outside on AWS: DynamoDB, S3, the clock, Lambda and Step Functions."""
+"""Give the portal its ports on AWS: DynamoDB, S3, the clock, Lambda and Step Functions."""
 
 from __future__ import annotations
 
-import os
 import time
-from functools import cache
+from typing import TYPE_CHECKING
 
-from tessera.aws import functions, storage, workflow
-from tessera.aws.table import DynamoTable
 from tessera.portal.ports import Ports
 
+if TYPE_CHECKING:
+    from tessera.aws.connection import Connection
 
-@cache
-def outside() -> Ports:
-    """What the portal needs from outside, as the function's environment names it."""
+
+def portal_ports(connection: Connection, table: str) -> Ports:
+    """Return what the portal needs from outside, with its index in the table of this name."""
     return Ports(
-        table=DynamoTable(os.environ["TABLE_NAME"]),
-        files=storage,
+        table=connection.table(table),
+        files=connection.storage,
         clock=time.time,
-        invoke=functions.invoke,
-        resume=workflow.resume,
-        region=os.environ.get("AWS_REGION", "us-east-1"),
+        invoke=connection.functions.invoke,
+        resume=connection.workflow.send_task_success,
+        # it is in workers' names in answers; the client knows the profile's or the shell's
+        region=connection.region or connection.client("dynamodb").meta.region_name,
     )

@@ -1,30 +1,41 @@
-"""S3 as files: read a range, stream lines, write once, write large.
+"""S3 as files: get a range, stream lines, put once, write large.
 
 Everything takes an `s3://bucket/key` URI. AWS's own errors pass through unwrapped, so that a
-`Retry` in the state machine still sees them; an absent object is botocore's `NoSuchKey`.
+`Retry` in the state machine still sees them; a missing object is botocore's `NoSuchKey`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, TYPE_CHECKING, Any, Self
-
-from tessera.aws.clients import s3
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
+    from tessera.portal.ports import Writer
+
 CHUNK = 8 * 1024 * 1024
-"""Bytes a streamed read or a part of a multipart upload holds at a time."""
+"""Bytes that a streamed read or a part of a multipart upload holds at a time.
+
+S3 takes parts from 5 MiB on, 10,000 at most: 80 GB, more than any manifest.
+"""
+BINARY = "application/octet-stream"
+
+MISSING = {"404", "NoSuchKey", "NoSuchVersion"}
+"""Error codes of an object, or a version of it, that does not exist; HEAD has no body but 404."""
+CONDITION_FAILED = {"PreconditionFailed", "ConditionalRequestConflict"}
+"""Error codes of a conditional put; a conflict is another to the same key that has not ended."""
 
 
-def split(uri: str) -> tuple[str, str]:
-    """The bucket and the key of an S3 URI.
+def split_uri(uri: str) -> tuple[str, str]:
+    """Split an S3 URI into its bucket and its key.
 
-    >>> split("s3://pets/cats/tom+1%.jpg")
+    >>> split_uri("s3://pets/cats/tom+1%.jpg")
     ('pets', 'cats/tom+1%.jpg')
     """
     scheme, _, rest = uri.partition("://")
@@ -34,149 +45,149 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _place(uri: str, version_id: str | None = None) -> dict[str, Any]:
-    bucket, key = split(uri)
+def is_missing(error: Exception) -> bool:
+    """Return whether an error is S3's answer that there is no such object or version."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    return code in MISSING
+
+
+def _object(uri: str, version_id: str | None = None) -> dict[str, Any]:
+    """Return an object's address as the parameters of a request."""
+    bucket, key = split_uri(uri)
     return {"Bucket": bucket, "Key": key} | ({"VersionId": version_id} if version_id else {})
 
 
-def read(uri: str, version_id: str | None = None) -> bytes:
-    """The whole object."""
-    return s3().get_object(**_place(uri, version_id))["Body"].read()
+class Storage:
+    """Objects of S3, by URI."""
 
+    def __init__(self, client: Callable[[], S3Client]) -> None:
+        """Keep what gives the client; it is made at the first call."""
+        self._client = client
 
-def read_range(uri: str, start: int, end: int) -> bytes:
-    """The bytes from `start` up to, not including, `end`."""
-    return s3().get_object(**_place(uri), Range=f"bytes={start}-{end - 1}")["Body"].read()
+    def get(self, uri: str, version_id: str | None = None) -> bytes:
+        """Return the whole object."""
+        return self._client().get_object(**_object(uri, version_id))["Body"].read()
 
+    def get_range(self, uri: str, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to, not including, `end`."""
+        part = f"bytes={start}-{end - 1}"
+        return self._client().get_object(**_object(uri), Range=part)["Body"].read()
 
-def beginning(uri: str, most: int) -> bytes | None:
-    """The object's first bytes, `most` at most; nothing if it is not there."""
-    try:
-        body = s3().get_object(**_place(uri))["Body"]
-    except Exception as error:
-        if is_absence(error):
-            return None
-        raise
-    with body:
-        return body.read(most)
+    def get_up_to(self, uri: str, limit: int) -> bytes | None:
+        """Return the object's first bytes, at most `limit`, or None if it does not exist."""
+        try:
+            body = self._client().get_object(**_object(uri))["Body"]
+        except Exception as error:
+            if is_missing(error):
+                return None
+            raise
+        with body:
+            return body.read(limit)
 
+    def get_with_etag(self, uri: str) -> tuple[bytes, str]:
+        """Return the whole object and the ETag that it has now, for a later `put_if_match`."""
+        answer = self._client().get_object(**_object(uri))
+        return answer["Body"].read(), answer["ETag"]
 
-def is_absence(error: Exception) -> bool:
-    """Whether an error is S3's way of saying that there is no such object, or no such version."""
-    said = getattr(error, "response", {}).get("Error", {}).get("Code")
-    return said in {"404", "NoSuchKey", "NoSuchVersion"}
+    def size(self, uri: str) -> int | None:
+        """Return the object's size in bytes, or None if it does not exist."""
+        try:
+            return self._client().head_object(**_object(uri))["ContentLength"]
+        except Exception as error:
+            if is_missing(error):
+                return None
+            raise
 
+    def exists(self, uri: str) -> bool:
+        """Return whether the object exists."""
+        return self.size(uri) is not None
 
-def exists(uri: str) -> bool:
-    """Whether the object is there."""
-    return size(uri) is not None
+    def iter_chunks(
+        self, uri: str, version_id: str | None = None, *, if_missing: Exception | None = None
+    ) -> Iterator[bytes]:
+        """Iterate over the object's bytes in chunks; the next one comes while one is used.
 
-
-def size(uri: str) -> int | None:
-    """The object's bytes, counted; nothing if it is not there."""
-    try:
-        return s3().head_object(**_place(uri))["ContentLength"]
-    except Exception as error:
-        if is_absence(error):
-            return None
-        raise
-
-
-def chunks(
-    uri: str, version_id: str | None = None, *, gone: Exception | None = None
-) -> Iterator[bytes]:
-    """The object's bytes, a bounded piece at a time; the next one comes while this one is used.
-
-    `gone` is raised if there is no such object, instead of S3's own error.
-    """
-    try:
-        body = s3().get_object(**_place(uri, version_id))["Body"]
-    except Exception as error:
-        if gone is not None and is_absence(error):
-            raise gone from error
-        raise
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(body.read, CHUNK)
-        while piece := coming.result():
+        `if_missing` is raised if there is no such object, instead of S3's own error.
+        """
+        try:
+            body = self._client().get_object(**_object(uri, version_id))["Body"]
+        except Exception as error:
+            if if_missing is not None and is_missing(error):
+                raise if_missing from error
+            raise
+        with ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(body.read, CHUNK)
-            yield piece
+            while chunk := coming.result():
+                coming = ahead.submit(body.read, CHUNK)
+                yield chunk
+
+    def iter_lines(self, uri: str, version_id: str | None = None) -> Iterator[bytes]:
+        """Iterate over the object's lines without their ends; memory holds a chunk and a line."""
+        rest = b""
+        for chunk in self.iter_chunks(uri, version_id):
+            whole = (rest + chunk).split(b"\n")
+            rest = whole.pop()
+            yield from whole
+        if rest:
+            yield rest
+
+    def list_uris(self, prefix: str) -> Iterator[str]:
+        """Iterate over the URIs of the objects under a prefix, in key order."""
+        bucket, key = split_uri(prefix)
+        pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                yield f"s3://{bucket}/{entry['Key']}"
+
+    def put(self, uri: str, data: bytes, *, content_type: str = BINARY) -> None:
+        """Put one object, whole, replacing what was there."""
+        self._client().put_object(**_object(uri), Body=data, ContentType=content_type)
+
+    def put_if_absent(self, uri: str, data: bytes, *, content_type: str = BINARY) -> bool:
+        """Put one object unless it exists already; return whether it was put.
+
+        S3 decides (`If-None-Match`), so of two callers at the same time exactly one gets true.
+        """
+        return self._put_if(uri, data, content_type, IfNoneMatch="*")
+
+    def put_if_match(self, uri: str, data: bytes, etag: str, *, content_type: str = BINARY) -> bool:
+        """Put one object in the place of the one with this ETag; return whether it was put."""
+        return self._put_if(uri, data, content_type, IfMatch=etag)
+
+    def _put_if(self, uri: str, data: bytes, content_type: str, **condition: Any) -> bool:
+        from botocore.exceptions import ClientError  # late: loading it takes a cold start's time
+
+        try:
+            self._client().put_object(
+                **_object(uri), Body=data, ContentType=content_type, **condition
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in CONDITION_FAILED:
+                return False
+            raise
+        return True
+
+    def presign(self, uri: str, seconds: int) -> str:
+        """Return an HTTPS address from which anyone can get the object for so many seconds."""
+        return self._client().generate_presigned_url(
+            "get_object", Params=_object(uri), ExpiresIn=seconds
+        )
+
+    def writer(self, uri: str, *, content_type: str = BINARY) -> AbstractContextManager[Writer]:
+        """Open a `with` block that writes one object of any size, piece by piece."""
+        return Upload(self._client(), uri, content_type)
 
 
-def lines(uri: str, version_id: str | None = None) -> Iterator[bytes]:
-    """The object's lines without their line ends; memory holds one piece and one line."""
-    rest = b""
-    for piece in chunks(uri, version_id):
-        whole = (rest + piece).split(b"\n")
-        rest = whole.pop()
-        yield from whole
-    if rest:
-        yield rest
+class Upload:
+    """Object written piece by piece: a small one in one put, a large one in parallel parts.
 
-
-def uris(prefix: str) -> Iterator[str]:
-    """The URIs of the objects under a prefix, in key order."""
-    bucket, key = split(prefix)
-    pages = s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
-    for page in pages:
-        for entry in page.get("Contents", []):
-            yield f"s3://{bucket}/{entry['Key']}"
-
-
-def write(uri: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
-    """Put one object, whole, replacing what was there."""
-    s3().put_object(**_place(uri), Body=data, ContentType=content_type)
-
-
-def create(uri: str, data: bytes, *, content_type: str = "application/octet-stream") -> bool:
-    """Put one object unless it is there already; false when it is.
-
-    S3 decides (`If-None-Match`), so of two callers at the same time exactly one gets true.
-    """
-    from botocore.exceptions import ClientError
-
-    try:
-        s3().put_object(**_place(uri), Body=data, ContentType=content_type, IfNoneMatch="*")
-    except ClientError as error:
-        # A conflict is another conditional write to the same key that has not ended yet.
-        if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict"}:
-            return False
-        raise
-    return True
-
-
-def read_tagged(uri: str) -> tuple[bytes, str]:
-    """The whole object and the ETag that it has now, for a later `replace`."""
-    answer = s3().get_object(**_place(uri))
-    return answer["Body"].read(), answer["ETag"]
-
-
-def replace(uri: str, data: bytes, etag: str) -> bool:
-    """Put one object in the place of the one with this ETag; false if another came before."""
-    from botocore.exceptions import ClientError
-
-    try:
-        s3().put_object(**_place(uri), Body=data, IfMatch=etag)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict"}:
-            return False
-        raise
-    return True
-
-
-def signed_url(uri: str, seconds: int) -> str:
-    """An HTTPS address from which anyone can read the object for so many seconds."""
-    return s3().generate_presigned_url("get_object", Params=_place(uri), ExpiresIn=seconds)
-
-
-class Writer:
-    """An object written piece by piece: small ones in one put, large ones in parallel parts.
-
-    The object appears when the `with` block ends well, and not at all when it fails.
+    It appears when the `with` block ends well, and not at all when it fails.
     """
 
-    def __init__(self, uri: str, content_type: str = "application/octet-stream") -> None:
+    def __init__(self, client: S3Client, uri: str, content_type: str = BINARY) -> None:
         """Start a new object at `uri`; nothing is sent before a part is full."""
-        self._place = _place(uri)
+        self._client = client
+        self._object = _object(uri)
         self._content_type = content_type
         self._buffer = bytearray()
         self._upload: str | None = None
@@ -191,7 +202,9 @@ class Writer:
 
     def _send(self) -> None:
         if self._upload is None:
-            made = s3().create_multipart_upload(**self._place, ContentType=self._content_type)
+            made = self._client.create_multipart_upload(
+                **self._object, ContentType=self._content_type
+            )
             self._upload = made["UploadId"]
         if len(self._parts) >= 2:  # at most two parts in memory besides the buffer
             self._parts[-2].result()
@@ -200,13 +213,13 @@ class Writer:
         self._parts.append(self._pool.submit(self._put_part, number, part))
 
     def _put_part(self, number: int, part: Any) -> str:  # a bytearray, which the types leave out
-        answer = s3().upload_part(
-            **self._place, UploadId=self._upload or "", PartNumber=number, Body=part
+        answer = self._client.upload_part(
+            **self._object, UploadId=self._upload or "", PartNumber=number, Body=part
         )
         return answer["ETag"]
 
     def __enter__(self) -> Self:
-        """The writer itself."""
+        """Give the writer itself."""
         return self
 
     def __exit__(
@@ -230,7 +243,9 @@ class Writer:
 
     def _complete(self) -> None:
         if self._upload is None:
-            s3().put_object(**self._place, Body=bytes(self._buffer), ContentType=self._content_type)
+            self._client.put_object(
+                **self._object, Body=bytes(self._buffer), ContentType=self._content_type
+            )
             return
         if self._buffer:
             self._send()
@@ -238,23 +253,11 @@ class Writer:
             {"PartNumber": number, "ETag": part.result()}
             for number, part in enumerate(self._parts, start=1)
         ]
-        s3().complete_multipart_upload(
-            **self._place, UploadId=self._upload, MultipartUpload={"Parts": parts}
+        self._client.complete_multipart_upload(
+            **self._object, UploadId=self._upload, MultipartUpload={"Parts": parts}
         )
 
     def _abort(self) -> None:
+        # parts of an upload that nobody completes are stored, and paid for, until it is aborted
         if self._upload is not None:
-            s3().abort_multipart_upload(**self._place, UploadId=self._upload)
-
-
-def writer(uri: str, *, content_type: str = "application/octet-stream") -> Writer:
-    """A `with` block's writer of one object of any size."""
-    return Writer(uri, content_type)
-
-
-def download(uri: str, file: IO[bytes], version_id: str | None = None) -> None:
-    """Copy the object into an open file, in parallel ranges."""
-    bucket, key = split(uri)
-    s3().download_fileobj(
-        bucket, key, file, ExtraArgs={"VersionId": version_id} if version_id else {}
-    )
+            self._client.abort_multipart_upload(**self._object, UploadId=self._upload)

@@ -6,13 +6,13 @@ as expected makes none of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tessera.aws.clients import dynamodb
 from tessera.portal.store import ABSENT, Change, Key
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 REFUSED = {"ConditionalCheckFailedException", "TransactionInProgressException"}
@@ -20,7 +20,7 @@ CANCELED = {"ConditionalCheckFailed", "TransactionConflict", "None"}
 
 
 def encode(value: Any) -> dict[str, Any]:
-    """A JSON value as DynamoDB writes it.
+    """Encode a JSON value as DynamoDB writes it.
 
     >>> encode({"seats": 2, "had": ["ann"]})
     {'M': {'seats': {'N': '2'}, 'had': {'L': [{'S': 'ann'}]}}}
@@ -42,7 +42,7 @@ def encode(value: Any) -> dict[str, Any]:
 
 
 def decode(value: Mapping[str, Any]) -> Any:
-    """What `encode` was given.
+    """Decode what `encode` returned.
 
     >>> decode({'M': {'seats': {'N': '2'}, 'until': {'N': '3.5'}}})
     {'seats': 2, 'until': 3.5}
@@ -68,36 +68,36 @@ def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key.partition}, "sk": {"S": key.sort}}
 
 
-class DynamoTable:
-    """The index in one DynamoDB table."""
+class Table:
+    """Items of one DynamoDB table, by partition and sort key."""
 
-    def __init__(self, name: str) -> None:
-        """Use the table of this name; nothing is asked of it yet."""
-        self._name = name
+    def __init__(self, client: Callable[[], DynamoDBClient], name: str) -> None:
+        """Keep what gives the client, made at the first call, and the table's name."""
+        self._client, self._name = client, name
 
     def get(self, *keys: Key) -> list[dict[str, Any] | None]:
-        """The items at the keys, as they are now, in the same order."""
+        """Return the items at the keys, as they are now, in the same order; None if absent."""
         if len(keys) == 1:
-            found = dynamodb().get_item(
+            answer = self._client().get_item(
                 TableName=self._name, Key=_key(keys[0]), ConsistentRead=True
             )
-            return [_item(found["Item"]) if "Item" in found else None]
+            return [_item(answer["Item"]) if "Item" in answer else None]
         items: dict[tuple[str, str], dict[str, Any]] = {}
         rest: list[dict[str, Any]] = [_key(key) for key in dict.fromkeys(keys)]
         while rest:
-            answer = dynamodb().batch_get_item(
+            batch = self._client().batch_get_item(
                 RequestItems={self._name: {"Keys": rest[:100], "ConsistentRead": True}}
             )
-            for raw in answer["Responses"].get(self._name, []):
+            for raw in batch["Responses"].get(self._name, []):
                 items[(raw["pk"]["S"], raw["sk"]["S"])] = _item(raw)
-            unread: Any = answer.get("UnprocessedKeys", {}).get(self._name)
+            unread: Any = batch.get("UnprocessedKeys", {}).get(self._name)
             rest = [*(unread["Keys"] if unread else []), *rest[100:]]
         return [items.get((key.partition, key.sort)) for key in keys]
 
     def query(
         self, partition: str, *, after: str = "", before: str = "", limit: int = 0
     ) -> list[tuple[str, dict[str, Any]]]:
-        """Sort keys and items of a partition, ascending, strictly between `after` and `before`."""
+        """Return a partition's sort keys and items, ascending, strictly between the two bounds."""
         values = {":pk": {"S": partition}}
         condition = "pk = :pk"
         # A key condition takes one range; BETWEEN includes its ends, which are dropped below.
@@ -112,7 +112,7 @@ class DynamoTable:
         if after and before and after >= before:
             return []
         pages: Iterable[Any] = (
-            dynamodb()
+            self._client()
             .get_paginator("query")
             .paginate(
                 TableName=self._name,
@@ -122,16 +122,16 @@ class DynamoTable:
                 PaginationConfig={"MaxItems": limit + 2, "PageSize": limit + 2} if limit else {},
             )
         )
-        found = [(raw["sk"]["S"], _item(raw)) for page in pages for raw in page["Items"]]
-        found = [(sort, item) for sort, item in found if sort not in {after, before}]
-        return found[: limit or None]
+        items = [(raw["sk"]["S"], _item(raw)) for page in pages for raw in page["Items"]]
+        items = [(sort, item) for sort, item in items if sort not in {after, before}]
+        return items[: limit or None]
 
     def write(self, *changes: Change) -> bool:
-        """Whether the changes were made, all of them; false: none, for one was not as expected."""
+        """Make all changes, or none if one is not as expected; return whether they were made."""
         from botocore.exceptions import ClientError
 
         try:
-            dynamodb().transact_write_items(
+            self._client().transact_write_items(
                 TransactItems=[self._operation(change) for change in changes]
             )
         except ClientError as error:
@@ -141,9 +141,9 @@ class DynamoTable:
         return True
 
     def count(self, key: Key, attribute: str, amount: int = 1, *, expires: int = 0) -> int:
-        """An attribute's number after `amount` was added to it; the item may go after `expires`."""
+        """Add to an attribute and return its new number; the item may go after `expires`."""
         values = {":amount": encode(amount)} | ({":expires": encode(expires)} if expires else {})
-        answer = dynamodb().update_item(
+        answer = self._client().update_item(
             TableName=self._name,
             Key=_key(key),
             UpdateExpression="ADD #a :amount" + (" SET expires = :expires" if expires else ""),
@@ -189,7 +189,7 @@ class DynamoTable:
 
 
 def _refused(response: Mapping[str, Any]) -> bool:
-    """Whether DynamoDB declined a change, as opposed to being unable to make it."""
+    """Return whether DynamoDB declined a change, as opposed to being unable to make it."""
     code = response["Error"]["Code"]
     if code != "TransactionCanceledException":
         return code in REFUSED

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tessera.aws.clients import users
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
 
 
-class Person(NamedTuple):
-    """An account of the pool; `worker` is the name under which answers are kept."""
+class User(NamedTuple):
+    """Account of a pool; `worker` is the name under which the person's answers are kept."""
 
     email: str
     worker: str
@@ -22,79 +23,83 @@ class Person(NamedTuple):
 
 
 def temporary_password() -> str:
-    """A password for the first sign-in, with every kind of character that a pool may ask for."""
+    """Make a password for the first sign-in, with every kind of character a pool may ask for."""
     return f"{secrets.token_urlsafe(12)}-aA1"
 
 
-def add(pool: str, email: str, *, invite: bool) -> str | None:
-    """The temporary password of a new account, nothing if the account is there already.
+class Users:
+    """Accounts of one user pool, by email address."""
 
-    Cognito mails it as well if it is to invite.
-    """
-    client, password = users(), temporary_password()
-    new: dict[str, Any] = {
-        "UserPoolId": pool,
-        "Username": email,
-        "TemporaryPassword": password,
-        "UserAttributes": [
-            {"Name": "email", "Value": email},
-            {"Name": "email_verified", "Value": "true"},
-        ],
-    }
-    try:
-        client.admin_create_user(**new | ({} if invite else {"MessageAction": "SUPPRESS"}))
-    except client.exceptions.UsernameExistsException:
-        return None
-    return password
+    def __init__(self, client: Callable[[], CognitoIdentityProviderClient], pool: str) -> None:
+        """Keep what gives the client, made at the first call, and the pool's id."""
+        self._client, self._pool = client, pool
 
+    def create(self, email: str, *, invite: bool) -> str | None:
+        """Create an account; return its temporary password, or None if it exists already.
 
-def reset(pool: str, email: str) -> str:
-    """A new temporary password for the account, which signs it out everywhere."""
-    password = temporary_password()
-    users().admin_set_user_password(
-        UserPoolId=pool, Username=email, Password=password, Permanent=False
-    )
-    users().admin_user_global_sign_out(UserPoolId=pool, Username=email)
-    return password
+        Cognito mails the password as well if it is to invite.
+        """
+        password = temporary_password()
+        new: dict[str, Any] = {
+            "UserPoolId": self._pool,
+            "Username": email,
+            "TemporaryPassword": password,
+            "UserAttributes": [
+                {"Name": "email", "Value": email},
+                {"Name": "email_verified", "Value": "true"},
+            ],
+        }
+        client = self._client()
+        try:
+            client.admin_create_user(**new | ({} if invite else {"MessageAction": "SUPPRESS"}))
+        except client.exceptions.UsernameExistsException:
+            return None
+        return password
 
+    def reset_password(self, email: str) -> str:
+        """Set a new temporary password, which signs the account out everywhere, and return it."""
+        password = temporary_password()
+        self._client().admin_set_user_password(
+            UserPoolId=self._pool, Username=email, Password=password, Permanent=False
+        )
+        self._client().admin_user_global_sign_out(UserPoolId=self._pool, Username=email)
+        return password
 
-def worker_of(pool: str, email: str) -> str | None:
-    """The name under which the answers of an account are kept; nothing if there is no account."""
-    client = users()
-    try:
-        found = client.admin_get_user(UserPoolId=pool, Username=email)
-    except client.exceptions.UserNotFoundException:
-        return None
-    names = {entry["Name"]: entry.get("Value", "") for entry in found["UserAttributes"]}
-    return names["sub"]
+    def worker(self, email: str) -> str | None:
+        """Return the name under which an account's answers are kept, or None without account."""
+        client = self._client()
+        try:
+            user = client.admin_get_user(UserPoolId=self._pool, Username=email)
+        except client.exceptions.UserNotFoundException:
+            return None
+        names = {entry["Name"]: entry.get("Value", "") for entry in user["UserAttributes"]}
+        return names["sub"]
 
+    def delete(self, email: str) -> None:
+        """Sign the account out everywhere and delete it."""
+        self._client().admin_user_global_sign_out(UserPoolId=self._pool, Username=email)
+        self._client().admin_delete_user(UserPoolId=self._pool, Username=email)
 
-def remove(pool: str, email: str) -> None:
-    """Sign the account out everywhere and delete it."""
-    users().admin_user_global_sign_out(UserPoolId=pool, Username=email)
-    users().admin_delete_user(UserPoolId=pool, Username=email)
+    def add_to_group(self, email: str, group: str) -> None:
+        """Put the account into a group, which is created if there is none of this name."""
+        client = self._client()
+        with suppress(client.exceptions.GroupExistsException):
+            client.create_group(UserPoolId=self._pool, GroupName=group)
+        client.admin_add_user_to_group(UserPoolId=self._pool, Username=email, GroupName=group)
 
-
-def join(pool: str, email: str, group: str) -> None:
-    """Put the account into a group, which is made if there is none of this name."""
-    client = users()
-    with suppress(client.exceptions.GroupExistsException):
-        client.create_group(UserPoolId=pool, GroupName=group)
-    client.admin_add_user_to_group(UserPoolId=pool, Username=email, GroupName=group)
-
-
-def people(pool: str) -> Iterator[Person]:
-    """The accounts of the pool, with their groups."""
-    for page in users().get_paginator("list_users").paginate(UserPoolId=pool):
-        for user in page["Users"]:
-            names = {entry["Name"]: entry.get("Value", "") for entry in user["Attributes"]}
-            groups = users().admin_list_groups_for_user(UserPoolId=pool, Username=user["Username"])[
-                "Groups"
-            ]
-            yield Person(
-                email=names.get("email") or user["Username"],
-                worker=names["sub"],
-                status=user["UserStatus"],
-                groups=tuple(group["GroupName"] for group in groups),
-                since=user["UserCreateDate"],
-            )
+    def list(self) -> Iterator[User]:
+        """Iterate over the accounts of the pool, with their groups."""
+        client = self._client()
+        for page in client.get_paginator("list_users").paginate(UserPoolId=self._pool):
+            for user in page["Users"]:
+                names = {entry["Name"]: entry.get("Value", "") for entry in user["Attributes"]}
+                groups = client.admin_list_groups_for_user(
+                    UserPoolId=self._pool, Username=user["Username"]
+                )["Groups"]
+                yield User(
+                    email=names.get("email") or user["Username"],
+                    worker=names["sub"],
+                    status=user["UserStatus"],
+                    groups=tuple(group["GroupName"] for group in groups),
+                    since=user["UserCreateDate"],
+                )

@@ -125,7 +125,7 @@ def credit(
 
 def read_gold(files: Files, job: Job) -> Mapping[str, str]:
     """The known labels of the job's control images, by index; workers never see them."""
-    return _gold(files.read, job.gold) if job.gold else {}
+    return _gold(files.get, job.gold) if job.gold else {}
 
 
 @lru_cache(maxsize=8)

@@ -49,7 +49,7 @@ class Record(msgspec.Struct):
 
 def restore(ports: Ports, uri: str) -> Job:
     """The job of this record, its index written anew from S3, made if it was lost."""
-    record = msgspec.json.decode(ports.files.read(uri), type=Record)
+    record = msgspec.json.decode(ports.files.get(uri), type=Record)
     name = records.read_job(record.request).name
     item = ports.table.get(job_key(name))[0]
     if item is None:
@@ -83,8 +83,8 @@ def open_job(ports: Ports, request: Mapping[str, Any], token: str = "") -> Job:
             break
     else:
         raise Busy(f"{wanted.name} is being opened by others")
-    ports.files.write(job.record, Record(dict(request), job.tokens).encode())
-    if item is None and next(ports.files.uris(job.responses), None):
+    ports.files.put(job.record, Record(dict(request), job.tokens).encode())
+    if item is None and next(ports.files.list_uris(job.responses), None):
         repair(ports, job)  # the index had forgotten the job; its answers are there
         job = read_job(ports.table, job.name)
     if job.status == OPEN and (job.tasks == 0 or read_counts(ports.table, job).complete(job)):
@@ -133,7 +133,7 @@ def _attach(ports: Ports, job: Job, wanted: Job, token: str) -> Job:
 def write_offsets(ports: Ports, job: Job) -> None:
     """Write where each line of the manifest starts and where the last ends, read as a stream."""
     with ports.files.writer(job.offsets) as file:
-        for offset in line_starts(ports.files.chunks(job.manifest)):
+        for offset in line_starts(ports.files.iter_chunks(job.manifest)):
             file.write(OFFSET.pack(offset))
 
 
@@ -160,7 +160,7 @@ def _choices(ports: Ports, job: Job) -> list[str]:
     """The choices that an answer may name: the label categories, or any where there are none."""
     if not job.categories:
         return []
-    document = msgspec.json.decode(ports.files.read(job.categories))
+    document = msgspec.json.decode(ports.files.get(job.categories))
     return [str(entry["label"]) for entry in document["labels"]]
 
 

@@ -46,7 +46,7 @@ def close(ports: Ports, job: Job) -> dict[str, Any]:
     complete = labeled = total = 0
     manifest = f"{job.output}/manifests/output/output.manifest"
     with files.writer(manifest) as output, ThreadPoolExecutor(READERS) as readers:
-        lines = enumerate(files.lines(job.manifest))
+        lines = enumerate(files.iter_lines(job.manifest))
         for number, batch in enumerate(batches(read_answers(files, job, workers, lines, readers))):
             labels = consolidate(ports, job, number, [task for task in batch if task.answers])
             for task in batch:
@@ -72,7 +72,7 @@ def answered_by(files: Files, job: Job) -> dict[int, list[str]]:
     """Who answered each task, from the names of the objects alone."""
     workers: dict[int, list[str]] = defaultdict(list)
     names: dict[str, str] = {}  # each worker's name is kept once, not once an answer
-    for uri in files.uris(job.responses):
+    for uri in files.list_uris(job.responses):
         task, _, worker = uri.removeprefix(job.responses).removesuffix(".json").partition("/")
         if task.isdigit():
             workers[int(task)].append(names.setdefault(worker, worker))
@@ -89,7 +89,7 @@ def read_answers(
     """Each task with its answers, read a stretch ahead of whoever takes them."""
 
     def read(number: int, worker: str) -> dict[str, Any]:
-        stored = files.read(job.response(number, worker))
+        stored = files.get(job.response(number, worker))
         answer: dict[str, Any] = msgspec.json.decode(stored)["answers"][0]
         return answer
 
@@ -128,7 +128,7 @@ def consolidate(
     folder = f"{job.output}/annotations/consolidated-annotation"
     name = f"iteration-1/{number:05d}.json"
     request = f"{folder}/consolidation-request/{name}"
-    ports.files.write(request, msgspec.json.encode([_data_object(task) for task in tasks]))
+    ports.files.put(request, msgspec.json.encode([_data_object(task) for task in tasks]))
     labels = ports.invoke(
         job.collect,
         {
@@ -140,7 +140,7 @@ def consolidate(
             "payload": {"s3Uri": request},
         },
     )
-    ports.files.write(f"{folder}/consolidation-response/{name}", msgspec.json.encode(labels))
+    ports.files.put(f"{folder}/consolidation-response/{name}", msgspec.json.encode(labels))
     return {
         entry["datasetObjectId"]: entry["consolidatedAnnotation"]["content"] for entry in labels
     }

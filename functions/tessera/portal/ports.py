@@ -12,44 +12,44 @@ from tessera.portal.store import Table
 
 
 class Writer(Protocol):
-    """A file being written piece by piece."""
+    """File being written piece by piece."""
 
     def write(self, data: bytes) -> object:
         """Add bytes to the end."""
 
 
 class Files(Protocol):
-    """S3 as the portal uses it; `aws.storage` is one."""
+    """S3 as the portal uses it; `tessera.aws.storage.Storage` is one."""
 
-    def read(self, uri: str) -> bytes:
-        """The whole object."""
+    def get(self, uri: str) -> bytes:
+        """Return the whole object."""
 
-    def read_range(self, uri: str, start: int, end: int) -> bytes:
-        """The bytes from `start` up to, not including, `end`."""
+    def get_range(self, uri: str, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to, not including, `end`."""
 
-    def chunks(self, uri: str) -> Iterator[bytes]:
-        """The object's bytes, a bounded piece at a time."""
+    def iter_chunks(self, uri: str) -> Iterator[bytes]:
+        """Iterate over the object's bytes, a bounded piece at a time."""
 
-    def lines(self, uri: str) -> Iterator[bytes]:
-        """The object's lines without their line ends."""
+    def iter_lines(self, uri: str) -> Iterator[bytes]:
+        """Iterate over the object's lines without their line ends."""
 
     def size(self, uri: str) -> int | None:
-        """The object's bytes, counted; nothing if it is not there."""
+        """Return the object's size in bytes, or None if it does not exist."""
 
-    def write(self, uri: str, data: bytes) -> None:
-        """Put one object."""
+    def put(self, uri: str, data: bytes) -> None:
+        """Put one object, replacing what was there."""
 
-    def create(self, uri: str, data: bytes) -> bool:
-        """Put one object unless it is there already; false when it is."""
+    def put_if_absent(self, uri: str, data: bytes) -> bool:
+        """Put one object unless it exists already; return whether it was put."""
 
     def writer(self, uri: str) -> AbstractContextManager[Writer]:
-        """A `with` block's writer of one object of any size."""
+        """Open a `with` block that writes one object of any size, piece by piece."""
 
-    def uris(self, prefix: str) -> Iterator[str]:
-        """The URIs of the objects under a prefix, in key order."""
+    def list_uris(self, prefix: str) -> Iterator[str]:
+        """Iterate over the URIs of the objects under a prefix, in key order."""
 
-    def signed_url(self, uri: str, seconds: int) -> str:
-        """An HTTPS address from which anyone can read the object for so many seconds."""
+    def presign(self, uri: str, seconds: int) -> str:
+        """Return an HTTPS address from which anyone can get the object for so many seconds."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
     """Who answered a task, in how many seconds, and what, as it lies in S3."""
     found = []
     for worker in sorted(read_task(ports.table, job.name, number).answers):
-        response = msgspec.json.decode(ports.files.read(job.response(number, worker)))
+        response = msgspec.json.decode(ports.files.get(job.response(number, worker)))
         answer = response["answers"][0]
         choices = choices_in(answer["answerContent"])
         tally = Counter(choices.values())

@@ -165,12 +165,12 @@ def _answers(files: Files, job: Job) -> Iterator[tuple[int, list[tuple[str, dict
 
     def read(uri: str) -> tuple[int, str, dict[str, Any]]:
         task, _, name = uri.removeprefix(job.responses).partition("/")
-        answer: dict[str, Any] = msgspec.json.decode(files.read(uri))["answers"][0]
+        answer: dict[str, Any] = msgspec.json.decode(files.get(uri))["answers"][0]
         return int(task), name.removesuffix(".json"), answer
 
     def each() -> Iterator[tuple[int, str, dict[str, Any]]]:
         with ThreadPoolExecutor(READERS) as readers:
-            uris = files.uris(job.responses)
+            uris = files.list_uris(job.responses)
             while stretch := list(islice(uris, READ_BATCH)):
                 yield from readers.map(read, stretch)
 

@@ -312,10 +312,10 @@ def _render(
     seconds = max(1, int(until - ports.clock()))
 
     def grant(uri: str) -> str:
-        return ports.files.signed_url(uri, seconds) if uri.startswith("s3://") else uri
+        return ports.files.presign(uri, seconds) if uri.startswith("s3://") else uri
 
     return task_page.render(
-        _template(ports.files.read, job.page),
+        _template(ports.files.get, job.page),
         task_input,
         grant,
         stand_in=read_file(site.ui / "crowd-form.js"),

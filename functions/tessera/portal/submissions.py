@@ -53,7 +53,7 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
     if seated is None:
         return "surplus"
     response = write_response(ports, worker, seated.leases[worker].since, figures.last, answer)
-    first = ports.files.create(job.response(number, worker), response)
+    first = ports.files.put_if_absent(job.response(number, worker), response)
     count_answer(ports, job, worker, seated, response if first else None)
     return "saved"
 
@@ -116,7 +116,7 @@ def count_answer(
     stored: bytes | None = None,
 ) -> None:
     """Count the worker's stored answer in the index, once, and close the job with the last one."""
-    stored = stored or ports.files.read(job.response(task.number, worker))
+    stored = stored or ports.files.get(job.response(task.number, worker))
     response = msgspec.json.decode(stored)["answers"][0]
     gold = read_gold(ports.files, job)
     for _ in range(ATTEMPTS):

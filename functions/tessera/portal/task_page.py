@@ -35,24 +35,22 @@ class Page(NamedTuple):
 
 def read_line(ports: Ports, job: Job, task: int) -> bytes:
     """The task's line of the manifest, however long the manifest is."""
-    read_range = ports.files.read_range
-    bounds = read_part(read_range, job.offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
+    get_range = ports.files.get_range
+    bounds = read_part(get_range, job.offsets, task * OFFSET.size, (task + 2) * OFFSET.size)
     (start,), (end,) = OFFSET.iter_unpack(bounds)
-    return read_part(read_range, job.manifest, start, end).strip()
+    return read_part(get_range, job.manifest, start, end).strip()
 
 
-def read_part(
-    read_range: Callable[[str, int, int], bytes], uri: str, start: int, end: int
-) -> bytes:
+def read_part(get_range: Callable[[str, int, int], bytes], uri: str, start: int, end: int) -> bytes:
     """The bytes from `start` up to `end` of a file that does not change, out of kept blocks."""
     first, last = start // BLOCK, (end - 1) // BLOCK
-    blocks = b"".join(_block(read_range, uri, number) for number in range(first, last + 1))
+    blocks = b"".join(_block(get_range, uri, number) for number in range(first, last + 1))
     return blocks[start - first * BLOCK : end - first * BLOCK]
 
 
 @lru_cache(maxsize=32)
-def _block(read_range: Callable[[str, int, int], bytes], uri: str, number: int) -> bytes:
-    return read_range(uri, number * BLOCK, (number + 1) * BLOCK)
+def _block(get_range: Callable[[str, int, int], bytes], uri: str, number: int) -> bytes:
+    return get_range(uri, number * BLOCK, (number + 1) * BLOCK)
 
 
 def indexes_of(line: bytes) -> set[str] | None:

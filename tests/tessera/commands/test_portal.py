@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
@@ -23,12 +21,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 
 @pytest.fixture
-def run(stack: LocalStack) -> Iterator[Run]:
+def run(stack: LocalStack) -> Run:
     """Runs a command of the tool on the test session's stack."""
-    before = dict(os.environ)
-    yield Run(stack)
-    os.environ.clear()
-    os.environ.update(before)
+    return Run(stack)
 
 
 class Run:
@@ -111,8 +106,8 @@ def test_a_job_is_stopped_with_what_it_has(run: Run) -> None:
     _, claim = worker.ask("POST", "jobs/stopped-r1-000/claims")
     task = int(claim["task"])
     worker.ask("PUT", f"jobs/stopped-r1-000/tasks/{task}/answer", answer_of(task, 3))
-    outside = workers.outside_of(run.stack.cloud)
-    assert job_lifecycle.stop(outside, "stopped-r1-000").status == STOPPED
+    ports = run.stack.cloud.ports
+    assert job_lifecycle.stop(ports, "stopped-r1-000").status == STOPPED
     assert worker.ask("POST", "jobs/stopped-r1-000/claims")[0] == 409
     described = served.call("CloseJobFunction", {"job": "stopped-r1-000", "request": request})
     assert described["LabelingJobStatus"] == "Stopped"

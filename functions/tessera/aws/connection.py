@@ -1,0 +1,117 @@
+"""Connect to AWS: one record of where it is, and one object for each service that Tessera uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+from tessera.aws.functions import Functions
+from tessera.aws.storage import Storage
+from tessera.aws.table import Table
+from tessera.aws.users import Users
+from tessera.aws.workflow import Workflow
+
+_making = Lock()
+"""Held while a client is made: all connections share boto3's session, which makes one at a time."""
+
+
+def _config(service: str) -> Any:
+    """Return botocore's configuration of a service: how long to wait, and how often to try."""
+    from botocore.config import Config  # late, as below
+
+    match service:
+        case "s3":
+            return Config(
+                signature_version="s3v4",
+                # a checksum covers the body already; hashing it again costs a third of an upload
+                s3={"payload_signing_enabled": False},
+                retries={"mode": "standard", "max_attempts": 5},
+                max_pool_connections=64,  # handlers read with 32 threads and write beside them
+            )
+        case "lambda":
+            # wait as long as a function may run, and never ask twice: it may have done its work
+            return Config(read_timeout=900, retries={"total_max_attempts": 1})
+        case "dynamodb":
+            # a worker waits for it: give up early, for the page asks again by itself
+            return Config(
+                connect_timeout=2,
+                read_timeout=5,
+                retries={"mode": "standard", "max_attempts": 4},
+                max_pool_connections=32,
+            )
+    return None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Services of AWS at one endpoint; clients are made at first use and kept.
+
+    What is None is left to boto3: the environment, the profile, the function's own role.
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of a service, the same one every time."""
+        if made := self._clients.get(service):
+            return made
+        import boto3  # late: a handler that needs no AWS starts in a tenth of the time
+
+        key, secret = self.credentials or (None, None)
+        make: Any = boto3.client  # its stubs know a service only by a literal name
+        with _making:
+            if service not in self._clients:
+                self._clients[service] = make(
+                    service,
+                    endpoint_url=self.endpoint,
+                    region_name=self.region,
+                    aws_access_key_id=key,
+                    aws_secret_access_key=secret,
+                    config=_config(service),
+                )
+        return self._clients[service]
+
+    def _late(self, service: str) -> Callable[[], Any]:
+        """Return a function that gives the client: who never calls it, never makes one."""
+        return lambda: self.client(service)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """S3."""
+        return Storage(self._late("s3"))
+
+    @cached_property
+    def functions(self) -> Functions:
+        """Lambda."""
+        return Functions(self._late("lambda"))
+
+    @cached_property
+    def workflow(self) -> Workflow:
+        """Step Functions."""
+        return Workflow(self._late("stepfunctions"))
+
+    def table(self, name: str) -> Table:
+        """Return the DynamoDB table of this name; nothing is asked of it yet."""
+        return Table(self._late("dynamodb"), name)
+
+    def users(self, pool: str) -> Users:
+        """Return the Cognito user pool of this id; nothing is asked of it yet."""
+        return Users(self._late("cognito-idp"), pool)
+
+
+def connect(
+    endpoint: str | None = None,
+    region: str | None = None,
+    credentials: tuple[str, str] | None = None,
+) -> Connection:
+    """Connect to AWS, or to what answers like it at `endpoint`; nobody is asked anything yet.
+
+    `credentials` are an access key and its secret.
+    """
+    return Connection(endpoint, region, credentials)
