@@ -1,4 +1,4 @@
-"""Count how the lines of a manifest end, and check that the counts add up."""
+"""Count where the lines of a manifest were written, and check that the counts add up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import msgspec
 
 
 class Counts(msgspec.Struct):
-    """Where the manifest's lines ended; they must add up."""
+    """Lines by where they were written; the keys are those of `images` in report.json.
+
+    `lines` is `training` + `unlabeled` + `rejected`. The others count lines once more:
+    `labeled_before`, `gold` and `repeats` say where labels came from, `uncertain` which may change.
+    """
 
     lines: int = 0
     training: int = 0
@@ -18,9 +22,9 @@ class Counts(msgspec.Struct):
     uncertain: int = 0
 
     def check(self, lines: int) -> None:
-        """Raise unless every line of the manifest ended in exactly one place."""
-        ended = self.training + self.unlabeled + self.rejected
-        if not self.lines == lines == ended:
+        """Raise AssertionError unless every line of the manifest was written to one place."""
+        written = self.training + self.unlabeled + self.rejected
+        if not self.lines == lines == written:
             raise AssertionError(
-                f"of {lines} lines {self.lines} were read and {ended} ended somewhere: {self}"
+                f"of {lines} lines {self.lines} were read and {written} ended somewhere: {self}"
             )
