@@ -339,7 +339,7 @@ def test_a_request_that_fails_logs_neither_token_nor_answer(
     log = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", log)
     monkeypatch.setenv("USER_POOL_CLIENT_ID", "client")
-    monkeypatch.setattr(serve_portal, "outside", lambda: 1 / 0)
+    monkeypatch.setattr(serve_portal, "connection", lambda: 1 / 0)
     event = {
         "rawPath": "/jobs/pets/tasks/1/answer",
         "headers": {"authorization": "Bearer SECRET-TOKEN"},
