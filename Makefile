@@ -47,7 +47,7 @@ lint:
 	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 	@SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint --template monitoring.yaml
 docs:
-	@$(BIN)/cog --check -r README.md docs/*.md
+	@$(BIN)/cog -I . --check -r README.md docs/*.md
 
 bench: environment ## measure everything and write benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks/run.py
@@ -60,13 +60,25 @@ generated: environment ## write anew what is made from the sources: schema, even
 	@$(BIN)/python events/record.py >/dev/null
 	@$(BIN)/python -m scripts.monitoring
 	@$(BIN)/python -m tests.statemachine.faults
-	@$(BIN)/cog -r README.md docs/*.md
+	@$(BIN)/cog -I . -r README.md docs/*.md
 
 page: environment ## build the worker's page of ui/tiles (needs Node.js)
 	@$(BIN)/python -m scripts.worker_page
 
-packages: environment ## resolve what Lambda installs, with hashes, licenses and bill of materials
-	@$(BIN)/python -m scripts.packages
+# Compiled for each processor, which fails where a package has no wheel for Lambda's glibc. The hashes are those of
+# all wheels, so the second turn, which keeps the first one's pins, writes the same file.
+packages: .venv-packages/ready ## pin what Lambda installs, with hashes, licenses and bill of materials
+	@rm -f functions/requirements.txt
+	@for processor in x86_64 aarch64; do .venv-packages/bin/uv pip compile --quiet --generate-hashes \
+	    --only-binary :all: --python-version 3.13 --python-platform $$processor-manylinux_2_34 \
+	    --custom-compile-command 'make packages' --output-file functions/requirements.txt \
+	    functions/requirements.in || exit; done
+	@.venv-packages/bin/uv venv --quiet --clear .venv-packages/lambda
+	@.venv-packages/bin/uv pip install --quiet --python .venv-packages/lambda --require-hashes \
+	    --requirement functions/requirements.txt
+	@.venv-packages/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
+	    --pyproject pyproject.toml --output-file docs/sbom.cdx.json .venv-packages/lambda
+	@$(BIN)/cog -I . -r docs/licenses.md
 
 grants: environment ## take every grant away in turn, with IAM enforced, and write docs/grants.md
 	@$(BIN)/python tests/cloud/grants.py
@@ -74,12 +86,12 @@ grants: environment ## take every grant away in turn, with IAM enforced, and wri
 transcript: environment ## deploy with IAM enforced, run the example, and write docs/local-deployment.md
 	@$(BIN)/python tests/cloud/transcript.py
 
-audit: .venv-audit/ready ## look the functions' packages up in the vulnerability database (needs the internet)
-	@.venv-audit/bin/pip-audit --requirement functions/requirements.txt --require-hashes --disable-pip
-.venv-audit/ready:
-	@$(PYTHON) -m venv .venv-audit
-	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+audit: .venv-packages/ready ## look the functions' packages up in the vulnerability database (needs the internet)
+	@.venv-packages/bin/pip-audit --requirement functions/requirements.txt --require-hashes --disable-pip
+.venv-packages/ready: packages-requirements.txt
+	@$(PYTHON) -m venv .venv-packages
+	@.venv-packages/bin/python -m pip install --quiet --disable-pip-version-check --requirement packages-requirements.txt
 	@touch $@
 
 clean: down ## forget the local stack with all its runs, and the environments
-	@rm -rf .tessera .venv .venv-sam .aws-sam out
+	@rm -rf .tessera .venv .venv-sam .venv-packages .aws-sam out

@@ -73,7 +73,7 @@ def test_the_reference_is_that_of_the_program() -> None:
     printed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=DOCS.parent
     )
-    assert printed.stdout in text, "run: cog -r docs/operator.md"
+    assert printed.stdout in text, "run: make generated"
     for code, meaning in MEANING.items():
         assert f"| {int(code)} | {meaning} |" in text
 
