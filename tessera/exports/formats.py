@@ -1,4 +1,4 @@
-"""The forms that training code reads: one function a form, written with the standard library alone.
+"""The forms that training code reads: one function a form.
 
 Each takes an `Export` and writes below its folder. What cannot be had is left out, with a reason.
 """

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
+import struct
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from tessera.commands.export import export
 from tessera.exits import Exit
@@ -323,25 +327,33 @@ def test_a_file_name_fits_and_has_one_dot(key: str) -> None:
     assert len(name.encode()) < 200
 
 
-HEADS = {
-    "jpg": bytes.fromhex("ffd8ffe000044a46ffc40004aabbffc000110800030004030111000211"),
-    "gif": b"GIF89a\x04\0\x03\0" + bytes(20),
-    "bmp": b"BM" + bytes(16) + b"\x04\0\0\0\xfd\xff\xff\xff",
-    "webp": b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\x03\0\0\x02\0\0",
-    "tif": b"II*\0\x08\0\0\0\x02\0\0\x01\x03\0\x01\0\0\0\x04\0\0\0"
-    b"\x01\x01\x04\0\x01\0\0\0\x03\0\0\0",
-}
+def drawn(form: str) -> bytes:
+    """A picture four pixels wide and three high."""
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3), "teal").save(file, form)
+    return file.getvalue()
 
 
-@pytest.mark.parametrize("kind", HEADS)
-def test_the_size_of_a_picture_is_read_from_its_head(kind: str) -> None:
-    assert kind_of(HEADS[kind]) == kind
-    assert size_of(HEADS[kind]) == (4, 3)
+FORMS = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "bmp": "BMP", "webp": "WEBP", "tif": "TIFF"}
+PICTURES = {kind: drawn(form) for kind, form in FORMS.items()}
 
 
-@given(st.sampled_from(sorted(HEADS)), st.binary(max_size=40), st.integers(0, 40))
+@pytest.mark.parametrize("kind", PICTURES)
+def test_the_size_of_a_picture_is_read_without_decoding_it(kind: str) -> None:
+    assert kind_of(PICTURES[kind]) == kind
+    assert size_of(PICTURES[kind]) == (4, 3)
+
+
+def test_a_picture_may_be_larger_than_could_be_decoded() -> None:
+    header = b"IHDR" + struct.pack(">II", 60_000, 50_000) + PICTURES["png"][24:29]
+    large = PICTURES["png"][:12] + header + struct.pack(">I", zlib.crc32(header))
+
+    assert size_of(large + PICTURES["png"][33:]) == (60_000, 50_000)
+
+
+@given(st.sampled_from(sorted(PICTURES)), st.binary(max_size=40), st.integers(0, 200))
 def test_a_damaged_picture_has_no_size_but_does_no_harm(kind: str, rest: bytes, cut: int) -> None:
-    width, height = size_of(HEADS[kind][:cut] + rest)
+    width, height = size_of(PICTURES[kind][:cut] + rest)
 
     assert width >= 0
     assert height >= 0
