@@ -94,4 +94,4 @@ audit: .venv-packages/ready ## look the functions' packages up in the vulnerabil
 	@touch $@
 
 clean: down ## forget the local stack with all its runs, and the environments
-	@rm -rf .tessera .venv .venv-sam .venv-packages .aws-sam out
+	@rm -rf .tessera .venv .venv-sam .venv-packages .aws-sam build out
