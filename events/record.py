@@ -1,4 +1,4 @@
-"""Records the flow as files: `python events/record.py` writes all events, results and objects anew.
+"""Record the flow as files: `python events/record.py` writes all events, results and objects anew.
 
 The functions run in this process, S3 and DynamoDB in memory. Each event is what the state machine
 makes of the result before it: its own JSONata expressions are evaluated.
@@ -20,14 +20,13 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
-import jsonata  # type: ignore[import-untyped]  # it comes without types
 from moto import mock_aws
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
+from scripts.expressions import SHARD_STATES, STATES, evaluate
+
 EVENTS, BUCKET = ROOT / "events", ROOT / "events" / "bucket"
-STATES = json.loads((ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8"))["States"]
-SHARD_STATES = STATES["LabelShards"]["ItemProcessor"]["States"]
 
 LAMBDA_CONTEXT = SimpleNamespace(
     function_name="tessera",
@@ -48,17 +47,17 @@ WORKERS = ("6f1c2d0e-0000-4000-8000-000000000001", "6f1c2d0e-0000-4000-8000-0000
 
 
 def read(name: str) -> Any:
-    """A file of the flow."""
+    """Return a file of the flow."""
     return json.loads((EVENTS / name).read_text("utf-8"))
 
 
 def event(step: str) -> Any:
-    """The event of a step."""
+    """Return the recorded event of a step."""
     return read(f"{step}.event.json")
 
 
 def result(step: str) -> Any:
-    """The result of a step."""
+    """Return the recorded result of a step."""
     return read(f"{step}.result.json")
 
 
@@ -72,18 +71,19 @@ def write(name: str, content: Any) -> None:
 
 
 def answer(step: str) -> Any:
-    """What the step's function answers to its event, as JSON carries it."""
-    return _ask(f"arn::tessera-{step.partition('-')[2]}", event(step))
+    """Return what the step's function answers to its recorded event, as JSON carries it."""
+    return _invoke(f"arn::tessera-{step.partition('-')[2]}", event(step))
 
 
-def _ask(arn: str, request: dict[str, Any]) -> Any:
+def _invoke(arn: str, request: dict[str, Any]) -> Any:
+    """Call the handler of the function with this ARN, here."""
     module = importlib.import_module(arn.rpartition(":tessera-")[2].replace("-", "_"))
     return json.loads(json.dumps(module.handler(request, LAMBDA_CONTEXT)))
 
 
 @contextmanager
 def world() -> Iterator[None]:
-    """A `with` block in which the samples' bucket and table are in memory."""
+    """Keep the samples' bucket and table in memory for the length of a `with` block."""
     variables = read("environment.json")["Parameters"] | {
         "AWS_ENDPOINT_URL": "",
         "AWS_REGION": "us-east-1",
@@ -97,7 +97,7 @@ def world() -> Iterator[None]:
         from tessera.aws.functions import Functions
         from tessera.stack import samples
 
-        with patch.object(Functions, "invoke", lambda _, arn, event: _ask(arn, event)):
+        with patch.object(Functions, "invoke", lambda _, arn, event: _invoke(arn, event)):
             disconnect()
             samples.load(boto3.client("s3"), boto3.client("dynamodb"))
             yield
@@ -112,54 +112,54 @@ def disconnect() -> None:
 
 
 def objects() -> dict[str, bytes]:
-    """What the samples' bucket holds now, by key."""
+    """Return what the samples' bucket holds now, by key."""
     s3 = boto3.client("s3")
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="tessera-samples")["Contents"]]
     return {key: s3.get_object(Bucket="tessera-samples", Key=key)["Body"].read() for key in keys}
 
 
-# ── The state machine's words between them ───────────────────────────────────────────────────────
-
-
-def said(template: Any, states: dict[str, Any], **variables: Any) -> Any:
-    """What a state's field says once its JSONata expressions are evaluated."""
-    if isinstance(template, dict):
-        return {key: said(value, states, **variables) for key, value in template.items()}
-    if isinstance(template, list):
-        return [said(value, states, **variables) for value in template]
-    if isinstance(template, str) and template.startswith("{%"):
-        bound = variables | {"states": {"context": EXECUTION_CONTEXT} | states}
-        return jsonata.Jsonata(template[2:-2].strip()).evaluate(None, bound)
-    return template
+# ── What the state machine makes of a result ─────────────────────────────────────────────────────
 
 
 def payload(state: dict[str, Any], states: dict[str, Any], **variables: Any) -> Any:
-    """The event that a state hands to its function."""
-    return said(state["Arguments"]["Payload"], states, **variables)
+    """Return the event that a state hands to its function."""
+    parts = {"context": EXECUTION_CONTEXT} | states
+    return evaluate(state["Arguments"]["Payload"], parts, **variables)
+
+
+def grouped() -> Any:
+    """Return the variable that the machine's first state sets."""
+    return result("2-group-images")
 
 
 def shard() -> Any:
-    """What the first shard of the run starts with."""
-    return said(STATES["LabelShards"]["ItemSelector"], {}, grouped=result("2-group-images"))
+    """Return what the first shard of the run starts with."""
+    parts = {"context": EXECUTION_CONTEXT}
+    return evaluate(STATES["LabelShards"]["ItemSelector"], parts, grouped=grouped())
 
 
 def closed() -> Any:
-    """What the first shard ends with."""
-    states = {"input": shard(), "result": {"Payload": result("6-close-job")}}
-    return said(SHARD_STATES["CloseJob"]["Output"], states)
+    """Return what the first shard ends with."""
+    parts = {"input": shard(), "result": {"Payload": result("6-close-job")}}
+    return evaluate(SHARD_STATES["CloseJob"]["Output"], parts)
+
+
+def ended() -> Any:
+    """Return what the execution ends with."""
+    return evaluate(STATES["Announce"]["Output"], {}, labels=result("7-consolidate-labels"))
 
 
 NEXT_EVENTS: dict[str, Callable[[], Any]] = {
     "2-group-images": lambda: payload(
         STATES["GroupImages"], {"input": event("1-manifest-uploaded")}
     ),
-    "3-open-job": lambda: payload(SHARD_STATES["OpenJob"], {"input": shard()}),
-    "6-close-job": lambda: payload(SHARD_STATES["CloseJob"], {"input": shard()}),
+    "3-open-job": lambda: payload(SHARD_STATES["OpenJob"], {"input": shard()}, grouped=grouped()),
+    "6-close-job": lambda: payload(SHARD_STATES["CloseJob"], {"input": shard()}, grouped=grouped()),
     "7-consolidate-labels": lambda: payload(
-        STATES["ConsolidateLabels"], {}, grouped=result("2-group-images"), jobs=[closed()]
+        STATES["ConsolidateLabels"], {}, grouped=grouped(), jobs=[closed()]
     ),
 }
-"""The events that a state makes, each of the results before it."""
+"""Events that a state makes from the results before it."""
 
 
 # ── Recording ────────────────────────────────────────────────────────────────────────────────────
@@ -193,14 +193,13 @@ def record() -> None:
             },
         )
         step("7-consolidate-labels", NEXT_EVENTS["7-consolidate-labels"]())
-        ended = said(STATES["Announce"]["Output"], {}, labels=result("7-consolidate-labels"))
-        write("1-manifest-uploaded.result.json", ended)
+        write("1-manifest-uploaded.result.json", ended())
         step("8-serve-portal", http_request(request["LabelingJobName"], folder))
 
 
-def step(name: str, given: Any) -> None:
+def step(name: str, step_event: Any) -> None:
     """Write a step's event and what its function answers to it."""
-    write(f"{name}.event.json", given)
+    write(f"{name}.event.json", step_event)
     write(f"{name}.result.json", answer(name))
 
 
@@ -214,25 +213,25 @@ def keep(prefix: str) -> None:
 
 
 def key_of(uri: str) -> str:
-    """The key in the samples' bucket."""
+    """Return the key of a URI in the samples' bucket."""
     return uri.removeprefix("s3://tessera-samples/")
 
 
 def annotation_request(request: dict[str, Any]) -> dict[str, Any]:
-    """What Ground Truth's requests to the two annotation functions have in common."""
+    """Return what Ground Truth's requests to the two annotation functions have in common."""
     job = request["LabelingJobName"]
     arn = f"arn:aws:sagemaker:us-east-1:000000000000:labeling-job/{job}"
     return {"version": "2018-10-16", "labelingJobArn": arn}
 
 
 def digits() -> list[str]:
-    """The labels of the sample."""
+    """Return the labels of the sample."""
     labels: list[str] = json.loads((BUCKET / "digits" / "labeling.json").read_text())["labels"]
     return labels
 
 
 def submit(tasks: list[dict[str, str]], folder: str) -> None:
-    """Two workers answer every page; one of them takes an eight for a three."""
+    """Answer every page as two workers, of whom one takes an eight for a three."""
     with (ROOT / "examples" / "digits" / "truth.csv").open(encoding="utf-8") as file:
         truth = dict(csv.reader(file))
     for number, task in enumerate(tasks):
@@ -262,7 +261,7 @@ def submit(tasks: list[dict[str, str]], folder: str) -> None:
 
 
 def http_request(job: str, folder: str) -> dict[str, Any]:
-    """The first worker's answer to the first page, sent once more, as API Gateway hands it on."""
+    """Return the first worker's first answer, sent once more, as API Gateway hands it on."""
     path = f"/jobs/{job}/tasks/0/answer"
     stored = f"{key_of(folder)}/annotations/worker-response/iteration-1/0/{WORKERS[0]}.json"
     content = json.loads(objects()[stored])["answers"][0]["answerContent"]

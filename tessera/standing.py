@@ -16,8 +16,9 @@ from tessera.tiling.settings import read_settings
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 WITHIN = {
-    "WhoLabels", "OpenJob", "CloseJob", "NotClosed", "CreateLabelingJob", "DescribeLabelingJob",
-    "HowItEnded", "StillLabeling", "JobEnded", "NotOpened",
+    "ChooseService", "OpenJob", "CloseJob", "JobNotClosed", "CreateLabelingJob",
+    "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted", "JobIncomplete",
+    "JobNotOpened",
 }  # fmt: skip
 """The states of one shard: a person is told of LabelShards around them."""
 ACTIVE = 900.0

@@ -129,9 +129,13 @@ def _named(way: Way, name: str) -> Way:
     return replace(renamed, mocks=json.loads(mocks))
 
 
-def _at_ground_truth() -> Way:
-    shape = Way("at-ground-truth", settings={"workforce": TEAM}, output={0: "cat", 1: "dog"})
-    described = returns(shape.described("InProgress"), shape.described("Completed"))
+def _at_ground_truth(status: str) -> Way:
+    shape = Way(
+        f"at-ground-truth-{status.lower()}",
+        settings={"workforce": TEAM},
+        output={0: "cat", 1: "dog"},
+    )
+    described = returns(shape.described("InProgress"), shape.described(status))
     taken = throws("SageMaker.AmazonSageMakerException", "Labeling job already exists")
     return replace(shape, mocks={"CreateLabelingJob": taken, "DescribeLabelingJob": described})
 
@@ -148,13 +152,13 @@ SCENES = [
     Scene(("GroupImages",), Way("first"), TAKES),
     Scene(
         (
-            "AnythingToAsk", "LabelShards", "WhoLabels", "OpenJob", "CloseJob",
+            "GroupingOutcome", "LabelShards", "ChooseService", "OpenJob", "CloseJob",
             "ConsolidateLabels", "AskAgain", "Announce", "PublishReady", "Done",
         ),
         Way("labeled"),
     ),
     Scene(
-        ("GroupUnsure", "AnythingMore"),
+        ("GroupUnsure", "RegroupingOutcome"),
         Way(
             "rounds",
             pictures=("cat-0.png", "unsure-1.png"),
@@ -162,12 +166,13 @@ SCENES = [
         ),
     ),
     Scene(
-        ("CreateLabelingJob", "DescribeLabelingJob", "HowItEnded", "StillLabeling", "JobEnded"),
-        _at_ground_truth(),
+        ("CreateLabelingJob", "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted"),
+        _at_ground_truth("Completed"),
     ),
-    Scene(("NotClosed",), Way("not-closed", mocks={"CloseJob": _CRASH})),
-    Scene(("NotOpened", "NobodyAsked", "JobsRefused"), _failing("JobsRefused", OpenJob=_REFUSED)),
-    Scene(("NobodyAnswered", "NothingLabeled"), _failing("NothingLabeled", OpenJob=_OVER)),
+    Scene(("JobIncomplete",), _at_ground_truth("Stopped")),
+    Scene(("JobNotClosed",), Way("not-closed", mocks={"CloseJob": _CRASH})),
+    Scene(("JobNotOpened", "JobsRefused"), _failing("JobsRefused", OpenJob=_REFUSED)),
+    Scene(("NothingLabeled",), _failing("NothingLabeled", OpenJob=_OVER)),
     Scene(
         ("ConsolidationFailed",), _failing("ConsolidationFailed", ConsolidateLabels=_CRASH)
     ),
@@ -183,7 +188,10 @@ SCENES = [
         TAKES,
     ),
     Scene(
-        ("AnnounceFailure", "PublishFailure", "UnderItsName", "ManifestRejected"),
+        (
+            "DescribeFailure", "AnnounceFailure", "PublishFailure", "FailByName",
+            "ManifestRejected",
+        ),
         Way("refused", "FAILED", "NoUsableLine", pictures=("!", "!")),
         redrop=REFUSED,
     ),

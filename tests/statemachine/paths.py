@@ -390,7 +390,7 @@ def grouped(**more: Any) -> dict[str, Any]:
         "round": 1,
         "shards": 1,
         "workforce": "portal",
-        "request": {"InputConfig": {}},
+        "request": {"InputConfig": {"DataAttributes": {}}},
     }
     return payload(**answer | more)
 

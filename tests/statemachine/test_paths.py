@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scripts.expressions import SHARD_STATES, evaluate
 from tessera.runs.executions import Ending
 from tests.statemachine.holding import states_of
 from tests.statemachine.paths import WAYS, Way
@@ -129,6 +130,9 @@ def test_a_job_is_stopped_by_ground_truth_where_the_settings_say(gone: dict[str,
 
 
 def requests_of(gone: Gone) -> list[dict[str, Any]]:
-    """What CreateLabelingJob was entered with."""
-    entered = "WhoLabels → CreateLabelingJob (default)"
-    return [step["input"]["request"] for step in gone.steps if step["transition"] == entered]
+    """What CreateLabelingJob was asked, by what it and the variable `grouped` were given."""
+    entered, grouped = "ChooseService → CreateLabelingJob (default)", "GroupImages → "
+    inputs = [step["input"] for step in gone.steps if step["transition"] == entered]
+    (result,) = (step["input"] for step in gone.steps if step["transition"].startswith(grouped))
+    arguments = SHARD_STATES["CreateLabelingJob"]["Arguments"]
+    return [evaluate(arguments, {"input": shard}, grouped=result) for shard in inputs]

@@ -1,4 +1,4 @@
-"""The shape of the state machine: what every state must have, and that its names are everyone's."""
+"""Shape of the state machine: what every state must have, and names that all code shares."""
 
 from __future__ import annotations
 
@@ -9,14 +9,24 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import jsonata  # type: ignore[import-untyped]  # the embedded AWS brings it, without types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.expressions import MACHINE, SHARD_STATES, evaluate
+from tessera.tiling.jobs import (
+    COMPLETED,
+    IN_PROGRESS,
+    INCOMPLETE,
+    NOT_CLOSED,
+    NOT_OPENED,
+    job_name,
+    tasks_name,
+)
+from tessera.tiling.report.announcement import explain_nothing_labeled
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8")
-MACHINE: dict[str, Any] = json.loads(SOURCE)
 
 
 def all_states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,14 +60,13 @@ def targets(state: dict[str, Any]) -> set[str]:
     )
 
 
-def evaluate(expression: str, **bound: Any) -> Any:
-    """What an expression of the machine gives, with these variables and parts of `$states`."""
-    compiled = jsonata.Jsonata(expression.removeprefix("{%").removesuffix("%}"))
-    frame = compiled.create_frame()
-    frame.bind("states", {"input": bound.pop("input", {}), "context": bound.pop("context", {})})
-    for name, value in bound.items():
-        frame.bind(name, value)
-    return compiled.evaluate(None, frame)
+def expressions(field: Any) -> Iterator[str]:
+    """Every JSONata expression in a part of the machine."""
+    if isinstance(field, str) and field.startswith("{%"):
+        yield field
+    elif isinstance(field, dict | list):
+        for part in field.values() if isinstance(field, dict) else field:
+            yield from expressions(part)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -74,13 +83,13 @@ def test_every_task_outside_the_map_leads_its_errors_to_a_named_state(name: str)
 
 
 def test_a_shard_s_failure_is_caught_in_the_shard_so_that_the_others_go_on() -> None:
-    for name, state in STATES["LabelShards"]["ItemProcessor"]["States"].items():
+    for name, state in SHARD_STATES.items():
         if state["Type"] == "Task":
             assert state["Catch"][-1]["ErrorEquals"] == ["States.ALL"], name
     assert STATES["LabelShards"]["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
 
 
-ATTACH_LOOP = "StillLabeling"
+ATTACH_LOOP = "WaitForJob"
 """The one state that looks again, for a job that outlived the execution which opened it."""
 
 EVENTS = 25_000
@@ -88,7 +97,7 @@ EVENTS = 25_000
 
 
 def shard_graph(without: str = "") -> dict[str, set[str]]:
-    states = STATES["LabelShards"]["ItemProcessor"]["States"]
+    states = SHARD_STATES
     return {name: targets(state) - {without} for name, state in states.items() if name != without}
 
 
@@ -110,14 +119,14 @@ def test_nothing_waits_or_goes_round_but_for_a_job_that_outlived_its_execution()
 def test_a_new_job_never_meets_the_attach_loop() -> None:
     """`createLabelingJob.sync` returns when its job has ended; another's may be in progress."""
     before = [name for name, after in shard_graph().items() if ATTACH_LOOP in after]
-    assert before == ["HowItEnded"]
-    (rule,) = (r for r in STATES["HowItEnded"]["Choices"] if r["Next"] == ATTACH_LOOP)
-    assert "['Initializing', 'InProgress', 'Stopping']" in rule["Condition"]
+    assert before == ["JobOutcome"]
+    (rule,) = (r for r in STATES["JobOutcome"]["Choices"] if r["Next"] == ATTACH_LOOP)
+    assert str(list(IN_PROGRESS)) in rule["Condition"]
 
 
 @given(shards=st.integers(1, 400))
 def test_a_month_of_looking_again_fits_an_execution_s_history(shards: int) -> None:
-    seconds = evaluate(STATES[ATTACH_LOOP]["Seconds"], grouped={"shards": shards})
+    seconds = evaluate(STATES[ATTACH_LOOP]["Seconds"], {}, grouped={"shards": shards})
     looks = 31 * 86_400 / seconds
     events_a_look, events_a_shard, events_of_the_rest = 9, 20, 100
     assert seconds >= 900
@@ -126,29 +135,23 @@ def test_a_month_of_looking_again_fits_an_execution_s_history(shards: int) -> No
 
 def test_a_thousand_shards_fit_the_payloads() -> None:
     """A state may take or give 256 KiB at most, and a job may have failed with a long reason."""
-    grouped = {
+    grouped: dict[str, Any] = {
         "run": "r" * 40,
         "round": 9,
         "home": f"s3://{'b' * 63}/runs/{'r' * 40}/",
         "shards": 1000,
     }
-    processor = STATES["LabelShards"]["ItemProcessor"]["States"]
-    name = evaluate(
-        str(STATES["LabelShards"]["ItemSelector"]["request"]),
-        grouped=grouped | {"request": {"InputConfig": {}}},
-        context={"Map": {"Item": {"Value": 999}}},
-    )["LabelingJobName"]
-    assert name == "r" * 40 + "-r9-999"
-    assert len(name) <= 63
+    number = {"context": {"Map": {"Item": {"Value": 999}}}}
+    grouped["request"] = {"InputConfig": {"DataAttributes": {}}}
+    shard = evaluate(STATES["LabelShards"]["ItemSelector"]["shard"], number, grouped=grouped)
+    assert shard["LabelingJobName"] == job_name("r" * 40, 9, 999)
+    assert len(shard["LabelingJobName"]) <= 63
     refused = {"error": "SageMaker.AmazonSageMakerException", "cause": "x" * 32_000}
-    job = {
-        key: evaluate(
-            value,
-            grouped=grouped,
-            input={"request": {"LabelingJobName": name}, "refused": refused},
-        )
-        for key, value in processor["NotOpened"]["Output"].items()
-    }
+    job = evaluate(
+        STATES["JobNotOpened"]["Output"],
+        {"input": {"shard": shard, "refused": refused}},
+        grouped=grouped,
+    )
     payload = {"run": "r" * 40, "home": grouped["home"], "round": 9, "jobs": [job] * 1000}
     assert len(json.dumps(payload)) < 256 * 1024
     assert len(json.dumps([*range(1000)])) < 256 * 1024
@@ -193,7 +196,7 @@ def test_a_state_and_its_function_have_one_name(state: str, function: str) -> No
 
 def test_no_failure_ends_as_a_success() -> None:
     """After the announcement of a failure there are only ends of type Fail."""
-    ends = targets(STATES["UnderItsName"])
+    ends = targets(STATES["FailByName"])
     assert ends
     assert all(STATES[end]["Type"] == "Fail" for end in ends)
     assert all({"Error", "Cause"} <= STATES[end].keys() for end in ends), (
@@ -201,6 +204,102 @@ def test_no_failure_ends_as_a_success() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [n for n, s in STATES.items() if s["Type"] == "Fail"])
-def test_a_failure_can_be_chosen_by_its_own_name(name: str) -> None:
-    assert f"'end': '{name}'" in str(MACHINE).replace('"', "'")
+FAILURES = {name for name, state in STATES.items() if state["Type"] == "Fail"}
+ENDINGS = ("GroupingFailed", "LabelingFailed", "ConsolidationFailed")
+"""Errors that the machine itself names, where a function or the whole map broke."""
+
+
+@pytest.mark.parametrize("name", sorted(FAILURES - {"ManifestRejected"}))
+def test_a_failure_is_chosen_by_its_own_name(name: str) -> None:
+    rules = {rule["Next"]: rule["Condition"] for rule in STATES["FailByName"]["Choices"]}
+    assert evaluate(rules[name], {}, failure={"error": name, "cause": ""})
+    assert not evaluate(rules[name], {}, failure={"error": "NoUsableLine", "cause": ""})
+    if name in ENDINGS:
+        assert f"'error': '{name}'" in str(MACHINE)
+    else:  # consolidation names it, and says why
+        assert name in {explain_nothing_labeled(jobs, "s3://x/")["error"] for jobs in ENDED_JOBS}
+
+
+ENDED_JOBS: list[list[dict[str, Any]]] = [
+    [{"name": "pets-r1-000", "status": status, "error": "E", "cause": "c"}]
+    for status in (NOT_OPENED, "Stopped")
+]
+
+
+# --- what stands in the expressions ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", sorted(set(expressions(MACHINE))))
+def test_an_expression_passes_facts_and_is_read_at_a_glance(expression: str) -> None:
+    assert len(expression) <= 160, "word it in a function, or take it apart"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_error_without_a_cause_is_caught_like_any_other(name: str) -> None:
+    """A timeout gives no cause, and an expression without a value would fail what catches it."""
+    shard = {"LabelingJobName": "pets-r1-000"}
+    parts = {"input": {"shard": shard}, "errorOutput": {"Error": "States.Timeout"}}
+    labels = {"announcement": {"notice": {"message": "Labeled."}}}
+    for catch in TASKS[name]["Catch"]:
+        evaluate(catch.get("Assign", {}), parts, labels=labels)
+        output = evaluate(catch.get("Output", {}), parts, labels=labels)
+        if catch["Next"] in {"JobNotOpened", "JobNotClosed"}:
+            report = STATES[catch["Next"]]["Output"]
+            assert evaluate(report, {"input": output}, grouped={"shards": 1})["cause"] == ""
+
+
+@given(round_=st.integers(1, 9), shard=st.integers(0, 999))
+def test_a_shard_has_the_job_and_the_tasks_that_the_functions_name(round_: int, shard: int) -> None:
+    grouped = {
+        "run": "pets-2f9a",
+        "round": round_,
+        "home": "s3://labels/runs/pets-2f9a/",
+        "request": {"InputConfig": {"DataAttributes": {"ContentClassifiers": []}}},
+    }
+    parts = {"context": {"Map": {"Item": {"Value": shard}}}}
+    part = evaluate(STATES["LabelShards"]["ItemSelector"]["shard"], parts, grouped=grouped)
+    assert part["LabelingJobName"] == job_name("pets-2f9a", round_, shard)
+    assert part["InputConfig"] == {
+        "DataAttributes": {"ContentClassifiers": []},
+        "DataSource": {
+            "S3DataSource": {
+                "ManifestS3Uri": f"s3://labels/runs/pets-2f9a/{tasks_name(round_, shard)}"
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize("grouped", [{}, {"run": "", "home": ""}, {"run": "r", "home": "s3://h/"}])
+def test_people_and_machines_are_told_the_same_of_a_failure(grouped: dict[str, str]) -> None:
+    drop = {"detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}}
+    facts = evaluate(
+        STATES["DescribeFailure"]["Output"],
+        {"context": {"Execution": {"Id": "arn", "Input": drop}}},
+        failure={"error": "NoUsableLine", "cause": "line 1"},
+    )
+    parts = {"input": facts}
+    (entry,) = STATES["PublishFailure"]["Arguments"]["Entries"]
+    detail = evaluate(entry["Detail"], parts, grouped=grouped)
+    message = evaluate(STATES["AnnounceFailure"]["Arguments"]["Message"], parts, grouped=grouped)
+    assert json.loads(message) == detail
+    assert list(detail) == [
+        "version", *grouped, "manifest", "error", "cause", "execution",
+    ]  # fmt: skip
+    assert detail["manifest"] == "s3://b/k"
+
+
+@pytest.mark.parametrize("status", [COMPLETED, *INCOMPLETE, *IN_PROGRESS])
+def test_every_status_of_a_job_has_its_way(status: str) -> None:
+    shard = {"InputConfig": {"DataSource": {"S3DataSource": {"ManifestS3Uri": "s3://x/"}}}}
+    parts = {"input": {"shard": shard, "job": {"status": status, "manifest": "s3://x/"}}}
+    outcome = STATES["JobOutcome"]
+    ways = [rule["Next"] for rule in outcome["Choices"] if evaluate(rule["Condition"], parts)]
+    expected = {COMPLETED: "JobCompleted", **dict.fromkeys(IN_PROGRESS, "WaitForJob")}
+    assert [*ways, outcome["Default"]][0] == expected.get(status, "JobIncomplete")
+
+
+def test_the_machine_reports_what_was_not_opened_or_closed_by_the_status_that_python_reads() -> (
+    None
+):
+    assert STATES["JobNotOpened"]["Output"]["status"] == NOT_OPENED
+    assert STATES["JobNotClosed"]["Output"]["status"] == NOT_CLOSED

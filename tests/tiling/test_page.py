@@ -1,4 +1,4 @@
-"""The page's two stages: what a requester writes reaches the worker as written, and only so."""
+"""Both stages of the page: what a requester writes reaches the worker as text, and only so."""
 
 import gzip
 from html import unescape
@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from liquid import Environment
 
-from tessera.tiling.page import CROWD_SCRIPT, build_page, keys, render_task, with_stand_in
+from tessera.tiling.page import CROWD_SCRIPT, build_page, render_task, shortcut_keys, with_stand_in
 from tessera.tiling.settings import Settings
 
 UI = Path(__file__).parents[2] / "ui"
@@ -34,16 +34,17 @@ labels = st.lists(names, min_size=2, max_size=50, unique=True).map(tuple)
 
 
 class Radios(HTMLParser):
-    """Collects the values of each group of radios."""
+    """Parser that collects the values of each group of radio buttons."""
 
     def __init__(self) -> None:
         super().__init__()
         self.groups: dict[str, list[str]] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag == "input" and given.get("type") == "radio":
-            self.groups.setdefault(given["name"] or "", []).append(given["value"] or "")
+        attributes = dict(attrs)
+        if tag == "input" and attributes.get("type") == "radio":
+            group = self.groups.setdefault(attributes["name"] or "", [])
+            group.append(attributes["value"] or "")
 
 
 def settings(*labels: str, question: str = "What is it?", instructions: str = "") -> Settings:
@@ -51,9 +52,9 @@ def settings(*labels: str, question: str = "What is it?", instructions: str = ""
 
 
 def page_of(run: Settings, images: int = 2) -> str:
-    shown = [{"source-ref": f"s3://pets/{i}.jpg", "index": i} for i in range(images)]
+    task = [{"source-ref": f"s3://pets/{i}.jpg", "index": i} for i in range(images)]
     page = build_page(TEMPLATE, run)
-    return render_task(page, {"images": shown}, lambda uri: f"https://pets/?a=1&uri={uri}")
+    return render_task(page, {"images": task}, lambda uri: f"https://pets/?a=1&uri={uri}")
 
 
 def radios(html: str) -> dict[str, list[str]]:
@@ -99,7 +100,7 @@ def test_instructions_cannot_be_liquid() -> None:
 @hypothesis_settings(deadline=None)
 @given(labels)
 def test_keys_are_short_and_none_begins_another(labels: tuple[str, ...]) -> None:
-    typed = keys(labels)
+    typed = shortcut_keys(labels)
     assert all(1 <= len(key) <= 2 for key in typed)
     assert all(a == b or not b.startswith(a) for a in typed for b in typed)
     assert len(set(typed)) == len(labels)
@@ -108,12 +109,12 @@ def test_keys_are_short_and_none_begins_another(labels: tuple[str, ...]) -> None
 @hypothesis_settings(deadline=None)
 @given(labels)
 def test_no_key_begins_with_a_command_of_the_page(labels: tuple[str, ...]) -> None:
-    assert not {key[0] for key in keys(labels)} & {"u", "z", "?", " "}
+    assert not {key[0] for key in shortcut_keys(labels)} & {"u", "z", "?", " "}
 
 
 def test_digits_as_labels_are_typed_as_themselves() -> None:
     digits = [str(digit) for digit in range(10)]
-    assert keys([*digits, "cannot see"]) == (*digits, "c")
+    assert shortcut_keys([*digits, "cannot see"]) == (*digits, "c")
 
 
 def test_the_page_reads_exactly_what_a_task_gives() -> None:
@@ -121,9 +122,22 @@ def test_the_page_reads_exactly_what_a_task_gives() -> None:
     read = Environment(extra=False)
     read.add_filter("grant_read_access", str)
     names = {
-        str(name) for found in read.from_string(page).analyze().globals.values() for name in found
+        str(name) for uses in read.from_string(page).analyze().globals.values() for name in uses
     }
     assert {name.removesuffix(".size") for name in names} == {"task.input.images"}
+
+
+scripts = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="{["), max_size=80
+)
+
+
+@hypothesis_settings(deadline=None)
+@given(scripts)
+def test_a_script_of_ones_own_reaches_the_worker_character_by_character(script: str) -> None:
+    """Only Liquid's delimiters mean something in a page: no comment, string or space is touched."""
+    page = f'const s = "see // this"; next();\n  `{script}` // {script}\n'
+    assert render_task(build_page(page, settings("cat", "dog")), {"images": []}, str) == page
 
 
 def test_links_are_escaped_once() -> None:

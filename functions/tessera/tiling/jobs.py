@@ -18,6 +18,14 @@ PORTAL_ROLE = "arn:aws:iam::000000000000:role/portal"
 """The same for the role, where the stack has none because there is no Ground Truth."""
 GOLD_NAME = "round-1/gold.csv"
 """Where in a run's folder the known labels of control images are: beside the tasks."""
+
+COMPLETED = "Completed"
+INCOMPLETE = ("Stopped", "Failed")
+IN_PROGRESS = ("Initializing", "InProgress", "Stopping")
+"""Statuses of a labeling job, as DescribeLabelingJob gives them."""
+NOT_OPENED, NOT_CLOSED = "NotOpened", "NotClosed"
+"""Statuses that the state machine gives a job that no service took, or that has no output."""
+
 RUN_LENGTH = 40
 DIGEST_LENGTH = 12
 DAY = 86_400

@@ -1,9 +1,9 @@
-"""The worker's page: a run's labels and question put into the template, then one task into that.
+"""Build the worker's page: a run's labels and question into the template, then one task into that.
 
 Two stages, since two parties render. `build_page` fills in what is the same for a whole run and
 leaves a Liquid template that reads only `task.input`; Ground Truth renders that for every task, and
 `render_task` does it the same way for the portal. The stages differ in their delimiters: `[[ ]]`
-and `[% %]` for the first, Liquid's own for the second.
+and `[% %]` for the first, Liquid's own for the second. ui/README.md has the contract of a page.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from markupsafe import Markup, escape
 from tessera.tiling.settings import Settings
 
 CROWD_SCRIPT = "https://assets.crowd.aws/crowd-html-elements.js"
+"""Amazon's script, which turns `<crowd-form>` into a form that Ground Truth takes answers from."""
 
 DIGITS = "123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # U and Z alone mean "unsure" and "zoom" on the page, so no label's keys begin with them.
-FIRST = LETTERS.replace("u", "").replace("z", "") + "0" + DIGITS
-SECOND = LETTERS + "0" + DIGITS
+FIRST_CHARACTERS = LETTERS.replace("u", "").replace("z", "") + "0" + DIGITS
+SECOND_CHARACTERS = LETTERS + "0" + DIGITS
 
-# Fill and text. The first three and the escape's gray stay apart for color-blind eyes; past those
-# no color can tell who is who, and the key and the name, which always show, do.
+# Fill and text. The first three and the escape's gray stay apart for color-blind eyes; beyond those
+# no color can identify a label, but its key and its name, which always show, do. Every pair has the
+# contrast that WCAG asks of small text, 4.5 to 1 (tests/ui/test_looks.py).
 COLORS = (
     ("#0072b2", "#fff"),
     ("#b26a00", "#000"),
@@ -45,30 +47,31 @@ COLORS = (
 ESCAPE_COLOR = ("#555", "#fff")
 
 
-def keys(choices: Sequence[str]) -> tuple[str, ...]:
-    """Say what to type for each choice: a digit, or one or two characters of its name.
+def shortcut_keys(choices: Sequence[str]) -> tuple[str, ...]:
+    """Return what to type for each choice: a digit, or one or two characters of its name.
 
     Digits count the choices as long as there are at most nine and none is itself named by a digit.
     No key begins another one, so the page never waits to see whether more is coming.
 
-    >>> keys(["cat", "dog"])
+    >>> shortcut_keys(["cat", "dog"])
     ('1', '2')
-    >>> keys(["0", "1", "cannot see"])
+    >>> shortcut_keys(["0", "1", "cannot see"])
     ('0', '1', 'c')
-    >>> keys(["ant", "bee", "bear", "cat", "dog", "elk", "fox", "gnu", "hen", "鶴"])
+    >>> shortcut_keys(["ant", "bee", "bear", "cat", "dog", "elk", "fox", "gnu", "hen", "鶴"])
     ('a', 'be', 'ba', 'c', 'd', 'e', 'f', 'g', 'h', 'i')
     """
     if len(choices) <= len(DIGITS) and not any(name.strip().isdecimal() for name in choices):
         return tuple(DIGITS[: len(choices)])
-    found: dict[int, str] = {}
+    keys: dict[int, str] = {}
     for first, members in _by_first_character(choices).items():
         taken: set[str] = set()
-        for at in members:
-            wanted = _typeable(choices[at]).partition(first)[2] + SECOND
-            second = next(character for character in wanted if character not in taken)
+        for choice in members:
+            # the characters after the first in the name, then any: 50 choices leave some free
+            candidates = _typeable(choices[choice]).partition(first)[2] + SECOND_CHARACTERS
+            second = next(character for character in candidates if character not in taken)
             taken.add(second)
-            found[at] = first if len(members) == 1 else first + second
-    return tuple(found[at] for at in range(len(choices)))
+            keys[choice] = first if len(members) == 1 else first + second
+    return tuple(keys[choice] for choice in range(len(choices)))
 
 
 def build_page(template: str, settings: Settings) -> str:
@@ -76,21 +79,21 @@ def build_page(template: str, settings: Settings) -> str:
     colors = iter(COLORS * len(settings.choices))
     choices = [
         {
-            "name": _inert(str(escape(choice))),
+            "name": _without_liquid(str(escape(choice))),
             "key": key,
             "escape": choice == settings.escape,
             "color": color,
             "text": text,
         }
-        for choice, key in zip(settings.choices, keys(settings.choices), strict=True)
+        for choice, key in zip(settings.choices, shortcut_keys(settings.choices), strict=True)
         for color, text in [ESCAPE_COLOR if choice == settings.escape else next(colors)]
     ]
     return (
-        _run_stage()
+        _run_environment()
         .from_string(template)
         .render(
-            question=_inert(str(escape(settings.question))),
-            instructions=_inert(_html(settings.instructions)),
+            question=_without_liquid(str(escape(settings.question))),
+            instructions=_without_liquid(_html(settings.instructions)),
             choices=choices,
             build=hashlib.sha256(template.encode()).hexdigest()[:12],
         )
@@ -99,18 +102,21 @@ def build_page(template: str, settings: Settings) -> str:
 
 def render_task(page: str, task_input: Mapping[str, Any], grant: Callable[[str], str]) -> str:
     """Render a run's page for one task as Ground Truth does; `grant` turns S3 URIs into links."""
-    environment = _task_stage()
+    environment = _task_environment()
     environment.add_filter("grant_read_access", lambda uri: grant(str(uri)))
     return environment.from_string(page).render(task={"input": task_input})
 
 
 def with_stand_in(page: str, script: str) -> str:
-    """Put `script` where the page asks for Amazon's, for places that load nothing from outside."""
-    asked = f'<script src="{CROWD_SCRIPT}"></script>'
-    if asked not in page:
+    """Put `script` where the page asks for Amazon's, for places that load nothing from outside.
+
+    Raises ValueError for a page that does not ask for it.
+    """
+    element = f'<script src="{CROWD_SCRIPT}"></script>'
+    if element not in page:
         raise ValueError(f"the page does not load {CROWD_SCRIPT}")
-    own = script.replace("</script", r"<\/script")
-    return page.replace(asked, f"<script>{own}</script>", 1)
+    inline = script.replace("</script", r"<\/script")
+    return page.replace(element, f"<script>{inline}</script>", 1)
 
 
 def _html(markdown: str) -> str:
@@ -124,31 +130,35 @@ def _html(markdown: str) -> str:
 
 
 def _typeable(name: str) -> str:
-    """Reduce a name to what every keyboard has: "Épée 2" is "epee2"."""
+    """Reduce a name to characters that every keyboard has: "Épée 2" is "epee2"."""
     plain = unicodedata.normalize("NFKD", name).lower()
-    return "".join(character for character in plain if character in SECOND)
+    return "".join(character for character in plain if character in SECOND_CHARACTERS)
 
 
 def _by_first_character(choices: Sequence[str]) -> Mapping[str, list[int]]:
-    """Deal the choices out to first characters: their own, or the emptiest if that is full."""
-    dealt: defaultdict[str, list[int]] = defaultdict(list)
-    own = [next((a for a in _typeable(name) if a in FIRST), "") for name in choices]
-    # Named choices first, so that one without a letter takes what nobody has a claim to.
-    for at in sorted(range(len(choices)), key=lambda at: not own[at]):
-        first = own[at]
-        if not first or len(dealt[first]) == len(SECOND):
-            first = min(FIRST, key=lambda character: len(dealt[character]))
-        dealt[first].append(at)
-    return dealt
+    """Group choices by first character: their own, or the least used if they have none free."""
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    initials = [
+        next((character for character in _typeable(name) if character in FIRST_CHARACTERS), "")
+        for name in choices
+    ]
+    # Named choices first, so that one without a letter takes a character that no name begins with.
+    for choice in sorted(range(len(choices)), key=lambda choice: not initials[choice]):
+        first = initials[choice]
+        if not first or len(groups[first]) == len(SECOND_CHARACTERS):
+            first = min(FIRST_CHARACTERS, key=lambda character: len(groups[character]))
+        groups[first].append(choice)
+    return groups
 
 
-def _inert(markup: str) -> Markup:
+def _without_liquid(markup: str) -> Markup:
     """Spell braces and percent signs as entities, so that HTML cannot be Liquid as well."""
     return Markup(markup.replace("{", "&#123;").replace("}", "&#125;").replace("%", "&#37;"))
 
 
 @cache
-def _run_stage() -> Environment:
+def _run_environment() -> Environment:
+    """Make an environment whose delimiters leave those of the second stage alone."""
     return Environment(
         autoescape=True,
         tag_start_string="[%",
@@ -158,7 +168,7 @@ def _run_stage() -> Environment:
     )
 
 
-def _task_stage() -> Environment:
+def _task_environment() -> Environment:
     """Make an environment with what Ground Truth adds to Liquid."""
     environment = Environment(autoescape=True)
     environment.add_filter("to_json", lambda value: json.dumps(value, ensure_ascii=False))
