@@ -1,6 +1,6 @@
-"""CloseJob: a job takes no more answers, and its output tree is written, however it ended.
+"""CloseJob: close a job for workers and write its output tree, however it ended.
 
-On a schedule, with `{"due": true}`, it tells executions of jobs that are over and were not told.
+On a schedule, with `{"due": true}`, close the jobs that are over and that no request has closed.
 """
 
 import os
@@ -11,8 +11,7 @@ from tessera.aws.connection import Connection, connect
 from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed
 from tessera.aws.tracing import traced
-from tessera.portal.due import close_due_jobs
-from tessera.portal.job_lifecycle import close_job
+from tessera.portal.job_lifecycle import close_due_jobs, close_job
 
 
 @cache
@@ -24,12 +23,12 @@ def connection() -> Connection:
 @observed
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the job as DescribeLabelingJob would say it; on a schedule, the jobs that were due."""
+    """Return the job as DescribeLabelingJob would; or, on a schedule, the jobs that were due."""
     ports = portal_ports(connection(), os.environ["TABLE_NAME"])
     if event.get("due"):
         due = [job.name for job in close_due_jobs(ports)]
         logger.info("executions of jobs that are over told", jobs=due)
         return {"due": due}
-    described = close_job(ports, event["request"])
-    logger.info("job closed", job=event["job"], **described["LabelCounters"])
-    return described
+    description = close_job(ports, event["request"])
+    logger.info("job closed", job=event["job"], **description["LabelCounters"])
+    return description

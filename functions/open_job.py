@@ -1,4 +1,4 @@
-"""OpenJob: a labeling job's request becomes a job on the portal, open for workers.
+"""OpenJob: open the job of a labeling request on the portal, for workers.
 
 The execution's token goes into the job's record and comes back when the job ends. A job that cannot
 be opened fails the waiting state by the same token, under the error's own name.
@@ -24,13 +24,13 @@ def connection() -> Connection:
 @observed
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Open the job; return its name, status and tasks. The token is kept for the job's end."""
+    """Open the job, or attach to it; return its name, status and number of tasks."""
     token = event.get("token", "")
     try:
         ports = portal_ports(connection(), os.environ["TABLE_NAME"])
         job = open_job(ports, event["request"], token)
     except Exception as error:
-        if token:
+        if token:  # the state waits for the token alone: it would never hear of the exception
             connection().workflow.send_task_failure(token, type(error).__name__, str(error))
         raise
     logger.info("job open", job=job.name, tasks=job.tasks, status=job.status)

@@ -1,4 +1,7 @@
-"""ServePortal: the portal's HTTP door, behind an API that has checked the worker's token."""
+"""ServePortal: answer the portal's HTTP requests; the API before it has checked the tokens.
+
+Which requests, who may make them and what answers them is the table in `tessera.portal.routes`.
+"""
 
 import os
 from functools import cache
@@ -6,33 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from tessera.aws.connection import Connection, connect
+from tessera.aws.http_api import http_api
 from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed
-from tessera.portal.routes import REQUESTS_PER_MINUTE, Site, json_response, respond
+from tessera.portal.ports import Ports
+from tessera.portal.routes import ROUTES
+from tessera.portal.site import REQUESTS_PER_MINUTE, Site
 
 
 @cache
 def connection() -> Connection:
-    """Connect at the first event and keep the connection: importing the module makes no client."""
+    """Connect at the first request and keep the connection: importing makes no client."""
     return connect(region=os.environ.get("AWS_REGION"))
 
 
-@observed
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer a request; what goes wrong beyond the portal is logged and answered "try again".
-
-    Neither the event nor its headers are ever logged: they hold the worker's token.
-    """
-    http = event["requestContext"]["http"]
-    try:
-        ports = portal_ports(connection(), os.environ["TABLE_NAME"])
-        response = respond(ports, site(), event)
-    except Exception:
-        logger.exception("request failed", method=http["method"], path=http["path"])
-        return json_response(503, {"message": "The portal cannot reach its store. Trying again."})
-    if response["statusCode"] >= 400:
-        logger.info("refused", method=http["method"], status=response["statusCode"])
-    return response
+def ports() -> Ports:
+    """Return what the portal needs of AWS."""
+    return portal_ports(connection(), os.environ["TABLE_NAME"])
 
 
 def site() -> Site:
@@ -44,5 +37,21 @@ def site() -> Site:
         client=os.environ["USER_POOL_CLIENT_ID"],
         region=region,
         aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
-        rate=int(os.environ.get("REQUESTS_PER_MINUTE") or REQUESTS_PER_MINUTE),
+        requests_per_minute=int(os.environ.get("REQUESTS_PER_MINUTE") or REQUESTS_PER_MINUTE),
     )
+
+
+app = http_api(ROUTES, ports, site)
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request.
+
+    Neither the event nor its headers are ever logged: they hold the worker's token.
+    """
+    response = app.resolve(event, context)
+    if response["statusCode"] >= 400:
+        method = event["requestContext"]["http"]["method"]
+        logger.info("refused", method=method, status=response["statusCode"])
+    return response

@@ -113,7 +113,7 @@ def list_workers(where: Any, as_json: bool) -> None:
 @click.pass_obj
 def remove_worker(where: Any, email: str, as_json: bool) -> None:
     """Remove an account: at once, pages it held go to others, and its answers stay."""
-    from tessera.portal.claims import block_worker
+    from tessera.portal.leases import block_worker
 
     cloud = cloud_of(where)
     worker = cloud.users.worker(email)

@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tessera.portal import claims, job_lifecycle
+from tessera.portal import job_lifecycle, leases
 from tessera.portal.errors import Closed, Unknown
-from tessera.portal.records import FULL, GRACE, OPEN, Job
+from tessera.portal.records import FULL, LEASE_GRACE, OPEN, Job
 from tessera.portal.repair import repair
 from tessera.portal.table_layout import read_counts, read_task
 from tests.fakes import Table
@@ -57,20 +57,20 @@ class AnyOrder(RuleBasedStateMachine):
     def skips_a_task(self, worker: str) -> None:
         for name, task in sorted(self.given):
             if name == worker:
-                claims.give_back(self.world.ports, self.job, worker, task)
+                leases.give_back(self.world.ports, self.job, worker, task)
 
     @rule(worker=WORKERS)
     def renews_a_lease(self, worker: str) -> None:
         for name, task in sorted(self.given):
             if name == worker:
                 try:
-                    claims.renew(self.world.ports, self.job, worker, task)
+                    leases.renew(self.world.ports, self.job, worker, task)
                 except Unknown:
                     continue
 
     @rule(share=st.sampled_from([0.01, 0.5, 1.0]))
     def waits(self, share: float) -> None:
-        self.world.clock.wait(share * (self.job.seconds + GRACE + 1))
+        self.world.clock.wait(share * (self.job.seconds + LEASE_GRACE + 1))
 
     @rule()
     def repairs(self) -> None:
@@ -108,7 +108,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Fresh workers can finish whatever was left."""
         for number in range(self.job.workers):
             if self.world.again(self.job).status == OPEN:
-                self.world.clock.wait(self.job.seconds + GRACE + 1)
+                self.world.clock.wait(self.job.seconds + LEASE_GRACE + 1)
                 self.world.open(tasks=self.job.tasks, workers=self.job.workers)
                 self.world.work(self.job, f"fresh-{number}")
         assert self.world.again(self.job).status == FULL

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.portal import claims, job_lifecycle, task_page
+from tessera.portal import claims, job_lifecycle, leases, task_lines
 from tessera.portal.errors import Closed, Unknown
-from tessera.portal.records import FULL, GRACE
+from tessera.portal.records import FULL, LEASE_GRACE
 from tessera.portal.table_layout import STRIPES
 from tests.portal.world import World, answer_of
 
@@ -67,7 +67,7 @@ def test_a_skipped_task_goes_to_others_first_and_comes_back_when_nothing_else_is
 ) -> None:
     job = world.open(tasks=3, workers=1)
     skipped = world.take(job, "ann")
-    claims.give_back(world.ports, job, "ann", skipped)
+    leases.give_back(world.ports, job, "ann", skipped)
     others = [world.take(job, "ann")]
     world.answer(job, "ann", others[0])
     others.append(world.take(job, "ann"))
@@ -78,10 +78,10 @@ def test_a_skipped_task_goes_to_others_first_and_comes_back_when_nothing_else_is
 
 def test_a_skipped_task_that_another_has_taken_does_not_come_back(world: World) -> None:
     job = world.open(tasks=1, workers=1)
-    claims.give_back(world.ports, job, "ann", world.take(job, "ann"))
+    leases.give_back(world.ports, job, "ann", world.take(job, "ann"))
     assert world.take(job, "ben") == 0
     assert world.claim(job, "ann") is None
-    claims.give_back(world.ports, job, "ben", 0)
+    leases.give_back(world.ports, job, "ben", 0)
     assert world.take(job, "ann") == 0
 
 
@@ -89,7 +89,7 @@ def test_giving_back_twice_or_what_one_never_had_changes_nothing(world: World) -
     job = world.open(tasks=2, workers=1)
     task = world.take(job, "ann")
     for worker in ("ben", "ann", "ann"):
-        claims.give_back(world.ports, job, worker, task)
+        leases.give_back(world.ports, job, worker, task)
     assert world.take(job, "ben") in {0, 1}
     assert world.take(job, "cid") in {0, 1}
     assert world.claim(job, "dot") is None
@@ -99,14 +99,14 @@ def test_a_lease_that_is_over_lets_the_task_go_to_somebody_else(world: World) ->
     job = world.open(tasks=1, workers=1)
     assert world.take(job, "ann") == 0
     assert world.claim(job, "ben") is None
-    world.clock.wait(job.seconds + GRACE + 1)
+    world.clock.wait(job.seconds + LEASE_GRACE + 1)
     assert world.take(job, "ben") == 0
 
 
 def test_a_lease_is_not_given_away_within_the_grace(world: World) -> None:
     job = world.open(tasks=1, workers=1)
     world.take(job, "ann")
-    world.clock.wait(job.seconds + GRACE - 1)
+    world.clock.wait(job.seconds + LEASE_GRACE - 1)
     assert world.claim(job, "ben") is None
 
 
@@ -115,7 +115,7 @@ def test_a_renewed_lease_lasts_its_full_time_again(world: World) -> None:
     world.take(job, "ann")
     for _ in range(4):
         world.clock.wait(job.seconds - 10)
-        lease = claims.renew(world.ports, job, "ann", 0)
+        lease = leases.renew(world.ports, job, "ann", 0)
         assert lease.until == world.clock.now + job.seconds
     assert world.claim(job, "ben") is None
 
@@ -126,17 +126,17 @@ def test_a_lease_is_renewed_for_eight_hours_and_no_longer(world: World) -> None:
     world.take(job, "ann")
     while world.clock.now < began + 8 * 3600 - job.seconds:
         world.clock.wait(job.seconds / 2)
-        claims.renew(world.ports, job, "ann", 0)
-    assert claims.renew(world.ports, job, "ann", 0).until == began + 8 * 3600
+        leases.renew(world.ports, job, "ann", 0)
+    assert leases.renew(world.ports, job, "ann", 0).until == began + 8 * 3600
 
 
 def test_a_lease_that_went_to_another_cannot_be_renewed(world: World) -> None:
     job = world.open(tasks=1, workers=1)
     world.take(job, "ann")
-    world.clock.wait(job.seconds + GRACE + 1)
+    world.clock.wait(job.seconds + LEASE_GRACE + 1)
     world.take(job, "ben")
     with pytest.raises(Unknown, match="somebody else"):
-        claims.renew(world.ports, job, "ann", 0)
+        leases.renew(world.ports, job, "ann", 0)
 
 
 def test_a_worker_who_was_away_too_long_may_get_his_task_again_if_no_one_wanted_it(
@@ -144,7 +144,7 @@ def test_a_worker_who_was_away_too_long_may_get_his_task_again_if_no_one_wanted_
 ) -> None:
     job = world.open(tasks=1, workers=1)
     world.take(job, "ann")
-    world.clock.wait(job.seconds + GRACE + 1)
+    world.clock.wait(job.seconds + LEASE_GRACE + 1)
     assert world.take(job, "ann") == 0
 
 
@@ -155,7 +155,7 @@ def test_an_answer_the_index_never_heard_of_is_taken_in_when_its_lease_is_swept(
     world.take(job, "ann")
     response = b'{"answers":[{"answerContent":{"0":{"cat":true}},"timeSpentInSeconds":1}]}'
     world.files.put_if_absent(job.response(0, "ann"), response)  # and then the function died
-    world.clock.wait(job.seconds + GRACE + 1)
+    world.clock.wait(job.seconds + LEASE_GRACE + 1)
     assert world.claim(job, "ben") is None
     assert world.again(job).status == FULL
 
@@ -229,9 +229,9 @@ def test_a_part_of_a_file_is_the_same_out_of_blocks_of_any_length(
     end = data.draw(st.integers(start + 1, len(content)))
     world = World()
     world.files.put("s3://labels/file", content)
-    with patch.object(task_page, "BLOCK", data.draw(st.integers(1, 70))):
+    with patch.object(task_lines, "BLOCK_BYTES", data.draw(st.integers(1, 70))):
         assert (
-            task_page.read_part(world.files.get_range, "s3://labels/file", start, end)
+            task_lines.read_part(world.files.get_range, "s3://labels/file", start, end)
             == (content[start:end])
         )
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tessera.portal import claims, job_lifecycle
-from tessera.portal.due import close_due_jobs
+from tessera.portal import job_lifecycle, leases, task_lines
 from tessera.portal.errors import Closed, Invalid, Unknown
-from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, read_job
+from tessera.portal.job_lifecycle import close_due_jobs
+from tessera.portal.job_request import read_request as read_job
+from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED
 from tessera.portal.repair import repair
 from tessera.portal.store import Change
 from tessera.portal.table_layout import item_of, job_key, read_counts, stats_key
@@ -56,7 +57,7 @@ def test_a_request_that_cannot_be_met_names_the_field(
 
 def test_opening_a_job_reads_no_task_when_the_offsets_are_there(world: World) -> None:
     request = world.request(tasks=500)
-    job_lifecycle.write_offsets(world.ports, read_job(request))
+    task_lines.write_offsets(world.ports, read_job(request))
     world.files.requests.clear()
     assert job_lifecycle.open_job(world.ports, request).tasks == 500
     assert world.files.requests["GetObject"] == 1  # the label categories
@@ -66,7 +67,7 @@ def test_opening_a_job_reads_no_task_when_the_offsets_are_there(world: World) ->
 def test_offsets_are_the_line_starts_and_the_end(lines: list[bytes], ended: bool) -> None:
     text = b"\n".join(lines) + (b"\n" if ended and lines else b"")
     pieces = [text[start : start + 5] for start in range(0, len(text), 5)]
-    starts = list(job_lifecycle.line_starts(iter(pieces)))
+    starts = list(task_lines.line_starts(iter(pieces)))
     found = [text[a:b].rstrip(b"\n") for a, b in pairwise(starts)]
     assert (
         found == [line.rstrip(b"\n") for line in text.splitlines(keepends=False)] or b"\r" in text
@@ -177,7 +178,7 @@ def half_done(world: World) -> Any:
         for _ in range(4):
             world.clock.wait(7)
             world.answer(job, worker, world.take(job, worker), label)
-    claims.give_back(world.ports, job, "ann", world.take(job, "ann"))
+    leases.give_back(world.ports, job, "ann", world.take(job, "ann"))
     world.take(job, "ben")
     return job
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.portal import claims, job_lifecycle
+from tessera.portal import job_lifecycle, leases
 from tessera.portal.answer_body import MAX_BYTES, read_answer
 from tessera.portal.errors import Invalid, TooLarge, Unknown
-from tessera.portal.records import FULL, GRACE
+from tessera.portal.records import FULL, LEASE_GRACE
 from tessera.portal.submissions import ANSWER_GRACE
 from tessera.portal.table_layout import read_counts, stats_key, stats_of
 from tests.portal.world import World, answer_of
@@ -83,16 +83,16 @@ def test_a_task_that_is_not_the_workers_is_refused_and_nothing_is_stored(world: 
 def test_a_late_answer_is_accepted_while_the_task_needs_it(world: World) -> None:
     job = world.open(tasks=1, workers=1)
     task = world.take(job, "ann")
-    world.clock.wait(job.seconds + GRACE + 1)
-    claims.sweep(world.ports, job, world.clock.now)  # her seat is free, and nobody takes it
+    world.clock.wait(job.seconds + LEASE_GRACE + 1)
+    leases.sweep(world.ports, job, world.clock.now)  # her seat is free, and nobody takes it
     assert world.answer(job, "ann", task) == "saved"
-    assert world.stored(job)[task, "ann"]["timeSpentInSeconds"] == job.seconds + GRACE + 1
+    assert world.stored(job)[task, "ann"]["timeSpentInSeconds"] == job.seconds + LEASE_GRACE + 1
 
 
 def test_a_late_answer_that_the_task_does_not_need_is_said_to_be_surplus(world: World) -> None:
     job = world.open(tasks=2, workers=1)
     late = world.take(job, "ann")
-    world.clock.wait(job.seconds + GRACE + 1)
+    world.clock.wait(job.seconds + LEASE_GRACE + 1)
     for _ in range(2):
         world.answer(job, "ben", world.take(job, "ben")) if world.again(job).status != FULL else 0
     assert world.answer(job, "ann", late) == "surplus"
@@ -101,7 +101,7 @@ def test_a_late_answer_that_the_task_does_not_need_is_said_to_be_surplus(world: 
 
 def test_a_skipped_page_can_still_be_sent_while_nobody_else_has_it(world: World) -> None:
     job = world.open(tasks=1, workers=1)
-    claims.give_back(world.ports, job, "ann", world.take(job, "ann"))
+    leases.give_back(world.ports, job, "ann", world.take(job, "ann"))
     assert world.answer(job, "ann", 0) == "saved"
     assert world.again(job).status == FULL
 
@@ -109,7 +109,7 @@ def test_a_skipped_page_can_still_be_sent_while_nobody_else_has_it(world: World)
 def test_two_workers_at_the_last_seat_one_is_saved_and_one_is_surplus(world: World) -> None:
     job = world.open(tasks=1, workers=1)
     world.take(job, "ann")
-    world.clock.wait(job.seconds + GRACE + 1)
+    world.clock.wait(job.seconds + LEASE_GRACE + 1)
     world.take(job, "ben")
     with ThreadPoolExecutor(2) as threads:
         said = dict(

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tessera.portal import claims, job_lifecycle
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tessera.aws.http_api import http_api
+from tessera.portal import job_lifecycle
+from tessera.portal.claims import claim
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
-from tessera.portal.routes import Site, respond
+from tessera.portal.rights import job_for
+from tessera.portal.routes import ROUTES
+from tessera.portal.site import Site
 from tessera.portal.submissions import Outcome, submit
 from tests.fakes import Clock, Files, Table
 
@@ -115,7 +121,7 @@ class World:
 
     def claim(self, job: Job, worker: str, *showing: int) -> int | None:
         """The task that the worker is given now."""
-        claimed = claims.claim(self.ports, self.again(job), worker, showing)
+        claimed = claim(self.ports, self.again(job), worker, showing)
         return None if claimed is None else claimed.task
 
     def take(self, job: Job, worker: str, *showing: int) -> int:
@@ -126,7 +132,7 @@ class World:
 
     def again(self, job: Job) -> Job:
         """The job as it stands now."""
-        return claims.job_for(self.ports, job.name, "nobody", [job.team])
+        return job_for(self.ports, job.name, "nobody", [job.team])
 
     def answer(self, job: Job, worker: str, task: int, label: str = "cat") -> Outcome:
         """What the portal says to the worker's answer, the same label for both images."""
@@ -152,25 +158,32 @@ class World:
             found[int(task), worker] = json.loads(self.files.get(uri))["answers"][0]
         return found
 
+    def respond(self, event: dict[str, Any], site: Site | None = None) -> dict[str, Any]:
+        """The portal's response to an event of API Gateway."""
+        app = http_api(ROUTES, lambda: self.ports, lambda: site or self.site)
+        return app.resolve(event, LambdaContext())
+
     def ask(
         self, method: str, path: str, worker: str = "ann", body: Any = None, groups: str = "[]"
     ) -> tuple[int, Any]:
         """The status and the content of the portal's response to a worker's HTTP request."""
-        event: dict[str, Any] = {
-            "version": "2.0",
-            "rawPath": path,
-            "requestContext": {"stage": "$default", "http": {"method": method, "path": path}},
-        }
-        if worker:
-            jwt = {"claims": {"sub": worker, "cognito:groups": groups}}
-            event["requestContext"]["authorizer"] = {"jwt": jwt}
+        claims = {"sub": worker, "cognito:groups": groups} if worker else {}
+        event = http_event(method, path, **claims)
         if body is not None:
             event["body"] = body if isinstance(body, str) else json.dumps(body)
-        response = respond(self.ports, self.site, event)
+        response = self.respond(event)
         self.headers = response["headers"]
         text = response.get("body", "")
         is_json = response["headers"].get("content-type") == "application/json"
         return response["statusCode"], json.loads(text) if is_json else text
+
+
+def http_event(method: str, path: str, **claims: str) -> dict[str, Any]:
+    """What API Gateway hands on of a request whose token makes these claims, or has none."""
+    context: dict[str, Any] = {"stage": "$default", "http": {"method": method, "path": path}}
+    if claims:
+        context["authorizer"] = {"jwt": {"claims": claims}}
+    return {"version": "2.0", "rawPath": path, "requestContext": context}
 
 
 def answer_of(job: Job, task: int, label: str = "cat") -> dict[str, Any]:

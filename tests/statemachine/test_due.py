@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tessera.portal.due import close_due_jobs
+from tessera.portal.job_lifecycle import close_due_jobs
 from tessera.portal.records import OPEN
 from tessera.portal.submissions import submit
 from tessera.portal.table_layout import job_key

@@ -1,52 +1,64 @@
-"""What the portal refuses, and how it says so.
+"""Refusals of the portal, each with its HTTP status.
 
 PortalError
 ├── Invalid       400  the request makes no sense, and the sentence says why
+├── Unauthorized  401  no token that was checked came with the request
 ├── Unknown       404  no such job or task, or none that this worker may see
 ├── Closed        409  the job takes no more answers
 ├── TooLarge      413  more bytes than a request may have
 ├── TooMany       429  more requests than one worker may make
-└── Busy          503  try again: someone else was faster several times, or AWS did not answer
+└── Busy          503  try again: other requests were faster several times, or AWS did not answer
+
+The state machine retries OpenJob by these names: `Invalid` never, the others twice.
 """
 
 
 class PortalError(Exception):
-    """A request that cannot be met; its text is a sentence for the worker."""
+    """Request that cannot be met; its text is a sentence for the worker."""
 
     status = 500
 
 
 class Invalid(PortalError):
-    """The request makes no sense, and the sentence says why."""
+    """Request that makes no sense; the sentence says why."""
 
     status = 400
 
 
+class Unauthorized(PortalError):
+    """Request without a checked token."""
+
+    status = 401
+
+
 class Unknown(PortalError):
-    """There is no such job or task, or none that this worker may see."""
+    """Request for a job or task that does not exist, or that this worker may not see.
+
+    Both get the same status and words, so that nobody learns the names of other teams' jobs.
+    """
 
     status = 404
 
 
 class Closed(PortalError):
-    """The job takes no more answers."""
+    """Request to a job that takes no more answers."""
 
     status = 409
 
 
 class TooLarge(PortalError):
-    """The request has more bytes than it may."""
+    """Request with more bytes than it may have."""
 
     status = 413
 
 
 class TooMany(PortalError):
-    """The worker asks more often than a worker may."""
+    """Request of a worker who asks more often than a person can work."""
 
     status = 429
 
 
 class Busy(PortalError):
-    """Nothing is wrong with the request: try again."""
+    """Request with nothing wrong about it, to be sent again."""
 
     status = 503

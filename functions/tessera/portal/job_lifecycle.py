@@ -1,116 +1,107 @@
-"""A job's life: opened from Ground Truth's request, closed when full, stopped or out of time."""
+"""Life of a job: opened from Ground Truth's request; closed when full, stopped or out of time.
+
+Whoever causes a job's end closes it and resumes the executions that wait for it: the last answer, a
+stop, the next worker who looks at the list. Where nobody comes any more, or the one who came died
+on the way, `close_due_jobs` does it on a schedule (docs/decisions/due-jobs.md).
+"""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from tessera.portal import records
 from tessera.portal.errors import Busy, Invalid
-from tessera.portal.output import close
+from tessera.portal.job_request import read_request
+from tessera.portal.output import write_output
 from tessera.portal.ports import Ports
 from tessera.portal.records import EXPIRED, FULL, OPEN, STOPPED, Job
 from tessera.portal.repair import repair
-from tessera.portal.store import ABSENT, Change
+from tessera.portal.store import Change
 from tessera.portal.table_layout import (
-    OPEN_JOBS,
-    item_of,
     job_key,
     job_of,
     open_key,
+    put_job,
+    put_stripe,
     read_counts,
     read_job,
-    stripe_key,
+    read_listed_jobs,
     stripes,
 )
+from tessera.portal.task_lines import write_offsets
+from tessera.portal.task_updates import ATTEMPTS
+from tessera.tiling.offsets import count_tasks
 
-OFFSET = struct.Struct("<Q")
-
-AS_LABELING_JOB = {FULL: "Completed", STOPPED: "Stopped", EXPIRED: "Stopped"}
-"""What Ground Truth calls a job that ended so."""
-
-ATTEMPTS = 12
+LABELING_JOB_STATUS = {FULL: "Completed", STOPPED: "Stopped", EXPIRED: "Stopped"}
+"""LabelingJobStatus, as Ground Truth has it, of a job that ended so."""
 
 
-class Record(msgspec.Struct):
-    """What S3 keeps of an open job: enough to open it again when the index is lost."""
+class JobRecord(msgspec.Struct):
+    """File that S3 keeps of a job: enough to open it again when the index is lost."""
 
     request: dict[str, Any]
     tokens: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
-        """The record as a file."""
+        """Return the record as JSON."""
         return msgspec.json.encode(self)
 
 
-def restore(ports: Ports, uri: str) -> Job:
-    """The job of this record, its index written anew from S3, made if it was lost."""
-    record = msgspec.json.decode(ports.files.get(uri), type=Record)
-    name = records.read_job(record.request).name
-    item = ports.table.get(job_key(name))[0]
-    if item is None:
-        job = open_job(ports, record.request, *record.tokens[-1:])
-    else:
-        job = job_of(item)
-        repair(ports, job)
-    close_if_full(ports, read_job(ports.table, name))
-    return read_job(ports.table, name)
+# ── Opening ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def open_job(ports: Ports, request: Mapping[str, Any], token: str = "") -> Job:
-    """The job of the request, open for workers.
+    """Open the job of a request for workers, and return it.
 
     A job of this name that exists is attached to, with all its answers: the token joins those that
     wait for its end, and time starts anew if it was stopped or out of time. Neither costs more for
     more tasks. Raises `Invalid` when the name belongs to a job with another manifest.
     """
-    wanted = records.read_job(request)
-    for _ in range(ATTEMPTS):
-        item = ports.table.get(job_key(wanted.name))[0]
-        job = _attach(ports, job_of(item), wanted, token) if item else _make(ports, wanted, token)
-        expect: Mapping[str, Any] = {"version": job.version - 1} if item else ABSENT
-        changes = [Change("put", job_key(job.name), item_of(job), expect)]
-        if job.status == OPEN:
-            changes.append(Change("put", open_key(job.name), {"team": job.team}))
-        if item is None:
-            none = {"dealt": 0, "answered": 0, "excused": 0}
-            changes += [Change("put", stripe_key(job, n), none) for n in stripes(job)]
-        if ports.table.write(*changes):
-            break
-    else:
-        raise Busy(f"{wanted.name} is being opened by others")
-    ports.files.put(job.record, Record(dict(request), job.tokens).encode())
-    if item is None and next(ports.files.list_uris(job.responses), None):
-        repair(ports, job)  # the index had forgotten the job; its answers are there
+    job = _put_open_job(ports, read_request(request), token)
+    ports.files.put(job.record, JobRecord(dict(request), job.tokens).encode())
+    is_new = job.version == 1
+    if is_new and next(ports.files.list_uris(job.responses), None):
+        repair(ports, job)  # the index was lost with the job in it: its answers are in S3
         job = read_job(ports.table, job.name)
     if job.status == OPEN and (job.tasks == 0 or read_counts(ports.table, job).complete(job)):
         return finish(ports, job, FULL)
-    if job.status != OPEN:
-        return announce(ports, job)
-    return job
+    return job if job.status == OPEN else resume_executions(ports, job)
 
 
-def _make(ports: Ports, wanted: Job, token: str) -> Job:
-    gold = wanted.manifest.rpartition("/")[0] + "/gold.csv"
-    size = ports.files.size(wanted.offsets)
-    if size is None:
+def _put_open_job(ports: Ports, wanted: Job, token: str) -> Job:
+    """Write the job, new or attached to, with its entry in the list and a new one's counters."""
+    for _ in range(ATTEMPTS):
+        item = ports.table.get(job_key(wanted.name))[0]
+        before = job_of(item) if item else None
+        job = _attached(ports, before, wanted, token) if before else _new(ports, wanted, token)
+        changes = [put_job(job, before)]
+        if job.status == OPEN:
+            changes.append(Change("put", open_key(job.name), {"team": job.team}))
+        if before is None:
+            changes += [put_stripe(job, stripe) for stripe in stripes(job)]
+        if ports.table.write(*changes):
+            return job
+    raise Busy(f"{wanted.name} is being opened by others")
+
+
+def _new(ports: Ports, wanted: Job, token: str) -> Job:
+    if ports.files.size(wanted.offsets) is None:
         write_offsets(ports, wanted)
-        size = ports.files.size(wanted.offsets) or OFFSET.size
+    gold = wanted.manifest.rpartition("/")[0] + "/gold.csv"
     return replace(
         wanted,
-        tasks=size // OFFSET.size - 1,
+        tasks=count_tasks(ports.files.size(wanted.offsets) or 0),
         opened=ports.clock(),
-        choices=tuple(_choices(ports, wanted)),
+        choices=_choices(ports, wanted),
         gold=gold if ports.files.size(gold) is not None else "",
         tokens=(token,) if token else (),
     )
 
 
-def _attach(ports: Ports, job: Job, wanted: Job, token: str) -> Job:
+def _attached(ports: Ports, job: Job, wanted: Job, token: str) -> Job:
     if job.manifest != wanted.manifest:
         raise Invalid(f"{job.name} is already the name of a job with another manifest")
     tokens = (*job.tokens, token) if token and token not in job.tokens else job.tokens
@@ -130,104 +121,101 @@ def _attach(ports: Ports, job: Job, wanted: Job, token: str) -> Job:
     )
 
 
-def write_offsets(ports: Ports, job: Job) -> None:
-    """Write where each line of the manifest starts and where the last ends, read as a stream."""
-    with ports.files.writer(job.offsets) as file:
-        for offset in line_starts(ports.files.iter_chunks(job.manifest)):
-            file.write(OFFSET.pack(offset))
-
-
-def line_starts(chunks: Iterator[bytes]) -> Iterator[int]:
-    """Where each line starts, and where the last one ends; a line end at the very end starts none.
-
-    >>> list(line_starts(iter([b"a\\nb", b"b\\n"])))
-    [0, 2, 5]
-    """
-    position = started = 0
-    yield 0
-    for chunk in chunks:
-        at = chunk.find(b"\n")
-        while at >= 0:
-            started = position + at + 1
-            yield started
-            at = chunk.find(b"\n", at + 1)
-        position += len(chunk)
-    if position > started:
-        yield position
-
-
-def _choices(ports: Ports, job: Job) -> list[str]:
-    """The choices that an answer may name: the label categories, or any where there are none."""
+def _choices(ports: Ports, job: Job) -> tuple[str, ...]:
+    """Return the choices that an answer may name: the label categories; if there are none, any."""
     if not job.categories:
-        return []
+        return ()
     document = msgspec.json.decode(ports.files.get(job.categories))
-    return [str(entry["label"]) for entry in document["labels"]]
+    return tuple(str(entry["label"]) for entry in document["labels"])
+
+
+def restore(ports: Ports, uri: str) -> Job:
+    """Write a job's index anew from S3, opening the job if the index lost it, and return the job.
+
+    `uri` is that of the job's record.
+    """
+    record = msgspec.json.decode(ports.files.get(uri), type=JobRecord)
+    name = read_request(record.request).name
+    item = ports.table.get(job_key(name))[0]
+    if item is None:
+        open_job(ports, record.request, *record.tokens[-1:])
+    else:
+        repair(ports, job_of(item))
+    return close_if_full(ports, read_job(ports.table, name))
+
+
+# ── Closing ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def finish(ports: Ports, job: Job, status: str) -> Job:
-    """The job, closed for workers under this status, and whoever waits for its end told."""
+    """Close an open job under this status, resume the executions that wait, and return it."""
     for _ in range(ATTEMPTS):
         if job.status != OPEN:
-            break
+            return resume_executions(ports, job)
         closed = replace(job, status=status, version=job.version + 1)
-        expect = {"version": job.version}
-        if ports.table.write(Change("put", job_key(job.name), item_of(closed), expect)):
-            job = closed
-            break
+        if ports.table.write(put_job(closed, job)):
+            return resume_executions(ports, closed)
         job = read_job(ports.table, job.name)
-    else:
-        raise Busy(f"{job.name} is being changed by others")
-    return announce(ports, job)
+    raise Busy(f"{job.name} is being changed by others")
 
 
-def close_if_full(ports: Ports, job: Job) -> None:
-    """Close the job if no seat is left to answer."""
-    if job.status == OPEN and read_counts(ports.table, job).complete(job):
-        finish(ports, read_job(ports.table, job.name), FULL)
+def resume_executions(ports: Ports, job: Job) -> Job:
+    """Resume every execution that waits for a closed job, and take the job off the list.
 
-
-def announce(ports: Ports, job: Job) -> Job:
-    """The closed job, with every waiting execution told; done again by anyone until it is done."""
-    if job.announced or job.status not in AS_LABELING_JOB:
+    It is idempotent: when it breaks off, the next request that finds the job on the list repeats
+    it. Executions are resumed first and the job is marked after, so that none is ever forgotten.
+    """
+    if job.announced or job.status not in LABELING_JOB_STATUS:
         return job
+    outcome = {"LabelingJobName": job.name, "LabelingJobStatus": LABELING_JOB_STATUS[job.status]}
     for token in job.tokens:
-        ports.resume(
-            token,
-            {"LabelingJobName": job.name, "LabelingJobStatus": AS_LABELING_JOB[job.status]},
-        )
-    told = replace(job, announced=True, tokens=(), version=job.version + 1)
-    ports.table.write(
-        Change("put", job_key(job.name), item_of(told), {"version": job.version}),
-        Change("delete", open_key(job.name)),
-    )
-    return told
+        ports.resume(token, dict(outcome))
+    announced = replace(job, announced=True, tokens=(), version=job.version + 1)
+    ports.table.write(put_job(announced, job), Change("delete", open_key(job.name)))
+    return announced
+
+
+def close_if_full(ports: Ports, job: Job) -> Job:
+    """Close the job if no seat is left to answer, and return it."""
+    if job.status == OPEN and read_counts(ports.table, job).complete(job):
+        return finish(ports, read_job(ports.table, job.name), FULL)
+    return job
+
+
+def _close_if_expired(ports: Ports, job: Job) -> Job:
+    """Close the job if its time is up, finish its closing if that broke off, and return it."""
+    if job.status != OPEN:
+        return resume_executions(ports, job)
+    return finish(ports, job, EXPIRED) if ports.clock() >= job.closes else job
 
 
 def stop(ports: Ports, name: str) -> Job:
-    """The job, closed with what it has; a closed one stays as it is."""
+    """Close a job with what it has and return it; a closed one stays as it is."""
     return finish(ports, read_job(ports.table, name), STOPPED)
 
 
-def close_job(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The job as DescribeLabelingJob would say it, closed for workers, its output tree written.
-
-    An index that knows nothing of the job, or holds it half, is no hindrance: S3 has the answers.
-    """
-    job = records.read_job(request)
-    if item := ports.table.get(job_key(job.name))[0]:
-        known = job_of(item)
-        finish(ports, known, EXPIRED)
-    return close(ports, replace(job, choices=tuple(_choices(ports, job))))
-
-
 def open_jobs(ports: Ports) -> list[Job]:
-    """The open jobs by name; those that ended meanwhile are closed and announced on the way."""
-    names = [name for name, _ in ports.table.query(OPEN_JOBS)]
-    jobs = [job_of(item) for item in ports.table.get(*map(job_key, names)) if item]
-    now = ports.clock()
-    for job in jobs:
-        if job.status != OPEN:
-            announce(ports, job)
-        elif now >= job.closes:
-            finish(ports, job, EXPIRED)
-    return [job for job in jobs if job.status == OPEN and now < job.closes]
+    """Return the open jobs by name; those that ended meanwhile are closed on the way."""
+    jobs = [_close_if_expired(ports, job) for job in read_listed_jobs(ports.table)]
+    return [job for job in jobs if job.status == OPEN]
+
+
+def close_due_jobs(ports: Ports) -> list[Job]:
+    """Close full or expired jobs that no request has closed, and return them.
+
+    It asks the index alone, once for all jobs, whatever the number of executions.
+    """
+    jobs = [_close_if_expired(ports, job) for job in read_listed_jobs(ports.table)]
+    return [job for job in (close_if_full(ports, job) for job in jobs) if job.status != OPEN]
+
+
+def close_job(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Close the job of a request, write its output tree, and describe it as DescribeLabelingJob.
+
+    The output is written from the request and S3 alone, so an index that lost the job, or holds
+    half of it, is no hindrance.
+    """
+    job = read_request(request)
+    if item := ports.table.get(job_key(job.name))[0]:
+        finish(ports, job_of(item), EXPIRED)
+    return write_output(ports, replace(job, choices=_choices(ports, job)))

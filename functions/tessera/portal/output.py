@@ -1,4 +1,4 @@
-"""A closed job's output tree, as Ground Truth leaves it, written from the answers in S3.
+"""Write a closed job's output tree, as Ground Truth leaves it, from the answers in S3.
 
 It needs nothing but the request and S3, so it does the same however the job ended, and the same
 bytes when it is done twice.
@@ -14,29 +14,28 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tessera.portal.ports import Files, Ports, job_arn
+from tessera.portal.ports import PARALLEL_READS, Files, Ports, job_arn
 from tessera.portal.records import Job
+from tessera.portal.worker_response import decode_response
 
 BATCH_TASKS = 100
-"""Tasks of one call of the post-annotation Lambda."""
+"""Tasks of one call of the post-annotation Lambda, and of one stretch of answers read ahead."""
 
 BATCH_BYTES = 2_000_000
-"""Bytes of answers of one call: what the Lambda gives back has to fit a response of 6 MB."""
-
-READERS = 32
-"""Answers read at the same time."""
+"""Bytes of answers of one call: a third of the 6 MB that a Lambda's response may have, since the
+post-annotation Lambda wraps the answers in text of its own."""
 
 
-class Answered(NamedTuple):
-    """A task's line of the manifest and the answers to it, by worker."""
+class AnsweredTask(NamedTuple):
+    """Task's line of the manifest and the answers to it, by worker."""
 
     number: int
     line: bytes
     answers: list[dict[str, Any]]
 
 
-def close(ports: Ports, job: Job) -> dict[str, Any]:
-    """The job as DescribeLabelingJob would say it, its output manifest written.
+def write_output(ports: Ports, job: Job) -> dict[str, Any]:
+    """Write the job's output manifest, and describe the job as DescribeLabelingJob would.
 
     Every line of the job's manifest is in the output manifest, in order: with the label where there
     is an answer, else as it came.
@@ -45,10 +44,11 @@ def close(ports: Ports, job: Job) -> dict[str, Any]:
     workers = answered_by(files, job)
     complete = labeled = total = 0
     manifest = f"{job.output}/manifests/output/output.manifest"
-    with files.writer(manifest) as output, ThreadPoolExecutor(READERS) as readers:
+    with files.writer(manifest) as output, ThreadPoolExecutor(PARALLEL_READS) as readers:
         lines = enumerate(files.iter_lines(job.manifest))
         for number, batch in enumerate(batches(read_answers(files, job, workers, lines, readers))):
-            labels = consolidate(ports, job, number, [task for task in batch if task.answers])
+            answered = [task for task in batch if task.answers]
+            labels = call_post_annotation(ports, job, number, answered)
             for task in batch:
                 output.write(output_line(job, task, labels.get(str(task.number))) + b"\n")
                 labeled += str(task.number) in labels
@@ -69,9 +69,9 @@ def close(ports: Ports, job: Job) -> dict[str, Any]:
 
 
 def answered_by(files: Files, job: Job) -> dict[int, list[str]]:
-    """Who answered each task, from the names of the objects alone."""
+    """Return who answered each task, from the names of the objects alone."""
     workers: dict[int, list[str]] = defaultdict(list)
-    names: dict[str, str] = {}  # each worker's name is kept once, not once an answer
+    names: dict[str, str] = {}  # keeps each worker's name once, not once an answer
     for uri in files.list_uris(job.responses):
         task, _, worker = uri.removeprefix(job.responses).removesuffix(".json").partition("/")
         if task.isdigit():
@@ -85,13 +85,11 @@ def read_answers(
     workers: Mapping[int, list[str]],
     lines: Iterator[tuple[int, bytes]],
     readers: ThreadPoolExecutor,
-) -> Iterator[Answered]:
-    """Each task with its answers, read a stretch ahead of whoever takes them."""
+) -> Iterator[AnsweredTask]:
+    """Yield each task with its answers, which are read a stretch ahead of whoever takes them."""
 
     def read(number: int, worker: str) -> dict[str, Any]:
-        stored = files.get(job.response(number, worker))
-        answer: dict[str, Any] = msgspec.json.decode(stored)["answers"][0]
-        return answer
+        return decode_response(files.get(job.response(number, worker)))
 
     while stretch := list(islice(lines, BATCH_TASKS)):
         ahead = [
@@ -99,28 +97,31 @@ def read_answers(
             for number, _ in stretch
         ]
         for (number, line), reads in zip(stretch, ahead, strict=True):
-            yield Answered(number, line.strip(), [read.result() for read in reads])
+            yield AnsweredTask(number, line.strip(), [read.result() for read in reads])
 
 
-def batches(tasks: Iterable[Answered]) -> Iterator[list[Answered]]:
-    """The tasks in runs that one call of the post-annotation Lambda can take."""
-    batch: list[Answered] = []
+def batches(tasks: Iterable[AnsweredTask]) -> Iterator[list[AnsweredTask]]:
+    """Yield the tasks in batches that one call of the post-annotation Lambda can take."""
+    batch: list[AnsweredTask] = []
     size = 0
     for task in tasks:
-        more = sum(len(msgspec.json.encode(answer["answerContent"])) for answer in task.answers)
-        if batch and (len(batch) >= BATCH_TASKS or size + more > BATCH_BYTES):
+        added = sum(len(msgspec.json.encode(answer["answerContent"])) for answer in task.answers)
+        if batch and (len(batch) >= BATCH_TASKS or size + added > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(task)
-        size += more
+        size += added
     if batch:
         yield batch
 
 
-def consolidate(
-    ports: Ports, job: Job, number: int, tasks: list[Answered]
+def call_post_annotation(
+    ports: Ports, job: Job, number: int, tasks: list[AnsweredTask]
 ) -> dict[str, dict[str, Any]]:
-    """What the post-annotation Lambda makes of the tasks' answers, by task."""
+    """Return the labels that the post-annotation Lambda makes of the tasks' answers, by task.
+
+    Its request and its response are kept in S3, where Ground Truth keeps them.
+    """
     if not tasks:
         return {}
     if not job.collect:  # Ground Truth then leaves the label empty and names the answers
@@ -146,8 +147,8 @@ def consolidate(
     }
 
 
-def _data_object(task: Answered) -> dict[str, Any]:
-    """A task in the form that the post-annotation Lambda reads."""
+def _data_object(task: AnsweredTask) -> dict[str, Any]:
+    """Return a task in the form that the post-annotation Lambda reads."""
     record = msgspec.json.decode(task.line)
     data = (
         {"s3Uri": record["source-ref"]}
@@ -169,10 +170,11 @@ def _data_object(task: Answered) -> dict[str, Any]:
     }
 
 
-def output_line(job: Job, task: Answered, label: dict[str, Any] | None) -> bytes:
-    """The task's line with its label and what Ground Truth says of it; without one, as it came.
+def output_line(job: Job, task: AnsweredTask, label: dict[str, Any] | None) -> bytes:
+    """Return the task's line with its label and Ground Truth's metadata; without one, as it came.
 
-    The creation date is that of the last answer: a clock would make two writings differ.
+    The label is spliced in, so that the rest of the line stays as it is, byte for byte. The
+    creation date is that of the last answer: a clock would make two writings differ.
     """
     if label is None:
         return task.line

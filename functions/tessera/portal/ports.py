@@ -1,4 +1,8 @@
-"""Ports of the portal: table, files, clock and calls, as the portal needs them."""
+"""Ports of the portal: table, files, clock and calls, as the portal needs them.
+
+The portal imports nothing of AWS. `tessera.aws.portal` plugs in DynamoDB, S3, Lambda and Step
+Functions; the tests plug in dictionaries, a clock that they set and plain functions.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,20 @@ from typing import Any, Protocol
 from tessera.portal.records import Job
 from tessera.portal.store import Table
 
+PARALLEL_READS = 32
+"""Objects read from S3 at the same time where all answers of a job are read. The S3 client keeps 64
+connections (`tessera.aws.clients`), so no read waits for another's."""
+
 
 class Writer(Protocol):
     """File being written piece by piece."""
 
     def write(self, data: bytes) -> object:
-        """Add bytes to the end."""
+        """Append bytes."""
 
 
 class Files(Protocol):
-    """S3 as the portal uses it; `tessera.aws.storage.Storage` is one."""
+    """Objects of S3 by their URIs; `tessera.aws.storage.Storage` is one such."""
 
     def get(self, uri: str) -> bytes:
         """Return the whole object."""
@@ -28,10 +36,10 @@ class Files(Protocol):
         """Return the bytes from `start` up to, not including, `end`."""
 
     def iter_chunks(self, uri: str) -> Iterator[bytes]:
-        """Iterate over the object's bytes, a bounded piece at a time."""
+        """Yield the object's bytes, a bounded piece at a time."""
 
     def iter_lines(self, uri: str) -> Iterator[bytes]:
-        """Iterate over the object's lines without their line ends."""
+        """Yield the object's lines without their line ends."""
 
     def size(self, uri: str) -> int | None:
         """Return the object's size in bytes, or None if it does not exist."""
@@ -40,13 +48,13 @@ class Files(Protocol):
         """Put one object, replacing what was there."""
 
     def put_if_absent(self, uri: str, data: bytes) -> bool:
-        """Put one object unless it exists already; return whether it was put."""
+        """Put one object unless it exists, and return whether it was put."""
 
     def writer(self, uri: str) -> AbstractContextManager[Writer]:
-        """Open a `with` block that writes one object of any size, piece by piece."""
+        """Return a context manager that writes one object of any size."""
 
     def list_uris(self, prefix: str) -> Iterator[str]:
-        """Iterate over the URIs of the objects under a prefix, in key order."""
+        """Yield the URIs of the objects under a prefix, in key order."""
 
     def presign(self, uri: str, seconds: int) -> str:
         """Return an HTTPS address from which anyone can get the object for so many seconds."""
@@ -54,7 +62,12 @@ class Files(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything that varies: tests give a dictionary, a fake clock and plain functions."""
+    """Everything outside the portal that it reads, writes and calls.
+
+    `clock` returns seconds since the epoch. `invoke` calls a Lambda by its ARN with an event and
+    returns its result. `resume` answers the task token of a waiting Step Functions execution and
+    returns whether the token was still good.
+    """
 
     table: Table
     files: Files
@@ -65,12 +78,12 @@ class Ports:
 
 
 def worker_id(ports: Ports, worker: str) -> str:
-    """The worker's name in answers, as Ground Truth spells it for a private team."""
+    """Return the worker's name in answers, as Ground Truth spells it for a private team."""
     return f"private.{ports.region}.{worker}"
 
 
 def job_arn(ports: Ports, job: Job, function: str) -> str:
-    """The job's ARN as the two Lambdas are told it, in the account of the function that is asked.
+    """Return the job's ARN for an event of a Lambda, in the account of that function.
 
     >>> job = Job("pets-r1-000", *[""] * 6, workers=2, seconds=600, lifetime=60)
     >>> ports = Ports(*[None] * 5, region="eu-west-1")

@@ -1,34 +1,41 @@
-"""The portal's nouns: a job as Ground Truth describes it, and a task with its seats.
+"""Records of the portal: jobs, tasks with their seats, and what is known of each worker in a job.
 
-A task has as many seats as the job asks workers for. A seat is free, leased to a worker, or
-answered; each change of a seat is a function from a task to the task after it.
+A task has as many seats as its job asks workers for. A seat is free, leased to a worker, or
+answered. Each change of a seat is a function here, from a task to the task after it; how a change
+reaches the table is told in `task_updates`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from tessera.portal.errors import Invalid
+from tessera.tiling.offsets import offsets_name
 
-GRACE = 60.0
-"""Seconds a lease outlives its end before the seat goes to another: an answer that was sent in
-time is written in them, whatever the clocks of two servers say."""
+Value = TypeVar("Value")
+
+LEASE_GRACE = 60.0
+"""Seconds from a lease's end until its seat may go to another worker. An answer counts as in time
+for half of that (`submissions.ANSWER_GRACE`), so that a slow write or clocks that differ never make
+one answer too many (docs/decisions/portal-answers-are-objects.md)."""
 
 MAX_LEASE = 8 * 3600.0
 """Seconds after which a lease is renewed no more: Ground Truth's longest task."""
 
 OPEN, FULL, STOPPED, EXPIRED, REPAIRING = "Open", "Full", "Stopped", "Expired", "Repairing"
-
-DAY = 86_400.0
+"""Statuses of a job; docs/portal.md tells what leads to each."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One labeling job: what CreateLabelingJob's request says of it, and how it stands."""
+    """Labeling job: what the request says of it (`job_request`), and how it stands.
+
+    `seconds` is how long a lease lasts, `lifetime` how long the job stays open; `workers` is the
+    number of seats of each task; `prepare` and `collect` are the ARNs of the pre- and
+    post-annotation Lambdas; `tokens` belong to the executions that wait for the job's end, and
+    `announced` says that they were told. Each write raises `version`, and expects the one before.
+    """
 
     name: str
     manifest: str
@@ -55,162 +62,143 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def closes(self) -> float:
-        """When the job's time is up."""
+        """Time at which the job expires."""
         return self.opened + self.lifetime
 
     @property
     def answers(self) -> int:
-        """The answers that make the job full."""
+        """Number of answers that make the job full."""
         return self.tasks * self.workers
 
     @property
     def offsets(self) -> str:
-        """The file of line starts beside the manifest."""
-        return re.sub(r"\.[^./]*$", "", self.manifest) + ".offsets"
+        """URI of the file of line starts beside the manifest."""
+        return offsets_name(self.manifest)
 
     @property
     def record(self) -> str:
-        """The file with the job's request and the tokens of those who wait for its end."""
+        """URI of the file with the job's request and the tokens of those who wait for its end."""
         return f"{self.output}/job.json"
 
     @property
     def responses(self) -> str:
-        """The folder of the answers."""
+        """Prefix of the answers' URIs."""
         return f"{self.output}/annotations/worker-response/iteration-1/"
 
     def response(self, task: int, worker: str) -> str:
-        """The object of one worker's answer to one task."""
+        """Return the URI of one worker's answer to one task."""
         return f"{self.responses}{task}/{worker}.json"
 
 
-def read_job(request: Mapping[str, Any]) -> Job:
-    """The job that a CreateLabelingJob request describes.
-
-    Raises `Invalid` with the name of the field that is missing or cannot be used.
-    """
-    human = _field(request, "HumanTaskConfig")
-    name = _field(request, "LabelingJobName")
-    tags = {tag.get("Key"): tag.get("Value", "") for tag in request.get("Tags") or ()}
-    consolidation = human.get("AnnotationConsolidationConfig") or {}
-    workers = _field(human, "NumberOfHumanWorkersPerDataObject")
-    seconds = _field(human, "TaskTimeLimitInSeconds")
-    if not re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", str(name)):
-        raise Invalid(f"LabelingJobName: {name!r} is not 1 to 63 letters, digits and inner hyphens")
-    if not isinstance(workers, int) or not 1 <= workers <= 9:
-        raise Invalid(f"NumberOfHumanWorkersPerDataObject: {workers!r} is not 1 to 9")
-    if not isinstance(seconds, int) or not 30 <= seconds <= MAX_LEASE:
-        raise Invalid(f"TaskTimeLimitInSeconds: {seconds!r} is not 30 to {MAX_LEASE:.0f}")
-    return Job(
-        name=name,
-        manifest=_field(request, "InputConfig", "DataSource", "S3DataSource", "ManifestS3Uri"),
-        output=_field(request, "OutputConfig", "S3OutputPath").rstrip("/") + f"/{name}",
-        page=_field(human, "UiConfig", "UiTemplateS3Uri"),
-        attribute=_field(request, "LabelAttributeName"),
-        title=_field(human, "TaskTitle"),
-        question=_field(human, "TaskDescription"),
-        workers=workers,
-        seconds=float(seconds),
-        lifetime=float(human.get("TaskAvailabilityLifetimeInSeconds") or 30 * DAY),
-        prepare=human.get("PreHumanTaskLambdaArn") or "",
-        collect=consolidation.get("AnnotationConsolidationLambdaArn") or "",
-        categories=request.get("LabelCategoryConfigS3Uri") or "",
-        team=tags.get("team", ""),
-    )
-
-
-def _field(record: Mapping[str, Any], *path: str) -> Any:
-    found: Any = record
-    for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    if found in (None, ""):
-        raise Invalid(f"the job request has no {'.'.join(path)}")
-    return found
-
-
 class Lease(msgspec.Struct, frozen=True):
-    """A worker's seat at a task, from when and until when."""
+    """Seat of a worker at a task, from when and until when."""
 
     since: float
     until: float
 
     @property
     def lapses(self) -> float:
-        """When the seat may go to another worker."""
-        return self.until + GRACE
+        """Time at which the seat may go to another worker."""
+        return self.until + LEASE_GRACE
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One task: who has a seat, who answered what, who gave it back."""
+    """Task: who has a seat, who answered what, who gave it back, and who may not have it.
+
+    `answers` maps workers to their choices by image index; `given_back` maps workers to the time
+    at which they had got the task; `queued` is the task's sort key in the queue. Where the table
+    calls an attribute otherwise, its name is given: tables outlive their code.
+    """
 
     number: int
     version: int = 0
     leases: dict[str, Lease] = {}
     answers: dict[str, dict[str, str]] = {}
     given_back: dict[str, float] = {}
-    barred: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = msgspec.field(default=(), name="barred")
     queued: str = ""
-    excused: bool = False
+    dropped: bool = msgspec.field(default=False, name="excused")
 
-    def seats_left(self, workers: int) -> int:
-        """The seats that nobody has.
+    def free_seats(self, workers: int) -> int:
+        """Return the number of seats that nobody has.
 
-        >>> Task(0, leases={"ann": Lease(0, 60)}).seats_left(2)
+        >>> Task(0, leases={"ann": Lease(0, 60)}).free_seats(2)
         1
         """
-        return 0 if self.excused else max(0, workers - len(self.leases) - len(self.answers))
+        return 0 if self.dropped else max(0, workers - len(self.leases) - len(self.answers))
 
-    def had(self, worker: str) -> bool:
-        """Whether the worker has been given this task before."""
-        return worker in {*self.leases, *self.answers, *self.given_back, *self.barred}
+    @property
+    def known_to(self) -> set[str]:
+        """Workers who have been given this task, or must not be: it is not offered to them."""
+        return {*self.leases, *self.answers, *self.given_back, *self.excluded}
 
 
-def leased(task: Task, worker: str, now: float, seconds: float) -> Task:
-    """The task with a seat for the worker; one who had it before keeps the time he began."""
+def lease_seat(task: Task, worker: str, now: float, seconds: float) -> Task:
+    """Return the task with a seat for the worker; their time goes on if they had it before."""
     since = task.given_back.get(worker, now)
-    rest = {name: when for name, when in task.given_back.items() if name != worker}
-    seat = Lease(since, now + seconds)
-    return replace(task, leases=task.leases | {worker: seat}, given_back=rest)
+    lease = Lease(since, now + seconds)
+    return replace(
+        task,
+        leases=task.leases | {worker: lease},
+        given_back=_without(task.given_back, worker),
+    )
 
 
-def renewed(task: Task, worker: str, now: float, seconds: float) -> Task:
-    """The task with the worker's lease lasting the full time again, within the longest."""
-    seat = task.leases[worker]
-    until = max(seat.until, min(now + seconds, seat.since + MAX_LEASE))
-    return replace(task, leases=task.leases | {worker: Lease(seat.since, until)})
+def renew_lease(task: Task, worker: str, now: float, seconds: float) -> Task:
+    """Return the task with the worker's lease lasting its full time again, up to `MAX_LEASE`."""
+    lease = task.leases[worker]
+    until = max(lease.until, min(now + seconds, lease.since + MAX_LEASE))
+    return replace(task, leases=task.leases | {worker: Lease(lease.since, until)})
 
 
-def returned(task: Task, worker: str) -> Task:
-    """The task with the worker's seat free again, whether he skipped it or his time ran out."""
-    seat = task.leases[worker]
-    rest = {name: lease for name, lease in task.leases.items() if name != worker}
-    back = task.given_back | {worker: seat.since}
-    return replace(task, leases=rest, given_back=back)
+def free_seat(task: Task, worker: str) -> Task:
+    """Return the task with the worker's seat free again: they skipped it, or their time is up."""
+    return replace(
+        task,
+        leases=_without(task.leases, worker),
+        given_back=task.given_back | {worker: task.leases[worker].since},
+    )
 
 
-def barred(task: Task, worker: str) -> Task:
-    """The task with the worker's seat free again, and he never to have it."""
-    rest = {name: lease for name, lease in task.leases.items() if name != worker}
-    return replace(task, leases=rest, barred=(*task.barred, worker))
+def exclude_worker(task: Task, worker: str) -> Task:
+    """Return the task with the worker's seat free again, never to be offered to them."""
+    return replace(task, leases=_without(task.leases, worker), excluded=(*task.excluded, worker))
 
 
-def answered(task: Task, worker: str, choices: dict[str, str]) -> Task:
-    """The task with the worker's seat answered."""
-    leases = {name: lease for name, lease in task.leases.items() if name != worker}
-    back = {name: when for name, when in task.given_back.items() if name != worker}
-    return replace(task, leases=leases, given_back=back, answers=task.answers | {worker: choices})
+def drop(task: Task) -> Task:
+    """Return the task as one that needs no more people."""
+    return replace(task, dropped=True, leases={})
+
+
+def add_answer(task: Task, worker: str, choices: dict[str, str]) -> Task:
+    """Return the task with the worker's seat answered."""
+    return replace(
+        task,
+        leases=_without(task.leases, worker),
+        given_back=_without(task.given_back, worker),
+        answers=task.answers | {worker: choices},
+    )
+
+
+def _without(by_worker: dict[str, Value], worker: str) -> dict[str, Value]:
+    return {name: value for name, value in by_worker.items() if name != worker}
 
 
 class WorkerCursor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a worker stands in a job: the tasks he may hold, and how far he is in the queue."""
+    """Worker's position in a job: the tasks they may hold, and how far they are in the queue."""
 
     version: int = 0
     held: tuple[int, ...] = ()
-    cursor: str = ""
+    position: str = msgspec.field(default="", name="cursor")
     name: str = ""
 
 
 class AnswerStats(msgspec.Struct, frozen=True):
-    """What one answer adds to a worker's figures; every number only grows."""
+    """Numbers that one answer adds to a worker's statistics; every one of them only grows.
+
+    `compared` counts the choices of others on the same images, `agreed` those that were equal;
+    `gold` counts gold images, `gold_right` those labeled as known.
+    """
 
     answers: int = 0
     images: int = 0
@@ -222,6 +210,6 @@ class AnswerStats(msgspec.Struct, frozen=True):
 
 
 class WorkerStats(AnswerStats, frozen=True):
-    """What a worker did in a job, and when last."""
+    """Sum of a worker's answers in a job, and the time of the last one."""
 
     last: float = 0.0

@@ -1,128 +1,143 @@
-"""The index written anew from S3, where the answers are."""
+"""Rebuild a job's index from S3, where the answers are.
+
+Why the table may be lost and the answers not: docs/decisions/portal-answers-are-objects.md.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from tessera.portal.answer_body import choices_in, credit, read_gold, seconds_of
+from tessera.portal.answer_body import choices_in
 from tessera.portal.errors import Busy
-from tessera.portal.ports import Files, Ports
+from tessera.portal.ports import PARALLEL_READS, Files, Ports
 from tessera.portal.records import OPEN, REPAIRING, AnswerStats, Job, Task, WorkerStats
-from tessera.portal.store import Change, Key, erase
+from tessera.portal.store import MAX_CHANGES, Change, erase
 from tessera.portal.table_layout import (
-    given_back_key,
+    all_tasks,
+    index_keys,
     item_of,
-    job_key,
+    put_given_back,
+    put_job,
+    put_stripe,
     stats_key,
-    stripe_key,
     stripe_of,
     stripes,
     task_changes,
-    task_of,
 )
+from tessera.portal.worker_response import decode_response, seconds_of
+from tessera.portal.worker_stats import read_gold, stats_of_answer
 
 READ_BATCH = 400
-"""Answers read at the same time and held in memory together."""
-
-READERS = 32
-
-WRITE_BATCH = 80
-"""Changes of one write; the table takes 100."""
+"""Answers read at the same time and held in memory together: a few MB."""
 
 
 class Repaired(NamedTuple):
-    """What the index holds now."""
+    """Numbers of answers and leases that the index holds after a repair."""
 
     answers: int
     leases: int
 
 
 def repair(ports: Ports, job: Job) -> Repaired:
-    """What the index holds of the job now: every answer of S3, and the seats that were leased.
+    """Rebuild what the index holds of the job: every answer of S3, and the seats that were leased.
 
     Claims and answers are asked to come again meanwhile. Done twice, or after a repair that was
-    broken off, it comes to the same.
+    broken off, it comes to the same. Raises `Busy` if the job or its index is changed meanwhile.
     """
     paused = replace(job, status=REPAIRING, version=job.version + 1)
-    if not ports.table.write(
-        Change("put", job_key(job.name), item_of(paused), {"version": job.version})
-    ):
+    if not ports.table.write(put_job(paused, job)):
         raise Busy(f"{job.name} is being changed by others")
-    kept = _kept(ports, job)
-    _erase(ports, job)
-    answers = _rebuild(ports, job, dict(kept))
-    back = OPEN if job.status == REPAIRING else job.status
-    repaired = replace(job, status=back, version=paused.version + 1)
-    _write(
-        ports, [Change("put", job_key(job.name), item_of(repaired), {"version": paused.version})]
-    )
-    return Repaired(answers, sum(len(task.leases) for task in kept.values()))
+    kept = {task.number: task for task in all_tasks(ports.table, job.name) if _worth_keeping(task)}
+    leases = sum(len(task.leases) for task in kept.values())
+    erase(ports.table, index_keys(ports.table, job.name))
+    answers = _Rebuild(ports, job).run(kept)
+    status = OPEN if job.status == REPAIRING else job.status
+    repaired = replace(job, status=status, version=paused.version + 1)
+    _write(ports, [put_job(repaired, paused)])
+    return Repaired(answers, leases)
 
 
-def _kept(ports: Ports, job: Job) -> dict[int, Task]:
-    """What S3 does not know: the tasks that workers have a seat at, gave back or may not have."""
-    kept = {}
-    for sort, item in ports.table.query(f"job#{job.name}#task"):
-        task = task_of(item, int(sort))
-        if task.leases or task.given_back or task.barred:
-            kept[task.number] = task
-    return kept
+def _worth_keeping(task: Task) -> bool:
+    """Return whether the index holds of a task what S3 does not know."""
+    return bool(task.leases or task.given_back or task.excluded)
 
 
-def _erase(ports: Ports, job: Job) -> None:
-    """Remove all that the index holds of the job but the job itself and its workers' names."""
-    workers = [worker for worker, _ in ports.table.query(f"job#{job.name}#place")]
-    partitions = ["task", "figures", "lease", "queue", "stripe"]
-    for partition in (*partitions, *(f"back#{worker}" for worker in workers)):
-        name = f"job#{job.name}#{partition}"
-        erase(ports.table, [Key(name, sort) for sort, _ in ports.table.query(name)])
+@dataclass
+class _Rebuild:
+    """Index in the making: changes to write, and sums that are written at the end."""
 
+    ports: Ports
+    job: Job
+    changes: list[Change] = field(default_factory=list)
+    stats: dict[str, WorkerStats] = field(default_factory=lambda: defaultdict(WorkerStats))
+    answered: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
-def _rebuild(ports: Ports, job: Job, kept: dict[int, Task]) -> int:
-    now = ports.clock()
-    gold = read_gold(ports.files, job)
-    figures: dict[str, WorkerStats] = defaultdict(WorkerStats)
-    touched = bytearray(job.tasks)
-    answered = dict.fromkeys(stripes(job), 0)
-    total = 0
-    changes: list[Change] = []
-    for number, found in _answers(ports.files, job):
+    def __post_init__(self) -> None:
+        """Read the gold labels, and start with no task touched."""
+        self.now = self.ports.clock()
+        self.gold = read_gold(self.ports.files, self.job)
+        self.touched = bytearray(self.job.tasks)
+
+    def run(self, kept: dict[int, Task]) -> int:
+        """Write the items of all tasks that somebody had; return the number of their answers."""
+        rest = dict(kept)
+        for number, answers in _answers(self.ports.files, self.job):
+            self._put_task(_joined(self._answered_task(number, answers), rest.pop(number, None)))
+        for number, task in rest.items():
+            self._put_task(_joined(Task(number), task))
+        for stripe in stripes(self.job):
+            self._put_stripe(stripe)
+        for worker, stats in self.stats.items():
+            self._put(Change("put", stats_key(self.job.name, worker), item_of(stats)))
+        _write(self.ports, self.changes)
+        return sum(self.answered.values())
+
+    def _answered_task(self, number: int, answers: list[tuple[str, dict[str, Any]]]) -> Task:
+        """Return a task with its answers, in the order they came, and add them to the sums."""
         task = Task(number)
-        for worker, response in found:
-            for name, added in credit(task, worker, response, gold).items():
-                figures[name] = _sum(figures[name], added, response if name == worker else None)
-            chosen = choices_in(response["answerContent"])
-            task = replace(task, answers=task.answers | {worker: chosen})
-        changes += _placed(job, _joined(task, kept.pop(number, task)), now)
-        touched[number] = 1
-        answered[stripe_of(job, number)] += len(found)
-        total += len(found)
-        if len(changes) > WRITE_BATCH:
-            _write(ports, changes)
-            changes = []
-    for number, task in kept.items():
-        changes += _placed(job, _joined(Task(number), task), now)
-        touched[number] = 1
-    for stripe in stripes(job):
-        own = touched[stripe :: len(stripes(job))]
+        for worker, response in answers:
+            for name, added in stats_of_answer(task, worker, response, self.gold).items():
+                self.stats[name] = _sum(self.stats[name], added)
+            last = max(self.stats[worker].last, seconds_of(response["submissionTime"]))
+            self.stats[worker] = replace(self.stats[worker], last=last)
+            choices = choices_in(response["answerContent"])
+            task = replace(task, answers=task.answers | {worker: choices})
+        self.answered[stripe_of(self.job, number)] += len(answers)
+        return task
+
+    def _put_task(self, task: Task) -> None:
+        """Put a task that the index does not know, with all that follows from it."""
+        self.touched[task.number] = 1
+        self._put(
+            *task_changes(self.job, Task(task.number), task, self.now),
+            *(put_given_back(self.job.name, worker, task.number) for worker in task.given_back),
+        )
+
+    def _put_stripe(self, stripe: int) -> None:
+        """Put a stripe's counters, dealt as far as any of its tasks was touched.
+
+        A task before that one which nobody has was dealt once, and waits in the queue.
+        """
+        own = self.touched[stripe :: len(stripes(self.job))]
         dealt = own.rfind(1) + 1
-        for place in range(dealt):  # dealt once, and nobody has it: it waits in the queue
+        for place in range(dealt):
             if not own[place]:
-                changes += _placed(job, Task(stripe + place * len(stripes(job))), now)
-        counts = {"dealt": dealt, "answered": answered[stripe], "excused": 0}
-        changes.append(Change("put", stripe_key(job, stripe), counts))
-    for worker, figure in figures.items():
-        changes.append(Change("put", stats_key(job.name, worker), item_of(figure)))
-    for start in range(0, len(changes), WRITE_BATCH):
-        _write(ports, changes[start : start + WRITE_BATCH])
-    return total
+                self._put_task(Task(stripe + place * len(stripes(self.job))))
+        self._put(put_stripe(self.job, stripe, dealt=dealt, answered=self.answered[stripe]))
+
+    def _put(self, *changes: Change) -> None:
+        if len(self.changes) + len(changes) > MAX_CHANGES:
+            _write(self.ports, self.changes)
+            self.changes = []
+        self.changes += changes
 
 
 def _write(ports: Ports, changes: list[Change]) -> None:
@@ -130,51 +145,40 @@ def _write(ports: Ports, changes: list[Change]) -> None:
         raise Busy("The index changed during the repair: an answer came in. Repair it again.")
 
 
-def _joined(task: Task, kept: Task) -> Task:
-    """A task's answers from S3 with the seats and returns that only the index knew."""
+def _joined(task: Task, kept: Task | None) -> Task:
+    """Return a task's answers from S3 with the seats and returns that only the index knew."""
+    if kept is None:
+        return task
     return replace(
         task,
         leases={worker: seat for worker, seat in kept.leases.items() if worker not in task.answers},
         given_back={
             worker: when for worker, when in kept.given_back.items() if worker not in task.answers
         },
-        barred=kept.barred,
+        excluded=kept.excluded,
     )
 
 
-def _placed(job: Job, task: Task, now: float) -> list[Change]:
-    """The items of a task that the index did not know."""
-    backs = [
-        Change("put", given_back_key(job.name, worker, task.number), {"task": task.number})
-        for worker in task.given_back
-    ]
-    return [*task_changes(job, Task(task.number), task, now), *backs]
-
-
-def _sum(figures: WorkerStats, added: AnswerStats, response: Any) -> WorkerStats:
-    numbers = {
-        name: getattr(figures, name) + number
-        for name, number in msgspec.structs.asdict(added).items()
-    }
-    last = max(figures.last, seconds_of(response["submissionTime"])) if response else figures.last
-    return WorkerStats(**numbers, last=last)
+def _sum(stats: WorkerStats, added: AnswerStats) -> WorkerStats:
+    numbers = msgspec.structs.asdict(added)
+    sums = {name: getattr(stats, name) + number for name, number in numbers.items()}
+    return replace(stats, **sums)
 
 
 def _answers(files: Files, job: Job) -> Iterator[tuple[int, list[tuple[str, dict[str, Any]]]]]:
-    """Each task that has answers, with them in the order they came."""
+    """Yield each task that has answers, with workers and answers in the order they came."""
 
     def read(uri: str) -> tuple[int, str, dict[str, Any]]:
         task, _, name = uri.removeprefix(job.responses).partition("/")
-        answer: dict[str, Any] = msgspec.json.decode(files.get(uri))["answers"][0]
-        return int(task), name.removesuffix(".json"), answer
+        return int(task), name.removesuffix(".json"), decode_response(files.get(uri))
 
-    def each() -> Iterator[tuple[int, str, dict[str, Any]]]:
-        with ThreadPoolExecutor(READERS) as readers:
-            uris = files.list_uris(job.responses)
-            while stretch := list(islice(uris, READ_BATCH)):
-                yield from readers.map(read, stretch)
+    def read_all() -> Iterator[tuple[int, str, dict[str, Any]]]:
+        uris = files.list_uris(job.responses)
+        with ThreadPoolExecutor(PARALLEL_READS) as readers:
+            while batch := list(islice(uris, READ_BATCH)):
+                yield from readers.map(read, batch)
 
-    for number, found in groupby(each(), key=lambda answer: answer[0]):
+    for number, group in groupby(read_all(), key=lambda answer: answer[0]):
         if number < job.tasks:
-            by_time = sorted(found, key=lambda answer: (answer[2]["submissionTime"], answer[1]))
+            by_time = sorted(group, key=lambda answer: (answer[2]["submissionTime"], answer[1]))
             yield number, [(worker, answer) for _, worker, answer in by_time]

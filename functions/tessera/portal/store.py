@@ -1,7 +1,11 @@
-"""The portal's index behind one small interface: items under a partition and a sort key.
+"""Interface of the portal's table: items under a partition and a sort key.
 
-The index holds nothing that S3 does not: answers are objects, and the index is rebuilt from them.
-`tessera.aws.table` keeps it in DynamoDB.
+The table is an index. Answers are objects in S3, and what the table holds of them is rebuilt from
+there (`repair`). It alone holds who has a seat, who gave a task back, who may not have one, which
+tasks were dropped, how far each worker is in the queue, and who was removed: a lost table costs
+these, and no answer (docs/decisions/portal-answers-are-objects.md).
+
+`tessera.aws.table` keeps the items in DynamoDB; the tests keep them in a dictionary.
 """
 
 from __future__ import annotations
@@ -12,18 +16,21 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 Item: TypeAlias = dict[str, Any]
 
 ABSENT: Mapping[str, Any] = {"": None}
-"""What a change expects of an item that must not be there yet."""
+"""Expectation of a change whose item must not exist yet."""
+
+MAX_CHANGES = 100
+"""Changes of one write: the limit of a DynamoDB transaction."""
 
 
 class Key(NamedTuple):
-    """Where an item lies."""
+    """Address of an item."""
 
     partition: str
     sort: str
 
 
 class Change(NamedTuple):
-    """One change of one item, made only if the item is as expected.
+    """Change of one item, made only if the item is as expected.
 
     `put` replaces the item by `values`, `add` adds the numbers in `values` to its own and sets the
     attributes in `sets`, `delete` removes it. `expect` names attributes and the values they must
@@ -38,24 +45,24 @@ class Change(NamedTuple):
 
 
 class Table(Protocol):
-    """What the portal asks of its index."""
+    """Table as the portal uses it: consistent reads, and writes of several items or of none."""
 
     def get(self, *keys: Key) -> list[Item | None]:
-        """The items at the keys, as they are now, in the same order."""
+        """Return the items at the keys, as they are now, or None where there is none."""
 
     def query(
         self, partition: str, *, after: str = "", before: str = "", limit: int = 0
     ) -> list[tuple[str, Item]]:
-        """Sort keys and items of a partition, ascending, strictly between `after` and `before`."""
+        """Return sort keys and items, ascending, strictly between `after` and `before`."""
 
     def write(self, *changes: Change) -> bool:
-        """Whether the changes were made, all of them; false: none, for one was not as expected."""
+        """Make all changes, or none if an item is not as expected; return which it was."""
 
     def count(self, key: Key, attribute: str, amount: int = 1, *, expires: int = 0) -> int:
-        """An attribute's number after `amount` was added to it; the item may go after `expires`."""
+        """Add to a number and return it; the table may forget the item after `expires`."""
 
 
 def erase(table: Table, keys: Sequence[Key]) -> None:
-    """Remove items, as many at a time as one write takes."""
-    for start in range(0, len(keys), 100):
-        table.write(*(Change("delete", key) for key in keys[start : start + 100]))
+    """Delete items, as many at a time as one write takes."""
+    for start in range(0, len(keys), MAX_CHANGES):
+        table.write(*(Change("delete", key) for key in keys[start : start + MAX_CHANGES]))

@@ -1,78 +1,258 @@
-"""Where each noun lies in the table, and which items change when a task does."""
+"""Layout of the portal's table: every key and attribute of it is spelled here and nowhere else.
+
+| partition | sort key | item |
+|---|---|---|
+| `open` | job | a job that is open, or whose executions were not resumed yet |
+| `job#J` | `job` | the job |
+| `job#J#task` | task | the task: its seats, answers, returns and exclusions |
+| `job#J#stripe` | stripe | tasks dealt, answers counted, answers that dropped tasks spare |
+| `job#J#queue` | time, task | a task with a free seat that others had, and who they were |
+| `job#J#lease` | end, task, worker | a lease |
+| `job#J#place` | worker | the worker's cursor |
+| `job#J#figures` | worker | the worker's statistics |
+| `job#J#back#W` | task | a task that worker W gave back |
+| `removed` | worker | the mark of a worker who was removed |
+| `rate#W` | minute | the requests of worker W in that minute |
+
+Why it is laid out so: docs/decisions/portal-claims-without-scans.md. Some names are not those of
+the code; they stay, because deployed tables hold them.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from tessera.portal.errors import Unknown
-from tessera.portal.records import Job, Task, WorkerCursor, WorkerStats
+from tessera.portal.records import Job, Lease, Task, WorkerCursor, WorkerStats
 from tessera.portal.store import ABSENT, Change, Item, Key, Table
 
 STRIPES = 16
-"""Counters of a job. Many workers claim at the same time; on one counter they would all collide."""
+"""Counters of a job. Workers who claim at the same moment would collide on a single one
+(docs/decisions/portal-claims-without-scans.md)."""
 
 OPEN_JOBS = "open"
 
+Kind: TypeAlias = Literal["task", "stripe", "queue", "lease", "place", "figures"]
+
+
+# ── Keys ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def partition(job: str, kind: Kind) -> str:
+    """Return the partition of a job's items of one kind."""
+    return f"job#{job}#{kind}"
+
+
+def given_back_partition(job: str, worker: str) -> str:
+    """Return the partition of the tasks that a worker gave back."""
+    return f"job#{job}#back#{worker}"
+
 
 def job_key(name: str) -> Key:
-    """The job's record."""
+    """Return the key of a job."""
     return Key(f"job#{name}", "job")
 
 
 def open_key(name: str) -> Key:
-    """The job's entry in the list of open jobs."""
+    """Return the key of a job's entry in the list of open jobs."""
     return Key(OPEN_JOBS, name)
 
 
 def task_key(job: str, task: int) -> Key:
-    """A task's record."""
-    return Key(f"job#{job}#task", f"{task:06d}")
+    """Return the key of a task."""
+    return Key(partition(job, "task"), f"{task:06d}")
 
 
 def cursor_key(job: str, worker: str) -> Key:
-    """Where a worker stands in a job."""
-    return Key(f"job#{job}#place", worker)
+    """Return the key of a worker's cursor in a job."""
+    return Key(partition(job, "place"), worker)
 
 
 def stats_key(job: str, worker: str) -> Key:
-    """What a worker did in a job."""
-    return Key(f"job#{job}#figures", worker)
+    """Return the key of a worker's statistics in a job."""
+    return Key(partition(job, "figures"), worker)
+
+
+def stripe_key(job: Job, stripe: int) -> Key:
+    """Return the key of a stripe's counters."""
+    return Key(partition(job.name, "stripe"), f"{stripe:02d}")
 
 
 def given_back_key(job: str, worker: str, task: int) -> Key:
-    """A task that the worker gave back and may get again when nothing else is left."""
-    return Key(f"job#{job}#back#{worker}", f"{task:06d}")
+    """Return the key of a task that a worker gave back."""
+    return Key(given_back_partition(job, worker), f"{task:06d}")
+
+
+def lease_key(job: str, task: int, worker: str, lease: Lease) -> Key:
+    """Return the key of a lease, which sorts by the time at which it lapses."""
+    return Key(partition(job, "lease"), f"{time_key(lease.lapses)}#{task:06d}#{worker}")
 
 
 def removed_key(worker: str) -> Key:
-    """The mark of a worker who was removed while his token still holds."""
+    """Return the key of the mark of a removed worker, whose token is good for a while yet."""
     return Key("removed", worker)
 
 
-def moment(when: float) -> str:
-    """A time as a sort key.
+def rate_key(worker: str, minute: int) -> Key:
+    """Return the key of the number of a worker's requests in a minute."""
+    return Key(f"rate#{worker}", str(minute))
 
-    >>> moment(1700000000.25)
+
+def time_key(seconds: float) -> str:
+    """Return a time as text that sorts as the time does.
+
+    >>> time_key(1700000000.25)
     '01700000000.250'
     """
-    return f"{when:015.3f}"
+    return f"{seconds:015.3f}"
+
+
+# ── Records and items ────────────────────────────────────────────────────────────────────────────
+
+
+def item_of(record: Any) -> Item:
+    """Return a record as the table keeps it."""
+    item: Item = msgspec.to_builtins(record)
+    return item
+
+
+def job_of(item: Item | None) -> Job:
+    """Return the job in an item; raises `Unknown` if there is none."""
+    if item is None:
+        raise Unknown("There is no such job.")
+    return msgspec.convert(item, Job)
+
+
+def task_of(item: Item | None, number: int) -> Task:
+    """Return the task in an item; a fresh one if there is none."""
+    return Task(number) if item is None else msgspec.convert(item, Task, strict=False)
+
+
+def cursor_of(item: Item | None) -> WorkerCursor:
+    """Return the cursor in an item; one at the start if there is none."""
+    return WorkerCursor() if item is None else msgspec.convert(item, WorkerCursor)
+
+
+def stats_of(item: Item | None) -> WorkerStats:
+    """Return the statistics in an item; zeros if there are none."""
+    return WorkerStats() if item is None else msgspec.convert(item, WorkerStats, strict=False)
+
+
+# ── Reads ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_job(table: Table, name: str) -> Job:
+    """Return the job of this name; raises `Unknown` if there is none."""
+    return job_of(table.get(job_key(name))[0])
+
+
+def read_listed_jobs(table: Table) -> list[Job]:
+    """Return the jobs that are open, or whose executions were not resumed yet, by name."""
+    names = [name for name, _ in table.query(OPEN_JOBS)]
+    return [job_of(item) for item in table.get(*map(job_key, names)) if item]
+
+
+def read_task(table: Table, job: str, number: int) -> Task:
+    """Return the task of this number, as it is now."""
+    return task_of(table.get(task_key(job, number))[0], number)
+
+
+def read_tasks(table: Table, job: str, numbers: tuple[int, ...]) -> list[Task]:
+    """Return the tasks of these numbers, read together."""
+    items = table.get(*(task_key(job, number) for number in numbers)) if numbers else []
+    return [task_of(item, number) for item, number in zip(items, numbers, strict=True)]
+
+
+def all_tasks(table: Table, job: str) -> Iterator[Task]:
+    """Yield every task that the table has an item of: those that somebody had."""
+    for sort, item in table.query(partition(job, "task")):
+        yield task_of(item, int(sort))
+
+
+def read_cursor(table: Table, job: str, worker: str) -> WorkerCursor:
+    """Return a worker's cursor in a job."""
+    return cursor_of(table.get(cursor_key(job, worker))[0])
+
+
+def all_cursors(table: Table, job: str) -> dict[str, WorkerCursor]:
+    """Return the cursors of all workers who ever asked the job for a task."""
+    return {worker: cursor_of(item) for worker, item in table.query(partition(job, "place"))}
+
+
+def read_stats(table: Table, job: str, worker: str) -> WorkerStats:
+    """Return a worker's statistics in a job."""
+    return stats_of(table.get(stats_key(job, worker))[0])
+
+
+def all_stats(table: Table, job: str) -> dict[str, WorkerStats]:
+    """Return the statistics of all workers who answered in the job."""
+    return {worker: stats_of(item) for worker, item in table.query(partition(job, "figures"))}
+
+
+class QueueEntry(NamedTuple):
+    """Task in the queue of those that others had and that have a free seat."""
+
+    sort: str
+    task: int
+    known_to: tuple[str, ...]
+
+
+def read_queue(table: Table, job: str, *, after: str, limit: int) -> list[QueueEntry]:
+    """Return the queue's next entries after a sort key, the oldest first."""
+    entries = table.query(partition(job, "queue"), after=after, limit=limit)
+    return [QueueEntry(sort, int(item["task"]), tuple(item["had"])) for sort, item in entries]
+
+
+class LeaseEntry(NamedTuple):
+    """Lease in the list that is sorted by their ends."""
+
+    key: Key
+    task: int
+    worker: str
+
+
+def read_lapsed(table: Table, job: str, now: float, *, limit: int) -> list[LeaseEntry]:
+    """Return the leases whose seats may go to other workers, the oldest first."""
+    name = partition(job, "lease")
+    lapsed = table.query(name, before=time_key(now), limit=limit)
+    return [
+        LeaseEntry(Key(name, sort), int(item["task"]), str(item["worker"])) for sort, item in lapsed
+    ]
+
+
+def read_given_back(table: Table, job: str, worker: str, *, limit: int) -> list[int]:
+    """Return the tasks that a worker gave back, or whose lease they let lapse."""
+    entries = table.query(given_back_partition(job, worker), limit=limit)
+    return [int(item["task"]) for _, item in entries]
+
+
+def index_keys(table: Table, job: str) -> list[Key]:
+    """Return the keys of all items of a job but the job itself and its workers' cursors."""
+    kinds: tuple[Kind, ...] = ("task", "figures", "lease", "queue", "stripe")
+    names = [partition(job, kind) for kind in kinds]
+    names += [given_back_partition(job, worker) for worker in all_cursors(table, job)]
+    return [Key(name, sort) for name in names for sort, _ in table.query(name)]
+
+
+# ── Counters ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def stripes(job: Job) -> range:
-    """The job's counters; a small job has no more of them than tasks."""
+    """Return the job's stripes; a small job has no more of them than tasks."""
     return range(min(STRIPES, job.tasks))
 
 
 def stripe_of(job: Job, task: int) -> int:
-    """The counter that a task belongs to."""
+    """Return the stripe that a task belongs to."""
     return task % len(stripes(job))
 
 
 def stripe_size(job: Job, stripe: int) -> int:
-    """The tasks of a stripe: every sixteenth, starting with its own number.
+    """Return the number of a stripe's tasks: every sixteenth, starting with its own number.
 
     >>> job = Job("pets-r1-000", *[""] * 6, workers=2, seconds=600, lifetime=60, tasks=35)
     >>> [stripe_size(job, stripe) for stripe in (0, 2, 3)]
@@ -81,99 +261,120 @@ def stripe_size(job: Job, stripe: int) -> int:
     return -(-(job.tasks - stripe) // len(stripes(job)))
 
 
-def stripe_key(job: Job, stripe: int) -> Key:
-    """A counter: tasks dealt for the first time, and answers accepted."""
-    return Key(f"job#{job.name}#stripe", f"{stripe:02d}")
-
-
-def item_of(record: Any) -> Item:
-    """A record as the table keeps it."""
-    item: Item = msgspec.to_builtins(record)
-    return item
-
-
-def job_of(item: Item | None) -> Job:
-    """The job in an item; `Unknown` if there is none."""
-    if item is None:
-        raise Unknown("There is no such job.")
-    return msgspec.convert(item, Job)
-
-
-def read_job(table: Table, name: str) -> Job:
-    """The job of this name; `Unknown` if there is none."""
-    return job_of(table.get(job_key(name))[0])
-
-
-def task_of(item: Item | None, number: int) -> Task:
-    """The task in an item; a fresh one if there is none."""
-    return Task(number) if item is None else msgspec.convert(item, Task, strict=False)
-
-
-def read_task(table: Table, job: str, number: int) -> Task:
-    """The task of this number, as it stands."""
-    return task_of(table.get(task_key(job, number))[0], number)
-
-
-def cursor_of(item: Item | None) -> WorkerCursor:
-    """The place in an item; the start if there is none."""
-    return WorkerCursor() if item is None else msgspec.convert(item, WorkerCursor)
-
-
-def stats_of(item: Item | None) -> WorkerStats:
-    """The figures in an item; zeros if there are none."""
-    return WorkerStats() if item is None else msgspec.convert(item, WorkerStats, strict=False)
-
-
 class Counts(NamedTuple):
-    """A job's stripes added up."""
+    """Counters of a job, its stripes added up; `dealt` by stripe."""
 
     dealt: dict[int, int]
     answered: int
-    excused: int
+    dropped: int
+
+    @property
+    def done(self) -> int:
+        """Number of answers that are there, or that nobody needs to give."""
+        return self.answered + self.dropped
 
     def complete(self, job: Job) -> bool:
-        """Whether every seat of every task is answered, or needs no answer."""
-        return self.answered + self.excused >= job.answers
+        """Return whether every seat of every task is answered, or needs no answer."""
+        return self.done >= job.answers
 
 
 def read_counts(table: Table, job: Job) -> Counts:
-    """The job's stripes, read together."""
-    found = {int(sort): item for sort, item in table.query(f"job#{job.name}#stripe")}
+    """Return the job's counters, read together."""
+    items = {int(sort): item for sort, item in table.query(partition(job.name, "stripe"))}
     return Counts(
-        dealt={stripe: int(item["dealt"]) for stripe, item in found.items()},
-        answered=sum(int(item["answered"]) for item in found.values()),
-        excused=sum(int(item["excused"]) for item in found.values()),
+        dealt={stripe: int(item["dealt"]) for stripe, item in items.items()},
+        answered=sum(int(item["answered"]) for item in items.values()),
+        dropped=sum(int(item["excused"]) for item in items.values()),
     )
 
 
-def versioned(key: Key, record: WorkerCursor | Task) -> Change:
-    """The record put in the place of the version before it, if nobody else was faster."""
-    before = {"version": record.version} if record.version else ABSENT
-    return Change("put", key, item_of(replace(record, version=record.version + 1)), before)
+def put_stripe(job: Job, stripe: int, *, dealt: int = 0, answered: int = 0) -> Change:
+    """Return the change that sets a stripe's counters."""
+    counts = {"dealt": dealt, "answered": answered, "excused": 0}
+    return Change("put", stripe_key(job, stripe), counts)
+
+
+def count_dealt(job: Job, stripe: int, dealt: int) -> Change:
+    """Return the change that deals a stripe's next task, if nobody else did since `dealt`."""
+    return Change("add", stripe_key(job, stripe), {"dealt": 1}, {"dealt": dealt})
+
+
+def count_answered(job: Job, task: int) -> Change:
+    """Return the change that counts one answer to a task."""
+    return Change("add", stripe_key(job, stripe_of(job, task)), {"answered": 1})
+
+
+def count_dropped(job: Job, task: int, answers: int) -> Change:
+    """Return the change that counts the answers that a dropped task does not need."""
+    return Change("add", stripe_key(job, stripe_of(job, task)), {"excused": answers})
+
+
+# ── Changes ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def put_job(job: Job, before: Job | None) -> Change:
+    """Return the change that puts a job in the place of the version that was read."""
+    expect = {"version": before.version} if before else ABSENT
+    return Change("put", job_key(job.name), item_of(job), expect)
+
+
+def put_cursor(job: str, worker: str, cursor: WorkerCursor) -> Change:
+    """Return the change that puts a cursor's next version, if no other request was faster."""
+    after = replace(cursor, version=cursor.version + 1)
+    return Change("put", cursor_key(job, worker), item_of(after), _expect(cursor))
+
+
+def put_given_back(job: str, worker: str, task: int) -> Change:
+    """Return the change that notes a task as one that its worker may get again at last."""
+    return Change("put", given_back_key(job, worker, task), {"task": task})
+
+
+def next_version(job: Job, old: Task, new: Task, now: float) -> Task:
+    """Return `new` as the table keeps it after `old`: its version and its place in the queue.
+
+    A task with a free seat waits in the queue. It goes to the end when it comes into the queue and
+    when it is given back, for the cursors of workers may have passed the place where it was.
+    """
+    if not new.free_seats(job.workers):
+        queued = ""
+    elif not old.queued or len(new.given_back) > len(old.given_back):
+        queued = f"{time_key(now)}#{old.number:06d}"
+    else:
+        queued = old.queued
+    return replace(new, version=old.version + 1, queued=queued)
 
 
 def task_changes(job: Job, old: Task, new: Task, now: float) -> list[Change]:
-    """The changes that make `new` of `old`: the task, its leases by end, its place in the queue."""
-    leases, queue = f"job#{job.name}#lease", f"job#{job.name}#queue"
-    changes = []
+    """Return the changes that make `new` of `old`: the task, its leases, its place in the queue.
+
+    What the queue and the list of leases hold follows from the two tasks alone, so they cannot
+    come apart from the task as long as all changes are made together.
+    """
+    new = next_version(job, old, new, now)
+    task = Change("put", task_key(job.name, old.number), item_of(new), _expect(old))
+    return [task, *_lease_changes(job, old, new), *_queue_changes(job, old, new)]
+
+
+def _lease_changes(job: Job, old: Task, new: Task) -> Iterator[Change]:
     for worker in old.leases.keys() | new.leases.keys():
         before, after = old.leases.get(worker), new.leases.get(worker)
         if before == after:
             continue
         if before:
-            end = f"{moment(before.lapses)}#{old.number:06d}#{worker}"
-            changes.append(Change("delete", Key(leases, end)))
+            yield Change("delete", lease_key(job.name, old.number, worker, before))
         if after:
-            end = f"{moment(after.lapses)}#{old.number:06d}#{worker}"
             entry = {"task": old.number, "worker": worker}
-            changes.append(Change("put", Key(leases, end), entry))
-    if new.seats_left(job.workers):
-        fresh = not old.queued or len(new.given_back) > len(old.given_back)
-        place = f"{moment(now)}#{old.number:06d}" if fresh else old.queued
-        had = sorted({*new.leases, *new.answers, *new.given_back, *new.barred})
-        changes.append(Change("put", Key(queue, place), {"task": old.number, "had": had}))
-    else:
-        place = ""
-    if old.queued and old.queued != place:
-        changes.append(Change("delete", Key(queue, old.queued)))
-    return [versioned(task_key(job.name, old.number), replace(new, queued=place)), *changes]
+            yield Change("put", lease_key(job.name, old.number, worker, after), entry)
+
+
+def _queue_changes(job: Job, old: Task, new: Task) -> Iterator[Change]:
+    name = partition(job.name, "queue")
+    if new.queued:
+        entry = {"task": old.number, "had": sorted(new.known_to)}
+        yield Change("put", Key(name, new.queued), entry)
+    if old.queued and old.queued != new.queued:
+        yield Change("delete", Key(name, old.queued))
+
+
+def _expect(record: WorkerCursor | Task) -> Mapping[str, Any]:
+    return {"version": record.version} if record.version else ABSENT

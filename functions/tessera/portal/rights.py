@@ -1,0 +1,70 @@
+"""Rights: who may ask what of the portal, by the checked token and by the job's team."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import Enum
+
+from tessera.portal.errors import TooMany, Unauthorized, Unknown
+from tessera.portal.http import Request
+from tessera.portal.ports import Ports
+from tessera.portal.records import Job
+from tessera.portal.site import Site
+from tessera.portal.table_layout import job_key, job_of, rate_key, removed_key
+
+REQUESTERS = "requesters"
+"""Cognito group whose members see progress and every task."""
+
+
+class Rights(Enum):
+    """Right to ask a route; the value is what the documentation says of who has it."""
+
+    PUBLIC = "anybody"
+    WORKER = "a signed-in worker"
+    REQUESTER = "a member of the group `requesters`"
+
+    def check(self, ports: Ports, site: Site, request: Request) -> None:
+        """Raise what the portal refuses a request with that these rights do not allow.
+
+        Only requests with a token are counted: a public one costs no read of the table.
+        """
+        if self is Rights.PUBLIC:
+            return
+        _require_token(request)
+        _limit_rate(ports, site, request)
+        if self is Rights.REQUESTER and REQUESTERS not in request.groups:
+            raise Unknown("There is no such page.")
+
+
+def _require_token(request: Request) -> None:
+    """Refuse a request without claims of a checked token.
+
+    The API's authorizer refuses it before; here falls what its routes did not match.
+    """
+    if not request.worker:
+        raise Unauthorized("Please sign in.")
+
+
+def _limit_rate(ports: Ports, site: Site, request: Request) -> None:
+    """Refuse a worker who asks too often; the table forgets a minute's count soon after it."""
+    minute = int(ports.clock() // 60)
+    requests = ports.table.count(
+        rate_key(request.worker, minute), "requests", expires=(minute + 5) * 60
+    )
+    if requests > site.requests_per_minute:
+        raise TooMany("That was a lot at once. Please wait a minute.")
+
+
+def require_active(ports: Ports, worker: str) -> None:
+    """Refuse a worker who was removed; their token is good for up to an hour more."""
+    if ports.table.get(removed_key(worker))[0] is not None:
+        raise Unknown("You are no longer on this portal.")
+
+
+def job_for(ports: Ports, name: str, worker: str, groups: Collection[str]) -> Job:
+    """Return the job, if this worker may see it; raises `Unknown` if not."""
+    job_item, removed = ports.table.get(job_key(name), removed_key(worker))
+    job = job_of(job_item)
+    if removed is not None or (job.team and job.team not in groups):
+        raise Unknown("There is no such job.")
+    return job

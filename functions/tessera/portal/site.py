@@ -1,0 +1,84 @@
+"""Public pages of the portal: its own page, the page's assets, and the frame of a task's page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from tessera.portal.errors import Unknown
+from tessera.portal.http import Request, Response, page_response
+from tessera.portal.ports import Ports
+
+REQUESTS_PER_MINUTE = 240
+"""Requests a worker may make in a minute. Twenty pages a minute, each with its claim, its answer
+and a renewal, take 60; what is more is a script."""
+
+ASSETS = {"portal.js": "text/javascript", "portal.css": "text/css", "icon.svg": "image/svg+xml"}
+"""Files of the page, by the names under which they may be asked for: names, never paths."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Folder of the portal's pages, and how the browser signs in.
+
+    `cognito` is the address that sign-ins go to and `client` the pool's client; `aws_crowd` says
+    that pages may load AWS's own script of crowd elements.
+    """
+
+    ui: Path
+    cognito: str
+    client: str
+    region: str
+    aws_crowd: bool = False
+    requests_per_minute: int = REQUESTS_PER_MINUTE
+
+
+def show_portal(ports: Ports, site: Site, request: Request) -> Response:
+    """Return the page that workers sign in to and work on."""
+    from liquid import Environment  # late: no other request of a worker waits for it
+
+    template = read_file(site.ui / "portal" / "index.liquid.html")
+    html = (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(cognito=site.cognito, client=site.client, region=site.region)
+    )
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"connect-src 'self' {site.cognito}; frame-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+    return page_response(html, "text/html", policy)
+
+
+def show_asset(ports: Ports, site: Site, request: Request) -> Response:
+    """Return a script, a style sheet or an image of the page."""
+    name = request.parts["name"]
+    if name not in ASSETS:
+        raise Unknown("There is no such page.")
+    return page_response(read_file(site.ui / "portal" / name), ASSETS[name], "default-src 'none'")
+
+
+def show_frame(ports: Ports, site: Site, request: Request) -> Response:
+    """Return the sandbox in which a task's page runs.
+
+    It allows scripts, and no way to the portal's token: docs/decisions/portal-page-in-a-sandbox.md.
+    """
+    crowd = " https://assets.crowd.aws" if site.aws_crowd and request.query == "crowd=aws" else ""
+    policy = (
+        f"sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'{crowd}; "
+        f"style-src 'unsafe-inline'{crowd}; font-src data:{crowd}; img-src * data: blob:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+    return page_response(read_file(site.ui / "portal" / "frame.html"), "text/html", policy)
+
+
+def read_file(path: Path) -> str:
+    """Return a file's text, read again when the file has changed."""
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)  # some versions of each of six files, on one machine where they are edited
+def _read(path: Path, changed: int) -> str:
+    return path.read_text("utf-8")

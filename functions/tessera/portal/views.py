@@ -1,0 +1,216 @@
+"""Views behind the sign-in: a worker's work, and what requesters see of it.
+
+A view gets the ports, the site and a request that its route has let in (`rights.Route`), and
+returns the response. The routes are in functions/serve_portal.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from tessera.portal import leases, progress, task_page
+from tessera.portal.answer_body import read_answer
+from tessera.portal.claims import Claim, claim
+from tessera.portal.errors import Busy, Invalid, Unknown
+from tessera.portal.http import Request, Response, empty_response, json_response
+from tessera.portal.job_lifecycle import open_jobs
+from tessera.portal.ports import Ports
+from tessera.portal.records import LEASE_GRACE, Job
+from tessera.portal.rights import REQUESTERS, job_for, require_active
+from tessera.portal.site import Site, read_file
+from tessera.portal.submissions import submit
+from tessera.portal.table_layout import read_counts, read_stats
+from tessera.portal.task_lines import answered_before, indexes_of, read_line
+
+MAX_SKIPS = 10
+"""Tasks skipped in one claim, because the worker answered one of their images before or because
+they need no people, before the browser is asked to come again. Each costs some reads, a write and
+the pre-annotation Lambda, and an HTTP API gives up a request after 30 seconds."""
+
+MAX_SHOWING = 8
+"""Tasks that a page may say it shows: more than it may hold (`claims.MAX_HELD`)."""
+
+PREVIEW_SECONDS = 10 * LEASE_GRACE
+"""Seconds for which a requester's look at a task may load its images."""
+
+
+# ── A worker's work ──────────────────────────────────────────────────────────────────────────────
+
+
+def show_me(ports: Ports, site: Site, request: Request) -> Response:
+    """Tell who is signed in."""
+    require_active(ports, request.worker)
+    is_requester = REQUESTERS in request.groups
+    me = {"worker": request.worker, "name": request.name, "requester": is_requester}
+    return json_response(200, me)
+
+
+def list_jobs(ports: Ports, site: Site, request: Request) -> Response:
+    """List the open jobs of the worker: the question, the tasks left, what they did."""
+    require_active(ports, request.worker)
+    jobs = [
+        _job_summary(ports, job, request.worker)
+        for job in open_jobs(ports)
+        if not job.team or job.team in request.groups or REQUESTERS in request.groups
+    ]
+    return json_response(200, {"jobs": jobs})
+
+
+def _job_summary(ports: Ports, job: Job, worker: str) -> dict[str, Any]:
+    counts = read_counts(ports.table, job)
+    own = read_stats(ports.table, job.name, worker)
+    return {
+        "job": job.name,
+        "title": job.title,
+        "question": job.question,
+        "tasks": job.tasks,
+        "left": max(0, job.answers - counts.done),
+        "mine": {"answers": own.answers, "images": own.images, "seconds": own.seconds},
+        "minutes": job.seconds / 60,
+        "closes": iso_time(job.closes),
+    }
+
+
+def claim_task(ports: Ports, site: Site, request: Request) -> Response:
+    """Lease a task to the worker, the one they hold or the next: 204 when there is none now."""
+    job = _job(ports, request)
+    showing = _showing(request.body)
+    for _ in range(MAX_SKIPS):
+        claimed = claim(ports, job, request.worker, showing, request.name)
+        if claimed is None:
+            return empty_response()
+        line = read_line(ports, job, claimed.task)
+        if answered_before(ports, line, request.worker):
+            leases.exclude(ports, job, request.worker, claimed.task)
+        elif (task_input := task_page.prepare(ports, job, line)) is None:
+            leases.drop_task(ports, job, claimed.task)
+        else:
+            return _claimed(ports, site, claimed, line, task_input)
+    raise Busy("Looking for a page that you have not had. One moment.")
+
+
+def _claimed(
+    ports: Ports, site: Site, claimed: Claim, line: bytes, task_input: dict[str, Any]
+) -> Response:
+    until = claimed.lease.until
+    page = _render(ports, site, claimed.job, task_input, until)
+    content = {
+        "task": str(claimed.task),
+        "lease": iso_time(until),
+        "seconds": until - ports.clock(),
+        "images": len(indexes_of(line) or ()),
+        "page": page.html,
+        "crowd": page.crowd,
+    }
+    return json_response(200, content)
+
+
+def _showing(body: bytes) -> set[int]:
+    """Return the tasks that the worker's page shows already."""
+    if not body:
+        return set()
+    try:
+        showing = msgspec.json.decode(body, type=dict[str, list[str]]).get("showing", [])
+        return {int(task) for task in showing[:MAX_SHOWING]}
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Invalid('The request is not {"showing": ["task", …]}.') from error
+
+
+def answer_task(ports: Ports, site: Site, request: Request) -> Response:
+    """Save the worker's answer: 200 saved, 409 surplus, 400 with a sentence when it is wrong."""
+    job = _job(ports, request)
+    number = _task_number(job, request)
+    line = read_line(ports, job, number)
+    answer = read_answer(request.body, indexes_of(line), job.choices)
+    outcome = submit(ports, job, request.worker, number, answer)
+    if outcome == "saved":
+        return json_response(200, {"outcome": outcome, "message": "Saved."})
+    message = "Others had answered this page by the time your answer came, so it is not needed."
+    return json_response(409, {"outcome": outcome, "message": message})
+
+
+def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
+    """Make the worker's lease last its full time again: 404 when the task went to somebody else."""
+    job = _job(ports, request)
+    lease = leases.renew(ports, job, request.worker, _task_number(job, request))
+    content = {"lease": iso_time(lease.until), "seconds": lease.until - ports.clock()}
+    return json_response(200, content)
+
+
+def skip_task(ports: Ports, site: Site, request: Request) -> Response:
+    """Skip the task, which goes to others first."""
+    job = _job(ports, request)
+    leases.give_back(ports, job, request.worker, _task_number(job, request))
+    return json_response(200, {"outcome": "returned"})
+
+
+# ── A requester's view ───────────────────────────────────────────────────────────────────────────
+
+
+def show_progress(ports: Ports, site: Site, request: Request) -> Response:
+    """Report the job's progress."""
+    return json_response(200, progress.progress(ports, _job(ports, request)))
+
+
+def show_task(ports: Ports, site: Site, request: Request) -> Response:
+    """Show a task as workers see it, with its answers, to look at and not to answer."""
+    job = _job(ports, request)
+    number = _task_number(job, request)
+    task_input = task_page.prepare(ports, job, read_line(ports, job, number))
+    if task_input is None:
+        raise Unknown("The pre-annotation function keeps this task from people.")
+    page = _render(ports, site, job, task_input, ports.clock() + PREVIEW_SECONDS)
+    answers = progress.answers_of(ports, job, number)
+    content = {"task": str(number), "page": page.html, "crowd": page.crowd, "answers": answers}
+    return json_response(200, content)
+
+
+# ── What several views need ──────────────────────────────────────────────────────────────────────
+
+
+def _job(ports: Ports, request: Request) -> Job:
+    return job_for(ports, request.job, request.worker, request.groups)
+
+
+def _task_number(job: Job, request: Request) -> int:
+    if request.task >= job.tasks:
+        raise Unknown("There is no such page.")
+    return request.task
+
+
+def _render(
+    ports: Ports, site: Site, job: Job, task_input: dict[str, Any], until: float
+) -> task_page.Page:
+    """Return the task's page, whose images can be loaded until the given time."""
+    seconds = max(1, int(until - ports.clock()))
+
+    def grant(uri: str) -> str:
+        return ports.files.presign(uri, seconds) if uri.startswith("s3://") else uri
+
+    return task_page.render(
+        _template(ports.files.get, job.page),
+        task_input,
+        grant,
+        stand_in=read_file(site.ui / "crowd-form.js"),
+        bridge=read_file(site.ui / "portal" / "page.js"),
+        aws=site.aws_crowd,
+    )
+
+
+@lru_cache(maxsize=8)  # a job's page does not change while the job is open
+def _template(get: Callable[[str], bytes], uri: str) -> str:
+    return get(uri).decode()
+
+
+def iso_time(seconds: float) -> str:
+    """Return a time for the page.
+
+    >>> iso_time(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat()[:-6] + "Z"

@@ -1,0 +1,73 @@
+"""Statistics of workers, kept as answers come: how many, how fast, and how well they agree."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from tessera.portal.answer_body import choices_in
+from tessera.portal.ports import Files
+from tessera.portal.records import AnswerStats, Job, Task
+from tessera.portal.store import Change
+from tessera.portal.table_layout import stats_key
+
+
+def stats_of_answer(
+    task: Task, worker: str, response: Mapping[str, Any], gold: Mapping[str, str]
+) -> dict[str, AnswerStats]:
+    """Return what an answer adds to the statistics of its worker and of those who answered before.
+
+    `task` is the task before the answer; `gold` maps indexes to known labels.
+
+    >>> task = Task(0, answers={"ben": {"4": "cat", "9": "dog"}})
+    >>> answer = {"answerContent": {"4": {"cat": True}, "9": {"cat": True}}}
+    >>> added = stats_of_answer(task, "ann", answer, {"9": "dog"})
+    >>> added["ann"].compared, added["ann"].agreed, added["ben"].agreed, added["ann"].gold
+    (2, 1, 1, 1)
+    """
+    choices = choices_in(response["answerContent"])
+    gold_indexes = choices.keys() & gold.keys()
+    added = {}
+    for other, earlier in task.answers.items():
+        both = choices.keys() & earlier.keys()
+        same = sum(choices[index] == earlier[index] for index in both)
+        added[other] = AnswerStats(compared=len(both), agreed=same)
+    return added | {
+        worker: AnswerStats(
+            answers=1,
+            images=len(choices),
+            seconds=float(response.get("timeSpentInSeconds", 0.0)),
+            compared=sum(each.compared for each in added.values()),
+            agreed=sum(each.agreed for each in added.values()),
+            gold=len(gold_indexes),
+            gold_right=sum(choices[index] == gold[index] for index in gold_indexes),
+        )
+    }
+
+
+def stats_changes(job: Job, added: Mapping[str, AnswerStats], now: float) -> list[Change]:
+    """Return the additions to workers' statistics; only the one who answered is at work now."""
+    return [
+        Change(
+            "add",
+            stats_key(job.name, worker),
+            msgspec.structs.asdict(stats),
+            sets={"last": now} if stats.answers else {},
+        )
+        for worker, stats in added.items()
+    ]
+
+
+def read_gold(files: Files, job: Job) -> Mapping[str, str]:
+    """Return the known labels of the job's gold images, by index; workers never see them."""
+    return _gold(files.get, job.gold) if job.gold else {}
+
+
+@lru_cache(maxsize=8)  # it never changes, and each answer to the job asks for it
+def _gold(get: Callable[[str], bytes], uri: str) -> Mapping[str, str]:
+    rows = csv.reader(get(uri).decode().splitlines()[1:])
+    return {index: label for index, label, *_ in rows}
