@@ -22,7 +22,8 @@ from tessera.tiling.answers.table import answer_rows, columns, known_classes, un
 from tessera.tiling.consensus import Consensus, Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.jobs import job_name
-from tessera.tiling.manifest.lines import Image, manifest_lines, read_manifest
+from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.report.agreement import agreement_figures
 from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
 from tessera.tiling.report.confidence import (

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.tiling.manifest.fingerprints import marks
+from tessera.tiling.manifest.fingerprints import fingerprints
 
 SHORT = st.binary(min_size=8, max_size=60)
 NAMES = st.lists(SHORT | SHORT.map(lambda name: name * 17), min_size=1, max_size=30)
@@ -13,7 +13,7 @@ NAMES = st.lists(SHORT | SHORT.map(lambda name: name * 17), min_size=1, max_size
 def marked(names: list[bytes]) -> list[tuple[int, int]]:
     ends = np.cumsum([len(name) for name in names])
     starts = ends - [len(name) for name in names]
-    first, second = marks(b"".join(names), starts, ends)
+    first, second = fingerprints(b"".join(names), starts, ends)
     return list(zip(first.tolist(), second.tolist(), strict=True))
 
 

@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from tessera.tiling.errors import ManifestUnreadable, NoUsableLine, TesseraError
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.manifest.lines import (
-    BLOCK,
-    LONGEST_BYTES,
+    MAX_LINE_BYTES,
     Rejected,
-    blocks,
-    manifest_lines,
     read_manifest,
 )
+from tessera.tiling.manifest.stream import BLOCK_BYTES, line_blocks, manifest_lines
 from tests.tiling.folder import Folder, grouped, manifest, settings
 
 GOOD = manifest(20)
@@ -81,7 +79,7 @@ def test_a_line_of_a_hundred_megabytes_is_one_bad_line_in_bounded_memory() -> No
             yield b"x" * 1024 * 1024
         yield b'"}\n' + GOOD
 
-    assert max(map(len, blocks(pieces()))) <= LONGEST_BYTES + BLOCK + 2
+    assert max(map(len, line_blocks(pieces()))) <= MAX_LINE_BYTES + BLOCK_BYTES + 2
     folder = Folder()
     group_manifest(pieces, settings(repeats="each"), folder.create, io.BytesIO)
     (bad,) = folder.rejected()
@@ -137,7 +135,7 @@ def test_gzip_that_unpacks_to_far_more_is_unpacked_piece_by_piece() -> None:
     pack = zlib.compressobj(9, wbits=31)
     packed = b"".join([*(pack.compress(b"x" * 1024 * 1024) for _ in range(200)), pack.flush()])
     assert len(packed) < 300_000
-    assert max(map(len, blocks([packed]))) <= LONGEST_BYTES + BLOCK + 2
+    assert max(map(len, line_blocks([packed]))) <= MAX_LINE_BYTES + BLOCK_BYTES + 2
 
 
 @given(text=st.binary(max_size=400), piece=st.integers(1, 50))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.grouping.shard_buffer import Shelf
-from tessera.tiling.manifest.fingerprints import Marks
+from tessera.tiling.manifest.fingerprints import Hashes as Marks
 
 BITMAP_BITS = 28
 """The bitmap has 2^28 bits, 32 MiB: of 100 million images, a third are looked up in vain."""

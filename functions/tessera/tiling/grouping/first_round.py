@@ -31,8 +31,9 @@ from tessera.tiling.grouping.orders import (
 from tessera.tiling.grouping.shard_buffer import Shelf
 from tessera.tiling.grouping.task_file import TaskFile, write_column_wise, write_in_order
 from tessera.tiling.jobs import GOLD_NAME, tasks_name
-from tessera.tiling.manifest.blocks import Counts, Intake
-from tessera.tiling.manifest.lines import Rejected, blocks
+from tessera.tiling.manifest.blocks import BlockParser, InputCounts
+from tessera.tiling.manifest.lines import Rejected
+from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings
 
 MOST_IMAGES = 2_000_000
@@ -82,7 +83,7 @@ def group_manifest(read: Read, settings: Settings, create: Create, scratch: Scra
     """
     with ExitStack() as files:
         grouping = Grouping(read, settings, create, scratch, files)
-        for block in blocks(read()):
+        for block in line_blocks(read()):
             grouping.take(block)
         counts = grouping.intake.counts
         if counts.lines and not refusal(counts, settings.bad_lines):
@@ -100,7 +101,7 @@ def _spread_order(count: int, groups: int) -> tuple[Positions, NDArray[np.int64]
 
 
 def refusal(
-    counts: Counts, share: float, reason: str = ""
+    counts: InputCounts, share: float, reason: str = ""
 ) -> NoUsableLine | TooManyBadLines | None:
     """Why nothing of this manifest is asked, if so."""
     because = f"; the first: {reason}" if reason else ""
@@ -145,7 +146,7 @@ class Grouping:
         self._rejects = Late("rejected.jsonl", create, files)
         self._repeats = Late("repeats.csv", create, files, b"index,first\n")
         self.first_reason = ""
-        self.intake = Intake(settings, frozenset(self._controls.known), self._reject)
+        self.intake = BlockParser(settings, frozenset(self._controls.known), self._reject)
         self._room = self._controls.room(settings.images_per_task)
         self._open_scratch = scratch
         self._shelf: Shelf | None = None
@@ -162,17 +163,17 @@ class Grouping:
 
     def take(self, block: bytes) -> None:
         """Put a block's images on the shelf, and deal the shelf whenever it is full."""
-        batch = self.intake.batch(block)
+        batch = self.intake.parse(block)
         if self._shelf is None:  # its form is known only now
             capacity = min(MOST_TASKS * self._room.images, MOST_IMAGES)
-            self._shelf = Shelf(self._scratch(), capacity, self.intake.form)
+            self._shelf = Shelf(self._scratch(), capacity, self.intake.template)
         while batch:
             shelf = self._shelf
             fits = shelf.capacity - shelf.count
             if fits == 0 or (shelf.count and shelf.size + len(batch.text) > MOST_TEXT):
                 self._close(last=False)
                 continue
-            here, batch = batch.cut(fits)
+            here, batch = batch.split_at(fits)
             shelf.add(here)
 
     def finish(self) -> None:

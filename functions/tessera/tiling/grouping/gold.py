@@ -11,8 +11,9 @@ import numpy as np
 
 from tessera.tiling.grouping.orders import LONGEST_SOURCE, RECORD, Room, mix
 from tessera.tiling.grouping.task_file import Mixer, numbers_of
-from tessera.tiling.manifest.blocks import item
-from tessera.tiling.manifest.lines import Image, LineReader, blocks
+from tessera.tiling.manifest.items import encode_item
+from tessera.tiling.manifest.lines import Image, LineReader
+from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings
 
 MOST_CONTROLS = 100_000
@@ -72,13 +73,13 @@ def find_controls(read: Callable[[], Iterable[bytes]], settings: Settings) -> Co
     reader, index = LineReader(settings), 0
     found: list[tuple[int, bytes, int]] = []
     known: dict[int, str] = {}
-    for block in blocks(read()):
+    for block in line_blocks(read()):
         count = block.count(b"\n")
         if b'"gold"' in block or b"\\u" in block:
             for number, line in enumerate(block[:-1].split(b"\n"), index):
                 image = reader.read(number, line)
                 if isinstance(image, Image) and image.gold is not None:
-                    found.append((number, *item(image)))
+                    found.append((number, *encode_item(image)))
                     known[number] = image.gold
         index += count
         if len(found) >= MOST_CONTROLS:

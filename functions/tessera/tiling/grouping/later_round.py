@@ -29,8 +29,9 @@ from tessera.tiling.grouping.shard_buffer import Shelf
 from tessera.tiling.grouping.task_file import TaskFile, write_in_order
 from tessera.tiling.jobs import tasks_name
 from tessera.tiling.manifest.batch import PLAIN, Batch
-from tessera.tiling.manifest.blocks import batch_of
-from tessera.tiling.manifest.lines import Image, LineReader, blocks
+from tessera.tiling.manifest.items import batch_of_images
+from tessera.tiling.manifest.lines import Image, LineReader
+from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings
 
 ANSWERED_BY = "answered-by"
@@ -66,7 +67,9 @@ def group_again(
         images = _wanted(unsure_images(unsure), read, settings)
         prelabels = {name: number for number, name in enumerate(settings.choices)}
         while some := list(islice(images, min(AT_ONCE, capacity))):
-            batch = batch_of([image for image, _ in some], PLAIN, prelabels, marked=False)
+            batch = batch_of_images(
+                [image for image, _ in some], PLAIN, prelabels, with_fingerprints=False
+            )
             if _is_full(shelf, batch):
                 shards += _write(shelf, crowds, settings, round_, len(shards), create)
                 shelf.clear()
@@ -100,7 +103,7 @@ def _wanted(
     """The images of the wanted lines, each with its crowd; no other line is decoded."""
     reader, first = LineReader(settings), 0
     wanted = next(unsure, None)
-    for block in blocks(read()):
+    for block in line_blocks(read()):
         if wanted is None:
             return
         end = first + block.count(b"\n")

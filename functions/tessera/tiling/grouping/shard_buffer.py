@@ -11,13 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.manifest.batch import UNKNOWN, Batch, Form, parts
+from tessera.tiling.manifest.batch import NO_PRELABEL, Batch, LineTemplate
 
 
 class Shelf:
     """A shard's images in manifest order; `positions` count them from zero."""
 
-    def __init__(self, scratch: BinaryIO, capacity: int, form: Form) -> None:
+    def __init__(self, scratch: BinaryIO, capacity: int, form: LineTemplate) -> None:
         """Set aside numbers for `capacity` images; untouched rows cost address space alone."""
         self._scratch = scratch
         self.form = form
@@ -47,11 +47,11 @@ class Shelf:
         if self.count == 0 and len(batch):
             self._base = int(batch.indexes[0])
         here = slice(self.count, self.count + len(batch))
-        self._starts[here] = batch.starts + self.size
+        self._starts[here] = batch.line_starts + self.size
         self._indexes[here] = batch.indexes - self._base
         self._characters[here] = batch.characters
-        if batch.marks is not None:
-            self._mark[here], self._check[here] = batch.marks
+        if batch.fingerprints is not None:
+            self._mark[here], self._check[here] = batch.fingerprints
         if batch.prelabels is not None and batch.confidences is not None:
             self._with_prelabels()[here] = batch.prelabels
             self._with_confidences()[here] = batch.confidences
@@ -62,7 +62,7 @@ class Shelf:
 
     def _with_prelabels(self) -> NDArray[np.uint8]:
         if self._prelabels is None:
-            self._prelabels = np.full(self.capacity, UNKNOWN, np.uint8)
+            self._prelabels = np.full(self.capacity, NO_PRELABEL, np.uint8)
         return self._prelabels
 
     def _with_confidences(self) -> NDArray[np.float32]:
@@ -87,7 +87,7 @@ class Shelf:
 
     @property
     def prelabels(self) -> NDArray[np.uint8]:
-        """The number of every image's prelabel, UNKNOWN without one."""
+        """The number of every image's prelabel, NO_PRELABEL without one."""
         return self._with_prelabels()[: self.count]
 
     @property
@@ -125,7 +125,7 @@ class Shelf:
         """The items of neighbouring positions, read in one go."""
         start, stop = int(self._starts[first]), int(self._starts[end])
         self._scratch.seek(start)
-        return parts(self._scratch.read(stop - start), self.form)
+        return self.form.split(self._scratch.read(stop - start))
 
     def everything(self) -> Items:
         """All items in memory, for an order that jumps about."""
@@ -136,7 +136,7 @@ class Shelf:
 class Items:
     """The items of one text, cut out when asked for."""
 
-    def __init__(self, text: bytes, starts: NDArray[np.uint32], form: Form) -> None:
+    def __init__(self, text: bytes, starts: NDArray[np.uint32], form: LineTemplate) -> None:
         """Know where each line of the text begins, and what it has around its item."""
         self._text = text
         self._starts = starts

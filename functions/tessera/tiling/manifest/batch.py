@@ -6,81 +6,93 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-UNKNOWN = 255
-"""The prelabel number of an image without one."""
+from tessera.tiling.manifest.fingerprints import Fingerprints
+
+NO_PRELABEL = 255
+"""Stands for a missing prelabel. Numbers of labels stay below: settings allow 50 of them."""
 
 
-class Form(msgspec.Struct, frozen=True):
-    """How items stand in a text: what is before the first, between two, and after the last."""
+class LineTemplate(msgspec.Struct, frozen=True):
+    """Bytes around the items of a text of uniform lines; `separator` is always `tail + head`.
+
+        {"source-ref": "s3://pets/1.jpg"}\\n{"source-ref": "s3://pets/2.jpg"}\\n
+        |---- head ---||--- item ----||----- separator ----||---- item ----||tail|
+
+    The items can be cut out with one split, and put in again with one join.
+    """
 
     head: bytes
-    between: bytes
+    separator: bytes
     tail: bytes
 
-    def around(self, items: list[bytes]) -> bytes:
-        """The text of these items."""
-        return self.head + self.between.join(items) + self.tail if items else b""
+    def join(self, items: list[bytes]) -> bytes:
+        """Return the text of these items."""
+        return self.head + self.separator.join(items) + self.tail if items else b""
 
-    def starts(self, items: list[bytes]) -> NDArray[np.int64]:
-        """Where each item's line begins in that text."""
-        steps = np.fromiter(map(len, items), np.int64, len(items)) + len(self.between)
-        starts: NDArray[np.int64] = np.cumsum(steps) - steps
+    def split(self, text: bytes) -> list[bytes]:
+        """Return the items of a text.
+
+        >>> PLAIN.split(b"a\\nb\\n")
+        [b'a', b'b']
+        """
+        return text[len(self.head) : len(text) - len(self.tail)].split(self.separator)
+
+    def line_starts(self, items: list[bytes]) -> NDArray[np.int64]:
+        """Return where each item's line begins in the text that `join` makes."""
+        sizes = np.fromiter(map(len, items), np.int64, len(items)) + len(self.separator)
+        starts: NDArray[np.int64] = np.cumsum(sizes) - sizes
         return starts
 
 
-PLAIN = Form(b"", b"\n", b"\n")
+PLAIN = LineTemplate(b"", b"\n", b"\n")
+"""Items alone, each on a line."""
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Some images: their items' text in a form, and a row of numbers for each."""
+    """Batch of images in manifest order: their items as one text, and a row of each array.
+
+    `text` is kept as one piece, because most batches go to the scratch file as they are.
+    """
 
     text: bytes
-    starts: NDArray[np.int64]
+    line_starts: NDArray[np.int64]
     """Where each item's line begins in the text."""
     characters: NDArray[np.uint16]
+    """Characters of each item, as they count for the service's limit (see `items`)."""
     indexes: NDArray[np.int64]
-    marks: tuple[NDArray[np.uint64], NDArray[np.uint32]] | None = None
-    """96 bits that two images share if, and only if, they are the same."""
+    """Each image's line of the manifest, from zero."""
+    fingerprints: Fingerprints | None = None
+    """Hashes of the sources; None where duplicates are not looked for."""
     prelabels: NDArray[np.uint8] | None = None
+    """The number of each image's prelabel, or NO_PRELABEL; None if no image has one."""
     confidences: NDArray[np.float64] | None = None
+    """The prelabels' confidences, infinite without one; None where `prelabels` is."""
 
     def __len__(self) -> int:
-        """How many images."""
+        """Return the number of images."""
         return len(self.indexes)
 
-    def cut(self, count: int) -> tuple[Batch, Batch]:
-        """The first so many images, and the others."""
+    def split_at(self, count: int) -> tuple[Batch, Batch]:
+        """Return the first `count` images, and the others."""
         if count >= len(self):
-            return self, NOTHING
-        where = int(self.starts[count])
+            return self, EMPTY_BATCH
+        end = int(self.line_starts[count])
         return (
-            self._part(slice(None, count), self.text[:where]),
-            self._part(slice(count, None), self.text[where:]),
+            self._part(slice(None, count), self.text[:end]),
+            self._part(slice(count, None), self.text[end:]),
         )
 
     def _part(self, rows: slice, text: bytes) -> Batch:
-        starts = self.starts[rows]
+        starts = self.line_starts[rows]
         return Batch(
             text=text,
-            starts=starts - starts[0],
+            line_starts=starts - starts[0],
             characters=self.characters[rows],
             indexes=self.indexes[rows],
-            marks=None if self.marks is None else (self.marks[0][rows], self.marks[1][rows]),
+            fingerprints=None if self.fingerprints is None else self.fingerprints.rows(rows),
             prelabels=None if self.prelabels is None else self.prelabels[rows],
             confidences=None if self.confidences is None else self.confidences[rows],
         )
 
 
-_NONE = np.empty(0, np.int64)
-
-
-NOTHING = Batch(b"", _NONE, _NONE.astype(np.uint16), _NONE)
-
-
-def parts(text: bytes, form: Form) -> list[bytes]:
-    """The items of a text in a form.
-
-    >>> parts(b"a\\nb\\n", PLAIN)
-    [b'a', b'b']
-    """
-    return text[len(form.head) : len(text) - len(form.tail)].split(form.between)
+EMPTY_BATCH = Batch(b"", np.empty(0, np.int64), np.empty(0, np.uint16), np.empty(0, np.int64))

@@ -1,38 +1,35 @@
-"""What a line of a manifest says: an image to ask, one that is labeled already, or why neither."""
+"""Read one line of a manifest: an image to label, one that has a label, or why it is neither."""
 
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
 
-from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.settings import Settings
 
-LONGEST_LINE = 100_000
-"""Characters in a manifest line, as Ground Truth counts them."""
-LONGEST_BYTES = 4 * LONGEST_LINE
-"""More bytes than this are more characters than that, in any script."""
-TOO_LONG = f"longer than {LONGEST_LINE:,} characters"
-BLOCK = 1024 * 1024
-"""Bytes that are looked at together: enough to be fast, few enough to stay in the cache."""
-GZIP = b"\x1f\x8b"
-LONGEST_KEY = 1024
-"""Bytes in the key of an S3 object."""
-LONGEST_BUCKET = 255
-SHOWN = 1000
-"""Bytes of a rejected line that are kept to recognize it by."""
-Confidence = Annotated[float, msgspec.Meta(ge=0, le=1)]
+MAX_LINE_CHARACTERS = 100_000
+"""Ground Truth's quota for a line of an input manifest."""
+MAX_LINE_BYTES = 4 * MAX_LINE_CHARACTERS
+"""UTF-8 takes four bytes a character at most, so a longer line is too long without decoding it."""
+MAX_KEY_BYTES = 1024
+"""S3's limit for an object's key."""
+MAX_BUCKET_CHARACTERS = 255
+"""S3's limit for the oldest buckets in us-east-1; newer ones have 63 characters at most."""
+MAX_EXCERPT_BYTES = 1000
+"""Bytes of a rejected line that are kept: enough to recognize it by, whatever was uploaded."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+Confidence = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+_TOO_LONG = f"longer than {MAX_LINE_CHARACTERS:,} characters"
+_S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 
 
 class Image(msgspec.Struct, frozen=True, gc=False):
-    """A line to ask: a picture, perhaps with a guess at its label or with its known label."""
+    """Line to label: an image, perhaps with a guess at its label or with its known label."""
 
     index: int
     source_ref: str
@@ -43,14 +40,14 @@ class Image(msgspec.Struct, frozen=True, gc=False):
 
 
 class Labeled(msgspec.Struct, frozen=True, gc=False):
-    """A line that has its label already, and passes through."""
+    """Line that has a label already, and passes through."""
 
     index: int
     raw: bytes
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A line that cannot be used, why, and the beginning of what it holds."""
+    """Line that cannot be used, with the reason and the beginning of its content."""
 
     index: int
     reason: str
@@ -60,8 +57,12 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 Line = Image | Labeled | Rejected
 
 
+class BadLine(Exception):
+    """Reason why one line cannot be used, as it is written down in rejected.jsonl."""
+
+
 def read_manifest(lines: Iterable[bytes], settings: Settings) -> Iterator[Line]:
-    """Every line of the manifest as what it is, in order; nothing is skipped.
+    """Yield every line of a manifest as what it is, in order and without gaps.
 
     >>> from tessera.tiling.settings import read_settings
     >>> cats = read_settings(b'{"labels": ["cat", "dog"]}')
@@ -74,17 +75,16 @@ def read_manifest(lines: Iterable[bytes], settings: Settings) -> Iterator[Line]:
 
 
 class LineReader:
-    """One line at a time, the same way for everyone who reads a manifest."""
+    """Reader of single lines: the rule that every faster way of reading must agree with."""
 
     def __init__(self, settings: Settings) -> None:
-        """Learn which key holds the label and which answers there are."""
-        decoder = msgspec.json.Decoder(record_type(settings.label_attribute))
-        self._decode = decoder.decode
+        """Prepare for the settings' label attribute and labels."""
+        self._decode = msgspec.json.Decoder(record_type(settings.label_attribute)).decode
         self._choices = frozenset(settings.choices) | {None}
         self._attribute = settings.label_attribute
 
     def read(self, index: int, line: bytes) -> Line:
-        """What the line with this number is."""
+        """Return what the line is; `index` counts the manifest's lines from zero."""
         raw = line.removesuffix(b"\r")
         if index == 0:
             raw = raw.removeprefix(BYTE_ORDER_MARK)
@@ -94,15 +94,15 @@ class LineReader:
             if record.label is not msgspec.UNSET:
                 self._check_label(record)
                 return Labeled(index, raw)
-            self._check(record)
+            self._check_image(record)
         except BadLine as bad:
-            return Rejected(index, str(bad), shown(line))
-        except RecursionError:
-            return Rejected(index, "nested too deep", shown(line))
+            return Rejected(index, str(bad), excerpt(line))
+        except RecursionError:  # the decoder's own bound; a line of 10,000 brackets is not JSON
+            return Rejected(index, "nested too deep", excerpt(line))
         except msgspec.ValidationError as error:
-            return Rejected(index, _validation_reason(str(error)), shown(line))
+            return Rejected(index, _validation_reason(str(error)), excerpt(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Rejected(index, f"not JSON: {error}", shown(line))
+            return Rejected(index, f"not JSON: {error}", excerpt(line))
         return Image(
             index,
             record.source_ref,
@@ -113,11 +113,12 @@ class LineReader:
         )
 
     def _check_label(self, record: Any) -> None:
+        # A null would go to training as if it were a label, and nobody would have been asked.
         if bytes(record.label) == b"null":
             raise BadLine(f"{self._attribute}: null is no label; without the key it is asked")
         check_source(record.source_ref)
 
-    def _check(self, record: Any) -> None:
+    def _check_image(self, record: Any) -> None:
         check_source(record.source_ref)
         if record.prelabel not in self._choices:
             raise BadLine(f"prelabel: {record.prelabel[:80]!r} is none of the labels")
@@ -125,13 +126,13 @@ class LineReader:
             raise BadLine(f"gold: {record.gold[:80]!r} is none of the labels")
 
 
-class BadLine(Exception):
-    """Why one line cannot be used: the message is the reason that is written down."""
-
-
 @lru_cache(maxsize=8)
 def record_type(attribute: str) -> Any:
-    """The keys that mean something in a line, the run's own label attribute among them."""
+    """Return the struct of a line's keys that mean something, with `attribute` as the label's key.
+
+    A type is made at runtime because the settings name the label's key; making one takes as long
+    as decoding some 500 lines, so types are kept.
+    """
     return msgspec.defstruct(
         "Record",
         [
@@ -151,117 +152,45 @@ def record_type(attribute: str) -> Any:
 
 
 def check_text(raw: bytes) -> None:
-    """Raise BadLine if this cannot be a line of a manifest, whatever it says."""
-    if len(raw) > LONGEST_BYTES:
-        raise BadLine(TOO_LONG)
+    """Raise BadLine if these bytes cannot be a line of a manifest, whatever they say."""
+    if len(raw) > MAX_LINE_BYTES:
+        raise BadLine(_TOO_LONG)
     if not raw or raw.isspace():
         raise BadLine("the line is empty")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        mark = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-        raise BadLine("UTF-16, not UTF-8" if mark else "not UTF-8") from error
-    if len(text) > LONGEST_LINE:
-        raise BadLine(TOO_LONG)
-    if "\0" in text:
+        utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        raise BadLine("UTF-16, not UTF-8" if utf16 else "not UTF-8") from error
+    if len(text) > MAX_LINE_CHARACTERS:
+        raise BadLine(_TOO_LONG)
+    if "\0" in text:  # the second byte of most characters in UTF-16 without a byte order mark
         raise BadLine("holds a NUL: UTF-16, or no text")
 
 
 def check_source(uri: str) -> None:
-    """Raise BadLine if this is not the address of an S3 object."""
-    match = _ADDRESS.fullmatch(uri)
+    """Raise BadLine if this is not the URI of an S3 object."""
+    match = _S3_URI.fullmatch(uri)
     if not match:
         raise BadLine("source-ref: not an S3 URI such as s3://bucket/key")
-    if len(match[1]) > LONGEST_BUCKET:
+    if len(match[1]) > MAX_BUCKET_CHARACTERS:
         raise BadLine("source-ref: the bucket's name is longer than S3 allows")
-    if len(uri) > LONGEST_KEY // 4 and len(match[2].encode()) > LONGEST_KEY:
-        raise BadLine(f"source-ref: the key is longer than {LONGEST_KEY} bytes")
+    # A quarter of the limit in characters cannot exceed it in bytes; most keys are not encoded.
+    if len(uri) > MAX_KEY_BYTES // 4 and len(match[2].encode()) > MAX_KEY_BYTES:
+        raise BadLine(f"source-ref: the key is longer than {MAX_KEY_BYTES} bytes")
 
 
-_ADDRESS = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
-
-
-def _validation_reason(said: str) -> str:
-    """The decoder's finding in the words of a manifest."""
-    if "missing required field `source-ref`" in said:
+def _validation_reason(message: str) -> str:
+    """Word the decoder's message as a manifest's author would."""
+    if "missing required field `source-ref`" in message:
         return "no source-ref"
-    what, _, where = said.partition(" - at `$.")
-    if not where:
+    problem, _, path = message.partition(" - at `$.")
+    if not path:
         return "not a JSON object"
-    return f"{where.rstrip('`')}: {what[0].lower()}{what[1:]}"
+    return f"{path.rstrip('`')}: {problem[0].lower()}{problem[1:]}"
 
 
-def shown(line: bytes) -> str:
-    """The beginning of a line as text, whatever its bytes are."""
-    text = line[:SHOWN].decode("utf-8", "backslashreplace")
-    return text if len(line) <= SHOWN else text + "…"
-
-
-def manifest_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a manifest that comes in pieces, plain or gzip, without their line ends.
-
-    Every physical line counts, so that a line's number is the same for every reader.
-
-    >>> list(manifest_lines([b"a\\nb", b"c\\n", b"d"]))
-    [b'a', b'bc', b'd']
-    """
-    for block in blocks(chunks):
-        yield from block[:-1].split(b"\n")
-
-
-def blocks(chunks: Iterable[bytes], size: int = BLOCK) -> Iterator[bytes]:
-    """A manifest in pieces of whole lines, each with its line end, the last one too.
-
-    A line too long to be used is cut, not gathered: memory is bounded whatever comes.
-    """
-    rest = b""
-    for piece in plain(chunks):
-        view = memoryview(piece)
-        for start in range(0, len(piece), size):
-            stop = min(start + size, len(piece))
-            end = piece.rfind(b"\n", start, stop) + 1
-            if end:
-                yield b"".join((rest, view[start:end]))
-                rest = piece[end:stop]
-            else:
-                rest += piece[start:stop]
-            rest = rest[: LONGEST_BYTES + 1]
-    if rest:
-        yield rest + b"\n"
-
-
-def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces themselves, or what they unpack to if the first bytes are those of gzip."""
-    pieces = iter(chunks)
-    first = b""
-    while len(first) < len(GZIP) and (piece := next(pieces, None)) is not None:
-        first += piece
-    if first.startswith(GZIP):
-        yield from _unpacked(chain([first], pieces))
-    else:
-        yield first
-        yield from pieces
-
-
-def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What gzip members one after the other hold, never more than a piece of it at a time."""
-    member = None
-    for piece in pieces:
-        packed = piece
-        while packed:
-            if member is None:
-                packed = packed.lstrip(b"\0")  # padding between members, or after the last
-                if not packed:
-                    break
-                member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            try:
-                text = member.decompress(packed, BLOCK)
-            except zlib.error as error:
-                raise ManifestUnreadable(f"the manifest is damaged gzip: {error}") from error
-            if text:
-                yield text
-            packed = member.unconsumed_tail
-            if member.eof:
-                packed, member = member.unused_data, None
-    if member is not None:
-        raise ManifestUnreadable("the manifest is gzip that ends early")
+def excerpt(line: bytes) -> str:
+    """Return the beginning of a line as text, whatever its bytes are."""
+    text = line[:MAX_EXCERPT_BYTES].decode("utf-8", "backslashreplace")
+    return text if len(line) <= MAX_EXCERPT_BYTES else text + "…"

@@ -33,8 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus
-from tessera.tiling.manifest.blocks import Intake
-from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, blocks
+from tessera.tiling.manifest.blocks import BlockParser
+from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
+from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings
 from tessera.tiling.training.label_splice import (
     GOLD_SUPPORT,
@@ -223,12 +224,12 @@ def _read_blocks(
     rejected: list[int] = []
     # Duplicates were found when the manifest was grouped, and gold lines are images here.
     settings = msgspec.structs.replace(settings, repeats="each")
-    intake = Intake(settings, frozenset(), lambda line: rejected.append(line.index))
-    for block in blocks(chunks, BLOCK):
-        start = intake.counts.lines
+    parser = BlockParser(settings, frozenset(), lambda line: rejected.append(line.index))
+    for block in line_blocks(chunks, BLOCK):
+        start = parser.counts.lines
         rejected.clear()
-        batch = intake.batch(block)
-        count = intake.counts.lines - start
+        batch = parser.parse(block)
+        count = parser.counts.lines - start
         if start + count > len(labels):
             raise AssertionError(f"the manifest has more than the {len(labels)} lines it had")
         if start == 0:
