@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,11 @@ from tessera.aws.storage import Storage
 from tessera.aws.table import Table
 from tessera.aws.users import Users
 from tessera.aws.workflow import Workflow
+
+AWS_HOST = re.compile(
+    r"\.(amazonaws\.(com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$"
+)
+"""Domains of AWS's partitions, in contrast to an embedded AWS or another service like S3."""
 
 _making = Lock()
 """Held while a client is made: all connections share boto3's session, which makes one at a time."""
@@ -30,6 +36,12 @@ def _config(service: str) -> Any:
                 s3={"payload_signing_enabled": False},
                 retries={"mode": "standard", "max_attempts": 5},
                 max_pool_connections=64,  # handlers read with 32 threads and write beside them
+            )
+        case "s3 addresses":
+            # us-east-1 has a host of its own too, beside the global one
+            return Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
             )
         case "lambda":
             # wait as long as a function may run, and never ask twice: it may have done its work
@@ -59,23 +71,40 @@ class Connection:
 
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service, the same one every time."""
-        if made := self._clients.get(service):
-            return made
+        return self._made(service, service, self.region)
+
+    def signing_client(self, region: str = "") -> Any:
+        """Return the S3 client that signs addresses of buckets in a region, by default our own.
+
+        On AWS its addresses name the bucket's region: S3's global host, which boto3 would write,
+        answers 400 for buckets in regions since March 2019, and redirects new buckets' requests
+        for up to a day elsewhere, which breaks the signature. Any other endpoint is kept.
+        """
+        client = self.client("s3")
+        if not AWS_HOST.search(str(client.meta.endpoint_url)):
+            return client
+        region = region or client.meta.region_name
+        return self._made(f"s3 {region}", "s3", region, _config("s3 addresses"))
+
+    def _made(self, name: str, service: str, region: str | None, config: Any = None) -> Any:
+        """Return the client of this name, made at its first use."""
+        if client := self._clients.get(name):
+            return client
         import boto3  # late: a handler that needs no AWS starts in a tenth of the time
 
         key, secret = self.credentials or (None, None)
         make: Any = boto3.client  # its stubs know a service only by a literal name
         with _making:
-            if service not in self._clients:
-                self._clients[service] = make(
+            if name not in self._clients:
+                self._clients[name] = make(
                     service,
                     endpoint_url=self.endpoint,
-                    region_name=self.region,
+                    region_name=region,
                     aws_access_key_id=key,
                     aws_secret_access_key=secret,
-                    config=_config(service),
+                    config=config or _config(service),
                 )
-        return self._clients[service]
+        return self._clients[name]
 
     def _late(self, service: str) -> Callable[[], Any]:
         """Return a function that gives the client: who never calls it, never makes one."""
@@ -84,7 +113,7 @@ class Connection:
     @cached_property
     def storage(self) -> Storage:
         """S3."""
-        return Storage(self._late("s3"))
+        return Storage(self._late("s3"), self.signing_client)
 
     @cached_property
     def functions(self) -> Functions:

@@ -24,6 +24,8 @@ CHUNK = 8 * 1024 * 1024
 
 S3 takes parts from 5 MiB on, 10,000 at most: 80 GB, more than any manifest.
 """
+READ_ATTEMPTS = 5
+"""Times that a chunk is read before a broken connection is an error; boto3 tries as often."""
 BINARY = "application/octet-stream"
 
 MISSING = {"404", "NoSuchKey", "NoSuchVersion"}
@@ -57,12 +59,76 @@ def _object(uri: str, version_id: str | None = None) -> dict[str, Any]:
     return {"Bucket": bucket, "Key": key} | ({"VersionId": version_id} if version_id else {})
 
 
+def _ask_region(client: S3Client, bucket: str) -> str:
+    """Ask S3 for a bucket's region: every answer's header has it, a refusal's too.
+
+    So no right is needed but to the bucket's objects. An endpoint that sends no such header has
+    one region only.
+    """
+    from botocore.exceptions import ClientError  # late: loading it takes a cold start's time
+
+    try:
+        answer: Any = client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        answer = error.response
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(headers.get("x-amz-bucket-region", ""))
+
+
+class Stream:
+    """Body of an object that goes on where a broken connection left it.
+
+    One GET of a large manifest may last as long as the function runs; botocore repeats a request,
+    not a body that breaks off.
+    """
+
+    def __init__(self, client: S3Client, address: dict[str, Any]) -> None:
+        """Open the object at its start; S3's error if it does not exist."""
+        self._client, self._address = client, address
+        answer = client.get_object(**address)
+        self._body, self._etag = answer["Body"], answer["ETag"]
+        self._size, self._position = answer["ContentLength"], 0
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes; nothing at the end. Raises S3's error if the object changed."""
+        from botocore.exceptions import BotoCoreError  # late: loading it takes a cold start's time
+
+        if self._position == self._size:
+            return b""
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            try:
+                if attempt > 1:
+                    self._go_on()
+                chunk = self._body.read(size)
+                break
+            except BotoCoreError:
+                if attempt == READ_ATTEMPTS:
+                    raise
+        self._position += len(chunk)
+        return chunk
+
+    def _go_on(self) -> None:
+        """Get the rest of the same object again."""
+        rest = f"bytes={self._position}-"
+        answer = self._client.get_object(**self._address, Range=rest, IfMatch=self._etag)
+        self._body = answer["Body"]
+
+
 class Storage:
     """Objects of S3, by URI."""
 
-    def __init__(self, client: Callable[[], S3Client]) -> None:
-        """Keep what gives the client; it is made at the first call."""
+    def __init__(
+        self,
+        client: Callable[[], S3Client],
+        signing_client: Callable[[str], S3Client] | None = None,
+    ) -> None:
+        """Keep what gives the clients; each is made at the first call that needs it.
+
+        `signing_client` gives the one that signs addresses of buckets in a region.
+        """
         self._client = client
+        self._signing_client = signing_client or (lambda _: client())
+        self._regions: dict[str, str] = {}
 
     def get(self, uri: str, version_id: str | None = None) -> bytes:
         """Return the whole object."""
@@ -110,7 +176,7 @@ class Storage:
         `if_missing` is raised if there is no such object, instead of S3's own error.
         """
         try:
-            body = self._client().get_object(**_object(uri, version_id))["Body"]
+            body = Stream(self._client(), _object(uri, version_id))
         except Exception as error:
             if if_missing is not None and is_missing(error):
                 raise if_missing from error
@@ -168,10 +234,18 @@ class Storage:
         return True
 
     def presign(self, uri: str, seconds: int) -> str:
-        """Return an HTTPS address from which anyone can get the object for so many seconds."""
-        return self._client().generate_presigned_url(
-            "get_object", Params=_object(uri), ExpiresIn=seconds
-        )
+        """Return an HTTPS address from which anyone can get the object for so many seconds.
+
+        It is at the bucket's own region, which is asked of S3 once a bucket.
+        """
+        client = self._signing_client(self._region(split_uri(uri)[0]))
+        return client.generate_presigned_url("get_object", Params=_object(uri), ExpiresIn=seconds)
+
+    def _region(self, bucket: str) -> str:
+        """Return the region that a bucket is in, or "" if S3 does not tell."""
+        if bucket not in self._regions:
+            self._regions[bucket] = _ask_region(self._client(), bucket)
+        return self._regions[bucket]
 
     def writer(self, uri: str, *, content_type: str = BINARY) -> AbstractContextManager[Writer]:
         """Open a `with` block that writes one object of any size, piece by piece."""

@@ -20,7 +20,9 @@ def tracer() -> Tracer:
     """The tracer, made at the first event: the X-Ray SDK makes a client when it is imported."""
     from aws_lambda_powertools import Tracer
 
-    return Tracer(patch_modules=("botocore",))
+    # Nothing is patched: a subsegment for each of a job's 200,000 reads of S3 took a third of
+    # CloseJob's time, and a trace keeps 500 KB of them. `step` marks the parts that matter.
+    return Tracer(auto_patch=False)
 
 
 def traced(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[..., Answer]:

@@ -1,0 +1,74 @@
+"""Addresses of pictures are at the bucket's own region, in every region that there is."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tessera.aws.connection import connect
+from tessera.aws.storage import Storage
+
+KEYS = ("AKIDEXAMPLE", "secret")
+PARTITIONS = boto3.Session().get_available_partitions()
+REGIONS = [
+    region
+    for partition in PARTITIONS
+    for region in boto3.Session().get_available_regions("s3", partition_name=partition)
+]
+
+
+class Bucket:
+    """S3 client of which only the bucket's region is asked; it counts how often."""
+
+    def __init__(self, headers: dict[str, str], *, refuse: bool = False) -> None:
+        self.headers, self.refuse, self.asked = headers, refuse, 0
+
+    def head_bucket(self, **_: Any) -> Any:
+        self.asked += 1
+        answer: Any = {"ResponseMetadata": {"HTTPHeaders": self.headers}}
+        if self.refuse:
+            raise ClientError(answer | {"Error": {"Code": "403"}}, "HeadBucket")
+        return answer
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_an_address_is_at_the_regions_own_host(region: str) -> None:
+    client = connect(region="us-east-1", credentials=KEYS).signing_client(region)
+    address = urlsplit(
+        client.generate_presigned_url("get_object", Params={"Bucket": "pets", "Key": "1.jpg"})
+    )
+    assert f".{region}." in address.netloc
+    assert f"https://{address.netloc}" == client.meta.endpoint_url.replace("//s3", "//pets.s3")
+    assert f"/{region}/s3/" in parse_qs(address.query)["X-Amz-Credential"][0]
+
+
+def test_a_dotted_bucket_keeps_to_the_path_since_no_certificate_covers_it_as_a_host() -> None:
+    client = connect(region="eu-west-1", credentials=KEYS).signing_client()
+    address = client.generate_presigned_url("get_object", Params={"Bucket": "my.pets", "Key": "1"})
+    assert address.startswith("https://s3.eu-west-1.amazonaws.com/my.pets/1?")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://host.docker.internal:4566"])
+def test_an_embedded_aws_keeps_its_address(endpoint: str) -> None:
+    storage = Storage(
+        lambda: Bucket({}),  # type: ignore[arg-type, return-value]  # the calls it gets, no more
+        connect(endpoint, "us-east-1", KEYS).signing_client,
+    )
+    assert storage.presign("s3://pets/1.jpg", 60).startswith(f"{endpoint}/pets/1.jpg?")
+
+
+@pytest.mark.parametrize("refuse", [False, True], ids=["allowed", "refused"])
+def test_a_bucket_elsewhere_is_signed_for_its_region_which_is_asked_once(refuse: bool) -> None:
+    bucket = Bucket({"x-amz-bucket-region": "ap-southeast-3"}, refuse=refuse)
+    storage = Storage(
+        lambda: bucket,  # type: ignore[arg-type, return-value]  # the calls it gets, no more
+        connect(region="eu-west-1", credentials=KEYS).signing_client,
+    )
+    for picture in range(3):
+        address = storage.presign(f"s3://pets/{picture}.jpg", 60)
+        assert address.startswith(f"https://pets.s3.ap-southeast-3.amazonaws.com/{picture}.jpg?")
+    assert bucket.asked == 1
