@@ -13,7 +13,8 @@ from tessera.archive import find_run
 from tessera.checks import count_manifest, read_settings_file
 from tessera.screen import json_option, mind, out, print_json
 from tessera.tiling.estimate import (
-    Again,
+    OBJECT_PRICE,
+    AskedAgain,
     Assumptions,
     Estimate,
     asked_again,
@@ -36,7 +37,9 @@ from tessera.tiling.settings import Settings, warnings
     "--seconds-alone", type=click.FloatRange(min=0.05), default=round(page_seconds(1), 2),
     help="Seconds an image where each page has one.",
 )  # fmt: skip
-@click.option("--object-price", default=0.08, help="Ground Truth's fee for a page, in dollars.")
+@click.option(
+    "--object-price", default=OBJECT_PRICE, help="Ground Truth's fee for a page, in dollars."
+)
 @click.option("--answer-price", default=0.0, help="A worker's price for a page, in dollars.")
 @click.option("--hour-price", default=0.0, help="A worker's hour, in dollars.")
 @click.option("--picture-kb", default=100.0, help="Kilobytes of a picture.")
@@ -74,8 +77,8 @@ def estimate_command(
         speed = "as you say"
     assumed = Assumptions(
         seconds=seconds or page_seconds(settings.images_per_task),
-        seconds_alone=seconds_alone,
-        again=again,
+        seconds_one_by_one=seconds_alone,
+        asked_again=again,
         object_price=object_price,
         answer_price=answer_price,
         hour_price=hour_price,
@@ -103,13 +106,13 @@ def estimate_command(
     mind(warnings(settings))
 
 
-def _again_in(report: dict[str, Any]) -> Again | None:
+def _again_in(report: dict[str, Any]) -> AskedAgain | None:
     """The shares of images asked again in an earlier run; None if it had no second round."""
     images = [float(entry["images"]) for entry in report.get("rounds") or []]
     if len(images) < 2 or not images[0]:
         return None
     further = images[2] / images[1] if len(images) > 2 and images[1] else 0.64
-    return Again(images[1] / images[0], further)
+    return AskedAgain(images[1] / images[0], further)
 
 
 def show(
@@ -142,16 +145,19 @@ def show(
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for title in ("", "this way", "one by one", "saved"):
         table.add_column(title, justify="left" if not title else "right")
-    tiled, alone = result.tiled, result.alone
-    table.add_row("answers", f"{tiled.answers:,.0f}", f"{alone.answers:,.0f}", "")
-    table.add_row("pages", f"{tiled.tasks:,}", f"{alone.tasks:,}", "")
+    tiled, one_by_one = result.tiled, result.one_by_one
+    table.add_row("answers", f"{tiled.answers:,.0f}", f"{one_by_one.answers:,.0f}", "")
+    table.add_row("pages", f"{tiled.tasks:,}", f"{one_by_one.tasks:,}", "")
     table.add_row(
-        "worker hours", f"{tiled.hours:,.1f}", f"{alone.hours:,.1f}", f"{result.saved_hours:.0%}"
+        "worker hours",
+        f"{tiled.hours:,.1f}",
+        f"{one_by_one.hours:,.1f}",
+        f"{result.saved_hours:.0%}",
     )
     for title, now, before in (
-        ("service fees", tiled.object_fees, alone.object_fees),
-        ("worker prices", tiled.answer_fees, alone.answer_fees),
-        ("wages", tiled.wages, alone.wages),
+        ("service fees", tiled.object_fees, one_by_one.object_fees),
+        ("worker prices", tiled.answer_fees, one_by_one.answer_fees),
+        ("wages", tiled.wages, one_by_one.wages),
     ):
         if before:
             table.add_row(title, f"${now:,.2f}", f"${before:,.2f}", f"{1 - now / before:.0%}")
@@ -171,9 +177,9 @@ def assumptions(settings: Settings, assumed: Assumptions, *, speed: str, why: st
     fee = f"${assumed.object_price:g} a page to Ground Truth (--object-price)"
     return [
         f"{assumed.seconds:.2f} s an image: {speed} (--seconds, --like)",
-        f"{assumed.seconds_alone:.2f} s an image one by one: the post (--seconds-alone)",
-        f"{assumed.again.share:.0%} of the images asked again after two answers, "
-        f"{assumed.again.further:.0%} of those after each more: {why} (--like)",
+        f"{assumed.seconds_one_by_one:.2f} s an image one by one: the post (--seconds-alone)",
+        f"{assumed.asked_again.share:.0%} of the images asked again after two answers, "
+        f"{assumed.asked_again.further:.0%} of those after each more: {why} (--like)",
         fee if ground_truth else "no service fee: the portal is your own",
         f"${assumed.answer_price:g} a page to each worker (--answer-price), "
         f"${assumed.hour_price:g} an hour (--hour-price)",

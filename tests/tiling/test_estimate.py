@@ -1,4 +1,4 @@
-"""What a run is expected to cost: sums that add up, and the shares that were measured."""
+"""Estimate of a run: sums that add up, and the shares that were measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.tiling.estimate import Again, Assumptions, asked_again, estimate, page_seconds, rounds
+from tessera.tiling.estimate import (
+    AskedAgain,
+    Assumptions,
+    asked_again,
+    estimate,
+    expected_rounds,
+    page_seconds,
+)
 from tessera.tiling.settings import Settings
 
 TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/cats"
@@ -18,11 +25,11 @@ def settings(**changed: Any) -> Settings:
     return Settings(labels=("cat", "dog"), question="?", instructions="", **changed)
 
 
-USUAL = Again(0.23, 0.64)
+USUAL = AskedAgain(0.23, 0.64)
 
 
-def assumed(seconds: float = 2.5, again: Again = USUAL) -> Assumptions:
-    return Assumptions(seconds=seconds, seconds_alone=8.1, again=again)
+def assumed(seconds: float = 2.5, again: AskedAgain = USUAL) -> Assumptions:
+    return Assumptions(seconds=seconds, seconds_one_by_one=8.1, asked_again=again)
 
 
 @given(
@@ -36,16 +43,16 @@ def test_answers_lie_between_the_fewest_and_the_most_that_are_allowed(
 ) -> None:
     chosen = settings(answers_per_image=first, max_answers=min(9, first + more), gain=gain)
 
-    asked = rounds(images=images, tasks=1, settings=chosen, again=asked_again(gain))
+    rounds = expected_rounds(images=images, tasks=1, settings=chosen, again=asked_again(gain))
 
-    answers = sum(entry.answers for entry in asked)
+    answers = sum(entry.answers for entry in rounds)
     assert images * first <= answers <= images * chosen.max_answers + 1e-6 * images
-    assert [entry.round for entry in asked] == list(range(1, len(asked) + 1))
-    assert all(later.images <= images for later in asked)
+    assert [entry.round for entry in rounds] == list(range(1, len(rounds) + 1))
+    assert all(later.images <= images for later in rounds)
 
 
 @given(low=st.floats(0.001, 1), high=st.floats(0.001, 1))
-def test_who_wants_more_gain_asks_again_less(low: float, high: float) -> None:
+def test_asking_for_more_gain_asks_fewer_images_again(low: float, high: float) -> None:
     low, high = sorted((low, high))
 
     assert asked_again(high).share <= asked_again(low).share
@@ -61,15 +68,15 @@ def test_answers_an_image_are_those_measured_on_public_sets(
 ) -> None:
     chosen = settings(gain=gain, max_answers=most)
 
-    found = estimate(
+    result = estimate(
         images=1000, tasks=50, shards=1, settings=chosen, assumed=assumed(again=asked_again(gain))
     )
 
-    assert found.answers_an_image == pytest.approx(measured, abs=0.02)
+    assert result.answers_an_image == pytest.approx(measured, abs=0.02)
 
 
 def test_pages_of_twenty_save_what_the_post_measured() -> None:
-    found = estimate(
+    result = estimate(
         images=1000,
         tasks=50,
         shards=1,
@@ -77,30 +84,30 @@ def test_pages_of_twenty_save_what_the_post_measured() -> None:
         assumed=assumed(seconds=page_seconds(20)),
     )
 
-    assert found.saved_hours == pytest.approx(0.69, abs=0.005)
-    assert found.saved_fees == pytest.approx(0.95)
-    assert (found.tiled.object_fees, found.alone.object_fees) == (4.0, 80.0)
+    assert result.saved_hours == pytest.approx(0.69, abs=0.005)
+    assert result.saved_fees == pytest.approx(0.95)
+    assert (result.tiled.object_fees, result.one_by_one.object_fees) == (4.0, 80.0)
 
 
-def test_control_images_take_time_and_room_but_are_no_images() -> None:
+def test_gold_images_take_time_and_room_but_do_not_count_as_images() -> None:
     plain = estimate(images=1000, tasks=50, shards=1, settings=settings(), assumed=assumed())
-    controlled = estimate(
+    with_gold = estimate(
         images=1000, tasks=63, shards=1, settings=settings(gold_per_task=4), assumed=assumed()
     )
 
-    assert controlled.tiled.answers == plain.tiled.answers
-    assert controlled.tiled.hours == pytest.approx(plain.tiled.hours / 0.8)
+    assert with_gold.tiled.answers == plain.tiled.answers
+    assert with_gold.tiled.hours == pytest.approx(plain.tiled.hours / 0.8)
 
 
 def test_the_portal_has_no_fee_and_ground_truth_no_table() -> None:
-    here, there = (
+    portal, ground_truth = (
         estimate(
             images=100, tasks=5, shards=1, settings=settings(workforce=team), assumed=assumed()
         )
         for team in ("portal", TEAM)
     )
 
-    assert here.tiled.object_fees == 0
-    assert there.tiled.object_fees > 0
-    assert "DynamoDB" in here.aws
-    assert "DynamoDB" not in there.aws
+    assert portal.tiled.object_fees == 0
+    assert ground_truth.tiled.object_fees > 0
+    assert "DynamoDB" in portal.aws
+    assert "DynamoDB" not in ground_truth.aws

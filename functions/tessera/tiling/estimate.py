@@ -1,7 +1,7 @@
-"""What a run will cost, before it costs anything: answers, pages, hours, fees; and one by one.
+"""Estimate what a run will cost before it costs anything, and what the same would cost one by one.
 
-Every number that is not counted is an assumption with a source; `Assumptions` has them all, so
-that whoever knows better says so.
+Every number that is not counted is an assumption with a source: `Assumptions` holds those that an
+operator can replace. Why these defaults: docs/decisions/operator-one-by-one.md.
 """
 
 from __future__ import annotations
@@ -14,9 +14,16 @@ import msgspec
 from tessera.tiling.settings import Settings
 
 SECONDS_AN_IMAGE, SECONDS_A_PAGE = 2.23, 5.87
-"""What an image and a page take: 8.1 s for a page of one, 2.52 s an image on a page of 20.
+"""Seconds that an image and a page take: 8.1 for a page of one, 2.52 an image on a page of 20.
 
-From the post that measured both on the same 1,000 images; between and beyond, a straight line."""
+From the post that measured both on the same 1,000 images; elsewhere, a straight line through both.
+"""
+
+OBJECT_PRICE = 0.08
+"""US dollars that Ground Truth charges for a page, its "data object", whoever answers it.
+
+List price of its first tier; lower tiers exist but are not published in a readable form.
+"""
 
 ASKED_AGAIN = (
     (0.01, 0.46, 0.92),
@@ -28,35 +35,43 @@ ASKED_AGAIN = (
 )
 """By `gain`: the share of images asked again after two answers, and of those after each more.
 
-Measured on nine public sets of images that crowds labeled (benchmarks/adaptive.py), hard ones."""
+Measured on nine public sets of images that crowds labeled (benchmarks/adaptive.py), hard ones.
+"""
 
 
-class Again(msgspec.Struct, frozen=True):
-    """The share of images asked again after two answers, and of those after each further one."""
+class AskedAgain(msgspec.Struct, frozen=True):
+    """Share of images asked again after two answers, and of those after each further answer."""
 
     share: float
     further: float
 
 
-class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not counted but believed; dollars are US dollars."""
+class Assumptions(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"seconds_one_by_one": "seconds_alone", "asked_again": "again"},
+):
+    """Everything that is not counted but assumed; prices are US dollars.
+
+    `rename` keeps the keys that `tessera estimate --json` has always printed.
+    """
 
     seconds: float
-    """An answer to an image on a page of the run's size takes so long."""
-    seconds_alone: float
+    """Seconds that an answer to one image takes on a page of the run's size."""
+    seconds_one_by_one: float
     """The same where each page has one image."""
-    again: Again
-    object_price: float = 0.08
-    """Ground Truth's fee for a page, however many workers answer it."""
+    asked_again: AskedAgain
+    object_price: float = OBJECT_PRICE
     answer_price: float = 0.0
     """What a vendor or the public gets for one worker's answer to a page."""
     hour_price: float = 0.0
-    """What an hour of a worker's costs."""
+    """What an hour of a worker costs."""
     picture_kilobytes: float = 100.0
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One asking: so many images, on so many pages, each answered by so many workers."""
+    """One asking: how many images, on how many pages, and how many answers to an image in all."""
 
     round: int
     images: float
@@ -64,8 +79,8 @@ class Round(msgspec.Struct, frozen=True):
     answers: float
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """What one way to have the images labeled costs."""
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Pages, answers, hours and dollars of one way to have the images labeled."""
 
     tasks: int
     answers: float
@@ -76,17 +91,17 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> float:
-        """All dollars together, but for AWS itself."""
+        """Return all dollars together, except those for AWS itself."""
         return self.object_fees + self.answer_fees + self.wages
 
 
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run will take, beside the same answers given one image at a time."""
+class Estimate(msgspec.Struct, frozen=True, kw_only=True, rename={"one_by_one": "alone"}):
+    """Cost of a run on pages of many images, beside the same answers given one image at a time."""
 
     rounds: tuple[Round, ...]
     answers_an_image: float
-    tiled: Way
-    alone: Way
+    tiled: Cost
+    one_by_one: Cost
     saved_hours: float
     saved_fees: float
     aws: dict[str, float]
@@ -94,7 +109,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def page_seconds(images: int) -> float:
-    """Seconds an image on a page of so many, if nobody has measured.
+    """Return the seconds an image takes on a page of so many, if nobody has measured.
 
     >>> page_seconds(1), round(page_seconds(20), 2)
     (8.1, 2.52)
@@ -102,86 +117,95 @@ def page_seconds(images: int) -> float:
     return SECONDS_AN_IMAGE + SECONDS_A_PAGE / images
 
 
-def asked_again(gain: float) -> Again:
-    """How many images are asked again where an answer more must be worth `gain`.
+def asked_again(gain: float) -> AskedAgain:
+    """Return how many images are asked again where one more answer must be worth `gain`.
+
+    Between measured gains the shares are interpolated on a logarithmic scale; above the largest
+    they fall in proportion.
 
     >>> asked_again(0.05)
-    Again(share=0.29, further=0.59)
+    AskedAgain(share=0.29, further=0.59)
     >>> asked_again(0)
-    Again(share=1.0, further=1.0)
+    AskedAgain(share=1.0, further=1.0)
     """
     if gain <= 0:
-        return Again(1.0, 1.0)
+        return AskedAgain(1.0, 1.0)
     if gain <= ASKED_AGAIN[0][0]:
-        return Again(*ASKED_AGAIN[0][1:])
+        return AskedAgain(*ASKED_AGAIN[0][1:])
     for (low, *at_low), (high, *at_high) in pairwise(ASKED_AGAIN):
         if gain <= high:
             part = log(gain / low) / log(high / low)
-            return Again(
+            return AskedAgain(
                 *(round(a + part * (b - a), 4) for a, b in zip(at_low, at_high, strict=True))
             )
-    return Again(*(round(share * ASKED_AGAIN[-1][0] / gain, 4) for share in ASKED_AGAIN[-1][1:]))
+    return AskedAgain(
+        *(round(share * ASKED_AGAIN[-1][0] / gain, 4) for share in ASKED_AGAIN[-1][1:])
+    )
 
 
-def share_after(answers: int, again: Again) -> float:
-    """The share of images that get one answer more after they have so many.
+def share_after(answers: int, again: AskedAgain) -> float:
+    """Return the share of images that get one more answer after they have so many.
 
-    >>> [round(share_after(n, Again(0.23, 0.64)), 2) for n in (1, 2, 3)]
+    >>> [round(share_after(n, AskedAgain(0.23, 0.64)), 2) for n in (1, 2, 3)]
     [0.36, 0.23, 0.15]
     """
     return min(1.0, again.share * again.further ** (answers - 2)) if again.share else 0.0
 
 
-def rounds(*, images: int, tasks: int, settings: Settings, again: Again) -> tuple[Round, ...]:
-    """Every round that is to be expected, the first as it was counted."""
+def expected_rounds(
+    *, images: int, tasks: int, settings: Settings, again: AskedAgain
+) -> tuple[Round, ...]:
+    """Return every round to be expected; the first is as it was counted."""
     first = settings.answers_per_image
-    asked = [Round(1, images, tasks, images * first)]
+    rounds = [Round(1, images, tasks, images * first)]
     room = max(1, settings.images_per_task - settings.gold_per_task)
     for had in range(first, settings.max_answers):
         expected = images * share_after(had, again)
-        if expected < 0.5:
+        if expected < 0.5:  # rounds to no image
             break
-        asked.append(Round(len(asked) + 1, expected, ceil(expected / room), expected))
-    return tuple(asked)
+        rounds.append(Round(len(rounds) + 1, expected, ceil(expected / room), expected))
+    return tuple(rounds)
 
 
 def estimate(
     *, images: int, tasks: int, shards: int, settings: Settings, assumed: Assumptions
 ) -> Estimate:
-    """What the run takes; `images`, `tasks` and `shards` are counted in its manifest."""
-    asked = rounds(images=images, tasks=tasks, settings=settings, again=assumed.again)
-    controls = settings.gold_per_task / settings.images_per_task
-    pages = [_pages_answered(entry, settings) for entry in asked]
-    answers = sum(entry.answers for entry in asked)
-    tiled = _way(
-        tasks=sum(entry.tasks for entry in asked),
-        pages_answered=sum(pages),
+    """Return what the run takes; `images`, `tasks` and `shards` are counted in its manifest."""
+    rounds = expected_rounds(
+        images=images, tasks=tasks, settings=settings, again=assumed.asked_again
+    )
+    pages = sum(_pages_answered(entry, settings) for entry in rounds)
+    answers = sum(entry.answers for entry in rounds)
+    tiled = _cost(
+        tasks=sum(entry.tasks for entry in rounds),
+        pages_answered=pages,
         answers=answers,
-        seconds=answers * assumed.seconds / (1 - controls),
-        ground_truth=settings.workforce != "portal",
+        # answers to gold images take time, too, and are none of the images' answers
+        seconds=answers * assumed.seconds / (1 - settings.gold_per_task / settings.images_per_task),
+        settings=settings,
         assumed=assumed,
     )
-    alone = _way(
-        tasks=round(sum(entry.images for entry in asked)),
+    one_by_one = _cost(
+        tasks=round(sum(entry.images for entry in rounds)),
         pages_answered=answers,
         answers=answers,
-        seconds=answers * assumed.seconds_alone,
-        ground_truth=settings.workforce != "portal",
+        seconds=answers * assumed.seconds_one_by_one,
+        settings=settings,
         assumed=assumed,
     )
     return Estimate(
-        rounds=asked,
+        rounds=rounds,
         answers_an_image=answers / images if images else 0.0,
         tiled=tiled,
-        alone=alone,
-        saved_hours=_saved(tiled.hours, alone.hours),
-        saved_fees=_saved(tiled.total, alone.total),
+        one_by_one=one_by_one,
+        saved_hours=_saved_share(tiled.hours, one_by_one.hours),
+        saved_fees=_saved_share(tiled.total, one_by_one.total),
         aws=aws_dollars(
             images=images,
             answers=answers,
-            pages=sum(pages),
-            jobs=shards + len(asked) - 1,
-            rounds=len(asked),
+            pages=pages,
+            jobs=shards + len(rounds) - 1,  # a later round is small: one shard
+            rounds=len(rounds),
             portal=settings.workforce == "portal",
             kilobytes=assumed.picture_kilobytes,
         ),
@@ -189,37 +213,37 @@ def estimate(
 
 
 def _pages_answered(entry: Round, settings: Settings) -> int:
-    """Pages times the workers who answer each."""
+    """Return a round's pages times the workers who answer each."""
     return entry.tasks * (settings.answers_per_image if entry.round == 1 else 1)
 
 
-def _way(
+def _cost(
     *,
     tasks: int,
     pages_answered: float,
     answers: float,
     seconds: float,
-    ground_truth: bool,
+    settings: Settings,
     assumed: Assumptions,
-) -> Way:
+) -> Cost:
     hours = seconds / 3600
-    return Way(
+    return Cost(
         tasks=tasks,
         answers=answers,
         hours=hours,
-        object_fees=tasks * assumed.object_price if ground_truth else 0.0,
+        object_fees=0.0 if settings.workforce == "portal" else tasks * assumed.object_price,
         answer_fees=pages_answered * assumed.answer_price,
         wages=hours * assumed.hour_price,
     )
 
 
-def _saved(now: float, before: float) -> float:
-    """The share that is saved.
+def _saved_share(cost: float, before: float) -> float:
+    """Return the share that is saved of what it cost before.
 
-    >>> _saved(1, 4), _saved(0, 0)
+    >>> _saved_share(1, 4), _saved_share(0, 0)
     (0.75, 0.0)
     """
-    return 1 - now / before if before else 0.0
+    return 1 - cost / before if before else 0.0
 
 
 # --- AWS itself -----------------------------------------------------------------------------
@@ -235,16 +259,22 @@ LIST_PRICES = {
     "HTTP API request": 1e-6,
     "GB to the internet": 0.09,
 }
-"""Dollars each, as listed for us-east-1; no free tier is taken off."""
+"""US dollars each, from the services' price pages for us-east-1; no free tier is taken off."""
 
+# Orders of magnitude, read off the portal's code and its benchmark; a run of 200 images costs about
+# a cent, so that a factor of two in any of them changes nothing for whoever reads the sum.
 REQUESTS_A_PAGE = 3
-"""To the portal, for a page that a worker answers: the claim, the answer, and what is around."""
+"""Requests to the portal for a page that a worker answers: claim, answer, and one more."""
 WRITES_A_PAGE, READS_A_PAGE = 16, 12
 """Units of the portal's table for the same, transactions counted double."""
 LAMBDA_A_REQUEST = 0.05
 """GB-seconds of the portal for a request: half a GB for a tenth of a second."""
 LAMBDA_AN_IMAGE = 100e-6
-"""GB-seconds to group and consolidate, an image and round."""
+"""GB-seconds to group and consolidate one image in one round."""
+LAMBDA_A_ROUND = 5
+"""GB-seconds that a round takes however few images it asks: cold starts and the first reads."""
+OBJECTS_A_ROUND = 20
+"""Files that a round writes besides a page's answers: tasks, manifests, report."""
 TRANSITIONS_A_JOB, TRANSITIONS_A_ROUND = 4, 6
 
 
@@ -258,15 +288,19 @@ def aws_dollars(
     portal: bool,
     kilobytes: float,
 ) -> dict[str, float]:
-    """What AWS itself takes for a run, in dollars by service."""
+    """Return what AWS itself charges for a run, in US dollars by service."""
     price = LIST_PRICES
-    requests = pages * REQUESTS_A_PAGE if portal else 2 * pages
-    seconds = requests * LAMBDA_A_REQUEST + images * rounds * LAMBDA_AN_IMAGE + 5 * rounds
+    # Ground Truth calls one function before a page and one after it
+    requests = pages * (REQUESTS_A_PAGE if portal else 2)
+    seconds = (
+        requests * LAMBDA_A_REQUEST + images * rounds * LAMBDA_AN_IMAGE + LAMBDA_A_ROUND * rounds
+    )
     dollars = {
         "Lambda": requests * price["Lambda request"] + seconds * price["Lambda GB-second"],
         "Step Functions": (jobs * TRANSITIONS_A_JOB + rounds * TRANSITIONS_A_ROUND)
         * price["Step Functions transition"],
-        "S3": (pages + 20 * rounds) * price["S3 put"] + (answers + pages) * price["S3 get"],
+        "S3": (pages + OBJECTS_A_ROUND * rounds) * price["S3 put"]
+        + (answers + pages) * price["S3 get"],
         "pictures to workers": answers * kilobytes / 1e6 * price["GB to the internet"],
     }
     if portal:

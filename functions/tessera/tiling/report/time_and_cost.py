@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tessera.tiling.estimate import SECONDS_A_PAGE, SECONDS_AN_IMAGE, page_seconds
+from tessera.tiling.estimate import (
+    OBJECT_PRICE,
+    SECONDS_A_PAGE,
+    SECONDS_AN_IMAGE,
+    page_seconds,
+)
 from tessera.tiling.settings import Settings
-
-OBJECT_PRICE = 0.08
-"""Dollars that Ground Truth takes for a page, whoever answers it."""
 
 
 def time_figures(
