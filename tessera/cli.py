@@ -1,6 +1,6 @@
-"""The operator's tool: `tessera …`.
+"""Command line of the operator's tool, `tessera …`.
 
-Each command lives in a module of its own, which is imported when the command is called, so that
+Each command has a module of its own, which is imported when the command is called, so that
 `tessera --help` and completion answer at once.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from tessera.exits import Exit, Unreachable
 from tessera.stack.cloud import STACK_NAME, Cloud
@@ -23,58 +24,40 @@ COMMANDS = {
     "run": ("run:run", "Label the example with simulated workers."),
     "label": ("label:label", "Label the example yourself, in the browser."),
     "up": ("up:up", "Start the local stack and deploy Tessera to it."),
-    "down": ("down:down", "Stop the local stack; what it holds is kept."),
-    "deploy": ("deploy:deploy", "Deploy Tessera to AWS, step by step."),
-    "status": ("status:status", "Say what is deployed, and what goes on there."),
-    "estimate": ("estimate:estimate_command", "Say what a manifest will cost."),
-    "preview": ("preview:preview", "Open the worker's page of a manifest here."),
-    "manifest": (
-        "manifest:manifest_command",
-        "Make a manifest of a folder of images.",
-    ),
-    "group": (
-        "group:group_command",
-        "Group a manifest's images into tasks, here.",
-    ),
+    "down": ("down:down", "Stop the local stack and keep its data."),
+    "deploy": ("deploy:deploy", "Deploy Tessera to AWS."),
+    "status": ("status:status", "Show what is deployed and which runs are active."),
+    "estimate": ("estimate:estimate_command", "Estimate the cost of labeling a manifest."),
+    "preview": ("preview:preview", "Preview the page that workers will see."),
+    "manifest": ("manifest:manifest_command", "Make a manifest of a folder of images."),
+    "group": ("group:group_command", "Group a manifest's images into tasks, on this machine."),
     "drop": ("drop:drop_command", "Have a manifest labeled."),
-    "simulate": (
-        "simulate:simulate",
-        "Have simulated workers label a run of the example.",
-    ),
-    "watch": ("watch:watch", "Show a run as it goes."),
+    "simulate": ("simulate:simulate", "Have simulated workers label a run of the example."),
+    "watch": ("watch:watch", "Show the progress of a run."),
     "runs": ("runs:runs_command", "List the runs, newest first."),
-    "stop": ("stop:stop", "Close a run's jobs; its answers so far are kept."),
-    "report": (
-        "report:report_command",
-        "Fetch a run's report, with its pictures in it.",
-    ),
-    "consolidate": (
-        "consolidate:consolidate_command",
-        "Make labels of any answers.",
-    ),
-    "export": ("export:export", "Write a run's labels for training."),
-    "workers": ("workers:workers", "Add, list and remove the people who label."),
-    "repair": (
-        "repair:repair",
-        "Write the portal's index of a job anew from S3.",
-    ),
-    "completion": (
-        "completion:completion",
-        "Print the script that completes commands.",
-    ),
+    "stop": ("stop:stop", "End a run early and keep its answers."),
+    "report": ("report:report_command", "Download a run's report with its pictures."),
+    "consolidate": ("consolidate:consolidate_command", "Turn answers from any source into labels."),
+    "export": ("export:export", "Export a run's labels for training."),
+    "workers": ("workers:workers", "Add, list and remove workers."),
+    "repair": ("repair:repair", "Rebuild the portal's index of a job."),
+    "completion": ("completion:completion", "Print the script for shell completion."),
 }
-"""The commands in the order of a day: the module and function in `commands/`, and one line."""
+"""Commands in the order of a day's work: module and function in `commands/`, and a summary.
+
+The summaries stand here so that `tessera --help` and completion need not import the commands.
+"""
 
 
 class Tool(click.Group):
-    """Commands that are imported when they are called; errors in words that help."""
+    """Group of commands that are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of a person's day."""
+        """List the commands in the order of a day's work."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name."""
+        """Import and return the command of this name, or return None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
@@ -84,58 +67,78 @@ class Tool(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is called, under the name that it has here."""
+        """Find the command that is called, and call it by its name on the command line.
+
+        `drop` is the function `drop_command`, and click would print the function's name.
+        """
         _, command, rest = super().resolve_command(ctx, args)
         return args[0], command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands with a line each, none of them imported."""
+        """Write the commands with their summaries, without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, without importing any, or an option."""
+        names = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """The command's result; what AWS refuses is said in words, and Ctrl-C ends with 130."""
+        """Run the command; explain errors of AWS, and end with 130 after Ctrl-C."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("Interrupted. What was begun elsewhere goes on.", err=True)
+            click.echo("Interrupted. Runs and deployments that have begun continue.", err=True)
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
         except Exception as error:
             if type(error).__module__.startswith("botocore."):
-                raise in_words(error) from error
+                raise explain(error) from error
             raise
 
 
+SIGN_IN_AGAIN = "Sign in again: aws sso login"
+NOT_ALLOWED = "Your AWS identity may not do this. Check who you are: aws sts get-caller-identity"
+NO_ANSWER = "Check whether the stack is running: tessera status"
 HINTS = {
     "NoCredentialsError": "Sign in (aws sso login, aws configure), or name a profile: --profile",
     "PartialCredentialsError": "Complete the credentials: aws configure",
-    "ProfileNotFound": "The profiles there are: aws configure list-profiles",
+    "ProfileNotFound": "List your profiles: aws configure list-profiles",
     "NoRegionError": "Name a region: --region",
-    "EndpointConnectionError": "Does it run? tessera status",
-    "ConnectTimeoutError": "Does it run? tessera status",
-    "ExpiredToken": "Sign in again: aws sso login",
-    "ExpiredTokenException": "Sign in again: aws sso login",
-    "AccessDenied": "This identity may not do that: aws sts get-caller-identity",
-    "AccessDeniedException": "This identity may not do that: aws sts get-caller-identity",
+    "EndpointConnectionError": NO_ANSWER,
+    "ConnectTimeoutError": NO_ANSWER,
+    "ExpiredToken": SIGN_IN_AGAIN,
+    "ExpiredTokenException": SIGN_IN_AGAIN,
+    "AccessDenied": NOT_ALLOWED,
+    "AccessDeniedException": NOT_ALLOWED,
 }
-"""What to do about what AWS or its library says."""
+"""What to do about an error, by the code that AWS gives it or by its class in botocore."""
 
 
-def in_words(error: Exception) -> click.ClickException:
-    """What AWS said, and what to do about it."""
+def explain(error: Exception) -> click.ClickException:
+    """Turn an error of AWS into one whose message says what to do about it."""
     code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
-    said = f"{error}" + (f"\n{HINTS[code]}" if code in HINTS else "")
-    silent = code in ("EndpointConnectionError", "ConnectTimeoutError")
-    return Unreachable(said) if silent else click.ClickException(said)
+    message = f"{error}\n{HINTS[code]}" if code in HINTS else str(error)
+    return Unreachable(message) if HINTS.get(code) is NO_ANSWER else click.ClickException(message)
 
 
 @click.group(
     cls=Tool, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
-@click.option("--profile", envvar="TESSERA_PROFILE", help="Go to AWS, by this profile of yours.")
-@click.option("--region", envvar="TESSERA_REGION", help="Region on AWS.  [default: the profile's]")
-@click.option("--stack", "name", default=STACK_NAME, envvar="TESSERA_STACK", help="Stack's name.")
-@click.option("--endpoint", envvar="TESSERA_ENDPOINT", help="Go to an embedded AWS at this URL.")
+@click.option(
+    "--profile", envvar="TESSERA_PROFILE", help="AWS profile: work on AWS instead of this machine."
+)
+@click.option("--region", envvar="TESSERA_REGION", help="AWS region.  [default: the profile's]")
+@click.option(
+    "--stack", "name", default=STACK_NAME, envvar="TESSERA_STACK", help="Name of the stack."
+)
+@click.option(
+    "--endpoint", envvar="TESSERA_ENDPOINT", help="URL of another embedded AWS to work on."
+)
 @click.option("--port", default=4566, envvar="TESSERA_PORT", help="Port of the local stack.")
 @click.option(
     "--home",
@@ -157,7 +160,7 @@ def main(
 ) -> None:
     """Drop a manifest of images; get back a training manifest that people labeled.
 
-    Commands go to the stack on this machine (tessera up), or with --profile to AWS.
+    Commands work on the stack on this machine (start it with tessera up), or on AWS with --profile.
     """
     local = LocalStack(home.resolve(), port)
     remote = None

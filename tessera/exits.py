@@ -1,4 +1,4 @@
-"""How the tool ends: a number for scripts, a sentence for people."""
+"""Exit codes of the tool, and the errors that end with one."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ import click
 
 
 class Exit(IntEnum):
-    """What an exit code means; `docs/operator.md` prints this list."""
+    """Exit codes; `docs/operator.md` prints them with their meanings."""
 
-    FINE = 0
+    OK = 0
     FAILED = 1
     USAGE = 2
     NOT_DEPLOYED = 3
     REFUSED = 4
-    PART = 5
+    PARTIAL = 5
     NOT_FOUND = 6
     INTERRUPTED = 130
 
 
 MEANING = {
-    Exit.FINE: "All is well.",
+    Exit.OK: "Success.",
     Exit.FAILED: "Something failed; the message says what, where, and what to do.",
-    Exit.USAGE: "The command was called in a way that it does not know.",
-    Exit.NOT_DEPLOYED: "No stack of Tessera's is deployed there, or it does not answer.",
-    Exit.REFUSED: "The manifest or its settings cannot be used; nothing was asked.",
-    Exit.PART: "There is a result, but a part is missing; the message says what.",
+    Exit.USAGE: "Unknown command, or wrong options or arguments.",
+    Exit.NOT_DEPLOYED: "Tessera is not deployed there, or the stack does not answer.",
+    Exit.REFUSED: "The manifest or its settings cannot be used; no worker was asked.",
+    Exit.PARTIAL: "There is a result, but a part of it is missing; the message says which.",
     Exit.NOT_FOUND: "There is no such run or file.",
-    Exit.INTERRUPTED: "Interrupted by Ctrl-C; what runs elsewhere goes on.",
+    Exit.INTERRUPTED: "Interrupted by Ctrl-C; runs that have begun continue.",
 }
 
 
 class Refused(click.ClickException):
-    """The manifest or the settings cannot be used."""
+    """Manifest or settings that cannot be used."""
 
     exit_code = Exit.REFUSED
 
 
 class Unreachable(click.ClickException):
-    """Nothing answers where the stack should be."""
+    """Stack that does not answer."""
 
     exit_code = Exit.NOT_DEPLOYED
 
 
 class NotFound(click.ClickException):
-    """There is no such run or file."""
+    """Run or file that does not exist."""
 
     exit_code = Exit.NOT_FOUND

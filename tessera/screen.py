@@ -1,4 +1,4 @@
-"""What the tool shows: results on standard output, everything else on standard error."""
+"""Output of the tool: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -22,73 +22,70 @@ from rich.progress import (
 )
 
 PAUSE = 2.0
-"""Seconds after which a line says how far the work is, where no bar can be drawn."""
+"""Seconds between two lines about how far the work is, where no bar can be drawn."""
 
 out = Console(highlight=False)
-"""Results: what a pipe gets."""
+"""Results, which a pipe gets."""
 aside = Console(stderr=True, highlight=False)
-"""Progress and remarks: what a person sees."""
-
-
-@contextmanager
-def waiting(what: str, console: Console = aside) -> Iterator[None]:
-    """A spinner beside what is waited for or, in a log, a line that says so."""
-    if console.is_terminal:
-        with console.status(f"{what} …"):
-            yield
-        return
-    over = threading.Event()
-    teller = threading.Thread(target=_tell, args=(what, console, over), daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        over.set()
-        teller.join()
-
-
-def _tell(what: str, console: Console, over: threading.Event) -> None:
-    """Say that the waiting has begun and, less and less often, that it goes on."""
-    console.print(f"[dim]{what} …[/]")
-    pause = passed = PAUSE
-    while not over.wait(pause):
-        console.print(f"[dim]{what} … {passed:.0f} s[/]")
-        pause *= 2
-        passed += pause
-
+"""Progress and remarks, for a person."""
 
 Advance = Callable[[int], None]
-
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def json_option(says: str) -> Callable[[Command], Command]:
-    """The option that every command has: its result as one JSON document, its talk aside."""
-    return click.option("--json", "as_json", is_flag=True, help=says)
+def json_option(help_text: str) -> Callable[[Command], Command]:
+    """Give a command the option --json, with which its result is one JSON document."""
+    return click.option("--json", "as_json", is_flag=True, help=help_text)
 
 
-def talk(as_json: bool) -> Console:
-    """Where a command says how it goes: beside the result, or where only a document may be."""
+def console_for(as_json: bool) -> Console:
+    """Return the console for a command's progress: aside if the result is a JSON document."""
     return aside if as_json else out
 
 
-def mind(warnings: Iterable[str]) -> None:
-    """Say what a person should know, beside the result."""
+def warn(warnings: Iterable[str]) -> None:
+    """Print warnings, beside the result."""
     for warning in warnings:
-        aside.print(f"[yellow]Mind:[/] {escape(warning)}", soft_wrap=True)
+        aside.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
 
 
 def print_json(result: Any) -> None:
-    """One JSON document on standard output, and nothing else there."""
+    """Print one JSON document on standard output, and nothing else there."""
     click.echo(json.dumps(result, ensure_ascii=False, indent=2, default=str))
 
 
 @contextmanager
-def progress(what: str, total: int | None, *, console: Console = aside) -> Iterator[Advance]:
-    """A function to call with each step done, while a bar or, in a log, now and then a line."""
+def waiting(activity: str, console: Console = aside) -> Iterator[None]:
+    """Show a spinner while something is waited for, or lines where no spinner can be drawn."""
+    if console.is_terminal:
+        with console.status(f"{activity} …"):
+            yield
+        return
+    over = threading.Event()
+    reporter = threading.Thread(target=_report_waiting, args=(activity, console, over), daemon=True)
+    reporter.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reporter.join()
+
+
+def _report_waiting(activity: str, console: Console, over: threading.Event) -> None:
+    """Print that the waiting has begun and, less and less often, that it goes on."""
+    console.print(f"[dim]{activity} …[/]")
+    pause = passed = PAUSE
+    while not over.wait(pause):
+        console.print(f"[dim]{activity} … {passed:.0f} s[/]")
+        pause *= 2  # a log of a long wait stays short
+        passed += pause
+
+
+@contextmanager
+def progress(unit: str, total: int | None, *, console: Console = aside) -> Iterator[Advance]:
+    """Give a function to call with each number of units done; show a bar, or lines in a log."""
     if not console.is_terminal:
-        with _lines(what, total, console) as advance:
+        with _progress_lines(unit, total, console) as advance:
             yield advance
         return
     columns = (
@@ -99,20 +96,20 @@ def progress(what: str, total: int | None, *, console: Console = aside) -> Itera
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(unit, total=total)
         yield lambda steps: bar.advance(task, steps)
 
 
 @contextmanager
-def _lines(what: str, total: int | None, console: Console) -> Iterator[Advance]:
-    done, said = 0, time.monotonic()
-    of = f" of {total:,}" if total is not None else ""
+def _progress_lines(unit: str, total: int | None, console: Console) -> Iterator[Advance]:
+    done, printed = 0, time.monotonic()
+    of_total = f" of {total:,}" if total is not None else ""
 
     def advance(steps: int) -> None:
-        nonlocal done, said
+        nonlocal done, printed
         done += steps
-        if time.monotonic() - said >= PAUSE:
-            said = time.monotonic()
-            console.print(f"{what}: {done:,}{of}")
+        if time.monotonic() - printed >= PAUSE:
+            printed = time.monotonic()
+            console.print(f"{unit}: {done:,}{of_total}")
 
     yield advance

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from tessera.exits import Refused
-from tessera.screen import aside, json_option, mind, out, print_json
+from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.local_stack import ROOT, StackError, sam_cli
 from tessera.stack.target import Target
 from tessera.tiling.errors import TesseraError
@@ -56,7 +56,7 @@ def deploy(
     parameters = asked(settings, images, kms_key, more)
     steps = commands(name, region, parameters)
     told = warned(parameters)
-    mind(told)
+    warn(told)
     result = {
         "stack": name,
         "region": region,

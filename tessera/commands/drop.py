@@ -24,7 +24,7 @@ from tessera.runs.executions import (
     read_ending,
     wait_for_execution,
 )
-from tessera.screen import aside, json_option, mind, out, print_json, talk, waiting
+from tessera.screen import aside, console_for, json_option, out, print_json, waiting, warn
 from tessera.stack.cloud import Cloud
 from tessera.standing import Observer, Standing, settings_there
 from tessera.tiling.settings import Settings, warnings
@@ -100,11 +100,13 @@ def drop_command(
     cloud: Cloud = context.obj.cloud
     settings = settings or _settings_in_force(cloud, source)
     notices = (*warnings(settings), *too_few(cloud, settings))
-    mind(notices)
+    warn(notices)
     dropped, execution = _start(cloud, source, source.lines(cloud, settings), own, quiet=as_json)
     observer = Observer(cloud, execution)
     standing = (
-        show_until_ended(observer, talk(as_json)) if watched else _wait_until_grouped(observer)
+        show_until_ended(observer, console_for(as_json))
+        if watched
+        else _wait_until_grouped(observer)
     )
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
@@ -115,7 +117,7 @@ def drop_command(
     else:
         out.print(next_step(end, standing.run), soft_wrap=True)
     if end.output.get("partial"):
-        context.exit(Exit.PART)
+        context.exit(Exit.PARTIAL)
 
 
 def _settings_in_force(cloud: Cloud, source: Source) -> Settings:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tessera.archive import find_run
 from tessera.checks import count_manifest, read_settings_file
-from tessera.screen import json_option, mind, out, print_json
+from tessera.screen import json_option, out, print_json, warn
 from tessera.tiling.estimate import (
     OBJECT_PRICE,
     AskedAgain,
@@ -103,7 +103,7 @@ def estimate_command(
         )
         return
     show(counted, result, settings, assumed, speed=speed, why=why)
-    mind(warnings(settings))
+    warn(warnings(settings))
 
 
 def _again_in(report: dict[str, Any]) -> AskedAgain | None:

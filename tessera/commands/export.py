@@ -22,7 +22,7 @@ from tessera.exports.formats import (
 )
 from tessera.exports.pictures import write_whole
 from tessera.exports.split import read_shares, split
-from tessera.screen import aside, json_option, mind, out, print_json, progress
+from tessera.screen import aside, json_option, out, print_json, progress, warn
 from tessera.stack.cloud import Cloud
 
 
@@ -102,7 +102,7 @@ def export(
     else:
         show(result)
     if exported.left_out:
-        context.exit(Exit.PART)
+        context.exit(Exit.PARTIAL)
 
 
 def claim(folder: Path, asked: dict[str, Any]) -> None:
@@ -183,7 +183,7 @@ def show(result: dict[str, Any]) -> None:
     for part, figures in result["parts"].items():
         out.print(f"[bold]{part:<12}[/] {figures['images']:>9,} images")
     out.print(f"in {result['folder']}", soft_wrap=True)
-    mind(result["warnings"])
+    warn(result["warnings"])
     if result["left_out"]:
         aside.print(
             f"[yellow]{result['left_out']:,} lines were left out[/]; "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tessera.screen import json_option, print_json, talk
+from tessera.screen import console_for, json_option, print_json
 from tessera.simulation import example
 from tessera.stack.target import Target
 
@@ -20,6 +20,6 @@ from tessera.stack.target import Target
 @click.pass_obj
 def label(target: Target, images: int, folder: Path, as_json: bool) -> None:
     """Label the example yourself, in the browser."""
-    result = example.label(target.local, out=folder, images=images, console=talk(as_json))
+    result = example.label(target.local, out=folder, images=images, console=console_for(as_json))
     if as_json:
         print_json(result)

@@ -51,7 +51,7 @@ def report_command(
     if opened:
         webbrowser.open(path.resolve().as_uri())
     if missing:
-        context.exit(Exit.PART)
+        context.exit(Exit.PARTIAL)
 
 
 def rendered(figures: dict[str, Any], pictures: dict[int, str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tessera.screen import json_option, print_json, talk
+from tessera.screen import console_for, json_option, print_json
 from tessera.simulation import example
 from tessera.stack.target import Target
 
@@ -26,7 +26,7 @@ def run(
     """Label the example from start to finish with simulated workers."""
     result = example.run(
         target.local, out=folder, workers=workers, error_rate=error_rate, seed=seed,
-        console=talk(as_json),
+        console=console_for(as_json),
     )  # fmt: skip
     if as_json:
         print_json(result)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import click
 
-from tessera.screen import json_option, out, print_json, talk
+from tessera.screen import console_for, json_option, out, print_json
 from tessera.stack import samples
 from tessera.stack.ready import start_and_deploy
 from tessera.stack.target import Target
@@ -19,7 +19,7 @@ from tessera.stack.target import Target
 def up(target: Target, open_to_containers: bool, as_json: bool) -> None:
     """Start the local stack and deploy Tessera to it."""
     stack = replace(target.local, host="0.0.0.0") if open_to_containers else target.local
-    cloud = start_and_deploy(stack, talk(as_json))
+    cloud = start_and_deploy(stack, console_for(as_json))
     samples.load(cloud.client("s3"), cloud.client("dynamodb"))
     addresses = {name: cloud.outputs[name] for name in ("Inbox", "Labels", "StateMachineArn")}
     addresses |= {"Portal": cloud.portal_url, "AWS_ENDPOINT_URL": stack.endpoint}

@@ -56,4 +56,4 @@ def _conclude(observer: Observer, last: Standing, *, quiet: bool) -> Exit:
             out.print("Drop the same manifest again: the run goes on with the answers so far.")
     if last.status != "SUCCEEDED":
         return Exit.FAILED
-    return Exit.PART if end.output.get("partial") else Exit.FINE
+    return Exit.PARTIAL if end.output.get("partial") else Exit.OK

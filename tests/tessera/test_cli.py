@@ -18,7 +18,7 @@ from rich.console import Console
 from scripts.deployment import read_template
 from scripts.reference import reference
 from tessera.archive import find_run
-from tessera.cli import COMMANDS, HINTS, in_words, main
+from tessera.cli import COMMANDS, HINTS, explain, main
 from tessera.commands.completion import run_names
 from tessera.commands.deploy import asked, commands
 from tessera.commands.drop import drop_command
@@ -42,7 +42,7 @@ def call(*arguments: str) -> Any:
 def test_every_command_is_there_with_help_that_says_what_it_does(name: str) -> None:
     done = call(name, "--help")
 
-    assert done.exit_code == Exit.FINE, done.output
+    assert done.exit_code == Exit.OK, done.output
     assert "Usage: main " + name in done.output or f"Usage: tessera {name}" in done.output
     told = COMMANDS[name][1]
     assert len(told) < 60
@@ -130,7 +130,7 @@ def test_with_json_a_command_prints_one_document_and_its_talk_aside(
     plain = call(*words.split())
     done = call(*words.split(), "--json")
 
-    assert done.exit_code == Exit.FINE, done.output
+    assert done.exit_code == Exit.OK, done.output
     assert json.loads(done.stdout).keys() >= DOCUMENTS[words]
     assert plain.stdout != done.stdout
 
@@ -173,7 +173,7 @@ def test_a_person_is_told_that_the_public_marketplace_is_closed(words: str, tmp_
     said = " ".join(call(*spelled).stderr.split())
     (warning,) = json.loads(call(*spelled, "--json").stdout)["warnings"]
 
-    assert "Mind:" in said
+    assert "Warning:" in said
     assert "closed on 30 September 2026" in said
     assert warning in said
 
@@ -244,7 +244,7 @@ def test_status_of_nothing_is_said_and_has_its_exit_code(tmp_path: Path) -> None
 def test_what_aws_says_comes_with_what_to_do(code: str) -> None:
     error = type(code, (Exception,), {"response": {"Error": {"Code": code}}})("it said no")
 
-    assert HINTS[code] in in_words(error).message
+    assert HINTS[code] in explain(error).message
 
 
 def test_interrupting_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_csv_has_a_row_a_picture(labels: Any, tessera: Any) -> None:
     labels.run()
 
-    assert tessera(export, "pets", "--to", "csv", "--out", "made").exit_code == Exit.FINE
+    assert tessera(export, "pets", "--to", "csv", "--out", "made").exit_code == Exit.OK
 
     rows = rows_of(Path("made/labels.csv"))
     assert rows[3] == {
@@ -202,9 +202,9 @@ def test_a_picture_that_is_gone_is_left_out_and_listed(
     done = tessera(export, "--to", form, "--out", "made", "--json")
 
     if form in ("csv", "custom-labels"):  # they only say where pictures are
-        assert done.exit_code == Exit.FINE
+        assert done.exit_code == Exit.OK
         return
-    assert done.exit_code == Exit.PART
+    assert done.exit_code == Exit.PARTIAL
     assert json.loads(done.stdout)["parts"]["all"]["images"] == 3
     (row,) = rows_of(Path("made/left-out.csv"))
     assert (row["line"], row["image"]) == ("3", "s3://inbox/pets/2.png")
@@ -218,7 +218,7 @@ def test_the_same_export_again_writes_the_same_bytes(labels: Any, tessera: Any, 
     made = []
     for folder in ("one", "two"):
         done = tessera(export, "--to", form, "--out", folder, "--split", "50/25/25")
-        assert done.exit_code == Exit.FINE, done.output
+        assert done.exit_code == Exit.OK, done.output
         made.append(
             {
                 str(path.relative_to(folder)): path.read_bytes()
@@ -241,7 +241,7 @@ def test_an_interrupted_export_goes_on_without_fetching_again(labels: Any, tesse
 
     done = tessera(export, "--to", "imagefolder", "--out", "made")
 
-    assert done.exit_code == Exit.FINE, done.output
+    assert done.exit_code == Exit.OK, done.output
     assert sorted(Path("made").rglob("*.png")) == fetched
 
 
@@ -276,7 +276,7 @@ def test_labels_less_sure_than_asked_are_left_out(labels: Any, tessera: Any) -> 
 
     done = tessera(export, "--to", "csv", "--out", "made", "--min-confidence", "0.53", "--json")
 
-    assert done.exit_code == Exit.PART
+    assert done.exit_code == Exit.PARTIAL
     assert json.loads(done.stdout)["left_out"] == 6
 
 

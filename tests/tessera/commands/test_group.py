@@ -33,7 +33,7 @@ def test_group_writes_a_runs_files_and_says_what_became_of_the_lines(
     may: Path, tmp_path: Path
 ) -> None:
     result = call(group_command, may, "--out", tmp_path / "out", "--json")
-    assert result.exit_code == Exit.FINE, result.output
+    assert result.exit_code == Exit.OK, result.output
     assert json.loads(result.stdout) == {
         "out": str(tmp_path / "out"),
         "shards": [{"tasks": 5, "images": 45}],
@@ -56,7 +56,7 @@ def test_group_writes_a_runs_files_and_says_what_became_of_the_lines(
 def test_group_takes_options_before_settings(may: Path, tmp_path: Path) -> None:
     options = ("--images-per-task", 20, "--order", "as-given", "--out", tmp_path / "out")
     result = call(group_command, may, *options)
-    assert result.exit_code == Exit.FINE, result.output
+    assert result.exit_code == Exit.OK, result.output
     assert "rejected 1" in " ".join(result.stdout.split())
     first = (tmp_path / "out/round-1/tasks-000.manifest").read_text().splitlines()[0]
     images = json.loads(json.loads(first)["source"])
@@ -66,7 +66,7 @@ def test_group_takes_options_before_settings(may: Path, tmp_path: Path) -> None:
 def test_group_needs_no_settings(may: Path, tmp_path: Path) -> None:
     may.with_name("labeling.json").unlink()
     result = call(group_command, may, "--out", tmp_path / "out")
-    assert result.exit_code == Exit.FINE
+    assert result.exit_code == Exit.OK
     assert "labels yes and no" in " ".join(result.stderr.split())
 
 
@@ -109,7 +109,7 @@ def test_a_file_name_that_no_key_can_be_is_refused_before_anything_is_written(
 def test_manifest_lists_a_folders_images_in_order(pictures: Path, tmp_path: Path) -> None:
     made = tmp_path / "pets.manifest"
     result = call(manifest_command, pictures, "--out", made, "--at", "s3://zoo/pets")
-    assert result.exit_code == Exit.FINE, result.output
+    assert result.exit_code == Exit.OK, result.output
     assert [line["source-ref"] for line in lines(made)] == [
         f"s3://zoo/pets/{name}"
         for name in ("a.gif", "cat/10.PNG", "cat/2.jpg", "dog/old/1.webp", "z.bmp")
@@ -151,7 +151,7 @@ def test_manifest_lists_a_prefix_of_a_bucket(
     result = call(
         manifest_command, "s3://zoo/pets", "--out", made, "--gold-from-folder", place=place
     )
-    assert result.exit_code == Exit.FINE, result.output
+    assert result.exit_code == Exit.OK, result.output
     assert lines(made) == [
         {"source-ref": "s3://zoo/pets/cat/1.jpg", "gold": "cat"},
         {"source-ref": "s3://zoo/pets/dog/ä +%.png", "gold": "dog"},

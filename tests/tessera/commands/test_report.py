@@ -25,6 +25,6 @@ def test_a_report_has_its_pictures_in_it_and_says_which_are_missing(
 
     done = tessera(report_command, "--out", "report.html")
 
-    assert done.exit_code == Exit.PART
+    assert done.exit_code == Exit.PARTIAL
     assert "s3://inbox/pets/9.png" in done.output
     assert Path("report.html").read_text("utf-8").count("data:image/png;base64,") == 1
