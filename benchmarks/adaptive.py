@@ -58,7 +58,7 @@ class Point:
 
 
 def read_set(folder: Path) -> Answers:
-    """The answers and truths of one folder."""
+    """Read the answers and truths of one folder."""
     with gzip.open(folder / "answers.csv.gz", "rt", encoding="utf-8") as file:
         rows = [(row["task"], row["worker"], row["label"]) for row in csv.DictReader(file)]
     with gzip.open(folder / "truth.csv.gz", "rt", encoding="utf-8") as file:
@@ -108,7 +108,7 @@ def in_turn(answers: Answers, seed: int) -> NDArray[np.int64]:
 
 
 def judged(answers: Answers, asked: NDArray[np.bool_]) -> tuple[Point, NDArray[np.float32]]:
-    """What these answers come to, and the gain expected of one more for each image."""
+    """Consolidate these answers; returns the point and the gain expected of one more for each."""
     crowd = Crowd(
         len(answers.truth),
         int(answers.worker.max()) + 1,
@@ -117,14 +117,14 @@ def judged(answers: Answers, asked: NDArray[np.bool_]) -> tuple[Point, NDArray[n
         answers.worker[asked],
         answers.label[asked],
     )
-    found = consolidate(crowd)
+    consensus = consolidate(crowd)
     known = answers.truth >= 0
-    right = (found.label == answers.truth)[known].mean()
-    return Point(asked.sum() / len(answers.truth), 100 * float(right)), found.gain
+    right = (consensus.label == answers.truth)[known].mean()
+    return Point(asked.sum() / len(answers.truth), 100 * float(right)), consensus.gain
 
 
 def disagreeing(answers: Answers, seed: int) -> float:
-    """The share of images whose first two answers differ: what a round by votes would ask again."""
+    """Return the share of images whose first two answers differ, which votes would ask again."""
     turn = in_turn(answers, seed)
     columns = []
     for number in range(FIRST):
@@ -154,7 +154,7 @@ def rounds(answers: Answers, turn: NDArray[np.int64], gain: float, most: int) ->
 
 def measured(sets: list[Answers], draws: int) -> dict[str, Point]:
     """Every policy's point: the mean over the sets of the means over the draws."""
-    found: dict[str, list[list[Point]]] = {}
+    curves: dict[str, list[list[Point]]] = {}
     for answers in sets:
         mine: dict[str, list[Point]] = {}
         for seed in range(draws):
@@ -162,13 +162,13 @@ def measured(sets: list[Answers], draws: int) -> dict[str, Point]:
             for name, point in _policies(answers, turn):
                 mine.setdefault(name, []).append(point)
         for name, points in mine.items():
-            found.setdefault(name, []).append(points)
+            curves.setdefault(name, []).append(points)
     return {
         name: Point(
             mean(mean(point.answers for point in points) for points in of_sets),
             mean(mean(point.accuracy for point in points) for points in of_sets),
         )
-        for name, of_sets in found.items()
+        for name, of_sets in curves.items()
     }
 
 
@@ -188,7 +188,7 @@ GATES = (
 
 
 def section(title: str, points: dict[str, Point], *, gated: bool) -> tuple[str, bool]:
-    """A table, and whether every gate is met."""
+    """Return a table, and whether every gate is met."""
     lines = [f"### {title}", "", "| policy | answers an image | right labels |", "|---|---|---|"]
     lines += [f"| {name} | {p.answers:.2f} | {p.accuracy:.2f} % |" for name, p in points.items()]
     met = True
@@ -207,7 +207,7 @@ def section(title: str, points: dict[str, Point], *, gated: bool) -> tuple[str, 
 
 
 def plot(points: dict[str, Point]) -> str:
-    """The policies as an SVG: answers to the right, accuracy upward; one line a family."""
+    """Draw the policies as SVG: answers to the right, accuracy upward, one line a family."""
     low = min(point.accuracy for point in points.values()) - 0.5
     high = max(point.accuracy for point in points.values()) + 0.5
 

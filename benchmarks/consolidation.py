@@ -69,7 +69,7 @@ missed: list[str] = []
 
 
 def gate(name: str, reached: bool) -> str:
-    """The mark of a gate, which is remembered if it is missed."""
+    """Return the mark of a gate, and remember the gate if it is missed."""
     if not reached:
         missed.append(name)
     return "yes" if reached else "**no**"
@@ -79,7 +79,7 @@ def gate(name: str, reached: bool) -> str:
 
 
 def load(folder: Path) -> Truth:
-    """A crowd of the shared form."""
+    """Read a crowd from its two files."""
     with gzip.open(folder / "answers.csv.gz", "rt") as file:
         rows = [(int(r["task"]), int(r["worker"]), int(r["label"])) for r in csv.DictReader(file)]
     with gzip.open(folder / "truth.csv.gz", "rt") as file:
@@ -101,7 +101,7 @@ def load(folder: Path) -> Truth:
 
 
 def drawn(known: Truth, answers: int, seed: int) -> Truth:
-    """So many answers of each image, drawn at random and in random order."""
+    """Draw so many answers of each image at random, in random order."""
     chance = np.random.default_rng(seed)
     order = chance.permutation(len(known.crowd))
     image = known.crowd.image[order]
@@ -113,7 +113,7 @@ def drawn(known: Truth, answers: int, seed: int) -> Truth:
 
 
 def rows_of(crowd: Crowd, rows: NDArray[np.int64]) -> Crowd:
-    """The crowd with these answers alone."""
+    """Return the crowd with these answers alone."""
     return Crowd(
         crowd.images,
         crowd.workers,
@@ -125,35 +125,35 @@ def rows_of(crowd: Crowd, rows: NDArray[np.int64]) -> Crowd:
 
 
 def scores(truth: NDArray[np.int64], label: NDArray[Any], p: NDArray[Any] | None) -> Scores:
-    """Accuracy and ECE in percent, and NLL."""
-    there = truth >= 0
-    right = label[there] == truth[there]
-    found = {"accuracy": 100 * float(right.mean())}
+    """Return accuracy and ECE in percent, and NLL."""
+    known = truth >= 0
+    right = label[known] == truth[known]
+    result = {"accuracy": 100 * float(right.mean())}
     if p is not None:
-        confidence = p[there].max(axis=1)
+        confidence = p[known].max(axis=1)
         bins = np.minimum((confidence * 15).astype(int), 14)
-        found["ece"] = 100 * sum(
+        result["ece"] = 100 * sum(
             float((bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()))
             for b in np.unique(bins)
         )
-        told = np.maximum(p[there, truth[there]].astype(np.float64), 1e-6)
-        found["nll"] = float(-np.log(told).mean())
-    return found
+        of_truth = np.maximum(p[known, truth[known]].astype(np.float64), 1e-6)
+        result["nll"] = float(-np.log(of_truth).mean())
+    return result
 
 
 def own_scores(known: Truth, method: Method = "hierarchical") -> Scores:
-    """Our own scores on a crowd."""
-    found = consolidate(known.crowd, method, probabilities=True)
-    return scores(known.truth, found.label, found.probabilities)
+    """Score one of our own methods on a crowd."""
+    consensus = consolidate(known.crowd, method, probabilities=True)
+    return scores(known.truth, consensus.label, consensus.probabilities)
 
 
 def mean(all_: list[Scores], key: str) -> float:
-    """The mean of one score over crowds."""
+    """Return the mean of one score over crowds."""
     return float(np.mean([one[key] for one in all_ if key in one] or [np.nan]))
 
 
 def peers_on(python: str, draws: dict[str, Truth], names: tuple[str, ...]) -> Any:
-    """What the peers make of the crowds: an open npz file."""
+    """Run the peers on the crowds; returns an open npz file."""
     folder = Path(tempfile.mkdtemp())
     arrays: dict[str, Any] = {}
     for key, known in draws.items():
@@ -174,20 +174,20 @@ def peers_on(python: str, draws: dict[str, Truth], names: tuple[str, ...]) -> An
 def peer_scores(
     python: str, drawings: dict[str, Truth], names: tuple[str, ...]
 ) -> dict[str, dict[int, list[Scores]]]:
-    """The peers' scores by name and answers an image."""
-    found = peers_on(python, drawings, names)
+    """Return the peers' scores by name and answers an image."""
+    arrays = peers_on(python, drawings, names)
     results: dict[str, dict[int, list[Scores]]] = {name: {} for name in names}
     for name in names:
         for key, known in drawings.items():
-            if f"{key}/{name}/label" in found:
-                p = found.get(f"{key}/{name}/p")
-                one = scores(known.truth, found[f"{key}/{name}/label"], p)
+            if f"{key}/{name}/label" in arrays:
+                p = arrays.get(f"{key}/{name}/p")
+                one = scores(known.truth, arrays[f"{key}/{name}/label"], p)
                 results[name].setdefault(int(key.split("~")[1]), []).append(one)
     return results
 
 
 def accuracy_section(crowds: list[Truth], python: str | None, draws: int) -> None:
-    """Accuracy, ECE and NLL beside the peers'."""
+    """Print accuracy, ECE and NLL beside the peers'."""
     depths = (2, 3, 5, EVERY)
     drawings = {
         f"{known.name}~{depth}~{seed}": drawn(known, depth, seed)
@@ -222,8 +222,8 @@ def accuracy_section(crowds: list[Truth], python: str | None, draws: int) -> Non
     ece, nll = mean(ours[3], "ece"), mean(ours[3], "nll")
     print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
     for depth in depths if python else ():
-        peers = [found for name, found in results.items() if name in PEERS]
-        best = max(mean(found[depth], "accuracy") for found in peers if depth in found)
+        peers = [by_depth for name, by_depth in results.items() if name in PEERS]
+        best = max(mean(by_depth[depth], "accuracy") for by_depth in peers if depth in by_depth)
         own = mean(ours[depth], "accuracy")
         name = f"accuracy at {depth if depth < EVERY else 'all'}"
         print(f"| {name} | {best - 0.1:.2f} | {own:.2f} | {gate(name, own >= best - 0.1)} |")
@@ -239,7 +239,7 @@ def accuracy_section(crowds: list[Truth], python: str | None, draws: int) -> Non
 
 
 def few_answers(known: Truth, seed: int) -> Truth:
-    """Three answers of so many images that a worker has about three."""
+    """Draw three answers of so many images that a worker has about three."""
     three = drawn(known, 3, seed)
     chance = np.random.default_rng(seed)
     chosen = chance.permutation(known.crowd.images)[: max(known.crowd.workers, 20)]
@@ -250,7 +250,7 @@ def few_answers(known: Truth, seed: int) -> Truth:
 
 
 def scrambled(known: Truth, seed: int) -> Truth:
-    """Three answers of each image, from workers named at random."""
+    """Draw three answers of each image, from workers named at random."""
     crowd = drawn(known, 3, seed).crowd
     worker = np.random.default_rng(seed).permutation(crowd.worker)
     crowd = Crowd(crowd.images, crowd.workers, crowd.classes, crowd.image, worker, crowd.label)
@@ -258,7 +258,7 @@ def scrambled(known: Truth, seed: int) -> Truth:
 
 
 def hard_section(crowds: list[Truth], python: str | None, draws: int) -> None:
-    """Few answers a worker, and worker ids that mean nothing."""
+    """Print accuracy with few answers a worker, and with worker ids that mean nothing."""
     cases = {
         "3 answers a worker": [few_answers(known, s) for known in crowds for s in range(4 * draws)],
         "scrambled ids": [scrambled(known, seed) for known in crowds for seed in range(draws)],
@@ -272,12 +272,12 @@ def hard_section(crowds: list[Truth], python: str | None, draws: int) -> None:
             for method in own_methods
         }
         if python:
-            found = peers_on(python, {str(n): known for n, known in enumerate(drawings)}, peers)
+            arrays = peers_on(python, {str(n): known for n, known in enumerate(drawings)}, peers)
             for name in peers:
                 scored = [
-                    scores(known.truth, found[f"{n}/{name}/label"], None)
+                    scores(known.truth, arrays[f"{n}/{name}/label"], None)
                     for n, known in enumerate(drawings)
-                    if f"{n}/{name}/label" in found
+                    if f"{n}/{name}/label" in arrays
                 ]
                 right[case][name] = mean(scored, "accuracy")
     print("\n### Where workers cannot be known\n")
@@ -306,7 +306,7 @@ def hard_section(crowds: list[Truth], python: str | None, draws: int) -> None:
 
 
 def again_section(crowds: list[Truth], draws: int) -> None:
-    """Two answers, then a third by gain, against three for everyone."""
+    """Print two answers, then a third by gain, beside three for everyone."""
     fixed: list[float] = []
     asked: list[float] = []
     spent: list[float] = []
@@ -317,10 +317,10 @@ def again_section(crowds: list[Truth], draws: int) -> None:
             gain = consolidate(two.crowd).gain
             third = ~_in_rows(three.crowd, two.crowd)
             rows = np.flatnonzero(~third | (gain[three.crowd.image] > 0.05))
-            some = Truth(known.name, rows_of(three.crowd, rows), known.truth)
+            asked_again = Truth(known.name, rows_of(three.crowd, rows), known.truth)
             fixed.append(own_scores(three)["accuracy"])
-            asked.append(own_scores(some)["accuracy"])
-            spent.append(len(some.crowd) / known.crowd.images)
+            asked.append(own_scores(asked_again)["accuracy"])
+            spent.append(len(asked_again.crowd) / known.crowd.images)
             full.append(len(three.crowd) / known.crowd.images)
     print("\n### Asking again where the expected gain is above 0.05, at most 3 answers\n")
     print("| | answers an image | accuracy |\n|---|---|---|")
@@ -332,7 +332,7 @@ def again_section(crowds: list[Truth], draws: int) -> None:
 
 
 def _in_rows(more: Crowd, less: Crowd) -> NDArray[np.bool_]:
-    """Which answers of one crowd are in another that was drawn from it in the same order."""
+    """Tell which answers of one crowd are in another that was drawn from it."""
 
     def keys(crowd: Crowd) -> NDArray[np.int64]:
         return (crowd.image.astype(np.int64) * crowd.workers + crowd.worker) * 64 + crowd.label
@@ -344,7 +344,7 @@ def _in_rows(more: Crowd, less: Crowd) -> NDArray[np.bool_]:
 
 
 def synthetic(images: int, *, classes: int = 10, workers: int = 2000, answers: int = 3) -> Truth:
-    """Pages of 20; workers of Beta(8, 2), 5 % clickers; 15 % hard images; confusable classes."""
+    """Simulate pages of 20, workers of Beta(8, 2), 5 % clickers, 15 % hard images."""
     chance = np.random.default_rng(0)
     truth = chance.integers(0, classes, images).astype(np.int8)
     hard = chance.random(images) < 0.15
@@ -374,16 +374,16 @@ def synthetic(images: int, *, classes: int = 10, workers: int = 2000, answers: i
 
 
 def measured(what: str, *arguments: str) -> dict[str, float]:
-    """Seconds of processor time and peak MB of one of this file's jobs, in a process of its own."""
+    """Measure seconds of processor time and peak MB of a job of this file, in its own process."""
     command = [sys.executable, __file__, "--job", what, *arguments]
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def in_turns(jobs: dict[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
-    """The medians of each job's turns, which are taken in changing order.
+    """Return the medians of each job's turns, which are taken in changing order.
 
     What runs after a job pays for the memory that it gave back, so none is always the next.
     """
@@ -398,14 +398,13 @@ def in_turns(jobs: dict[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
 
 
 def job(what: str, arguments: list[str]) -> None:
-    """One measured job; prints a JSON object."""
+    """Run one measured job and print a JSON object."""
     images = int(arguments[0])
     folder = Path(arguments[1]) if len(arguments) > 1 else None
     known = synthetic(images) if what == "consolidate" else None
     started = time.process_time()
     if known is not None:
-        found = consolidate(known.crowd)
-        right = float((found.label == known.truth).mean())
+        right = float((consolidate(known.crowd).label == known.truth).mean())
     elif what == "pipeline" and folder:
         right = pipeline(folder, images, arguments[2])
     elif folder:
@@ -423,14 +422,14 @@ LABELS = (
 
 
 def write_job(folder: Path, images: int) -> None:
-    """A manifest of so many images and the output manifests of the job that asked them.
+    """Write a manifest of so many images and the output manifests of the job that asked them.
 
     `output.manifest` holds what our post-annotation Lambda makes of the answers, `full.manifest`
     what the post's makes of them.
     """
     crowd = synthetic(images).crowd
     worker, label = crowd.worker.reshape(3, -1), crowd.label.reshape(3, -1)
-    chosen = [json.dumps({n: n == said for n in LABELS}, separators=(",", ":")) for said in LABELS]
+    chosen = [json.dumps({n: n == name for n in LABELS}, separators=(",", ":")) for name in LABELS]
     uri = "s3://pictures/images/{:08d}.jpg".format
     with (folder / "in.manifest").open("w") as file:
         file.writelines(f'{{"source-ref":"{uri(i)}"}}\n' for i in range(images))
@@ -439,10 +438,10 @@ def write_job(folder: Path, images: int) -> None:
         (folder / "full.manifest").open("wb") as full,
     ):
         for number, start in enumerate(range(0, images, PAGE)):
-            shown = range(start, min(start + PAGE, images))
-            source = json.dumps([{"source-ref": uri(i), "index": i} for i in shown])
+            page = range(start, min(start + PAGE, images))
+            source = json.dumps([{"source-ref": uri(i), "index": i} for i in page])
             forms = [
-                "{" + ",".join(f'"{i}":{chosen[label[answer, i]]}' for i in shown) + "}"
+                "{" + ",".join(f'"{i}":{chosen[label[answer, i]]}' for i in page) + "}"
                 for answer in range(3)
             ]
             annotations = [
@@ -485,7 +484,7 @@ def pipeline(folder: Path, images: int, output: str) -> float:
 
 
 def over(path: Path) -> BinaryIO:
-    """A file to write over what an earlier turn left in it.
+    """Open a file to write over what an earlier turn left in it.
 
     On a virtual machine a fresh page of memory costs anything from nothing to what its neighbors
     make of it, and 300 MB of files would be mostly that.
@@ -495,22 +494,22 @@ def over(path: Path) -> BinaryIO:
 
 
 def pieces(path: Path) -> Iterator[bytes]:
-    """A file a few MiB at a time."""
+    """Yield a file a few MiB at a time."""
     with path.open("rb") as file:
         while piece := file.read(8 * 1024 * 1024):
             yield piece
 
 
 def posts_way(folder: Path) -> float:
-    """The 2019 post's loop: all records in memory, the first worker's answer wins."""
+    """Run the 2019 post's loop: all records in memory, the first worker's answer wins."""
     with (folder / "full.manifest").open() as file:
         records = [json.loads(line) for line in file]
     flattened = []
     for record in records:
         annotation = record["label"]["responses"][0]["annotation"]
         for image in json.loads(record["source"]):
-            said = annotation[str(image["index"])]
-            label = next(name for name, value in said.items() if value)
+            choices = annotation[str(image["index"])]
+            label = next(name for name, value in choices.items() if value)
             flattened.append({"source-ref": image["source-ref"], "label": label})
     with io.TextIOWrapper(over(folder / "out-post")) as file:
         file.writelines(json.dumps(line) + "\n" for line in flattened)
@@ -518,7 +517,7 @@ def posts_way(folder: Path) -> float:
 
 
 def speed_section(python: str | None, million: int) -> None:
-    """Seconds and memory against crowd-kit and against the post's loop."""
+    """Print seconds and memory beside crowd-kit's and the post's loop's."""
     print(f"\n### {million:,} images x 3 answers x 10 classes, 2,000 workers\n")
     print("| | seconds | peak MB | accuracy |\n|---|---|---|---|")
     sizes = {"Tessera": million, f"Tessera, {10 * million:,}": 10 * million}
@@ -526,11 +525,11 @@ def speed_section(python: str | None, million: int) -> None:
     own, ten = rows.values()
     if python:
         known = synthetic(million)
-        found = peers_on(python, {"synthetic": known}, ("DawidSkene",))
-        label = found["synthetic/DawidSkene/label"]
+        arrays = peers_on(python, {"synthetic": known}, ("DawidSkene",))
+        label = arrays["synthetic/DawidSkene/label"]
         rows["crowd-kit DawidSkene"] = {
-            "seconds": float(found["DawidSkene/seconds"]),
-            "peak": float(found["DawidSkene/peak"]),
+            "seconds": float(arrays["DawidSkene/seconds"]),
+            "peak": float(arrays["DawidSkene/peak"]),
             "accuracy": 100 * float((label == known.truth).mean()),
         }
     with tempfile.TemporaryDirectory() as name:

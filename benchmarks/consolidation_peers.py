@@ -21,7 +21,7 @@ warnings.simplefilter("ignore")
 
 
 def crowdkit(name: str) -> Callable[[Any, int, int], tuple[Any, Any]]:
-    """A runner of one of crowd-kit's methods."""
+    """Return a runner of one of crowd-kit's methods."""
     import crowdkit.aggregation as methods
     import pandas as pd  # type: ignore[import-untyped]  # not in the environment that is checked
 
@@ -47,7 +47,7 @@ def crowdkit(name: str) -> Callable[[Any, int, int], tuple[Any, Any]]:
 
 
 def cleanlab_majority(answers: Any, tasks: int, classes: int) -> tuple[Any, Any]:
-    """cleanlab's majority vote with its rule for ties."""
+    """Run cleanlab's majority vote with its rule for ties."""
     from cleanlab.multiannotator import get_majority_vote_label
 
     workers = int(answers["worker"].max()) + 1
@@ -61,7 +61,7 @@ def main() -> None:
     """Run the methods over every crowd of the file."""
     source, target, *names = sys.argv[1:]
     crowds = np.load(source)
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for name in names:
         run = cleanlab_majority if name == "cleanlab" else crowdkit(name)
         started = time.process_time()
@@ -73,12 +73,12 @@ def main() -> None:
             except (ValueError, IndexError, KeyError) as error:
                 print(f"{name} on {crowd}: {error}", file=sys.stderr)
                 continue
-            found[f"{crowd}/{name}/label"] = label
+            arrays[f"{crowd}/{name}/label"] = label
             if p is not None:
-                found[f"{crowd}/{name}/p"] = p.astype(np.float32)
-        found[f"{name}/seconds"] = time.process_time() - started
-        found[f"{name}/peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    np.savez(target, **found)
+                arrays[f"{crowd}/{name}/p"] = p.astype(np.float32)
+        arrays[f"{name}/seconds"] = time.process_time() - started
+        arrays[f"{name}/peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    np.savez(target, **arrays)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The evenest shares of classes that votes allow."""
+"""The flattest_prior shares of classes that votes allow."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Crowd
-from tessera.tiling.consensus.class_prior import accuracy, agreement, evenest, leveled
-from tessera.tiling.consensus.crowd import Floats, stack
+from tessera.tiling.consensus.class_prior import (
+    accuracy_from_agreement,
+    flattest_prior,
+    pairwise_agreement,
+    water_fill,
+)
+from tessera.tiling.consensus.crowd import Floats, split_by_depth
 
 
 def answered(truth: NDArray[np.int64], right: float, classes: int, depth: int = 3) -> Crowd:
@@ -22,13 +27,13 @@ def answered(truth: NDArray[np.int64], right: float, classes: int, depth: int = 
 
 
 def shares(crowd: Crowd) -> Floats:
-    return evenest(stack(crowd), crowd.classes)
+    return flattest_prior(split_by_depth(crowd), crowd.classes)
 
 
 @pytest.mark.parametrize(("right", "classes"), [(0.6, 2), (0.9, 2), (0.7, 5)])
 def test_agreement_tells_how_often_answers_are_right(right: float, classes: int) -> None:
     crowd = answered(np.zeros(20_000, np.int64), right, classes)
-    told = accuracy(agreement(stack(crowd), classes), classes)
+    told = accuracy_from_agreement(pairwise_agreement(split_by_depth(crowd), classes), classes)
     assert told == pytest.approx(right, abs=0.02)
 
 
@@ -53,8 +58,8 @@ def test_a_class_that_nobody_named_keeps_a_share() -> None:
 def test_single_answers_and_none_are_enough() -> None:
     lone = answered(np.zeros(10, np.int64), 1.0, 2, depth=1)
     assert shares(lone).sum() == pytest.approx(1)
-    assert evenest([], 3) == pytest.approx(np.full(3, 1 / 3))
+    assert flattest_prior([], 3) == pytest.approx(np.full(3, 1 / 3))
 
 
 def test_where_most_is_too_little_for_all_it_is_scaled() -> None:
-    assert leveled(np.array([0.2, 0.2])) == pytest.approx([0.5, 0.5])
+    assert water_fill(np.array([0.2, 0.2])) == pytest.approx([0.5, 0.5])

@@ -17,7 +17,7 @@ from tessera.tiling.consensus import (
     consolidate,
     guesses,
 )
-from tessera.tiling.consensus.confidence import expected_gain, tempered
+from tessera.tiling.consensus.confidence import expected_gain, temper
 
 
 def crowd(
@@ -187,7 +187,7 @@ def test_the_gain_of_an_answer_is_less_by_as_much_as_it_repeats_the_others(
 
 def test_answers_that_disagree_count_for_less() -> None:
     scores = np.log(np.array([[0.8, 0.8], [0.2, 0.2]]))
-    agreed, apart = tempered(scores, 3, 0.5, np.array([1.0, 2 / 3]))[0]
+    agreed, apart = temper(scores, 3, 0.5, np.array([1.0, 2 / 3]))[0]
     assert 0.5 < apart < agreed < 0.8
 
 

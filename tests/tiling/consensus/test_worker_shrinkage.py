@@ -7,8 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Crowd, consolidate
-from tessera.tiling.consensus.crowd import stack
-from tessera.tiling.consensus.worker_shrinkage import LEAST, MOST, worker_weight
+from tessera.tiling.consensus.crowd import split_by_depth
+from tessera.tiling.consensus.worker_shrinkage import (
+    MAX_SHRINKAGE,
+    MIN_SHRINKAGE,
+    estimate_shrinkage,
+)
 
 
 def answered(skill: NDArray[np.float64], images: int = 3000) -> tuple[Crowd, NDArray[np.int64]]:
@@ -24,25 +28,25 @@ def answered(skill: NDArray[np.float64], images: int = 3000) -> tuple[Crowd, NDA
 
 
 def weight(crowd: Crowd) -> float:
-    return worker_weight(stack(crowd), crowd.workers, crowd.classes)
+    return estimate_shrinkage(split_by_depth(crowd), crowd.workers, crowd.classes)
 
 
 def test_workers_who_are_all_alike_are_judged_by_everybody() -> None:
     crowd, _ = answered(np.full(60, 0.7))
-    assert weight(crowd) == pytest.approx(MOST)
+    assert weight(crowd) == pytest.approx(MAX_SHRINKAGE)
 
 
 def test_workers_who_differ_are_judged_by_their_own_answers() -> None:
     crowd, _ = answered(np.tile([0.95, 0.3], 30))
-    assert LEAST <= weight(crowd) < 0.7 * MOST
+    assert MIN_SHRINKAGE <= weight(crowd) < 0.7 * MAX_SHRINKAGE
 
 
 def test_names_that_mean_nothing_make_workers_alike() -> None:
     crowd, _ = answered(np.tile([0.95, 0.3], 30))
     shuffled = np.random.default_rng(1).permutation(crowd.worker)
     mixed = Crowd(crowd.images, 60, 4, crowd.image, shuffled, crowd.label)
-    assert weight(mixed) == pytest.approx(MOST)
-    assert weight(crowd) < 0.7 * MOST
+    assert weight(mixed) == pytest.approx(MAX_SHRINKAGE)
+    assert weight(crowd) < 0.7 * MAX_SHRINKAGE
 
 
 def test_without_a_second_answer_the_usual_weight_holds() -> None:

@@ -1,71 +1,90 @@
-"""How many images of each class there may be: the evenest shares that could have led to the votes.
+"""Estimate the class prior as the flattest distribution that could have led to the votes.
 
-Of a class's images at least those get its votes that are answered rightly. So its share of the
-images is at most its share of the votes over the accuracy of answers; within that, nothing speaks
-against even shares. The accuracy comes from how often two answers to an image agree, which tells
-nothing of who is right and so cannot feed on an estimate.
+Let `S[k]` be the mean share of votes of class `k` over `n` images, and `a` the accuracy of answers.
+Of the images of a class at least the share `a` of their votes is for it, so its share of the images
+is at most
+
+    B[k] = (S[k] + z sqrt(S[k] (1 - S[k]) / n) + z^2 / 2n) / a,    z = STANDARD_ERRORS
+
+The prior is the distribution closest to uniform below these bounds. `a` follows from how often two
+answers to an image agree, which says nothing of who is right: so the prior is no estimate that
+feeds on itself, as that of plain EM is, under which rare classes vanish when images have few
+answers. Measured in docs/decisions/consensus-evenest-prior.md.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tessera.tiling.consensus.crowd import Floats, Stack, votes
+from tessera.tiling.consensus.crowd import EqualDepth, Floats, vote_counts
 from tessera.tiling.consensus.em import vote_shares
 
-PART = 25_000
-"""Images that are enough to tell."""
-ERRORS = 2.0
-"""Standard errors by which a class may have had fewer votes than it should have."""
-AGREEMENT, AGREEMENT_PAIRS = 0.68, 10.0
-"""The share of agreeing pairs before anything is known, and how many images it counts as."""
+SAMPLE_IMAGES = 25_000
+"""Images that the prior is estimated from: a share is then known to 0.3 points
+(docs/decisions/consensus-constants.md)."""
+STANDARD_ERRORS = 2.0
+"""Standard errors by which a class may have had fewer votes than it should have: about 98 of 100
+classes are within (docs/decisions/consensus-evenest-prior.md)."""
+PRIOR_AGREEMENT, PRIOR_AGREEMENT_IMAGES = 0.68, 10.0
+"""Agreement of two answers before any is seen, and the images that it counts as: two classes at the
+accuracy of `hierarchical.PRIOR_ACCURACY`; it matters to the smallest crowds alone
+(docs/decisions/consensus-constants.md)."""
 
 
-def evenest(stacks: list[Stack], classes: int) -> Floats:
-    """The evenest shares of the classes that the votes allow."""
-    images = sum(len(pile.ids) for pile in stacks)
-    piles = [pile.every(max(images // PART, 1)) for pile in stacks]
-    images = max(sum(len(pile.ids) for pile in piles), 1)
-    shares = vote_shares(piles, classes)
-    slack = ERRORS * np.sqrt(shares * (1 - shares) / images) + ERRORS**2 / (2 * images)
-    return leveled((shares + slack) / accuracy(agreement(piles, classes), classes))
+def flattest_prior(by_depth: list[EqualDepth], classes: int) -> Floats:
+    """Return the distribution (classes) closest to uniform that is consistent with the votes."""
+    images = sum(len(part.ids) for part in by_depth)
+    sample = [part.every(max(images // SAMPLE_IMAGES, 1)) for part in by_depth]
+    images = max(sum(len(part.ids) for part in sample), 1)
+    shares = vote_shares(sample, classes)
+    slack = STANDARD_ERRORS * np.sqrt(shares * (1 - shares) / images)
+    slack = slack + STANDARD_ERRORS**2 / (2 * images)
+    accuracy = accuracy_from_agreement(pairwise_agreement(sample, classes), classes)
+    return water_fill((shares + slack) / accuracy)
 
 
-def leveled(most: Floats) -> Floats:
-    """Shares as even as possible, none above its `most`: water in vessels of such heights.
+def water_fill(bounds: Floats) -> Floats:
+    """Return the distribution closest to uniform of which no part is above its bound.
 
-    >>> leveled(np.array([0.1, 0.7, 0.9])).tolist()
+    It is min(bound, level) with the level at which it sums to one: water in vessels that are as
+    high as the bounds. Where all of them together are below one, they are scaled.
+
+    >>> water_fill(np.array([0.1, 0.7, 0.9])).tolist()
     [0.1, 0.45, 0.45]
     """
-    heights = np.sort(most)
+    heights = np.sort(bounds)
     below = np.cumsum(heights) - heights
-    levels = (1 - below) / np.arange(len(most), 0, -1)
+    levels = (1 - below) / np.arange(len(bounds), 0, -1)
     fits = np.flatnonzero(levels <= heights)
     level = levels[fits[0]] if len(fits) else heights[-1]
-    shares = np.minimum(most, level)
-    full: Floats = shares / shares.sum()
-    return full
+    shares = np.minimum(bounds, level)
+    prior: Floats = shares / shares.sum()
+    return prior
 
 
-def agreement(stacks: list[Stack], classes: int) -> float:
-    """How often two answers to the same image agree."""
-    agreeing, images = AGREEMENT * AGREEMENT_PAIRS, AGREEMENT_PAIRS
-    for pile in stacks:
-        if pile.depth > 1:
-            for block in pile.blocks():
-                count = votes(block, classes)
-                agreeing += (count * (count - 1)).sum() / (pile.depth * (pile.depth - 1))
-            images += len(pile.ids)
+def pairwise_agreement(by_depth: list[EqualDepth], classes: int) -> float:
+    """Estimate the probability that two answers to the same image agree.
+
+    That is the mean over images of sum_k c[k] (c[k] - 1) / (r (r - 1)), for `c` of `r` votes.
+    """
+    agreeing, images = PRIOR_AGREEMENT * PRIOR_AGREEMENT_IMAGES, PRIOR_AGREEMENT_IMAGES
+    for part in by_depth:
+        if part.depth > 1:
+            for block in part.blocks():
+                counts = vote_counts(block, classes)
+                agreeing += (counts * (counts - 1)).sum() / (part.depth * (part.depth - 1))
+            images += len(part.ids)
     return float(agreeing / images)
 
 
-def accuracy(agreeing: float, classes: int) -> float:
-    """The accuracy at which two answers agree so often, if all errors are equally likely.
+def accuracy_from_agreement(agreement: float, classes: int) -> float:
+    """Return the accuracy at which two answers agree so often, if all errors are equally likely.
 
-    That is a in a^2 + (1 - a)^2 / (classes - 1), and chance where they agree more rarely.
+    That is the `a` of `agreement = a^2 + (1 - a)^2 / (classes - 1)`, and chance where answers agree
+    more rarely than guesses do.
 
-    >>> round(accuracy(0.68, 2), 6), round(accuracy(0.1, 4), 6)
+    >>> round(accuracy_from_agreement(0.68, 2), 6), round(accuracy_from_agreement(0.1, 4), 6)
     (0.8, 0.25)
     """
     chance = 1 / classes
-    return float(chance + np.sqrt(max(agreeing - chance, 0.0) * (1 - chance)))
+    return float(chance + np.sqrt(max(agreement - chance, 0.0) * (1 - chance)))

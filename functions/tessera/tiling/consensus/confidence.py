@@ -1,99 +1,139 @@
-"""How far to believe a label: answers that repeat each other count for less than they say.
+"""Temper probabilities, since workers who look at the same picture make the same mistakes.
 
-Workers who look at the same picture make the same mistakes, so the evidence of `r` answers is
-tempered as if there were only r / (1 + rho (r - 1)) of them where all agree. Where they do not, the
-picture itself misleads, and they count for less: rho is divided by the root of the share that the
-most common answer has. With known images `rho` is set to what makes their labels most likely;
-without, it is what suited most crowds.
+If the answers to an image are correlated by `rho`, then `r` of them are worth
+
+    r / (1 + rho (r - 1))
+
+independent ones (Kish's effective sample size). So log probabilities that were summed as if answers
+were independent are divided by that design effect. Where answers disagree the picture itself
+misleads, and rho is divided by the root of `a`, the share that the most common answer has:
+
+    p[k] = softmax(scores[k] / (1 + rho (r - 1) / sqrt(a)))
+
+With enough gold images `rho` is fitted to them; else it is `RHO`, which suited most crowds.
+Measured in docs/decisions/consensus-evenest-prior.md and consensus-confidence-without-gold.md.
+
+L. Kish: Survey Sampling. Wiley, 1965. Tempering: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger: On
+calibration of modern neural networks. ICML 2017. https://arxiv.org/abs/1706.04599
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus.crowd import Floats, Stack, highest, votes
+from tessera.tiling.consensus.crowd import EqualDepth, Floats, vote_counts
 from tessera.tiling.consensus.em import Evidence, Model
 
 RHO = 0.65
-SPREAD = 0.5
-"""Standard deviation of log rho over crowds: how far gold images may move it from `RHO`."""
-GOLD_NEEDED = 50
+"""Correlation of answers without gold: of nine image crowds, each left out once, the others are
+best at 0.65 or 0.7 (docs/decisions/consensus-evenest-prior.md)."""
+LOG_RHO_SD = 0.5
+"""Standard deviation of log rho over crowds: how far gold may move it from `RHO`. Wider is worse
+for crowds of images, narrower where workers err independently (consensus-constants.md)."""
+RHO_GRID = np.linspace(-8, 4, 121)
+"""Deviations of log rho that are tried: from rho of 0.012, nearly independent, to 4.8."""
+MIN_GOLD = 50
+"""Answered gold images from which on rho is fitted: with fewer the fit makes confidence worse in
+crowds of images (docs/decisions/consensus-constants.md)."""
+MAX_NINES = 6
+"""Nines of the highest confidence, which five or more answers give: see `max_confidence`."""
 
 
-def repetition(before: int, rho: float, agreement: Floats | float) -> Floats | float:
-    """How many times an answer counts that `before` others repeat; they agree so far.
+def design_effect(earlier: int, rho: float, agreement: Floats | float) -> Floats | float:
+    """Return by how much one answer more than `earlier` ones overstates what all of them know.
 
-    >>> repetition(2, 0.5, 1.0), repetition(2, 0.5, 0.25)
+    `agreement` is the share of the most common answer among those there are.
+
+    >>> design_effect(2, 0.5, 1.0), design_effect(2, 0.5, 0.25)
     (2.0, 3.0)
     """
-    repeated: Floats | float = 1 + rho * before / agreement**0.5
-    return repeated
+    effect: Floats | float = 1 + rho * earlier / agreement**0.5
+    return effect
 
 
-def tempered(scores: Floats, depth: int, rho: float, agreement: Floats | float = 1.0) -> Floats:
-    """Probabilities for log scores from `depth` answers, in place."""
-    scores -= highest(scores)
-    scores /= repetition(depth - 1, rho, agreement)
+def temper(scores: Floats, depth: int, rho: float, agreement: Floats | float = 1.0) -> Floats:
+    """Turn log scores from `depth` answers (classes x images) into probabilities, in place."""
+    scores -= scores.max(axis=0)
+    scores /= design_effect(depth - 1, rho, agreement)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
     return scores
 
 
-def ceiling(answers: NDArray[np.integer]) -> Floats:
-    """The most that so many answers can say: nothing is ever certain.
+def max_confidence(answers: NDArray[np.integer]) -> Floats:
+    """Return the highest confidence that so many answers can give: nothing is ever certain.
 
-    >>> ceiling(np.array([1, 3])).tolist()
+    >>> max_confidence(np.array([1, 3])).tolist()
     [0.99, 0.9999]
     """
-    most: Floats = 1 - 10.0 ** -(np.minimum(answers, 5) + 1)
-    return most
+    highest: Floats = 1 - 10.0 ** -(np.minimum(answers, MAX_NINES - 1) + 1)
+    return highest
 
 
-def calibrated_rho(
-    stacks: list[Stack], model: Model, evidence: Evidence, known: NDArray[np.int16]
+@dataclass(frozen=True, slots=True, eq=False)
+class _GoldScores:
+    """Gold images of equally many answers: agreement, scores (classes x images), true classes."""
+
+    depth: int
+    agreement: Floats
+    scores: Floats
+    truth: NDArray[np.int16]
+
+
+def fit_rho(
+    by_depth: list[EqualDepth], model: Model, evidence: Evidence, known: NDArray[np.int16]
 ) -> float:
-    """The rho that makes the known labels likeliest; `model` must not have been told them."""
-    told: list[_Told] = []
-    for pile in stacks:
-        telling = np.flatnonzero(known[pile.ids] >= 0)
-        if len(telling):
-            part = Stack(pile.ids[telling], pile.cells[:, telling])
-            agreement = highest(votes(part, len(model.prior))) / pile.depth
-            scores = model.scores(part, evidence)
-            told.append((pile.depth, agreement, scores, known[part.ids]))
-    grid = RHO * np.exp(SPREAD * np.linspace(-8, 4, 121))
-    return float(max(grid, key=lambda rho: _plausibility(told, float(rho))))
+    """Return the most probable rho, given the gold labels and a log-normal prior around `RHO`.
+
+    `model` and `evidence` must not have been told the gold labels, or they would seem certain.
+    """
+    gold: list[_GoldScores] = []
+    for part in by_depth:
+        columns = np.flatnonzero(known[part.ids] >= 0)
+        if len(columns):
+            images = EqualDepth(part.ids[columns], part.codes[:, columns])
+            agreement = vote_counts(images, len(model.log_prior)).max(axis=0) / part.depth
+            scores = model.log_joint(images, evidence)
+            gold.append(_GoldScores(part.depth, agreement, scores, known[images.ids]))
+    grid = RHO * np.exp(LOG_RHO_SD * RHO_GRID)
+    return float(max(grid, key=lambda rho: _log_posterior(gold, float(rho))))
 
 
-_Told = tuple[int, Floats, Floats, NDArray[np.int16]]
-"""Known images of equally many answers: how many, their agreement, their scores, the truth."""
-
-
-def _plausibility(told: list[_Told], rho: float) -> float:
-    """Log likelihood of the known labels, and of such a rho beforehand."""
-    total = -0.5 * (np.log(rho / RHO) / SPREAD) ** 2
-    for depth, agreement, scores, truth in told:
-        p = tempered(scores.copy(), depth, rho, agreement)
-        total += np.log(np.maximum(p[truth, np.arange(len(truth))], 1e-12)).sum(dtype=np.float64)
+def _log_posterior(gold: list[_GoldScores], rho: float) -> float:
+    """Return the log probability of rho and the gold labels, up to a constant."""
+    total = -0.5 * (np.log(rho / RHO) / LOG_RHO_SD) ** 2
+    for images in gold:
+        p = temper(images.scores.copy(), images.depth, rho, images.agreement)
+        right = p[images.truth, np.arange(len(images.truth))]
+        total += np.log(np.maximum(right, 1e-12)).sum(dtype=np.float64)
     return float(total)
 
 
 def expected_gain(
-    p: Floats, pooled: Floats, depth: int, rho: float, agreement: Floats | float = 1.0
+    p: Floats,
+    pooled_confusion: Floats,
+    depth: int,
+    rho: float,
+    agreement: Floats | float = 1.0,
 ) -> NDArray[np.float32]:
-    """How much the top probability of each image should rise by one more average answer.
+    """Return how much one more average answer should raise each image's highest probability.
 
-    The next answer `l` comes with probability sum_k p(k) pooled(k, l), and leaves the top class
-    with max_k p(k) pooled(k, l) of it: so it would be if the answer were all news. As `depth`
-    answers and one count for (depth + 1) / (1 + rho depth), a new one repeats what is known but
-    for 1 / (1 + rho depth) of the time, and is expected to raise as much less; where the answers
-    so far disagree, rho is larger by as much as it is for `tempered`.
+    With `P` for the pooled confusion matrix, answer `l` comes with probability
+    sum_k p[k] P[k, l] and leaves the highest class with max_k p[k] P[k, l] of that, so
+
+        gain = (sum_l max_k p[k] P[k, l] - max_k p[k]) / (1 + rho depth / sqrt(agreement))
+
+    The divisor is there because `depth` answers and one are worth (depth + 1) / (1 + rho depth)
+    independent ones: for the rest of the time the new one only repeats them. Promised and measured
+    gains are compared in docs/decisions/consensus-expected-gain.md.
     """
-    narrow = p.astype(np.float32)  # rounding is all that a gain can lose by it
+    p32 = p.astype(np.float32)  # half the bytes to move; a gain loses no more than rounding
     after = np.zeros(p.shape[1], np.float32)
-    for answer in pooled.T.astype(np.float32):
-        after += highest(narrow * answer[:, None])
-    news = np.asarray(1 / repetition(depth, rho, agreement), np.float32)
-    gain: NDArray[np.float32] = np.maximum(after - highest(narrow), 0) * news
+    for answer in pooled_confusion.T.astype(np.float32):
+        after += (p32 * answer[:, None]).max(axis=0)
+    independent = np.asarray(1 / design_effect(depth, rho, agreement), np.float32)
+    gain: NDArray[np.float32] = np.maximum(after - p32.max(axis=0), 0) * independent
     return gain

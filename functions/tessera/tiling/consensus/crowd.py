@@ -1,8 +1,8 @@
-"""Answers as small integers, and the same answers stacked for computing.
+"""Hold answers as columns of integers, and as rectangles that numpy computes on without loops.
 
-A `Crowd` holds the columns as they arrived. A `Stack` holds the images that have equally many
-answers: their answers then are a rectangle, on which numpy works without loops. Within a stack
-images and answers are sorted by number, so nothing computed from it depends on who came first.
+A `Crowd` has the columns as they arrived. An `EqualDepth` has the images with the same number of
+answers, so that their answers are a rectangle. Within it images and answers are sorted by number:
+nothing that is computed from it depends on who came first.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
-BLOCK = 16_384
-"""Images computed at a time: enough to outweigh a call's cost, few enough to stay in the cache."""
+BLOCK_SIZE = 16_384
+"""Images computed at a time, which bounds temporary arrays; a quarter and four times as many take
+as long (docs/decisions/consensus-constants.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crowd:
-    """Who said what of which image, in order of arrival; a label of -1 means unreadable.
+    """Answers of several workers to the same images, in order of arrival.
 
-    Images, workers and classes are numbers from zero up to, not including, the counts given.
+    `image`, `worker` and `label` have one row an answer. Images, workers and classes are numbers
+    from zero up to, not including, `images`, `workers` and `classes`. A label of -1 says that the
+    worker could not judge the image.
     """
 
     images: int
@@ -35,84 +38,79 @@ class Crowd:
     label: Ints
 
     def __len__(self) -> int:
-        """How many answers there are."""
+        """Count the answers."""
         return len(self.image)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stack:
-    """The images with equally many readable answers.
+class EqualDepth:
+    """Images that have equally many readable answers.
 
-    `cells[a]` holds answer `a` of every image as one number, worker x classes + label.
+    `ids` (images) are their numbers. `codes` (answers x images) hold who gave which label as one
+    number, `worker * classes + label`: a row of a table that has one for each worker and label.
     """
 
     ids: NDArray[np.int32]
-    cells: Ints
+    codes: Ints
 
     @property
     def depth(self) -> int:
-        """Answers an image."""
-        return len(self.cells)
+        """Count the answers an image."""
+        return len(self.codes)
 
     def labels(self, classes: int) -> Ints:
-        """The labels of `cells`; by the quotient, since numpy is slow to give a remainder."""
-        return self.cells - self.cells // classes * classes
+        """Return the labels (answers x images) of the codes."""
+        # the remainder by way of the quotient: numpy's `%` takes up to three times as long
+        return self.codes - self.codes // classes * classes
 
-    def blocks(self, size: int = BLOCK) -> Iterator[Stack]:
-        """The same stack in pieces, its cells as wide as numpy wants them for indexing."""
+    def blocks(self, size: int = BLOCK_SIZE) -> Iterator[EqualDepth]:
+        """Yield the images `size` at a time, codes as wide as numpy wants them for indexing."""
         for start in range(0, len(self.ids), size):
-            piece = slice(start, start + size)
-            yield Stack(self.ids[piece], self.cells[:, piece].astype(np.intp))
+            block = slice(start, start + size)
+            yield EqualDepth(self.ids[block], self.codes[:, block].astype(np.intp))
 
-    def every(self, step: int) -> Stack:
-        """Every so many-th image of the stack."""
-        return self if step == 1 else Stack(self.ids[::step], self.cells[:, ::step].copy())
+    def every(self, step: int) -> EqualDepth:
+        """Return each `step`-th of the images: an even sample that needs no random numbers."""
+        return self if step == 1 else EqualDepth(self.ids[::step], self.codes[:, ::step].copy())
 
 
-def stack(crowd: Crowd) -> list[Stack]:
-    """The readable answers, stacked; images without any are in no stack."""
+def split_by_depth(crowd: Crowd) -> list[EqualDepth]:
+    """Sort the readable answers into rectangles; images without any are in none of them."""
     image, worker, label = crowd.image, crowd.worker, crowd.label
     readable = label >= 0
     if not readable.all():
         image, worker, label = image[readable], worker[readable], label[readable]
     depths = np.bincount(image, minlength=crowd.images)
+    # Image and code in one 64-bit key: sorting numbers is much faster than sorting an index.
     bits = (crowd.workers * crowd.classes).bit_length()
     keys = image.astype(np.int64)
     keys <<= bits
-    cells = np.multiply(worker, crowd.classes, dtype=np.int32)
-    cells += label
-    keys += cells
+    codes = np.multiply(worker, crowd.classes, dtype=np.int32)
+    codes += label
+    keys += codes
     keys.sort()
-    cells = keys.astype(np.int32)  # its upper half is cut off
-    cells &= (1 << bits) - 1
+    codes = keys.astype(np.int32)  # this cuts off the upper half, with most of the image
+    codes &= (1 << bits) - 1
     del keys
     starts = np.cumsum(depths) - depths
-    stacks = []
+    by_depth = []
     for depth in np.flatnonzero(np.bincount(depths)[1:]) + 1:
         ids = np.flatnonzero(depths == depth)
         rows = np.empty((depth, len(ids)), np.int32)
-        if rows.size == len(cells):  # all images have as many answers: nothing to look for
-            rows[:] = cells.reshape(-1, depth).T
+        if rows.size == len(codes):  # all images have as many answers: nothing to look up
+            rows[:] = codes.reshape(-1, depth).T
         else:
             first = starts[ids]
             for answer in range(depth):
-                rows[answer] = cells[first + answer]
-        stacks.append(Stack(ids.astype(np.int32), rows))
-    return stacks
+                rows[answer] = codes[first + answer]
+        by_depth.append(EqualDepth(ids.astype(np.int32), rows))
+    return by_depth
 
 
-def highest(rows: Floats) -> Floats:
-    """The maximum down each column: several times faster than numpy's own along this axis."""
-    top: Floats = rows[0].copy()
-    for row in rows[1:]:
-        np.maximum(top, row, out=top)
-    return top
-
-
-def votes(block: Stack, classes: int) -> Floats:
-    """Answers a class (down) and image (across)."""
-    count = np.zeros((classes, len(block.ids)))
-    across = np.arange(len(block.ids))
-    for said in block.labels(classes):
-        count[said, across] += 1
-    return count
+def vote_counts(block: EqualDepth, classes: int) -> Floats:
+    """Count the answers for each class (classes x images)."""
+    counts = np.zeros((classes, len(block.ids)))
+    columns = np.arange(len(block.ids))
+    for labels in block.labels(classes):
+        counts[labels, columns] += 1
+    return counts

@@ -1,45 +1,67 @@
-"""Expectation maximization over one confusion matrix a worker, for the methods that learn.
+"""Fit a confusion matrix for each worker by expectation maximization (EM).
 
-Arrays are class by image (`scores`), class by worker x label (`counts`) and worker x label by
-class (`table`), so that each pass runs along memory, in blocks. A method is a function from what
-was counted to a `Model`.
+The model is that of Dawid and Skene (1979). Image `i` is of class `k` with probability `prior[k]`,
+and worker `j` calls an image of class `k` an `l` with probability `confusion[j, k, l]`, whatever
+others say. With `l_ij` for the answer of worker `j` to image `i`:
+
+    log p(k, answers to i) = log prior[k] + sum over j of log confusion[j, k, l_ij]
+
+The E-step makes of it `p[k, i]`, the probability of each class of each image. The M-step makes
+matrices and prior of the answers counted by these probabilities; it is what the methods differ in.
+
+Shapes: `p` is classes x images, counts are classes x workers x labels, and matrices are (workers x
+labels) x classes, so that looking up an answer reads one row and each pass runs along memory.
+
+A. P. Dawid, A. M. Skene: Maximum likelihood estimation of observer error-rates using the EM
+algorithm. Applied Statistics 28(1), 1979. https://doi.org/10.2307/2346806
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus.crowd import Floats, Ints, Stack, highest, votes
+from tessera.tiling.consensus.crowd import EqualDepth, Floats, Ints, vote_counts
 
-ROUNDS = 30
-ENOUGH = 1e-4
-"""Rise of the log likelihood an answer below which the estimate stands still."""
-FULL = 1
-"""Passes over all images after that: enough to learn the workers whom the part had little of."""
+MAX_ITERATIONS = 30
+"""EM iterations at most: half of the public crowds take 11 or fewer, none more than 24
+(docs/decisions/consensus-constants.md)."""
+TOLERANCE = 1e-4
+"""Rise of the log likelihood per answer below which EM has converged: ten times more or less moves
+accuracy by 0.1 points (docs/decisions/consensus-constants.md)."""
+SAMPLE_IMAGES = 50_000
+"""Images that EM is run on where there are more than twice as many: of a million, half as many cost
+0.1 points of accuracy, ten times as many three times the time (consensus-constants.md)."""
+FINAL_PASSES = 1
+"""EM iterations over all images after fitting on a sample, to learn the workers of whom the sample
+has little: a second wins less than 0.1 points of a million images (consensus-constants.md)."""
 GUESS_WEIGHT = 0.7
-"""How much of a model's probability is believed."""
-SAMPLE = 50_000
-"""Images that the estimate is first made on, where there are more than twice as many."""
+"""Share of a model's log odds that is believed, since models are too sure of themselves. That is a
+judgment, no measurement (docs/decisions/consensus-constants.md)."""
+VOTE_SMOOTHING = 0.01
+"""Votes added to each image, spread over the classes, so that EM starts with no class excluded
+(docs/decisions/consensus-constants.md)."""
+EPSILON = 1e-10
+"""Smallest probability or divisor: keeps logarithms and quotients finite, changes nothing else."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What is known of images beside their answers.
+    """Knowledge of images beside their answers, one row an image.
 
-    `known` holds the class of each image that is known beforehand, else -1. `guess` and `odds`
-    hold the class that a model guessed, else -1, and the weight of that guess in log odds.
+    `known` is the class of an image that is known beforehand, else -1. `guess` is the class that a
+    model guessed, else -1, and `log_odds` the weight of that guess.
     """
 
     known: NDArray[np.int16] | None = None
     guess: NDArray[np.int16] | None = None
-    odds: NDArray[np.float32] | None = None
+    log_odds: NDArray[np.float32] | None = None
 
-    def pin(self, p: Floats, ids: NDArray[np.int32]) -> None:
-        """Make the known images certain."""
+    def clamp_known(self, p: Floats, ids: NDArray[np.int32]) -> None:
+        """Set the probabilities (classes x images) of known images to one and zero, in place."""
         if self.known is None:
             return
         known = self.known[ids]
@@ -47,160 +69,182 @@ class Evidence:
         p[:, columns] = 0
         p[known[columns], columns] = 1
 
-    def lean(self, scores: Floats, ids: NDArray[np.int32]) -> None:
-        """Add the guesses to the scores."""
-        if self.guess is None or self.odds is None:
+    def add_guesses(self, scores: Floats, ids: NDArray[np.int32]) -> None:
+        """Add the guesses to the log scores (classes x images), in place."""
+        if self.guess is None or self.log_odds is None:
             return
         guess = self.guess[ids]
         columns = np.flatnonzero(guess >= 0)
-        scores[guess[columns], columns] += self.odds[ids[columns]]
+        scores[guess[columns], columns] += self.log_odds[ids[columns]]
 
 
 def guesses(guess: NDArray[np.int16], probability: Floats, classes: int) -> Evidence:
-    """A model's guesses as evidence: its class for each image, else -1, and how sure it was.
+    """Turn a model's guesses into evidence: its class for each image, else -1, and how sure it is.
 
-    Workers who were shown a guess lean towards it, and it would count twice; so nothing uses this
-    unless it is told to.
+    A guess of probability `p` adds `GUESS_WEIGHT * log(p / ((1 - p) / (classes - 1)))` to the score
+    of its class. Workers who were shown a guess lean towards it, and it would count twice; so
+    nothing uses this unless it is told to.
     """
     p = np.clip(probability, 0.001, 0.999)
-    odds = GUESS_WEIGHT * np.log(p / (1 - p) * max(classes - 1, 1))
-    return Evidence(guess=guess, odds=odds.astype(np.float32))
+    log_odds = GUESS_WEIGHT * np.log(p / (1 - p) * max(classes - 1, 1))
+    return Evidence(guess=guess, log_odds=log_odds.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counted:
-    """What one pass over the answers counted, by the probabilities that it held for right.
+class ExpectedCounts:
+    """Outcome of an E-step: answers counted by the probabilities of their images' classes.
 
-    `answers` is class by worker by label. `mean` is the mean probability of each class, `shares`
-    its mean share of votes.
+    `answers` (classes x workers x labels) is the expected number of answers. `class_means`
+    (classes) is the mean probability of each class, `vote_shares` (classes) its share of the votes.
     """
 
     answers: Floats
-    mean: Floats
-    shares: Floats
+    class_means: Floats
+    vote_shares: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """What is believed of a crowd: log class prior, log table of answers, everybody's matrix.
+    """Parameters that an M-step estimated.
 
-    The table has a row for each worker and label, which holds a log probability a class.
+    `log_prior` (classes) and `log_confusion` ((workers x labels) x classes) are natural logarithms.
+    `pooled_confusion` (classes x labels) is the matrix of all workers together. `counts` are what
+    it was estimated from, `converged` whether EM stopped because nothing changed any more.
     """
 
-    prior: Floats
-    table: Floats
-    pooled: Floats
-    counted: Counted
+    log_prior: Floats
+    log_confusion: Floats
+    pooled_confusion: Floats
+    counts: ExpectedCounts
+    converged: bool = True
 
-    def scores(self, block: Stack, evidence: Evidence) -> Floats:
-        """Log joint probability of each class (down) and the answers of each image (across)."""
-        first, *others = block.cells
-        total = self.table.take(first, axis=0)
-        for cells in others:
-            total += self.table.take(cells, axis=0)
-        total += self.prior.astype(total.dtype)
-        across = np.ascontiguousarray(total.T)
-        evidence.lean(across, block.ids)
-        return across
-
-
-Learn = Callable[[Counted], Model]
+    def log_joint(self, block: EqualDepth, evidence: Evidence) -> Floats:
+        """Return the log joint probability of class and answers (classes x images)."""
+        first, *others = block.codes
+        total = self.log_confusion.take(first, axis=0)
+        for codes in others:
+            total += self.log_confusion.take(codes, axis=0)
+        total += self.log_prior.astype(total.dtype)
+        scores = np.ascontiguousarray(total.T)
+        evidence.add_guesses(scores, block.ids)
+        return scores
 
 
-def by_cell(table: Floats) -> Floats:
-    """A table of class by worker by label as one of worker x label by class."""
-    return np.ascontiguousarray(table.reshape(len(table), -1).T)
+@dataclass(frozen=True, slots=True, eq=False)
+class EM:
+    """Expectation maximization with one method's M-step.
+
+    `use_single_answers` says whether an image's only answer counts towards its worker's matrix: in
+    the published method it does, though nothing but itself says whether it is right.
+    """
+
+    m_step: Callable[[ExpectedCounts], Model]
+    workers: int
+    classes: int
+    evidence: Evidence
+    use_single_answers: bool = False
+    tolerance: float = TOLERANCE
+    max_iterations: int = MAX_ITERATIONS
+
+    def fit(self, by_depth: list[EqualDepth]) -> Model:
+        """Return the model of the crowd; a large one is fitted on a sample, then once on all."""
+        images = sum(len(part.ids) for part in by_depth)
+        if images <= 2 * SAMPLE_IMAGES:
+            return self._iterate(by_depth, None, self.max_iterations)
+        sample = [part.every(images // SAMPLE_IMAGES) for part in by_depth]
+        model = self._iterate(sample, None, self.max_iterations)
+        whole = self._iterate(by_depth, model, FINAL_PASSES)
+        return replace(whole, converged=model.converged)
+
+    def _iterate(self, by_depth: list[EqualDepth], model: Model | None, iterations: int) -> Model:
+        """Repeat E-step and M-step; without a model the first E-step goes by the votes."""
+        shares = vote_shares(by_depth, self.classes)
+        answers = sum(part.codes.size for part in by_depth)
+        before = -np.inf
+        for _ in range(iterations):
+            counts, log_likelihood = self._e_step(by_depth, model, shares)
+            started_from_votes = model is None
+            model = self.m_step(counts)
+            if started_from_votes:  # votes have no likelihood to compare with
+                continue
+            if log_likelihood - before < self.tolerance * answers:
+                return model
+            before = log_likelihood
+        assert model is not None
+        return replace(model, converged=False)
+
+    def _e_step(
+        self, by_depth: list[EqualDepth], model: Model | None, shares: Floats
+    ) -> tuple[ExpectedCounts, float]:
+        """Count the answers by what the model says of their images; also its log likelihood."""
+        answers = np.zeros((self.classes, self.workers * self.classes))
+        class_sums, log_likelihood = np.zeros(self.classes), 0.0
+        for block in (block for part in by_depth for block in part.blocks()):
+            if model is None:
+                p = vote_probabilities(block, self.classes)
+            else:
+                p = model.log_joint(block, self.evidence)
+                log_likelihood += normalize(p)
+            self.evidence.clamp_known(p, block.ids)
+            class_sums += p.sum(axis=1, dtype=np.float64)
+            self._accumulate_block(answers, p, block)
+        images = sum(len(part.ids) for part in by_depth)
+        by_worker = answers.reshape(self.classes, self.workers, self.classes)
+        return ExpectedCounts(by_worker, class_sums / max(images, 1), shares), log_likelihood
+
+    def _accumulate_block(self, counts: Floats, p: Floats, block: EqualDepth) -> None:
+        """Add a block's answers to the counts, as far as they teach something of their workers."""
+        codes = block.codes
+        if block.depth == 1 and not self.use_single_answers:
+            if self.evidence.known is None:
+                return
+            known = self.evidence.known[block.ids] >= 0
+            p, codes = p[:, known], codes[:, known]
+        accumulate(counts, np.tile(p, len(codes)), codes.ravel())
+
+
+def by_code(confusion: Floats) -> Floats:
+    """Lay out matrices (classes x workers x labels) by code: (workers x labels) x classes."""
+    return np.ascontiguousarray(confusion.reshape(len(confusion), -1).T)
 
 
 def normalize(scores: Floats) -> float:
-    """Turn log scores into probabilities, in place; gives the log likelihood."""
-    top = highest(scores)
-    scores -= top
+    """Turn log joint probabilities (classes x images) into `p`, in place; return their log sum.
+
+    The sum over images of log sum over classes is the log likelihood of the answers.
+    """
+    highest = scores.max(axis=0)
+    scores -= highest  # so that no exponential overflows
     np.exp(scores, out=scores)
     total = scores.sum(axis=0)
     scores /= total
-    return float((np.log(total) + top).sum(dtype=np.float64))
+    return float((np.log(total) + highest).sum(dtype=np.float64))
 
 
-def fit(
-    stacks: list[Stack],
-    learn: Learn,
-    *,
-    workers: int,
-    classes: int,
-    evidence: Evidence,
-    alone: bool,
-    enough: float,
-    rounds: int,
-) -> Model:
-    """What `learn` makes of the crowd; `alone` says whether an image's only answer teaches.
+def accumulate(counts: Floats, p: Floats, codes: Ints) -> None:
+    """Add answers to the counts (classes x codes), each by its probability of every class.
 
-    A large crowd is first learned from a part, evenly taken, so that few passes go over all.
+    `p` is classes x answers, `codes` has one number an answer.
     """
-    images = sum(len(pile.ids) for pile in stacks)
-    model: Model | None = None
-    steps = [1] if images <= 2 * SAMPLE else [images // SAMPLE, 1]
-    for step in steps:
-        piles = [pile.every(step) for pile in stacks]
-        shares = vote_shares(piles, classes)
-        answers = sum(pile.cells.size for pile in piles)
-        before = -np.inf
-        for _ in range(rounds if step > 1 or len(steps) == 1 else FULL):
-            first = model is None
-            counts = np.zeros((classes, workers * classes))
-            mean, likelihood = np.zeros(classes), 0.0
-            for block in (piece for pile in piles for piece in pile.blocks()):
-                if model is None:
-                    p = vote_probabilities(block, classes)
-                else:
-                    p = model.scores(block, evidence)
-                    likelihood += normalize(p)
-                evidence.pin(p, block.ids)
-                mean += p.sum(axis=1, dtype=np.float64)
-                _count(counts, p, block, evidence, alone)
-            total = sum(len(pile.ids) for pile in piles)
-            shaped = counts.reshape(classes, workers, classes)
-            model = learn(Counted(shaped, mean / max(total, 1), shares))
-            if not first:
-                if likelihood - before < enough * answers:
-                    break
-                before = likelihood
-    assert model is not None
-    return model
-
-
-def _count(counts: Floats, p: Floats, block: Stack, evidence: Evidence, alone: bool) -> None:
-    """Add a block's answers to the counts."""
-    cells = block.cells
-    if block.depth == 1 and not alone:
-        if evidence.known is None:
-            return
-        telling = evidence.known[block.ids] >= 0
-        p, cells = p[:, telling], cells[:, telling]
-    weigh(counts, np.tile(p, len(cells)), cells.ravel())
-
-
-def weigh(counts: Floats, p: Floats, cells: Ints) -> None:
-    """Add to the counts (class by cell) answers in these cells, each with its probabilities."""
     for row, weights in zip(counts, p, strict=True):
-        row += np.bincount(cells, weights, len(row))
+        row += np.bincount(codes, weights, len(row))
 
 
-def vote_probabilities(block: Stack, classes: int) -> Floats:
-    """The shares of votes (class by image), none of them quite nothing."""
-    p = votes(block, classes)
-    p += 0.01 / classes
-    p /= block.depth + 0.01
+def vote_probabilities(block: EqualDepth, classes: int) -> Floats:
+    """Return the share of each class in an image's votes (classes x images), none of them zero."""
+    p = vote_counts(block, classes)
+    p += VOTE_SMOOTHING / classes
+    p /= block.depth + VOTE_SMOOTHING
     return p
 
 
-def vote_shares(stacks: list[Stack], classes: int) -> Floats:
-    """The mean share of votes of each class."""
+def vote_shares(by_depth: list[EqualDepth], classes: int) -> Floats:
+    """Return the mean over images of each class's share of the votes (classes)."""
     shares = np.zeros(classes)
     images = 0
-    for pile in stacks:
-        for block in pile.blocks():
-            said = np.bincount(block.labels(classes).ravel(), minlength=classes)
-            shares += said / pile.depth
-        images += len(pile.ids)
+    for part in by_depth:
+        for block in part.blocks():
+            counts = np.bincount(block.labels(classes).ravel(), minlength=classes)
+            shares += counts / part.depth
+        images += len(part.ids)
     return shares / max(images, 1)

@@ -1,11 +1,27 @@
-"""Hierarchical Dawid-Skene: each worker's mistakes, leaning on everybody's until known better.
+"""Estimate each worker's confusion matrix as a compromise of own answers and everybody's.
 
-What plain Dawid-Skene lacks is added as pseudo-answers: everybody's pooled matrix leans on one
-that knows only how often people err and what they say then, and each worker's matrix leans on the
-pooled one at that worker's own rate of errors: the more, the less workers of this crowd differ
-beyond chance (`worker_shrinkage`). The class prior is no estimate that feeds on itself:
-it lies between the votes and the evenest shares that could have led to them
-(`class_prior`), without which the rarer classes vanish when images have few answers.
+Dawid and Skene's model gives every worker a matrix of their own, for which few answers are too
+few. Here each is shrunk to the matrix of all workers together, and that one to a plain one that
+knows only how often people err and what they say then. Shrinking is by pseudo-answers: with `N` for
+the expected counts of answers, a `+` in place of an index for the sum over it, and `K` classes,
+
+    plain[k, l]  = (1 - a) h[l] / (1 - h[k])  for l != k,  a  for l = k
+    P[k, l]      = (N[k, +, l] + 40 plain[k, l]) / (N[k, +, +] + 40)          pooled_confusion
+    Q[k, j, l]   = P[k, l] with its odds of an error multiplied by d[j]       worker_prior
+    conf[k, j, l] = (N[k, j, l] + w[j] Q[k, j, l]) / (N[k, j, +] + w[j])      m_step
+    w[j]         = s + 0.03 N[+, j, +]
+
+where `a` is everybody's accuracy, `h[l]` the share of label `l` among errors, `d[j]` the errors of
+worker `j` over those that P lets expect, each with pseudo-counts, and `s` what the crowd says of
+itself in `worker_shrinkage`. The class prior is
+
+    prior[k] = v S[k] + (1 - v) E[k]                                          log_class_prior
+
+of the vote shares `S` and the flattest prior `E` that they allow (`class_prior`).
+
+Hierarchical models of annotation: S. Paun et al.: Comparing Bayesian models of annotation. TACL 6,
+2018. https://doi.org/10.1162/tacl_a_00040. Measured in docs/decisions/consensus-prior-and-habits.md
+and consensus-evenest-prior.md; what moving each constant does is in consensus-constants.md.
 """
 
 from __future__ import annotations
@@ -13,77 +29,87 @@ from __future__ import annotations
 import numpy as np
 
 from tessera.tiling.consensus.crowd import Floats
-from tessera.tiling.consensus.em import Counted, Model, by_cell
+from tessera.tiling.consensus.em import EPSILON, ExpectedCounts, Model, by_code
 
-POOLED_WEIGHT = 40.0
-"""Pseudo-answers a class of the plausible matrix that the pooled one leans on."""
-HABIT_WEIGHT = 10.0
-"""Errors that the habit of erring towards some classes leans on."""
-PLAUSIBLE = 0.8
-"""The accuracy that stands for a crowd before anything is known of it."""
-SKILL_WEIGHT = 10.0
-"""Errors that a worker's rate of errors leans on."""
-WORKER_SHARE = 0.03
-"""The share of a worker's own answers that is added to those that the worker's matrix leans on."""
-LEARNING, JUDGING = 1 / 3, 2 / 3
-"""The votes' share of the class prior while workers are learned, and when images are judged."""
-NOTHING = 1e-10
+POOLED_SHRINKAGE = 40.0
+"""Pseudo-answers a class of the plain matrix that the pooled one is shrunk to: half and twice as
+many are worse in ECE (docs/decisions/consensus-constants.md)."""
+ERROR_LABEL_SMOOTHING = 10.0
+"""Pseudo-errors, spread evenly over the labels, in the estimate of what people say when they err:
+half and twice as many are as good (docs/decisions/consensus-constants.md)."""
+PRIOR_ACCURACY = 0.8
+"""Accuracy of a crowd before anything is known of it, worth `POOLED_SHRINKAGE` answers: 0.7 and 0.9
+are as good (docs/decisions/consensus-constants.md)."""
+ERROR_RATE_SHRINKAGE = 10.0
+"""Pseudo-errors in the estimate of a worker's rate of errors: half as many are worse in ECE
+(docs/decisions/consensus-constants.md)."""
+OWN_ANSWERS_SHARE = 0.03
+"""Share of a worker's answers that is added to the shrinkage: none is worse in NLL, twice as much
+where images have many answers (docs/decisions/consensus-prior-and-habits.md)."""
+FIT_VOTE_WEIGHT, PREDICT_VOTE_WEIGHT = 1 / 3, 2 / 3
+"""Weight of the vote shares in the class prior while workers are learned, and when images are
+labeled (docs/decisions/consensus-evenest-prior.md)."""
 
 
-def learn(counted: Counted, weight: float, even: Floats) -> Model:
-    """The matrices and the prior that the counted answers make plausible.
+def m_step(counts: ExpectedCounts, shrinkage: float, flattest: Floats) -> Model:
+    """Return the model that the counted answers and what was believed before make most plausible.
 
-    Each worker's matrix leans on the pooled one with `weight` answers, the prior on `even`.
+    `shrinkage` is the `s` of the module's formulas, `flattest` (classes) its `E`.
     """
-    answers = counted.answers
-    pooled = pool(answers.sum(axis=1))
-    rows = answers.sum(axis=2)
-    own = rows.sum(axis=0)
+    answers = counts.answers
+    pooled = pooled_confusion(answers.sum(axis=1))
+    by_class = answers.sum(axis=2)
+    own = by_class.sum(axis=0)
     right = np.einsum("kwk->w", answers)
-    expected = (rows * (1 - np.diag(pooled))[:, None]).sum(axis=0)
-    skill = (own - right + SKILL_WEIGHT) / (expected + SKILL_WEIGHT)
-    weights = weight + WORKER_SHARE * own
-    table = leaning(pooled, skill)
-    table *= weights[:, None]
-    table += answers
-    table /= (rows + weights)[:, :, None]
-    np.log(table, out=table)
-    # an estimate from some dozens of answers has fewer digits than half as wide a number holds
-    cells = by_cell(table.astype(np.float32))
-    return Model(prior(counted.shares, even, LEARNING), cells, pooled, counted)
+    expected_errors = (by_class * (1 - np.diag(pooled))[:, None]).sum(axis=0)
+    error_ratio = (own - right + ERROR_RATE_SHRINKAGE) / (expected_errors + ERROR_RATE_SHRINKAGE)
+    weights = shrinkage + OWN_ANSWERS_SHARE * own
+    confusion = worker_prior(pooled, error_ratio)
+    # in place from here on: with many workers and classes this is the largest array there is
+    confusion *= weights[:, None]
+    confusion += answers
+    confusion /= (by_class + weights)[:, :, None]
+    np.log(confusion, out=confusion)
+    # Estimates from some dozens of answers have fewer digits than half the width holds, and moving
+    # them is most of the time: docs/decisions/consensus-half-width.md.
+    log_confusion = by_code(confusion.astype(np.float32))
+    prior = log_class_prior(counts.vote_shares, flattest, FIT_VOTE_WEIGHT)
+    return Model(prior, log_confusion, pooled, counts)
 
 
-def prior(shares: Floats, even: Floats, votes: float) -> Floats:
-    """Log class prior: so much of it by the shares of votes, the rest as even as may be."""
-    log: Floats = np.log(votes * shares + (1 - votes) * even)
-    return log
+def log_class_prior(vote_shares: Floats, flattest: Floats, vote_weight: float) -> Floats:
+    """Return the log class prior (classes): vote shares by their weight, the rest flattest."""
+    log_prior: Floats = np.log(vote_weight * vote_shares + (1 - vote_weight) * flattest)
+    return log_prior
 
 
-def pool(answers: Floats) -> Floats:
-    """Everybody's matrix, leaning on everybody's accuracy and on what people say when they err."""
+def pooled_confusion(answers: Floats) -> Floats:
+    """Return the matrix of all workers (classes x labels) from their counts (classes x labels)."""
     classes = len(answers)
     right = np.diag(answers)
-    sure = right.sum() + PLAUSIBLE * POOLED_WEIGHT
-    accuracy = sure / (answers.sum() + POOLED_WEIGHT)
+    accuracy = (right.sum() + PRIOR_ACCURACY * POOLED_SHRINKAGE) / (
+        answers.sum() + POOLED_SHRINKAGE
+    )
     wrong = answers.sum(axis=0) - right
-    habit = (wrong + HABIT_WEIGHT / classes) / (wrong.sum() + HABIT_WEIGHT)
-    plain = np.tile((1 - accuracy) * habit, (classes, 1))
-    plain /= np.maximum(1 - habit, NOTHING)[:, None]
+    error_labels = (wrong + ERROR_LABEL_SMOOTHING / classes) / (wrong.sum() + ERROR_LABEL_SMOOTHING)
+    plain = np.tile((1 - accuracy) * error_labels, (classes, 1))
+    plain /= np.maximum(1 - error_labels, EPSILON)[:, None]
     np.fill_diagonal(plain, accuracy)
-    pooled: Floats = answers + POOLED_WEIGHT * plain
-    pooled /= answers.sum(axis=1, keepdims=True) + POOLED_WEIGHT
+    pooled: Floats = answers + POOLED_SHRINKAGE * plain
+    pooled /= answers.sum(axis=1, keepdims=True) + POOLED_SHRINKAGE
     return pooled
 
 
-def leaning(pooled: Floats, skill: Floats) -> Floats:
-    """For each worker the pooled matrix with its odds of an error times the worker's `skill`.
+def worker_prior(pooled: Floats, error_ratio: Floats) -> Floats:
+    """Return the pooled matrix at each worker's own rate of errors (classes x workers x labels).
 
-    Class by worker by label.
+    The odds of an error are multiplied by the worker's `error_ratio`; what is said in error stays
+    in proportion.
     """
     right = np.diag(pooled)[:, None]
-    odds = (1 - right) / right * skill
+    odds = (1 - right) / right * error_ratio
     wrong = odds / (1 + odds)
-    lean: Floats = (pooled / (1 - right))[:, None, :] * wrong[:, :, None]
-    for number, row in enumerate(lean):
-        row[:, number] = 1 - wrong[number]
-    return lean
+    prior: Floats = (pooled / (1 - right))[:, None, :] * wrong[:, :, None]
+    for label, row in enumerate(prior):
+        row[:, label] = 1 - wrong[label]
+    return prior

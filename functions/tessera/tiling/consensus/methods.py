@@ -1,4 +1,4 @@
-"""The methods by name, and what any of them gives back."""
+"""Run the consolidation methods by name."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from functools import partial
 import numpy as np
 
 from tessera.tiling.consensus import dawid_skene, hierarchical
-from tessera.tiling.consensus.class_prior import evenest
-from tessera.tiling.consensus.confidence import (
-    GOLD_NEEDED,
-    RHO,
-    calibrated_rho,
-    tempered,
-)
-from tessera.tiling.consensus.crowd import Crowd, Floats, stack
-from tessera.tiling.consensus.em import ENOUGH, ROUNDS, Evidence, Learn, Model, fit
-from tessera.tiling.consensus.majority import _first, _majority
-from tessera.tiling.consensus.result import NONE, Consensus, _Work
-from tessera.tiling.consensus.ties import first_come
-from tessera.tiling.consensus.worker_shrinkage import worker_weight
+from tessera.tiling.consensus.class_prior import flattest_prior
+from tessera.tiling.consensus.confidence import MIN_GOLD, RHO, fit_rho, temper
+from tessera.tiling.consensus.crowd import Crowd, Floats, split_by_depth
+from tessera.tiling.consensus.em import EM, Evidence, Model
+from tessera.tiling.consensus.majority import first_answer, majority
+from tessera.tiling.consensus.result import NO_LABEL, Consensus, Consolidation
+from tessera.tiling.consensus.ties import break_ties_by_arrival
+from tessera.tiling.consensus.worker_shrinkage import estimate_shrinkage
 from tessera.tiling.method_names import DEFAULT_METHOD, Method
 
 
@@ -32,106 +27,108 @@ def consolidate(
     evidence: Evidence | None = None,
     probabilities: bool = False,
 ) -> Consensus:
-    """What the answers add up to, by one of `METHODS`.
+    """Return the labels that a crowd's answers add up to, by one of `METHODS`.
 
-    The same answers give the same labels and confidences, whatever order they come in, except
-    where an image's first answer decides a tie.
+    `evidence` is what is known beside the answers; only `hierarchical` and `dawid-skene` use it.
+    With `probabilities` the result has those of all classes, 4 bytes for each image and class.
+
+    The same answers give the same labels and confidences, whatever order they come in, except where
+    an image's first answer decides a tie. Raises ValueError for a method that does not exist.
     """
     if method not in METHODS:
         raise ValueError(f"no consolidation method {method!r}; there are {', '.join(METHODS)}")
-    images = crowd.images
+    result = _empty_result(crowd, probabilities)
+    state = Consolidation(crowd, split_by_depth(crowd), evidence or Evidence(), result)
+    METHODS[method](state)
+    break_ties_by_arrival(crowd, result.label, state.tied)
+    result.label[result.unreadable] = NO_LABEL
+    result.confidence[result.unreadable] = 0
+    result.gain[result.unreadable] = 0
+    return result
+
+
+def _empty_result(crowd: Crowd, probabilities: bool) -> Consensus:
+    """Return the result before any label is chosen; without answers all classes are as likely."""
+    images, classes = crowd.images, crowd.classes
     answers = np.bincount(crowd.image, minlength=images)
-    blind = np.bincount(crowd.image[crowd.label < 0], minlength=images)
-    found = Consensus(
-        label=np.full(images, NONE, np.int16),
+    unreadable_answers = np.bincount(crowd.image[crowd.label < 0], minlength=images)
+    uniform = np.full((images, classes), 1 / classes, np.float32) if probabilities else None
+    return Consensus(
+        label=np.full(images, NO_LABEL, np.int16),
         confidence=np.zeros(images, np.float32),
         agreement=np.zeros(images, np.float32),
         gain=np.zeros(images, np.float32),
         answers=np.minimum(answers, 65_535).astype(np.uint16),
-        unreadable=2 * blind > answers,
-        probabilities=(
-            np.full((images, crowd.classes), 1 / crowd.classes, np.float32)
-            if probabilities
-            else None
-        ),
+        unreadable=2 * unreadable_answers > answers,
+        probabilities=uniform,
     )
-    work = _Work(crowd, stack(crowd), evidence or Evidence(), found)
-    METHODS[method](work)
-    first_come(crowd, found.label, work.tied)
-    found.label[found.unreadable] = NONE
-    found.confidence[found.unreadable] = 0
-    found.gain[found.unreadable] = 0
-    return found
 
 
-def _hierarchical(work: _Work) -> None:
-    """Learn the workers, calibrate if enough is known, then judge every image."""
-    crowd, evidence, found = work.crowd, work.evidence, work.found
-    known = evidence.known
-    found.rho = RHO
-    even = evenest(work.stacks, crowd.classes)
-    weight = worker_weight(work.stacks, crowd.workers, crowd.classes)
-    learn = partial(hierarchical.learn, weight=weight, even=even)
+def _hierarchical(state: Consolidation) -> None:
+    """Fit the workers' matrices, fit rho if there is enough gold, then label every image."""
+    crowd, result = state.crowd, state.result
+    flattest = flattest_prior(state.by_depth, crowd.classes)
+    shrinkage = estimate_shrinkage(state.by_depth, crowd.workers, crowd.classes)
+    em = EM(
+        partial(hierarchical.m_step, shrinkage=shrinkage, flattest=flattest),
+        crowd.workers,
+        crowd.classes,
+        state.evidence,
+    )
+    result.rho = RHO
+    known = state.evidence.known
     if known is not None:
         answered = (known >= 0) & (np.bincount(crowd.image, minlength=crowd.images) > 0)
-        if int(answered.sum()) >= GOLD_NEEDED:
-            untold = replace(evidence, known=None)
-            model = _judging(_learned(work, learn, untold), even)
-            found.rho = calibrated_rho(work.stacks, model, untold, known)
-            found.calibrated_on = int(answered.sum())
-    _judge(work, _judging(_learned(work, learn, evidence), even), found.rho)
+        if int(answered.sum()) >= MIN_GOLD:
+            # a model that was told the gold labels would be sure of them, and rho come out too low
+            blind = replace(state.evidence, known=None)
+            model = _to_predict(replace(em, evidence=blind).fit(state.by_depth), flattest)
+            result.rho = fit_rho(state.by_depth, model, blind, known)
+            result.calibrated_on = int(answered.sum())
+    _predict(state, _to_predict(em.fit(state.by_depth), flattest), result.rho)
 
 
-def _judging(model: Model, even: Floats) -> Model:
-    """The model with the prior that images are judged by."""
-    shares = model.counted.shares
-    return replace(model, prior=hierarchical.prior(shares, even, hierarchical.JUDGING))
-
-
-def _dawid_skene(work: _Work) -> None:
-    """The published method: every answer teaches, nothing is tempered."""
-    model = _learned(work, dawid_skene.learn, work.evidence, alone=True, enough=1e-7, rounds=200)
-    _judge(work, model, 0.0)
-
-
-def _learned(
-    work: _Work,
-    learn: Learn,
-    evidence: Evidence,
-    *,
-    alone: bool = False,
-    enough: float = ENOUGH,
-    rounds: int = ROUNDS,
-) -> Model:
-    return fit(
-        work.stacks,
-        learn,
-        workers=work.crowd.workers,
-        classes=work.crowd.classes,
-        evidence=evidence,
-        alone=alone,
-        enough=enough,
-        rounds=rounds,
+def _to_predict(model: Model, flattest: Floats) -> Model:
+    """Return the model with the class prior that images are labeled by."""
+    log_prior = hierarchical.log_class_prior(
+        model.counts.vote_shares, flattest, hierarchical.PREDICT_VOTE_WEIGHT
     )
+    return replace(model, log_prior=log_prior)
 
 
-def _judge(work: _Work, model: Model, rho: float) -> None:
-    """Every image's label by the model, with tempered probabilities."""
-    classes, workers = work.crowd.classes, work.crowd.workers
-    common = np.exp(model.prior)
-    for block in work.blocks():
-        scores = model.scores(block, work.evidence)
-        agreement = work.decide(block, scores, common)
-        p = tempered(scores, block.depth, rho, agreement)
-        work.believe(block, p, model.pooled, rho, agreement)
-    right = np.exp(np.einsum("wkk->wk", model.table.reshape(workers, classes, classes)))
-    work.found.accuracy = (right * (common / common.sum())).sum(axis=1)
-    work.found.pooled = model.pooled
+def _dawid_skene(state: Consolidation) -> None:
+    """Run the published method: every answer counts, and nothing is tempered."""
+    em = EM(
+        dawid_skene.m_step,
+        state.crowd.workers,
+        state.crowd.classes,
+        state.evidence,
+        use_single_answers=True,
+        tolerance=dawid_skene.TOLERANCE,
+        max_iterations=dawid_skene.MAX_ITERATIONS,
+    )
+    _predict(state, em.fit(state.by_depth), rho=0.0)
 
 
-METHODS: dict[Method, Callable[[_Work], None]] = {
+def _predict(state: Consolidation, model: Model, rho: float) -> None:
+    """Label every image by the model, with tempered probabilities."""
+    classes, workers = state.crowd.classes, state.crowd.workers
+    prior = np.exp(model.log_prior)
+    for block in state.blocks():
+        scores = model.log_joint(block, state.evidence)
+        agreement = state.choose_labels(block, scores, prior)
+        p = temper(scores, block.depth, rho, agreement)
+        state.set_confidence(block, p, model.pooled_confusion, rho, agreement)
+    confusion = model.log_confusion.reshape(workers, classes, classes)
+    right = np.exp(np.einsum("wkk->wk", confusion))
+    state.result.accuracy = (right * (prior / prior.sum())).sum(axis=1)
+    state.result.pooled = model.pooled_confusion
+    state.result.converged = model.converged
+
+
+METHODS: dict[Method, Callable[[Consolidation], None]] = {
     "hierarchical": _hierarchical,
     "dawid-skene": _dawid_skene,
-    "majority": _majority,
-    "first": _first,
+    "majority": majority,
+    "first": first_answer,
 }

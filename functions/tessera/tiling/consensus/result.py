@@ -8,30 +8,32 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus.confidence import (
-    ceiling,
-    expected_gain,
-)
-from tessera.tiling.consensus.crowd import Crowd, Floats, Stack, highest, votes
+from tessera.tiling.consensus.confidence import expected_gain, max_confidence
+from tessera.tiling.consensus.crowd import Crowd, EqualDepth, Floats, vote_counts
 from tessera.tiling.consensus.em import Evidence
-from tessera.tiling.consensus.ties import best
+from tessera.tiling.consensus.ties import best_labels
 
-LONE_AGAINST = 3
-"""Agreeing answers that a single one cannot overturn."""
+VOTES_AGAINST_ONE = 3
+"""Agreeing answers that a single other one cannot overturn, whoever gave it. This costs no accuracy
+and keeps one worker from flipping what all others say (docs/decisions/consensus-constants.md)."""
 
-
-NONE = -1
-"""The label of an image that got none."""
+NO_LABEL = -1
+"""Label of an image that got none."""
 
 
 @dataclass(slots=True, eq=False)
 class Consensus:
-    """One label an image, how far to believe it, and what was learned on the way.
+    """Labels with their confidence, one row an image, and what was learned on the way.
 
-    `answers` counts all answers to an image, `agreement` is the share of the readable ones that
-    say its label. `probabilities`, if asked for, is image by class. `rho` is the correction that
-    confidences carry and `calibrated_on` the number of known images that it was fitted to.
-    `accuracy` is each worker's, as far as the method estimates it.
+    `label` is the class, or `NO_LABEL`; `confidence` the probability that it is right; `agreement`
+    the share of readable answers that say it; `gain` how much one more answer should raise the
+    confidence; `answers` the number of answers; `unreadable` whether most of them say that the
+    image cannot be judged. `probabilities` (images x classes) are there if asked for.
+
+    `rho` is the correlation of answers that confidences allow for, and `calibrated_on` the number
+    of gold images that it was fitted to. `accuracy` (workers) and `pooled` (classes x labels, the
+    confusion matrix of all workers) are there if the method estimates them. `converged` is false
+    if it stopped at its last iteration while estimates still moved.
     """
 
     label: NDArray[np.int16]
@@ -45,62 +47,76 @@ class Consensus:
     pooled: Floats | None = None
     rho: float = 0.0
     calibrated_on: int = 0
+    converged: bool = True
 
 
 @dataclass(slots=True, eq=False)
-class _Work:
-    """A crowd on its way to a consensus."""
+class Consolidation:
+    """Crowd on its way to a consensus: what a method reads, and where it writes.
+
+    `tied` has, for each image whose label is still open, the classes that may get it (classes).
+    """
 
     crowd: Crowd
-    stacks: list[Stack]
+    by_depth: list[EqualDepth]
     evidence: Evidence
-    found: Consensus
+    result: Consensus
     tied: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
 
-    def blocks(self) -> Iterator[Stack]:
-        for pile in self.stacks:
-            yield from pile.blocks()
+    def blocks(self) -> Iterator[EqualDepth]:
+        """Yield all images that have readable answers, a block of equal depth at a time."""
+        for part in self.by_depth:
+            yield from part.blocks()
 
-    def decide(self, block: Stack, scores: Floats, common: Floats) -> Floats:
-        """Write down a block's labels by their scores; gives each most common answer's share."""
-        found, classes = self.found, self.crowd.classes
-        said = block.labels(classes).astype(np.int16)
-        found.label[block.ids] = said[0]
-        found.agreement[block.ids] = 1
-        largest = np.ones(len(block.ids), scores.dtype)
-        differ = np.flatnonzero((said[1:] != said[0]).any(axis=0))
+    def choose_labels(self, block: EqualDepth, scores: Floats, rank: Floats) -> Floats:
+        """Write a block's labels by their scores (classes x images); ties go by votes, then rank.
+
+        Returns the share that the most common answer to each image has (images).
+        """
+        result, classes = self.result, self.crowd.classes
+        labels = block.labels(classes).astype(np.int16)
+        result.label[block.ids] = labels[0]
+        result.agreement[block.ids] = 1
+        largest_share = np.ones(len(block.ids), scores.dtype)
+        differ = np.flatnonzero((labels[1:] != labels[0]).any(axis=0))
         if not len(differ):  # where all say the same there is nothing to decide
-            return largest
-        part = Stack(block.ids[differ], block.cells[:, differ])
-        count = votes(part, classes)
-        largest[differ] = highest(count) / block.depth
-        eligible = _eligible(count, block.depth)
-        label, still = best(np.where(eligible, scores[:, differ], -np.inf), count, common)
-        found.label[part.ids] = label
-        found.agreement[part.ids] = count[label, np.arange(len(differ))] / block.depth
-        for column in np.flatnonzero(still.any(axis=0)).tolist():
-            self.tied[int(part.ids[column])] = still[:, column]
-        return largest
+            return largest_share
+        disputed = EqualDepth(block.ids[differ], block.codes[:, differ])
+        counts = vote_counts(disputed, classes)
+        largest_share[differ] = counts.max(axis=0) / block.depth
+        eligible = eligible_classes(counts, block.depth)
+        candidates = np.where(eligible, scores[:, differ], -np.inf)
+        label, remaining = best_labels(candidates, counts, rank)
+        result.label[disputed.ids] = label
+        result.agreement[disputed.ids] = counts[label, np.arange(len(differ))] / block.depth
+        for column in np.flatnonzero(remaining.any(axis=0)).tolist():
+            self.tied[int(disputed.ids[column])] = remaining[:, column]
+        return largest_share
 
-    def believe(
-        self, block: Stack, p: Floats, pooled: Floats, rho: float, agreement: Floats | float = 1.0
+    def set_confidence(
+        self,
+        block: EqualDepth,
+        p: Floats,
+        pooled_confusion: Floats,
+        rho: float,
+        agreement: Floats | float = 1.0,
     ) -> None:
-        """Write down how far a block's labels are believed, by the probabilities of classes."""
-        found, ids = self.found, block.ids
-        sure = p[found.label[ids], np.arange(len(ids))]
-        found.confidence[ids] = np.minimum(sure, ceiling(np.array(block.depth)))
-        found.gain[ids] = expected_gain(p, pooled, block.depth, rho, agreement)
-        if found.probabilities is not None:
-            found.probabilities[ids] = p.T
+        """Write the confidence and gain of a block's labels, by `p` (classes x images)."""
+        result, ids = self.result, block.ids
+        of_label = p[result.label[ids], np.arange(len(ids))]
+        result.confidence[ids] = np.minimum(of_label, max_confidence(np.array(block.depth)))
+        result.gain[ids] = expected_gain(p, pooled_confusion, block.depth, rho, agreement)
+        if result.probabilities is not None:
+            result.probabilities[ids] = p.T
 
 
-def _eligible(count: Floats, depth: int) -> NDArray[np.bool_]:
-    """The classes (down) that each image (across) may get, by its votes.
+def eligible_classes(counts: Floats, depth: int) -> NDArray[np.bool_]:
+    """Return the classes that each image may get, by its votes (both classes x images).
 
-    A label that nobody gave would be made up; and one answer alone against three or more that agree
-    is a slip, whoever gave it.
+    A label that nobody gave would be made up; and one answer against `VOTES_AGAINST_ONE` or more
+    that agree is a slip.
     """
-    top = highest(count)
-    lone = (top >= LONE_AGAINST) & (top == depth - 1)
-    eligible: NDArray[np.bool_] = count >= np.where(lone, top, 1)
+    highest = counts.max(axis=0)
+    one_against_all = (highest >= VOTES_AGAINST_ONE) & (highest == depth - 1)
+    eligible: NDArray[np.bool_] = counts >= np.where(one_against_all, highest, 1)
     return eligible

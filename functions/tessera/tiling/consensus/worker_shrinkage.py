@@ -1,9 +1,11 @@
-"""How much the workers of a crowd differ: what says how far each may be judged by own answers.
+"""Estimate between-worker variance: it sets how strongly each matrix is shrunk to the pooled one.
 
 Each answer is compared with what the image's other answers let expect of anybody. If workers are
-all alike, what is left over is chance, and a worker's own answers tell nothing; if they differ, it
-repeats itself from image to image. The share of the variance that repeats itself, within a worker,
-is the `s` answers by which that worker's matrix should lean on everybody's: share = 1 / (1 + s).
+all alike, the difference is chance, and nothing is to be learned from whose answer it is. If they
+differ, the differences of one worker are correlated. That correlation within workers `c` (an
+intraclass correlation) is estimated by the method of moments. A mean of `n` such differences is
+best shrunk by `s = 1 / c - 1` pseudo-observations, so that is how many pseudo-answers of the pooled
+matrix a worker's matrix gets. Measured in docs/decisions/consensus-spread.md.
 """
 
 from __future__ import annotations
@@ -12,67 +14,92 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tessera.tiling.consensus.class_prior import evenest
-from tessera.tiling.consensus.confidence import RHO, tempered
-from tessera.tiling.consensus.crowd import Floats, Ints, Stack
-from tessera.tiling.consensus.em import vote_probabilities, vote_shares, weigh
-from tessera.tiling.consensus.hierarchical import LEARNING, NOTHING, pool, prior
+from tessera.tiling.consensus.class_prior import flattest_prior
+from tessera.tiling.consensus.confidence import RHO, temper
+from tessera.tiling.consensus.crowd import EqualDepth, Floats, Ints
+from tessera.tiling.consensus.em import EPSILON, accumulate, vote_probabilities, vote_shares
+from tessera.tiling.consensus.hierarchical import (
+    FIT_VOTE_WEIGHT,
+    log_class_prior,
+    pooled_confusion,
+)
 
-USUAL, USUAL_PAIRS = 0.1, 30.0
-"""The share in crowds so far, and how many pairs of answers it counts as beside a crowd's own."""
-LEAST, MOST = 2.0, 16.0
-"""Bounds of the weight: about so many answers tell something of a worker in any crowd."""
-PART = 25_000
-"""Images that are enough to tell."""
-
-
-def worker_weight(stacks: list[Stack], workers: int, classes: int) -> float:
-    """The answers by which each worker's matrix should lean on everybody's."""
-    piles = [pile for pile in stacks if pile.depth > 1]
-    images = sum(len(pile.ids) for pile in piles)
-    piles = [pile.every(max(images // PART, 1)) for pile in piles]
-    repeated, pairs = _repeated(piles, workers, classes) if images else (0.0, 0.0)
-    share = (repeated + USUAL * USUAL_PAIRS) / (pairs + USUAL_PAIRS)
-    return min(max(1 / max(share, 1 / (1 + MOST)) - 1, LEAST), MOST)
+PRIOR_CORRELATION, PRIOR_PAIRS = 0.1, 30.0
+"""Correlation within workers before anything is known, and the pairs of answers that it counts as:
+nine crowds of images have 0.02 to 0.3 (docs/decisions/consensus-spread.md)."""
+MIN_SHRINKAGE, MAX_SHRINKAGE = 2.0, 16.0
+"""Bounds of the pseudo-answers: wider ones cost accuracy where images have many answers
+(docs/decisions/consensus-spread.md)."""
+SAMPLE_IMAGES = 25_000
+"""Images that the correlation is estimated from: four times as many label no image better
+(docs/decisions/consensus-constants.md)."""
 
 
-def _repeated(piles: list[Stack], workers: int, classes: int) -> tuple[float, float]:
-    """The variance within workers that repeats itself, in shares of all, and from how many pairs.
+def estimate_shrinkage(by_depth: list[EqualDepth], workers: int, classes: int) -> float:
+    """Return the pseudo-answers a class of the pooled matrix that each worker's matrix gets."""
+    several = [part for part in by_depth if part.depth > 1]
+    images = sum(len(part.ids) for part in several)
+    sample = [part.every(max(images // SAMPLE_IMAGES, 1)) for part in several]
+    correlated, pairs = _correlated_pairs(sample, workers, classes) if images else (0.0, 0.0)
+    correlation = (correlated + PRIOR_CORRELATION * PRIOR_PAIRS) / (pairs + PRIOR_PAIRS)
+    return min(max(1 / max(correlation, 1 / (1 + MAX_SHRINKAGE)) - 1, MIN_SHRINKAGE), MAX_SHRINKAGE)
 
-    A worker's surplus of a label, over what anybody says of the same class, is squared; what an
-    answer adds to that all by itself is taken off. An uncertain class counts by its probability
-    twice: for the answer, and for how much of a difference it lets through.
+
+def _correlated_pairs(
+    by_depth: list[EqualDepth], workers: int, classes: int
+) -> tuple[float, float]:
+    """Return the correlation within workers times the pairs it is of, and the pairs.
+
+    Method of moments: with `q` for the probability of class `k` of an answer's image by the others'
+    answers, `n[k, j, l]` for the sum of `q` over the answers `l` of worker `j`, and `A[k, l]` for
+    what anybody says of class `k`, the squared residuals are
+
+        sum over k, j, l of (n[k, j, l] - n[k, j, +] A[k, l])^2
+
+    Independent answers give sum q^2 (1 - 2 A[k, l] + sum_l A[k, l]^2) of that. What is left,
+    divided by the variance of an answer, is the sum of correlations over pairs of answers of the
+    same worker. An uncertain class weighs by `q` twice: once for the answer, and once for how much
+    of a difference it lets through.
     """
-    weights, squares = np.zeros((2, classes, workers * classes))
-    fourth = 0.0
-    for block, p in _by_others(piles, classes):
-        weigh(weights, p, block)
-        p *= p
-        weigh(squares, p, block)
-        p *= p
-        fourth += float(p.sum())
-    said = weights.reshape(classes, workers, classes)
-    square = squares.reshape(classes, workers, classes)
-    rows, together, alone = said.sum(axis=2), said.sum(axis=1), square.sum(axis=1)
-    anybody = together / np.maximum(together.sum(axis=1, keepdims=True), NOTHING)
-    surplus = said - rows[:, :, None] * anybody[:, None, :]
-    by_itself = (alone * (1 - 2 * anybody + (anybody**2).sum(axis=1, keepdims=True))).sum()
-    variance = max(float(by_itself / alone.sum()), NOTHING)
-    pairs = float((square.sum(axis=2) ** 2).sum()) - fourth
-    return float((surplus**2).sum() - by_itself) / variance, pairs
+    sums, squares = np.zeros((2, classes, workers * classes))
+    fourth_powers = 0.0
+    for codes, q in _leave_one_out(by_depth, classes):
+        accumulate(sums, q, codes)
+        q *= q
+        accumulate(squares, q, codes)
+        q *= q
+        fourth_powers += float(q.sum())
+    counts = sums.reshape(classes, workers, classes)
+    squared = squares.reshape(classes, workers, classes)
+    by_worker, by_label, squared_by_label = (
+        counts.sum(axis=2),
+        counts.sum(axis=1),
+        squared.sum(axis=1),
+    )
+    anybody = by_label / np.maximum(by_label.sum(axis=1, keepdims=True), EPSILON)
+    residuals = counts - by_worker[:, :, None] * anybody[:, None, :]
+    one_answer = 1 - 2 * anybody + (anybody**2).sum(axis=1, keepdims=True)
+    independent = (squared_by_label * one_answer).sum()
+    variance = max(float(independent / squared_by_label.sum()), EPSILON)
+    pairs = float((squared.sum(axis=2) ** 2).sum()) - fourth_powers
+    return float((residuals**2).sum() - independent) / variance, pairs
 
 
-def _by_others(piles: list[Stack], classes: int) -> Iterator[tuple[Ints, Floats]]:
-    """Answers, and for each what the image's other answers make of its class (class by answer)."""
-    blocks = [block for pile in piles for block in pile.blocks()]
+def _leave_one_out(by_depth: list[EqualDepth], classes: int) -> Iterator[tuple[Ints, Floats]]:
+    """Yield answers, and what their images' other answers make of the class (classes x answers).
+
+    All answers are taken for those of one worker, whose matrix is counted by the votes.
+    """
+    blocks = [block for part in by_depth for block in part.blocks()]
     joint = np.zeros((classes, classes))
     for block in blocks:
         p = vote_probabilities(block, classes)
-        weigh(joint, np.tile(p, block.depth), block.labels(classes).ravel())
-    log = np.log(pool(joint))
-    lean = prior(vote_shares(piles, classes), evenest(piles, classes), LEARNING)
+        accumulate(joint, np.tile(p, block.depth), block.labels(classes).ravel())
+    log_confusion = np.log(pooled_confusion(joint))
+    shares, flattest = vote_shares(by_depth, classes), flattest_prior(by_depth, classes)
+    log_prior = log_class_prior(shares, flattest, FIT_VOTE_WEIGHT)
     for block in blocks:
-        each = [log[:, labels] for labels in block.labels(classes)]
-        total = sum(each, lean[:, None])
-        for cells, own in zip(block.cells, each, strict=True):
-            yield cells, tempered(total - own, block.depth - 1, RHO)
+        each = [log_confusion[:, labels] for labels in block.labels(classes)]
+        total = sum(each, log_prior[:, None])
+        for codes, own in zip(block.codes, each, strict=True):
+            yield codes, temper(total - own, block.depth - 1, RHO)

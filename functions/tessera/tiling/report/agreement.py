@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tessera.tiling.consensus import Consensus, Crowd
-from tessera.tiling.consensus.crowd import Floats, stack, votes
+from tessera.tiling.consensus.crowd import Floats, split_by_depth, vote_counts
 
 CONFUSED = 10
 """Pairs of labels shown as the most confused ones."""
@@ -49,13 +49,13 @@ def krippendorff(crowd: Crowd) -> float:
     """
     pairs = 0.0
     totals = np.zeros(crowd.classes)
-    for pile in stack(crowd):
-        if pile.depth < 2:
+    for part in split_by_depth(crowd):
+        if part.depth < 2:
             continue
-        for block in pile.blocks():
-            count = votes(block, crowd.classes)
-            differing = pile.depth**2 - (count**2).sum(axis=0)
-            pairs += float(differing.sum()) / (pile.depth - 1)
+        for block in part.blocks():
+            count = vote_counts(block, crowd.classes)
+            differing = part.depth**2 - (count**2).sum(axis=0)
+            pairs += float(differing.sum()) / (part.depth - 1)
             totals += count.sum(axis=1)
     answers = totals.sum()
     by_chance = answers**2 - (totals**2).sum()
