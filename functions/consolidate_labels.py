@@ -21,7 +21,7 @@ from tessera.tiling.answers.submission import Odd
 from tessera.tiling.answers.table import answer_rows, columns, known_classes, unsure_rows
 from tessera.tiling.consensus import Consensus, Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
-from tessera.tiling.jobs import job_name
+from tessera.tiling.jobs import COMPLETED, job_name
 from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.report.agreement import agreement_figures
@@ -164,7 +164,7 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all_completed(event: dict[str, Any]) -> bool:
-    return all(job["status"] == "Completed" for job in event["jobs"])
+    return all(job["status"] == COMPLETED for job in event["jobs"])
 
 
 def _may_ask_again(event: dict[str, Any], settings: Settings) -> bool:

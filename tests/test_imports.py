@@ -38,7 +38,14 @@ ARROWS = {
     "grouping": {"manifest", "settings", "jobs", "offsets", "errors"},
     "answers": {"consensus"},
     "training": {"manifest", "settings", "consensus"},
-    "report": {"settings", "consensus", "estimate", "answers.table", "training.line_counts"},
+    "report": {
+        "settings",
+        "jobs",
+        "consensus",
+        "estimate",
+        "answers.table",
+        "training.line_counts",
+    },
 }
 """What each part of `tessera.tiling` may import of the others: the flow, and nothing sideways."""
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from scripts.expressions import MACHINE, SHARD_STATES, evaluate
 from tessera.tiling.jobs import (
     COMPLETED,
+    FAILED,
     IN_PROGRESS,
-    INCOMPLETE,
     NOT_CLOSED,
     NOT_OPENED,
+    STOPPED,
     job_name,
     tasks_name,
 )
@@ -222,7 +223,7 @@ def test_a_failure_is_chosen_by_its_own_name(name: str) -> None:
 
 ENDED_JOBS: list[list[dict[str, Any]]] = [
     [{"name": "pets-r1-000", "status": status, "error": "E", "cause": "c"}]
-    for status in (NOT_OPENED, "Stopped")
+    for status in (NOT_OPENED, STOPPED)
 ]
 
 
@@ -288,7 +289,7 @@ def test_people_and_machines_are_told_the_same_of_a_failure(grouped: dict[str, s
     assert detail["manifest"] == "s3://b/k"
 
 
-@pytest.mark.parametrize("status", [COMPLETED, *INCOMPLETE, *IN_PROGRESS])
+@pytest.mark.parametrize("status", [COMPLETED, STOPPED, FAILED, *IN_PROGRESS])
 def test_every_status_of_a_job_has_its_way(status: str) -> None:
     shard = {"InputConfig": {"DataSource": {"S3DataSource": {"ManifestS3Uri": "s3://x/"}}}}
     parts = {"input": {"shard": shard, "job": {"status": status, "manifest": "s3://x/"}}}

@@ -33,9 +33,11 @@ from tessera.portal.table_layout import (
 )
 from tessera.portal.task_lines import write_offsets
 from tessera.portal.task_updates import ATTEMPTS
+from tessera.tiling.jobs import COMPLETED
+from tessera.tiling.jobs import STOPPED as JOB_STOPPED
 from tessera.tiling.offsets import count_tasks
 
-LABELING_JOB_STATUS = {FULL: "Completed", STOPPED: "Stopped", EXPIRED: "Stopped"}
+LABELING_JOB_STATUS = {FULL: COMPLETED, STOPPED: JOB_STOPPED, EXPIRED: JOB_STOPPED}
 """LabelingJobStatus, as Ground Truth has it, of a job that ended so."""
 
 

@@ -17,6 +17,7 @@ import msgspec
 from tessera.portal.ports import PARALLEL_READS, Files, Ports, job_arn
 from tessera.portal.records import Job
 from tessera.portal.worker_response import decode_response
+from tessera.tiling.jobs import COMPLETED, STOPPED
 
 BATCH_TASKS = 100
 """Tasks of one call of the post-annotation Lambda, and of one stretch of answers read ahead."""
@@ -56,7 +57,7 @@ def write_output(ports: Ports, job: Job) -> dict[str, Any]:
                 total += 1
     return {
         "LabelingJobName": job.name,
-        "LabelingJobStatus": "Completed" if complete == total else "Stopped",
+        "LabelingJobStatus": COMPLETED if complete == total else STOPPED,
         "LabelCounters": {
             "TotalLabeled": labeled,
             "HumanLabeled": labeled,

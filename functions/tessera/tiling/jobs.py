@@ -1,4 +1,4 @@
-"""The names of runs and jobs, and the request that opens a labeling job: all pure functions."""
+"""Name runs and their labeling jobs, take such names apart, and make the request of a job."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ import msgspec
 from tessera.tiling.settings import PUBLIC_TEAM, Settings, name_basis
 
 PORTAL_TEAM = "arn:aws:sagemaker:portal:000000000000:workteam/private-crowd/portal"
-"""What stands for the portal where a request must name a work team: legal, and nobody's."""
+"""ARN that stands for the portal where a request must name a work team: legal, and nobody's."""
 PORTAL_ROLE = "arn:aws:iam::000000000000:role/portal"
 """The same for the role, where the stack has none because there is no Ground Truth."""
 GOLD_NAME = "round-1/gold.csv"
-"""Where in a run's folder the known labels of control images are: beside the tasks."""
+"""Name in a run's folder of the file of gold images' known labels: beside the tasks."""
 
-COMPLETED = "Completed"
-INCOMPLETE = ("Stopped", "Failed")
+COMPLETED, STOPPED, FAILED = "Completed", "Stopped", "Failed"
 IN_PROGRESS = ("Initializing", "InProgress", "Stopping")
-"""Statuses of a labeling job, as DescribeLabelingJob gives them."""
+"""Statuses of a labeling job, as DescribeLabelingJob has them."""
 NOT_OPENED, NOT_CLOSED = "NotOpened", "NotClosed"
 """Statuses that the state machine gives a job that no service took, or that has no output."""
 
 RUN_LENGTH = 40
+"""Characters of a run's name: with round and shard it stays within the 63 of a job's name."""
 DIGEST_LENGTH = 12
+"""Hexadecimal digits, 48 bits: among a million runs two share a digest with a chance of 0.2 %, and
+to be confused their manifests' names must be alike, too."""
 DAY = 86_400
 PUBLIC_LIFETIME = 43_200
-"""The public workforce keeps a task for 12 hours at most."""
-
+"""Seconds; the public workforce keeps a task for 12 hours at most."""
+CONCURRENT_TASKS = 1000
+"""Tasks that workers may have at the same time: Ground Truth's own default, spelled out."""
 
 JOB_NAME = re.compile(r"(?P<run>.+)-r(?P<round>[1-9][0-9]*)-(?P<shard>[0-9]{3}|[1-9][0-9]{3,})")
 RUN_HOME = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>(?:[^/]+/)*(?P<run>[^/]+)/?)")
@@ -54,7 +57,7 @@ class RunHome(NamedTuple):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job's request takes from the stack that it runs in."""
+    """Names and prices that a job's request takes from the stack that it runs in."""
 
     prepare_task: str = ""
     collect_answers: str = ""
@@ -64,17 +67,18 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
-    """The run's name: what a person recognizes, then a hash of what makes it this very run.
+    """Return the run's name: what a person recognizes, then a hash of what makes it this very run.
 
-    An unchanged file uploaded again has a new version but the same ETag, and is the same run.
+    `manifest` has `bucket`, `key`, `etag` and `version-id` of the dropped object. An unchanged
+    file uploaded again has a new version but the same ETag, and is the same run.
 
     >>> from tessera.tiling.settings import read_settings
     >>> run_id({"bucket": "inbox", "key": "pets/may.manifest", "etag": "9"},
     ...        read_settings(b'{"labels": ["cat", "dog"]}'))
     'pets-may-...'
     """
-    mark = str(manifest.get("etag") or manifest.get("version-id") or "").strip('"')
-    parts = [manifest["bucket"], manifest["key"], mark, name_basis(settings).decode()]
+    content = str(manifest.get("etag") or manifest.get("version-id") or "").strip('"')
+    parts = [manifest["bucket"], manifest["key"], content, name_basis(settings).decode()]
     # ASCII escapes, because a key may hold any code point, lone surrogates among them.
     digest = sha256(repr(parts).encode("ascii", "backslashreplace")).hexdigest()[:DIGEST_LENGTH]
     slug = _slug(manifest["key"])[: RUN_LENGTH - DIGEST_LENGTH - 1].strip("-")
@@ -82,7 +86,7 @@ def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
 
 
 def _slug(key: str) -> str:
-    """The last folder and the name of a key in lower-case letters, digits and single hyphens."""
+    """Reduce a key's last folder and name to lower-case letters, digits and single hyphens."""
     *folders, name = key.split("/")
     stem = re.sub(r"(\.(manifest|jsonl|gz))+$", "", name)
     plain = unicodedata.normalize("NFKD", f"{folders[-1] if folders else ''}-{stem}")
@@ -90,7 +94,7 @@ def _slug(key: str) -> str:
 
 
 def job_name(run: str, round_: int, shard: int) -> str:
-    """The name of the job that asks one shard of one round.
+    """Return the name of the job that asks one shard of one round.
 
     >>> job_name("pets-may-2f9a", 1, 0)
     'pets-may-2f9a-r1-000'
@@ -124,7 +128,7 @@ def split_home(home: str) -> RunHome:
 
 
 def tasks_name(round_: int, shard: int) -> str:
-    """Where in a run's folder the tasks of one shard of one round are.
+    """Return where in a run's folder the tasks of one shard of one round are.
 
     >>> tasks_name(1, 0)
     'round-1/tasks-000.manifest'
@@ -141,7 +145,7 @@ def labeling_job_request(
     round_: int,
     project: str,
 ) -> dict[str, Any]:
-    """A CreateLabelingJob request, complete but for the job's name and its data source.
+    """Return a CreateLabelingJob request, complete except for the job's name and its data source.
 
     The portal takes the same request, so one description serves both services.
     """
@@ -166,20 +170,20 @@ def labeling_job_request(
             "NumberOfHumanWorkersPerDataObject": (settings.answers_per_image if round_ == 1 else 1),
             "TaskTimeLimitInSeconds": settings.task_minutes * 60,
             "TaskAvailabilityLifetimeInSeconds": _lifetime(settings),
-            "MaxConcurrentTaskCount": 1000,
-            **_lambdas(surroundings),
-            **_price(settings, surroundings),
+            "MaxConcurrentTaskCount": CONCURRENT_TASKS,
+            **_functions(surroundings),
+            **_reward(settings, surroundings),
         },
         "Tags": [
             {"Key": "tessera:run", "Value": run},
             {"Key": "tessera:project", "Value": _tag_value(project)},
         ],
-        **_stopping(settings),
+        **_stopping_conditions(settings),
     }
 
 
 def label_categories(settings: Settings) -> bytes:
-    """The label category file that goes with a request: what the page lets a worker choose."""
+    """Return the label category file that goes with a request: what a worker can choose."""
     return msgspec.json.encode(
         {
             "document-version": "2018-11-28",
@@ -188,15 +192,15 @@ def label_categories(settings: Settings) -> bytes:
     )
 
 
-def _lambdas(surroundings: Surroundings) -> dict[str, Any]:
-    both: dict[str, Any] = {}
+def _functions(surroundings: Surroundings) -> dict[str, Any]:
+    arns: dict[str, Any] = {}
     if surroundings.prepare_task:
-        both["PreHumanTaskLambdaArn"] = surroundings.prepare_task
+        arns["PreHumanTaskLambdaArn"] = surroundings.prepare_task
     if surroundings.collect_answers:
-        both["AnnotationConsolidationConfig"] = {
+        arns["AnnotationConsolidationConfig"] = {
             "AnnotationConsolidationLambdaArn": surroundings.collect_answers
         }
-    return both
+    return arns
 
 
 def _lifetime(settings: Settings) -> int:
@@ -204,8 +208,11 @@ def _lifetime(settings: Settings) -> int:
     return min(days, PUBLIC_LIFETIME) if PUBLIC_TEAM in settings.workforce else days
 
 
-def _price(settings: Settings, surroundings: Surroundings) -> dict[str, Any]:
-    """The reward for a task: dollars, cents and tenths of a cent, for the public team alone."""
+def _reward(settings: Settings, surroundings: Surroundings) -> dict[str, Any]:
+    """Return the reward for a task, which only the public team gets.
+
+    The service wants dollars, cents and tenths of a cent as three whole numbers.
+    """
     if PUBLIC_TEAM not in settings.workforce or not surroundings.public_price:
         return {}
     thousandths = round(float(surroundings.public_price) * 1000)
@@ -217,18 +224,18 @@ def _price(settings: Settings, surroundings: Surroundings) -> dict[str, Any]:
     return {"PublicWorkforceTaskPrice": {"AmountInUsd": amount}}
 
 
-def _stopping(settings: Settings) -> dict[str, Any]:
-    """When the service is to stop the job; a data object of the job is a page."""
-    said = {
+def _stopping_conditions(settings: Settings) -> dict[str, Any]:
+    """Return when the service is to stop the job; a data object of the job is a page."""
+    limits = {
         "MaxHumanLabeledObjectCount": settings.stop_after_pages,
         "MaxPercentageOfInputDatasetLabeled": settings.stop_after_percent,
     }
-    conditions = {name: limit for name, limit in said.items() if limit is not msgspec.UNSET}
+    conditions = {name: limit for name, limit in limits.items() if limit is not msgspec.UNSET}
     return {"StoppingConditions": conditions} if conditions else {}
 
 
 def _one_line(text: str, longest: int) -> str:
-    """The text on one line, without characters that the service refuses, cut to a length."""
+    """Put a text on one line, without characters that the service refuses, cut to a length."""
     plain = "".join(
         letter if " " <= letter <= "\ud7ff" or "\ue000" <= letter <= "\ufffd" else " "
         for letter in text
@@ -251,7 +258,7 @@ def _description(settings: Settings) -> str:
 
 
 def _tag_value(text: str) -> str:
-    """The text with every character that a tag may not hold replaced by a hyphen."""
+    """Replace every character that a tag may not hold by a hyphen."""
     legal = "".join(
         letter if unicodedata.category(letter)[0] in "LZN" or letter in "_.:/=+-@" else "-"
         for letter in text

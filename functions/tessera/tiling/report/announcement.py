@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tessera.tiling.jobs import COMPLETED, NOT_OPENED
 from tessera.tiling.report.wording import pluralize
 
 VERSION = 1
@@ -58,7 +59,7 @@ def announce_labels(
 def explain_nothing_labeled(jobs: Sequence[Job], home: str) -> dict[str, str]:
     """Return the error and the cause that a run without a single answer ends with."""
     incomplete = _incomplete(jobs)
-    if jobs and all(job["status"] == "NotOpened" for job in jobs):
+    if jobs and all(job["status"] == NOT_OPENED for job in jobs):
         first = jobs[0]
         return {
             "error": "JobsRefused",
@@ -73,7 +74,7 @@ def explain_nothing_labeled(jobs: Sequence[Job], home: str) -> dict[str, str]:
 
 
 def _incomplete(jobs: Sequence[Job]) -> list[Job]:
-    return [job for job in jobs if job["status"] != "Completed"]
+    return [job for job in jobs if job["status"] != COMPLETED]
 
 
 def _message(result: Mapping[str, Any], incomplete: Sequence[Job]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.report.wording import pluralize
 
 TRUSTED = 0.8
@@ -27,7 +28,7 @@ def advice(figures: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _gaps(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     images, jobs = figures["images"], figures["jobs"]
-    ended = [job for job in jobs if job["status"] != "Completed"]
+    ended = [job for job in jobs if job["status"] != COMPLETED]
     if ended:
         yield (
             f"{len(ended)} of {pluralize(len(jobs), 'job')} ended before the last answer.",
