@@ -14,20 +14,18 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
+from tessera.portal.rights import Rights
+from tessera.portal.routes import ROUTES
 from tessera.stack.local_stack import LocalStack, free_port
 from tests.portal.served import Served, Worker, answer_of
+from tests.portal.world import path_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-ROUTES = [
-    ("GET", "me"),
-    ("GET", "jobs"),
-    ("GET", "jobs/tokens"),
-    ("GET", "jobs/tokens/tasks/0"),
-    ("POST", "jobs/tokens/claims"),
-    ("PUT", "jobs/tokens/tasks/0/answer"),
-    ("PUT", "jobs/tokens/tasks/0/lease"),
-    ("DELETE", "jobs/tokens/tasks/0/lease"),
+SIGNED_IN = [
+    (route.method, path_of(route, job="tokens").removeprefix("/"))
+    for route in ROUTES
+    if route.rights is not Rights.PUBLIC
 ]
 
 
@@ -104,7 +102,7 @@ def test_no_token_and_no_false_token_opens_any_route(served: Served, stack: Loca
     refused = {
         (what, path): Worker(served.cloud.portal_url, token).ask(method, path)[0]
         for what, token in false.items()
-        for method, path in (ROUTES if what == "none" else ROUTES[:2])
+        for method, path in (SIGNED_IN if what == "none" else SIGNED_IN[:2])
     }
     assert set(refused.values()) == {401}, refused
 
@@ -125,7 +123,7 @@ def test_the_pages_need_no_token_and_name_the_sign_in(served: Served) -> None:
         assert visitor.ask("GET", path)[0] == 200
 
 
-def test_nobody_signs_up_by_himself(served: Served) -> None:
+def test_nobody_makes_an_account_but_an_administrator(served: Served) -> None:
     pool = served.cloud.client("cognito-idp").describe_user_pool(
         UserPoolId=served.cloud.outputs["WorkerPoolId"]
     )["UserPool"]

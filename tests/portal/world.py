@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tessera.aws.http_api import http_api
-from tessera.portal import job_lifecycle
+from tessera.portal import job_lifecycle, leases
 from tessera.portal.claims import claim
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.portal.rights import job_for
-from tessera.portal.routes import ROUTES
+from tessera.portal.routes import ROUTES, Route
 from tessera.portal.site import Site
 from tessera.portal.submissions import Outcome, submit
 from tests.fakes import Clock, Files, Table
@@ -140,7 +141,7 @@ class World:
         return submit(self.ports, self.again(job), worker, task, content)
 
     def work(self, job: Job, worker: str, label: str = "cat") -> list[int]:
-        """The tasks that the worker answers until there is none for him."""
+        """The tasks that the worker answers until there is none for them."""
         done = []
         while (task := self.claim(job, worker)) is not None:
             self.clock.wait(10)
@@ -149,6 +150,17 @@ class World:
             if self.again(job).status != "Open":
                 break
         return done
+
+    def half_done(self) -> Job:
+        """A job of twelve tasks with answers, seats and a skipped task."""
+        job = self.open(tasks=12)
+        for worker, label in (("ann", "cat"), ("ben", "dog"), ("cid", "cat")):
+            for _ in range(4):
+                self.clock.wait(7)
+                self.answer(job, worker, self.take(job, worker), label)
+        leases.give_back(self.ports, job, "ann", self.take(job, "ann"))
+        self.take(job, "ben")
+        return job
 
     def stored(self, job: Job) -> dict[tuple[int, str], Any]:
         """The answers in S3, by task and worker."""
@@ -184,6 +196,12 @@ def http_event(method: str, path: str, **claims: str) -> dict[str, Any]:
     if claims:
         context["authorizer"] = {"jwt": {"claims": claims}}
     return {"version": "2.0", "rawPath": path, "requestContext": context}
+
+
+def path_of(route: Route, job: str = "pets-1-r1-000") -> str:
+    """A path of the route, with the job and its first task in it."""
+    parts = {"<name>": "portal.js", "<job>": job, "<task>": "0"}
+    return re.sub(r"<\w+>", lambda part: parts[part[0]], route.path)
 
 
 def answer_of(job: Job, task: int, label: str = "cat") -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""Who may ask what."""
+
+from __future__ import annotations
+
+from tessera.portal import leases
+from tessera.portal.site import REQUESTS_PER_MINUTE
+from tests.portal.world import World, answer_of
+
+
+def test_a_job_of_a_team_is_seen_by_the_team_alone(world: World) -> None:
+    job = world.open(tasks=3, team="cats")
+    assert world.ask("GET", "/jobs", "ann")[1] == {"jobs": []}
+    assert world.ask("POST", f"/jobs/{job.name}/claims", "ann")[0] == 404
+    assert world.ask("POST", f"/jobs/{job.name}/claims", "ann", groups="[dogs cats-2]")[0] == 404
+    assert len(world.ask("GET", "/jobs", "ben", groups="[dogs cats]")[1]["jobs"]) == 1
+    assert world.ask("POST", f"/jobs/{job.name}/claims", "ben", groups="[dogs cats]")[0] == 200
+
+
+def test_a_removed_worker_is_out_at_once_and_their_pages_go_to_others(world: World) -> None:
+    job = world.open(tasks=2, workers=1)
+    kept = world.take(job, "ann")
+    world.answer(job, "ann", kept)
+    held = world.take(job, "ann")
+    assert leases.block_worker(world.ports, "ann") == 1
+    path = f"/jobs/{job.name}"
+    assert world.ask("PUT", f"{path}/tasks/{held}/answer", "ann", answer_of(job, held))[0] == 404
+    assert world.ask("POST", f"{path}/claims", "ann")[0] == 404
+    assert world.ask("GET", "/jobs", "ann")[0] == 404
+    assert world.take(job, "ben") == held
+    assert list(world.stored(job)) == [(kept, "ann")]
+
+
+def test_more_requests_than_a_person_makes_are_429_until_the_minute_is_over(world: World) -> None:
+    assert {world.ask("GET", "/me")[0] for _ in range(REQUESTS_PER_MINUTE)} == {200}
+    assert world.ask("GET", "/me")[0] == 429
+    assert world.ask("GET", "/me", "ben")[0] == 200
+    world.clock.wait(60)
+    assert world.ask("GET", "/me")[0] == 200
