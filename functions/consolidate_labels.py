@@ -21,7 +21,8 @@ from tessera.tiling.answers.submission import Odd
 from tessera.tiling.answers.table import answer_rows, columns, known_classes, unsure_rows
 from tessera.tiling.consensus import Consensus, Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
-from tessera.tiling.jobs import COMPLETED, job_name
+from tessera.tiling.job_names import job_name
+from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.report.agreement import agreement_figures

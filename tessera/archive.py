@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from tessera.aws.storage import is_missing
 from tessera.exits import NotFound
 from tessera.stack.cloud import Cloud
 from tessera.tiling.settings import Settings, settings_from
-
-
-def place(uri: str) -> tuple[str, str]:
-    """The bucket and the key of an S3 URI.
-
-    >>> place("s3://pets/runs/may/")
-    ('pets', 'runs/may/')
-    """
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 @dataclass(frozen=True)
@@ -37,53 +32,40 @@ class RunFolder:
         """The run's name."""
         return self.home.rstrip("/").rpartition("/")[2]
 
-    @cached_property
-    def _s3(self) -> Any:
-        return self.cloud.client("s3")
-
     def uri(self, file: str) -> str:
         """Where a file of the run is."""
         return self.home + file
 
     def read(self, file: str) -> bytes:
-        """One file of the run, whole; NotFound says what is missing."""
-        bucket, key = place(self.uri(file))
-        try:
-            content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except self._s3.exceptions.NoSuchKey as error:
-            raise NotFound(
-                f"There is no {self.uri(file)}. "
-                f"The run may not have come so far: tessera watch {self.name}"
-            ) from error
-        return content
-
-    def has(self, file: str) -> bool:
-        """Whether the run has a file of this name."""
-        bucket, key = place(self.uri(file))
-        found = self._s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-        return any(entry["Key"] == key for entry in found.get("Contents", []))
+        """Return one file of the run, whole; NotFound if the run has none of this name."""
+        with self._named_if_missing(file):
+            return self.cloud.storage.get(self.uri(file))
 
     def lines(self, file: str) -> Iterator[bytes]:
-        """A file's lines without their line ends, a piece at a time."""
-        bucket, key = place(self.uri(file))
+        """Iterate over a file's lines without their ends; NotFound as in `read`."""
+        with self._named_if_missing(file):
+            yield from self.cloud.storage.iter_lines(self.uri(file))
+
+    @contextmanager
+    def _named_if_missing(self, file: str) -> Iterator[None]:
+        """Turn S3's error for a missing file into one that says what to do."""
         try:
-            body = self._s3.get_object(Bucket=bucket, Key=key)["Body"]
-        except self._s3.exceptions.NoSuchKey as error:
+            yield
+        except ClientError as error:
+            if not is_missing(error):
+                raise
             raise NotFound(
                 f"There is no {self.uri(file)}. "
                 f"The run may not have come so far: tessera watch {self.name}"
             ) from error
-        rest = b""
-        for piece in body.iter_chunks(1024 * 1024):
-            *whole, rest = (rest + piece).split(b"\n")
-            yield from whole
-        if rest:
-            yield rest
 
-    def write(self, file: str, content: bytes, kind: str) -> None:
+    def has(self, file: str) -> bool:
+        """Return whether the run has a file of this name."""
+        return self.cloud.storage.exists(self.uri(file))
+
+    def write(self, file: str, content: bytes, content_type: str) -> None:
         """Put one file of the run."""
-        bucket, key = place(self.uri(file))
-        self._s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
+        self.cloud.storage.put(self.uri(file), content, content_type=content_type)
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -103,21 +85,13 @@ class RunFolder:
         return report
 
 
-def runs(cloud: Cloud) -> list[tuple[RunFolder, datetime]]:
-    """Every run that has a folder, with the time it began or was taken over, newest first."""
-    bucket, prefix = place(cloud.outputs["Labels"].rstrip("/") + "/")
-    s3 = cloud.client("s3")
-    found = []
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, Delimiter="/"
-    )
-    for page in pages:
-        for folder in page.get("CommonPrefixes", []):
-            home = f"s3://{bucket}/{folder['Prefix']}"
-            begun = s3.list_objects_v2(Bucket=bucket, Prefix=folder["Prefix"] + "run.json")
-            for entry in begun.get("Contents", [])[:1]:
-                found.append((RunFolder(cloud, home), entry["LastModified"]))
-    return sorted(found, key=lambda run: run[1], reverse=True)
+def list_runs(cloud: Cloud) -> list[tuple[RunFolder, datetime]]:
+    """Return every run that has begun, with when it began or was taken over, newest first."""
+    storage, runs = cloud.storage, []
+    for home in storage.list_folders(cloud.outputs["Labels"].rstrip("/") + "/"):
+        for record in islice(storage.list_objects(home + "run.json"), 1):
+            runs.append((RunFolder(cloud, home), record.modified))
+    return sorted(runs, key=lambda run: run[1], reverse=True)
 
 
 def find_run(cloud: Cloud, name: str | None) -> RunFolder:
@@ -128,7 +102,7 @@ def find_run(cloud: Cloud, name: str | None) -> RunFolder:
         exact = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{name}/")
         if exact.has("run.json"):
             return exact
-    everyone = [folder for folder, _ in runs(cloud)]
+    everyone = [folder for folder, _ in list_runs(cloud)]
     if not everyone:
         raise NotFound(
             f"There are no runs in {cloud.outputs['Labels']} yet. Drop one: tessera drop MANIFEST"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from tessera.archive import RunFolder
+from tessera.portal.ports import Ports
+from tessera.portal.progress import add_up
+from tessera.portal.table_layout import read_jobs
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
-from tessera.tiling.jobs import job_name, run_id
-from tessera.tiling.settings import read_settings
+from tessera.tiling.job_names import job_name
+from tessera.tiling.jobs import run_id
+from tessera.tiling.settings import LONGEST_SETTINGS, read_settings
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 WITHIN = {
@@ -21,8 +24,6 @@ WITHIN = {
     "JobNotOpened",
 }  # fmt: skip
 """The states of one shard: a person is told of LabelShards around them."""
-ACTIVE = 900.0
-"""Seconds since the last answer within which a worker counts as at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,71 +115,23 @@ class Observer:
         assert self.folder is not None
         jobs = jobs_in(self.folder, now)
         if self.folder.settings.workforce == "portal":
-            return portal_asking(PortalTable(self.cloud), jobs)
+            return portal_asking(self.cloud.ports, jobs)
         return service_asking(self.cloud.client("sagemaker"), jobs)
 
 
-class Index(Protocol):
-    """The portal's index, as far as it is read here."""
-
-    def items(self, partition: str) -> list[dict[str, Any]]:
-        """The items of a partition, in the order of their sort keys."""
-
-
-class PortalTable:
-    """The portal's index, to read."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        """Use the stack's table."""
-        self._client = cloud.client("dynamodb")
-        self._name = cloud.outputs["PortalTableName"]
-
-    def items(self, partition: str) -> list[dict[str, Any]]:
-        """The items of a partition, in the order of their sort keys."""
-        from tessera.aws.table import decode
-
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": partition}},
-        )
-        return [
-            {name: decode(value) for name, value in raw.items()}
-            for page in pages
-            for raw in page["Items"]
-        ]
-
-
-def portal_asking(table: Index, jobs: Iterable[str]) -> Asking:
-    """The jobs' figures from the portal's counters."""
-    tasks = answers = needed = agreed = compared = 0
-    rate = pages = 0.0
-    workers: set[str] = set()
-    names = []
-    for name in jobs:
-        for job in table.items(f"job#{name}"):
-            names.append(name)
-            tasks += job["tasks"]
-            needed += job["tasks"] * job["workers"]
-        for stripe in table.items(f"job#{name}#stripe"):
-            answers += stripe.get("answered", 0) + stripe.get("excused", 0)
-        for figures in table.items(f"job#{name}#figures"):
-            agreed += figures.get("agreed", 0)
-            compared += figures.get("compared", 0)
-            if figures.get("seconds") and time.time() - figures.get("last", 0) < ACTIVE:
-                workers.add(figures["sk"])
-                rate += 3600 * figures["images"] / figures["seconds"]
-                pages += figures["answers"] / figures["seconds"]
-    left = max(0, needed - answers)
+def portal_asking(ports: Ports, names: Iterable[str]) -> Asking:
+    """Return the jobs' figures from the portal's counters; jobs not opened yet count nothing."""
+    jobs = read_jobs(ports.table, names)
+    totals = add_up(ports, jobs)
     return Asking(
-        tasks,
-        answers,
-        needed,
-        len(workers),
-        rate,
-        left / pages / 3600 if pages and left else None,
-        agreed / compared if compared else None,
-        tuple(names),
+        totals.tasks,
+        totals.done,
+        totals.needed,
+        len(totals.active),
+        totals.images_an_hour,
+        totals.hours_left,
+        totals.quality["agreement"],
+        tuple(job.name for job in jobs),
     )
 
 
@@ -229,22 +182,19 @@ def run_of(cloud: Cloud, described: dict[str, Any]) -> str | None:
     manifest = {"bucket": detail["bucket"]["name"]} | {
         name: detail["object"].get(name, "") for name in ("key", "etag", "version-id")
     }
-    found = settings_there(cloud, manifest["bucket"], manifest["key"].rpartition("/")[0])
+    project = manifest["key"].rpartition("/")[0]
+    settings = settings_there(cloud, f"s3://{manifest['bucket']}", project)
     try:
-        return run_id(manifest, read_settings(found))
+        return run_id(manifest, read_settings(settings))
     except TesseraError:  # such a manifest is refused, and has no run
         return None
 
 
-def settings_there(cloud: Cloud, bucket: str, project: str) -> bytes:
-    """The settings in a project's folder of the inbox, else the stack's own; empty if neither."""
-    s3 = cloud.client("s3")
-    try:
-        key = f"{project}/labeling.json" if project else "labeling.json"
-        found: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        return cloud.default_settings
-    return found
+def settings_there(cloud: Cloud, inbox: str, project: str) -> bytes:
+    """Return the settings in a project's folder of the inbox, else the stack's own or nothing."""
+    uri = f"{inbox}/{project}/labeling.json" if project else f"{inbox}/labeling.json"
+    document = cloud.storage.get_up_to(uri, LONGEST_SETTINGS + 1)
+    return cloud.default_settings if document is None else document
 
 
 def manifest_in(described: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tessera.exits import Refused
 from tessera.exports.pictures import MEDIA_TYPES, in_order, suffix_of
-from tessera.runs.executions import bucket_of
 from tessera.screen import progress
 from tessera.stack.cloud import Cloud
 
@@ -21,18 +20,16 @@ def upload_pictures(cloud: Cloud, folder: Path, project: str) -> bytes:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and suffix_of(path.name))
     if not paths:
         raise Refused(f"{folder} has no pictures (jpg, png, gif, webp, bmp, tif).")
-    s3, bucket = cloud.client("s3"), bucket_of(cloud.outputs["Inbox"])
-    prefix = f"images/{project}/"
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    sizes = {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", [])}
+    prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
+    sizes = {picture.uri: picture.size for picture in cloud.storage.list_objects(prefix)}
 
     def upload(path: Path) -> str:
-        key = prefix + path.relative_to(folder).as_posix()
-        if sizes.get(key) != path.stat().st_size:
+        uri = prefix + path.relative_to(folder).as_posix()
+        if sizes.get(uri) != path.stat().st_size:
             suffix = suffix_of(path.name)
-            kind = MEDIA_TYPES.get(suffix, f"image/{suffix}")
-            s3.upload_file(str(path), bucket, key, {"ContentType": kind})
-        return f"s3://{bucket}/{key}"
+            media_type = MEDIA_TYPES.get(suffix, f"image/{suffix}")
+            cloud.storage.upload(path, uri, content_type=media_type)
+        return uri
 
     with progress("pictures", len(paths)) as advance:
         lines = []

@@ -12,14 +12,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from tessera.aws.connection import Connection
-from tessera.aws.storage import BINARY, Storage
+from tessera.aws.storage import BINARY, Object, Storage, split_uri
 from tessera.aws.workflow import Workflow
 from tessera.portal.store import ABSENT, Change, Item, Key
 
@@ -27,6 +29,9 @@ from tessera.portal.store import ABSENT, Change, Item, Key
 def error(code: str, operation: str) -> ClientError:
     """Make the error that AWS answers an operation with."""
     return ClientError({"Error": {"Code": code, "Message": "a fake says so"}}, operation)
+
+
+BEGINNING = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 class Files(Storage):
@@ -43,6 +48,7 @@ class Files(Storage):
         super().__init__(self._no_client)
         self.objects: dict[str, bytes] = {}
         self.content_types: dict[str, str] = {}
+        self.modified: dict[str, datetime] = {}
         self.requests: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -86,13 +92,23 @@ class Files(Storage):
         while chunk := content.read(self.chunk):
             yield chunk
 
-    def list_uris(self, prefix: str) -> Iterator[str]:
+    def list_objects(self, prefix: str) -> Iterator[Object]:
+        split_uri(prefix)  # which refuses what is no URI
         self.requests["ListObjectsV2"] += 1
-        yield from sorted(uri for uri in self.objects if uri.startswith(prefix))
+        for uri in sorted(uri for uri in self.objects if uri.startswith(prefix)):
+            yield Object(uri, len(self.objects[uri]), self.modified.get(uri, BEGINNING))
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        names = (entry.uri.removeprefix(prefix) for entry in self.list_objects(prefix))
+        folders = {name.partition("/")[0] for name in names if "/" in name}
+        yield from sorted(f"{prefix}{folder}/" for folder in folders)
 
     def put(self, uri: str, data: bytes, *, content_type: str = BINARY) -> None:
         self.requests["PutObject"] += 1
+        split_uri(uri)  # which refuses what is no URI
         self.objects[uri], self.content_types[uri] = bytes(data), content_type
+        # every put is a second later than the one before, so that what is newest is known
+        self.modified[uri] = BEGINNING + timedelta(seconds=self.requests["PutObject"])
 
     def put_if_absent(self, uri: str, data: bytes, *, content_type: str = BINARY) -> bool:
         with self._lock:
@@ -108,6 +124,12 @@ class Files(Storage):
                 return False
             self.put(uri, data, content_type=content_type)
         return True
+
+    def upload(self, path: Path, uri: str, *, content_type: str = BINARY) -> None:
+        self.put(uri, path.read_bytes(), content_type=content_type)
+
+    def download(self, uri: str, path: Path) -> None:
+        path.write_bytes(self.get(uri))
 
     def presign(self, uri: str, seconds: int) -> str:
         return f"https://pictures.test/{uri.removeprefix('s3://')}?seconds={seconds}&sig=1"

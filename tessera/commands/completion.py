@@ -34,7 +34,7 @@ def completion(context: click.Context, shell: str, as_json: bool) -> None:
 
 def run_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of runs that begin so; none if the stack cannot be asked."""
-    from tessera.archive import runs
+    from tessera.archive import list_runs
     from tessera.stack.cloud import Cloud
     from tessera.stack.local_stack import LocalStack
 
@@ -45,7 +45,7 @@ def run_names(context: click.Context, _: click.Parameter, incomplete: str) -> li
             if values.get("profile")
             else LocalStack(values["home"], values["port"]).cloud
         )
-        names = [folder.name for folder, _ in runs(cloud)]
+        names = [folder.name for folder, _ in list_runs(cloud)]
     except Exception:  # a shell that waits for names must get an answer, whatever fails
         return []
     return [name for name in names if name.startswith(incomplete)]

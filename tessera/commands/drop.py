@@ -18,7 +18,6 @@ from tessera.runs.executions import (
     ENDED,
     Ending,
     RunError,
-    bucket_of,
     drop,
     list_executions,
     read_ending,
@@ -122,7 +121,7 @@ def drop_command(
 
 def _settings_in_force(cloud: Cloud, source: Source) -> Settings:
     """Return the project's settings in the inbox, else the stack's; Refused if there are none."""
-    raw = settings_there(cloud, bucket_of(cloud.outputs["Inbox"]), source.project)
+    raw = settings_there(cloud, cloud.outputs["Inbox"], source.project)
     if not raw:
         return read_settings_file(source.settings_file)  # which says what to do
     aside.print(

@@ -157,7 +157,7 @@ def collect(
         class_ids={name: settings.labels.index(name) for name in settings.classes},
         parts=parts,
         left_out=left_out,
-        s3=run.cloud.client("s3"),
+        storage=run.cloud.storage,
     )
 
 

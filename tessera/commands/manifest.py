@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 
+from tessera.aws.storage import Storage, split_uri
 from tessera.exits import NotFound, Refused
 from tessera.screen import aside, json_option, print_json, progress
 
@@ -41,7 +42,7 @@ def manifest_command(
     """
     names: Iterable[str]
     if source.startswith("s3://"):
-        base, names = _below(source), _objects(place.cloud.client("s3"), source)
+        base, names = _below(source), _objects(place.cloud.storage, source)
     else:
         folder = Path(source)
         if not folder.is_dir():
@@ -105,24 +106,21 @@ def is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
-def _objects(s3: Any, prefix: str) -> Iterator[str]:
-    """The names of the images below a prefix, in S3's own order."""
-    bucket, _, key = prefix.removeprefix("s3://").partition("/")
-    base = _below(prefix).removeprefix(f"s3://{bucket}/")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
-    for page in pages:
-        for entry in page.get("Contents", []):
-            if is_image(entry["Key"]):
-                yield entry["Key"].removeprefix(base)
+def _objects(storage: Storage, prefix: str) -> Iterator[str]:
+    """Iterate over the names of the images below a prefix, in S3's own order."""
+    base = _below(prefix)
+    for uri in storage.list_uris(prefix):
+        if is_image(uri):
+            yield uri.removeprefix(base)
 
 
 def _below(prefix: str) -> str:
-    """The part of a prefix up to its last slash: what all names below it begin with.
+    """Return a prefix up to its last slash: what all URIs below it begin with.
 
     >>> _below("s3://pets"), _below("s3://pets/may/ca")
     ('s3://pets/', 's3://pets/may/')
     """
-    bucket, _, key = prefix.removeprefix("s3://").partition("/")
+    bucket, key = split_uri(prefix)
     return f"s3://{bucket}/{key[: key.rfind('/') + 1]}"
 
 

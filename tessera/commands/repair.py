@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.portal.table_layout import read_counts
 from tessera.screen import json_option, out, print_json, waiting
+from tessera.tiling.job_names import parse_job_name
 
 
 @click.command()
@@ -42,12 +42,12 @@ def repair(where: Any, job: str, as_json: bool) -> None:
 
 
 def record_of(labels: str, job: str) -> str:
-    """Where S3 keeps a job's record, by the run and the round in the job's name.
+    """Return where S3 keeps a job's record, by the run and the round in the job's name.
 
     >>> record_of("s3://labels/runs", "pets-may-2f9a-r1-000")
     's3://labels/runs/pets-may-2f9a/round-1/jobs/pets-may-2f9a-r1-000/job.json'
     """
-    named = re.fullmatch(r"(?P<run>.+)-r(?P<round>\d+)-\d{3,}", job)
-    if named is None:
+    name = parse_job_name(job)
+    if name is None:
         raise click.UsageError(f"{job!r} is no job's name: they end as in pets-2f9a-r1-000.")
-    return f"{labels}/{named['run']}/round-{named['round']}/jobs/{job}/job.json"
+    return f"{labels}/{name.run}/round-{name.round}/jobs/{job}/job.json"

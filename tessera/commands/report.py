@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tessera.archive import RunFolder, find_run, place
+from tessera.archive import RunFolder, find_run
 from tessera.commands.completion import run_names
 from tessera.exits import Exit
 from tessera.exports.pictures import Missing, fetch, in_order, media_type, write_whole
@@ -64,12 +64,12 @@ def rendered(figures: dict[str, Any], pictures: dict[int, str]) -> str:
 
 def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:
     """The pictures of the most doubtful images by line, as data URIs or links; and what failed."""
-    s3 = folder.cloud.client("s3")
+    storage = folder.cloud.storage
     images = [image for image in folder.report.get("doubtful") or [] if image["source"]]
     found: dict[int, str] = {}
     missing: list[str] = []
     with progress("pictures", len(images)) as advance:
-        for image, content in in_order(lambda image: fetch(s3, image["source"]), images):
+        for image, content in in_order(lambda image: fetch(storage, image["source"]), images):
             advance(1)
             if isinstance(content, Missing):
                 missing.append(str(content))
@@ -77,8 +77,5 @@ def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:
                 coded = base64.b64encode(content).decode()
                 found[image["index"]] = f"data:{media_type(content)};base64,{coded}"
             else:
-                bucket, key = place(image["source"])
-                found[image["index"]] = s3.generate_presigned_url(
-                    "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=LINK_SECONDS
-                )
+                found[image["index"]] = storage.presign(image["source"], LINK_SECONDS)
     return found, missing

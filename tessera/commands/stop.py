@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import click
@@ -16,6 +15,7 @@ from tessera.runs.executions import RunError
 from tessera.screen import json_option, out, print_json, progress
 from tessera.stack.cloud import Cloud
 from tessera.standing import jobs_of
+from tessera.tiling.job_names import parse_job_name
 
 
 @click.command()
@@ -29,8 +29,8 @@ def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
     RUN is a run's name or its beginning, or the name of one of its jobs.
     """
     cloud: Cloud = context.obj.cloud
-    job = re.fullmatch(r"(.+)-r\d+-\d{3,}", name)
-    folder = find_run(cloud, job[1] if job else name)
+    job = parse_job_name(name)
+    folder = find_run(cloud, job.run if job else name)
     names = [name] if job else jobs_of(folder)
     if not names:
         raise RunError(f"{folder.name} has no jobs yet. See how it stands: tessera watch --once")

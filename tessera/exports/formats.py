@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tessera.aws.storage import Storage
 from tessera.exports.dataset import LeftOut, Sample, file_name, folder_names
 from tessera.exports.pictures import (
     Missing,
@@ -48,7 +49,7 @@ class Export:
     class_ids: dict[str, int]
     parts: dict[str, list[Sample]]
     left_out: list[LeftOut]
-    s3: Any
+    storage: Storage
 
     @property
     def digits(self) -> int:
@@ -265,7 +266,7 @@ def _write_shard(
 ) -> None:
     part = path.with_name(f".{path.name}.part")
     with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
-        for sample, content in in_order(lambda sample: fetch(export.s3, sample.uri), shard):
+        for sample, content in in_order(lambda sample: fetch(export.storage, sample.uri), shard):
             advance(1)
             if isinstance(content, Missing):
                 export.leave_out(sample, content)
@@ -305,11 +306,13 @@ def _fetch_all(
 
     def bring(job: tuple[str, Sample]) -> tuple[Path, Size]:
         part, sample = job
-        suffix = suffix_of(sample.uri) or kind_of(fetch(export.s3, sample.uri, first=32)) or "bin"
+        suffix = (
+            suffix_of(sample.uri) or kind_of(fetch(export.storage, sample.uri, first=32)) or "bin"
+        )
         path = path_of(part, sample, file_name(sample, suffix, digits=export.digits))
         if path.exists():
             return path, size_of(path.read_bytes())
-        content = fetch(export.s3, sample.uri)
+        content = fetch(export.storage, sample.uri)
         write_whole(path, content)
         return path, size_of(content)
 

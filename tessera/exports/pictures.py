@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
 from PIL import Image
 
-from tessera.archive import place
+from tessera.aws.storage import Storage
 
 AT_ONCE = 16
 """Pictures on their way at the same time."""
@@ -43,17 +44,12 @@ class Missing(Exception):
     """A picture that cannot be had: it is not there, or may not be read."""
 
 
-def fetch(s3: Any, uri: str, *, first: int | None = None) -> bytes:
-    """One picture, or its first bytes; Missing says why not."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    bucket, key = place(uri)
-    part = {"Range": f"bytes=0-{first - 1}"} if first else {}
+def fetch(storage: Storage, uri: str, *, first: int | None = None) -> bytes:
+    """Return one picture, or its first bytes; Missing says why it cannot be had."""
     try:
-        content: bytes = s3.get_object(Bucket=bucket, Key=key, **part)["Body"].read()
+        return storage.get_range(uri, 0, first) if first else storage.get(uri)
     except (ClientError, BotoCoreError) as error:
         raise Missing(f"{uri}: {error}") from error
-    return content
 
 
 def in_order(

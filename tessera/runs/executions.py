@@ -33,21 +33,11 @@ class Ending:
 
 def drop(cloud: Cloud, manifest: bytes, *, project: str, name: str, settings: bytes | None) -> str:
     """Put the settings, if any, and then the manifest into the inbox; return the manifest's key."""
-    s3, inbox = cloud.client("s3"), bucket_of(cloud.outputs["Inbox"])
-    key = f"{project}/{name}.manifest"
+    inbox, key = cloud.outputs["Inbox"], f"{project}/{name}.manifest"
     if settings is not None:  # first, as the manifest starts a run that reads them
-        s3.put_object(Bucket=inbox, Key=f"{project}/labeling.json", Body=settings)
-    s3.put_object(Bucket=inbox, Key=key, Body=manifest)
+        cloud.storage.put(f"{inbox}/{project}/labeling.json", settings)
+    cloud.storage.put(f"{inbox}/{key}", manifest)
     return key
-
-
-def bucket_of(uri: str) -> str:
-    """Return the bucket of an S3 URI.
-
-    >>> bucket_of("s3://pets/runs")
-    'pets'
-    """
-    return uri.removeprefix("s3://").partition("/")[0]
 
 
 def wait_for_execution(
@@ -110,10 +100,8 @@ def read_ending(cloud: Cloud, execution: str) -> Ending:
 def download(cloud: Cloud, home: str, names: tuple[str, ...], folder: Path) -> None:
     """Copy files of a run's folder in S3 into a folder here."""
     folder.mkdir(parents=True, exist_ok=True)
-    s3, bucket = cloud.client("s3"), bucket_of(home)
-    prefix = home.removeprefix(f"s3://{bucket}/")
     for name in names:
-        s3.download_file(bucket, prefix + name, str(folder / name))
+        cloud.storage.download(home + name, folder / name)
 
 
 def list_executions(cloud: Cloud, count: int) -> list[dict[str, Any]]:

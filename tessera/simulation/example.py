@@ -15,11 +15,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tessera.aws.storage import split_uri
 from tessera.runs.display import show_until_ended
 from tessera.runs.executions import (
     Ending,
     RunError,
-    bucket_of,
     download,
     drop,
     read_ending,
@@ -62,17 +62,15 @@ class Example:
 
     def upload_images(self, cloud: Cloud) -> int:
         """Put the pictures that are not there yet into the inbox; returns how many those were."""
-        s3, bucket = cloud.client("s3"), bucket_of(cloud.outputs["Inbox"])
-        prefix = f"images/{self.folder.name}/"
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        there = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        prefix = f"{cloud.outputs['Inbox']}/images/{self.folder.name}/"
+        uploaded = set(cloud.storage.list_uris(prefix))
         missing = [
             path
             for path in sorted((self.folder / "images").iterdir())
-            if prefix + path.name not in there
+            if prefix + path.name not in uploaded
         ]
         for path in missing:
-            s3.upload_file(str(path), bucket, prefix + path.name, {"ContentType": "image/png"})
+            cloud.storage.upload(path, prefix + path.name, content_type="image/png")
         return len(missing)
 
 
@@ -148,7 +146,7 @@ def _from_drop_to_result(
 ) -> dict[str, Any]:
     with waiting("Uploading the example's pictures", console):
         example.upload_images(cloud)
-    manifest = example.manifest(bucket_of(cloud.outputs["Inbox"]), count)
+    manifest = example.manifest(split_uri(cloud.outputs["Inbox"])[0], count)
     key = drop(
         cloud,
         manifest,

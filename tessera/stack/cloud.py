@@ -10,6 +10,7 @@ import click
 
 from tessera.aws.connection import Connection, connect
 from tessera.aws.portal import portal_ports
+from tessera.aws.storage import Storage
 from tessera.aws.users import Users
 from tessera.exits import Exit
 from tessera.portal.ports import Ports
@@ -40,6 +41,11 @@ class Cloud:
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service there."""
         return self.connection.client(service)
+
+    @property
+    def storage(self) -> Storage:
+        """S3 there."""
+        return self.connection.storage
 
     @property
     def ports(self) -> Ports:

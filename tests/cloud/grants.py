@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.runs.executions import bucket_of
 from tessera.stack.local_stack import INBOX, LABELS, LocalStack, free_port
 
 TABLE = ROOT / "docs" / "grants.md"
@@ -61,10 +60,10 @@ class World:
         """Put pictures and settings into the inbox, and make an execution that is dead."""
         self.cloud = stack.cloud
         self.number = 0
-        s3 = self.cloud.client("s3")
+        storage, folder = self.cloud.storage, f"s3://{INBOX}/grants"
         for path in sorted((DIGITS / "images").glob("00[0-3].png")):
-            s3.upload_file(str(path), INBOX, f"grants/{path.name}")
-        s3.put_object(Bucket=INBOX, Key="grants/labeling.json", Body=json.dumps(SETTINGS))
+            storage.upload(path, f"{folder}/{path.name}")
+        storage.put(f"{folder}/labeling.json", json.dumps(SETTINGS).encode())
         started = self.cloud.client("stepfunctions").start_execution(
             stateMachineArn=self.cloud.outputs["StateMachineArn"],
             input=json.dumps({"detail": {"bucket": {"name": INBOX}, "object": {"key": "no"}}}),
@@ -204,9 +203,9 @@ def forget(world: World, job: str) -> None:
 
 def collect_answers(world: World) -> Iterator[Any]:
     """A payload that lies in the labels bucket."""
-    key = "runs/grants/payload.json"
-    world.cloud.client("s3").put_object(Bucket=LABELS, Key=key, Body=b"[]")
-    event = {"labelAttributeName": "label", "payload": {"s3Uri": f"s3://{LABELS}/{key}"}}
+    uri = f"s3://{LABELS}/runs/grants/payload.json"
+    world.cloud.storage.put(uri, b"[]")
+    event = {"labelAttributeName": "label", "payload": {"s3Uri": uri}}
     yield world.invoke("collect-answers", event)
 
 
@@ -278,10 +277,7 @@ def serve_portal(world: World) -> Iterator[Any]:
 
 def read(world: World, uri: str) -> Any:
     """A JSON object in S3."""
-    key = uri.removeprefix(f"s3://{bucket_of(uri)}/")
-    return json.loads(
-        world.cloud.client("s3").get_object(Bucket=bucket_of(uri), Key=key)["Body"].read()
-    )
+    return json.loads(world.cloud.storage.get(uri))
 
 
 EXERCISES: dict[str, Callable[[World], Iterator[Any]]] = {

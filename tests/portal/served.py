@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import struct
 import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import msgspec
 
 from tessera.simulation.workers import Account, add_worker
 from tessera.stack.cloud import Cloud
+from tessera.tiling.offsets import pack_offsets
 from tessera.tiling.page import build_page
 from tessera.tiling.settings import read_settings
 
@@ -54,21 +53,6 @@ class Served:
 
     cloud: Cloud
 
-    @cached_property
-    def s3(self) -> Any:
-        """The client of S3 there."""
-        return self.cloud.client("s3")
-
-    @property
-    def bucket(self) -> str:
-        """The labels bucket."""
-        return self.cloud.outputs["Labels"].removeprefix("s3://").partition("/")[0]
-
-    @property
-    def inbox(self) -> str:
-        """The inbox bucket."""
-        return self.cloud.outputs["Inbox"].removeprefix("s3://").partition("/")[0]
-
     def function(self, name: str) -> str:
         """The ARN of a function by its name in the template."""
         found = self.cloud.client("cloudformation").describe_stack_resource(
@@ -105,7 +89,8 @@ class Served:
         **tags: str,
     ) -> dict[str, Any]:
         """A job's request, with its tasks, page and labels written to the bucket."""
-        home = f"runs/{name.removesuffix('-r1-000')}"
+        storage, inbox = self.cloud.storage, self.cloud.outputs["Inbox"]
+        home = f"{self.cloud.outputs['Labels']}/{name.removesuffix('-r1-000')}"
         settings = read_settings(
             json.dumps(
                 {"labels": LABELS, "question": QUESTION, "instructions": "Name the animal."}
@@ -117,34 +102,32 @@ class Served:
         for task in range(tasks):
             shown = [
                 {
-                    "source-ref": f"s3://{self.inbox}/pictures/{(task + side * tasks) % 20}.svg",
+                    "source-ref": f"{inbox}/pictures/{(task + side * tasks) % 20}.svg",
                     "index": task + side * tasks,
                 }
                 for side in range(images)
             ]
             manifest += json.dumps({"source": json.dumps(shown)}).encode() + b"\n"
             offsets.append(len(manifest))
-        self._put(f"{home}/round-1/tasks-000.manifest", bytes(manifest))
-        self._put(f"{home}/round-1/tasks-000.offsets", struct.pack(f"<{len(offsets)}Q", *offsets))
-        self._put(f"{home}/page.liquid.html", build_page(template, settings).encode())
-        self._put(f"{home}/labels.json", json.dumps(labels).encode())
-        self._put(f"{home}/settings.json", msgspec.json.encode(settings))
+        storage.put(f"{home}/round-1/tasks-000.manifest", bytes(manifest))
+        storage.put(f"{home}/round-1/tasks-000.offsets", pack_offsets(offsets))
+        storage.put(f"{home}/page.liquid.html", build_page(template, settings).encode())
+        storage.put(f"{home}/labels.json", json.dumps(labels).encode())
+        storage.put(f"{home}/settings.json", msgspec.json.encode(settings))
         return {
             "LabelingJobName": name,
             "LabelAttributeName": "label",
             "InputConfig": {
                 "DataSource": {
-                    "S3DataSource": {
-                        "ManifestS3Uri": f"s3://{self.bucket}/{home}/round-1/tasks-000.manifest"
-                    }
+                    "S3DataSource": {"ManifestS3Uri": f"{home}/round-1/tasks-000.manifest"}
                 }
             },
-            "OutputConfig": {"S3OutputPath": f"s3://{self.bucket}/{home}/round-1/jobs"},
+            "OutputConfig": {"S3OutputPath": f"{home}/round-1/jobs"},
             "RoleArn": "arn:aws:iam::000000000000:role/portal",
-            "LabelCategoryConfigS3Uri": f"s3://{self.bucket}/{home}/labels.json",
+            "LabelCategoryConfigS3Uri": f"{home}/labels.json",
             "HumanTaskConfig": {
                 "WorkteamArn": "arn:aws:sagemaker:x:000000000000:workteam/private-crowd/portal",
-                "UiConfig": {"UiTemplateS3Uri": f"s3://{self.bucket}/{home}/page.liquid.html"},
+                "UiConfig": {"UiTemplateS3Uri": f"{home}/page.liquid.html"},
                 "PreHumanTaskLambdaArn": self.function("PrepareTaskFunction"),
                 "TaskTitle": QUESTION,
                 "TaskDescription": f"{QUESTION} Each page shows up to {images} images.",
@@ -168,9 +151,6 @@ class Served:
         }
         return request | {"HumanTaskConfig": human}
 
-    def _put(self, key: str, data: bytes) -> None:
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
-
     def draw_pictures(self) -> None:
         """Put twenty pictures that can be told apart into the inbox."""
         for number in range(20):
@@ -189,12 +169,8 @@ class Served:
                 '<circle cx="39" cy="46" r="4"/><circle cx="61" cy="46" r="4"/>'
                 '<path d="M44 60h12l-6 7z"/></svg>'
             )
-            self.s3.put_object(
-                Bucket=self.inbox,
-                Key=f"pictures/{number}.svg",
-                Body=svg.encode(),
-                ContentType="image/svg+xml",
-            )
+            uri = f"{self.cloud.outputs['Inbox']}/pictures/{number}.svg"
+            self.cloud.storage.put(uri, svg.encode(), content_type="image/svg+xml")
 
     def open(self, name: str, tasks: int, **options: Any) -> dict[str, Any]:
         """Open a job of so many tasks; its request."""
@@ -244,16 +220,13 @@ class Served:
     def answers(self, request: dict[str, Any]) -> dict[tuple[int, str], Any]:
         """The answers in S3, by task and worker."""
         name = request["LabelingJobName"]
-        output = request["OutputConfig"]["S3OutputPath"].removeprefix(f"s3://{self.bucket}/")
+        output = request["OutputConfig"]["S3OutputPath"]
         prefix = f"{output}/{name}/annotations/worker-response/iteration-1/"
-        found = {}
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        for page in pages:
-            for entry in page.get("Contents", []):
-                task, worker = entry["Key"].removeprefix(prefix).removesuffix(".json").split("/")
-                body = self.s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read()
-                found[int(task), worker] = json.loads(body)["answers"][0]
-        return found
+        answers = {}
+        for uri in self.cloud.storage.list_uris(prefix):
+            task, worker = uri.removeprefix(prefix).removesuffix(".json").split("/")
+            answers[int(task), worker] = json.loads(self.cloud.storage.get(uri))["answers"][0]
+        return answers
 
 
 def answer_of(task: int, tasks: int, images: int = 20, label: str = "cat") -> dict[str, Any]:

@@ -312,8 +312,8 @@ fetch("jobs").then(() => "fetched", () => "").then(got => {
 
 def test_a_requesters_page_cannot_reach_the_token_or_the_portal(served: Served) -> None:
     request = served.request("browser-spy", tasks=1, workers=1)
-    key = f"runs/{request['LabelingJobName']}/page.liquid.html"
-    served.s3.put_object(Bucket=served.bucket, Key=key, Body=SPY.encode())
+    template = request["HumanTaskConfig"]["UiConfig"]["UiTemplateS3Uri"]
+    served.cloud.storage.put(template, SPY.encode())
     served.call("OpenJobFunction", {"request": request})
     account = served.account("spied")
 
@@ -348,8 +348,8 @@ def test_a_page_of_other_crowd_elements_loads_amazons_script_and_its_answer_arri
     served: Served,
 ) -> None:
     request = served.request("browser-boxes", tasks=1, workers=1, images=1)
-    key = f"runs/{request['LabelingJobName']}/page.liquid.html"
-    served.s3.put_object(Bucket=served.bucket, Key=key, Body=BOX.encode())
+    template = request["HumanTaskConfig"]["UiConfig"]["UiTemplateS3Uri"]
+    served.cloud.storage.put(template, BOX.encode())
     served.call("OpenJobFunction", {"request": request})
     served.configure("ServePortalFunction", CROWD_ELEMENTS="aws")
     account = served.account("boxes")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tessera.runs.executions import Ending, bucket_of, drop, follow, read_ending, wait_for_execution
+from tessera.runs.executions import Ending, drop, follow, read_ending, wait_for_execution
 from tessera.simulation.example import EXAMPLE, Example
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.cloud import Cloud
@@ -79,11 +79,8 @@ def run_to_the_end(
     end = read_ending(cloud, execution)
     files = {}
     if home := end.output.get("home"):
-        s3, bucket = cloud.client("s3"), bucket_of(home)
-        prefix = home.removeprefix(f"s3://{bucket}/")
-        for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
-            body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-            files[entry["Key"].removeprefix(prefix)] = body
+        for uri in cloud.storage.list_uris(home):
+            files[uri.removeprefix(home)] = cloud.storage.get(uri)
     return Run(end, states, files)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tessera.stack.local_stack import INBOX, LABELS
-from tessera.tiling.jobs import job_name, run_id
+from tessera.tiling.job_names import job_name
+from tessera.tiling.jobs import run_id
 from tessera.tiling.report.announcement import announce_labels
 from tessera.tiling.settings import read_settings
 from tests.statemachine.stage import CHOICES, SETTINGS, Stage, manifest_key

@@ -64,11 +64,6 @@ class Stage:
         return self.cloud.outputs["StateMachineArn"]
 
     @cached_property
-    def s3(self) -> Any:
-        """S3 of the stack."""
-        return self.cloud.client("s3")
-
-    @cached_property
     def workflows(self) -> Any:
         """Step Functions of the stack."""
         return self.cloud.client("stepfunctions")
@@ -158,18 +153,12 @@ class Stage:
 
     def put(self, uri: str, data: bytes) -> None:
         """Put an object."""
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        self.s3.put_object(Bucket=bucket, Key=key, Body=data)
+        self.cloud.storage.put(uri, data)
 
     def files(self, home: str) -> dict[str, bytes]:
         """Every file of a run by its name in the run's folder."""
-        prefix = home.removeprefix(f"s3://{LABELS}/")
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=LABELS, Prefix=prefix)
-        names = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        return {
-            name.removeprefix(prefix): self.s3.get_object(Bucket=LABELS, Key=name)["Body"].read()
-            for name in names
-        }
+        storage = self.cloud.storage
+        return {uri.removeprefix(home): storage.get(uri) for uri in storage.list_uris(home)}
 
     def answers(self, job: str) -> list[str]:
         """What lies among the worker responses of a job."""

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.expressions import MACHINE, SHARD_STATES, evaluate
+from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import (
     COMPLETED,
     FAILED,
@@ -21,7 +22,6 @@ from tessera.tiling.jobs import (
     NOT_CLOSED,
     NOT_OPENED,
     STOPPED,
-    job_name,
     tasks_name,
 )
 from tessera.tiling.report.announcement import explain_nothing_labeled

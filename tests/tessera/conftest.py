@@ -1,26 +1,29 @@
-"""A stack in memory: S3 alone, with the outputs that a deployment would have."""
+"""A stack in memory: fakes of its services, with the outputs that a deployment would have."""
 
 from __future__ import annotations
 
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from click.testing import CliRunner, Result
-from moto import mock_aws
 
 from tessera.stack.cloud import Cloud
+from tests.fakes import Aws, Files
 
 LABELS = ("cat", "dog", "invalid image")
 
 
 class FakeCloud(Cloud):
-    """A stack that has buckets and nothing else."""
+    """A stack of fakes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection = self.aws = Aws()
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -30,7 +33,8 @@ class FakeCloud(Cloud):
 class Place:
     """Where commands are called for."""
 
-    cloud = FakeCloud(credentials=("test", "test"), region="us-east-1")
+    def __init__(self) -> None:
+        self.cloud = FakeCloud()
 
 
 def png(width: int, height: int, gray: int = 128) -> bytes:
@@ -49,16 +53,12 @@ def png(width: int, height: int, gray: int = 128) -> bytes:
 class Labels:
     """The labels bucket and the runs in it."""
 
-    def __init__(self) -> None:
-        self.s3 = boto3.client(
-            "s3", region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t"
-        )
-        for bucket in ("inbox", "labels"):
-            self.s3.create_bucket(Bucket=bucket)
+    def __init__(self, files: Files) -> None:
+        self.files = files
 
     def put(self, bucket: str, key: str, content: bytes) -> None:
         """Put one object."""
-        self.s3.put_object(Bucket=bucket, Key=key, Body=content)
+        self.files.put(f"s3://{bucket}/{key}", content)
 
     def run(
         self,
@@ -103,27 +103,23 @@ class Labels:
 
 
 @pytest.fixture
-def labels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Labels]:
-    """An empty labels bucket and an empty inbox."""
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield Labels()
-
-
-@pytest.fixture
 def place() -> Place:
     """Where commands are called for."""
     return Place()
 
 
 @pytest.fixture
-def tessera(
-    labels: Labels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Result]:
+def labels(place: Place) -> Labels:
+    """An empty labels bucket and an empty inbox."""
+    return Labels(place.cloud.aws.files)
+
+
+@pytest.fixture
+def tessera(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Calls a command the way a shell does, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
     def call(command: Any, *arguments: str) -> Result:
-        return CliRunner().invoke(command, list(arguments), obj=Place())
+        return CliRunner().invoke(command, list(arguments), obj=place)
 
     return call

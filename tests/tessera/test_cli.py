@@ -30,6 +30,7 @@ from tessera.standing import WITHIN, Asking, Standing, portal_asking, run_of, se
 from tessera.tiling.jobs import run_id
 from tessera.tiling.settings import read_settings
 from tessera.uploads import upload_pictures
+from tests.portal.world import World
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -215,9 +216,9 @@ def test_a_manifest_without_settings_is_dropped_under_those_that_are_there(
 
     assert "dropped" in done.stderr
     assert other.exit_code == (Exit.REFUSED if where == "the project" else Exit.FAILED)
-    keys = [entry["Key"] for entry in labels.s3.list_objects_v2(Bucket="inbox")["Contents"]]
-    assert "pets/may.manifest" in keys
-    assert ("pets/labeling.json" in keys) == (where == "the project")
+    assert "s3://inbox/pets/may.manifest" in labels.files.objects
+    own = "s3://inbox/pets/labeling.json" in labels.files.objects
+    assert own == (where == "the project")
 
 
 def test_an_unknown_command_is_a_wrong_call() -> None:
@@ -304,7 +305,7 @@ def test_a_folder_of_pictures_becomes_a_manifest_and_is_uploaded_once(
         (tmp_path / name).write_bytes(b"a picture")
 
     first = upload_pictures(place.cloud, tmp_path, "pets")
-    stamp = labels.s3.head_object(Bucket="inbox", Key="images/pets/one.png")
+    uploaded = labels.files.requests["PutObject"]
     again = upload_pictures(place.cloud, tmp_path, "pets")
 
     assert first == again
@@ -312,17 +313,17 @@ def test_a_folder_of_pictures_becomes_a_manifest_and_is_uploaded_once(
         "s3://inbox/images/pets/b/two.PNG",
         "s3://inbox/images/pets/one.png",
     ]
-    assert stamp["ContentType"] == "image/png"
-    after = labels.s3.head_object(Bucket="inbox", Key="images/pets/one.png")
-    assert after["LastModified"] == stamp["LastModified"]
+    assert labels.files.content_types["s3://inbox/images/pets/one.png"] == "image/png"
+    assert labels.files.requests["PutObject"] == uploaded
 
 
 def test_a_drop_puts_the_settings_before_the_manifest(labels: Any, place: Any) -> None:
     key = drop(place.cloud, b"{}\n", project="pets", name="may", settings=b"{}")
 
     assert key == "pets/may.manifest"
-    there = labels.s3.list_objects_v2(Bucket="inbox")["Contents"]
-    assert [entry["Key"] for entry in there] == ["pets/labeling.json", "pets/may.manifest"]
+    settings, manifest = labels.files.objects  # in the order in which they were put
+    assert settings == "s3://inbox/pets/labeling.json"
+    assert manifest == "s3://inbox/pets/may.manifest"
 
 
 def test_a_run_under_the_stack_s_default_settings_is_known_before_it_has_a_folder(
@@ -346,33 +347,21 @@ def test_a_person_is_told_of_the_shards_and_not_of_the_states_inside_them() -> N
     assert machine["States"].keys() >= STATES.keys()
 
 
-class Table:
-    """The portal's index with one job."""
+def test_progress_on_the_portal_is_added_up_over_the_jobs_of_a_round() -> None:
+    world = World()
+    jobs = [world.open(tasks=2, name=f"pets-1-r1-00{shard}") for shard in range(2)]
+    for job in jobs:
+        world.work(job, "ann", "cat")
+    world.clock.wait(1000)  # ann is gone
+    world.work(jobs[0], "bob", "cat")
 
-    def items(self, partition: str) -> list[dict[str, Any]]:
-        """The items of a partition."""
-        import time
+    asking = portal_asking(world.ports, [*(job.name for job in jobs), "not-open-yet"])
 
-        there: dict[str, list[dict[str, Any]]] = {
-            "job#a": [{"sk": "job", "tasks": 10, "workers": 2}],
-            "job#a#stripe": [{"answered": 5, "dealt": 6}, {"answered": 2, "excused": 1}],
-            "job#a#figures": [
-                {"sk": "ann", "answers": 5, "images": 100, "seconds": 200, "last": time.time()},
-                {"sk": "bob", "answers": 2, "images": 40, "seconds": 80, "last": 0, "agreed": 9,
-                 "compared": 10},
-            ],
-        }  # fmt: skip
-        return there.get(partition, [])
-
-
-def test_progress_on_the_portal_is_read_from_its_counters() -> None:
-    asking = portal_asking(Table(), ["a", "not-open-yet"])
-
-    assert (asking.answers, asking.needed, asking.workers) == (8, 20, 1)
-    assert asking.images_an_hour == 1800
-    assert asking.hours_left == pytest.approx(12 / (5 / 200) / 3600)
-    assert asking.agreement == 0.9
-    assert asking.jobs == ("a",)
+    assert (asking.tasks, asking.answers, asking.needed, asking.workers) == (4, 6, 8, 1)
+    assert asking.images_an_hour == pytest.approx(3600 * 2 / 10)  # two a page, 10 seconds each
+    assert asking.hours_left == pytest.approx(2 * 10 / 3600)
+    assert asking.agreement == 1
+    assert asking.jobs == ("pets-1-r1-000", "pets-1-r1-001")
 
 
 class Service:

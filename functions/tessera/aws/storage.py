@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
@@ -51,6 +53,14 @@ def is_missing(error: Exception) -> bool:
     """Return whether an error is S3's answer that there is no such object or version."""
     code = getattr(error, "response", {}).get("Error", {}).get("Code")
     return code in MISSING
+
+
+class Object(NamedTuple):
+    """Object as a listing has it: its URI, its size in bytes, and when it was last put."""
+
+    uri: str
+    size: int
+    modified: datetime
 
 
 def _object(uri: str, version_id: str | None = None) -> dict[str, Any]:
@@ -199,11 +209,24 @@ class Storage:
 
     def list_uris(self, prefix: str) -> Iterator[str]:
         """Iterate over the URIs of the objects under a prefix, in key order."""
+        return (entry.uri for entry in self.list_objects(prefix))
+
+    def list_objects(self, prefix: str) -> Iterator[Object]:
+        """Iterate over the objects under a prefix, in key order."""
         bucket, key = split_uri(prefix)
         pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
         for page in pages:
             for entry in page.get("Contents", []):
-                yield f"s3://{bucket}/{entry['Key']}"
+                uri = f"s3://{bucket}/{entry['Key']}"
+                yield Object(uri, entry["Size"], entry["LastModified"])
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        """Iterate over the URIs of the folders right under a prefix; each ends with a slash."""
+        bucket, key = split_uri(prefix)
+        pages = self._client().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=bucket, Prefix=key, Delimiter="/"):
+            for folder in page.get("CommonPrefixes", []):
+                yield f"s3://{bucket}/{folder['Prefix']}"
 
     def put(self, uri: str, data: bytes, *, content_type: str = BINARY) -> None:
         """Put one object, whole, replacing what was there."""
@@ -232,6 +255,15 @@ class Storage:
                 return False
             raise
         return True
+
+    def upload(self, path: Path, uri: str, *, content_type: str = BINARY) -> None:
+        """Put a file, a large one in parallel parts."""
+        more = {"ContentType": content_type}
+        self._client().upload_file(str(path), *split_uri(uri), ExtraArgs=more)
+
+    def download(self, uri: str, path: Path) -> None:
+        """Get an object into a file, a large one in parallel ranges."""
+        self._client().download_file(*split_uri(uri), str(path))
 
     def presign(self, uri: str, seconds: int) -> str:
         """Return an HTTPS address from which anyone can get the object for so many seconds.

@@ -1,4 +1,4 @@
-"""The X-Ray tracer. It loads botocore, so functions that a worker waits for never import it."""
+"""Trace with X-Ray. The tracer loads botocore, so functions a worker waits for never import it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 @cache
 def tracer() -> Tracer:
-    """The tracer, made at the first event: the X-Ray SDK makes a client when it is imported."""
+    """Make the tracer at the first event: the X-Ray SDK makes a client when it is imported."""
     from aws_lambda_powertools import Tracer
 
     # Nothing is patched: a subsegment for each of a job's 200,000 reads of S3 took a third of
@@ -26,9 +26,9 @@ def tracer() -> Tracer:
 
 
 def traced(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[..., Answer]:
-    """The handler as a subsegment, findable by its run, round, job and execution.
+    """Wrap a handler in a subsegment that its run, round, job and execution find.
 
-    What it returns is left out: the trace would hold the requester's words.
+    Its result is left out: the trace would hold the requester's words.
     """
 
     def named(event: dict[str, Any], context: Any) -> Answer:
@@ -52,6 +52,6 @@ def traced(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[..., An
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """A `with` block that the trace shows as a part of its own, with its time and its error."""
+    """Open a `with` block that the trace shows as a part of its own, with its time and error."""
     with tracer().provider.in_subsegment(f"## {name}"):
         yield

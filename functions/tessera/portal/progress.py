@@ -1,14 +1,14 @@
-"""Report a job's progress: what is answered, how fast, by whom, and how well workers agree."""
+"""Report the progress of jobs: what is answered, how fast, by whom, and how well workers agree."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 from tessera.portal.answer_body import choices_in
 from tessera.portal.ports import Ports
-from tessera.portal.records import Job, WorkerStats
+from tessera.portal.records import AnswerStats, Job, WorkerStats
 from tessera.portal.table_layout import (
     all_cursors,
     all_stats,
@@ -23,34 +23,95 @@ ACTIVE_SECONDS = 900.0
 coffee, shorter than a lunch, so that the rate is that of the people who are there."""
 
 
+class Totals(NamedTuple):
+    """Counters of one job, or of several added up, and what each worker did in them."""
+
+    tasks: int
+    answers: int
+    dropped: int
+    needed: int
+    workers: dict[str, WorkerStats]
+    now: float
+
+    @property
+    def done(self) -> int:
+        """Number of answers that are there, or that nobody needs to give."""
+        return self.answers + self.dropped
+
+    @property
+    def left(self) -> int:
+        """Number of answers still to be given."""
+        return max(0, self.needed - self.done)
+
+    @property
+    def active(self) -> list[WorkerStats]:
+        """Stats of the workers who are at work."""
+        return [stats for stats in self.workers.values() if is_active(stats, self.now)]
+
+    @property
+    def answers_an_hour(self) -> float:
+        """Answers an hour of all workers who are at work."""
+        return 3600 * sum(stats.answers / stats.seconds for stats in self.active if stats.seconds)
+
+    @property
+    def images_an_hour(self) -> float:
+        """Images an hour of all workers who are at work."""
+        return 3600 * sum(stats.images / stats.seconds for stats in self.active if stats.seconds)
+
+    @property
+    def hours_left(self) -> float | None:
+        """Hours until all is answered if they go on so; None if nobody is at work or none left."""
+        return self.left / self.answers_an_hour if self.answers_an_hour and self.left else None
+
+    @property
+    def quality(self) -> dict[str, float | None]:
+        """`agreement` and `gold_accuracy` of all answers together."""
+        return _quality(self.workers.values())
+
+
+def add_up(ports: Ports, jobs: Iterable[Job]) -> Totals:
+    """Read the counters of jobs and add them up; who works for several jobs is one worker."""
+    tasks = answers = dropped = needed = 0
+    stats: dict[str, list[WorkerStats]] = defaultdict(list)
+    for job in jobs:
+        counts = read_counts(ports.table, job)
+        tasks, needed = tasks + job.tasks, needed + job.answers
+        answers, dropped = answers + counts.answered, dropped + counts.dropped
+        for worker, of_job in all_stats(ports.table, job.name).items():
+            stats[worker].append(of_job)
+    workers = {worker: _sum(parts) for worker, parts in stats.items()}
+    return Totals(tasks, answers, dropped, needed, workers, ports.clock())
+
+
+def _sum(parts: list[WorkerStats]) -> WorkerStats:
+    sums = {
+        name: sum(getattr(part, name) for part in parts) for name in AnswerStats.__struct_fields__
+    }
+    return WorkerStats(**sums, last=max(part.last for part in parts))
+
+
 def progress(ports: Ports, job: Job) -> dict[str, Any]:
-    """Return the job's numbers, and each worker's."""
-    now = ports.clock()
-    counts = read_counts(ports.table, job)
-    stats = all_stats(ports.table, job.name)
+    """Return the job's numbers and each worker's, as the portal shows them to a requester."""
+    totals = add_up(ports, [job])
     cursors = all_cursors(ports.table, job.name)
-    names = {worker: cursor.name for worker, cursor in cursors.items()}
-    rate = sum(_per_second(each) for each in stats.values() if now - each.last < ACTIVE_SECONDS)
-    left = max(0, job.answers - counts.done)
+    names = {worker: cursor.name for worker, cursor in cursors.items() if cursor.name}
+    workers = sorted((names.get(worker, worker), worker) for worker in totals.workers)
     return {
         "job": job.name,
         "title": job.title,
         "question": job.question,
         "status": job.status,
         "team": job.team,
-        "tasks": job.tasks,
-        "answers": counts.answered,
-        "needed": job.answers,
-        "left": left,
-        "answers_an_hour": round(rate * 3600, 1),
-        "hours_left": round(left / rate / 3600, 2) if rate and left else None,
+        "tasks": totals.tasks,
+        "answers": totals.answers,
+        "needed": totals.needed,
+        "left": totals.left,
+        "answers_an_hour": round(totals.answers_an_hour, 1),
+        "hours_left": None if totals.hours_left is None else round(totals.hours_left, 2),
         "opened": job.opened,
         "closes": job.closes,
-        **_quality(stats.values()),
-        "workers": [
-            _worker(name, stats[worker], now)
-            for name, worker in sorted((names.get(worker) or worker, worker) for worker in stats)
-        ],
+        **totals.quality,
+        "workers": [_worker(name, totals.workers[worker], totals.now) for name, worker in workers],
     }
 
 
@@ -64,8 +125,13 @@ def _worker(name: str, stats: WorkerStats, now: float) -> dict[str, Any]:
         "seconds_an_image": round(seconds / images, 2) if images else None,
         **_quality([stats]),
         "last": stats.last,
-        "active": now - stats.last < ACTIVE_SECONDS,
+        "active": is_active(stats, now),
     }
+
+
+def is_active(stats: WorkerStats, now: float) -> bool:
+    """Return whether a worker counts as at work."""
+    return now - stats.last < ACTIVE_SECONDS
 
 
 def _quality(stats: Collection[WorkerStats]) -> dict[str, float | None]:
@@ -74,10 +140,6 @@ def _quality(stats: Collection[WorkerStats]) -> dict[str, float | None]:
         "agreement": share(sum(s.agreed for s in stats), sum(s.compared for s in stats)),
         "gold_accuracy": share(sum(s.gold_right for s in stats), sum(s.gold for s in stats)),
     }
-
-
-def _per_second(stats: WorkerStats) -> float:
-    return stats.answers / stats.seconds if stats.seconds else 0.0
 
 
 def share(part: int, whole: int) -> float | None:

@@ -20,7 +20,7 @@ the code; they stay, because deployed tables hold them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -150,10 +150,15 @@ def read_job(table: Table, name: str) -> Job:
     return job_of(table.get(job_key(name))[0])
 
 
+def read_jobs(table: Table, names: Iterable[str]) -> list[Job]:
+    """Return the jobs of these names, without those that the table does not know."""
+    return [job_of(item) for item in table.get(*map(job_key, names)) if item]
+
+
 def read_listed_jobs(table: Table) -> list[Job]:
     """Return the jobs that are open, or whose executions were not resumed yet, by name."""
     names = [name for name, _ in table.query(OPEN_JOBS)]
-    return [job_of(item) for item in table.get(*map(job_key, names)) if item]
+    return read_jobs(table, names)
 
 
 def read_task(table: Table, job: str, number: int) -> Task:

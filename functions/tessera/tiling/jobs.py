@@ -1,4 +1,4 @@
-"""Name runs and their labeling jobs, take such names apart, and make the request of a job."""
+"""Name runs, and make the request that opens a labeling job."""
 
 from __future__ import annotations
 
@@ -36,16 +36,7 @@ PUBLIC_LIFETIME = 43_200
 CONCURRENT_TASKS = 1000
 """Tasks that workers may have at the same time: Ground Truth's own default, spelled out."""
 
-JOB_NAME = re.compile(r"(?P<run>.+)-r(?P<round>[1-9][0-9]*)-(?P<shard>[0-9]{3}|[1-9][0-9]{3,})")
 RUN_HOME = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>(?:[^/]+/)*(?P<run>[^/]+)/?)")
-
-
-class JobName(NamedTuple):
-    """Parts of a job's name: one shard of one round of a run."""
-
-    run: str
-    round: int
-    shard: int
 
 
 class RunHome(NamedTuple):
@@ -91,26 +82,6 @@ def _slug(key: str) -> str:
     stem = re.sub(r"(\.(manifest|jsonl|gz))+$", "", name)
     plain = unicodedata.normalize("NFKD", f"{folders[-1] if folders else ''}-{stem}")
     return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower()).strip("-")
-
-
-def job_name(run: str, round_: int, shard: int) -> str:
-    """Return the name of the job that asks one shard of one round.
-
-    >>> job_name("pets-may-2f9a", 1, 0)
-    'pets-may-2f9a-r1-000'
-    """
-    return f"{run}-r{round_}-{shard:03d}"
-
-
-def parse_job_name(name: str) -> JobName | None:
-    """Return the run, round and shard that `job_name` put together, or None for any other name.
-
-    >>> parse_job_name("pets-may-2f9a-r1-000")
-    JobName(run='pets-may-2f9a', round=1, shard=0)
-    >>> parse_job_name("pets-may-2f9a")
-    """
-    match = JOB_NAME.fullmatch(name)
-    return match and JobName(match["run"], int(match["round"]), int(match["shard"]))
 
 
 def split_home(home: str) -> RunHome:

@@ -197,7 +197,7 @@ def test_a_picture_that_is_gone_is_left_out_and_listed(
     labels: Any, tessera: Any, form: str
 ) -> None:
     labels.run(images=4)
-    labels.s3.delete_object(Bucket="inbox", Key="pets/2.png")
+    del labels.files.objects["s3://inbox/pets/2.png"]
 
     done = tessera(export, "--to", form, "--out", "made", "--json")
 
@@ -237,7 +237,7 @@ def test_an_interrupted_export_goes_on_without_fetching_again(labels: Any, tesse
     fetched[0].unlink()
     for index in range(6):
         if f"-{index}." not in fetched[0].name:
-            labels.s3.delete_object(Bucket="inbox", Key=f"pets/{index}.png")
+            del labels.files.objects[f"s3://inbox/pets/{index}.png"]
 
     done = tessera(export, "--to", "imagefolder", "--out", "made")
 

@@ -3,13 +3,10 @@
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from click.testing import CliRunner, Result
-from moto import mock_aws
 
 from tessera.commands.group import group_command
 from tessera.commands.manifest import manifest_command
@@ -137,16 +134,9 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     assert call(manifest_command, tmp_path / "x", "--out", made).exit_code == Exit.NOT_FOUND
 
 
-@mock_aws
-def test_manifest_lists_a_prefix_of_a_bucket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket="zoo")
+def test_manifest_lists_a_prefix_of_a_bucket(tmp_path: Path, place: Any, labels: Any) -> None:
     for key in ("pets/cat/1.jpg", "pets/dog/ä +%.png", "pets/readme.md", "wild/lion/1.jpg"):
-        s3.put_object(Bucket="zoo", Key=key, Body=b"x")
-    place = SimpleNamespace(cloud=SimpleNamespace(client=lambda service: s3))
+        labels.put("zoo", key, b"x")
     made = tmp_path / "zoo.manifest"
     result = call(
         manifest_command, "s3://zoo/pets", "--out", made, "--gold-from-folder", place=place
