@@ -16,12 +16,12 @@ def secret_request() -> dict[str, object]:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_no_debug_mode_of_the_environment_prints_a_request(
-    world: World,
     fails: bool,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    world = World()
     monkeypatch.setenv("POWERTOOLS_DEV", "true")
     monkeypatch.setenv("POWERTOOLS_DEBUG", "true")
     caplog.set_level(logging.DEBUG)
@@ -35,13 +35,13 @@ def test_no_debug_mode_of_the_environment_prints_a_request(
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "PATCH", "POST"])
 def test_a_method_that_no_route_has_is_404_in_the_portals_own_words(
-    world: World, method: str
+    method: str,
 ) -> None:
-    assert world.ask(method, "/jobs") == (404, {"message": "There is no such page."})
+    assert World().ask(method, "/jobs") == (404, {"message": "There is no such page."})
 
 
-def test_the_stage_is_no_part_of_the_path(world: World) -> None:
+def test_the_stage_is_no_part_of_the_path() -> None:
     event = http_event("GET", "/frame")
     event["rawPath"] = "/prod/frame"
     event["requestContext"]["stage"] = "prod"
-    assert world.respond(event)["statusCode"] == 200
+    assert World().respond(event)["statusCode"] == 200
