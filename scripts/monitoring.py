@@ -49,9 +49,9 @@ def alarms() -> dict[str, Alarm]:
             "A run failed; the execution's error says which way.",
             "AWS/States", "ExecutionsFailed", machine, "a-run-failed",
         ),
-        "RunsTimedOut": Alarm(
-            "A run took longer than it may.",
-            "AWS/States", "ExecutionsTimedOut", machine, "a-run-failed",
+        "RunsThrottled": Alarm(
+            "Step Functions starts or continues executions later than asked.",
+            "AWS/States", "ExecutionThrottled", machine, "a-run-failed",
         ),
         "DropsUndelivered": Alarm(
             "A dropped manifest did not start an execution; the event waits in the queue.",
@@ -64,16 +64,26 @@ def alarms() -> dict[str, Alarm]:
             {"QueueName": "${UnhandledEventsName}"}, "an-event-was-not-handled", "Maximum",
         ),
         "PortalErrors": Alarm(
-            "The portal answered with an error of its own.",
-            "AWS/ApiGateway", "5xx", api, "the-portal-answers-with-errors",
+            "The portal answered with more than a few errors of its own.",
+            "AWS/ApiGateway", "5xx", api, "the-portal-answers-with-errors", above=5,
+        ),
+        "PortalThrottled": Alarm(
+            "The account's concurrency is used up: requests of the portal are refused.",
+            "AWS/Lambda", "Throttles", {"FunctionName": "${Prefix}-serve-portal"},
+            "the-portal-is-slow",
         ),
         "PortalSlow": Alarm(
             "Workers wait: one request in twenty takes more than three seconds.",
             "AWS/ApiGateway", "Latency", api, "the-portal-is-slow", "p95", 3000, 15,
         ),
-        "TableThrottled": Alarm(
-            "The portal's table refuses requests for their number.",
-            "AWS/DynamoDB", "ThrottledRequests", {"TableName": "${PortalTableName}"},
+        "TableReadsThrottled": Alarm(
+            "The portal's table refuses reads for their number.",
+            "AWS/DynamoDB", "ReadThrottleEvents", {"TableName": "${PortalTableName}"},
+            "the-portal-is-slow",
+        ),
+        "TableWritesThrottled": Alarm(
+            "The portal's table refuses writes for their number.",
+            "AWS/DynamoDB", "WriteThrottleEvents", {"TableName": "${PortalTableName}"},
             "the-portal-is-slow",
         ),
     }  # fmt: skip
@@ -84,7 +94,31 @@ def alarms() -> dict[str, Alarm]:
             "AWS/Lambda", "Errors", {"FunctionName": f"${{Prefix}}-{name}"},
             "a-function-fails",
         )  # fmt: skip
+    for name in ("close-job", "consolidate-labels", "group-images"):
+        camel = "".join(word.capitalize() for word in name.split("-"))
+        found[f"{camel}NearItsLimit"] = Alarm(
+            f"{camel} took more than 12 of the 15 minutes that it has.",
+            "AWS/Lambda", "Duration", {"FunctionName": f"${{Prefix}}-{name}"},
+            "a-function-fails", "Maximum", 720_000, 15,
+        )  # fmt: skip
     return found
+
+
+DIMENSIONS: dict[tuple[str, str], list[set[str]]] = {
+    ("AWS/States", "Executions*"): [{"StateMachineArn"}],
+    ("AWS/States", "ExecutionThrottled"): [{"StateMachineArn"}],
+    ("AWS/SQS", "*"): [{"QueueName"}],
+    ("AWS/ApiGateway", "*"): [{"ApiId"}, {"ApiId", "Stage"}],
+    ("AWS/DynamoDB", "ThrottledRequests"): [{"TableName", "Operation"}],
+    ("AWS/DynamoDB", "ReadThrottleEvents"): [{"TableName"}],
+    ("AWS/DynamoDB", "WriteThrottleEvents"): [{"TableName"}],
+    ("AWS/Lambda", "*"): [{"FunctionName"}, {"FunctionName", "Resource"}],
+    ("Tessera", "*"): [{"service"}, {"service", "project"}],
+}
+"""Dimensions by which each metric is published, from its service's documentation.
+
+An alarm on any other set of them is never anything but quiet: CloudWatch takes it without a word.
+"""
 
 
 # ── Saved queries of the logs ────────────────────────────────────────────────────────────────────
@@ -144,7 +178,7 @@ def dashboard() -> dict[str, list[Chart]]:
     machine = {"StateMachineArn": "${StateMachineArn}"}
     executions = [
         ("AWS/States", f"Executions{end}", machine)
-        for end in ("Started", "Succeeded", "Failed", "TimedOut")
+        for end in ("Started", "Succeeded", "Failed", "Aborted")
     ]
     api = {"ApiId": "${PortalApiId}"}
     return {
@@ -274,6 +308,8 @@ def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
         "TreatMissingData": "notBreaching",
         "AlarmActions": [{"Ref": "AlarmsTopicArn"}],
         "OKActions": [{"Ref": "AlarmsTopicArn"}],
+        # a percentile of few samples is one slow cold start, not a slow portal
+        **({"EvaluateLowSampleCountPercentile": "ignore"} if percentile else {}),
     }
 
 

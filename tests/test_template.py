@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,35 @@ def test_a_function_has_an_alarm_and_keeps_what_it_could_not_handle(name: str) -
     assert failed["Destination"] == {"GetAtt": "UnhandledEvents.Arn"}
 
 
+WATCHED = {
+    (alarm.namespace, alarm.metric, frozenset(alarm.dimensions))
+    for alarm in monitoring.alarms().values()
+} | {
+    (namespace, metric, frozenset(dimensions))
+    for charts in monitoring.dashboard().values()
+    for chart in charts
+    for namespace, metric, dimensions in chart.lines
+}
+
+
+@pytest.mark.parametrize(("namespace", "metric", "dimensions"), sorted(WATCHED, key=str))
+def test_a_metric_is_watched_by_dimensions_that_its_service_publishes(
+    namespace: str, metric: str, dimensions: frozenset[str]
+) -> None:
+    published = [
+        sets
+        for (space, pattern), sets in monitoring.DIMENSIONS.items()
+        if space == namespace and fnmatchcase(metric, pattern)
+    ]
+    assert dimensions in published[0]
+
+
+def test_a_metric_that_the_state_machine_cannot_send_is_not_waited_for() -> None:
+    machine = json.loads((ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8"))
+    watched = {metric for _, metric, _ in WATCHED}
+    assert ("ExecutionsTimedOut" in watched) == ("TimeoutSeconds" in machine)
+
+
 @pytest.mark.parametrize("name", monitoring.alarms())
 def test_an_alarm_leads_to_a_section_of_the_runbook(name: str) -> None:
     assert monitoring.alarms()[name].runbook in anchors(RUNBOOK)
@@ -272,3 +302,36 @@ def test_only_the_state_machine_may_pass_a_role_and_only_to_ground_truth() -> No
 def test_nothing_but_the_transport_rule_depends_on_where_the_stack_runs() -> None:
     conditional = {name for name, found in RESOURCES.items() if found.get("Condition") == "OnAws"}
     assert conditional == {"InboxBucketPolicy", "LabelsBucketPolicy", "Monitoring"}
+
+
+def test_old_versions_of_files_are_not_kept_for_ever_but_as_long_as_any_run_may_read_them() -> None:
+    for name in BUCKETS:
+        rules = RESOURCES[name]["Properties"]["LifecycleConfiguration"]["Rules"]
+        days = [rule["NoncurrentVersionExpiration"]["NoncurrentDays"] for rule in rules[1:]]
+        assert days == [90]  # a run is open for 31 days at most
+
+
+def test_a_worker_is_one_person_by_any_spelling_and_cannot_take_another_name() -> None:
+    pool, client = (
+        RESOURCES["WorkerPool"]["Properties"],
+        RESOURCES["WorkerPoolClient"]["Properties"],
+    )
+    assert pool["UsernameConfiguration"] == {"CaseSensitive": False}
+    assert "email" not in client["WriteAttributes"]
+    message = str(pool["AdminCreateUserConfig"]["InviteMessageTemplate"])
+    assert {"{portal}", "{username}", "{####}"} <= set(re.findall(r"\{[^{}]+\}", message))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_who_tells_a_missing_object_from_a_forbidden_one_may_list_its_bucket(name: str) -> None:
+    """S3 answers 403 instead of 404 where `ListBucket` is missing."""
+    source = RESOURCES[name]["Properties"]["Handler"].removesuffix(".handler")
+    if "if_missing=" not in (ROOT / "functions" / f"{source}.py").read_text("utf-8"):
+        return
+    listed = [
+        str(statement["Resource"])
+        for policy in RESOURCES[name]["Properties"]["Policies"]
+        for statement in policy.get("Statement", [])
+        if "s3:ListBucket" in statement["Action"]
+    ]
+    assert "InboxBucket" in "".join(listed), f"{name} may not list the inbox"
