@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,7 +38,7 @@ from tessera.tiling.answers.table import columns
 from tessera.tiling.consensus import Consensus, Crowd, Method, consolidate
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.label_splice import LabelSplice
-from tessera.tiling.training.write_manifests import ManifestFiles, label_lines, write_manifests
+from tessera.tiling.training.write_manifests import label_lines, write_manifests
 
 IMAGES = (
     *("bluebirds", "ducks", "dogs", "faces", "leaves"),
@@ -475,10 +474,10 @@ def pipeline(folder: Path, images: int, output: str) -> float:
     )
     labels = label_lines(consensus, gain=settings.gain, gold={}, duplicates={})
     splice = LabelSplice("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")
-    names = ("out-training", "out-unlabeled", "out-uncertain", "out-reasons")
-    with ExitStack() as stack:
-        files = ManifestFiles(*(stack.enter_context(over(folder / name)) for name in names))
-        outcomes = write_manifests(pieces(folder / "in.manifest"), settings, labels, splice, files)
+    lines = pieces(folder / "in.manifest")
+    outcomes = write_manifests(
+        lines, settings, labels, splice, lambda name: over(folder / f"out-{name}")
+    )
     outcomes.counts.check(images)
     return outcomes.counts.training / images
 

@@ -13,7 +13,7 @@ import yaml
 
 from scripts import monitoring
 from scripts.deployment import read_template
-from tessera.tiling.report.metrics import MEASURES
+from tessera.tiling.report.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
 
@@ -196,7 +196,7 @@ def test_every_measure_of_a_run_is_on_the_dashboard() -> None:
         for line in chart.lines
         if line[0] == "Tessera"
     }
-    assert shown | {"ImagesRejected"} == set(MEASURES)
+    assert shown | {"ImagesRejected"} == set(METRICS)
 
 
 # ── Rights ───────────────────────────────────────────────────────────────────────────────────────

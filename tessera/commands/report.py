@@ -56,10 +56,10 @@ def report_command(
 
 def rendered(figures: dict[str, Any], pictures: dict[int, str]) -> str:
     """The report's page."""
-    from tessera.tiling.report.render import render_report
+    from tessera.tiling.report.render import render_html
 
     template = (ROOT / "ui" / "report.liquid.html").read_text("utf-8")
-    return render_report(template, figures, pictures)
+    return render_html(template, figures, pictures)
 
 
 def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:

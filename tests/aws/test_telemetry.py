@@ -12,7 +12,6 @@ import pytest
 
 from tessera.aws.telemetry import logger, metrics, observed, publish, subject
 from tessera.aws.tracing import step, traced
-from tessera.tiling.report.metrics import MEASURES, run_measures
 
 JOB = "pets-may-2f9a-r2-013"
 CONTEXT = SimpleNamespace(
@@ -101,36 +100,6 @@ def test_a_measure_is_kept_for_its_project_and_for_all(capsys: pytest.CaptureFix
         ["project"],
     ]
     assert (sent["project"], sent["ImagesIn"]) == ("pets/cats", [7.0])
-
-
-FIGURES: dict[str, Any] = {
-    "images": {"lines": 7, "training": 6, "unlabeled": 0, "rejected": 1, "uncertain": 3},
-    "agreement": {"agreeing": 11, "compared": 12},
-    "answers": {"used": 12},
-    "confidence": {"mean": 0.9},
-    "time": {"measured": True, "seconds_per_image": 2.5, "hours": 1, "hours_alone": 3.5},
-    "cost": {"pages": 4, "fees": 0.32, "fees_alone": 0.96},
-}
-
-
-def test_a_run_has_every_measure_in_its_unit() -> None:
-    measured = {name: (unit, value) for name, unit, value in run_measures(FIGURES)}
-    assert measured.keys() == MEASURES.keys()
-    assert measured["Agreement"] == ("Percent", 91.6667)
-    assert measured["UnsureShare"] == ("Percent", 50.0)
-    assert measured["HoursSaved"] == ("Count", 2.5)
-    assert measured["CostSaved"] == ("Count", 0.64)
-
-
-def test_what_a_run_does_not_know_is_not_measured() -> None:
-    nothing: dict[str, Any] = FIGURES | {
-        "images": FIGURES["images"] | {"training": 0, "uncertain": 0},
-        "agreement": {"agreeing": 0, "compared": 0},
-        "confidence": {"mean": None},
-        "time": {"measured": False, "seconds_per_image": 2.5, "hours": 1, "hours_alone": 3},
-    }
-    unknown = {"Agreement", "Confidence", "UnsureShare", "SecondsPerImage", "HoursSaved"}
-    assert {name for name, *_ in run_measures(nothing)} == MEASURES.keys() - unknown
 
 
 def test_a_traced_handler_answers_and_fails_as_it_would_untraced() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tessera.commands.report import report_command
 from tessera.exits import Exit
-from tests.tiling.report.test_figures import figures
+from tests.tiling.report.small_run import figures
 
 
 def test_a_report_has_its_pictures_in_it_and_says_which_are_missing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,14 +15,14 @@ from tessera.tiling.consensus import Consensus
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training import write_manifests as module
 from tessera.tiling.training.label_splice import LabelSplice
+from tessera.tiling.training.line_counts import LineOutcomes
 from tessera.tiling.training.write_manifests import (
     LineFlag,
     LineLabels,
-    LineOutcomes,
-    ManifestFiles,
     label_lines,
     write_manifests,
 )
+from tests.tiling.folder import Folder
 
 SETTINGS = settings_from({"labels": ["cat", "dog"]})
 CAT, DOG = 0, 1
@@ -51,34 +50,20 @@ def consensus(*labels: int, unreadable: frozenset[int] = frozenset(), gain: floa
     )
 
 
-class Files:
-    """The four files in memory."""
-
-    def __init__(self) -> None:
-        self.training, self.unlabeled = io.BytesIO(), io.BytesIO()
-        self.uncertain, self.reasons = io.BytesIO(), io.BytesIO()
-
-    def contents(self) -> list[bytes]:
-        return [
-            file.getvalue()
-            for file in (self.training, self.unlabeled, self.uncertain, self.reasons)
-        ]
-
-
 def written(
     text: bytes, labels: LineLabels, *, piece: int = 1 << 20, watched: tuple[int, ...] = ()
-) -> tuple[LineOutcomes, Files]:
+) -> tuple[LineOutcomes, dict[str, bytes]]:
     """The outcomes and files of a manifest that arrives in pieces of some size."""
-    files = Files()
+    folder = Folder()
     outcomes = write_manifests(
         [text[start : start + piece] for start in range(0, len(text), piece)],
         SETTINGS,
         labels,
         LabelSplice("label", [(0, "cat"), (1, "dog")], run="pets", created="2026-11-23T01:51:01"),
-        ManifestFiles(files.training, files.unlabeled, files.uncertain, files.reasons),
+        folder.create,
         watched=watched,
     )
-    return outcomes, files
+    return outcomes, folder.files
 
 
 def labels_of(
@@ -153,13 +138,13 @@ def test_every_line_is_written_to_one_place_and_counted_there(
     ]  # fmt: skip
     for place in ("training", "unlabeled", "rejected"):
         assert getattr(outcomes.counts, place) == ends.count(place)
-    for place, file in (("training", files.training), ("unlabeled", files.unlabeled)):
-        lines = [msgspec.json.decode(line) for line in file.getvalue().splitlines()]
+    for place in ("training", "unlabeled"):
+        lines = [msgspec.json.decode(line) for line in files[f"{place}.manifest"].splitlines()]
         assert [line["source-ref"] for line in lines] == [
             f"s3://pets/{index}.jpg" for index, end in enumerate(ends) if end == place
         ]
     unlabeled = [index for index, end in enumerate(ends) if end == "unlabeled"]
-    rows = files.reasons.getvalue().decode().splitlines()
+    rows = files["unlabeled.csv"].decode().splitlines()
     assert rows == ["index,reason", *(f"{index},no answer" for index in unlabeled)]
     assert outcomes.unsure.tolist() == unlabeled
 
@@ -173,7 +158,7 @@ def test_where_the_manifest_is_cut_does_not_matter(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", size)
         cut_outcomes, cut_files = written(text, labels, piece=piece)
-    assert cut_files.contents() == files.contents()
+    assert cut_files == files
     assert cut_outcomes == outcomes
 
 
@@ -188,12 +173,12 @@ def test_what_is_written_of_a_line_does_not_depend_on_the_lines_beside_it(
         written(KINDS[name] % index + b"\n", labels.rows(slice(index, index + 1)))[1]
         for index, name in enumerate(names)
     ]
-    assert together.training.getvalue() == b"".join(file.training.getvalue() for file in alone)
+    assert together["training.manifest"] == b"".join(file["training.manifest"] for file in alone)
 
 
 def test_a_label_stands_behind_the_line_s_own_bytes() -> None:
     _, files = written(manifest("spaced"), labels_of(consensus(DOG)))
-    line = files.training.getvalue()
+    line = files["training.manifest"]
     assert line.startswith(b'{ "source-ref" : "s3://pets/0.jpg","label":1,"label-metadata":{')
     assert msgspec.json.decode(line)["label-metadata"]["confidence"] == 0.93
 
@@ -201,20 +186,20 @@ def test_a_label_stands_behind_the_line_s_own_bytes() -> None:
 def test_unlabeled_and_uncertain_lines_stand_as_they_came_so_that_they_can_be_dropped() -> None:
     text = manifest("image", "image")
     _, files = written(text, labels_of(consensus(CAT, -1, gain=1)))
-    assert files.uncertain.getvalue() + files.unlabeled.getvalue() == text
+    assert files["uncertain.manifest"] + files["unlabeled.manifest"] == text
 
 
 def test_an_image_that_cannot_be_judged_says_so() -> None:
     labels = labels_of(consensus(-1, -1, unreadable=frozenset({1})))
     outcomes, files = written(manifest("image", "image"), labels)
-    assert files.reasons.getvalue() == b"index,reason\n0,no answer\n1,unreadable\n"
+    assert files["unlabeled.csv"] == b"index,reason\n0,no answer\n1,unreadable\n"
     assert dict(outcomes.reasons) == {"no answer": 1, "unreadable": 1}
 
 
 def test_a_duplicate_is_labeled_like_its_first_line_and_asked_again_only_there() -> None:
     labels = labels_of(consensus(CAT, -1, gain=1), duplicates={1: 0})
     outcomes, files = written(manifest("image", "image"), labels)
-    assert files.training.getvalue().count(b'"label":0') == 2
+    assert files["training.manifest"].count(b'"label":0') == 2
     assert outcomes.unsure.tolist() == [0]
     assert (outcomes.counts.repeats, outcomes.counts.uncertain) == (1, 2)
 
@@ -223,7 +208,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
     labels = labels_of(consensus(CAT, CAT))
     _, files = written(manifest("image", "image"), labels)
     _, marked = written(b"\xef\xbb\xbf" + manifest("image", "image"), labels)
-    assert marked.contents() == files.contents()
+    assert marked == files
 
 
 def test_images_of_each_label_are_counted() -> None:

@@ -9,45 +9,57 @@ import numpy as np
 
 from tessera.tiling.consensus import Consensus, Crowd
 from tessera.tiling.consensus.crowd import Floats, split_by_depth, vote_counts
+from tessera.tiling.report.figures import round_figure
 
 CONFUSED = 10
-"""Pairs of labels shown as the most confused ones."""
+"""Pairs of labels listed as the most confused: as many as a reader takes in at a glance."""
 
 
 def agreement_figures(crowd: Crowd, consensus: Consensus, classes: Sequence[str]) -> dict[str, Any]:
-    """How far workers agree beyond chance, and what they take for what."""
-    matrix = _confusion(crowd, consensus)
-    rows = matrix.sum(axis=1)
-    estimated = _shares(matrix) if consensus.pooled is None else consensus.pooled
-    off = matrix.copy()
-    np.fill_diagonal(off, 0)
-    order = np.argsort(-off, axis=None, kind="stable")[:CONFUSED]
-    pairs = [(int(cell) // len(classes), int(cell) % len(classes)) for cell in order]
+    """Say how far workers agree beyond chance, and which labels they confuse.
+
+    `confusion` is the pooled confusion matrix that the method estimated, or else shares of counts.
+    """
+    counts = _confusion_counts(crowd, consensus)
+    confusion = _normalize_rows(counts) if consensus.pooled is None else consensus.pooled
     return {
-        "alpha": _rounded(krippendorff(crowd)),
-        "compared": int(matrix.sum()),
-        "agreeing": int(np.trace(matrix)),
+        "alpha": round_figure(krippendorff(crowd)),
+        "compared": int(counts.sum()),
+        "agreeing": int(np.trace(counts)),
         "labels": list(classes),
-        "confusion": [[_rounded(share) for share in row] for row in estimated],
-        "confused": [
-            {
-                "label": classes[true],
-                "taken_for": classes[said],
-                "answers": int(off[true, said]),
-                "share": _rounded(off[true, said] / rows[true]),
-            }
-            for true, said in pairs
-            if off[true, said] > 0
-        ],
+        "confusion": [[round_figure(share) for share in row] for row in confusion],
+        "confused": _confused_pairs(counts, classes),
     }
 
 
-def krippendorff(crowd: Crowd) -> float:
-    """Krippendorff's alpha of the readable answers: 1 is agreement, 0 what chance would give.
+def _confused_pairs(counts: Floats, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """List the most frequent confusions: the image's label, and the answer it got instead."""
+    totals = counts.sum(axis=1)
+    errors = counts.copy()
+    np.fill_diagonal(errors, 0)
+    order = np.argsort(-errors, axis=None, kind="stable")[:CONFUSED]
+    pairs = [divmod(int(cell), len(classes)) for cell in order]
+    return [
+        {
+            "label": classes[label],
+            "taken_for": classes[answer],
+            "answers": int(errors[label, answer]),
+            "share": round_figure(errors[label, answer] / totals[label]),
+        }
+        for label, answer in pairs
+        if errors[label, answer] > 0
+    ]
 
-    Not a number where no two workers answered the same image, or all gave one and the same label.
+
+def krippendorff(crowd: Crowd) -> float:
+    """Return Krippendorff's alpha of the readable answers: 1 is agreement, 0 what chance gives.
+
+    Nominal data: 1 - D_observed / D_expected, where D counts pairs of answers that differ; an image
+    with m answers weighs each of its pairs by 1 / (m - 1). Not a number where no two workers
+    answered the same image, or all gave one and the same label. Source: Krippendorff (2011),
+    Computing Krippendorff's Alpha-Reliability.
     """
-    pairs = 0.0
+    pairs = 0.0  # of answers to the same image, that differ
     totals = np.zeros(crowd.classes)
     for part in split_by_depth(crowd):
         if part.depth < 2:
@@ -64,19 +76,16 @@ def krippendorff(crowd: Crowd) -> float:
     return float(1 - (answers - 1) * pairs / by_chance)
 
 
-def _confusion(crowd: Crowd, consensus: Consensus) -> Floats:
-    """Answers by the label that the image got (down) and the label said (across)."""
-    true = consensus.label[crowd.image]
-    there = (true >= 0) & (crowd.label >= 0)
-    cells = true[there].astype(np.int64) * crowd.classes + crowd.label[there]
-    counted = np.bincount(cells, minlength=crowd.classes**2)
-    return counted.reshape(crowd.classes, -1).astype(np.float64)
+def _confusion_counts(crowd: Crowd, consensus: Consensus) -> Floats:
+    """Count the readable answers by their image's label (rows) and their own (columns)."""
+    label = consensus.label[crowd.image]
+    compared = (label >= 0) & (crowd.label >= 0)
+    cells = label[compared].astype(np.int64) * crowd.classes + crowd.label[compared]
+    counts = np.bincount(cells, minlength=crowd.classes**2)
+    return counts.reshape(crowd.classes, -1).astype(np.float64)
 
 
-def _shares(matrix: Floats) -> Floats:
+def _normalize_rows(matrix: Floats) -> Floats:
+    """Divide each row by its sum; a row of zeros stays one."""
     shares: Floats = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     return shares
-
-
-def _rounded(value: Any) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)

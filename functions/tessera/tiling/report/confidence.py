@@ -1,106 +1,132 @@
-"""Summarize confidences, gold accuracy and calibration for the report."""
+"""Summarize answers, confidences, gold accuracy and calibration, and find the doubtful images."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.answers.table import Columns
 from tessera.tiling.consensus import Consensus, Crowd
-from tessera.tiling.report.agreement import _rounded
+from tessera.tiling.report.figures import mean_figure, round_figure
+
+DOUBTFUL = 24
+"""Images shown as the most doubtful: four printed rows of six, and a report.html of a size that
+can be mailed, since `tessera report` puts their pictures into it."""
 
 
-def answer_figures(table: Columns) -> dict[str, Any]:
-    """How many answers there are, of what kind, and how long they took."""
-    crowd = table.crowd
-    timed = table.seconds[table.seconds >= 0]
-    rounds = np.bincount(table.round_, minlength=1)
+def answer_figures(
+    crowd: Crowd,
+    *,
+    seconds: NDArray[np.float32],
+    submission: NDArray[np.int32],
+    round_: NDArray[np.int8],
+    noted: Mapping[str, int],
+) -> dict[str, Any]:
+    """Count the answers by kind and round, and say how long they took.
+
+    The arrays have a row for each answer of the crowd; `seconds` are not a number where nobody
+    measured. `noted` counts by reason what could not be used.
+    """
+    timed = seconds[seconds >= 0]
+    rounds = np.bincount(round_, minlength=1)
     return {
         "used": len(crowd),
         "unreadable": int((crowd.label < 0).sum()),
         "by_round": {str(number): int(rounds[number]) for number in np.flatnonzero(rounds)},
-        "submissions": len(np.unique(table.page)),
+        "submissions": len(np.unique(submission)),
+        # the median, because a worker who went for lunch is in the mean for hours
         "seconds_per_image": round(float(np.median(timed)), 3) if len(timed) else None,
         "timed": len(timed),
+        "noted": dict(sorted(noted.items())),
     }
 
 
 def confidence_figures(consensus: Consensus) -> dict[str, Any]:
-    """How confident the labels are, in tenths, and what that rests on."""
+    """Count the labels by tenths of confidence, and say what the confidence rests on."""
     labeled = consensus.label >= 0
     confidence = consensus.confidence[labeled]
-    tenths = np.bincount(np.minimum(confidence * 10, 9).astype(np.int64), minlength=10)
     return {
-        "mean": round(float(confidence.mean()), 4) if len(confidence) else None,
-        "tenths": tenths.tolist(),
+        "mean": mean_figure(confidence),
+        "tenths": np.bincount(_tenths(confidence), minlength=10).tolist(),
         "calibrated_by": "gold" if consensus.calibrated_on else "default",
         "calibrated_on": consensus.calibrated_on,
-        "rho": round(consensus.rho, 4),
+        "rho": round_figure(consensus.rho),
         "unanimous": int((labeled & (consensus.agreement == 1) & (consensus.answers > 1)).sum()),
         "one_answer": int((labeled & (consensus.answers == 1)).sum()),
     }
 
 
 def gold_figures(consensus: Consensus, known: NDArray[np.int16]) -> dict[str, Any]:
-    """How often the crowd's own label of a gold image is its known one."""
+    """Count how often the workers' own label of a gold image is its known one.
+
+    `known` has the class of each gold image, else -1.
+    """
     answered = (known >= 0) & (consensus.label >= 0)
     return {
         "images": int((known >= 0).sum()),
         "answered": int(answered.sum()),
         "right": int((consensus.label[answered] == known[answered]).sum()),
-        "mean_confidence": (
-            round(float(consensus.confidence[answered].mean()), 4) if answered.any() else None
-        ),
+        "mean_confidence": mean_figure(consensus.confidence[answered]),
     }
 
 
-DOUBTFUL = 24
-"""Images shown as the most doubtful ones."""
-
-
-def calibration(consensus: Consensus, known: NDArray[np.int16]) -> list[dict[str, Any]]:
-    """How often labels are right, by how confident they are, on the images that are known."""
-    there = (known >= 0) & (consensus.label >= 0)
-    confidence = consensus.confidence[there]
-    right = consensus.label[there] == known[there]
-    tenth = np.minimum(confidence * 10, 9).astype(np.int64)
+def calibration_figures(consensus: Consensus, known: NDArray[np.int16]) -> list[dict[str, Any]]:
+    """Say for each tenth of confidence how many of its gold images are labeled right."""
+    answered = (known >= 0) & (consensus.label >= 0)
+    confidence = consensus.confidence[answered]
+    right = consensus.label[answered] == known[answered]
+    tenths = _tenths(confidence)
     return [
         {
-            "from": number / 10,
-            "images": int((tenth == number).sum()),
-            "mean_confidence": _mean(confidence[tenth == number]),
-            "right": _mean(right[tenth == number]),
+            "from": tenth / 10,
+            "images": int((tenths == tenth).sum()),
+            "mean_confidence": mean_figure(confidence[tenths == tenth]),
+            "right": mean_figure(right[tenths == tenth]),
         }
-        for number in np.unique(tenth).tolist()
+        for tenth in np.unique(tenths).tolist()
     ]
 
 
-def doubtful_images(
-    crowd: Crowd, consensus: Consensus, classes: Sequence[str], escape: str
-) -> list[dict[str, Any]]:
-    """The answered images whose label is least sure, with what was said of each."""
+def most_doubtful(consensus: Consensus) -> NDArray[np.int64]:
+    """Return the indices of the answered images whose label is least sure, most doubtful first."""
     answered = np.flatnonzero((consensus.answers > 0) & (consensus.label >= 0))
     order = np.argsort(consensus.confidence[answered], kind="stable")[:DOUBTFUL]
-    chosen = answered[order]
-    said: dict[int, Counter[str]] = {int(image): Counter() for image in chosen}
-    rows = np.flatnonzero(np.isin(crowd.image, chosen))
+    return answered[order]
+
+
+def doubtful_figures(
+    crowd: Crowd,
+    consensus: Consensus,
+    choices: Sequence[str],
+    sources: Mapping[int, str],
+) -> list[dict[str, Any]]:
+    """Describe the most doubtful images and the answers to each.
+
+    `choices` are the names of the classes, then that of -1. Images without a URI in `sources` are
+    left out: an answer may name a line that was never asked.
+    """
+    images = most_doubtful(consensus)
+    answers: dict[int, Counter[str]] = {image: Counter() for image in images.tolist()}
+    rows = np.flatnonzero(np.isin(crowd.image, images))
     for image, label in zip(crowd.image[rows].tolist(), crowd.label[rows].tolist(), strict=True):
-        said[image][classes[label] if label >= 0 else escape] += 1
+        answers[image][choices[label]] += 1
     return [
         {
-            "index": int(image),
-            "source": "",
-            "label": classes[int(consensus.label[image])],
-            "confidence": _rounded(consensus.confidence[image]),
-            "said": dict(said[int(image)].most_common()),
+            "index": image,
+            "source": sources[image],
+            "label": choices[int(consensus.label[image])],
+            "confidence": round_figure(consensus.confidence[image]),
+            "said": dict(answers[image].most_common()),
         }
-        for image in chosen
+        for image in images.tolist()
+        if image in sources
     ]
 
 
-def _mean(values: NDArray[Any]) -> float | None:
-    return round(float(values.mean()), 4) if len(values) else None
+def _tenths(confidence: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the tenth that each confidence is in, from 0 to 9; 1.0 is in the last."""
+    tenths: NDArray[np.int64] = np.minimum(confidence * 10, 9).astype(np.int64)
+    return tenths

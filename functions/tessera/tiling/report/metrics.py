@@ -1,4 +1,4 @@
-"""What a run is measured by: the figures of its report that are watched over time."""
+"""Pick the figures of a finished run's report that are watched over time, as CloudWatch metrics."""
 
 from __future__ import annotations
 
@@ -6,36 +6,39 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
-class Measure(NamedTuple):
-    """A metric: its unit as CloudWatch names it, and what it says."""
+class Metric(NamedTuple):
+    """Metric of a run: its unit as CloudWatch names it, and what it measures."""
 
     unit: str
-    says: str
+    description: str
 
 
-MEASURES = {
-    "ImagesIn": Measure("Count", "lines of the manifest"),
-    "ImagesLabeled": Measure("Count", "lines that ended in the training manifest"),
-    "ImagesUnlabeled": Measure("Count", "lines that nobody answered or could see"),
-    "ImagesRejected": Measure("Count", "lines that could not be used"),
-    "Tasks": Measure("Count", "pages asked, over all rounds"),
-    "Answers": Measure("Count", "answers that count, one image by one worker"),
-    "SecondsPerImage": Measure("Seconds", "median time that an answer took"),
-    "Agreement": Measure("Percent", "answers that say what the image's label says"),
-    "Confidence": Measure("Percent", "mean confidence of the labels"),
-    "UnsureShare": Measure("Percent", "labeled images that one more answer would still help"),
-    "HoursSaved": Measure("Count", "hours of work that one image a page would have cost more"),
-    "CostSaved": Measure("Count", "US dollars of fees that one image a page would have cost more"),
+METRICS = {
+    "ImagesIn": Metric("Count", "lines of the manifest"),
+    "ImagesLabeled": Metric("Count", "lines that ended in the training manifest"),
+    "ImagesUnlabeled": Metric("Count", "lines that nobody answered or could see"),
+    "ImagesRejected": Metric("Count", "lines that could not be used"),
+    "Tasks": Metric("Count", "pages asked, over all rounds"),
+    "Answers": Metric("Count", "answers that count, one image by one worker"),
+    "SecondsPerImage": Metric("Seconds", "median time that an answer took"),
+    "Agreement": Metric("Percent", "answers that say what the image's label says"),
+    "Confidence": Metric("Percent", "mean confidence of the labels"),
+    "UnsureShare": Metric("Percent", "labeled images that one more answer would still help"),
+    "HoursSaved": Metric("Count", "hours of work that one image a page would have cost more"),
+    "CostSaved": Metric("Count", "US dollars of fees that one image a page would have cost more"),
 }
-"""The metrics that every finished run publishes, for its project and for all."""
+"""Metrics that every finished run publishes, for its project and for all."""
 
 
-def run_measures(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
-    """Name, unit and value of the run's measures, from its report's figures; no unknown ones."""
+def measure_run(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """Yield name, unit and value of each metric that a report's figures have a value for.
+
+    What nobody measured is left out: a zero or an expected value would be averaged into the graph.
+    """
     images, agreement = figures["images"], figures["agreement"]
     time, cost = figures["time"], figures["cost"]
     labeled = images["training"]
-    found = {
+    values = {
         "ImagesIn": images["lines"],
         "ImagesLabeled": labeled,
         "ImagesUnlabeled": images["unlabeled"],
@@ -43,21 +46,21 @@ def run_measures(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]
         "Tasks": cost["pages"],
         "Answers": figures["answers"]["used"],
         "SecondsPerImage": time["seconds_per_image"] if time["measured"] else None,
-        "Agreement": share(agreement["agreeing"], agreement["compared"]),
-        "Confidence": share(figures["confidence"]["mean"], 1),
-        "UnsureShare": share(images["uncertain"], labeled),
+        "Agreement": share_in_percent(agreement["agreeing"], agreement["compared"]),
+        "Confidence": share_in_percent(figures["confidence"]["mean"], 1),
+        "UnsureShare": share_in_percent(images["uncertain"], labeled),
         "HoursSaved": time["hours_alone"] - time["hours"] if time["measured"] else None,
         "CostSaved": cost["fees_alone"] - cost["fees"],
     }
-    for name, value in found.items():
+    for name, value in values.items():
         if value is not None:
-            yield name, MEASURES[name].unit, round(float(value), 4)
+            yield name, METRICS[name].unit, round(float(value), 4)
 
 
-def share(part: float | None, whole: float) -> float | None:
-    """A share in percent, nothing of nothing.
+def share_in_percent(part: float | None, whole: float) -> float | None:
+    """Return a part's share in percent, or None if there is no part or nothing to share.
 
-    >>> share(3, 4), share(0, 0)
+    >>> share_in_percent(3, 4), share_in_percent(0, 0)
     (75.0, None)
     """
     return None if part is None or not whole else 100 * part / whole

@@ -1,37 +1,38 @@
-"""What to do next with a run's labels, read off its figures."""
+"""Advise what to do next with a run's labels, from the figures of its report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.report.wording import pluralize
 
-TRUSTED = 0.8
-"""Krippendorff's alpha from which labels are taken as reliable."""
+RELIABLE_ALPHA = 0.8
+"""Krippendorff's alpha from which data count as reliable; below 0.667 they allow not even tentative
+conclusions. Source: Krippendorff (2004), Content Analysis: An Introduction to Its Methodology."""
 GOLD_WANTED = 100
-"""Images with known labels that settle how far to believe a confidence."""
+"""Images with known labels to ask for: twice as many as the correction of confidences is fitted
+from at all, and enough to know an accuracy of 90 % to 6 points either way."""
+
+Step = tuple[str, str]
+"""What was found, and the action that mends it: `found` and `do` in report.json."""
 
 
-def advice(figures: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What to do, most urgent first: what was found, and the step that mends it."""
-    return [
-        *({"found": found, "do": do} for found, do in _gaps(figures)),
-        *({"found": found, "do": do} for found, do in _doubts(figures)),
-        {
-            "found": f"{pluralize(figures['images']['training'], 'image')} ready for training.",
-            "do": f"tessera export {figures['run']} --to imagefolder --split 80/10/10",
-        },
-    ]
+def next_steps(figures: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the steps, most urgent first; the last is to train."""
+    steps = chain(_missing(figures), _doubts(figures), [_train(figures)])
+    return [{"found": finding, "do": action} for finding, action in steps]
 
 
-def _gaps(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _missing(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on images that have no label."""
     images, jobs = figures["images"], figures["jobs"]
-    ended = [job for job in jobs if job["status"] != COMPLETED]
-    if ended:
+    incomplete = [job for job in jobs if job["status"] != COMPLETED]
+    if incomplete:
         yield (
-            f"{len(ended)} of {pluralize(len(jobs), 'job')} ended before the last answer.",
+            f"{len(incomplete)} of {pluralize(len(jobs), 'job')} ended before the last answer.",
             "What they had is used; the rest is in unlabeled.manifest.",
         )
     if images["unlabeled"]:
@@ -47,7 +48,8 @@ def _gaps(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _doubts(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on labels that may be wrong."""
     if figures["images"]["uncertain"]:
         yield (
             f"{pluralize(figures['images']['uncertain'], 'label')} may change with an answer more.",
@@ -55,20 +57,16 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     agreement = figures.get("agreement") or {}
     alpha, confused = agreement.get("alpha"), agreement.get("confused")
-    if alpha is not None and alpha < TRUSTED and confused:
+    if alpha is not None and alpha < RELIABLE_ALPHA and confused:
         worst = confused[0]
         yield (
-            f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {TRUSTED}).",
+            f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {RELIABLE_ALPHA}).",
             f"Say in the instructions how {worst['label']!r} and {worst['taken_for']!r} differ.",
         )
-    weak = [
-        worker
-        for worker in figures["workers"]
-        if worker["accuracy_high"] is not None and worker["accuracy_high"] < _usual(figures)
-    ]
+    weak = _clearly_below_average(figures["workers"])
     if weak:
         yield (
-            f"{pluralize(len(weak), 'worker')} clearly below the others.",
+            f"{pluralize(weak, 'worker')} clearly below the others.",
             "Look at their pages below, and talk to them; their answers already count for less.",
         )
     if figures["pages_to_look_at"]:
@@ -83,9 +81,19 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _usual(figures: Mapping[str, Any]) -> float:
-    """The crowd's mean accuracy, by answers."""
-    known = [worker for worker in figures["workers"] if worker["accuracy"] is not None]
-    answers = sum(worker["answers"] for worker in known)
-    right = sum(float(worker["accuracy"]) * worker["answers"] for worker in known)
-    return right / answers if answers else 0.0
+def _train(figures: Mapping[str, Any]) -> Step:
+    return (
+        f"{pluralize(figures['images']['training'], 'image')} ready for training.",
+        f"tessera export {figures['run']} --to imagefolder --split 80/10/10",
+    )
+
+
+def _clearly_below_average(workers: list[Mapping[str, Any]]) -> int:
+    """Count the workers whose accuracy is, with its whole interval, below the mean by answers."""
+    measured = [worker for worker in workers if worker["accuracy"] is not None]
+    answers = sum(worker["answers"] for worker in measured)
+    right = sum(float(worker["accuracy"]) * worker["answers"] for worker in measured)
+    mean = right / answers if answers else 0.0
+    return sum(
+        worker["accuracy_high"] is not None and worker["accuracy_high"] < mean for worker in workers
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence, Method, consolidate
-from tessera.tiling.report.confidence import _mean
+from tessera.tiling.report.figures import mean_figure
 
 
 def round_figures(
@@ -22,36 +22,40 @@ def round_figures(
     evidence: Evidence,
     tasks: Mapping[int, int],
 ) -> list[dict[str, Any]]:
-    """What each round asked, and what the labels were after it; `tasks` has each round's pages."""
+    """Say of each round what it asked, and of the labels after it how many it changed.
+
+    `round_` has a row for each answer of the crowd, `tasks` the tasks by round. `consensus` is that
+    of all rounds; the labels after an earlier round are consolidated anew, from its answers alone
+    and those before.
+    """
     figures = []
-    before: NDArray[np.int16] | None = None
-    last = int(round_.max()) if len(round_) else 0
-    for number in range(1, max(last, max(tasks, default=0)) + 1):
-        now = (
-            consensus
-            if number >= last
-            else consolidate(_until(crowd, round_ <= number), method, evidence=evidence)
-        )
+    previous: NDArray[np.int16] | None = None
+    last_answered = int(round_.max()) if len(round_) else 0
+    for number in range(1, max(last_answered, max(tasks, default=0)) + 1):
+        current = consensus
+        if number < last_answered:
+            earlier = _answers_of(crowd, round_ <= number)
+            current = consolidate(earlier, method, evidence=evidence)
         asked = np.unique(crowd.image[round_ == number])
-        labeled = now.label >= 0
-        changed = 0 if before is None else int((before[asked] != now.label[asked]).sum())
+        labeled = current.label >= 0
+        changed = previous is not None and previous[asked] != current.label[asked]
         figures.append(
             {
                 "round": number,
                 "tasks": tasks.get(number, 0),
                 "images": len(asked),
                 "answers": int((round_ == number).sum()),
-                "labels_changed": changed,
+                "labels_changed": int(np.sum(changed)),
                 "labeled": int(labeled.sum()),
-                "mean_confidence": _mean(now.confidence[labeled]),
+                "mean_confidence": mean_figure(current.confidence[labeled]),
             }
         )
-        before = now.label.copy()
+        previous = current.label
     return figures
 
 
-def _until(crowd: Crowd, kept: NDArray[np.bool_]) -> Crowd:
-    """The crowd with these answers alone."""
+def _answers_of(crowd: Crowd, rows: NDArray[np.bool_]) -> Crowd:
+    """Return the crowd with these answers alone."""
     return replace(
-        crowd, image=crowd.image[kept], worker=crowd.worker[kept], label=crowd.label[kept]
+        crowd, image=crowd.image[rows], worker=crowd.worker[rows], label=crowd.label[rows]
     )

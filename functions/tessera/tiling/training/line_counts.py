@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
+
 import msgspec
+
+UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
+"""Why an image has no label, as unlabeled.csv and report.json say it."""
 
 
 class Counts(msgspec.Struct):
@@ -28,3 +34,17 @@ class Counts(msgspec.Struct):
             raise AssertionError(
                 f"of {lines} lines {self.lines} were read and {written} ended somewhere: {self}"
             )
+
+
+class LineOutcomes(msgspec.Struct):
+    """Counts of a manifest's written lines, and what else the report needs to know of them.
+
+    `reasons` counts images without a label, `labels` images by their label's position in the
+    classes; `unsure` are the images to ask again, `sources` the URIs of a few images by line.
+    """
+
+    counts: Counts = msgspec.field(default_factory=Counts)
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
+    labels: Counter[int] = msgspec.field(default_factory=Counter)
+    unsure: array[int] = msgspec.field(default_factory=lambda: array("i"))
+    sources: dict[int, str] = msgspec.field(default_factory=dict)

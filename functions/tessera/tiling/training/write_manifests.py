@@ -19,10 +19,9 @@ take the slower way through `LineOpener`, with the same bytes for the lines besi
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from enum import IntFlag
 from itertools import compress
@@ -45,7 +44,11 @@ from tessera.tiling.training.label_splice import (
     encode_support,
     to_steps,
 )
-from tessera.tiling.training.line_counts import Counts
+from tessera.tiling.training.line_counts import (
+    UNANSWERED_REASON,
+    UNREADABLE_REASON,
+    LineOutcomes,
+)
 
 Bools = NDArray[np.bool_]
 
@@ -53,9 +56,6 @@ BLOCK = 256 * 1024
 """Bytes of lines read at once: six times as many are written, and both stay in the cache."""
 
 _BRACE_AND_NEWLINE = b"}\n"
-
-UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
-"""Why an image has no label, as unlabeled.csv and report.json say it."""
 
 
 class LineFlag(IntFlag):
@@ -130,30 +130,27 @@ def label_lines(
     return LineLabels(label, confidence, support, flags)
 
 
-class ByteSink(Protocol):
+class Writable(Protocol):
     """Open file that bytes are appended to."""
 
     def write(self, data: bytes, /) -> Any:
         """Append some bytes."""
 
 
-class ManifestFiles(msgspec.Struct):
+Create = Callable[[str], AbstractContextManager[Writable]]
+"""Creates a file of the run by its name."""
+
+
+class _Files(msgspec.Struct):
     """Files that lines are written to: three manifests, and why lines are in the second."""
 
-    training: ByteSink
-    unlabeled: ByteSink
-    uncertain: ByteSink
-    reasons: ByteSink
+    training: Writable
+    unlabeled: Writable
+    uncertain: Writable
+    reasons: Writable
 
 
-class LineOutcomes(msgspec.Struct):
-    """Counts of where the lines were written, the lines to ask again, and some images' URIs."""
-
-    counts: Counts = msgspec.field(default_factory=Counts)
-    reasons: Counter[str] = msgspec.field(default_factory=Counter)
-    labels: Counter[int] = msgspec.field(default_factory=Counter)
-    unsure: array[int] = msgspec.field(default_factory=lambda: array("i"))
-    sources: dict[int, str] = msgspec.field(default_factory=dict)
+FILE_NAMES = ("training.manifest", "unlabeled.manifest", "uncertain.manifest", "unlabeled.csv")
 
 
 def write_manifests(
@@ -161,28 +158,30 @@ def write_manifests(
     settings: Settings,
     labels: LineLabels,
     splice: LabelSplice,
-    files: ManifestFiles,
+    create: Create,
     *,
     watched: Iterable[int] = (),
 ) -> LineOutcomes:
     """Write every line of a manifest where it belongs, in order and in its own bytes; count all.
 
-    `chunks` are the manifest's bytes, and `labels` has a row for each of its lines. `source-ref`s
-    of the `watched` lines are kept. Raises AssertionError if the manifest has more lines than
-    `labels`: labels must not slip to other images.
+    `chunks` are the manifest's bytes, `labels` has a row for each of its lines, and `create`
+    creates the files of `FILE_NAMES`. The URIs of the `watched` lines are kept. Raises
+    AssertionError if the manifest has more lines than `labels`: no image may get another's label.
     """
     outcomes = LineOutcomes()
     opener = LineOpener(settings.label_attribute)
     watched = sorted(watched)
-    files.reasons.write(b"index,reason\n")
-    for block in _read_blocks(chunks, settings, labels, opener):
-        if block.is_open:
-            _write_open_lines(block, splice, files)
-        else:
-            _write_closed_lines(block, splice, files, opener)
-        _write_unlabeled(block, files)
-        _count(outcomes, block)
-        _keep_sources(outcomes, block, watched)
+    with ExitStack() as stack:
+        files = _Files(*(stack.enter_context(create(name)) for name in FILE_NAMES))
+        files.reasons.write(b"index,reason\n")
+        for block in _read_blocks(chunks, settings, labels, opener):
+            if block.is_open:
+                _write_open_lines(block, splice, files)
+            else:
+                _write_closed_lines(block, splice, files, opener)
+            _write_unlabeled(block, files)
+            _count(outcomes, block)
+            _keep_sources(outcomes, block, watched)
     return outcomes
 
 
@@ -265,7 +264,7 @@ def _splice_rows(
     return splice.pieces(rows.label, rows.confidence, rows.support)
 
 
-def _write_open_lines(block: _Block, splice: LabelSplice, files: ManifestFiles) -> None:
+def _write_open_lines(block: _Block, splice: LabelSplice, files: _Files) -> None:
     """Write the labeled lines of a block of plain images: the hot path, drawn above."""
     heads, decimals, tails = _splice_rows(block, splice)
     pieces = [b""] * (4 * len(heads))
@@ -275,7 +274,7 @@ def _write_open_lines(block: _Block, splice: LabelSplice, files: ManifestFiles) 
 
 
 def _write_closed_lines(
-    block: _Block, splice: LabelSplice, files: ManifestFiles, opener: LineOpener
+    block: _Block, splice: LabelSplice, files: _Files, opener: LineOpener
 ) -> None:
     """Write a block's lines that are labeled now, opened one by one, or were labeled before."""
     labeled = block.labeled
@@ -291,7 +290,7 @@ def _write_closed_lines(
     )
 
 
-def _write_unlabeled(block: _Block, files: ManifestFiles) -> None:
+def _write_unlabeled(block: _Block, files: _Files) -> None:
     """Write the images that have no label and why, and once more those whose label is unsure.
 
     They stand as they came in, so that the manifests can be dropped again.

@@ -1,0 +1,125 @@
+"""Gather the answers of all jobs of a run: from their outputs, and from responses left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Protocol
+
+import msgspec
+
+from tessera.tiling.answers.answer_book import AnswerBook, Task
+from tessera.tiling.answers.submission import Odd
+from tessera.tiling.job_names import job_name
+from tessera.tiling.offsets import count_tasks, offsets_name
+from tessera.tiling.run import Run
+
+READERS = 32
+"""Responses read at the same time. A job that was stopped leaves one small object a submission:
+waiting for S3 is nearly all of the time, and its client keeps 64 connections."""
+
+
+class Files(Protocol):
+    """Stored objects as they are read here; `tessera.aws.storage.Storage` is one."""
+
+    def get(self, uri: str) -> bytes:
+        """Return the whole object."""
+
+    def iter_lines(self, uri: str) -> Iterator[bytes]:
+        """Iterate over the object's lines without their line ends."""
+
+    def list_uris(self, prefix: str) -> Iterator[str]:
+        """Iterate over the URIs of the objects under a prefix, in key order."""
+
+    def size(self, uri: str) -> int | None:
+        """Return the object's size in bytes, or None if it does not exist."""
+
+
+class Writable(Protocol):
+    """Open file that bytes are appended to."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Append some bytes."""
+
+
+Create = Callable[[str], AbstractContextManager[Writable]]
+"""Creates a file of the run by its name."""
+
+
+def gather_answers(files: Files, run: Run, create: Create) -> AnswerBook:
+    """Return every usable answer of all rounds so far; write the others to `odd-answers.jsonl`."""
+    settings = run.settings
+    with _OddAnswers(create) as odd_answers:
+        book = AnswerBook(
+            settings.classes, settings.escape, settings.label_attribute, odd_answers.add
+        )
+        for round_ in range(1, run.round + 1):
+            _gather_round(book, files, run, round_)
+    return book
+
+
+def _gather_round(book: AnswerBook, files: Files, run: Run, round_: int) -> None:
+    """Read the output manifest of each job of a round, and what it lacks from its responses."""
+    folder = f"{run.home}round-{round_}/"
+    wanted = run.settings.answers_per_image if round_ == 1 else 1
+    for tasks in files.list_uris(f"{folder}tasks-"):
+        if not tasks.endswith(".manifest"):
+            continue
+        shard = int(tasks.removesuffix(".manifest").rsplit("-", 1)[1])
+        job = job_name(run.name, round_, shard)
+        output = f"{folder}jobs/{job}/manifests/output/output.manifest"
+        # a job that failed has no output: its tasks are read as an output without any answers
+        source = tasks if files.size(output) is None else output
+        lines = files.iter_lines(source)
+        asked = count_tasks(files.size(offsets_name(tasks)) or 0)
+        incomplete = {
+            task.number: task
+            for task in book.read_output(job, lines, round_=round_, wanted=wanted, asked=asked)
+        }
+        if incomplete:
+            _find_images(files, tasks, incomplete)
+            responses = f"{folder}jobs/{job}/annotations/worker-response/"
+            _rescue(book, files, responses, incomplete)
+
+
+def _find_images(files: Files, tasks: str, incomplete: Mapping[int, Task]) -> None:
+    """Tell tasks their images from the tasks manifest, where the output's line does not."""
+    unknown = {number: task for number, task in incomplete.items() if not task.shown}
+    if unknown:
+        for number, line in enumerate(files.iter_lines(tasks)):
+            if number in unknown:
+                unknown[number].show(line)
+
+
+def _rescue(book: AnswerBook, files: Files, folder: str, incomplete: Mapping[int, Task]) -> None:
+    """Take in responses to tasks that the output manifest has too few answers of.
+
+    The labeling service writes them to ITERATION/TASK/NAME.json as they come in, so that they are
+    there even if the job ended before its answers were consolidated.
+    """
+    responses: list[tuple[Task, str]] = []
+    for uri in files.list_uris(folder):
+        _iteration, _, rest = uri.removeprefix(folder).partition("/")
+        number = rest.partition("/")[0]
+        if number.isdecimal() and int(number) in incomplete:
+            responses.append((incomplete[int(number)], uri))
+    with ThreadPoolExecutor(READERS) as pool:
+        contents = pool.map(files.get, [uri for _, uri in responses])
+        for (task, _), content in zip(responses, contents, strict=True):
+            book.figures["submissions rescued"] += book.rescue(task, content)
+
+
+class _OddAnswers(ExitStack):
+    """File of the answers that cannot be used; a run without any has no such file."""
+
+    def __init__(self, create: Create) -> None:
+        super().__init__()
+        self._create = create
+        self._file: Writable | None = None
+
+    def add(self, odd: Odd) -> None:
+        """Append one line."""
+        if self._file is None:
+            self._file = self.enter_context(self._create("odd-answers.jsonl"))
+        self._file.write(msgspec.json.encode(odd) + b"\n")

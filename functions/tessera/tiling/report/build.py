@@ -1,0 +1,161 @@
+"""Build the report's figures, and the result of the state, from what a round came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tessera.tiling.consensus import Consensus, Crowd, Evidence
+from tessera.tiling.report.agreement import agreement_figures
+from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
+from tessera.tiling.report.confidence import (
+    answer_figures,
+    calibration_figures,
+    confidence_figures,
+    doubtful_figures,
+    gold_figures,
+)
+from tessera.tiling.report.next_steps import next_steps
+from tessera.tiling.report.rounds import round_figures
+from tessera.tiling.report.time_and_cost import cost_figures, time_figures
+from tessera.tiling.report.workers import page_figures, worker_figures
+from tessera.tiling.run import Run
+from tessera.tiling.training.line_counts import UNANSWERED_REASON, LineOutcomes
+
+VERSION = 1
+"""Version of report.json: it rises when a key changes its meaning or goes away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunResult:
+    """Answers, labels and counts that a run has after its newest round.
+
+    `seconds`, `submission` and `round_` have a row for each answer of the crowd: how long it took
+    (not a number if nobody measured), which submission and which round it came in. `names` are the
+    workers', `noted` counts by reason the answers that could not be used.
+    """
+
+    run: Run
+    crowd: Crowd
+    names: Sequence[str]
+    seconds: NDArray[np.float32]
+    submission: NDArray[np.int32]
+    round_: NDArray[np.int8]
+    noted: Mapping[str, int]
+    evidence: Evidence
+    consensus: Consensus
+    lines: LineOutcomes
+
+    @property
+    def known(self) -> NDArray[np.int16]:
+        """Return the class of each gold image, -1 for the others."""
+        known = self.evidence.known
+        return np.full(self.crowd.images, -1, np.int16) if known is None else known
+
+    @property
+    def images_to_ask_again(self) -> int:
+        """Return how many images are worth one more answer and may be asked again."""
+        return len(self.lines.unsure) if self.run.may_ask_again else 0
+
+    @property
+    def outcome(self) -> str:
+        """Return how the state machine goes on: `nothing-labeled`, `again` or `done`."""
+        counts = self.lines.counts
+        asked = counts.lines - counts.rejected - counts.labeled_before - counts.gold
+        if asked and not len(self.crowd):
+            return "nothing-labeled"
+        return "again" if self.images_to_ask_again else "done"
+
+    @property
+    def partial(self) -> bool:
+        """Return whether some of what was asked was not answered."""
+        return not self.run.all_jobs_completed or self.lines.reasons[UNANSWERED_REASON] > 0
+
+
+def build_report(result: RunResult) -> dict[str, Any]:
+    """Return everything that report.json says, in the order in which a person would ask.
+
+    `docs/report.md` describes the keys.
+    """
+    run, crowd, consensus, lines = result.run, result.crowd, result.consensus, result.lines
+    settings, classes = run.settings, run.settings.classes
+    answers = answer_figures(
+        crowd,
+        seconds=result.seconds,
+        submission=result.submission,
+        round_=result.round_,
+        noted=result.noted,
+    )
+    rounds = round_figures(
+        crowd,
+        consensus,
+        result.round_,
+        method=settings.method,
+        evidence=result.evidence,
+        tasks=run.tasks,
+    )
+    figures = {
+        "version": VERSION,
+        "run": run.name,
+        "question": settings.question,
+        "method": settings.method,
+        "settings": msgspec.to_builtins(settings),
+        "images": msgspec.to_builtins(lines.counts),
+        "unlabeled": dict(+lines.reasons),
+        "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
+        "answers": answers,
+        "confidence": confidence_figures(consensus),
+        "gold": gold_figures(consensus, result.known),
+        "workers": worker_figures(
+            crowd, consensus, result.names, seconds=result.seconds, known=result.known
+        ),
+        "pages_to_look_at": page_figures(
+            crowd,
+            consensus,
+            result.names,
+            submission=result.submission,
+            seconds=result.seconds,
+        ),
+        "jobs": run.jobs,
+        "manifest": run.manifest_uri,
+        "started": run.started,
+        "calibration": calibration_figures(consensus, result.known),
+        "agreement": agreement_figures(crowd, consensus, classes),
+        "rounds": rounds,
+        "time": time_figures(len(crowd), answers["seconds_per_image"], settings),
+        "cost": cost_figures(rounds, settings),
+        "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
+    }
+    return figures | {"next": next_steps(figures)}
+
+
+def summarize(result: RunResult) -> dict[str, Any]:
+    """Return the result of the state ConsolidateLabels: counts, URIs, and what to announce."""
+    run, counts = result.run, result.lines.counts
+    summary = {
+        "outcome": result.outcome,
+        "run": run.name,
+        "home": run.home,
+        "round": run.round,
+        "images": counts.lines,
+        "labeled": counts.training,
+        "unlabeled": counts.unlabeled,
+        "rejected": counts.rejected,
+        "uncertain": counts.uncertain,
+        "again": result.images_to_ask_again,
+        "partial": result.partial,
+        "training_manifest": f"{run.home}training.manifest",
+        "report": f"{run.home}report.html",
+    }
+    if result.outcome == "nothing-labeled":
+        return summary | {"failure": explain_nothing_labeled(run.jobs, run.home)}
+    return summary | {
+        "announcement": announce_labels(
+            summary, manifest=run.manifest_uri, jobs=run.jobs, execution=run.execution
+        )
+    }

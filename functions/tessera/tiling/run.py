@@ -1,0 +1,75 @@
+"""Describe one run in one of its rounds: what its record and the state machine say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tessera.tiling.jobs import COMPLETED
+from tessera.tiling.settings import Settings, settings_from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Run whose jobs of the newest round have ended.
+
+    `manifest` is an object in S3 (`bucket`, `key`, maybe `version-id`), `counts` are those of its
+    lines when it was grouped, `tasks` has the number of tasks by round, and `jobs` are the newest
+    round's, each with its `name` and `status`.
+    """
+
+    name: str
+    home: str
+    round: int
+    started: str
+    execution: str
+    settings: Settings
+    manifest: Mapping[str, str]
+    counts: Mapping[str, int]
+    tasks: Mapping[int, int] = field(default_factory=dict)
+    jobs: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def manifest_uri(self) -> str:
+        """Return the manifest's URI."""
+        return f"s3://{self.manifest['bucket']}/{self.manifest['key']}"
+
+    @property
+    def project(self) -> str:
+        """Return the manifest's folder, by which metrics are kept apart."""
+        return self.manifest["key"].rpartition("/")[0] or "none"
+
+    @property
+    def all_jobs_completed(self) -> bool:
+        """Return whether every job got all the answers it asked for."""
+        return all(job["status"] == COMPLETED for job in self.jobs)
+
+    @property
+    def may_ask_again(self) -> bool:
+        """Return whether one more round is allowed.
+
+        It is not beyond the most answers an image may get, nor after a job that was stopped, failed
+        or ran out of time: whoever or whatever ended it would end the next one too.
+        """
+        answers = self.settings.answers_per_image + self.round
+        return answers <= self.settings.max_answers and self.all_jobs_completed
+
+
+def read_run(record: bytes, event: Mapping[str, Any]) -> Run:
+    """Return the run of a `run.json` and of an event of the state ConsolidateLabels."""
+    fields = msgspec.json.decode(record)
+    return Run(
+        name=event["run"],
+        home=event["home"],
+        round=event["round"],
+        started=event["started"],
+        execution=event["execution"],
+        settings=settings_from(fields["settings"]),
+        manifest=fields["manifest"],
+        counts=fields["counts"],
+        tasks={asked["round"]: asked["tasks"] for asked in fields.get("rounds") or []},
+        jobs=event["jobs"],
+    )

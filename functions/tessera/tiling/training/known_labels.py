@@ -1,0 +1,33 @@
+"""Read what is known of a manifest's lines beforehand: their gold labels and their duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.stream import manifest_lines
+from tessera.tiling.settings import Settings
+
+
+def read_gold(chunks: Iterable[bytes], settings: Settings) -> dict[int, int]:
+    """Return the gold labels by line, as positions in the classes; -1 is the escape.
+
+    `chunks` are the manifest's bytes. The whole manifest is read, not the `gold.csv` of the first
+    round: that one has only the gold images that were mixed into tasks.
+    """
+    numbers = {name: number for number, name in enumerate(settings.classes)} | {settings.escape: -1}
+    return {
+        line.index: numbers[line.gold]
+        for line in read_manifest(manifest_lines(chunks), settings)
+        if type(line) is Image and line.gold is not None
+    }
+
+
+def read_duplicates(rows: Iterable[bytes]) -> dict[int, int]:
+    """Return for each duplicate the line that it repeats, from the rows of `repeats.csv`.
+
+    >>> read_duplicates([b"index,first", b"5,0"])
+    {5: 0}
+    """
+    pairs = (row.split(b",") for row in rows if row[:1].isdigit())
+    return {int(later): int(first) for later, first in pairs}

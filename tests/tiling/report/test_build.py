@@ -1,0 +1,146 @@
+"""A round's result says how the run goes on, and its report has every figure that is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tessera.tiling.consensus import Evidence, consolidate
+from tessera.tiling.report.build import RunResult, build_report, summarize
+from tessera.tiling.run import Run
+from tessera.tiling.settings import settings_from
+from tessera.tiling.training.line_counts import Counts, LineOutcomes
+from tests.tiling.report.small_run import crowd_of
+
+HOME = "s3://labels/runs/pets/"
+DOCUMENTED = (Path(__file__).parents[3] / "docs" / "report.md").read_text("utf-8")
+COMPLETED = {"name": "pets-r1-000", "status": "Completed"}
+STOPPED = {"name": "pets-r1-001", "status": "Stopped"}
+
+
+def run(*jobs: dict[str, str], round_: int = 1, **settings: Any) -> Run:
+    return Run(
+        name="pets",
+        home=HOME,
+        round=round_,
+        started="2026-11-23T01:51:01.123Z",
+        execution="arn:1",
+        settings=settings_from({"labels": ["cat", "dog", "cannot see"]} | settings),
+        manifest={"bucket": "inbox", "key": "pets/may.manifest"},
+        counts={"lines": 3},
+        tasks={1: 1},
+        jobs=jobs or (COMPLETED,),
+    )
+
+
+def result(
+    of: Run,
+    lines: LineOutcomes,
+    *answers: tuple[int, int, int],
+    known: tuple[int, ...] | None = None,
+) -> RunResult:
+    """The result of a run of three images that got these answers in its first round."""
+    crowd = crowd_of(*answers, (2, 1, 0), classes=2)
+    rows = len(crowd) if answers else 0
+    crowd = type(crowd)(3, 2, 2, crowd.image[:rows], crowd.worker[:rows], crowd.label[:rows])
+    evidence = Evidence(None if known is None else np.array(known, np.int16))
+    return RunResult(
+        run=of,
+        crowd=crowd,
+        names=["ann", "bob"],
+        seconds=np.full(rows, np.nan, np.float32),
+        submission=crowd.worker.astype(np.int32),
+        round_=np.ones(rows, np.int8),
+        noted={},
+        evidence=evidence,
+        consensus=consolidate(crowd, of.settings.method, evidence=evidence),
+        lines=lines,
+    )
+
+
+def outcomes(*unsure: int, no_answer: int = 0, **counts: int) -> LineOutcomes:
+    lines = LineOutcomes(counts=Counts(**{"lines": 3, "training": 3} | counts))
+    lines.unsure.extend(unsure)
+    lines.reasons["no answer"] = no_answer
+    lines.sources.update({image: f"s3://pets/{image}.jpg" for image in range(3)})
+    return lines
+
+
+ANSWERS = ((0, 0, 0), (0, 1, 0), (1, 0, 1), (1, 1, 1), (2, 0, 0))
+
+
+def test_the_report_has_the_keys_that_are_documented() -> None:
+    table = DOCUMENTED[DOCUMENTED.index("## report.json") :]
+    documented = {
+        key
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for key in re.findall(r"`(\w+)`", row)
+    }
+    assert build_report(result(run(), outcomes(), *ANSWERS)).keys() == documented
+
+
+def test_a_run_that_got_no_answer_has_a_report_too() -> None:
+    nothing = result(run(STOPPED), outcomes(0, 1, 2, training=0, unlabeled=3, no_answer=3))
+    figures = build_report(nothing)
+    assert (figures["answers"]["used"], figures["workers"][0]["agreement"]) == (0, None)
+    assert figures["unlabeled"] == {"no answer": 3}
+
+
+def test_known_labels_are_compared_with_what_workers_say() -> None:
+    figures = build_report(result(run(), outcomes(), *ANSWERS, known=(0, 0, -1)))
+    assert (figures["gold"]["images"], figures["gold"]["right"]) == (2, 1)
+    assert build_report(result(run(), outcomes(), *ANSWERS))["gold"]["images"] == 0
+
+
+@pytest.mark.parametrize(
+    ("of", "unsure", "outcome"),
+    [
+        (run(), (), "done"),
+        (run(), (2,), "again"),
+        (run(round_=2), (2,), "done"),  # as many answers as the settings allow
+        (run(STOPPED), (2,), "done"),  # what ended this round would end the next
+    ],
+)
+def test_one_more_round_is_asked_for_unsure_images_while_it_may_be(
+    of: Run, unsure: tuple[int, ...], outcome: str
+) -> None:
+    summary = summarize(result(of, outcomes(*unsure), *ANSWERS))
+    assert summary["outcome"] == outcome
+    assert summary["again"] == (len(unsure) if outcome == "again" else 0)
+
+
+@pytest.mark.parametrize(
+    ("of", "no_answer", "partial"), [(run(), 0, False), (run(), 1, True), (run(STOPPED), 0, True)]
+)
+def test_a_result_is_partial_if_some_of_what_was_asked_was_not_answered(
+    of: Run, no_answer: int, partial: bool
+) -> None:
+    assert summarize(result(of, outcomes(no_answer=no_answer), *ANSWERS))["partial"] is partial
+
+
+def test_a_result_is_announced_with_its_numbers_and_places() -> None:
+    summary = summarize(result(run(), outcomes(training=2, unlabeled=1), *ANSWERS))
+    notice = summary["announcement"]["notice"]
+    assert (notice["labeled"], notice["manifest"]) == (2, "s3://inbox/pets/may.manifest")
+    assert notice["training_manifest"] == f"{HOME}training.manifest"
+    assert "failure" not in summary
+
+
+def test_a_run_without_any_answer_fails_with_the_reason() -> None:
+    nothing = outcomes(0, 1, 2, training=0, unlabeled=3, no_answer=3)
+    summary = summarize(result(run(STOPPED), nothing))
+    assert (summary["outcome"], summary["failure"]["error"]) == (
+        "nothing-labeled",
+        "NothingLabeled",
+    )
+    assert "pets-r1-001 ended Stopped" in summary["failure"]["cause"]
+    assert "announcement" not in summary
+
+
+def test_a_run_that_had_nothing_to_ask_is_done() -> None:
+    labeled = outcomes(labeled_before=1, gold=2)
+    assert summarize(result(run(), labeled))["outcome"] == "done"

@@ -1,0 +1,80 @@
+"""The page shows every figure, runs nothing, and can be read by everybody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from tessera.tiling.report.charts import charts
+from tessera.tiling.report.render import render_html, render_json
+from tests.tiling.report.small_run import figures
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+TEMPLATE = (Path(__file__).parents[3] / "ui" / "report.liquid.html").read_text("utf-8")
+
+
+def test_the_page_says_every_figure_and_needs_nothing_from_elsewhere() -> None:
+    page = render_html(TEMPLATE, figures(), {3: "data:image/png;base64,AA=="})
+
+    for text in ("pets-may-0123456789ab", "0.950", "93.0%", "s3://inbox/3.png"):
+        assert text in page
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert 'src="data:image/png;base64,AA=="' in page
+
+
+def test_the_page_shows_what_a_requester_wrote_and_runs_none_of_it() -> None:
+    page = render_html(
+        TEMPLATE, figures(question="<img src=x onerror=alert(1)> {{ report }} {% raw %}")
+    )
+
+    assert "&lt;img src=x onerror=alert(1)&gt; {{ report }} {% raw %}" in page
+
+
+def test_a_run_without_any_answer_has_a_page_too() -> None:
+    empty: dict[str, Any] = {
+        "labels": {"cat": 0, "dog": 0},
+        "answers": {"used": 0},
+        "confidence": {"mean": None, "tenths": [0] * 10, "calibrated_by": "default",
+                       "unanimous": 0, "one_answer": 0},
+        "agreement": {"alpha": None, "compared": 0, "agreeing": 0, "labels": ["cat", "dog"],
+                      "confusion": [[0, 0], [0, 0]], "confused": []},
+        "calibration": [], "rounds": [], "workers": [], "doubtful": [], "time": {}, "cost": {},
+    }  # fmt: skip
+
+    page = render_html(TEMPLATE, figures(**empty))
+
+    assert "–" in page
+    assert charts(figures(**empty))["effort"] == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_overflows(
+    chromium: Browser, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe  # late: only this test needs it
+
+    path = tmp_path / "report.html"
+    path.write_text(render_html(TEMPLATE, figures()), "utf-8")
+    page = chromium.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page.goto(path.as_uri())
+    violations = Axe().run(page).response["violations"]
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+
+    assert [(entry["id"], entry["nodes"][0]["target"]) for entry in violations] == []
+    assert width == 390
+
+
+def test_report_json_is_the_figures_indented() -> None:
+    data = render_json(figures())
+    assert json.loads(data) == figures()
+    assert data.startswith(b'{\n  "version": 1,\n')
+    assert data.endswith(b"}\n")
