@@ -49,6 +49,15 @@ def warn(warnings: Iterable[str]) -> None:
         aside.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural.
+
+    >>> counted(1, "job"), counted(2000, "job")
+    ('1 job', '2,000 jobs')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def print_json(result: Any) -> None:
     """Print one JSON document on standard output, and nothing else there."""
     click.echo(json.dumps(result, ensure_ascii=False, indent=2, default=str))

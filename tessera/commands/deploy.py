@@ -1,4 +1,4 @@
-"""`tessera deploy`: `sam build` and `sam deploy`, with the questions asked in plain words."""
+"""`tessera deploy`: run `sam build` and `sam deploy` with parameters that have been checked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,41 @@ import msgspec
 
 from tessera.exits import Refused
 from tessera.screen import aside, json_option, out, print_json, warn
+from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, StackError, sam_cli
-from tessera.stack.target import Target
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.settings import read_settings, warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Stack to deploy, with its parameters, the commands that deploy it, and warnings."""
+
+    stack: str
+    region: str | None
+    parameters: dict[str, str]
+    commands: list[list[str]]
+    warnings: list[str]
 
 
 @click.command()
 @click.option(
     "--settings", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A labeling.json for projects that have none of their own.",
+    help="labeling.json for projects that have none of their own.",
 )  # fmt: skip
-@click.option("--images", multiple=True, metavar="BUCKET", help="Bucket of images; repeatable.")
-@click.option("--kms-key", default="", help="ARN of a KMS key for all that is kept.")
-@click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="Any other parameter.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Print the commands and run none.")
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="BUCKET",
+    help="Bucket with images; repeatable.",
+)
+@click.option("--kms-key", default="", help="ARN of the KMS key that encrypts everything stored.")
+@click.option(
+    "--set", "more", multiple=True, metavar="NAME=VALUE",
+    help="Any other parameter of the template; repeatable.",
+)  # fmt: skip
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Print the commands without running them.")
 @json_option("Print what was deployed, and by which commands, as JSON.")
 @click.pass_context
 def deploy(
@@ -42,63 +62,41 @@ def deploy(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Deploy Tessera to the AWS account of --profile, or of the environment.
+    """Deploy Tessera to AWS, with the account of --profile or of the environment.
 
-    Runs sam build (Python 3.13 or, with a container, Docker) and sam deploy with the
-    parameters that were named. Deploying again updates; buckets outlive the stack.
+    This runs sam build, which needs Python 3.13, and sam deploy. Deploying again updates the
+    stack. Its buckets are kept even when the stack is deleted.
     """
-    target: Target = context.obj
-    cloud = target.remote
-    if cloud and cloud.endpoint:
-        raise click.UsageError("deploy is for AWS; the local stack deploys with: tessera up")
-    name = cloud.stack_name if cloud else "tessera"
-    region = cloud.region if cloud else None
-    parameters = asked(settings, images, kms_key, more)
-    steps = commands(name, region, parameters)
-    told = warned(parameters)
-    warn(told)
-    result = {
-        "stack": name,
-        "region": region,
-        "parameters": parameters,
-        "commands": steps,
-        "warnings": told,
-    }
+    cloud = context.obj.remote or Cloud()
+    if cloud.endpoint:
+        raise click.UsageError("deploy is for AWS; deploy to the local stack with: tessera up")
+    parameters = template_parameters(settings, images, kms_key, more)
+    profile = context.find_root().params.get("profile")
+    deployment = plan(cloud, profile, parameters)
+    warn(deployment.warnings)
     if dry_run:
-        if as_json:
-            print_json(result | {"deployed": False})
-        for step in () if as_json else steps:
-            click.echo(shlex.join(step))
+        _show_plan(deployment, as_json)
         return
-    account = identity(region)
+    account = _identity(cloud)
     aside.print(
         f"[bold]Account[/] {account['Account']}  [bold]as[/] {account['Arn']}\n"
-        f"[bold]Stack[/]   {name} in {region or account['Region']}",
+        f"[bold]Stack[/]   {deployment.stack} in {account['Region']}",
         soft_wrap=True,
     )
     if not yes:
         click.confirm("Deploy there?", abort=True, err=True)
-    for step in steps:
-        aside.print(f"[dim]$ {shlex.join(step)}[/]", soft_wrap=True)
-        environment = os.environ | {"SAM_CLI_TELEMETRY": "0"}
-        where = sys.stderr if as_json else None
-        if subprocess.run(step, cwd=ROOT, env=environment, stdout=where).returncode:
-            raise StackError(
-                f"{Path(step[0]).name} {step[1]} failed; its words are above. Deploying again "
-                "goes on from there."
-            )
+    _run(deployment.commands, quiet=as_json)
     if as_json:
-        print_json(
-            result | {"region": account["Region"], "account": account["Account"], "deployed": True}
-        )
+        where = {"region": account["Region"], "account": account["Account"]}
+        print_json(asdict(deployment) | where | {"deployed": True})
     else:
-        out.print("Deployed. Look at it: tessera --profile NAME status")
+        out.print(f"Deployed. Next: tessera --profile {profile or 'NAME'} status")
 
 
-def asked(
+def template_parameters(
     settings: Path | None, images: tuple[str, ...], kms_key: str, more: tuple[str, ...]
 ) -> dict[str, str]:
-    """The template's parameters that were named; Refused if they cannot be right."""
+    """Return the template's parameters that were given; Refused if the settings are wrong."""
     parameters = {}
     if settings:
         try:
@@ -120,37 +118,39 @@ def asked(
     return parameters
 
 
-def warned(parameters: dict[str, str]) -> list[str]:
-    """What a person should know of parameters that can be deployed."""
-    told: list[str] = []
-    if default := parameters.get("DefaultSettings"):
-        told += warnings(read_settings(default.encode()))
-    if parameters.get("PublicPrice") and not told:
-        told.append(
-            "PublicPrice is for Ground Truth's public team alone, whose marketplace, Amazon "
-            "Mechanical Turk, closed on 30 September 2026"
-        )
-    return told
-
-
-def commands(name: str, region: str | None, parameters: dict[str, str]) -> list[list[str]]:
-    """The SAM CLI's commands that deploy."""
-    template = ["--template-file", str(ROOT / "template.yaml")]
+def plan(cloud: Cloud, profile: str | None, parameters: dict[str, str]) -> Deployment:
+    """Plan a deployment, so that its commands deploy the same when they are pasted."""
+    build = [sam_cli(), "build", "--template-file", str(ROOT / "template.yaml")]
     deploying = [
-        sam_cli(), "deploy", "--stack-name", name, "--resolve-s3",
+        sam_cli(), "deploy", "--stack-name", cloud.stack_name, "--resolve-s3",
         "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND",
         "--no-fail-on-empty-changeset", "--no-confirm-changeset",
     ]  # fmt: skip
-    if region:
-        deploying += ["--region", region]
+    if profile:
+        deploying += ["--profile", profile]
+    if cloud.region:
+        deploying += ["--region", cloud.region]
     if parameters:
         deploying += ["--parameter-overrides"]
         deploying += [f"{key}={quoted(value)}" for key, value in parameters.items()]
-    return [[sam_cli(), "build", *template], deploying]
+    return Deployment(
+        cloud.stack_name, cloud.region, parameters, [build, deploying], _warnings(parameters)
+    )
+
+
+def _warnings(parameters: dict[str, str]) -> list[str]:
+    default = parameters.get("DefaultSettings")
+    notices = [*warnings(read_settings(default.encode()))] if default else []
+    if parameters.get("PublicPrice") and not notices:
+        notices.append(
+            "PublicPrice is for Ground Truth's public team alone, whose marketplace, Amazon "
+            "Mechanical Turk, closed on 30 September 2026"
+        )
+    return notices
 
 
 def quoted(value: str) -> str:
-    """A parameter's value the way the SAM CLI takes it.
+    """Quote a parameter's value as the SAM CLI reads it.
 
     >>> quoted('{"labels": 1}')
     '"{\\\\"labels\\\\": 1}"'
@@ -158,10 +158,29 @@ def quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def identity(region: str | None) -> dict[str, Any]:
-    """Whose account it is, and in which region."""
-    import boto3
+def _show_plan(deployment: Deployment, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(deployment) | {"deployed": False})
+        return
+    for command in deployment.commands:
+        click.echo(shlex.join(command))
 
-    session = boto3.Session(region_name=region)
-    found: dict[str, Any] = dict(session.client("sts").get_caller_identity())
-    return found | {"Region": session.region_name}
+
+def _identity(cloud: Cloud) -> dict[str, Any]:
+    """Return the account and the identity that would deploy, and the region."""
+    sts = cloud.client("sts")
+    identity: dict[str, Any] = dict(sts.get_caller_identity())
+    return identity | {"Region": sts.meta.region_name}
+
+
+def _run(commands: list[list[str]], *, quiet: bool) -> None:
+    """Run the commands in turn; StackError if one fails."""
+    environment = os.environ | {"SAM_CLI_TELEMETRY": "0"}
+    for command in commands:
+        aside.print(f"[dim]$ {shlex.join(command)}[/]", soft_wrap=True)
+        output = sys.stderr if quiet else None  # standard output is for the one JSON document
+        if subprocess.run(command, cwd=ROOT, env=environment, stdout=output).returncode:
+            raise StackError(
+                f"{Path(command[0]).name} {command[1]} failed; its message is above. When it is "
+                "mended, run the same command again: it continues from there."
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from rich.table import Table
 
 from tessera.archive import find_run
 from tessera.checks import count_manifest, read_settings_file
-from tessera.screen import json_option, out, print_json, warn
+from tessera.screen import counted, json_option, out, print_json, warn
+from tessera.stack.target import Target
 from tessera.tiling.estimate import (
     OBJECT_PRICE,
     AskedAgain,
@@ -25,126 +27,138 @@ from tessera.tiling.grouping.first_round import Summary
 from tessera.tiling.settings import Settings, warnings
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Assumed speed and shares of images asked again, each with a note of where it comes from."""
+
+    seconds: float
+    seconds_source: str
+    again: AskedAgain
+    again_source: str
+
+
 @click.command("estimate")
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The settings.  [default: labeling.json beside the manifest]", show_default=False,
+    help="Settings file.  [default: labeling.json beside the manifest]", show_default=False,
 )  # fmt: skip
 @click.option("--like", "run", metavar="RUN", help="Take speed and rounds from this run's report.")
-@click.option("--seconds", type=click.FloatRange(min=0.05), help="Seconds an image on a page.")
 @click.option(
-    "--seconds-alone", type=click.FloatRange(min=0.05), default=round(page_seconds(1), 2),
-    help="Seconds an image where each page has one.",
+    "--seconds", type=click.FloatRange(min=0.05),
+    help="Seconds a worker takes for an image on a page of many.",
+)  # fmt: skip
+@click.option(
+    "--seconds-alone", "seconds_one_by_one", type=click.FloatRange(min=0.05),
+    default=round(page_seconds(1), 2), help="The same for an image on a page of its own.",
 )  # fmt: skip
 @click.option(
     "--object-price", default=OBJECT_PRICE, help="Ground Truth's fee for a page, in dollars."
 )
-@click.option("--answer-price", default=0.0, help="A worker's price for a page, in dollars.")
-@click.option("--hour-price", default=0.0, help="A worker's hour, in dollars.")
-@click.option("--picture-kb", default=100.0, help="Kilobytes of a picture.")
+@click.option("--answer-price", default=0.0, help="What a worker gets for a page, in dollars.")
+@click.option("--hour-price", default=0.0, help="What a worker gets for an hour, in dollars.")
+@click.option("--picture-kb", "picture_kilobytes", default=100.0, help="Kilobytes of a picture.")
 @json_option("Print the estimate as JSON.")
 @click.pass_obj
 def estimate_command(
-    place: Any,
+    target: Target,
+    /,
     manifest: Path,
     settings_path: Path | None,
     run: str | None,
     seconds: float | None,
-    seconds_alone: float,
-    object_price: float,
-    answer_price: float,
-    hour_price: float,
-    picture_kb: float,
     as_json: bool,
+    **prices: float,
 ) -> None:
-    """Say what MANIFEST will cost: answers, hours of work, fees; and what one by one would.
+    """Estimate what it costs to label MANIFEST: answers, hours of work and fees.
 
-    Nothing is uploaded and nobody is asked.
+    The same images on pages of one are estimated beside it. Nothing is uploaded, and no worker
+    is asked.
     """
     settings = read_settings_file(settings_path or manifest.with_name("labeling.json"))
-    counted = count_manifest(manifest, settings)
-    speed = f"a page of {settings.images_per_task}, as the post measured"
-    again, why = asked_again(settings.gain), f"public crowds at a gain of {settings.gain:g}"
-    if run:
-        report = find_run(place.cloud, run).report
-        measured = (report.get("time") or {}).get("seconds_per_image")
-        if measured and not seconds:
-            seconds, speed = measured, f"the run {report['run']}"
-        if asked := _again_in(report):
-            again, why = asked, f"the run {report['run']}"
-    elif seconds:
-        speed = "as you say"
-    assumed = Assumptions(
-        seconds=seconds or page_seconds(settings.images_per_task),
-        seconds_one_by_one=seconds_alone,
-        asked_again=again,
-        object_price=object_price,
-        answer_price=answer_price,
-        hour_price=hour_price,
-        picture_kilobytes=picture_kb,
-    )
+    summary = count_manifest(manifest, settings)
+    report = find_run(target.cloud, run).report if run else None
+    basis = _basis(settings, seconds, report)
+    assumed = Assumptions(seconds=basis.seconds, asked_again=basis.again, **prices)
     result = estimate(
-        images=counted.images,
-        tasks=sum(shard.tasks for shard in counted.shards),
-        shards=len(counted.shards),
+        images=summary.images,
+        tasks=sum(shard.tasks for shard in summary.shards),
+        shards=len(summary.shards),
         settings=settings,
         assumed=assumed,
     )
     if as_json:
-        print_json(
-            {
-                "manifest": str(manifest),
-                "counted": msgspec.to_builtins(counted),
-                "estimate": msgspec.to_builtins(result),
-                "assumed": msgspec.to_builtins(assumed),
-                "warnings": warnings(settings),
-            }
-        )
+        facts = {"counted": summary, "estimate": result, "assumed": assumed}
+        notes = {"warnings": warnings(settings)}
+        print_json({"manifest": str(manifest)} | msgspec.to_builtins(facts) | notes)
         return
-    show(counted, result, settings, assumed, speed=speed, why=why)
+    _show_counts(summary, result, settings)
+    out.print()
+    out.print(_cost_table(result))
+    out.print()
+    out.print("[bold]Assumptions[/]")
+    for line in describe_assumptions(settings, assumed, basis):
+        out.print(f"  {line}", soft_wrap=True)
     warn(warnings(settings))
 
 
-def _again_in(report: dict[str, Any]) -> AskedAgain | None:
-    """The shares of images asked again in an earlier run; None if it had no second round."""
+def _basis(settings: Settings, seconds: float | None, report: dict[str, Any] | None) -> Basis:
+    """Take speed and rounds from the option, else from an earlier run, else from measurements."""
+    basis = Basis(
+        seconds or page_seconds(settings.images_per_task),
+        "as given" if seconds else f"as measured on a page of {settings.images_per_task}",
+        asked_again(settings.gain),
+        f"as public crowds needed at a gain of {settings.gain:g}",
+    )
+    if report is None:
+        return basis
+    source = f"as in the run {report['run']}"
+    measured = (report.get("time") or {}).get("seconds_per_image")
+    if measured and not seconds:
+        basis = replace(basis, seconds=measured, seconds_source=source)
+    again = _again_in(report, basis.again.further)
+    return replace(basis, again=again, again_source=source) if again else basis
+
+
+def _again_in(report: dict[str, Any], further: float) -> AskedAgain | None:
+    """Return the shares of images asked again in a run; None if it had no second round.
+
+    Where it had no third round either, `further` stands in for what that would have shown.
+    """
     images = [float(entry["images"]) for entry in report.get("rounds") or []]
     if len(images) < 2 or not images[0]:
         return None
-    further = images[2] / images[1] if len(images) > 2 and images[1] else 0.64
+    if len(images) > 2 and images[1]:
+        further = images[2] / images[1]
     return AskedAgain(images[1] / images[0], further)
 
 
-def show(
-    counted: Summary,
-    result: Estimate,
-    settings: Settings,
-    assumed: Assumptions,
-    *,
-    speed: str,
-    why: str,
-) -> None:
-    """The estimate for a person: what was counted, what follows, and what was believed."""
+def _show_counts(summary: Summary, result: Estimate, settings: Settings) -> None:
+    """Print what is in the manifest, and the rounds to be expected."""
     others = {
-        "labeled already": counted.labeled,
-        "repeats": counted.repeats,
-        "control images": counted.gold,
-        "rejected": counted.rejected,
+        "labeled already": summary.labeled,
+        "duplicates": summary.repeats,
+        "gold images": summary.gold,
+        "rejected": summary.rejected,
     }
     out.print(
-        f"[bold]{_some(counted.lines, 'line')}[/]: {_some(counted.images, 'image')} to ask"
-        + "".join(f", {number:,} {what}" for what, number in others.items() if number)
+        f"[bold]{counted(summary.lines, 'line')}[/]: {counted(summary.images, 'image')} to label"
+        + "".join(f", {number:,} {name}" for name, number in others.items() if number)
     )
     for entry in result.rounds:
         workers = settings.answers_per_image if entry.round == 1 else 1
+        jobs = counted(len(summary.shards), "job")
         out.print(
-            f"  round {entry.round}: {entry.images:,.0f} images on {entry.tasks:,} pages, "
-            f"each for {_some(workers, 'worker')}"
-            + (f", in {_some(len(counted.shards), 'job')}" if entry.round == 1 else " (expected)")
+            f"  round {entry.round}: {entry.images:,.0f} images on {counted(entry.tasks, 'page')}, "
+            f"each for {counted(workers, 'worker')}"
+            + (f", in {jobs}" if entry.round == 1 else " (expected)")
         )
+
+
+def _cost_table(result: Estimate) -> Table:
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for title in ("", "this way", "one by one", "saved"):
-        table.add_column(title, justify="left" if not title else "right")
+    for title in ("", "on these pages", "one by one", "saved"):
+        table.add_column(title, justify="right" if title else "left")
     tiled, one_by_one = result.tiled, result.one_by_one
     table.add_row("answers", f"{tiled.answers:,.0f}", f"{one_by_one.answers:,.0f}", "")
     table.add_row("pages", f"{tiled.tasks:,}", f"{one_by_one.tasks:,}", "")
@@ -154,44 +168,31 @@ def show(
         f"{one_by_one.hours:,.1f}",
         f"{result.saved_hours:.0%}",
     )
-    for title, now, before in (
-        ("service fees", tiled.object_fees, one_by_one.object_fees),
-        ("worker prices", tiled.answer_fees, one_by_one.answer_fees),
+    for title, dollars, before in (
+        ("Ground Truth's fees", tiled.object_fees, one_by_one.object_fees),
+        ("workers' fees", tiled.answer_fees, one_by_one.answer_fees),
         ("wages", tiled.wages, one_by_one.wages),
     ):
         if before:
-            table.add_row(title, f"${now:,.2f}", f"${before:,.2f}", f"{1 - now / before:.0%}")
-    aws = sum(result.aws.values())
-    table.add_row("AWS itself", f"${aws:,.2f}", "", "")
-    out.print()
-    out.print(table)
-    out.print()
-    out.print("[bold]Assumed[/]")
-    for line in assumptions(settings, assumed, speed=speed, why=why):
-        out.print(f"  {line}", soft_wrap=True)
+            saved = 1 - dollars / before
+            table.add_row(title, f"${dollars:,.2f}", f"${before:,.2f}", f"{saved:.0%}")
+    table.add_row("AWS", f"${sum(result.aws.values()):,.2f}", "", "")
+    return table
 
 
-def assumptions(settings: Settings, assumed: Assumptions, *, speed: str, why: str) -> list[str]:
-    """Every assumption, with where it comes from and how to say otherwise."""
+def describe_assumptions(settings: Settings, assumed: Assumptions, basis: Basis) -> list[str]:
+    """Describe every assumption, with its source and the option that changes it."""
     ground_truth = settings.workforce != "portal"
-    fee = f"${assumed.object_price:g} a page to Ground Truth (--object-price)"
+    fee = f"${assumed.object_price:g} a page for Ground Truth (--object-price)"
     return [
-        f"{assumed.seconds:.2f} s an image: {speed} (--seconds, --like)",
-        f"{assumed.seconds_one_by_one:.2f} s an image one by one: the post (--seconds-alone)",
+        f"{assumed.seconds:.2f} s per image: {basis.seconds_source} (--seconds, --like)",
+        f"{assumed.seconds_one_by_one:.2f} s per image one by one: as measured (--seconds-alone)",
         f"{assumed.asked_again.share:.0%} of the images asked again after two answers, "
-        f"{assumed.asked_again.further:.0%} of those after each more: {why} (--like)",
+        f"{assumed.asked_again.further:.0%} of those after each further answer: "
+        f"{basis.again_source} (--like)",
         fee if ground_truth else "no service fee: the portal is your own",
-        f"${assumed.answer_price:g} a page to each worker (--answer-price), "
+        f"${assumed.answer_price:g} a page for each worker (--answer-price), "
         f"${assumed.hour_price:g} an hour (--hour-price)",
-        f"{assumed.picture_kilobytes:g} kB a picture (--picture-kb); AWS at the list prices of "
+        f"{assumed.picture_kilobytes:g} kB a picture (--picture-kb), and AWS's list prices in "
         "us-east-1",
     ]
-
-
-def _some(number: int, word: str) -> str:
-    """A number and its word.
-
-    >>> _some(1, "job"), _some(2, "job")
-    ('1 job', '2 jobs')
-    """
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

@@ -1,4 +1,4 @@
-"""`tessera preview`: the worker's page as one file, so that a requester sees it before paying."""
+"""`tessera preview`: the worker's page as one file, to be seen before anybody is paid for it."""
 
 from __future__ import annotations
 
@@ -15,34 +15,38 @@ from typing import Any
 
 import click
 
+from tessera.checks import read_settings_file
 from tessera.exits import Refused
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.local_stack import ROOT
+from tessera.tiling.errors import TesseraError
+from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.page import build_page, render_task, with_stand_in
+from tessera.tiling.settings import Settings
 
 UI = ROOT / "ui"
 EXAMPLE = ROOT / "examples" / "digits"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".svg", ".avif"})
-TELL_THE_SERVER = """<script>document.addEventListener("tessera-answer", event => {
+SEND_ANSWERS = """<script>document.addEventListener("tessera-answer", event => {
   fetch("/answer", { method: "POST", body: JSON.stringify(event.detail) });
 });</script>"""
+"""Script that sends what is submitted to the server of the page."""
 
 File = click.Path(path_type=Path, exists=True, dir_okay=False)
 Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
-@click.option("--settings", "settings_file", type=File, help="labeling.json; else the example's.")
+@click.option(
+    "--settings", "settings_file", type=File, help="Settings file.  [default: the example's]"
+)
 @click.option("--manifest", type=File, help="Show the first images of this manifest.")
 @click.option("--images", type=Folder, help="Show the first pictures of this folder.")
 @click.option("--prelabels", is_flag=True, help="Show suggestions, made up where there are none.")
 @click.option(
-    "--out",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("page.html"),
-    show_default=True,
-    help="The file to write: self-contained, for anyone's browser.",
-)
+    "--out", "path", type=click.Path(path_type=Path, dir_okay=False), default=Path("page.html"),
+    show_default=True, help="File to write; any browser opens it.",
+)  # fmt: skip
 @click.option("--serve", is_flag=True, help="Open it on localhost and print what is submitted.")
 @json_option("Print what was written as JSON.")
 def preview(
@@ -54,36 +58,25 @@ def preview(
     serve: bool,
     as_json: bool,
 ) -> None:
-    """Write the worker's page with your labels, question and pictures into one file.
+    """Write the worker's page, with your labels, question and pictures, into one file.
 
-    With --serve --json, the answers are in the document, which is printed at Ctrl-C.
+    With --serve --json, one document with all answers is printed at Ctrl-C.
     """
-    from tessera.tiling.errors import TesseraError
-    from tessera.tiling.settings import read_settings
-
     if manifest and images:
         raise click.UsageError("Give --manifest or --images, not both.")
-    try:
-        settings = read_settings((settings_file or EXAMPLE / "labeling.json").read_bytes())
-        if manifest:
-            shown = list(islice(_listed(manifest, settings), settings.images_per_task))
-        else:
-            shown = _found(images or EXAMPLE / "images", settings.images_per_task)
-    except TesseraError as error:
-        raise Refused(str(error)) from error
-    if not shown:
-        raise Refused(f"There is nothing to show in {manifest or images}.")
+    settings = read_settings_file(settings_file or EXAMPLE / "labeling.json")
+    tiles = _tiles(settings, manifest, images or EXAMPLE / "images")
     if prelabels:
-        for image, label in zip(shown, cycle(settings.labels), strict=False):
-            image.setdefault("prelabel", label)
-    page = rendered(settings, shown, _picture_finder(manifest))
+        for tile, label in zip(tiles, cycle(settings.labels), strict=False):
+            tile.setdefault("prelabel", label)
+    page = render_page(settings, tiles, _picture_finder(manifest))
     path.write_text(page, encoding="utf-8")
     result: dict[str, Any] = {
-        "page": str(path), "pictures": len(shown), "choices": list(settings.choices),
+        "page": str(path), "pictures": len(tiles), "choices": list(settings.choices),
     }  # fmt: skip
-    said = f"{path}: {len(shown)} pictures, {len(settings.choices)} choices. Open it anywhere."
     if not as_json:
-        out.print(said, soft_wrap=True, markup=False)
+        summary = f"{path}: {len(tiles)} pictures, {len(settings.choices)} choices."
+        out.print(f"{summary} Open it in any browser.", soft_wrap=True, markup=False)
     if serve:
         answers = result.setdefault("answers", [])
         try:
@@ -95,34 +88,50 @@ def preview(
         print_json(result)
 
 
-def _serve(page: str, tell: Callable[[Any], None]) -> None:
-    """Open the page in the browser and tell what is submitted, until Ctrl-C."""
-    with server(page, tell) as listening:
-        address = f"http://127.0.0.1:{listening.server_port}/"
-        aside.print(f"{address}  (Ctrl-C ends)")
+def _tiles(settings: Settings, manifest: Path | None, folder: Path) -> list[dict[str, Any]]:
+    """Return the images of one page; Refused if there are none."""
+    most = settings.images_per_task
+    try:
+        tiles = (
+            list(islice(_manifest_tiles(manifest, settings), most))
+            if manifest
+            else _folder_tiles(folder, most)
+        )
+    except TesseraError as error:
+        raise Refused(str(error)) from error
+    if not tiles:
+        raise Refused(f"There are no images in {manifest or folder}.")
+    return tiles
+
+
+def _serve(page: str, submit: Callable[[Any], None]) -> None:
+    """Open the page in the browser and call `submit` with each answer, until Ctrl-C."""
+    with page_server(page, submit) as server:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        aside.print(f"{address}  (press Ctrl-C to stop)")
         webbrowser.open(address)
-        listening.serve_forever()
+        server.serve_forever()
 
 
-def rendered(settings: Any, shown: Sequence[dict[str, Any]], find: Callable[[str], str]) -> str:
+def render_page(
+    settings: Settings, tiles: Sequence[dict[str, Any]], find: Callable[[str], str]
+) -> str:
     """Render the page as the portal does, with everything it needs in it."""
-    from tessera.tiling.page import build_page, render_task, with_stand_in
-
     page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), settings)
     page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
-    return render_task(page, {"images": list(shown)}, find)
+    return render_task(page, {"images": list(tiles)}, find)
 
 
-def server(page: str, tell: Callable[[Any], None]) -> ThreadingHTTPServer:
-    """Make a server of the page on this machine; `tell` is called with what is submitted."""
-    body = page.replace("</body>", f"{TELL_THE_SERVER}</body>").encode()
+def page_server(page: str, submit: Callable[[Any], None]) -> ThreadingHTTPServer:
+    """Make a server of the page on this machine; it calls `submit` with each answer."""
+    body = page.replace("</body>", f"{SEND_ANSWERS}</body>").encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._send(200, "text/html; charset=utf-8", body)
 
         def do_POST(self) -> None:
-            tell(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            submit(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self._send(204, "text/plain", b"")
 
         def _send(self, status: int, kind: str, content: bytes) -> None:
@@ -133,32 +142,30 @@ def server(page: str, tell: Callable[[Any], None]) -> ThreadingHTTPServer:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: the answers are what is printed."""
+            """Print nothing: only the answers are printed."""
 
     return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
 
-def _listed(manifest: Path, settings: Any) -> Iterator[dict[str, Any]]:
-    from tessera.tiling.manifest.lines import Image, read_manifest
-
+def _manifest_tiles(manifest: Path, settings: Settings) -> Iterator[dict[str, Any]]:
     with manifest.open("rb") as lines:
         for line in read_manifest((line.rstrip(b"\n") for line in lines), settings):
             if isinstance(line, Image):
-                image: dict[str, Any] = {"source-ref": line.source_ref, "index": line.index}
+                tile: dict[str, Any] = {"source-ref": line.source_ref, "index": line.index}
                 if line.prelabel is not None:
-                    image["prelabel"] = line.prelabel
+                    tile["prelabel"] = line.prelabel
                 if line.prelabel_confidence is not None:
-                    image["prelabel-confidence"] = line.prelabel_confidence
-                yield image
+                    tile["prelabel-confidence"] = line.prelabel_confidence
+                yield tile
 
 
-def _found(folder: Path, most: int) -> list[dict[str, Any]]:
+def _folder_tiles(folder: Path, most: int) -> list[dict[str, Any]]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return [{"source-ref": str(path), "index": at} for at, path in enumerate(paths[:most])]
+    return [{"source-ref": str(path), "index": index} for index, path in enumerate(paths[:most])]
 
 
 def _picture_finder(manifest: Path | None) -> Callable[[str], str]:
-    """Make what turns a source into a link: the picture itself, or a drawing that names it."""
+    """Return a function from a source to a link: the picture itself, or a drawing of its name."""
     beside = {
         path.name: path
         for path in (manifest.parent.rglob("*") if manifest else ())

@@ -20,12 +20,13 @@ from scripts.reference import reference
 from tessera.archive import find_run
 from tessera.cli import COMMANDS, HINTS, explain, main
 from tessera.commands.completion import run_names
-from tessera.commands.deploy import asked, commands
+from tessera.commands.deploy import plan, template_parameters
 from tessera.commands.drop import drop_command
 from tessera.exits import MEANING, Exit, NotFound
 from tessera.runs.display import STATES, bar, line, log
 from tessera.runs.executions import RunError, drop
 from tessera.screen import progress, waiting
+from tessera.stack.cloud import Cloud
 from tessera.standing import WITHIN, Asking, Standing, portal_asking, run_of, service_asking
 from tessera.tiling.jobs import run_id
 from tessera.tiling.settings import read_settings
@@ -275,11 +276,13 @@ def test_deploy_prints_its_commands_with_the_parameters(tmp_path: Path) -> None:
     settings = tmp_path / "labeling.json"
     settings.write_text('{"labels": ["a \\"b\\"", "c"]}')
 
-    parameters = asked(settings, ("s3://pets/",), "", ("LogLevel=DEBUG",))
-    build, deploying = commands("mine", "eu-west-1", parameters)
+    parameters = template_parameters(settings, ("s3://pets/",), "", ("LogLevel=DEBUG",))
+    deployment = plan(Cloud(region="eu-west-1", stack_name="mine"), "prod", parameters)
+    build, deploying = deployment.commands
 
     assert build[1] == "build"
-    assert deploying[deploying.index("--stack-name") + 1] == "mine"
+    assert " ".join(deploying[2:4]) == "--stack-name mine"
+    assert "--profile prod --region eu-west-1" in " ".join(deploying)
     assert 'ImageObjects="arn:aws:s3:::pets/*"' in deploying
     assert 'LogLevel="DEBUG"' in deploying
     assert any(word.startswith('DefaultSettings="{\\"labels\\"') for word in deploying)
@@ -432,7 +435,9 @@ def test_deploy_names_only_parameters_that_the_template_has(tmp_path: Path) -> N
     settings = tmp_path / "labeling.json"
     settings.write_text('{"labels": ["cat", "dog"]}')
 
-    parameters = asked(settings, ("pets",), "arn:aws:kms:eu-west-1:123456789012:key/1", ())
+    parameters = template_parameters(
+        settings, ("pets",), "arn:aws:kms:eu-west-1:123456789012:key/1", ()
+    )
 
     assert len(parameters) == 3
     assert parameters.keys() <= read_template()["Parameters"].keys()

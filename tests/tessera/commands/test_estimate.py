@@ -26,7 +26,7 @@ def test_estimate_prints_every_assumption(manifest: Path, tessera: Any) -> None:
     done = tessera(estimate_command, str(manifest))
 
     assert done.exit_code == Exit.OK, done.output
-    assert "40 images to ask" in done.output
+    assert "40 images to label" in done.output
     assert "2 rejected" in done.output
     for option in ("--seconds", "--seconds-alone", "--like", "--answer-price", "--picture-kb"):
         assert option in done.output

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Browser
 
-from tessera.commands.preview import EXAMPLE, preview, rendered, server
+from tessera.commands.preview import EXAMPLE, page_server, preview, render_page
 from tessera.tiling.settings import Settings
 
 PETS = {"labels": ["cat", "dog"], "question": "Which pet?", "images_per_task": 3}
@@ -95,14 +95,14 @@ def test_a_manifest_and_a_folder_at_once_are_too_much(settings_file: Path, tmp_p
 
 
 @pytest.mark.browser
-def test_what_is_submitted_is_told(chromium: Browser) -> None:
+def test_what_is_submitted_reaches_the_server(chromium: Browser) -> None:
     run = Settings(labels=("cat", "dog"), question="Which pet?", instructions="")
     drawing = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
-    page_html = rendered(run, [{"source-ref": "pet", "index": 7}], lambda _: drawing)
-    told: queue.Queue[Any] = queue.Queue()
-    listening = server(page_html, told.put)
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{listening.server_port}/"
+    page_html = render_page(run, [{"source-ref": "pet", "index": 7}], lambda _: drawing)
+    answers: queue.Queue[Any] = queue.Queue()
+    server = page_server(page_html, answers.put)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
     with urllib.request.urlopen(address) as response:
         assert response.status == 200
     page = chromium.new_page()
@@ -111,8 +111,8 @@ def test_what_is_submitted_is_told(chromium: Browser) -> None:
     page.locator(".tile:focus").wait_for()  # not in the moment of a new layout
     page.keyboard.press("2")
     page.keyboard.press("Enter")
-    answer = told.get(timeout=20)
+    answer = answers.get(timeout=20)
     page.close()
-    listening.shutdown()
-    listening.server_close()
+    server.shutdown()
+    server.server_close()
     assert answer["7"] == {"cat": False, "dog": True, "cannot see": False}

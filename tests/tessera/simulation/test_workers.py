@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tessera.commands.preview import rendered
+from tessera.commands.preview import render_page
 from tessera.simulation.example import EXAMPLE, Example
 from tessera.simulation.workers import Account, SimulatedWorker
 from tessera.stack.local_stack import ROOT
@@ -30,7 +30,7 @@ def worker(seed: str, error_rate: float = 0.3) -> SimulatedWorker:
 
 def page(names: list[str]) -> str:
     shown = [{"source-ref": name, "index": at} for at, name in enumerate(names)]
-    return rendered(SETTINGS, shown, lambda name: f"https://bucket/{name}?signed")
+    return render_page(SETTINGS, shown, lambda name: f"https://bucket/{name}?signed")
 
 
 def test_a_simulated_worker_tells_its_seconds_as_the_page_does() -> None:
