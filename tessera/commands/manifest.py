@@ -13,9 +13,8 @@ import msgspec
 
 from tessera.aws.storage import Storage, split_uri
 from tessera.exits import NotFound, Refused
-from tessera.screen import aside, json_option, print_json, progress
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
+from tessera.picture_types import is_shown, left_out, picture_type, suffixes_in_words
+from tessera.screen import aside, json_option, print_json, progress, warn
 
 
 @click.command("manifest")
@@ -37,8 +36,9 @@ def manifest_command(
 ) -> None:
     """Write a manifest of the images in a folder, or below a prefix, in order of their names.
 
-    Images are jpg, png, webp, gif and bmp files, in folders of any depth. With
-    --prelabel-from-folder or --gold-from-folder the folder that an image lies in names its class.
+    Images are jpg, png, webp, gif, bmp and avif files, in folders of any depth; tif and heic files
+    are left out, because browsers do not show them. With --prelabel-from-folder or
+    --gold-from-folder the folder that an image lies in names its class.
     """
     names: Iterable[str]
     if source.startswith("s3://"):
@@ -49,14 +49,19 @@ def manifest_command(
             raise NotFound(f"There is no folder {source}.")
         base, names = _address(folder, at), files(folder)
     count = 0
+    unshown: list[str] = []
     with path.open("wb") as file, progress("images", None) as advance:
         for name in names:
+            if not is_shown(name):
+                unshown.append(name)
+                continue
             file.write(line(base, name, prelabel=prelabel, gold=gold))
             count += 1
             advance(1)
+    warn(left_out(unshown))
     if not count:
         path.unlink()
-        raise Refused(f"{source} has no images: jpg, png, webp, gif or bmp files.")
+        raise Refused(f"{source} has no images: {suffixes_in_words()} files.")
     if as_json:
         print_json({"manifest": str(path), "images": count})
     else:
@@ -85,7 +90,7 @@ def files(folder: Path) -> list[str]:
         (Path(where) / name).relative_to(folder).as_posix()
         for where, _, names in os.walk(folder, followlinks=True)
         for name in names
-        if is_image(name)
+        if picture_type(name)
     ]
     for name in found:
         try:
@@ -97,20 +102,11 @@ def files(folder: Path) -> list[str]:
     return sorted(found)
 
 
-def is_image(name: str) -> bool:
-    """Whether a name ends as images' names do.
-
-    >>> is_image("cats/TOM.JPG"), is_image("notes.txt")
-    (True, False)
-    """
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
-
-
 def _objects(storage: Storage, prefix: str) -> Iterator[str]:
-    """Iterate over the names of the images below a prefix, in S3's own order."""
+    """Iterate over the names of the pictures below a prefix, in S3's own order."""
     base = _below(prefix)
     for uri in storage.list_uris(prefix):
-        if is_image(uri):
+        if picture_type(uri):
             yield uri.removeprefix(base)
 
 

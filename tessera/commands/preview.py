@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import mimetypes
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
@@ -17,6 +16,7 @@ import click
 
 from tessera.checks import read_settings_file
 from tessera.exits import Refused
+from tessera.picture_types import is_shown, picture_type
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError
@@ -26,7 +26,6 @@ from tessera.tiling.settings import Settings
 
 UI = ROOT / "ui"
 EXAMPLE = ROOT / "examples" / "digits"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".svg", ".avif"})
 SEND_ANSWERS = """<script>document.addEventListener("tessera-answer", event => {
   fetch("/answer", { method: "POST", body: JSON.stringify(event.detail) });
 });</script>"""
@@ -160,7 +159,7 @@ def _manifest_tiles(manifest: Path, settings: Settings) -> Iterator[dict[str, An
 
 
 def _folder_tiles(folder: Path, most: int) -> list[dict[str, Any]]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if is_shown(path.name))
     return [{"source-ref": str(path), "index": index} for index, path in enumerate(paths[:most])]
 
 
@@ -169,7 +168,7 @@ def _picture_finder(manifest: Path | None) -> Callable[[str], str]:
     beside = {
         path.name: path
         for path in (manifest.parent.rglob("*") if manifest else ())
-        if path.suffix.lower() in SUFFIXES
+        if is_shown(path.name)
     }
 
     def find(source: str) -> str:
@@ -183,8 +182,9 @@ def _picture_finder(manifest: Path | None) -> Callable[[str], str]:
 
 
 def _inlined(path: Path) -> str:
-    kind = mimetypes.guess_type(path.name)[0] or "image/png"
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    kind = picture_type(path.name)
+    media_type = kind.media_type if kind else "image/png"
+    return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _drawn(name: str) -> str:

@@ -24,9 +24,9 @@ from tessera.exports.pictures import (
     in_order,
     kind_of,
     size_of,
-    suffix_of,
     write_whole,
 )
+from tessera.picture_types import suffix_of
 from tessera.screen import progress
 
 SHARD = 1_000

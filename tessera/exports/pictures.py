@@ -15,23 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from PIL import Image
 
 from tessera.aws.storage import Storage
+from tessera.picture_types import MEDIA_TYPES
 
 AT_ONCE = 16
 """Pictures on their way at the same time."""
 HEAD = 32
 """Bytes that tell what kind of picture it is."""
-SUFFIXES = {
-    "jpg": "jpg",
-    "jpeg": "jpg",
-    "png": "png",
-    "gif": "gif",
-    "webp": "webp",
-    "bmp": "bmp",
-    "tif": "tif",
-    "tiff": "tif",
-}
-"""The suffixes that readers of pictures know, in capitals or not, and how we write them."""
-MEDIA_TYPES = {"jpg": "image/jpeg", "tif": "image/tiff"}
 
 # Pillow takes a very large picture for an attack on whoever decodes it. Nothing is decoded here.
 Image.MAX_IMAGE_PIXELS = None
@@ -81,17 +70,8 @@ def write_whole(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def suffix_of(uri: str) -> str:
-    """The picture's suffix by its name, in the one spelling we use; empty if it tells nothing.
-
-    >>> suffix_of("s3://pets/Tom.JPEG"), suffix_of("s3://pets/tom")
-    ('jpg', '')
-    """
-    return SUFFIXES.get(uri.rpartition("/")[2].rpartition(".")[2].lower(), "")
-
-
 def kind_of(head: bytes) -> str:
-    """The suffix that fits a picture by its first bytes; empty if it is none that we know.
+    """Return the suffix of a picture's type by its first bytes; empty if it is none we know.
 
     >>> kind_of(b"GIF89a" + bytes(26))
     'gif'
@@ -108,17 +88,16 @@ def kind_of(head: bytes) -> str:
         return "bmp"
     if head.startswith((b"II*\0", b"MM\0*")):
         return "tif"
-    return ""
+    return {b"ftypavif": "avif", b"ftypheic": "heic"}.get(head[4:12], "")
 
 
 def media_type(head: bytes) -> str:
-    """The media type of a picture by its first bytes.
+    """Return the media type of a picture by its first bytes.
 
     >>> media_type(b"BM")
     'image/bmp'
     """
-    kind = kind_of(head)
-    return MEDIA_TYPES.get(kind, f"image/{kind}" if kind else "application/octet-stream")
+    return MEDIA_TYPES.get(kind_of(head), "application/octet-stream")
 
 
 def size_of(content: bytes) -> tuple[int, int]:

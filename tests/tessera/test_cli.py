@@ -304,7 +304,7 @@ def test_a_folder_of_pictures_becomes_a_manifest_and_is_uploaded_once(
     labels: Any, place: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "b").mkdir()
-    for name in ("b/two.PNG", "one.png", "notes.txt"):
+    for name in ("b/two.PNG", "one.png", "notes.txt", "scan.tif"):
         (tmp_path / name).write_bytes(b"a picture")
 
     first = upload_pictures(place.cloud, tmp_path, "pets")

@@ -334,7 +334,15 @@ def drawn(form: str) -> bytes:
     return file.getvalue()
 
 
-FORMS = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "bmp": "BMP", "webp": "WEBP", "tif": "TIFF"}
+FORMS = {
+    "jpg": "JPEG",
+    "png": "PNG",
+    "gif": "GIF",
+    "bmp": "BMP",
+    "webp": "WEBP",
+    "tif": "TIFF",
+    "avif": "AVIF",
+}
 PICTURES = {kind: drawn(form) for kind, form in FORMS.items()}
 
 

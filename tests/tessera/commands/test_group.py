@@ -113,6 +113,16 @@ def test_manifest_lists_a_folders_images_in_order(pictures: Path, tmp_path: Path
     ]
 
 
+def test_manifest_leaves_out_what_browsers_do_not_show_and_warns_of_it(
+    pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "b.tiff").write_bytes(b"x")
+    made = tmp_path / "pets.manifest"
+    result = call(manifest_command, pictures, "--out", made)
+    assert "1 tif left out: browsers do not show them" in result.stderr
+    assert len(lines(made)) == 5
+
+
 def test_manifest_says_which_bucket_it_expects(pictures: Path, tmp_path: Path) -> None:
     made = tmp_path / "pets.manifest"
     result = call(manifest_command, pictures, "--out", made)

@@ -1,0 +1,88 @@
+"""Tell the types of pictures by their names: media types, and which of them browsers show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+
+class PictureType(NamedTuple):
+    """Type of picture; workers can label it only if browsers show it."""
+
+    suffix: str
+    """How we write it, without a dot."""
+    media_type: str
+    shown: bool = True
+    spellings: tuple[str, ...] = ()
+    """Other suffixes that mean the same."""
+
+
+TYPES = (
+    PictureType("jpg", "image/jpeg", spellings=("jpeg",)),
+    PictureType("png", "image/png"),
+    PictureType("webp", "image/webp"),
+    PictureType("gif", "image/gif"),
+    PictureType("bmp", "image/bmp"),
+    PictureType("avif", "image/avif"),
+    PictureType("tif", "image/tiff", shown=False, spellings=("tiff",)),
+    PictureType("heic", "image/heic", shown=False, spellings=("heif",)),
+)
+"""Types that are known. SVG is not: it is a drawing, and no reader of training data takes it."""
+
+SHOWN = tuple(kind.suffix for kind in TYPES if kind.shown)
+MEDIA_TYPES = {kind.suffix: kind.media_type for kind in TYPES}
+_BY_SUFFIX = {suffix: kind for kind in TYPES for suffix in (kind.suffix, *kind.spellings)}
+
+
+def picture_type(name: str) -> PictureType | None:
+    """Return the type of picture that a file's name, key or URI ends as, or None.
+
+    >>> picture_type("s3://pets/Tom.JPEG").media_type, picture_type("notes.txt")
+    ('image/jpeg', None)
+    """
+    return _BY_SUFFIX.get(PurePosixPath(name).suffix[1:].lower())
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a picture's type by its name; empty if the name does not tell.
+
+    >>> suffix_of("s3://pets/Tom.JPEG"), suffix_of("s3://pets/tom")
+    ('jpg', '')
+    """
+    kind = picture_type(name)
+    return kind.suffix if kind else ""
+
+
+def is_shown(name: str) -> bool:
+    """Tell whether a name ends as those of pictures do that browsers show.
+
+    >>> is_shown("cats/TOM.JPG"), is_shown("tom.tif"), is_shown("notes.txt")
+    (True, False, False)
+    """
+    kind = picture_type(name)
+    return kind is not None and kind.shown
+
+
+def suffixes_in_words() -> str:
+    """Name the types that browsers show, for sentences.
+
+    >>> suffixes_in_words()
+    'jpg, png, webp, gif, bmp or avif'
+    """
+    return f"{', '.join(SHOWN[:-1])} or {SHOWN[-1]}"
+
+
+def left_out(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a warning about the pictures among names that browsers do not show, if there are any.
+
+    >>> left_out(["a.png", "b.tiff", "c.HEIC", "d.tif"])
+    ('2 tif and 1 heic left out: browsers do not show them. Convert them, to png for instance.',)
+    """
+    kinds = (picture_type(name) for name in names)
+    counts = Counter(kind.suffix for kind in kinds if kind is not None and not kind.shown)
+    if not counts:
+        return ()
+    listed = " and ".join(f"{count:,} {suffix}" for suffix, count in counts.items())
+    return (f"{listed} left out: browsers do not show them. Convert them, to png for instance.",)
