@@ -55,8 +55,12 @@ class Files(Storage):
     def _no_client(self) -> Any:
         raise AssertionError("a fake has no client: this method of Storage has no fake yet")
 
+    def _count(self, operation: str, uri: str) -> None:
+        split_uri(uri)  # which refuses what is no URI, as it does before a real request
+        self.requests[operation] += 1
+
     def get(self, uri: str, version_id: str | None = None) -> bytes:
-        self.requests["GetObject"] += 1
+        self._count("GetObject", uri)
         if uri not in self.objects:
             raise error("NoSuchKey", "GetObject")
         if version_id:  # objects here have one version each, and it has no name
@@ -70,7 +74,7 @@ class Files(Storage):
         return content[start:end]
 
     def get_up_to(self, uri: str, limit: int) -> bytes | None:
-        self.requests["GetObject"] += 1
+        self._count("GetObject", uri)
         content = self.objects.get(uri)
         return None if content is None else content[:limit]
 
@@ -79,7 +83,7 @@ class Files(Storage):
         return content, etag(content)
 
     def size(self, uri: str) -> int | None:
-        self.requests["HeadObject"] += 1
+        self._count("HeadObject", uri)
         return len(self.objects[uri]) if uri in self.objects else None
 
     def iter_chunks(
@@ -93,8 +97,7 @@ class Files(Storage):
             yield chunk
 
     def list_objects(self, prefix: str) -> Iterator[Object]:
-        split_uri(prefix)  # which refuses what is no URI
-        self.requests["ListObjectsV2"] += 1
+        self._count("ListObjectsV2", prefix)
         for uri in sorted(uri for uri in self.objects if uri.startswith(prefix)):
             yield Object(uri, len(self.objects[uri]), self.modified.get(uri, BEGINNING))
 
@@ -104,8 +107,7 @@ class Files(Storage):
         yield from sorted(f"{prefix}{folder}/" for folder in folders)
 
     def put(self, uri: str, data: bytes, *, content_type: str = BINARY) -> None:
-        self.requests["PutObject"] += 1
-        split_uri(uri)  # which refuses what is no URI
+        self._count("PutObject", uri)
         self.objects[uri], self.content_types[uri] = bytes(data), content_type
         # every put is a second later than the one before, so that what is newest is known
         self.modified[uri] = BEGINNING + timedelta(seconds=self.requests["PutObject"])
@@ -113,7 +115,7 @@ class Files(Storage):
     def put_if_absent(self, uri: str, data: bytes, *, content_type: str = BINARY) -> bool:
         with self._lock:
             if uri in self.objects:
-                self.requests["PutObject"] += 1
+                self._count("PutObject", uri)
                 return False
             self.put(uri, data, content_type=content_type)
         return True
@@ -132,7 +134,7 @@ class Files(Storage):
         path.write_bytes(self.get(uri))
 
     def presign(self, uri: str, seconds: int) -> str:
-        return f"https://pictures.test/{uri.removeprefix('s3://')}?seconds={seconds}&sig=1"
+        return f"https://pictures.test/{'/'.join(split_uri(uri))}?seconds={seconds}&sig=1"
 
     @contextmanager
     def writer(self, uri: str, *, content_type: str = BINARY) -> Iterator[BytesIO]:

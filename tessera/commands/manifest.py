@@ -127,6 +127,8 @@ def _address(folder: Path, at: str | None) -> str:
             f"The images are expected in s3://{bucket}/; if they are elsewhere, say where: --at"
         )
         return f"s3://{bucket}/"
-    if not re.fullmatch(r"s3://[^/]+(/.*)?", at):
-        raise Refused(f"{at} is no address in S3 such as s3://bucket/prefix")
+    try:
+        split_uri(at)
+    except ValueError as error:
+        raise Refused(f"{at} is no address in S3 such as s3://bucket/prefix") from error
     return at if at.endswith("/") else at + "/"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from tessera.portal.ports import Writer
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.offsets import read_offsets
 from tessera.tiling.settings import Settings, read_settings
+from tests.fakes import Files
 
 
 def settings(**keys: object) -> Settings:
@@ -20,16 +21,21 @@ def settings(**keys: object) -> Settings:
 
 
 class Folder:
-    """The files of a run, in memory."""
+    """A run's folder, and what its files hold."""
+
+    home = "s3://labels/runs/pets/"
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+        self.bucket = Files()
 
-    @contextmanager
-    def create(self, name: str) -> Iterator[io.BytesIO]:
-        file = io.BytesIO()
-        yield file
-        self.files[name] = file.getvalue()
+    def create(self, name: str) -> AbstractContextManager[Writer]:
+        return self.bucket.writer(self.home + name)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The contents of the files by name."""
+        objects = self.bucket.objects.items()
+        return {uri.removeprefix(self.home): content for uri, content in objects}
 
     def lines(self, shard: int = 0, round_: int = 1) -> list[dict[str, Any]]:
         """The lines of a shard, found by their offsets as the portal finds them."""
