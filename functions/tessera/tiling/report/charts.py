@@ -1,4 +1,7 @@
-"""The geometry of the report's figures: numbers in, positions out; the page draws them."""
+"""Lay out the report's charts: figures in, positions out; ui/report.liquid.html draws them.
+
+Positions are in the units of an SVG view box, so that the page can be any size and needs no script.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,19 @@ from math import sqrt
 from typing import Any
 
 WIDTH, HEIGHT = 600, 160
-"""Of a chart's plane, in the units of its view box."""
+"""Size of a chart's view box. The page's largest width is some 600 pixels: text keeps its size."""
+SQUARE = 300
+"""Side of the calibration chart: both axes are shares, so a step is as long on either."""
+GAP = 8
+"""Distance between two columns."""
+SMALLEST, LARGEST = 4, 16
+"""Radius of the calibration chart's circles: one image can still be seen, the most hide nothing."""
 MATRIX = 12
-"""Labels up to which the whole matrix of mistakes is shown."""
+"""Labels up to which the confusion matrix is shown: more columns do not fit a page in print."""
 
 
 def charts(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that `ui/report.liquid.html` draws of a report's figures."""
+    """Return the layout of every chart of the report."""
     images = figures["images"]
     agreement = figures.get("agreement") or {}
     labels = agreement.get("labels") or []
@@ -34,64 +43,65 @@ def charts(figures: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def parts(named: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
-    """Parts of a whole, side by side; those of nothing are left out.
+def parts(counts: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Lay the parts of a whole side by side; parts of nothing are left out.
+
+    `kind` numbers the parts as they were given, so that each keeps its color.
 
     >>> [(part["name"], part["x"], part["width"]) for part in parts([("a", 1), ("b", 3), ("c", 0)])]
     [('a', 0.0, 150.0), ('b', 150.0, 450.0)]
     """
-    whole = sum(count for _, count in named) or 1
-    made, x = [], 0.0
-    for number, (name, count) in enumerate(named):
+    whole = sum(count for _, count in counts) or 1
+    layout, x = [], 0.0
+    for kind, (name, count) in enumerate(counts):
         width = count / whole * WIDTH
         if count:
-            share = f"{count / whole:.1%}"
-            made.append(
+            layout.append(
                 {
                     "name": name,
                     "count": count,
-                    "share": share,
-                    "kind": number,
+                    "share": f"{count / whole:.1%}",
+                    "kind": kind,
                     "x": round(x, 1),
                     "width": round(width, 1),
                 }
             )
         x += width
-    return made
+    return layout
 
 
 def bars(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """One bar a name, the longest as long as the plane.
+    """Lay out one bar for each name, the longest as long as the view box.
 
     >>> bars({"cat": 30, "dog": 10})[1]
     {'name': 'dog', 'count': 10, 'share': '25.0%', 'length': 200.0}
     """
-    most, whole = max(counts.values(), default=0) or 1, sum(counts.values()) or 1
+    largest, whole = max(counts.values(), default=0) or 1, sum(counts.values()) or 1
     return [
         {
             "name": name,
             "count": count,
             "share": f"{count / whole:.1%}",
-            "length": round(count / most * WIDTH, 1),
+            "length": round(count / largest * WIDTH, 1),
         }
         for name, count in counts.items()
     ]
 
 
 def columns(counts: Sequence[int]) -> list[dict[str, Any]]:
-    """One column a count, side by side, the highest as high as the plane.
+    """Lay out one column for each count, side by side, the highest as high as the view box.
 
     >>> columns([1, 2])[1]
     {'count': 2, 'x': 304.0, 'y': 0.0, 'width': 292.0, 'height': 160.0, 'middle': 450.0}
     """
-    most, step = max(counts, default=0) or 1, WIDTH / max(len(counts), 1)
+    largest, step = max(counts, default=0) or 1, WIDTH / max(len(counts), 1)
     return [
         {
             "count": count,
-            "x": round(number * step + 4, 1),
-            "y": round(HEIGHT - count / most * HEIGHT, 1),
-            "width": round(step - 8, 1),
-            "height": round(count / most * HEIGHT, 1),
+            "x": round(number * step + GAP / 2, 1),
+            "y": round(HEIGHT - count / largest * HEIGHT, 1),
+            "width": round(step - GAP, 1),
+            "height": round(count / largest * HEIGHT, 1),
             "middle": round((number + 0.5) * step, 1),
         }
         for number, count in enumerate(counts)
@@ -99,17 +109,18 @@ def columns(counts: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def points(bins: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A circle a bin in a square of 300: across how confident, up how often right.
+    """Lay out a circle for each bin: across how confident, up how often right, large if many.
 
     >>> points([{"images": 9, "mean_confidence": 0.9, "right": 1.0}])[0]["x"]
     270.0
     """
-    most = max((entry["images"] for entry in bins), default=1) or 1
+    largest = max((entry["images"] for entry in bins), default=1) or 1
     return [
         {
-            "x": round(entry["mean_confidence"] * 300, 1),
-            "y": round(300 - entry["right"] * 300, 1),
-            "radius": round(4 + 12 * sqrt(entry["images"] / most), 1),
+            "x": round(entry["mean_confidence"] * SQUARE, 1),
+            "y": round(SQUARE - entry["right"] * SQUARE, 1),
+            # by the root, so that the area tells the images apart
+            "radius": round(SMALLEST + (LARGEST - SMALLEST) * sqrt(entry["images"] / largest), 1),
             "images": entry["images"],
             "confidence": f"{entry['mean_confidence']:.0%}",
             "right": f"{entry['right']:.0%}",
@@ -119,7 +130,7 @@ def points(bins: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def effort(time: Mapping[str, Any], cost: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Pairs of bars: this way and one image a page, each to the scale of its pair."""
+    """Lay out pairs of bars, this run and one image a page, each to the scale of its pair."""
     pairs = []
     if time.get("hours_alone"):
         pairs.append(_pair("Hours of work", time["hours"], time["hours_alone"], "{:,.2f} h"))
@@ -130,27 +141,27 @@ def effort(time: Mapping[str, Any], cost: Mapping[str, Any]) -> list[dict[str, A
     return pairs
 
 
-def _pair(name: str, now: float, alone: float, form: str) -> dict[str, Any]:
+def _pair(name: str, value: float, value_alone: float, form: str) -> dict[str, Any]:
     return {
         "name": name,
-        "now": form.format(now),
-        "alone": form.format(alone),
-        "saved": f"{1 - now / alone:.0%}",
-        "length": round(min(1.0, now / alone) * WIDTH, 1),
+        "now": form.format(value),
+        "alone": form.format(value_alone),
+        "saved": f"{1 - value / value_alone:.0%}",
+        "length": round(min(1.0, value / value_alone) * WIDTH, 1),
         "length_alone": WIDTH,
     }
 
 
 def interval(worker: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a worker's accuracy and its interval lie on a line of 100.
+    """Lay a worker's accuracy and its interval on a line of 100.
 
     >>> interval({"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95})
     {'low': 80.0, 'middle': 90.0, 'length': 15.0}
     """
     low, high = worker.get("accuracy_low") or 0.0, worker.get("accuracy_high") or 1.0
-    middle = worker.get("accuracy")
+    accuracy = worker.get("accuracy")
     return {
         "low": round(low * 100, 1),
-        "middle": round(100 * (low if middle is None else middle), 1),
+        "middle": round(100 * (low if accuracy is None else accuracy), 1),
         "length": round((high - low) * 100, 1),
     }
