@@ -1,4 +1,4 @@
-"""The stack on one machine: the embedded AWS, and the same template by the same SAM CLI."""
+"""Stack on one machine: an embedded AWS, with the real template deployed by the real SAM CLI."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import click
 from tessera.stack.cloud import Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The checkout: template, functions and pages are deployed from here."""
+"""Checkout that template, functions and pages are deployed from."""
 
 REGION = "us-east-1"
 INBOX, LABELS = "tessera-inbox", "tessera-labels"
@@ -37,12 +37,12 @@ CREDENTIALS = {
 
 
 class StackError(click.ClickException):
-    """The local stack cannot be started, reached or deployed to; the message says what to do."""
+    """Local stack that cannot be started, reached or deployed to; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalStack:
-    """The embedded AWS of one folder: `home` holds its objects, state, log and process id."""
+    """Embedded AWS of one folder: `home` holds its objects, state, log and process id."""
 
     home: Path
     port: int = 4566
@@ -50,12 +50,12 @@ class LocalStack:
 
     @property
     def endpoint(self) -> str:
-        """The address of every service."""
+        """Address of every service."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> Path:
-        """The file that the embedded AWS writes its log to."""
+        """File that the embedded AWS writes its log to."""
         return self.home / "aws.log"
 
     @property
@@ -72,58 +72,65 @@ class LocalStack:
 
     @property
     def cloud(self) -> Cloud:
-        """What is deployed on this stack."""
+        """Connection to this stack, and to what is deployed on it."""
         key, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
         return Cloud(self.endpoint, (key, secret), REGION)
 
     def is_up(self) -> bool:
-        """Whether this stack answers at its address."""
+        """Return whether an embedded AWS answers at this address."""
+        health = f"{self.endpoint}/_ministack/health"
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=2) as answer:
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(health, timeout=2) as response:
+                return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
     def start(self, *, auth: bool = False, extra: dict[str, str] | None = None) -> None:
-        """Start the embedded AWS in the background unless it runs already.
+        """Start the embedded AWS in the background unless it is running.
 
-        Objects are on disk at once; everything else is kept across `stop` and `start`.
+        Objects are on disk at once; everything else is kept across `stop` and `start`. `auth`
+        makes it check IAM policies; `extra` adds to its environment.
         """
         if self.is_up():
             if not self._running_pid():
-                raise StackError(
-                    f"Port {self.port} is taken by another embedded AWS. "
-                    f"Stop it, or choose a port: --port {free_port()}"
-                )
+                raise self._port_taken("another embedded AWS", "Stop it, or choose another port")
             return
         if _answers(self.port):
-            raise StackError(
-                f"Port {self.port} is taken by another program. "
-                f"Choose another: --port {free_port()}"
-            )
-        self.home.mkdir(parents=True, exist_ok=True)
-        scratch = self.home / "tmp"  # what a killed stack left there is nobody's any more
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+            raise self._port_taken("another program", "Choose another port")
+        scratch = self.home / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)  # a stack that was killed has left files there
+        scratch.mkdir(parents=True)
         self._settings_file.write_text(json.dumps({"auth": auth, "extra": extra}))
-        environment = (
-            os.environ
-            | CREDENTIALS
-            | {
-                "GATEWAY_PORT": str(self.port),
-                "BIND_HOST": self.host,
-                "S3_PERSIST": "1",
-                "S3_DATA_DIR": str(self.home / "s3"),
-                "PERSIST_STATE": "1",
-                "STATE_DIR": str(self.home / "state"),
-                "TMPDIR": str(scratch),
-                "COGNITO_EMAIL_ENABLED": "false",
-                "AUTH": "true" if auth else "false",
-                # functions run as one process an invocation: idle ones go after a minute
-                "LAMBDA_WARM_TTL_SECONDS": "60",
-            }
-            | (extra or {})
-        )
+        process = self._launch(self._environment(scratch, auth=auth) | (extra or {}))
+        for _ in _every(0.1, seconds=60):
+            if self.is_up():
+                return
+            if process.poll() is not None:
+                break
+        raise StackError(f"The embedded AWS did not start. Its log says why: {self.log}")
+
+    def _port_taken(self, owner: str, remedy: str) -> StackError:
+        return StackError(f"Port {self.port} is taken by {owner}. {remedy}: --port {free_port()}")
+
+    def _environment(self, scratch: Path, *, auth: bool) -> dict[str, str]:
+        """Return the environment variables of the embedded AWS."""
+        settings = {
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": self.host,
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.home / "s3"),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.home / "state"),
+            "TMPDIR": str(scratch),
+            "COGNITO_EMAIL_ENABLED": "false",
+            "AUTH": "true" if auth else "false",
+            # functions run as one process an invocation: idle ones go after a minute
+            "LAMBDA_WARM_TTL_SECONDS": "60",
+        }
+        return os.environ | CREDENTIALS | settings
+
+    def _launch(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        """Start the process of the embedded AWS, and note its id."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [_beside_python("ministack")],
@@ -131,16 +138,11 @@ class LocalStack:
                 stdout=log,
                 stderr=log,
                 env=environment,
-                start_new_session=True,  # outlives this command, and Ctrl-C is not its business
+                start_new_session=True,  # it outlives this command and does not get its Ctrl-C
             )
         _children[process.pid] = process
         self._pid_file.write_text(str(process.pid))
-        for _ in _every(0.1, seconds=60):
-            if self.is_up():
-                return
-            if process.poll() is not None:
-                break
-        raise StackError(f"The embedded AWS did not start; its log: {self.log}")
+        return process
 
     def _running_pid(self) -> int | None:
         try:
@@ -151,7 +153,7 @@ class LocalStack:
         return pid
 
     def stop(self, *, hard: bool = False) -> bool:
-        """Stop the embedded AWS and keep its state; false when it did not run.
+        """Stop the embedded AWS and keep its state; return whether it was running.
 
         `hard` kills it as a power cut would: then only what is in S3 remains.
         """
@@ -163,17 +165,19 @@ class LocalStack:
         for _ in _every(0.05, seconds=30):
             if not _is_alive(pid):
                 break
-            # A run that waits for workers keeps a thread alive for days: when the state has been
-            # written since it was asked to stop, and is written no more, there is nothing to lose.
+            # A run that waits for workers keeps a thread alive for days. When the state has been
+            # written since the signal, and is written no more, there is nothing left to lose.
             if SETTLED < _age_of_newest(self.home / "state") < time.time() - asked:
                 os.killpg(pid, signal.SIGKILL)
         else:
-            raise StackError(f"The embedded AWS (process {pid}) does not stop; its log: {self.log}")
+            raise StackError(
+                f"The embedded AWS (process {pid}) does not stop. Its log may say why: {self.log}"
+            )
         self._pid_file.unlink(missing_ok=True)
         return True
 
     def deploy(self, **parameters: str) -> bool:
-        """Deploy the template with the SAM CLI; false when just that is deployed already."""
+        """Deploy the template with the SAM CLI, unless it is deployed as it is; return whether."""
         overrides = {
             "AwsEndpointUrl": self.endpoint,
             "UiDirectory": str(ROOT / "ui"),
@@ -186,16 +190,11 @@ class LocalStack:
             return False
         settings = ["--config-env", "local", "--config-file", str(ROOT / "samconfig.toml")]
         override = [f"{key}={value}" for key, value in overrides.items()]
-        command = [sam_cli(), "deploy", *settings, "--parameter-overrides", *override]
+        sam = {"AWS_ENDPOINT_URL": self.endpoint, "SAM_CLI_TELEMETRY": "0"}
         done = subprocess.run(
-            command,
+            [sam_cli(), "deploy", *settings, "--parameter-overrides", *override],
             cwd=ROOT,
-            env=os.environ
-            | CREDENTIALS
-            | {
-                "AWS_ENDPOINT_URL": self.endpoint,
-                "SAM_CLI_TELEMETRY": "0",
-            },
+            env=os.environ | CREDENTIALS | sam,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -207,52 +206,50 @@ class LocalStack:
         return True
 
     def _remains(self) -> str:
-        """A hint, if a hard stop in mid-deployment lost the stack but not its buckets."""
+        """Return a hint if a deployment that was killed has left buckets without their stack."""
         if self.cloud.find_outputs() or not (self.home / "s3").exists():
             return ""
         return (
-            "\nThe buckets of an earlier stack may be in the way, as a hard stop in mid-deployment "
-            f"leaves them. Move {self.home} away and start again; its objects are in its s3 folder."
+            "\nBuckets of an earlier deployment that was killed may be in the way. "
+            f"Move {self.home} away and start again: mv {self.home} {self.home}.old; tessera up. "
+            "Objects are kept in its folder s3."
         )
 
     def _save(self) -> None:
-        """Start anew, so that what was just deployed is on disk and outlives even a hard stop.
+        """Restart the embedded AWS, so that the deployment is on disk and outlives a kill.
 
-        The embedded AWS saves itself at an orderly stop only. Executions that wait for workers
-        would not survive it, so with such it is left for the next time.
+        It saves its state only when it is stopped. Executions that wait for workers would not
+        survive that, so while there are any, the next deployment saves.
         """
-        workflows, machine = (
-            self.cloud.client("stepfunctions"),
-            self.cloud.outputs["StateMachineArn"],
+        running = self.cloud.client("stepfunctions").list_executions(
+            stateMachineArn=self.cloud.outputs["StateMachineArn"], statusFilter="RUNNING"
         )
-        if not workflows.list_executions(stateMachineArn=machine, statusFilter="RUNNING")[
-            "executions"
-        ]:
+        if not running["executions"]:
             settings = json.loads(self._settings_file.read_text())
             self.stop()
             self.start(**settings)
 
 
 def sam_cli() -> str:
-    """The SAM CLI that `make` installed, or the one on the PATH."""
+    """Return the path of the SAM CLI that `make` installed, else of the one on the PATH."""
     own = ROOT / ".venv-sam" / "bin" / "sam"
-    found = str(own) if own.exists() else shutil.which("sam")
-    if not found:
+    program = str(own) if own.exists() else shutil.which("sam")
+    if not program:
         raise StackError("The SAM CLI is not installed. Run: make environment")
-    return found
+    return program
 
 
 def _age_of_newest(folder: Path) -> float:
-    """Seconds since anything in the folder was written; 0 while something is being written."""
+    """Return the seconds since anything in the folder was written; 0 during a write."""
     try:
         written = [path.stat().st_mtime for path in folder.glob("*")]
-    except FileNotFoundError:  # what is half written has another name a moment later
+    except FileNotFoundError:  # a half-written file is renamed when it is whole
         return 0.0
     return time.time() - max(written, default=0.0)
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """Return a port that nothing listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -266,7 +263,7 @@ def _answers(port: int) -> bool:
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
-"""What this process itself has started: a child that ended stays alive until it is asked for."""
+"""Processes that this one has started: an ended child counts as alive until it is polled."""
 
 
 def _is_alive(pid: int) -> bool:
@@ -287,16 +284,17 @@ def _every(pause: float, *, seconds: float) -> Iterator[None]:
 
 
 def _beside_python(program: str) -> str:
-    found = Path(sys.executable).with_name(program)
-    if not found.exists():
+    """Return the path of a program of the environment that runs this process."""
+    path = Path(sys.executable).with_name(program)
+    if not path.exists():
         raise StackError(
             f"{program} is not installed beside {sys.executable}. Run: make environment"
         )
-    return str(found)
+    return str(path)
 
 
 def _fingerprint(overrides: dict[str, Any]) -> str:
-    """A hash of everything that a deployment takes from the checkout."""
+    """Return a hash of everything that a deployment takes from the checkout."""
     digest = hashlib.sha256(json.dumps(overrides, sort_keys=True).encode())
     sources = [ROOT / "template.yaml", ROOT / "statemachine" / "labeling.asl.json"]
     sources += (path for path in (ROOT / "functions").rglob("*") if path.suffix in {".py", ".txt"})
