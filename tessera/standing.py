@@ -17,7 +17,6 @@ from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import run_id
 from tessera.tiling.settings import LONGEST_SETTINGS, read_settings
 
-ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 WITHIN = {
     "ChooseService", "OpenJob", "CloseJob", "JobNotClosed", "CreateLabelingJob",
     "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted", "JobIncomplete",

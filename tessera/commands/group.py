@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO, cast
+from typing import BinaryIO, cast, get_args
 
 import click
 import msgspec
@@ -16,9 +16,8 @@ from tessera.exits import Refused
 from tessera.screen import aside, json_option, out, print_json
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
-from tessera.tiling.settings import Settings, read_settings
+from tessera.tiling.settings import Order, Settings, read_settings
 
-ORDERS = ["spread", "as-given", "shuffle", "by-prelabel"]
 UNNAMED = b'{"labels": ["yes", "no"]}'
 """Settings where there are none: which labels there are decides nothing but prelabels and gold."""
 
@@ -30,7 +29,7 @@ UNNAMED = b'{"labels": ["yes", "no"]}'
     help="The settings.  [default: labeling.json beside the manifest]", show_default=False,
 )  # fmt: skip
 @click.option("--images-per-task", type=click.IntRange(1, 100), help="Instead of the settings'.")
-@click.option("--order", type=click.Choice(ORDERS), help="Instead of the settings'.")
+@click.option("--order", type=click.Choice(get_args(Order)), help="Instead of the settings'.")
 @click.option("--out", "folder", type=click.Path(path_type=Path, file_okay=False), required=True)
 @json_option("Print the summary as JSON.")
 def group_command(

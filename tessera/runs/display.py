@@ -13,7 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from tessera.standing import ENDED, Asking, Observer, Standing
+from tessera.runs.executions import ENDED
+from tessera.standing import Asking, Observer, Standing
 
 STATES = {
     "GroupImages": "the manifest becomes pages of images",

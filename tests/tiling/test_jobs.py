@@ -16,7 +16,6 @@ from tessera.tiling.jobs import (
     label_categories,
     labeling_job_request,
     run_id,
-    split_home,
 )
 from tessera.tiling.settings import Settings, read_settings
 
@@ -146,26 +145,6 @@ def test_names_are_legal_and_the_same_again_for_any_key(
     assert run == run_id(manifest, settings())
     assert re.fullmatch(r"[a-z0-9](-*[a-z0-9]){0,39}", run)
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job_name(run, round_, shard))
-
-
-run_names = st.from_regex(r"[a-z0-9](-*[a-z0-9]){0,39}", fullmatch=True)
-
-
-@given(run=run_names, folders=st.lists(run_names, max_size=3))
-def test_the_home_of_a_run_splits_with_or_without_its_last_slash(
-    run: str, folders: list[str]
-) -> None:
-    home = "/".join(["s3://labels", *folders, run])
-    split = split_home(home)
-    assert split == split_home(f"{home}/")
-    assert f"s3://{split.bucket}/{split.prefix}" == f"{home}/"
-    assert split.run == run
-
-
-@pytest.mark.parametrize("home", ["", "pets", "s3://labels", "s3://labels/", "s3:///pets/"])
-def test_what_is_no_home_of_a_run_is_refused(home: str) -> None:
-    with pytest.raises(ValueError, match="not the URI of a run"):
-        split_home(home)
 
 
 def test_a_run_is_another_where_bucket_key_content_or_settings_are() -> None:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -35,16 +35,6 @@ PUBLIC_LIFETIME = 43_200
 """Seconds; the public workforce keeps a task for 12 hours at most."""
 CONCURRENT_TASKS = 1000
 """Tasks that workers may have at the same time: Ground Truth's own default, spelled out."""
-
-RUN_HOME = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>(?:[^/]+/)*(?P<run>[^/]+)/?)")
-
-
-class RunHome(NamedTuple):
-    """Parts of the URI of a run's folder; `prefix` ends with a slash."""
-
-    bucket: str
-    prefix: str
-    run: str
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,20 +72,6 @@ def _slug(key: str) -> str:
     stem = re.sub(r"(\.(manifest|jsonl|gz))+$", "", name)
     plain = unicodedata.normalize("NFKD", f"{folders[-1] if folders else ''}-{stem}")
     return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower()).strip("-")
-
-
-def split_home(home: str) -> RunHome:
-    """Return the bucket, key prefix and name of a run from the URI of its folder.
-
-    Raises ValueError for what is no folder in S3.
-
-    >>> split_home("s3://labels/runs/pets-may-2f9a/")
-    RunHome(bucket='labels', prefix='runs/pets-may-2f9a/', run='pets-may-2f9a')
-    """
-    match = RUN_HOME.fullmatch(home)
-    if match is None:
-        raise ValueError(f"{home!r} is not the URI of a run, such as s3://labels/runs/pets-2f9a/")
-    return RunHome(match["bucket"], match["prefix"].rstrip("/") + "/", match["run"])
 
 
 def tasks_name(round_: int, shard: int) -> str:
