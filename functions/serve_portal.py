@@ -32,7 +32,7 @@ def site() -> Site:
     """Return the pages and the sign-in, as the function's environment names them."""
     region = os.environ.get("AWS_REGION", "us-east-1")
     return Site(
-        ui=Path(os.environ.get("UI_DIRECTORY") or "/opt"),
+        ui=Path(os.environ.get("UI_DIRECTORY") or "/opt"),  # where Lambda puts the layer of pages
         cognito=os.environ.get("COGNITO_ENDPOINT") or f"https://cognito-idp.{region}.amazonaws.com",
         client=os.environ["USER_POOL_CLIENT_ID"],
         region=region,
@@ -51,7 +51,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Neither the event nor its headers are ever logged: they hold the worker's token.
     """
     response = app.resolve(event, context)
-    if response["statusCode"] >= 400:
+    if response["statusCode"] >= 400:  # what a worker was told is looked for in the logs
         method = event["requestContext"]["http"]["method"]
         logger.info("refused", method=method, status=response["statusCode"])
     return response

@@ -55,10 +55,10 @@ class Served:
 
     def function(self, name: str) -> str:
         """The ARN of a function by its name in the template."""
-        found = self.cloud.client("cloudformation").describe_stack_resource(
+        resource = self.cloud.client("cloudformation").describe_stack_resource(
             StackName=self.cloud.stack_name, LogicalResourceId=name
         )
-        physical = found["StackResourceDetail"]["PhysicalResourceId"]
+        physical = resource["StackResourceDetail"]["PhysicalResourceId"]
         described = self.cloud.client("lambda").get_function(FunctionName=physical)
         return str(described["Configuration"]["FunctionArn"])
 
@@ -100,14 +100,14 @@ class Served:
         labels = {"labels": [{"label": choice} for choice in settings.choices]}
         manifest, offsets = bytearray(), [0]
         for task in range(tasks):
-            shown = [
+            pictures = [
                 {
                     "source-ref": f"{inbox}/pictures/{(task + side * tasks) % 20}.svg",
                     "index": task + side * tasks,
                 }
                 for side in range(images)
             ]
-            manifest += json.dumps({"source": json.dumps(shown)}).encode() + b"\n"
+            manifest += json.dumps({"source": json.dumps(pictures)}).encode() + b"\n"
             offsets.append(len(manifest))
         storage.put(f"{home}/round-1/tasks-000.manifest", bytes(manifest))
         storage.put(f"{home}/round-1/tasks-000.offsets", pack_offsets(offsets))

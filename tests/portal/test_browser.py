@@ -30,9 +30,9 @@ SHOWN = "#frames iframe:not(.ahead)"
 
 @pytest.fixture(scope="module")
 def served(stack: LocalStack) -> Served:
-    found = Served(stack.cloud)
-    found.draw_pictures()
-    return found
+    served = Served(stack.cloud)
+    served.draw_pictures()
+    return served
 
 
 def browse(scenario: Callable[[BrowserContext], None], **context: Any) -> None:
@@ -62,9 +62,9 @@ def start(context: BrowserContext, served: Served) -> tuple[Page, list[str]]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
         "console",
-        lambda said: (
-            faults.append(said.text)
-            if said.type == "error" and "Failed to load resource" not in said.text
+        lambda message: (
+            faults.append(message.text)
+            if message.type == "error" and "Failed to load resource" not in message.text
             else None
         ),
     )
@@ -83,13 +83,13 @@ def sign_in(page: Page, account: Account) -> None:
 
 def accessible(page: Page, *places: str) -> None:
     """No violation of WCAG 2.2 A and AA in the page."""
-    found = Axe().run(
+    audit = Axe().run(
         page,
         options={
             "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
         },
     )
-    assert found.violations_count == 0, found.generate_report()
+    assert audit.violations_count == 0, audit.generate_report()
 
 
 def label_page(page: Page) -> None:
@@ -301,11 +301,11 @@ const tries = {
   go: () => { top.location = "https://example.org/"; return "went"; },
   open: () => open("https://example.org/").location.href,
 };
-const found = Object.entries(tries).map(([name, get]) => {
+const leaks = Object.entries(tries).map(([name, get]) => {
   try { return name + ": " + get(); } catch { return ""; }
 });
 fetch("jobs").then(() => "fetched", () => "").then(got => {
-  document.getElementById("found").textContent = "found " + [...found, got].filter(Boolean).join();
+  document.getElementById("found").textContent = "found " + [...leaks, got].filter(Boolean).join();
 });
 </script></html>"""
 

@@ -82,8 +82,8 @@ class FlakyWorld(World):
 
 
 def finish(world: FlakyWorld, job: Job, worker: str) -> set[tuple[int, str]]:
-    """Work until there is nothing left; what the worker was told is saved."""
-    told = set()
+    """Work until there is nothing left; return what the worker was told is saved."""
+    saved = set()
     while world.patiently(lambda: world.again(job)).status == OPEN:
         try:
             task = world.patiently(lambda: world.claim(job, worker))
@@ -93,8 +93,8 @@ def finish(world: FlakyWorld, job: Job, worker: str) -> set[tuple[int, str]]:
             break
         world.clock.wait(5)
         assert world.patiently(partial(world.answer, job, worker, task)) == "saved"
-        told.add((task, worker))
-    return told
+        saved.add((task, worker))
+    return saved
 
 
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.02, 0.1, 0.25]))
@@ -107,15 +107,15 @@ def test_calls_that_fail_before_or_after_they_are_made_lose_and_double_nothing(
     request = world.request(tasks=12, workers=2)
     world.share = share
     job = world.patiently(lambda: job_lifecycle.open_job(world.ports, request, "token"))
-    told: set[tuple[int, str]] = set()
+    saved: set[tuple[int, str]] = set()
     for worker in ("ann", "ben", "cid"):
-        told |= finish(world, job, worker)
+        saved |= finish(world, job, worker)
         world.clock.wait(job.seconds + 100)  # a seat whose giver never heard back comes free
-    told |= finish(world, job, "dot") | finish(world, job, "eve")
+    saved |= finish(world, job, "dot") | finish(world, job, "eve")
     world.share = 0.0
-    job_lifecycle.open_jobs(world.ports)  # whoever looks tells an execution that was not told
+    job_lifecycle.open_jobs(world.ports)  # whoever looks tells an execution that was not resumed
     stored = set(world.stored(job))
-    assert told <= stored
+    assert saved <= stored
     assert len(stored) == 24
     assert read_counts(world.table, job).answered == 24
     assert world.again(job).status == FULL

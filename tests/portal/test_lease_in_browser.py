@@ -16,9 +16,9 @@ MINUTE = 60_000
 
 @pytest.fixture(scope="module")
 def served(stack: LocalStack) -> Served:
-    found = Served(stack.cloud)
-    found.draw_pictures()
-    return found
+    served = Served(stack.cloud)
+    served.draw_pictures()
+    return served
 
 
 @pytest.mark.parametrize("at_work", [True, False])

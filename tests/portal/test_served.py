@@ -31,9 +31,9 @@ SIGNED_IN = [
 
 @pytest.fixture(scope="module")
 def served(stack: LocalStack) -> Served:
-    found = Served(stack.cloud)
-    found.draw_pictures()
-    return found
+    served = Served(stack.cloud)
+    served.draw_pictures()
+    return served
 
 
 def part(value: dict[str, Any]) -> str:
@@ -44,8 +44,8 @@ def part(value: dict[str, Any]) -> str:
 def read(token: str, number: int) -> dict[str, Any]:
     """What a part of a token says."""
     text = token.split(".")[number]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    return found
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return claims
 
 
 def signed_by_the_pool(stack: LocalStack, token: str, **claims: Any) -> str:
@@ -153,8 +153,8 @@ def finish(worker: Worker, job: str, tasks: int, label: str = "cat") -> int:
             return done
         task = int(claim["task"])
         answer = answer_of(task, tasks, label=label)
-        status, said = worker.ask("PUT", f"jobs/{job}/tasks/{task}/answer", answer)
-        assert status == 200, said
+        status, response = worker.ask("PUT", f"jobs/{job}/tasks/{task}/answer", answer)
+        assert status == 200, response
         done += 1
 
 

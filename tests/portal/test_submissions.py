@@ -17,8 +17,8 @@ from tests.portal.world import World, answer_of
 def test_a_submission_replayed_a_hundred_times_is_one_answer_the_first(world: World) -> None:
     job = world.open(tasks=3)
     task = world.take(job, "ann")
-    said = [world.answer(job, "ann", task, "dog" if n else "cat") for n in range(100)]
-    assert set(said) == {"saved"}
+    outcomes = [world.answer(job, "ann", task, "dog" if n else "cat") for n in range(100)]
+    assert set(outcomes) == {"saved"}
     assert world.stored(job)[task, "ann"]["answerContent"][str(task)]["cat"] is True
     assert read_counts(world.table, job).answered == 1
     assert stats_of(world.table.get(stats_key(job.name, "ann"))[0]).answers == 1
@@ -28,8 +28,8 @@ def test_a_submission_sent_from_many_tabs_at_once_is_one_answer(world: World) ->
     job = world.open(tasks=3)
     task = world.take(job, "ann")
     with ThreadPoolExecutor(16) as threads:
-        said = list(threads.map(lambda _: world.answer(job, "ann", task), range(64)))
-    assert set(said) == {"saved"}
+        outcomes = list(threads.map(lambda _: world.answer(job, "ann", task), range(64)))
+    assert set(outcomes) == {"saved"}
     assert read_counts(world.table, job).answered == 1
 
 
@@ -73,10 +73,10 @@ def test_two_workers_at_the_last_seat_one_is_saved_and_one_is_surplus(world: Wor
     world.clock.wait(job.seconds + LEASE_GRACE + 1)
     world.take(job, "ben")
     with ThreadPoolExecutor(2) as threads:
-        said = dict(
+        outcomes = dict(
             zip("ab", threads.map(lambda w: world.answer(job, w, 0), ("ann", "ben")), strict=True)
         )
-    assert said == {"a": "surplus", "b": "saved"}
+    assert outcomes == {"a": "surplus", "b": "saved"}
     assert len(world.stored(job)) == 1
 
 
@@ -111,7 +111,7 @@ def test_a_refused_answer_leaves_nothing_behind(world: World) -> None:
     job = world.open(tasks=3)
     task = world.take(job, "ann")
     path = f"/jobs/{job.name}/tasks/{task}/answer"
-    status, said = world.ask("PUT", path, body=answer_of(job, task) | {"99": {"cat": True}})
-    assert (status, said["message"]) == (400, "Picture 99 is not on this page.")
+    status, refusal = world.ask("PUT", path, body=answer_of(job, task) | {"99": {"cat": True}})
+    assert (status, refusal["message"]) == (400, "Picture 99 is not on this page.")
     assert world.stored(job) == {}
     assert read_counts(world.table, job).answered == 0

@@ -50,10 +50,8 @@ def test_offsets_are_the_line_starts_and_the_end(lines: list[bytes], ended: bool
     text = b"\n".join(lines) + (b"\n" if ended and lines else b"")
     pieces = [text[start : start + 5] for start in range(0, len(text), 5)]
     starts = list(task_lines.line_starts(iter(pieces)))
-    found = [text[a:b].rstrip(b"\n") for a, b in pairwise(starts)]
-    assert (
-        found == [line.rstrip(b"\n") for line in text.splitlines(keepends=False)] or b"\r" in text
-    )
+    read = [text[a:b].rstrip(b"\n") for a, b in pairwise(starts)]
+    assert read == [line.rstrip(b"\n") for line in text.splitlines(keepends=False)] or b"\r" in text
     assert starts[-1] == len(text)
 
 

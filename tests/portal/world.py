@@ -164,11 +164,11 @@ class World:
 
     def stored(self, job: Job) -> dict[tuple[int, str], Any]:
         """The answers in S3, by task and worker."""
-        found = {}
+        answers = {}
         for uri in self.files.list_uris(job.responses):
             task, worker = uri.removeprefix(job.responses).removesuffix(".json").split("/")
-            found[int(task), worker] = json.loads(self.files.get(uri))["answers"][0]
-        return found
+            answers[int(task), worker] = json.loads(self.files.get(uri))["answers"][0]
+        return answers
 
     def respond(self, event: dict[str, Any], site: Site | None = None) -> dict[str, Any]:
         """The portal's response to an event of API Gateway."""

@@ -31,6 +31,7 @@ def http_api(
 
     def view_of(route: Route) -> Callable[..., HttpResponse[str]]:
         def respond(**parts: str) -> HttpResponse[str]:
+            # Powertools gives the variable parts of the path by name.
             request = read_request(app.current_event.raw_event, parts)
             return http_response(route.respond(ports(), site(), request))
 
@@ -40,6 +41,7 @@ def http_api(
         app.route(route.path, route.method)(view_of(route))
 
     def no_route(error: NotFoundError) -> HttpResponse[str]:
+        # In the portal's words and with its headers, not in Powertools' own.
         return http_response(json_response(404, {"message": "There is no such page."}))
 
     def refused(error: PortalError) -> HttpResponse[str]:
@@ -47,6 +49,7 @@ def http_api(
 
     def failed(error: Exception) -> HttpResponse[str]:
         http = app.current_event.request_context.http
+        # Handled here, Powertools logs no second trace of its own, and the page tries again.
         logger.exception("request failed", method=http.method, path=http.path)
         message = "The portal cannot reach its store. Trying again."
         return http_response(json_response(503, {"message": message}))

@@ -26,6 +26,7 @@ def read_answer(body: bytes, indexes: Collection[str] | None, choices: Collectio
         raise TooLarge(f"The answer is longer than {MAX_BYTES // 1024} KiB.")
     try:
         answer = msgspec.json.decode(body)
+    # Thousands of nested brackets are a recursion error of the parser, not of ours.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("The answer is not JSON.") from error
     if isinstance(answer, list) and len(answer) == 1:
@@ -42,11 +43,13 @@ def _check(answer: dict[str, Any], indexes: Collection[str], choices: Collection
     if not isinstance(answer.get("meta", ""), str):
         raise Invalid("The answer's meta is not text.")
     if strange := sorted(answer.keys() - set(indexes) - {"meta"}):
+        # A name may be as long as the body, and the sentence is for a person.
         raise Invalid(f"Picture {strange[0][:40]} is not on this page.")
-    if missing := sorted(set(indexes) - answer.keys(), key=lambda index: (len(index), index)):
+    if missing := set(indexes) - answer.keys():
         raise Invalid(f"{len(missing)} of {len(indexes)} pictures have no answer.")
     for index in indexes:
         values = answer[index]
+        # Not what is true to Python: neither 1 nor "false" is a choice.
         if not isinstance(values, dict) or not all(type(v) is bool for v in values.values()):
             raise Invalid(f"Picture {index} has no choice among its answers.")
         if choices and values.keys() - set(choices):

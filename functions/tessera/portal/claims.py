@@ -87,10 +87,11 @@ def claim(
     for attempt in range(ATTEMPTS):
         now = ports.clock()
         _require_open(job, now)
-        sweep(ports, job, now)
+        sweep(ports, job, now)  # first, so that a seat which lapsed is free for this very claim
         cursor = read_cursor(ports.table, job.name, worker)
         cursor = replace(cursor, name=name or cursor.name)
         held = held_tasks(ports, job, worker, cursor, now)
+        # A page that was reloaded, or whose response got lost, asks again for what it holds.
         for task in held:
             if task.number not in showing:
                 return Claim(job, task.number, task.leases[worker])
@@ -99,7 +100,7 @@ def claim(
         position, candidate = Search(ports, job, worker, now, attempt).next_task(cursor.position)
         moved = replace(cursor, position=position, held=tuple(task.number for task in held))
         if candidate is None:
-            if position != cursor.position:
+            if position != cursor.position:  # what was passed is not looked at again next time
                 ports.table.write(put_cursor(job.name, worker, moved))
             return None
         if lease := _lease(ports, job, worker, moved, candidate, now):
@@ -160,6 +161,7 @@ class Search:
             # Workers spread over the first entries, so that they do not all ask for the same one.
             first = self._spread(self.worker, len(new))
             for entry in new[first:] + new[:first]:
+                # Other workers may have taken the seat since the entry was read.
                 task = read_task(table, self.job.name, entry.task)
                 if task.free_seats(self.job.workers) and self.worker not in task.known_to:
                     return position, Candidate(task)
@@ -178,6 +180,7 @@ class Search:
         near = [stripe for stripe in unfinished if dealt[stripe] < furthest]
         # Another counter each time, or some would lag behind.
         stripe = near[self._spread(f"{self.worker} {sum(dealt.values())}", len(near))]
+        # Whoever read the same count gets the same number; `count_dealt` lets one of them have it.
         number = stripe + dealt[stripe] * len(dealt)
         task = read_task(self.ports.table, self.job.name, number)
         return Candidate(task, (count_dealt(self.job, stripe, dealt[stripe]),))
@@ -189,7 +192,7 @@ class Search:
             task = read_task(table, job, number)
             forget = Change("delete", given_back_key(job, self.worker, number))
             if self.worker not in task.given_back:
-                table.write(forget)
+                table.write(forget)  # it was answered meanwhile
             elif task.free_seats(self.job.workers):
                 return Candidate(task, (forget,))
         return None

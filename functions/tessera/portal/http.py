@@ -21,6 +21,7 @@ SAFE_HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
+    # two years, in which a browser that came once never asks over plain HTTP
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
@@ -78,8 +79,10 @@ def read_request(event: Mapping[str, Any], parts: Mapping[str, str]) -> Request:
     if length > MAX_BYTES + 4:  # base64 fills up its last four characters
         raise TooLarge(f"A request may have {MAX_BYTES // 1024} KiB.")
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
+    # An id token has the email, an access token only a username; either opens the portal.
     names = (claims.get(claim) for claim in ("email", "cognito:username", "username"))
     return Request(
+        # API Gateway encodes bodies of content types that it takes for binary.
         body=base64.b64decode(body) if is_base64 else body.encode(),
         query=event.get("rawQueryString", ""),
         parts=parts,

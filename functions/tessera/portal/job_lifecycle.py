@@ -63,6 +63,7 @@ def open_job(ports: Ports, request: Mapping[str, Any], token: str = "") -> Job:
     more tasks. Raises `Invalid` when the name belongs to a job with another manifest.
     """
     job = _put_open_job(ports, read_request(request), token)
+    # After the table, which knows the tokens of all who opened the job.
     ports.files.put(job.record, JobRecord(dict(request), job.tokens).encode())
     is_new = job.version == 1
     if is_new and next(ports.files.list_uris(job.responses), None):
@@ -92,6 +93,7 @@ def _put_open_job(ports: Ports, wanted: Job, token: str) -> Job:
 def _new(ports: Ports, wanted: Job, token: str) -> Job:
     if ports.files.size(wanted.offsets) is None:
         write_offsets(ports, wanted)
+    # Gold labels lie beside the tasks and never in them: a worker could read them there.
     gold = wanted.manifest.rpartition("/")[0] + "/gold.csv"
     return replace(
         wanted,
@@ -107,8 +109,9 @@ def _attached(ports: Ports, job: Job, wanted: Job, token: str) -> Job:
     if job.manifest != wanted.manifest:
         raise Invalid(f"{job.name} is already the name of a job with another manifest")
     tokens = (*job.tokens, token) if token and token not in job.tokens else job.tokens
-    if job.status == FULL:
+    if job.status == FULL:  # nothing is left to ask: only the new token has to be answered
         return replace(job, tokens=tokens, announced=False, version=job.version + 1)
+    # An open job keeps its time, or a redrop could keep it open for ever.
     opened = job.opened if job.status == OPEN else ports.clock()
     return replace(
         job,
@@ -157,7 +160,7 @@ def finish(ports: Ports, job: Job, status: str) -> Job:
         closed = replace(job, status=status, version=job.version + 1)
         if ports.table.write(put_job(closed, job)):
             return resume_executions(ports, closed)
-        job = read_job(ports.table, job.name)
+        job = read_job(ports.table, job.name)  # somebody attached to it, or closed it
     raise Busy(f"{job.name} is being changed by others")
 
 
@@ -180,6 +183,7 @@ def resume_executions(ports: Ports, job: Job) -> Job:
 def close_if_full(ports: Ports, job: Job) -> Job:
     """Close the job if no seat is left to answer, and return it."""
     if job.status == OPEN and read_counts(ports.table, job).complete(job):
+        # Read again: the caller's job is from before its answer.
         return finish(ports, read_job(ports.table, job.name), FULL)
     return job
 
@@ -219,5 +223,5 @@ def close_job(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:
     """
     job = read_request(request)
     if item := ports.table.get(job_key(job.name))[0]:
-        finish(ports, job_of(item), EXPIRED)
+        finish(ports, job_of(item), EXPIRED)  # one that is full or stopped keeps its status
     return write_output(ports, replace(job, choices=_choices(ports, job)))

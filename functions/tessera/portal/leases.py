@@ -83,6 +83,7 @@ def drop_task(ports: Ports, job: Job, number: int) -> None:
 
 def block_worker(ports: Ports, worker: str) -> int:
     """Block a worker immediately, release their seats, and return how many; their answers stay."""
+    # The mark first: a claim that comes between would take a seat again.
     ports.table.write(Change("put", removed_key(worker), {"since": ports.clock()}))
     released = 0
     for job in open_jobs(ports):
@@ -98,8 +99,9 @@ def sweep(ports: Ports, job: Job, now: float) -> None:
     for entry in read_lapsed(ports.table, job.name, now, limit=SWEPT):
         task = read_task(ports.table, job.name, entry.task)
         lease = task.leases.get(entry.worker)
-        if lease is None or lease.lapses > now:
+        if lease is None or lease.lapses > now:  # it was renewed or given up: the entry is stale
             ports.table.write(Change("delete", entry.key))
+        # The index may not have heard of an answer, so S3 is asked before a seat is given away.
         elif ports.files.size(job.response(task.number, entry.worker)) is None:
             # Not repeated: if another request was faster, the lease may run again.
             freed = records.free_seat(task, entry.worker)

@@ -75,7 +75,7 @@ def answered_by(files: Files, job: Job) -> dict[int, list[str]]:
     names: dict[str, str] = {}  # keeps each worker's name once, not once an answer
     for uri in files.list_uris(job.responses):
         task, _, worker = uri.removeprefix(job.responses).removesuffix(".json").partition("/")
-        if task.isdigit():
+        if task.isdigit():  # whatever else somebody put there is no answer
             workers[int(task)].append(names.setdefault(worker, worker))
     return workers
 
@@ -92,8 +92,10 @@ def read_answers(
     def read(number: int, worker: str) -> dict[str, Any]:
         return decode_response(files.get(job.response(number, worker)))
 
+    # S3 is slow to answer and quick to read in parallel: each stretch is asked for at once.
     while stretch := list(islice(lines, BATCH_TASKS)):
         ahead = [
+            # In order of names, so that two writings give the same bytes.
             [readers.submit(read, number, worker) for worker in sorted(workers.get(number, ()))]
             for number, _ in stretch
         ]
@@ -188,5 +190,6 @@ def output_line(job: Job, task: AnsweredTask, label: dict[str, Any] | None) -> b
     if not job.collect:
         metadata["worker-response-ref"] = f"{job.responses}{task.number}/"
     added = msgspec.json.encode(label | {f"{job.attribute}-metadata": metadata})
+    # Before the line's closing brace; an empty object takes no comma.
     head = task.line.rstrip()[:-1].rstrip()
     return head + (b"" if head == b"{" else b",") + added[1:]

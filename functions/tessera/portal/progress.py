@@ -19,8 +19,8 @@ from tessera.portal.table_layout import (
 from tessera.portal.worker_response import decode_response
 
 ACTIVE_SECONDS = 900.0
-"""Seconds since their last answer within which a worker counts as at work: longer than a page and a
-coffee, shorter than a lunch, so that the rate is that of the people who are there."""
+"""Seconds since their last answer within which a worker counts as at work. A page of twenty takes
+about a minute, so whoever sent none for fifteen has gone."""
 
 
 class Totals(NamedTuple):
@@ -51,6 +51,7 @@ class Totals(NamedTuple):
     @property
     def answers_an_hour(self) -> float:
         """Answers an hour of all workers who are at work."""
+        # The pace of people who left says nothing of the hours that are left.
         return 3600 * sum(stats.answers / stats.seconds for stats in self.active if stats.seconds)
 
     @property

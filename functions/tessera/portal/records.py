@@ -135,6 +135,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def lease_seat(task: Task, worker: str, now: float, seconds: float) -> Task:
     """Return the task with a seat for the worker; their time goes on if they had it before."""
+    # The time they spent on the page before counts as time on the task.
     since = task.given_back.get(worker, now)
     lease = Lease(since, now + seconds)
     return replace(
@@ -147,6 +148,7 @@ def lease_seat(task: Task, worker: str, now: float, seconds: float) -> Task:
 def renew_lease(task: Task, worker: str, now: float, seconds: float) -> Task:
     """Return the task with the worker's lease lasting its full time again, up to `MAX_LEASE`."""
     lease = task.leases[worker]
+    # Never earlier than it was: near the longest time a renewal must not take time away.
     until = max(lease.until, min(now + seconds, lease.since + MAX_LEASE))
     return replace(task, leases=task.leases | {worker: Lease(lease.since, until)})
 

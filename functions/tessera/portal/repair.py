@@ -55,12 +55,14 @@ def repair(ports: Ports, job: Job) -> Repaired:
     paused = replace(job, status=REPAIRING, version=job.version + 1)
     if not ports.table.write(put_job(paused, job)):
         raise Busy(f"{job.name} is being changed by others")
+    # Before anything is erased: the table alone knows these.
     kept = {task.number: task for task in all_tasks(ports.table, job.name) if _worth_keeping(task)}
     leases = sum(len(task.leases) for task in kept.values())
     erase(ports.table, index_keys(ports.table, job.name))
     answers = _Rebuild(ports, job).run(kept)
     status = OPEN if job.status == REPAIRING else job.status
     repaired = replace(job, status=status, version=paused.version + 1)
+    # Last: until here claims and answers are asked to come again.
     _write(ports, [put_job(repaired, paused)])
     return Repaired(answers, leases)
 
@@ -103,6 +105,7 @@ class _Rebuild:
     def _answered_task(self, number: int, answers: list[tuple[str, dict[str, Any]]]) -> Task:
         """Return a task with its answers, in the order they came, and add them to the sums."""
         task = Task(number)
+        # In the order they came, as they were counted: each is compared with those before it.
         for worker, response in answers:
             for name, added in stats_of_answer(task, worker, response, self.gold).items():
                 self.stats[name] = _sum(self.stats[name], added)
@@ -126,6 +129,7 @@ class _Rebuild:
 
         A task before that one which nobody has was dealt once, and waits in the queue.
         """
+        # Counters deal in order, so the last touched task tells how far this one had come.
         own = self.touched[stripe :: len(stripes(self.job))]
         dealt = own.rfind(1) + 1
         for place in range(dealt):
@@ -134,6 +138,7 @@ class _Rebuild:
         self._put(put_stripe(self.job, stripe, dealt=dealt, answered=self.answered[stripe]))
 
     def _put(self, *changes: Change) -> None:
+        # All changes of one task in one write, as always.
         if len(self.changes) + len(changes) > MAX_CHANGES:
             _write(self.ports, self.changes)
             self.changes = []
@@ -179,6 +184,6 @@ def _answers(files: Files, job: Job) -> Iterator[tuple[int, list[tuple[str, dict
                 yield from readers.map(read, batch)
 
     for number, group in groupby(read_all(), key=lambda answer: answer[0]):
-        if number < job.tasks:
+        if number < job.tasks:  # else somebody put it there by hand
             by_time = sorted(group, key=lambda answer: (answer[2]["submissionTime"], answer[1]))
             yield number, [(worker, answer) for _, worker, answer in by_time]

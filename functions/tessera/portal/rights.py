@@ -32,6 +32,7 @@ class Rights(Enum):
             return
         _require_token(request)
         _limit_rate(ports, site, request)
+        # Not found, not forbidden: a worker need not know what there is for requesters.
         if self is Rights.REQUESTER and REQUESTERS not in request.groups:
             raise Unknown("There is no such page.")
 
@@ -47,6 +48,7 @@ def _require_token(request: Request) -> None:
 
 def _limit_rate(ports: Ports, site: Site, request: Request) -> None:
     """Refuse a worker who asks too often; the table forgets a minute's count soon after it."""
+    # A count a minute needs no reading before it is written, and no lock.
     minute = int(ports.clock() // 60)
     requests = ports.table.count(
         rate_key(request.worker, minute), "requests", expires=(minute + 5) * 60
@@ -63,6 +65,7 @@ def require_active(ports: Ports, worker: str) -> None:
 
 def job_for(ports: Ports, name: str, worker: str, groups: Collection[str]) -> Job:
     """Return the job, if this worker may see it; raises `Unknown` if not."""
+    # One read for both: each claim and each answer begins with it.
     job_item, removed = ports.table.get(job_key(name), removed_key(worker))
     job = job_of(job_item)
     if removed is not None or (job.team and job.team not in groups):

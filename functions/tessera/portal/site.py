@@ -44,6 +44,7 @@ def show_portal(ports: Ports, site: Site, request: Request) -> Response:
         .from_string(template)
         .render(cognito=site.cognito, client=site.client, region=site.region)
     )
+    # Nothing inline, nothing from elsewhere; the frame alone may hold what a requester wrote.
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         f"connect-src 'self' {site.cognito}; frame-src 'self'; base-uri 'none'; "
@@ -65,6 +66,7 @@ def show_frame(ports: Ports, site: Site, request: Request) -> Response:
 
     It allows scripts, and no way to the portal's token: docs/decisions/portal-page-in-a-sandbox.md.
     """
+    # The query asks, and the stack decides.
     crowd = " https://assets.crowd.aws" if site.aws_crowd and request.query == "crowd=aws" else ""
     policy = (
         f"sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'{crowd}; "

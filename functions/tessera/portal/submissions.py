@@ -39,7 +39,7 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
     Returns `saved` when it is in S3 and counted, however often it was sent, and `surplus` when the
     task needs it no more. Raises `Unknown` if the worker never had the task.
     """
-    if job.status == REPAIRING:
+    if job.status == REPAIRING:  # an answer counted now would be erased with the old index
         raise Busy("This job is being put in order. Trying again.")
     items = ports.table.get(task_key(job.name, number), stats_key(job.name, worker))
     task, stats = task_of(items[0], number), stats_of(items[1])
@@ -58,6 +58,7 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
     began = max(seated.leases[worker].since, stats.last)
     response = encode_response(ports, worker, began, answer)
     is_first = ports.files.put_if_absent(job.response(number, worker), response)
+    # What counts is what S3 holds: of two tabs' answers the first, whichever this one is.
     count_answer(ports, job, worker, seated, response if is_first else None)
     return "saved"
 
@@ -82,7 +83,7 @@ def _with_seat(ports: Ports, job: Job, worker: str, task: Task) -> Task:
             if job.status != OPEN or now >= job.closes + ANSWER_GRACE:
                 raise Surplus
             return task, []
-        if job.status != OPEN or now >= job.closes:
+        if job.status != OPEN or now >= job.closes:  # no new seat after the end
             raise Surplus
         if worker not in task.leases and not task.free_seats(job.workers):
             raise Surplus

@@ -64,6 +64,7 @@ def open_key(name: str) -> Key:
 
 def task_key(job: str, task: int) -> Key:
     """Return the key of a task."""
+    # Six digits sort as numbers do, and Ground Truth takes no job of more than 100,000 tasks.
     return Key(partition(job, "task"), f"{task:06d}")
 
 
@@ -295,6 +296,7 @@ def read_counts(table: Table, job: Job) -> Counts:
 
 def put_stripe(job: Job, stripe: int, *, dealt: int = 0, answered: int = 0) -> Change:
     """Return the change that sets a stripe's counters."""
+    # All three at once: whoever reads the counters relies on each of them.
     counts = {"dealt": dealt, "answered": answered, "excused": 0}
     return Change("put", stripe_key(job, stripe), counts)
 
@@ -363,7 +365,7 @@ def task_changes(job: Job, old: Task, new: Task, now: float) -> list[Change]:
 def _lease_changes(job: Job, old: Task, new: Task) -> Iterator[Change]:
     for worker in old.leases.keys() | new.leases.keys():
         before, after = old.leases.get(worker), new.leases.get(worker)
-        if before == after:
+        if before == after:  # deleting and putting one key is refused in a transaction
             continue
         if before:
             yield Change("delete", lease_key(job.name, old.number, worker, before))

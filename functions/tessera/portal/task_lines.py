@@ -66,6 +66,7 @@ def answered_before(ports: Ports, line: bytes, worker: str) -> bool:
 
     A task of a later round names those workers, with a space between, under `answered-by`.
     """
+    # Answers name workers with the service before the identifier; a file made by hand may not.
     names = str(msgspec.json.decode(line).get("answered-by", "")).split()
     return worker in names or worker_id(ports, worker) in names
 
@@ -95,5 +96,5 @@ def line_starts(chunks: Iterator[bytes]) -> Iterator[int]:
             yield started
             end = chunk.find(b"\n", end + 1)
         position += len(chunk)
-    if position > started:
+    if position > started:  # the last line has no line end
         yield position

@@ -64,6 +64,7 @@ def render(
     frame: docs/decisions/portal-page-in-a-sandbox.md.
     """
     html = render_task(page, task_input, grant)
+    # Looked for in the rendered page: a template may leave elements out.
     elements = {name.lower() for name in CROWD_ELEMENT.findall(html)}
     if aws and elements - {"crowd-form", "crowd-button"}:
         return Page(_insert_script(html, bridge), crowd=True)
@@ -75,6 +76,7 @@ def render(
 
 def _insert_script(html: str, script: str) -> str:
     """Return the page with a script before its own."""
+    # A page need not have a head; its scripts come after the doctype in any case.
     head = HEAD.search(html)
     start = head.end() if head else 0
     return html[:start] + _script(script) + html[start:]

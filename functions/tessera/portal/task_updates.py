@@ -36,7 +36,7 @@ def update_task(
     """
     for _ in range(ATTEMPTS):
         task = known or read_task(ports.table, job.name, number)
-        known = None
+        known = None  # the next attempt must read what the faster request wrote
         now = ports.clock()
         after, changes = change(task, now)
         if after == task:

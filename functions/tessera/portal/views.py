@@ -84,6 +84,7 @@ def claim_task(ports: Ports, site: Site, request: Request) -> Response:
         claimed = claim(ports, job, request.worker, showing, request.name)
         if claimed is None:
             return empty_response()
+        # Only a task that the worker has is read and prepared: candidates would cost as much each.
         line = read_line(ports, job, claimed.task)
         if answered_before(ports, line, request.worker):
             leases.exclude(ports, job, request.worker, claimed.task)
@@ -187,9 +188,11 @@ def _render(
     ports: Ports, site: Site, job: Job, task_input: dict[str, Any], until: float
 ) -> task_page.Page:
     """Return the task's page, whose images can be loaded until the given time."""
+    # Addresses end with the lease, so that nobody keeps a picture's address.
     seconds = max(1, int(until - ports.clock()))
 
     def grant(uri: str) -> str:
+        # A source that is a web address already is public.
         return ports.files.presign(uri, seconds) if uri.startswith("s3://") else uri
 
     return task_page.render(

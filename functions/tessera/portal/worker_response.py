@@ -18,7 +18,7 @@ from tessera.portal.ports import Ports, worker_id
 def encode_response(ports: Ports, worker: str, began: float, answer: Mapping[str, Any]) -> bytes:
     """Return an answer that is submitted now, by a worker who began at the given time."""
     now = ports.clock()
-    began = min(began, now)
+    began = min(began, now)  # another server's clock may be ahead of this one's
     response = {
         "acceptanceTime": timestamp(began),
         "submissionTime": timestamp(now),
@@ -44,6 +44,7 @@ def timestamp(seconds: float) -> str:
     >>> timestamp(1700000000.25)
     '2023-11-14T22:13:20.250Z'
     """
+    # Ground Truth writes Z for UTC, and Python an offset.
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 

@@ -32,6 +32,7 @@ def stats_of_answer(
     choices = choices_in(response["answerContent"])
     gold_indexes = choices.keys() & gold.keys()
     added = {}
+    # A pair of workers is counted once an image, when the second of them answers: for both.
     for other, earlier in task.answers.items():
         both = choices.keys() & earlier.keys()
         same = sum(choices[index] == earlier[index] for index in both)
