@@ -22,8 +22,10 @@ from tessera.aws.storage import Storage
 from tessera.aws.telemetry import logger, metrics, observed
 from tessera.aws.tracing import traced
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable, TesseraError
-from tessera.tiling.grouping.first_round import Shard, Writable, group_manifest
-from tessera.tiling.grouping.later_round import group_again
+from tessera.tiling.grouping.first_round import group_manifest
+from tessera.tiling.grouping.later_round import group_later_round
+from tessera.tiling.grouping.ports import Writable
+from tessera.tiling.grouping.task_file import Shard
 from tessera.tiling.jobs import Surroundings, label_categories, labeling_job_request, run_id
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings
 
@@ -105,7 +107,7 @@ def _later_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]:
         owner = {"home": home, "owner": record["execution"]}
         return {"outcome": "already-running", "run": event["run"], **owner}
     settings = read_settings(msgspec.json.encode(record["settings"]))
-    shards = group_again(
+    shards = group_later_round(
         aws.storage.iter_lines(f"{home}round-{round_ - 1}/unsure.csv"),
         partial(_manifest, aws.storage, record["manifest"]),
         settings,

@@ -1,10 +1,10 @@
-"""Read and write the offsets file, which says where each line of a tasks manifest starts.
+r"""Read and write the offsets file, which says where each line of a tasks manifest starts.
 
 An offset is an unsigned integer of eight bytes, little-endian. A manifest of n tasks has n + 1 of
 them, the last being where its last line ends. So a task's line is found by 16 bytes however long
 the manifest is, and the number of tasks is known from the file's size alone:
 
-    tasks-000.manifest   {"source":"[…]"}\\n{"source":"[…]"}\\n
+    tasks-000.manifest   {"source":"[…]"}\n{"source":"[…]"}\n
                          ^0                ^412               ^803
     tasks-000.offsets    0 412 803         24 bytes: two tasks
 

@@ -293,7 +293,7 @@ def test_a_refused_manifest_has_its_bad_lines_listed_and_no_task_written() -> No
 def test_a_manifest_larger_than_a_shard_becomes_several(
     monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
-    monkeypatch.setattr(first_round, "MOST_IMAGES", 100)
+    monkeypatch.setattr(first_round, "MAX_SHARD_IMAGES", 100)
     summary, folder = grouped(manifest(250), settings(order=order), piece=700)
     assert [shard.images for shard in summary.shards] == [100, 100, 50]
     assert [shard.tasks for shard in summary.shards] == [5, 5, 3]
@@ -305,14 +305,14 @@ def test_a_manifest_larger_than_a_shard_becomes_several(
 
 
 def test_a_shards_text_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_round, "MOST_TEXT", 4000)
+    monkeypatch.setattr(first_round, "MAX_SHARD_BYTES", 4000)
     summary, _ = grouped(manifest(250), settings(), piece=500)
     assert len(summary.shards) >= 2
     assert summary.images == 250
 
 
 def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_round, "MOST_TASKS", 10)
+    monkeypatch.setattr(first_round, "MAX_TASKS", 10)
     summary, folder = grouped(manifest(55), settings(images_per_task=4))
     assert all(shard.tasks <= 10 for shard in summary.shards)
     long = b"".join(b'{"source-ref":"s3://b/%s%d"}\n' % (b"x" * 1000, i) for i in range(400))
@@ -334,7 +334,7 @@ def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -
 def test_a_repeat_is_found_in_any_earlier_shard(indexes: list[int], most: int) -> None:
     text = b"".join(b'{"source-ref":"s3://pets/%d"}\n' % i for i in indexes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(first_round, "MOST_IMAGES", most)
+        patch.setattr(first_round, "MAX_SHARD_IMAGES", most)
         summary, folder = grouped(text, settings(images_per_task=3), piece=77)
     firsts = {value: indexes.index(value) for value in indexes}
     expected = [(i, firsts[v]) for i, v in enumerate(indexes) if firsts[v] != i]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.tiling.grouping import later_round, orders
-from tessera.tiling.grouping.first_round import Shard
-from tessera.tiling.grouping.later_round import LEFT_OVER, group_again
+from tessera.tiling.grouping import later_round, limits
+from tessera.tiling.grouping.later_round import MIN_AVAILABLE_WORKERS, group_later_round
+from tessera.tiling.grouping.task_file import Shard
 from tessera.tiling.settings import Settings
 from tests.tiling.folder import Folder, manifest, settings
 
@@ -28,7 +28,7 @@ def regrouped(
     unsure = [b"index,workers", *(f"{i},{' '.join(w)}".encode() for i, w in rows.items())]
     text = manifest(200)
     pieces = [text[at : at + 999] for at in range(0, len(text), 999)]
-    shards = group_again(unsure, lambda: pieces, chosen, round_, folder.create, io.BytesIO)
+    shards = group_later_round(unsure, lambda: pieces, chosen, round_, folder.create, io.BytesIO)
     return shards, folder
 
 
@@ -49,7 +49,7 @@ def test_every_unsure_image_is_asked_once_and_its_task_names_who_answered(
         crowd = {worker for image in task for worker in rows[image["index"]]}
         assert set(line.get("answered-by", "").split()) == crowd
         least = max(len(rows[image["index"]]) for image in task)
-        assert len(crowd) <= max(least, len(everyone) - LEFT_OVER)
+        assert len(crowd) <= max(least, len(everyone) - MIN_AVAILABLE_WORKERS)
         assert all(image["source-ref"] == f"s3://pets/{image['index']}.jpg" for image in task)
 
 
@@ -65,12 +65,12 @@ def test_images_that_the_same_workers_answered_share_tasks() -> None:
 
 
 def test_a_later_round_has_shards_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(later_round, "MOST_IMAGES", 50)
+    monkeypatch.setattr(later_round, "MAX_SHARD_IMAGES", 50)
     rows: dict[int, list[str]] = {i: ["ann"] for i in range(120)}
     shards, folder = regrouped(rows, settings())
     assert [shard.images for shard in shards] == [50, 50, 20]
-    monkeypatch.setattr(later_round, "MOST_IMAGES", 2_000_000)
-    monkeypatch.setattr(later_round, "MOST_TASKS", 4)
+    monkeypatch.setattr(later_round, "MAX_SHARD_IMAGES", 2_000_000)
+    monkeypatch.setattr(later_round, "MAX_TASKS", 4)
     shards, folder = regrouped(rows, settings())
     assert all(shard.tasks <= 4 for shard in shards)
     seen: dict[int, int] = defaultdict(int)
@@ -91,4 +91,4 @@ def test_a_crowd_too_large_for_an_attribute_is_left_out() -> None:
     _, folder = regrouped({1: names}, settings())
     assert "answered-by" not in folder.lines(round_=2)[0]
     assert json.loads(folder.lines(round_=2)[0]["source"])[0]["index"] == 1
-    assert orders.LONGEST_SOURCE == 20_000
+    assert limits.MAX_ATTRIBUTE_CHARACTERS == 20_000

@@ -1,67 +1,44 @@
-"""Images into groups: a manifest of any size in, the tasks of a run out, shard by shard.
+"""Group a manifest's images into the tasks of the first round, shard by shard.
+
+    block of lines → BlockParser → Batch → ShardBuffer ─ full or last ─→ find duplicates
+                                                                         plan tasks (an order)
+                                                                         write tasks, next shard
 
 Memory is bounded by one shard's numbers, not by the manifest: a shard's text waits in a scratch
-file, and the tasks are written as they are dealt.
+file, and tasks are written as they are put together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any, BinaryIO, Protocol
+from contextlib import ExitStack
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from tessera.tiling.errors import NoUsableLine, TooManyBadLines
-from tessera.tiling.grouping.duplicates import Pairs, Seen, rows
-from tessera.tiling.grouping.gold import find_controls
-from tessera.tiling.grouping.orders import (
-    MOST_TASKS,
-    Positions,
-    by_prelabel,
-    fits_anyhow,
-    halves,
-    in_a_row,
-    record_characters,
-    shuffled,
-    spread,
+from tessera.tiling.grouping.duplicates import DuplicateFinder, Duplicates, csv_rows
+from tessera.tiling.grouping.gold import find_gold_images
+from tessera.tiling.grouping.limits import (
+    MAX_SHARD_BYTES,
+    MAX_SHARD_IMAGES,
+    MAX_TASKS,
+    record_lengths,
 )
-from tessera.tiling.grouping.shard_buffer import Shelf
-from tessera.tiling.grouping.task_file import TaskFile, write_column_wise, write_in_order
+from tessera.tiling.grouping.orders import ORDERS, RoundRobin, ShardImages
+from tessera.tiling.grouping.ports import CreateFile, LazyFile, OpenScratch, ReadManifest
+from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
+from tessera.tiling.grouping.task_file import (
+    Shard,
+    TaskFile,
+    write_consecutive,
+    write_round_robin,
+)
 from tessera.tiling.jobs import GOLD_NAME, tasks_name
 from tessera.tiling.manifest.blocks import BlockParser, InputCounts
 from tessera.tiling.manifest.lines import Rejected
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings
-
-MOST_IMAGES = 2_000_000
-"""Images in a shard: what 100,000 tasks of 20 hold, and what bounds memory."""
-MOST_TEXT = 384 * 1024 * 1024
-"""Bytes of text in a shard: what bounds the scratch file, and memory where an order jumps about."""
-
-
-class Writable(Protocol):
-    """Something that bytes can be added to."""
-
-    def write(self, data: bytes, /) -> Any:
-        """Add bytes to the end."""
-
-
-Create = Callable[[str], AbstractContextManager[Writable]]
-"""Opens a new file of the run, by its name in the run's folder."""
-Read = Callable[[], Iterable[bytes]]
-"""Starts reading the manifest from its beginning, in pieces of any size."""
-Scratch = Callable[[], BinaryIO]
-"""Opens an empty file for as long as the grouping takes."""
-
-
-class Shard(msgspec.Struct, frozen=True):
-    """What one job will ask."""
-
-    tasks: int
-    images: int
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,182 +53,161 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
 
 
-def group_manifest(read: Read, settings: Settings, create: Create, scratch: Scratch) -> Summary:
-    """Write the first round's tasks and say what became of every line of the manifest.
+def group_manifest(
+    read: ReadManifest, settings: Settings, create: CreateFile, scratch: OpenScratch
+) -> Summary:
+    """Write the first round's tasks, and return counts of what became of the manifest's lines.
 
-    Raises, with the rejected lines written, if too little of the manifest can be used.
+    Raises NoUsableLine or TooManyBadLines, with rejected.jsonl written, if too little of it can be
+    used; ManifestUnreadable if it cannot be read to its end.
     """
     with ExitStack() as files:
-        grouping = Grouping(read, settings, create, scratch, files)
+        grouping = FirstRound(read, settings, create, scratch, files)
         for block in line_blocks(read()):
-            grouping.take(block)
-        counts = grouping.intake.counts
-        if counts.lines and not refusal(counts, settings.bad_lines):
+            grouping.add(block)
+        counts = grouping.parser.counts
+        # A manifest that is refused after some shards are full has their tasks, but no job.
+        if counts.lines and not find_refusal(counts, settings.bad_lines):
             grouping.finish()
-    if why := refusal(counts, settings.bad_lines, grouping.first_reason):
-        raise why
+    if refusal := find_refusal(counts, settings.bad_lines, grouping.first_reason):
+        raise refusal
     return grouping.summary()
 
 
-def _spread_order(count: int, groups: int) -> tuple[Positions, NDArray[np.int64]]:
-    """The positions task by task, and the tasks' sizes, of a deal round the table."""
-    group = np.arange(count) % groups
-    order = np.argsort(group, kind="stable").astype(np.uint32)
-    return order, np.bincount(group, minlength=groups)
-
-
-def refusal(
-    counts: InputCounts, share: float, reason: str = ""
+def find_refusal(
+    counts: InputCounts, allowed_share: float, first_reason: str = ""
 ) -> NoUsableLine | TooManyBadLines | None:
-    """Why nothing of this manifest is asked, if so."""
-    because = f"; the first: {reason}" if reason else ""
+    """Return why no image of this manifest is asked, or None if it can be used."""
+    because = f"; the first: {first_reason}" if first_reason else ""
     if counts.rejected == counts.lines:
         return NoUsableLine(f"none of the {counts.lines:,} lines can be used{because}")
-    if counts.rejected > share * counts.lines:
+    if counts.rejected > allowed_share * counts.lines:
         return TooManyBadLines(
             f"{counts.rejected:,} of {counts.lines:,} lines cannot be used, "
-            f"more than the {share:.0%} that the settings allow{because}"
+            f"more than the {allowed_share:.0%} that the settings allow{because}"
         )
     return None
 
 
-class Late:
-    """A file that is there only if something is written to it."""
-
-    def __init__(self, name: str, create: Create, files: ExitStack, head: bytes = b"") -> None:
-        """Create `name`, beginning with `head`, at the first write."""
-        self._open: Callable[[], Writable] = lambda: files.enter_context(create(name))
-        self._file: Writable | None = None
-        self._head = head
-
-    def write(self, data: bytes) -> None:
-        """Add bytes to the end."""
-        if self._file is None:
-            self._file = self._open()
-            self._file.write(self._head)
-        self._file.write(data)
-
-
-class Grouping:
-    """One manifest on its way: lines go in, shards come out whenever one is full."""
+class FirstRound:
+    """Grouping of one manifest: blocks are added, and each shard is written when it is full."""
 
     def __init__(
-        self, read: Read, settings: Settings, create: Create, scratch: Scratch, files: ExitStack
+        self,
+        read: ReadManifest,
+        settings: Settings,
+        create: CreateFile,
+        scratch: OpenScratch,
+        files: ExitStack,
     ) -> None:
-        """Look for control images first if the settings mix any into the tasks."""
+        """Find the gold images first, if the settings insert any; `files` closes what is opened."""
         self._settings = settings
         self._create = create
         self._files = files
-        self._controls = find_controls(read, settings)
-        self._rejects = Late("rejected.jsonl", create, files)
-        self._repeats = Late("repeats.csv", create, files, b"index,first\n")
-        self.first_reason = ""
-        self.intake = BlockParser(settings, frozenset(self._controls.known), self._reject)
-        self._room = self._controls.room(settings.images_per_task)
         self._open_scratch = scratch
-        self._shelf: Shelf | None = None
-        self._seen = Seen(self._scratch)
-        self._repeated = 0
+        self._gold = find_gold_images(read, settings)
+        self._limits = self._gold.remaining_limits(settings.images_per_task)
+        self._rejected_file = LazyFile("rejected.jsonl", create, files)
+        self._duplicates_file = LazyFile("repeats.csv", create, files, b"index,first\n")
+        self.first_reason = ""
+        self.parser = BlockParser(settings, frozenset(self._gold.labels), self._reject)
+        self._buffer: ShardBuffer | None = None
+        self._duplicate_finder = DuplicateFinder(self._scratch)
+        self._duplicates = 0
         self._shards: list[Shard] = []
 
     def _scratch(self) -> BinaryIO:
         return self._files.enter_context(self._open_scratch())
 
-    def _reject(self, bad: Rejected) -> None:
-        self.first_reason = self.first_reason or f"line {bad.index + 1}, {bad.reason}"
-        self._rejects.write(rejected_line(bad))
+    def _reject(self, line: Rejected) -> None:
+        self.first_reason = self.first_reason or f"line {line.index + 1}, {line.reason}"
+        self._rejected_file.write(rejected_row(line))
 
-    def take(self, block: bytes) -> None:
-        """Put a block's images on the shelf, and deal the shelf whenever it is full."""
-        batch = self.intake.parse(block)
-        if self._shelf is None:  # its form is known only now
-            capacity = min(MOST_TASKS * self._room.images, MOST_IMAGES)
-            self._shelf = Shelf(self._scratch(), capacity, self.intake.template)
+    def add(self, block: bytes) -> None:
+        """Add the images of a block of lines, and write the shard whenever it is full."""
+        batch = self.parser.parse(block)
+        if self._buffer is None:  # the lines' template is known from the first block on
+            capacity = min(MAX_TASKS * self._limits.images, MAX_SHARD_IMAGES)
+            self._buffer = ShardBuffer(self._scratch(), capacity, self.parser.template)
+        buffer = self._buffer
         while batch:
-            shelf = self._shelf
-            fits = shelf.capacity - shelf.count
-            if fits == 0 or (shelf.count and shelf.size + len(batch.text) > MOST_TEXT):
-                self._close(last=False)
+            free = buffer.capacity - buffer.count
+            too_long = buffer.text_bytes + len(batch.text) > MAX_SHARD_BYTES
+            if free == 0 or (buffer.count and too_long):
+                self._write_shard(buffer, is_last=False)
                 continue
-            here, batch = batch.split_at(fits)
-            shelf.add(here)
+            fitting, batch = batch.split_at(free)
+            buffer.add(fitting)
 
     def finish(self) -> None:
-        """Deal what is left, and note what is known of the control images."""
-        self._close(last=True)
-        if self._controls.known:
+        """Write the last shard, and the known labels of the gold images."""
+        if self._buffer is not None:
+            self._write_shard(self._buffer, is_last=True)
+        if self._gold.labels:
             with self._create(GOLD_NAME) as file:
-                file.write(self._controls.table())
+                file.write(self._gold.to_csv())
 
-    def _close(self, *, last: bool) -> None:
-        shelf = self._shelf
-        assert shelf is not None
-        positions = np.arange(shelf.count, dtype=np.uint32)
-        if self._settings.repeats == "once" and shelf.count:
-            repeats = self._seen.settle(shelf, last)
-            if len(repeats[0]):
-                positions = np.delete(positions, repeats[0])
-                self._note(repeats, shelf)
+    def _write_shard(self, buffer: ShardBuffer, *, is_last: bool) -> None:
+        """Write what is in the buffer, without duplicates, and empty it."""
+        positions = np.arange(buffer.count, dtype=np.uint32)
+        if self._settings.repeats == "once" and buffer.count:
+            duplicates = self._duplicate_finder.find(buffer, is_last=is_last)
+            if len(duplicates.positions):
+                positions = np.delete(positions, duplicates.positions)
+                self._write_duplicates(duplicates, buffer)
         if len(positions):
-            self._deal(positions, shelf)
-        shelf.clear()
+            self._write_tasks(positions, buffer)
+        buffer.clear()
 
-    def _note(self, repeats: Pairs, shelf: Shelf) -> None:
-        self._repeated += len(repeats[0])
-        for some in rows(repeats, shelf):
-            self._repeats.write(some)
+    def _write_duplicates(self, duplicates: Duplicates, buffer: ShardBuffer) -> None:
+        self._duplicates += len(duplicates.positions)
+        for rows in csv_rows(duplicates, buffer):
+            self._duplicates_file.write(rows)
 
-    def _deal(self, positions: Positions, shelf: Shelf) -> None:
-        """Write the tasks of a shard, or of two if one job does not take so many."""
-        shard, count, lengths = len(self._shards), len(positions), None
-        mixed = self._controls.mixer(self._settings.seed, shard)
-        if not fits_anyhow(int(shelf.characters.max()), shelf.last_index, self._room):
-            lengths = record_characters(shelf.characters[positions], shelf.indexes(positions))
-        if self._settings.order == "spread":
-            groups = spread(count, lengths, self._room)
-            plan = _spread_order(count, groups) if mixed else None
-        else:
-            rank = self._rank(positions, shelf, shard)
-            sizes = in_a_row(count, lengths if lengths is None else lengths[rank], self._room)
-            groups, plan = len(sizes), (rank, sizes)
-        if groups > MOST_TASKS:
-            for half in halves(positions):
-                self._deal(half, shelf)
+    def _write_tasks(self, positions: Positions, buffer: ShardBuffer) -> None:
+        """Write the tasks of a shard, or of two if they are more than one job takes."""
+        images = ShardImages(
+            buffer=buffer,
+            positions=positions,
+            lengths=record_lengths(buffer, positions, self._limits),
+            limits=self._limits,
+            shard=len(self._shards),
+            seed=self._settings.seed,
+        )
+        plan = ORDERS[self._settings.order](images)
+        if plan.tasks > MAX_TASKS:
+            # Only long names get here: a shard has no more images than that many full tasks.
+            middle = len(positions) // 2
+            self._write_tasks(positions[:middle], buffer)
+            self._write_tasks(positions[middle:], buffer)
             return
-        with TaskFile(tasks_name(1, shard), self._create) as file:
-            if plan is None:
-                write_column_wise(file, shelf, positions, groups)
+        insert_gold = self._gold.inserter(images.seed, images.shard)
+        with TaskFile(tasks_name(1, images.shard), self._create) as file:
+            if isinstance(plan, RoundRobin) and insert_gold is None:
+                write_round_robin(file, buffer, plan)
             else:
-                write_in_order(file, shelf, positions[plan[0]], plan[1], mixed)
-        self._shards.append(Shard(groups, count))
-
-    def _rank(self, positions: Positions, shelf: Shelf, shard: int) -> Positions:
-        """The order in which an order other than spread goes through the positions."""
-        match self._settings.order:
-            case "shuffle":
-                return shuffled(len(positions), self._settings.seed, shard)
-            case "by-prelabel":
-                return by_prelabel(shelf.prelabels[positions], shelf.confidences[positions])
-        return np.arange(len(positions), dtype=np.uint32)
+                plan = plan.as_consecutive() if isinstance(plan, RoundRobin) else plan
+                write_consecutive(file, buffer, plan, insert_gold)
+        self._shards.append(Shard(plan.tasks, len(images)))
 
     def summary(self) -> Summary:
-        """The counts, which add up or are no counts."""
-        counts = self.intake.counts
+        """Return the counts, which add up to the number of lines."""
+        counts = self.parser.counts
         summary = Summary(
             shards=tuple(self._shards),
             lines=counts.lines,
             images=sum(shard.images for shard in self._shards),
             gold=counts.gold,
-            repeats=self._repeated,
+            repeats=self._duplicates,
             labeled=counts.labeled,
             rejected=counts.rejected,
         )
-        parts = summary.images + summary.gold + summary.repeats + summary.labeled
-        assert parts + summary.rejected == summary.lines, summary
+        usable = summary.images + summary.gold + summary.repeats + summary.labeled
+        assert usable + summary.rejected == summary.lines, summary
         return summary
 
 
-def rejected_line(bad: Rejected) -> bytes:
-    """One line of rejected.jsonl; `line` is the number an editor shows, counted from one."""
-    said = {"line": bad.index + 1, "reason": bad.reason, "content": bad.content}
-    return msgspec.json.encode(said) + b"\n"
+def rejected_row(line: Rejected) -> bytes:
+    """Return a line of rejected.jsonl; `line` is the number an editor shows, counted from one."""
+    row = {"line": line.index + 1, "reason": line.reason, "content": line.content}
+    return msgspec.json.encode(row) + b"\n"

@@ -1,8 +1,8 @@
-"""A later round: the images whose label is still unsure, grouped anew for one worker more.
+"""Group the images whose labels are unsure anew, for one worker more each.
 
-A worker must not be asked the same image twice, so images that the same workers have answered
-share their tasks, and each task says who they are: a crowd that mixes images freely would soon
-have no task left that anyone may take.
+A worker must not be asked the same image twice. So images that the same workers have answered
+share tasks, and each task names those workers: if tasks mixed images freely, soon there would be
+no task left that anyone may take.
 """
 
 from __future__ import annotations
@@ -11,80 +11,70 @@ import csv
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.grouping.first_round import MOST_IMAGES, MOST_TEXT, Create, Read, Scratch, Shard
-from tessera.tiling.grouping.orders import (
-    MOST_TASKS,
-    Positions,
-    Room,
-    fits_anyhow,
-    in_a_row,
-    record_characters,
+from tessera.tiling.grouping.limits import (
+    MAX_ATTRIBUTE_CHARACTERS,
+    MAX_SHARD_BYTES,
+    MAX_SHARD_IMAGES,
+    MAX_TASKS,
+    TaskLimits,
+    record_lengths,
 )
-from tessera.tiling.grouping.shard_buffer import Shelf
-from tessera.tiling.grouping.task_file import TaskFile, write_in_order
+from tessera.tiling.grouping.orders import Consecutive, consecutive_sizes
+from tessera.tiling.grouping.ports import CreateFile, OpenScratch, ReadManifest
+from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
+from tessera.tiling.grouping.task_file import Shard, TaskFile, write_consecutive
 from tessera.tiling.jobs import tasks_name
-from tessera.tiling.manifest.batch import PLAIN, Batch
+from tessera.tiling.manifest.batch import PLAIN
 from tessera.tiling.manifest.items import batch_of_images
 from tessera.tiling.manifest.lines import Image, LineReader
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings
 
 ANSWERED_BY = "answered-by"
-"""The key of a task's line that names the workers who have answered any of its images."""
-LONGEST_CROWD = 20_000
-"""Characters that Ground Truth allows in one attribute of a line."""
-AT_ONCE = 10_000
-LEFT_OVER = 2
-"""Workers who must be left to take a task: one of them may be gone."""
+"""Key of a task's line that names the workers who have answered any of its images."""
+IMAGES_AT_ONCE = 10_000
+"""Images put into the buffer at a time, as many as a block of lines holds in the first round."""
+MIN_AVAILABLE_WORKERS = 2
+"""Known workers who must be allowed to take a task: two, because one of them may have left."""
 
 
 class Unsure(msgspec.Struct, frozen=True):
-    """An image to ask again, and the workers who have answered it, separated by spaces."""
+    """Row of unsure.csv: an image to ask again, and who answered it, separated by spaces."""
 
     index: int
     workers: str
 
 
-def group_again(
+def group_later_round(
     unsure: Iterable[bytes],
-    read: Read,
+    read: ReadManifest,
     settings: Settings,
     round_: int,
-    create: Create,
-    scratch: Scratch,
+    create: CreateFile,
+    scratch: OpenScratch,
 ) -> tuple[Shard, ...]:
-    """Write the tasks of a later round for the images that the lines of `unsure.csv` name."""
-    shards: list[Shard] = []
+    """Write the tasks of a later round for the images that the lines of unsure.csv name.
+
+    Raises ValueError if their indexes do not rise, or are not those of images of the manifest.
+    """
     with ExitStack() as files:
-        capacity = min(MOST_TASKS * settings.images_per_task, MOST_IMAGES)
-        shelf = Shelf(files.enter_context(scratch()), capacity, PLAIN)
-        crowds: list[str] = []
-        images = _wanted(unsure_images(unsure), read, settings)
-        prelabels = {name: number for number, name in enumerate(settings.choices)}
-        while some := list(islice(images, min(AT_ONCE, capacity))):
-            batch = batch_of_images(
-                [image for image, _ in some], PLAIN, prelabels, with_fingerprints=False
-            )
-            if _is_full(shelf, batch):
-                shards += _write(shelf, crowds, settings, round_, len(shards), create)
-                shelf.clear()
-                crowds.clear()
-            shelf.add(batch)
-            crowds += [crowd for _, crowd in some]
-        if shelf.count:
-            shards += _write(shelf, crowds, settings, round_, len(shards), create)
-    return tuple(shards)
+        grouping = LaterRound(settings, round_, create, files.enter_context(scratch()))
+        images = _read_images(read_unsure(unsure), read, settings)
+        while some := list(islice(images, min(IMAGES_AT_ONCE, grouping.capacity))):
+            grouping.add([image for image, _ in some], [workers for _, workers in some])
+        return grouping.finish()
 
 
-def unsure_images(lines: Iterable[bytes]) -> Iterator[Unsure]:
-    """The rows of `unsure.csv`, whose indexes rise.
+def read_unsure(lines: Iterable[bytes]) -> Iterator[Unsure]:
+    """Yield the rows of unsure.csv, each with its workers' names in order.
 
-    >>> list(unsure_images([b"index,workers", b"7,b a"]))
+    >>> list(read_unsure([b"index,workers", b"7,b a"]))
     [Unsure(index=7, workers='a b')]
     """
     rows = csv.reader(line.decode() for line in lines)
@@ -97,93 +87,121 @@ def unsure_images(lines: Iterable[bytes]) -> Iterator[Unsure]:
         yield Unsure(last, " ".join(sorted(set(workers.split()))))
 
 
-def _wanted(
-    unsure: Iterator[Unsure], read: Read, settings: Settings
+def _read_images(
+    unsure: Iterator[Unsure], read: ReadManifest, settings: Settings
 ) -> Iterator[tuple[Image, str]]:
-    """The images of the wanted lines, each with its crowd; no other line is decoded."""
+    """Yield the unsure images, each with its workers; no other line is decoded."""
     reader, first = LineReader(settings), 0
-    wanted = next(unsure, None)
+    row = next(unsure, None)
     for block in line_blocks(read()):
-        if wanted is None:
+        if row is None:
             return
         end = first + block.count(b"\n")
-        lines = block.split(b"\n") if wanted.index < end else []
-        while wanted is not None and wanted.index < end:
-            image = reader.read(wanted.index, lines[wanted.index - first])
+        lines = block.split(b"\n") if row.index < end else []
+        while row is not None and row.index < end:
+            image = reader.read(row.index, lines[row.index - first])
             if not isinstance(image, Image):
-                raise ValueError(f"unsure.csv: line {wanted.index} of the manifest is no image")
-            yield image, wanted.workers
-            wanted = next(unsure, None)
+                raise ValueError(f"unsure.csv: line {row.index} of the manifest is no image")
+            yield image, row.workers
+            row = next(unsure, None)
         first = end
 
 
-def _is_full(shelf: Shelf, batch: Batch) -> bool:
-    full = shelf.count + len(batch) > shelf.capacity
-    return shelf.count > 0 and (full or shelf.size + len(batch.text) > MOST_TEXT)
+class LaterRound:
+    """Grouping of one later round: images are added, and each shard is written when it is full."""
 
+    def __init__(
+        self, settings: Settings, round_: int, create: CreateFile, scratch: BinaryIO
+    ) -> None:
+        """Begin the round with the number `round_`, which is 2 or more."""
+        self.capacity = min(MAX_TASKS * settings.images_per_task, MAX_SHARD_IMAGES)
+        self._limits = TaskLimits(settings.images_per_task)
+        self._round = round_
+        self._create = create
+        self._buffer = ShardBuffer(scratch, self.capacity, PLAIN)
+        self._workers: list[str] = []  # who answered the image at each position of the buffer
+        self._label_numbers = {name: number for number, name in enumerate(settings.choices)}
+        self._shards: list[Shard] = []
 
-def leaving_someone(
-    sizes: NDArray[np.int64], order: Positions, crowds: list[str]
-) -> NDArray[np.int64]:
-    """The tasks' sizes, with tasks cut that everyone, or all but one, would be kept from.
+    def add(self, images: list[Image], workers: list[str]) -> None:
+        """Add images and who answered each, after writing the shard if they do not fit."""
+        buffer = self._buffer
+        batch = batch_of_images(images, PLAIN, self._label_numbers, with_fingerprints=False)
+        too_many = buffer.count + len(batch) > self.capacity
+        too_long = buffer.text_bytes + len(batch.text) > MAX_SHARD_BYTES
+        if buffer.count and (too_many or too_long):
+            self._write_shard()
+        buffer.add(batch)
+        self._workers += workers
 
-    Whoever answered one image of a task may not take it, so a task of images from many crowds
-    would wait for a worker who is not there. Only workers named in `crowds` are known.
+    def finish(self) -> tuple[Shard, ...]:
+        """Write the last shard, and return what there is in each."""
+        if self._buffer.count:
+            self._write_shard()
+        return tuple(self._shards)
 
-    >>> leaving_someone(np.array([3]), np.array([0, 1, 2]), ["a b", "a b", "c d"]).tolist()
-    [2, 1]
-    """
-    apart = {crowd: frozenset(crowd.split()) for crowd in set(crowds)}
-    most = len(frozenset().union(*apart.values())) - LEFT_OVER
-    if int(sizes.max(initial=0)) * max(map(len, apart.values()), default=0) <= most:
-        return sizes
-    cut: list[int] = []
-    start = 0
-    for size in sizes.tolist():
-        answered: frozenset[str] = frozenset()
-        cut.append(0)
-        for position in order[start : start + size].tolist():
-            grown = answered | apart[crowds[position]]
-            if cut[-1] and len(grown) > max(most, len(answered)):
-                cut.append(0)
-                grown = apart[crowds[position]]
-            answered = grown
-            cut[-1] += 1
-        start += size
-    return np.array(cut, np.int64)
+    def _write_shard(self) -> None:
+        """Write what is in the buffer, as several shards if a job does not take so many tasks."""
+        plan = self._plan()
+        for start in range(0, plan.tasks, MAX_TASKS):
+            sizes = plan.sizes[start : start + MAX_TASKS]
+            first = int(plan.sizes[:start].sum())
+            part = Consecutive(plan.ranking[first : first + int(sizes.sum())], sizes)
+            name = tasks_name(self._round, len(self._shards))
+            with TaskFile(name, self._create) as file:
+                write_consecutive(file, self._buffer, part, extra_keys=self._answered_by)
+            self._shards.append(Shard(part.tasks, len(part.ranking)))
+        self._buffer.clear()
+        self._workers.clear()
 
+    def _plan(self) -> Consecutive:
+        """Plan tasks of images that the same workers answered, in manifest order."""
+        names = {name: number for number, name in enumerate(sorted(set(self._workers)))}
+        keys = np.fromiter(map(names.__getitem__, self._workers), np.int64, len(self._workers))
+        ranking = np.argsort(keys, kind="stable").astype(np.uint32)
+        lengths = record_lengths(self._buffer, ranking, self._limits)
+        sizes = consecutive_sizes(len(ranking), lengths, self._limits)
+        return Consecutive(ranking, split_for_available_workers(sizes, ranking, self._workers))
 
-def _write(
-    shelf: Shelf,
-    crowds: list[str],
-    settings: Settings,
-    round_: int,
-    shard: int,
-    create: Create,
-) -> list[Shard]:
-    """The shard written, or more than one where long names need more tasks than a job takes."""
-    names = sorted(set(crowds))
-    numbers = {name: number for number, name in enumerate(names)}
-    ranks = np.fromiter((numbers[crowd] for crowd in crowds), np.int64, len(crowds))
-    order = np.argsort(ranks, kind="stable").astype(np.uint32)
-    room = Room(settings.images_per_task)
-    lengths = None
-    if not fits_anyhow(int(shelf.characters.max()), shelf.last_index, room):
-        lengths = record_characters(shelf.characters[order], shelf.indexes(order))
-    sizes = leaving_someone(in_a_row(len(order), lengths, room), order, crowds)
-
-    def who(positions: Positions) -> bytes:
-        answered = {name for position in positions.tolist() for name in crowds[position].split()}
-        text = " ".join(sorted(answered))
-        if not text or len(text) > LONGEST_CROWD:
+    def _answered_by(self, positions: Positions) -> bytes:
+        """Return the key that names who answered any image of a task; nothing if it is too long."""
+        names = {name for place in positions.tolist() for name in self._workers[place].split()}
+        text = " ".join(sorted(names))
+        if not text or len(text) > MAX_ATTRIBUTE_CHARACTERS:
             return b""
         return b',"%b":%b' % (ANSWERED_BY.encode(), msgspec.json.encode(text))
 
-    written: list[Shard] = []
-    for start in range(0, len(sizes), MOST_TASKS):
-        some = sizes[start : start + MOST_TASKS]
-        first, end = int(sizes[:start].sum()), int(sizes[: start + MOST_TASKS].sum())
-        with TaskFile(tasks_name(round_, shard + len(written)), create) as file:
-            write_in_order(file, shelf, order[first:end], some, extras=who)
-        written.append(Shard(len(some), end - first))
-    return written
+
+def split_for_available_workers(
+    sizes: NDArray[np.int64], ranking: Positions, workers: list[str]
+) -> NDArray[np.int64]:
+    """Return the sizes of tasks, with those cut that too few workers would be allowed to take.
+
+    Who answered one image of a task may not take it, so a task of images that different workers
+    answered would wait for somebody who is not there. Only workers named in `workers`, a string
+    for each position, are known to exist.
+
+    >>> answered = ["a b", "a b", "c d"]
+    >>> split_for_available_workers(np.array([3]), np.array([0, 1, 2]), answered).tolist()
+    [2, 1]
+    """
+    names = {text: frozenset(text.split()) for text in set(workers)}
+    most = len(frozenset().union(*names.values())) - MIN_AVAILABLE_WORKERS
+    # Even if all images of a task were answered by different workers, enough would be left.
+    if int(sizes.max(initial=0)) * max(map(len, names.values()), default=0) <= most:
+        return sizes
+    result: list[int] = []
+    start = 0
+    for size in sizes.tolist():
+        answered: frozenset[str] = frozenset()
+        result.append(0)
+        for position in ranking[start : start + size].tolist():
+            grown = answered | names[workers[position]]
+            # One image may itself have more workers than `most`: others of the same join it.
+            if result[-1] and len(grown) > max(most, len(answered)):
+                result.append(0)
+                grown = names[workers[position]]
+            answered = grown
+            result[-1] += 1
+        start += size
+    return np.array(result, np.int64)

@@ -1,138 +1,184 @@
-"""Which image goes to which task: the orders, and the caps of Ground Truth that bound a task.
+"""Plan which images share a task: one function for each order of the settings.
 
-Nothing here knows an image: positions and character counts go in, positions come out.
+An order gets a shard's images and the limits of a task, and returns a plan of one of two kinds:
+
+    RoundRobin (spread)     Consecutive (as-given, shuffle, by-prelabel)
+    task 0: 0 3 6           task 0: 4 1 6
+    task 1: 1 4 7           task 1: 0 7 2
+    task 2: 2 5             task 2: 3 5
+
+Tasks are as few as the limits allow, and their sizes as even as they can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_TASKS = 100_000
-"""Data objects that one Ground Truth job takes."""
-LONGEST_SOURCE = 20_000
-"""Characters in the `source` of a task, which is a JSON list in a string."""
-BRACKETS = 2
-RECORD = len('{"source-ref":"","index":}')
-"""Characters of an image's record besides its item and its number."""
-
-Positions = NDArray[np.uint32]
-Indexes = NDArray[np.int64]
-Lengths = NDArray[np.int64]
+from tessera.tiling.grouping.limits import COMMA_CHARACTERS, Lengths, TaskLimits
+from tessera.tiling.grouping.pseudo_random import pseudo_random
+from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
+from tessera.tiling.settings import Order
 
 
-class Room(msgspec.Struct, frozen=True):
-    """How much of one task is for its own images: so many, and so many characters."""
+class ShardImages(msgspec.Struct, frozen=True):
+    """Images of one shard that are to be asked: what an order may look at."""
 
-    images: int
-    characters: int = LONGEST_SOURCE - BRACKETS
+    buffer: ShardBuffer
+    positions: Positions
+    """Which of the buffer's images they are, rising; duplicates are not among them."""
+    lengths: Lengths | None
+    """Characters of each record, or None if no task can be too long."""
+    limits: TaskLimits
+    shard: int
+    seed: int
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.positions)
 
 
-def fits_anyhow(longest: int, largest: int, room: Room) -> bool:
-    """Whether a full task has room even where every image is as long as the longest.
+class Consecutive(msgspec.Struct, frozen=True):
+    """Plan in which neighbors of a ranking share a task."""
 
-    The usual case: then no image's own length matters.
+    ranking: Positions
+    """Positions task after task."""
+    sizes: NDArray[np.int64]
+    """How many of them each task takes."""
+
+    @property
+    def tasks(self) -> int:
+        """The number of tasks."""
+        return len(self.sizes)
+
+
+class RoundRobin(msgspec.Struct, frozen=True):
+    """Plan in which image after image goes to the next task: image i to task `i % tasks`.
+
+    It is a kind of its own because it can be written without reading all text into memory.
     """
-    return (longest + RECORD + 1 + len(str(largest))) * room.images - 1 <= room.characters
+
+    positions: Positions
+    tasks: int
+
+    def as_consecutive(self) -> Consecutive:
+        """Return the same tasks as a plan of the other kind."""
+        task = np.arange(len(self.positions)) % self.tasks
+        ranking = self.positions[np.argsort(task, kind="stable")]
+        return Consecutive(ranking, np.bincount(task, minlength=self.tasks))
 
 
-def record_characters(items: NDArray[np.uint16], indexes: Indexes) -> Lengths:
-    """Characters that each image's record takes in its task, the comma included."""
-    digits = np.searchsorted(POWERS, indexes, side="right") + 1
-    return items.astype(np.int64) + digits + (RECORD + 1)
+Plan = RoundRobin | Consecutive
 
 
-POWERS = 10 ** np.arange(1, 19, dtype=np.int64)
+def spread(images: ShardImages) -> Plan:
+    """Plan tasks of images from all over the shard: neighbors in a manifest are often alike."""
+    return RoundRobin(
+        images.positions, round_robin_tasks(len(images), images.lengths, images.limits)
+    )
 
 
-def spread(count: int, lengths: Lengths | None, room: Room) -> int:
-    """The number of groups for dealing image after image round the table, as few as fit.
+def as_given(images: ShardImages) -> Plan:
+    """Plan tasks of neighbors in the manifest."""
+    return _in_ranking(images, np.arange(len(images), dtype=np.uint32))
 
-    One group more moves every image but the first few, so a deal with a group that is too long
-    is tried again with 1, 3, 7, 15 … groups more: the sizes stay even, and images with long names
-    stay apart.
 
-    >>> spread(41, None, Room(20))
+def shuffle(images: ShardImages) -> Plan:
+    """Plan tasks of images in an order that the seed and the shard decide."""
+    keys = pseudo_random(np.arange(len(images), dtype=np.uint64), images.seed, images.shard)
+    return _in_ranking(images, np.argsort(keys, kind="stable").astype(np.uint32))
+
+
+def by_prelabel(images: ShardImages) -> Plan:
+    """Plan tasks of images with the same prelabel, the least confident first."""
+    prelabels = images.buffer.prelabels[images.positions]
+    confidences = images.buffer.confidences[images.positions]
+    # Missing ones have the largest values (NO_PRELABEL, infinity), so they come last.
+    return _in_ranking(images, np.lexsort((confidences, prelabels)).astype(np.uint32))
+
+
+ORDERS: Final[dict[Order, Callable[[ShardImages], Plan]]] = {
+    "spread": spread,
+    "as-given": as_given,
+    "shuffle": shuffle,
+    "by-prelabel": by_prelabel,
+}
+"""The function of each order that the settings can name."""
+
+
+def _in_ranking(images: ShardImages, ranking: NDArray[np.uint32]) -> Consecutive:
+    """Return the plan for a ranking of the images, which are counted from zero here."""
+    lengths = None if images.lengths is None else images.lengths[ranking]
+    sizes = consecutive_sizes(len(images), lengths, images.limits)
+    return Consecutive(images.positions[ranking], sizes)
+
+
+def round_robin_tasks(images: int, lengths: Lengths | None, limits: TaskLimits) -> int:
+    """Return the number of tasks for a round-robin assignment, as few as fit or nearly so.
+
+    One task more moves every image but the first few to another task, so where a task is too long
+    1, 3, 7, 15 … tasks more are tried: sizes stay even, and images with long names stay apart.
+
+    >>> round_robin_tasks(41, None, TaskLimits(20))
     3
     """
-    fewest = -(-count // room.images)
+    fewest = -(-images // limits.images)
     if lengths is None:
         return fewest
-    groups, more = fewest, 1
-    while groups < count and _longest_group(lengths, groups) > room.characters:
-        groups, more = min(fewest + more, count), more * 2 + 1
-    return groups
+    tasks, more = fewest, 1
+    while tasks < images and _longest_task(lengths, tasks) > limits.characters:
+        tasks, more = min(fewest + more, images), more * 2 + 1
+    return tasks
 
 
-def _longest_group(lengths: Lengths, groups: int) -> int:
-    rows = -(-len(lengths) // groups)
-    padded = np.zeros(rows * groups, np.int64)
+def _longest_task(lengths: Lengths, tasks: int) -> int:
+    """Return the characters of the longest task of a round-robin assignment."""
+    rows = -(-len(lengths) // tasks)
+    padded = np.zeros(rows * tasks, np.int64)
     padded[: len(lengths)] = lengths
-    return int(padded.reshape(rows, groups).sum(axis=0).max(initial=1)) - 1
+    longest = int(padded.reshape(rows, tasks).sum(axis=0).max(initial=COMMA_CHARACTERS))
+    return longest - COMMA_CHARACTERS
 
 
-def in_a_row(count: int, lengths: Lengths | None, room: Room) -> NDArray[np.int64]:
-    """The sizes of groups that take neighbors, as few as fit and as even as characters allow.
+def consecutive_sizes(
+    images: int, lengths: Lengths | None, limits: TaskLimits
+) -> NDArray[np.int64]:
+    """Return the sizes of tasks that take neighbors, as few as fit and as even as lengths allow.
 
-    >>> in_a_row(41, None, Room(20)).tolist()
+    `lengths` are in the order of the ranking. A task that is too long is cut into even parts until
+    all fit, so that long names cost no task but those that they are in.
+
+    >>> consecutive_sizes(41, None, TaskLimits(20)).tolist()
     [14, 14, 13]
     """
-    sizes = _even(count, -(-count // room.images))
+    sizes = even_sizes(images, -(-images // limits.images))
     while lengths is not None:
         starts = np.cumsum(sizes) - sizes
-        totals = np.add.reduceat(lengths, starts) - 1
-        over = np.flatnonzero((totals > room.characters) & (sizes > 1))
-        if not len(over):
+        totals = np.add.reduceat(lengths, starts) - COMMA_CHARACTERS
+        too_long = np.flatnonzero((totals > limits.characters) & (sizes > 1))
+        if not len(too_long):
             break
-        pieces: list[NDArray[np.int64]] = []
+        parts: list[NDArray[np.int64]] = []
         done = 0
-        for group in over.tolist():  # few: only groups of very long names come here
-            wanted = -(-int(totals[group]) // room.characters)
-            pieces += [sizes[done:group], _even(int(sizes[group]), max(wanted, 2))]
-            done = group + 1
-        sizes = np.concatenate([*pieces, sizes[done:]])
+        for task in too_long.tolist():  # few: only tasks of very long names come here
+            wanted = -(-int(totals[task]) // limits.characters)
+            parts += [sizes[done:task], even_sizes(int(sizes[task]), max(wanted, 2))]
+            done = task + 1
+        sizes = np.concatenate([*parts, sizes[done:]])
     return sizes
 
 
-def _even(count: int, groups: int) -> NDArray[np.int64]:
-    """So many parts of a count that differ by one at most, the larger ones first."""
-    groups = min(groups, count)
-    sizes = np.full(groups, count // groups if groups else 0, np.int64)
-    sizes[: count - int(sizes.sum())] += 1
-    return sizes
+def even_sizes(images: int, tasks: int) -> NDArray[np.int64]:
+    """Return the sizes of so many tasks that differ by one at most, the larger ones first.
 
-
-def shuffled(count: int, seed: int, shard: int) -> Positions:
-    """The positions 0 to count-1 in an order that the seed and the shard decide.
-
-    Not numpy's own shuffle, whose stream may change with its version: the same manifest and seed
-    are the same tasks for good.
+    >>> even_sizes(7, 3).tolist()
+    [3, 2, 2]
     """
-    keys = mix(np.arange(count, dtype=np.uint64), seed, shard)
-    return np.argsort(keys, kind="stable").astype(np.uint32)
-
-
-def by_prelabel(prelabels: NDArray[np.uint8], confidences: NDArray[np.float32]) -> Positions:
-    """The positions with equal prelabels together, the least confident first."""
-    return np.lexsort((confidences, prelabels)).astype(np.uint32)
-
-
-def mix(numbers: NDArray[np.uint64], *salts: int) -> NDArray[np.uint64]:
-    """Numbers that look random and are the same on every machine (splitmix64's last step)."""
-    mixed = numbers.astype(np.uint64)
-    for salt in (*salts, 0):
-        mixed = mixed + np.uint64(0x9E3779B97F4A7C15 * (salt + 1) & (2**64 - 1))
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
-    return mixed
-
-
-def halves(positions: Positions) -> Iterator[Positions]:
-    """The two halves of a shard that needs more tasks than a job takes."""
-    middle = len(positions) // 2
-    yield positions[:middle]
-    yield positions[middle:]
+    tasks = min(tasks, images)
+    sizes = np.full(tasks, images // tasks if tasks else 0, np.int64)
+    sizes[: images - int(sizes.sum())] += 1
+    return sizes

@@ -1,7 +1,8 @@
-"""The images of one shard on their way to tasks: text in a scratch file, numbers in memory.
+"""Buffer one shard's images until its tasks are planned: text in a scratch file, numbers in memory.
 
-A shard is dealt only when all of it is known (`index % groups` needs the number of groups), so
-its text has to wait somewhere. It waits in a file: memory holds some 20 bytes an image.
+`index % groups` needs the number of groups, so nothing can be written before all of a shard is
+known. Its text waits in a file meanwhile, and memory holds some 20 bytes an image
+(docs/decisions/grouping-in-bounded-memory.md).
 """
 
 from __future__ import annotations
@@ -13,138 +14,147 @@ from numpy.typing import NDArray
 
 from tessera.tiling.manifest.batch import NO_PRELABEL, Batch, LineTemplate
 
+Positions = NDArray[np.uint32]
+"""Images of a shard, counted from zero in manifest order."""
 
-class Shelf:
-    """A shard's images in manifest order; `positions` count them from zero."""
 
-    def __init__(self, scratch: BinaryIO, capacity: int, form: LineTemplate) -> None:
-        """Set aside numbers for `capacity` images; untouched rows cost address space alone."""
-        self._scratch = scratch
-        self.form = form
+class ShardBuffer:
+    """Buffer of one shard's images in manifest order, known by their positions from zero."""
+
+    def __init__(self, scratch: BinaryIO, capacity: int, template: LineTemplate) -> None:
+        """Preallocate for `capacity` images; the OS commits pages only when they are written."""
+        self.template = template
         self.capacity = capacity
-        self._starts = np.empty(capacity + 1, np.uint32)
-        self._indexes = np.empty(capacity, np.uint32)
+        self._scratch = scratch
+        # Narrow types: a shard's text ends below 4 GiB, indexes count from the shard's first, and
+        # an item has no more characters than 1,024 bytes of key and 256 of label, all escaped.
+        self._line_starts = np.empty(capacity + 1, np.uint32)
+        self._index_offsets = np.empty(capacity, np.uint32)
         self._characters = np.empty(capacity, np.uint16)
-        self._mark = np.empty(capacity, np.uint64)
-        self._check = np.empty(capacity, np.uint32)
+        self._hashes = np.empty(capacity, np.uint64)
+        self._checks = np.empty(capacity, np.uint32)
         self._prelabels: NDArray[np.uint8] | None = None
         self._confidences: NDArray[np.float32] | None = None
-        self._reset()
+        self._rewind()
 
-    def _reset(self) -> None:
+    def _rewind(self) -> None:
         self.count = 0
-        self.size = 0
-        self._base = 0
+        self.text_bytes = 0
+        self._first_index = 0
         self._scratch.seek(0)
 
     def clear(self) -> None:
-        """Begin the next shard in the same place."""
+        """Forget all images; the next shard takes the same memory and the same file."""
         self._prelabels = self._confidences = None
-        self._reset()
+        self._rewind()
 
     def add(self, batch: Batch) -> None:
-        """Put a batch behind the images that are here."""
+        """Append a batch, which must fit."""
         if self.count == 0 and len(batch):
-            self._base = int(batch.indexes[0])
-        here = slice(self.count, self.count + len(batch))
-        self._starts[here] = batch.line_starts + self.size
-        self._indexes[here] = batch.indexes - self._base
-        self._characters[here] = batch.characters
+            self._first_index = int(batch.indexes[0])
+        rows = slice(self.count, self.count + len(batch))
+        self._line_starts[rows] = batch.line_starts + self.text_bytes
+        self._index_offsets[rows] = batch.indexes - self._first_index
+        self._characters[rows] = batch.characters
         if batch.fingerprints is not None:
-            self._mark[here], self._check[here] = batch.fingerprints
+            self._hashes[rows], self._checks[rows] = batch.fingerprints
         if batch.prelabels is not None and batch.confidences is not None:
-            self._with_prelabels()[here] = batch.prelabels
-            self._with_confidences()[here] = batch.confidences
+            self._all_prelabels()[rows] = batch.prelabels
+            self._all_confidences()[rows] = batch.confidences
         self._scratch.write(batch.text)
         self.count += len(batch)
-        self.size += len(batch.text)
-        self._starts[self.count] = self.size
+        self.text_bytes += len(batch.text)
+        self._line_starts[self.count] = self.text_bytes
 
-    def _with_prelabels(self) -> NDArray[np.uint8]:
+    def _all_prelabels(self) -> NDArray[np.uint8]:
+        # Made when they are first asked for: most manifests have no prelabel at all.
         if self._prelabels is None:
             self._prelabels = np.full(self.capacity, NO_PRELABEL, np.uint8)
         return self._prelabels
 
-    def _with_confidences(self) -> NDArray[np.float32]:
+    def _all_confidences(self) -> NDArray[np.float32]:
         if self._confidences is None:
             self._confidences = np.full(self.capacity, np.inf, np.float32)
         return self._confidences
 
     @property
-    def marks(self) -> NDArray[np.uint64]:
-        """64 bits of every image's name."""
-        return self._mark[: self.count]
+    def hashes(self) -> NDArray[np.uint64]:
+        """The 64-bit hash of each image's source."""
+        return self._hashes[: self.count]
 
     @property
     def checks(self) -> NDArray[np.uint32]:
-        """32 bits more of every image's name."""
-        return self._check[: self.count]
+        """The 32 further bits of each image's fingerprint."""
+        return self._checks[: self.count]
 
     @property
     def characters(self) -> NDArray[np.uint16]:
-        """How many characters every item has."""
+        """The characters of each item."""
         return self._characters[: self.count]
 
     @property
     def prelabels(self) -> NDArray[np.uint8]:
-        """The number of every image's prelabel, NO_PRELABEL without one."""
-        return self._with_prelabels()[: self.count]
+        """The number of each image's prelabel, NO_PRELABEL without one."""
+        return self._all_prelabels()[: self.count]
 
     @property
     def confidences(self) -> NDArray[np.float32]:
-        """The confidence of every image's prelabel, infinite without one."""
-        return self._with_confidences()[: self.count]
+        """The confidence of each image's prelabel, infinite without one."""
+        return self._all_confidences()[: self.count]
 
     @property
     def last_index(self) -> int:
-        """The manifest line of the last image."""
-        return int(self._indexes[self.count - 1]) + self._base
-
-    def indexes(self, positions: NDArray[Any]) -> NDArray[np.int64]:
-        """The manifest line of each position."""
-        found: NDArray[np.int64] = self._indexes[positions].astype(np.int64)
-        found += self._base
-        return found
+        """The index of the last image."""
+        return self.index(self.count - 1)
 
     def index(self, position: int) -> int:
-        """The manifest line of one position."""
-        return int(self._indexes[position]) + self._base
+        """Return the index of one image: its line of the manifest, from zero."""
+        return int(self._index_offsets[position]) + self._first_index
 
-    def lines_on(self, positions: NDArray[Any]) -> NDArray[np.uint32]:
-        """How many manifest lines each position is after the first one here."""
-        steps: NDArray[np.uint32] = self._indexes[positions]
-        return steps
+    def indexes(self, positions: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the index of each image."""
+        indexes: NDArray[np.int64] = self._index_offsets[positions].astype(np.int64)
+        indexes += self._first_index
+        return indexes
 
-    def sizes(self, positions: NDArray[Any]) -> NDArray[np.int64]:
-        """The bytes of each position's item."""
-        sizes: NDArray[np.int64] = self._starts[1:][positions].astype(np.int64)
-        sizes -= self._starts[positions]
-        return sizes - len(self.form.head + self.form.tail)
+    def index_offsets(self, positions: NDArray[Any]) -> NDArray[np.uint32]:
+        """Return how far each image's index is from that of position 0, in half the bytes."""
+        offsets: NDArray[np.uint32] = self._index_offsets[positions]
+        return offsets
 
-    def run(self, first: int, end: int) -> list[bytes]:
-        """The items of neighbouring positions, read in one go."""
-        start, stop = int(self._starts[first]), int(self._starts[end])
+    def item_bytes(self, positions: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the number of bytes of each item."""
+        line_bytes: NDArray[np.int64] = self._line_starts[1:][positions].astype(np.int64)
+        line_bytes -= self._line_starts[positions]
+        return line_bytes - len(self.template.head + self.template.tail)
+
+    def read_items(self, first: int, end: int) -> list[bytes]:
+        """Read the items of positions from `first` up to `end`, in one go."""
+        start, stop = int(self._line_starts[first]), int(self._line_starts[end])
         self._scratch.seek(start)
-        return self.form.split(self._scratch.read(stop - start))
+        return self.template.split(self._scratch.read(stop - start))
 
-    def everything(self) -> Items:
-        """All items in memory, for an order that jumps about."""
+    def read_all(self) -> ShardText:
+        """Read all text into memory, for an order that jumps about."""
         self._scratch.seek(0)
-        return Items(self._scratch.read(self.size), self._starts[: self.count + 1], self.form)
+        text = self._scratch.read(self.text_bytes)
+        return ShardText(text, self._line_starts[: self.count + 1], self.template)
 
 
-class Items:
-    """The items of one text, cut out when asked for."""
+class ShardText:
+    """Text of a shard in memory, out of which items are cut in any order."""
 
-    def __init__(self, text: bytes, starts: NDArray[np.uint32], form: LineTemplate) -> None:
-        """Know where each line of the text begins, and what it has around its item."""
+    def __init__(
+        self, text: bytes, line_starts: NDArray[np.uint32], template: LineTemplate
+    ) -> None:
+        """Keep the text, and where each of its lines begins and the last one ends."""
         self._text = text
-        self._starts = starts
-        self._head, self._tail = len(form.head), len(form.tail)
+        self._line_starts = line_starts
+        self._head, self._tail = len(template.head), len(template.tail)
 
-    def pick(self, positions: NDArray[Any]) -> list[bytes]:
-        """The items of these positions, in this order."""
+    def items(self, positions: NDArray[Any]) -> list[bytes]:
+        """Return the items of these positions, in their order."""
         text = self._text
-        starts = (self._starts[positions] + np.uint32(self._head)).tolist()
-        ends = (self._starts[1:][positions] - np.uint32(self._tail)).tolist()
+        starts = (self._line_starts[positions] + np.uint32(self._head)).tolist()
+        ends = (self._line_starts[1:][positions] - np.uint32(self._tail)).tolist()
         return [text[start:end] for start, end in zip(starts, ends, strict=True)]

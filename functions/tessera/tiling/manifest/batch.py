@@ -13,10 +13,10 @@ NO_PRELABEL = 255
 
 
 class LineTemplate(msgspec.Struct, frozen=True):
-    """Bytes around the items of a text of uniform lines; `separator` is always `tail + head`.
+    r"""Bytes around the items of a text of uniform lines; `separator` is always `tail + head`.
 
-        {"source-ref": "s3://pets/1.jpg"}\\n{"source-ref": "s3://pets/2.jpg"}\\n
-        |---- head ---||--- item ----||----- separator ----||---- item ----||tail|
+        {"source-ref": "s3://pets/1.jpg"}\n{"source-ref": "s3://pets/2.jpg"}\n
+        |---- head ----||--- item ----||--- separator ----||--- item ----|tail
 
     The items can be cut out with one split, and put in again with one join.
     """

@@ -228,7 +228,7 @@ def uniform_prefix(block: bytes, template: LineTemplate, lines: int) -> bytes | 
     That is `s3://bucket/` if all are in one bucket, else `s3://`. Nothing is decoded, only counted:
 
         {"source-ref": "s3://pets/1.jpg"}\n{"source-ref": "s3://pets/2.jpg"}\n
-        |---- head ---|------ item -----|----- separator ----|- item ----|tail|
+        |---- head ----||--- item ----||--- separator ----||--- item ----|tail
 
         separator and prefix   lines - 1   every line begins and ends as the first does
         quotes                 4 a line    so no item has one, and each ends where tail begins

@@ -1,10 +1,10 @@
-"""Encode images as items: the JSON that stands for an image in a task, up to its number.
+r"""Encode images as items: the JSON that stands for an image in a task, up to its number.
 
 The `source` of a task is a JSON list inside a JSON string, so everything is escaped twice. An item
 is what differs from image to image; `index` follows when the task is put together:
 
-    {"source":"[{\\"source-ref\\":\\"s3://pets/1.jpg\\",\\"prelabel\\":\\"cat\\",\\"index\\":7},…
-                                 |--------------- item --------------|
+    {"source":"[{\"source-ref\":\"s3://pets/1.jpg\",\"prelabel\":\"cat\",\"index\":7},…
+                                  |-------------- item --------------|
 
 Its `characters` are counted as the service sees them, which unescapes once. They are UTF-16 code
 units, of which there are never fewer than code points: Ground Truth does not say which it counts.
