@@ -252,6 +252,18 @@ def _ground_truth() -> list[Way]:
             says="no such work team",
         ),
         way(
+            "throttled-at-first",
+            lambda way: {
+                create: {
+                    "0-3": throws("SageMaker.AmazonSageMakerException", "Rate exceeded")["0-999"],
+                    "4": {"Return": {}},
+                },
+                "DescribeLabelingJob": returns(way.described("Completed")),
+            },
+            output={0: "cat", 1: "dog"},
+            figures={"labeled": 2, "partial": False},
+        ),
+        way(
             "over-the-limit",
             lambda way: {
                 create: throws("SageMaker.ResourceLimitExceededException", "20 jobs are open"),
@@ -399,6 +411,8 @@ def grouped(**more: Any) -> dict[str, Any]:
 def _faults() -> list[Way]:
     """What breaks for good, state by state, after all retries."""
     crash = throws("Runtime.ExitError", "the process ended")
+    traceback = {"errorMessage": "no 'cat'", "errorType": "KeyError", "stackTrace": ["line 1"]}
+    raised = throws("KeyError", json.dumps(traceback))
     busy = throws("Lambda.TooManyRequestsException", "the rate has been exceeded")
     closed = returns(
         {"Payload": {"LabelingJobName": "made-up-r1-000", "LabelingJobStatus": "Completed"}}
@@ -409,6 +423,13 @@ def _faults() -> list[Way]:
     refused = payload(outcome="refused", error="ManifestUnreadable", cause="it is gone")
     return [
         Way("grouping-breaks", "FAILED", "GroupingFailed", "ended", mocks={"GroupImages": crash}),
+        Way(
+            "groups-raise",
+            "FAILED",
+            "GroupingFailed",
+            "KeyError: no 'cat'",
+            mocks={"GroupImages": raised},
+        ),
         Way("grouping-busy", "FAILED", "GroupingFailed", "rate", mocks={"GroupImages": busy}),
         Way(
             "consolidating-busy",
