@@ -13,7 +13,7 @@ from scripts.expressions import SHARD_STATES, evaluate
 from tessera.runs.executions import Ending
 from tests.statemachine.holding import states_of
 from tests.statemachine.paths import WAYS, Way
-from tests.statemachine.requests import problems
+from tests.statemachine.service_model import problems
 from tests.statemachine.stage import KMS_KEY, Stage
 from tests.statemachine.tracing import transitions
 

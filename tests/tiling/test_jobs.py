@@ -1,12 +1,10 @@
-"""The request that opens a labeling job, held against the service's own model."""
+"""Names of runs, and requests for labeling jobs checked against the service's own model."""
 
 import re
 from typing import Any
 
 import msgspec
 import pytest
-from botocore.session import get_session
-from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +16,8 @@ from tessera.tiling.jobs import (
     run_id,
 )
 from tessera.tiling.settings import Settings, read_settings
+from tests.statemachine.service_model import problems
 
-SHAPE: Any = (
-    get_session().get_service_model("sagemaker").operation_model("CreateLabelingJob").input_shape
-)
 TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/pets"
 PUBLIC = "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default"
 STACK = Surroundings(
@@ -38,7 +34,7 @@ def settings(**keys: object) -> Settings:
 
 
 def request(settings: Settings, *, round_: int = 1, project: str = "pets") -> dict[str, Any]:
-    """The request as the state machine sends it, with a job's name and its tasks."""
+    """Return the request as the state machine sends it, with a job's name and its tasks."""
     made = labeling_job_request(
         settings,
         STACK,
@@ -54,41 +50,11 @@ def request(settings: Settings, *, round_: int = 1, project: str = "pets") -> di
     }
 
 
-def python_pattern(pattern: str) -> str:
-    """The model's pattern in Python's own dialect, which has no Unicode properties."""
-    if r"\p{L}" in pattern:
-        return r"(?:[^\W_]|[\s_.:/=+\-@])*"
-    return pattern
-
-
-def problems(value: Any, shape: Any, at: str = "") -> list[str]:
-    """Where a value breaks the model, patterns and lengths too, which botocore leaves unchecked."""
-    if shape.type_name == "structure":
-        return [p for k, v in value.items() for p in problems(v, shape.members[k], f"{at}.{k}")]
-    found = []
-    if shape.type_name == "list":
-        found = [p for v in value for p in problems(v, shape.member, f"{at}[]")]
-    limits = shape.metadata
-    size = value if shape.type_name == "integer" else len(value)
-    if not limits.get("min", 0) <= size <= limits.get("max", 10**9):
-        found.append(f"{at}: {value!r} out of bounds")
-    if "pattern" in limits and not re.fullmatch(python_pattern(limits["pattern"]), value):
-        found.append(f"{at}: {value!r} is not {limits['pattern']}")
-    if shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
-        found.append(f"{at}: {value!r} is none of {shape.enum}")
-    return found
-
-
-def faults(made: dict[str, Any]) -> list[str]:
-    report = ParamValidator().validate(made, SHAPE)
-    return [report.generate_report()] * report.has_errors() + problems(made, SHAPE)
-
-
 @pytest.mark.parametrize("workforce", ["portal", TEAM])
 @pytest.mark.parametrize("round_", [1, 2])
 def test_a_request_is_whole_and_legal(workforce: str, round_: int) -> None:
     made = request(settings(workforce=workforce, answers_per_image=3), round_=round_)
-    assert faults(made) == []
+    assert problems(made) == []
     task = made["HumanTaskConfig"]
     assert task["NumberOfHumanWorkersPerDataObject"] == (3 if round_ == 1 else 1)
     assert task["TaskAvailabilityLifetimeInSeconds"] == 10 * 86_400
@@ -98,7 +64,7 @@ def test_a_request_is_whole_and_legal(workforce: str, round_: int) -> None:
 def test_the_public_team_has_a_price_a_shorter_time_and_the_classifiers() -> None:
     pii = "FreeOfPersonallyIdentifiableInformation"
     made = request(settings(workforce=PUBLIC, content_classifiers=[pii]))
-    assert faults(made) == []
+    assert problems(made) == []
     task = made["HumanTaskConfig"]
     assert task["PublicWorkforceTaskPrice"] == {
         "AmountInUsd": {"Dollars": 0, "Cents": 3, "TenthFractionsOfACent": 6}
@@ -124,13 +90,13 @@ def test_a_job_is_stopped_where_the_settings_say(
 ) -> None:
     for round_ in (1, 2):
         made = request(settings(workforce=TEAM, **keys), round_=round_)
-        assert faults(made) == []
+        assert problems(made) == []
         assert made.get("StoppingConditions") == conditions
 
 
 @given(question=st.text(min_size=1, max_size=1000), project=st.text(max_size=400))
 def test_no_question_and_no_folder_makes_a_request_illegal(question: str, project: str) -> None:
-    assert faults(request(settings(question=question), project=project)) == []
+    assert problems(request(settings(question=question), project=project)) == []
 
 
 text = st.text(st.characters(), max_size=200)

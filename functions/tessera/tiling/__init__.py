@@ -1,1 +1,30 @@
-"""The pure core of labeling: no AWS, clock, environment or randomness."""
+"""Pure core of labeling: functions of bytes and records, with no AWS, clock, environment or chance.
+
+    manifest    lines of JSON become batches of images; bad lines are listed with a reason
+    grouping    batches become tasks of about twenty images, with gold images among them
+    page        settings become the page on which a worker answers a task
+    jobs        a shard of tasks becomes the request that opens its labeling job
+    answers     what workers submitted becomes columns: image, worker, label, seconds, round
+    consensus   columns become one label an image, with a confidence and an expected gain
+    training    labels are written into the manifest's lines, each line into one of the manifests
+    report      all of it becomes figures, a page, metrics and an announcement
+
+Where one more answer is worth more than `gain`, grouping begins again with those images alone.
+
+    to change …                              look in …
+    a setting, its bounds, its default       settings.py; what names a run: name_basis there
+    what a manifest's line may hold          manifest/lines.py
+    which image goes to which page           grouping/orders.py
+    how gold images are mixed in             grouping/gold.py
+    which images are asked again             grouping/later_round.py, training/write_manifests.py
+    colors and keys of labels                page.py; the page itself: ui/README.md
+    names of runs, the job's request         jobs.py; names of jobs: job_names.py
+    which answers count                      answers/submission.py, answers/answer_book.py
+    a consolidation method                   method_names.py, consensus/methods.py
+    what the training manifest says          training/label_splice.py
+    a figure of the report                   the module of report/ that is named for it
+    seconds and prices of an estimate        estimate.py
+    what can go wrong, by name               errors.py
+
+Folders import what is above them here and never each other sideways: tests/test_imports.py.
+"""

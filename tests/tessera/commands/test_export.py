@@ -193,6 +193,12 @@ def test_custom_labels_is_warned_of_pictures_in_two_buckets(labels: Any, tessera
 
 
 @pytest.mark.parametrize("form", FORMATS)
+def test_the_documentation_has_a_row_for_every_form(form: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operator.md").read_text("utf-8")
+    assert f"\n| `{form}` |" in page
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_a_picture_that_is_gone_is_left_out_and_listed(
     labels: Any, tessera: Any, form: str
 ) -> None:
