@@ -39,6 +39,7 @@ def connection() -> Connection:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return what became of the run's images, as counts and URIs, and what to announce of it."""
     result = consolidate_run(connection().storage, event)
+    # the sentences are in the result; log queries go by numbers
     counts = {key: value for key, value in result.items() if not isinstance(value, dict)}
     logger.info("labels consolidated", extra=counts)
     return result
@@ -53,6 +54,7 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
         table = columns(book, images=run.counts["lines"], classes=len(settings.classes))
         # before the manifest is read again: if it is gone, these are what is left
         _write(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
+    # read only if there are any: it takes a reading of the whole manifest
     gold = read_gold(_manifest(storage, run), settings) if run.counts.get("gold") else {}
     evidence = Evidence(known_classes(gold, table.crowd.images) if gold else None)
     with step("consolidate"):
@@ -88,6 +90,7 @@ def _write_manifests(
     settings, duplicates = run.settings, {}
     if run.counts.get("repeats"):
         duplicates = read_duplicates(storage.iter_lines(f"{run.home}repeats.csv"))
+    # class ids are positions in the settings' labels, even if the escape stands between them
     classes = [(settings.labels.index(name), name) for name in settings.classes]
     lines = write_manifests(
         _manifest(storage, run),
@@ -115,6 +118,7 @@ def _manifest(storage: Storage, run: Run) -> Iterator[bytes]:
 
 def _write_report(storage: Storage, run: Run, figures: dict[str, Any]) -> None:
     template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html").read_text("utf-8")
+    # the pages lie in a layer, beside the functions' code
     page = render_html(template, figures).encode()
     data = render_json(figures)
     storage.put(f"{run.home}report.json", data, content_type="application/json")

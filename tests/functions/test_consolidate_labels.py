@@ -84,8 +84,8 @@ def test_every_kind_of_line_ends_in_one_place(run: Any) -> None:
     )
     run.counts |= {"gold": 1, "repeats": 1}
     run.bucket.objects[f"{HOME}repeats.csv"] = b"index,first\n5,0\n"
-    said = {"0": CAT, "3": INVALID, "4": CAT}
-    run.job(([0, 3, 4, 6], {"ann": said, "bob": said}))
+    answers = {"0": CAT, "3": INVALID, "4": CAT}
+    run.job(([0, 3, 4, 6], {"ann": answers, "bob": answers}))
 
     result = run.consolidate(2)
 
@@ -145,9 +145,9 @@ def test_a_run_with_nothing_to_ask_is_done(run: Any) -> None:
 
 def test_images_that_workers_disagree_on_or_did_not_answer_are_asked_again(run: Any) -> None:
     run.images(12)
-    shown = list(range(12))
+    images = list(range(12))
     agreed = {str(i): CAT if i % 2 else DOG for i in range(10)}
-    run.job((shown, {"ann": agreed | {"10": CAT}, "bob": agreed | {"10": DOG}}))
+    run.job((images, {"ann": agreed | {"10": CAT}, "bob": agreed | {"10": DOG}}))
 
     result = run.consolidate()
 
@@ -157,10 +157,10 @@ def test_images_that_workers_disagree_on_or_did_not_answer_are_asked_again(run: 
 
 def test_the_last_round_leaves_what_is_unsure_to_an_expert(run: Any) -> None:
     run.images(12)
-    shown = list(range(12))
+    images = list(range(12))
     run.settings["labels"] = [CAT, DOG, "fox", INVALID]
     agreed = {str(i): CAT if i % 2 else DOG for i in range(11)}
-    run.job((shown, {"ann": agreed | {"11": CAT}, "bob": agreed | {"11": DOG}}))
+    run.job((images, {"ann": agreed | {"11": CAT}, "bob": agreed | {"11": DOG}}))
     run.job(([11], {"cid": {"11": "fox"}}), round_=2)
 
     result = run.consolidate(2)

@@ -61,6 +61,7 @@ class Run:
 def read_run(record: bytes, event: Mapping[str, Any]) -> Run:
     """Return the run of a `run.json` and of an event of the state ConsolidateLabels."""
     fields = msgspec.json.decode(record)
+    # the event's execution, not the record's: another one may have taken the run over
     return Run(
         name=event["run"],
         home=event["home"],

@@ -49,8 +49,8 @@ def test_doubtful_images_come_least_sure_first_with_all_their_answers(
 def test_an_image_that_was_never_asked_is_not_shown_as_doubtful() -> None:
     consensus = consolidate(CROWD, "majority")
     assert most_doubtful(consensus).tolist() == [2, 0, 1]
-    shown = doubtful_figures(CROWD, consensus, CHOICES, {0: "s3://pets/0.jpg"})
-    assert [(image["index"], image["source"]) for image in shown] == [(0, "s3://pets/0.jpg")]
+    doubtful = doubtful_figures(CROWD, consensus, CHOICES, {0: "s3://pets/0.jpg"})
+    assert [(image["index"], image["source"]) for image in doubtful] == [(0, "s3://pets/0.jpg")]
 
 
 def test_calibration_counts_known_images_by_confidence() -> None:

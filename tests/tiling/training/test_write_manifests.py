@@ -67,12 +67,12 @@ def written(
 
 
 def labels_of(
-    found: Consensus,
+    consensus: Consensus,
     gain: float = 0.05,
     gold: Mapping[int, int] | None = None,
     duplicates: Mapping[int, int] | None = None,
 ) -> LineLabels:
-    return label_lines(found, gain=gain, gold=gold or {}, duplicates=duplicates or {})
+    return label_lines(consensus, gain=gain, gold=gold or {}, duplicates=duplicates or {})
 
 
 def manifest(*names: str, end: bytes = b"\n") -> bytes:

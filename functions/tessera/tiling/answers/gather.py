@@ -62,9 +62,10 @@ def gather_answers(files: Files, run: Run, create: Create) -> AnswerBook:
 def _gather_round(book: AnswerBook, files: Files, run: Run, round_: int) -> None:
     """Read the output manifest of each job of a round, and what it lacks from its responses."""
     folder = f"{run.home}round-{round_}/"
+    # later rounds ask one worker more of each image (docs/rounds.md)
     wanted = run.settings.answers_per_image if round_ == 1 else 1
     for tasks in files.list_uris(f"{folder}tasks-"):
-        if not tasks.endswith(".manifest"):
+        if not tasks.endswith(".manifest"):  # the offsets beside it
             continue
         shard = int(tasks.removesuffix(".manifest").rsplit("-", 1)[1])
         job = job_name(run.name, round_, shard)
@@ -72,6 +73,7 @@ def _gather_round(book: AnswerBook, files: Files, run: Run, round_: int) -> None
         # a job that failed has no output: its tasks are read as an output without any answers
         source = tasks if files.size(output) is None else output
         lines = files.iter_lines(source)
+        # an output that ends early lacks lines; only the offsets tell, without reading all tasks
         asked = count_tasks(files.size(offsets_name(tasks)) or 0)
         incomplete = {
             task.number: task
@@ -86,7 +88,7 @@ def _gather_round(book: AnswerBook, files: Files, run: Run, round_: int) -> None
 def _find_images(files: Files, tasks: str, incomplete: Mapping[int, Task]) -> None:
     """Tell tasks their images from the tasks manifest, where the output's line does not."""
     unknown = {number: task for number, task in incomplete.items() if not task.shown}
-    if unknown:
+    if unknown:  # seldom: the tasks manifest has 155 MB for 100,000 tasks
         for number, line in enumerate(files.iter_lines(tasks)):
             if number in unknown:
                 unknown[number].show(line)
@@ -104,6 +106,7 @@ def _rescue(book: AnswerBook, files: Files, folder: str, incomplete: Mapping[int
         number = rest.partition("/")[0]
         if number.isdecimal() and int(number) in incomplete:
             responses.append((incomplete[int(number)], uri))
+    # fetched in parallel and taken in one by one: the book's columns are in order of arrival
     with ThreadPoolExecutor(READERS) as pool:
         contents = pool.map(files.get, [uri for _, uri in responses])
         for (task, _), content in zip(responses, contents, strict=True):

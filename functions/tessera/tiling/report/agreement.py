@@ -35,6 +35,7 @@ def agreement_figures(crowd: Crowd, consensus: Consensus, classes: Sequence[str]
 def _confused_pairs(counts: Floats, classes: Sequence[str]) -> list[dict[str, Any]]:
     """List the most frequent confusions: the image's label, and the answer it got instead."""
     totals = counts.sum(axis=1)
+    # frequent pairs first, not those of the highest share: a rare label's few errors change little
     errors = counts.copy()
     np.fill_diagonal(errors, 0)
     order = np.argsort(-errors, axis=None, kind="stable")[:CONFUSED]
@@ -62,7 +63,7 @@ def krippendorff(crowd: Crowd) -> float:
     pairs = 0.0  # of answers to the same image, that differ
     totals = np.zeros(crowd.classes)
     for part in split_by_depth(crowd):
-        if part.depth < 2:
+        if part.depth < 2:  # an answer alone makes no pair
             continue
         for block in part.blocks():
             count = vote_counts(block, crowd.classes)
@@ -71,7 +72,7 @@ def krippendorff(crowd: Crowd) -> float:
             totals += count.sum(axis=1)
     answers = totals.sum()
     by_chance = answers**2 - (totals**2).sum()
-    if by_chance <= 0:
+    if by_chance <= 0:  # all answers are one label: chance could not give anything else
         return float("nan")
     return float(1 - (answers - 1) * pairs / by_chance)
 

@@ -59,6 +59,7 @@ def announce_labels(
 def explain_nothing_labeled(jobs: Sequence[Job], home: str) -> dict[str, str]:
     """Return the error and the cause that a run without a single answer ends with."""
     incomplete = _incomplete(jobs)
+    # not the same as unanswered: what is wrong is in the request, and asking again will not help
     if jobs and all(job["status"] == NOT_OPENED for job in jobs):
         first = jobs[0]
         return {
@@ -80,19 +81,20 @@ def _incomplete(jobs: Sequence[Job]) -> list[Job]:
 def _message(result: Mapping[str, Any], incomplete: Sequence[Job]) -> str:
     """Say how many images are labeled; of a partial run also what is missing and what to do."""
     labeled, images, unlabeled = result["labeled"], result["images"], result["unlabeled"]
+    # "0 of 1 image is", "1 of 200 images is"
     verb = "is" if 1 in {labeled, images} else "are"
     summary = f"{labeled:,} of {pluralize(images, 'image')} {verb} labeled"
     if not result["partial"]:
         return f"{summary}."
     sentences = [f"{summary}: this is a part of what was asked."]
     if unlabeled:
-        # images that nobody could recognize are among them: asking others may still help
+        # images that nobody could recognize are among them: others may be able to
         has, them = ("has", "it") if unlabeled == 1 else ("have", "them")
         sentences.append(
             f"{pluralize(unlabeled, 'image')} {has} no label; drop unlabeled.manifest to ask for "
             f"{them} again."
         )
-    if incomplete:
+    if incomplete:  # one by name: usually all ended for the same reason
         sentences.append(_ended(incomplete[0]))
     if len(incomplete) > 1:
         sentences.append(f"{pluralize(len(incomplete) - 1, 'more job')} did not complete.")

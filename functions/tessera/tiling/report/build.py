@@ -66,6 +66,7 @@ class RunResult:
     def outcome(self) -> str:
         """Return how the state machine goes on: `nothing-labeled`, `again` or `done`."""
         counts = self.lines.counts
+        # gold images are mixed into tasks of others, and alone they are not asked
         asked = counts.lines - counts.rejected - counts.labeled_before - counts.gold
         if asked and not len(self.crowd):
             return "nothing-labeled"
@@ -74,6 +75,7 @@ class RunResult:
     @property
     def partial(self) -> bool:
         """Return whether some of what was asked was not answered."""
+        # a completed job may lack answers too: tasks expire, and single answers cannot be used
         return not self.run.all_jobs_completed or self.lines.reasons[UNANSWERED_REASON] > 0
 
 
@@ -84,43 +86,21 @@ def build_report(result: RunResult) -> dict[str, Any]:
     """
     run, crowd, consensus, lines = result.run, result.crowd, result.consensus, result.lines
     settings, classes = run.settings, run.settings.classes
-    answers = answer_figures(
-        crowd,
-        seconds=result.seconds,
-        submission=result.submission,
-        round_=result.round_,
-        noted=result.noted,
-    )
-    rounds = round_figures(
-        crowd,
-        consensus,
-        result.round_,
-        method=settings.method,
-        evidence=result.evidence,
-        tasks=run.tasks,
-    )
+    answers, rounds = _answer_figures(result), _round_figures(result)
     figures = {
         "version": VERSION,
         "run": run.name,
+        # once more outside the settings, for people who read the file from the top
         "question": settings.question,
         "method": settings.method,
         "settings": msgspec.to_builtins(settings),
         "images": msgspec.to_builtins(lines.counts),
-        "unlabeled": dict(+lines.reasons),
+        "unlabeled": dict(+lines.reasons),  # reasons that did not occur are left out
         "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
         "answers": answers,
         "confidence": confidence_figures(consensus),
         "gold": gold_figures(consensus, result.known),
-        "workers": worker_figures(
-            crowd, consensus, result.names, seconds=result.seconds, known=result.known
-        ),
-        "pages_to_look_at": page_figures(
-            crowd,
-            consensus,
-            result.names,
-            submission=result.submission,
-            seconds=result.seconds,
-        ),
+        **_worker_figures(result),
         "jobs": run.jobs,
         "manifest": run.manifest_uri,
         "started": run.started,
@@ -132,6 +112,37 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
     }
     return figures | {"next": next_steps(figures)}
+
+
+def _answer_figures(result: RunResult) -> dict[str, Any]:
+    return answer_figures(
+        result.crowd,
+        seconds=result.seconds,
+        submission=result.submission,
+        round_=result.round_,
+        noted=result.noted,
+    )
+
+
+def _worker_figures(result: RunResult) -> dict[str, Any]:
+    crowd = result.crowd, result.consensus, result.names
+    return {
+        "workers": worker_figures(*crowd, seconds=result.seconds, known=result.known),
+        "pages_to_look_at": page_figures(
+            *crowd, submission=result.submission, seconds=result.seconds
+        ),
+    }
+
+
+def _round_figures(result: RunResult) -> list[dict[str, Any]]:
+    return round_figures(
+        result.crowd,
+        result.consensus,
+        result.round_,
+        method=result.run.settings.method,
+        evidence=result.evidence,
+        tasks=result.run.tasks,
+    )
 
 
 def summarize(result: RunResult) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def gold_figures(consensus: Consensus, known: NDArray[np.int16]) -> dict[str, An
 
     `known` has the class of each gold image, else -1.
     """
+    # the consensus labels gold images as if their label were not known
     answered = (known >= 0) & (consensus.label >= 0)
     return {
         "images": int((known >= 0).sum()),
@@ -92,6 +93,7 @@ def calibration_figures(consensus: Consensus, known: NDArray[np.int16]) -> list[
 
 def most_doubtful(consensus: Consensus) -> NDArray[np.int64]:
     """Return the indices of the answered images whose label is least sure, most doubtful first."""
+    # what has no answers is not doubtful but missing, and has its own place in the report
     answered = np.flatnonzero((consensus.answers > 0) & (consensus.label >= 0))
     order = np.argsort(consensus.confidence[answered], kind="stable")[:DOUBTFUL]
     return answered[order]
@@ -110,6 +112,7 @@ def doubtful_figures(
     """
     images = most_doubtful(consensus)
     answers: dict[int, Counter[str]] = {image: Counter() for image in images.tolist()}
+    # of the doubtful images' answers alone: a million rows are sifted once, not counted in Python
     rows = np.flatnonzero(np.isin(crowd.image, images))
     for image, label in zip(crowd.image[rows].tolist(), crowd.label[rows].tolist(), strict=True):
         answers[image][choices[label]] += 1

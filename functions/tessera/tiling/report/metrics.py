@@ -37,7 +37,7 @@ def measure_run(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
     """
     images, agreement = figures["images"], figures["agreement"]
     time, cost = figures["time"], figures["cost"]
-    labeled = images["training"]
+    labeled = images["training"]  # those that were labeled before are among them
     values = {
         "ImagesIn": images["lines"],
         "ImagesLabeled": labeled,

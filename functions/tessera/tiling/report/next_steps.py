@@ -28,6 +28,7 @@ def next_steps(figures: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _missing(figures: Mapping[str, Any]) -> Iterator[Step]:
     """Advise on images that have no label."""
+    # a stopped job comes first: it explains the images without a label that follow
     images, jobs = figures["images"], figures["jobs"]
     incomplete = [job for job in jobs if job["status"] != COMPLETED]
     if incomplete:
@@ -57,12 +58,14 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
         )
     agreement = figures.get("agreement") or {}
     alpha, confused = agreement.get("alpha"), agreement.get("confused")
+    # without a pair that is confused there is nothing that the instructions could say
     if alpha is not None and alpha < RELIABLE_ALPHA and confused:
         worst = confused[0]
         yield (
             f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {RELIABLE_ALPHA}).",
             f"Say in the instructions how {worst['label']!r} and {worst['taken_for']!r} differ.",
         )
+    # the method weighs them down already, so this is about the people, not about the labels
     weak = _clearly_below_average(figures["workers"])
     if weak:
         yield (
@@ -90,6 +93,7 @@ def _train(figures: Mapping[str, Any]) -> Step:
 
 def _clearly_below_average(workers: list[Mapping[str, Any]]) -> int:
     """Count the workers whose accuracy is, with its whole interval, below the mean by answers."""
+    # by answers, so that a crowd of many short visitors does not set the mean
     measured = [worker for worker in workers if worker["accuracy"] is not None]
     answers = sum(worker["answers"] for worker in measured)
     right = sum(float(worker["accuracy"]) * worker["answers"] for worker in measured)

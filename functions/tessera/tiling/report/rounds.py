@@ -31,11 +31,14 @@ def round_figures(
     figures = []
     previous: NDArray[np.int16] | None = None
     last_answered = int(round_.max()) if len(round_) else 0
+    # a round that was asked and not answered is listed too: its pages were paid for
     for number in range(1, max(last_answered, max(tasks, default=0)) + 1):
+        # most runs have one round, and the newest is consolidated already
         current = consensus
         if number < last_answered:
             earlier = _answers_of(crowd, round_ <= number)
             current = consolidate(earlier, method, evidence=evidence)
+        # images that were asked and got no usable answer cannot have changed
         asked = np.unique(crowd.image[round_ == number])
         labeled = current.label >= 0
         changed = previous is not None and previous[asked] != current.label[asked]

@@ -36,6 +36,7 @@ def cost_figures(rounds: Sequence[Mapping[str, Any]], settings: Settings) -> dic
     """
     on_portal = settings.workforce == "portal"
     price = 0.0 if on_portal else OBJECT_PRICE
+    # by what was asked, not by what was answered: Ground Truth takes its fee for both
     pages = sum(figures["tasks"] for figures in rounds)
     pages_alone = sum(figures["images"] for figures in rounds)
     return {

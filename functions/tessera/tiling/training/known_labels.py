@@ -29,5 +29,6 @@ def read_duplicates(rows: Iterable[bytes]) -> dict[int, int]:
     >>> read_duplicates([b"index,first", b"5,0"])
     {5: 0}
     """
+    # neither the header nor an empty last line begins with a digit
     pairs = (row.split(b",") for row in rows if row[:1].isdigit())
     return {int(later): int(first) for later, first in pairs}

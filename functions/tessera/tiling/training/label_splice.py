@@ -88,6 +88,7 @@ class LabelSplice:
             "human-annotated": "yes",
             "creation-date": created,
         }
+        # an object array, because indexing it with a column is one call for a block of lines
         self._heads = np.array(heads, np.object_)
         self._tails = _Tails(b"," + msgspec.json.encode(metadata)[1:-1])
 
@@ -118,6 +119,7 @@ class _Tails(dict[int, bytes]):
             origin = b',"gold":true}}\n'
         else:
             origin = b',"answers":%d,"agreement":%b}}\n' % (answers, _DECIMALS[agreement])
+        # kept: there are as many as there are pairs of agreement and answers, a few dozen
         return self.setdefault(support, self._metadata + origin)
 
 
@@ -146,6 +148,7 @@ class LineOpener:
         b'{"source-ref":"s3://b/1.jpg"'
         """
         if not self.is_open_without_brace(line):
+            # decoded to raw values: numbers and strings of other members keep their spelling
             members = _read_line(line)
             for key in self._keys:
                 members.pop(key, None)

@@ -108,6 +108,7 @@ def label_lines(
     `gold` has known labels by line (-1: known to be unreadable), and they win over the consensus;
     `duplicates` has the line whose label a duplicate takes over.
     """
+    # np.uint8(flag): numpy takes an IntFlag for 64 bits wide, and so would the column be
     flags = np.where(consensus.unreadable, np.uint8(LineFlag.UNREADABLE), np.uint8(0))
     unanswered = (consensus.label < 0) & ~consensus.unreadable
     flags[(consensus.gain > gain) | unanswered] |= np.uint8(LineFlag.UNSURE)
@@ -170,7 +171,7 @@ def write_manifests(
     """
     outcomes = LineOutcomes()
     opener = LineOpener(settings.label_attribute)
-    watched = sorted(watched)
+    watched = sorted(watched)  # so that a block finds its own by bisection
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(create(name)) for name in FILE_NAMES))
         files.reasons.write(b"index,reason\n")
@@ -225,7 +226,7 @@ def _read_blocks(
     settings = msgspec.structs.replace(settings, repeats="each")
     parser = BlockParser(settings, frozenset(), lambda line: rejected.append(line.index))
     for block in line_blocks(chunks, BLOCK):
-        start = parser.counts.lines
+        start = parser.counts.lines  # the block's first line
         rejected.clear()
         batch = parser.parse(block)
         count = parser.counts.lines - start
@@ -310,6 +311,7 @@ def _write_unlabeled(block: _Block, files: _Files) -> None:
 def _count(outcomes: LineOutcomes, block: _Block) -> None:
     """Add a block's lines to the counts, and its unsure images to those to ask again."""
     counts, labeled = outcomes.counts, block.labeled
+    # by columns: a loop over lines would take as long as writing them
     images, new, before = _total(block.images), _total(labeled), _total(block.labeled_before)
     counts.lines += len(block.lines)
     counts.labeled_before += before
