@@ -34,7 +34,7 @@ def completion(context: click.Context, shell: str, as_json: bool) -> None:
 
 def run_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of runs that begin so; none if the stack cannot be asked."""
-    from tessera.archive import list_runs
+    from tessera.runs.folder import list_runs
     from tessera.stack.cloud import Cloud
     from tessera.stack.local_stack import LocalStack
 

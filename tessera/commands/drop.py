@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from tessera.checks import count_manifest, parse_settings, read_settings_file
 from tessera.commands.workers import too_few
 from tessera.exits import Exit, Refused
+from tessera.runs.checks import count_manifest, parse_settings, read_settings_file
 from tessera.runs.display import show_until_ended
 from tessera.runs.executions import (
     ENDED,
@@ -23,11 +23,11 @@ from tessera.runs.executions import (
     read_ending,
     wait_for_execution,
 )
+from tessera.runs.status import RunObserver, RunStatus, settings_in_force
+from tessera.runs.uploads import upload_pictures
 from tessera.screen import aside, console_for, json_option, out, print_json, waiting, warn
 from tessera.stack.cloud import Cloud
-from tessera.standing import Observer, Standing, settings_there
 from tessera.tiling.settings import Settings, warnings
-from tessera.uploads import upload_pictures
 
 PAUSE = 0.3
 """Seconds between two looks at a run that is about to become pages."""
@@ -101,8 +101,8 @@ def drop_command(
     notices = (*warnings(settings), *too_few(cloud, settings))
     warn(notices)
     dropped, execution = _start(cloud, source, source.lines(cloud, settings), own, quiet=as_json)
-    observer = Observer(cloud, execution)
-    standing = (
+    observer = RunObserver(cloud, execution)
+    status = (
         show_until_ended(observer, console_for(as_json))
         if watched
         else _wait_until_grouped(observer)
@@ -111,17 +111,17 @@ def drop_command(
     if end.status not in ("RUNNING", "SUCCEEDED"):
         raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
     if as_json:
-        facts = {"execution": execution, "run": standing.run, "status": end.status}
+        facts = {"execution": execution, "run": status.run, "status": end.status}
         print_json(dropped | {"warnings": notices} | facts | {"result": end.output})
     else:
-        out.print(next_step(end, standing.run), soft_wrap=True)
+        out.print(next_step(end, status.run), soft_wrap=True)
     if end.output.get("partial"):
         context.exit(Exit.PARTIAL)
 
 
 def _settings_in_force(cloud: Cloud, source: Source) -> Settings:
     """Return the project's settings in the inbox, else the stack's; Refused if there are none."""
-    raw = settings_there(cloud, cloud.outputs["Inbox"], source.project)
+    raw = settings_in_force(cloud, cloud.outputs["Inbox"], source.project)
     if not raw:
         return read_settings_file(source.settings_file)  # which says what to do
     aside.print(
@@ -145,13 +145,13 @@ def _start(
         return dropped, wait_for_execution(cloud, key, besides=before)
 
 
-def _wait_until_grouped(observer: Observer) -> Standing:
+def _wait_until_grouped(observer: RunObserver) -> RunStatus:
     """Wait until the run has pages, or has ended, and return how it stands."""
     with waiting("The manifest becomes pages"):
         while True:
-            standing = observer.look()
-            if standing.state not in ("", "GroupImages") or standing.status in ENDED:
-                return standing
+            status = observer.read()
+            if status.state not in ("", "GroupImages") or status.status in ENDED:
+                return status
             time.sleep(PAUSE)
 
 

@@ -10,8 +10,8 @@ import click
 import msgspec
 from rich.table import Table
 
-from tessera.archive import find_run
-from tessera.checks import count_manifest, read_settings_file
+from tessera.runs.checks import count_manifest, read_settings_file
+from tessera.runs.folder import find_run
 from tessera.screen import counted, json_option, out, print_json, warn
 from tessera.stack.target import Target
 from tessera.tiling.estimate import (

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import click
 
-from tessera.archive import RunFolder, find_run
 from tessera.commands.completion import run_names
 from tessera.exits import Exit, Refused
 from tessera.exports.dataset import LeftOut, Sample, samples
@@ -22,6 +21,7 @@ from tessera.exports.formats import (
 )
 from tessera.exports.pictures import write_whole
 from tessera.exports.split import read_shares, split
+from tessera.runs.folder import RunFolder, find_run
 from tessera.screen import aside, json_option, out, print_json, progress, warn
 from tessera.stack.cloud import Cloud
 

@@ -11,8 +11,8 @@ import click
 import msgspec
 from rich.table import Table
 
-from tessera.checks import pieces_of, read_settings_file
 from tessera.exits import Refused
+from tessera.runs.checks import pieces_of, read_settings_file
 from tessera.screen import aside, json_option, out, print_json
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest

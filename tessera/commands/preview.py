@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from tessera.checks import read_settings_file
 from tessera.exits import Refused
 from tessera.picture_types import is_shown, picture_type
+from tessera.runs.checks import read_settings_file
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError

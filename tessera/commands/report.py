@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from tessera.archive import RunFolder, find_run
 from tessera.commands.completion import run_names
 from tessera.exits import Exit
 from tessera.exports.pictures import Missing, fetch, in_order, media_type, write_whole
+from tessera.runs.folder import RunFolder, find_run
 from tessera.screen import aside, json_option, out, print_json, progress
 from tessera.stack.local_stack import ROOT
 

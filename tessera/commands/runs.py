@@ -12,9 +12,9 @@ import click
 from rich.table import Table
 
 from tessera.runs.executions import list_executions
+from tessera.runs.status import manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.cloud import Cloud
-from tessera.standing import folder_of, manifest_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
         output = json.loads(described.get("output") or "{}")
         if output.get("outcome") == "already-running":
             return None
-        folder = folder_of(cloud, described)
+        folder = run_folder_of(cloud, described)
         return Entry(
             run=folder.name if folder else "",
             status=described["status"],
             began=described["startDate"],
             ended=described.get("stopDate"),
-            manifest=manifest_in(described),
+            manifest=manifest_key(described),
             images=output.get("images"),
             labeled=output.get("labeled"),
             rounds=output.get("round"),

@@ -6,14 +6,14 @@ import threading
 
 import click
 
-from tessera.archive import find_run
 from tessera.commands.completion import run_names
 from tessera.runs.display import show_until_ended
 from tessera.runs.executions import RunError, read_ending
+from tessera.runs.folder import find_run
+from tessera.runs.status import RunObserver
 from tessera.screen import console_for, json_option, out, print_json, waiting
 from tessera.simulation.example import EXAMPLE, Example, at_work, simulated
 from tessera.stack.target import Target
-from tessera.standing import Observer
 
 
 @click.command()
@@ -42,7 +42,7 @@ def simulate(
     working = threading.Thread(target=at_work, args=(crowd, finished, folder.name), daemon=True)
     working.start()
     try:
-        show_until_ended(Observer(cloud, execution, folder), console_for(as_json))
+        show_until_ended(RunObserver(cloud, execution, folder), console_for(as_json))
     finally:
         finished.set()
     working.join()

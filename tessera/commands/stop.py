@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import click
 from botocore.exceptions import ClientError
 
-from tessera.archive import find_run
 from tessera.commands.completion import run_names
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.runs.executions import RunError
+from tessera.runs.folder import find_run
+from tessera.runs.status import latest_jobs
 from tessera.screen import json_option, out, print_json, progress
 from tessera.stack.cloud import Cloud
-from tessera.standing import jobs_of
 from tessera.tiling.job_names import parse_job_name
 
 
@@ -31,7 +31,7 @@ def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
     cloud: Cloud = context.obj.cloud
     job = parse_job_name(name)
     folder = find_run(cloud, job.run if job else name)
-    names = [name] if job else jobs_of(folder)
+    names = [name] if job else latest_jobs(folder)
     if not names:
         raise RunError(f"{folder.name} has no jobs yet. See how it stands: tessera watch --once")
     if not yes:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
-from tessera.archive import find_run
 from tessera.commands.completion import run_names
 from tessera.exits import Exit
-from tessera.runs.display import line, show_until_ended
+from tessera.runs.display import show_until_ended, status_line
 from tessera.runs.executions import read_ending
+from tessera.runs.folder import find_run
+from tessera.runs.status import RunObserver, RunStatus
 from tessera.screen import json_option, out, print_json
-from tessera.standing import Observer, Standing
 
 GOES_ON = ("States.ServiceRestart", "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
 """Errors that are nobody's fault: the same drop again takes the run over."""
@@ -30,19 +28,19 @@ def watch(context: click.Context, run: str | None, once: bool, as_json: bool) ->
     """
     cloud = context.obj.cloud
     folder = find_run(cloud, run)
-    observer = Observer(cloud, folder.record["execution"], folder)
+    observer = RunObserver(cloud, folder.record["execution"], folder)
     if once:
-        standing = observer.look()
+        status = observer.read()
         if as_json:
-            print_json(asdict(standing))
+            print_json(status.facts())
         else:
-            out.print(f"{standing.run}: {standing.status}, {line(standing)}", soft_wrap=True)
+            out.print(f"{status.run}: {status.status}, {status_line(status)}", soft_wrap=True)
         return
     last = show_until_ended(observer, out, as_json=as_json)
     context.exit(_conclude(observer, last, quiet=as_json))
 
 
-def _conclude(observer: Observer, last: Standing, *, quiet: bool) -> Exit:
+def _conclude(observer: RunObserver, last: RunStatus, *, quiet: bool) -> Exit:
     """Say how the run ended, and why if it failed; the exit code that stands for it."""
     end = read_ending(observer.cloud, observer.execution)
     if not quiet:

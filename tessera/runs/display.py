@@ -1,4 +1,4 @@
-"""A run as it goes, on a terminal with a bar, elsewhere line by line."""
+"""Progress of a run: a bar on a terminal, lines in a log, documents for programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -14,144 +13,153 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from tessera.runs.executions import ENDED
-from tessera.standing import Asking, Observer, Standing
+from tessera.runs.status import RoundProgress, RunObserver, RunStatus
+from tessera.screen import counted
 
 STATES = {
-    "GroupImages": "the manifest becomes pages of images",
-    "LabelShards": "workers answer, page by page",
-    "ConsolidateLabels": "answers become labels",
-    "AskAgain": "would one answer more change anything?",
-    "GroupUnsure": "yes: the unsure images go to one more worker",
-    "Announce": "the training manifest is announced",
+    "GroupImages": "grouping the images into pages",
+    "LabelShards": "workers label the pages",
+    "ConsolidateLabels": "turning answers into labels",
+    "AskAgain": "checking whether more answers would help",
+    "GroupUnsure": "grouping uncertain images for one more worker",
+    "Announce": "announcing the training manifest",
 }
-"""What happens in the states that a person wants to hear of."""
+"""States that are shown, with what happens in them; the others take no time that one notices."""
+
+PAUSE, PAUSE_ON_AWS = 0.3, 5.0
+"""Seconds between two looks; on AWS each costs a few requests of an account's quota."""
 
 QUIET, QUIETEST = 2.0, 600.0
 """Seconds without a line in a log, and what they grow to while nothing happens."""
 
-Say = Callable[[Standing], None]
+Show = Callable[[RunStatus], None]
 
 
-def show_until_ended(observer: Observer, console: Console, *, as_json: bool = False) -> Standing:
-    """The run's last standing, after every one before was shown."""
-    pause = 0.3 if observer.cloud.endpoint else 5.0
-    shown = json_lines() if as_json else bar(console) if console.is_terminal else log(console)
-    with shown as say:
+def show_until_ended(
+    observer: RunObserver, console: Console, *, as_json: bool = False
+) -> RunStatus:
+    """Show the run's status again and again until it has ended; return the last one."""
+    pause = PAUSE if observer.cloud.endpoint else PAUSE_ON_AWS
+    display = json_lines() if as_json else bar(console) if console.is_terminal else log(console)
+    with display as show:
         while True:
-            standing = observer.look()
-            say(standing)
-            if standing.status in ENDED:
-                return standing
+            status = observer.read()
+            show(status)
+            if status.status in ENDED:
+                return status
             time.sleep(pause)
 
 
 @contextmanager
-def json_lines() -> Iterator[Say]:
-    """Says every look that differs from the one before as a line of JSON."""
-    before: dict[str, Any] = {}
+def json_lines() -> Iterator[Show]:
+    """Give a function that prints each status that differs from the last as a line of JSON."""
+    printed: dict[str, Any] = {}
 
-    def say(standing: Standing) -> None:
-        nonlocal before
-        now = asdict(standing)
-        if now != before:
-            before = now
-            click.echo(json.dumps(now, ensure_ascii=False))
+    def show(status: RunStatus) -> None:
+        nonlocal printed
+        facts = status.facts()
+        if facts != printed:
+            printed = facts
+            click.echo(json.dumps(facts, ensure_ascii=False))
 
-    yield say
+    yield show
 
 
 @contextmanager
-def bar(console: Console) -> Iterator[Say]:
-    """Says each state on a line that stays, and draws below how far the answers are."""
+def bar(console: Console) -> Iterator[Show]:
+    """Give a function that prints each new state, and below draws how far the answers are."""
     began, state = time.monotonic(), ""
     columns = (SpinnerColumn(), BarColumn(bar_width=12), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as drawn:
         task = drawn.add_task("", total=None)
 
-        def say(standing: Standing) -> None:
+        def show(status: RunStatus) -> None:
             nonlocal state
-            mark = f"{standing.state} {standing.round}"
-            if standing.state in STATES and mark != state:
+            mark = f"{status.state} {status.round}"
+            if status.state in STATES and mark != state:
                 state = mark
-                console.print(entered(standing, time.monotonic() - began))
-            needed = standing.asking.needed or None
+                console.print(state_line(status, time.monotonic() - began))
+            progress = status.progress
             drawn.update(
-                task, completed=standing.asking.answers, total=needed, description=line(standing)
+                task,
+                completed=progress.answers,
+                total=progress.needed or None,
+                description=status_line(status),
             )
 
-        yield say
+        yield show
 
 
 @contextmanager
-def log(console: Console) -> Iterator[Say]:
-    """Says each state and each step of the answers on a line, and now and then that it waits."""
-    began = said = time.monotonic()
+def log(console: Console) -> Iterator[Show]:
+    """Give a function that prints each new state, and the progress now and then."""
+    began = printed = time.monotonic()
     quiet, state, before = QUIET, "", ""
 
-    def say(standing: Standing) -> None:
-        nonlocal said, quiet, state, before
-        now, mark = time.monotonic(), f"{standing.state} {standing.round}"
-        text = line(standing)
-        if standing.state in STATES and mark != state:
-            state, before, said, quiet = mark, text, now, QUIET
-            console.print(entered(standing, now - began))
-        elif now - said >= (QUIET if text != before else quiet):
+    def show(status: RunStatus) -> None:
+        nonlocal printed, quiet, state, before
+        now, mark = time.monotonic(), f"{status.state} {status.round}"
+        text = status_line(status)
+        if status.state in STATES and mark != state:
+            state, before, printed, quiet = mark, text, now, QUIET
+            console.print(state_line(status, now - began))
+        elif now - printed >= (QUIET if text != before else quiet):
+            # a log that waits for workers over night does not fill up
             quiet = QUIET if text != before else min(2 * quiet, QUIETEST)
-            before, said = text, now
+            before, printed = text, now
             console.print(f"[dim]{now - began:6.1f} s[/]  {text}")
 
-    yield say
+    yield show
 
 
-def entered(standing: Standing, seconds: float) -> str:
-    """A line that says which state a run has entered.
+def state_line(status: RunStatus, seconds: float) -> str:
+    """Return a line about the state that a run has entered.
 
-    >>> entered(Standing("pets", "RUNNING", "AskAgain", 1), 2.5)
-    '[dim]   2.5 s[/]  [bold]AskAgain         [/]  [dim]would one answer more change anything?[/]'
+    >>> state_line(RunStatus("pets", "RUNNING", "Announce", 1), 2.5)
+    '[dim]   2.5 s[/]  [bold]Announce         [/]  [dim]announcing the training manifest[/]'
     """
-    again = f"round {standing.round}: " if standing.state == "LabelShards" else ""
+    which = f"round {status.round}: " if status.state == "LabelShards" else ""
     return (
-        f"[dim]{seconds:6.1f} s[/]  [bold]{standing.state:<17}[/]  "
-        f"[dim]{again}{STATES[standing.state]}[/]"
+        f"[dim]{seconds:6.1f} s[/]  [bold]{status.state:<17}[/]  "
+        f"[dim]{which}{STATES[status.state]}[/]"
     )
 
 
-def line(standing: Standing) -> str:
-    """How a run stands, on one line.
+def status_line(status: RunStatus) -> str:
+    """Return a run's status on one line.
 
-    >>> from tessera.standing import Asking
-    >>> asking = Asking(10, 12, 20, 3, 4200.0, 0.05, 0.96)
-    >>> line(Standing("pets", "RUNNING", "LabelShards", 2, 200, asking, confidence=0.97))
-    '12 of 20 pages, 3 min left, 3 workers, 4,200 images/h, 96% agree, labels are 97% sure'
+    >>> progress = RoundProgress(10, 12, 20, 3, 4200.0, 0.05, 0.96)
+    >>> status_line(RunStatus("pets", "RUNNING", "LabelShards", 2, 200, progress, confidence=0.97))
+    '12 of 20 pages, 3 min left, 3 workers, 4,200 images/h, 96% agreement, 97% confidence'
     """
-    asking = standing.asking
-    if not asking.needed:
-        parts = [STATES.get(standing.state, standing.state)]
+    progress = status.progress
+    if progress.needed:
+        parts = list(_progress_parts(progress))
     else:
-        parts = list(_asked(asking))
-    if standing.confidence:
-        parts.append(f"labels are {standing.confidence:.0%} sure")
+        parts = [STATES.get(status.state, status.state)]
+    if status.confidence:
+        parts.append(f"{status.confidence:.0%} confidence")
     return ", ".join(parts)
 
 
-def _asked(asking: Asking) -> Iterator[str]:
-    """How far a round's jobs are; what matters most first, as a narrow screen cuts the rest."""
-    yield f"{asking.answers:,} of {asking.needed:,} pages"
-    if asking.hours_left is not None:
-        yield f"{_time(asking.hours_left)} left"
-    if asking.workers:
-        yield f"{asking.workers:,} worker" + "s" * (asking.workers != 1)
-        yield f"{asking.images_an_hour:,.0f} images/h"
-    elif asking.answers < asking.needed:
+def _progress_parts(progress: RoundProgress) -> Iterator[str]:
+    """Describe a round's progress; what matters most comes first, for narrow screens."""
+    yield f"{progress.answers:,} of {progress.needed:,} pages"
+    if progress.hours_left is not None:
+        yield f"{_duration(progress.hours_left)} left"
+    if progress.workers:
+        yield counted(progress.workers, "worker")
+        yield f"{progress.images_an_hour:,.0f} images/h"
+    elif progress.answers < progress.needed:
         yield "waiting for workers"
-    if asking.agreement is not None:
-        yield f"{asking.agreement:.0%} agree"
+    if progress.agreement is not None:
+        yield f"{progress.agreement:.0%} agreement"
 
 
-def _time(hours: float) -> str:
-    """Hours as a person says them.
+def _duration(hours: float) -> str:
+    """Return hours in the unit that a person would use.
 
-    >>> _time(0.002), _time(0.5), _time(5.25), _time(60)
+    >>> _duration(0.002), _duration(0.5), _duration(5.25), _duration(60)
     ('7 s', '30 min', '5.2 h', '2.5 days')
     """
     if hours < 1 / 60:

@@ -25,12 +25,12 @@ from tessera.runs.executions import (
     read_ending,
     wait_for_execution,
 )
+from tessera.runs.status import RunObserver, run_name_of
 from tessera.screen import waiting
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, LocalStack
 from tessera.stack.ready import start_and_deploy
-from tessera.standing import Observer, run_of
 
 EXAMPLE = ROOT / "examples" / "digits"
 RESULTS = ("training.manifest", "report.json", "report.html")
@@ -159,11 +159,11 @@ def _from_drop_to_result(
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
     finished = threading.Event()
     labeling = threading.Thread(
-        target=at_work, args=(crowd, finished, run_of(cloud, described) or "none"), daemon=True
+        target=at_work, args=(crowd, finished, run_name_of(cloud, described) or "none"), daemon=True
     )
     labeling.start()
     try:
-        show_until_ended(Observer(cloud, execution), console)
+        show_until_ended(RunObserver(cloud, execution), console)
     finally:
         finished.set()
     labeling.join()

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tessera.runs.executions import Ending, drop, follow, read_ending, wait_for_execution
+from tessera.runs.status import run_name_of
 from tessera.simulation.example import EXAMPLE, Example
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import LocalStack
-from tessera.standing import run_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -40,7 +40,7 @@ class Run:
 def workers(cloud: Cloud, count: int, execution: str) -> Iterator[None]:
     """Simulated workers who make no mistake and label the run, while the block lasts."""
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
-    finished, run = threading.Event(), run_of(cloud, described)
+    finished, run = threading.Event(), run_name_of(cloud, described)
     crowd = [
         SimulatedWorker(
             add_worker(cloud, f"pipeline-{number}@example.com"),

@@ -17,20 +17,27 @@ from rich.console import Console
 
 from scripts.deployment import read_template
 from scripts.reference import reference
-from tessera.archive import find_run
 from tessera.cli import COMMANDS, HINTS, explain, main
 from tessera.commands.completion import run_names
 from tessera.commands.deploy import plan, template_parameters
 from tessera.commands.drop import drop_command
 from tessera.exits import MEANING, Exit, NotFound
-from tessera.runs.display import STATES, bar, line, log
+from tessera.runs.display import STATES, bar, log, status_line
 from tessera.runs.executions import RunError, drop
+from tessera.runs.folder import find_run
+from tessera.runs.status import (
+    SHARD_STATES,
+    RoundProgress,
+    RunStatus,
+    ground_truth_progress,
+    portal_progress,
+    run_name_of,
+)
+from tessera.runs.uploads import upload_pictures
 from tessera.screen import progress, waiting
 from tessera.stack.cloud import Cloud
-from tessera.standing import WITHIN, Asking, Standing, portal_asking, run_of, service_asking
 from tessera.tiling.jobs import run_id
 from tessera.tiling.settings import read_settings
-from tessera.uploads import upload_pictures
 from tests.portal.world import World
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -339,14 +346,14 @@ def test_a_run_under_the_stack_s_default_settings_is_known_before_it_has_a_folde
 
     expected = run_id({"bucket": "inbox"} | manifest, read_settings(default))
 
-    assert run_of(place.cloud, {"input": json.dumps({"detail": detail})}) == expected
+    assert run_name_of(place.cloud, {"input": json.dumps({"detail": detail})}) == expected
 
 
 def test_a_person_is_told_of_the_shards_and_not_of_the_states_inside_them() -> None:
     machine = json.loads((DOCS.parent / "statemachine" / "labeling.asl.json").read_text("utf-8"))
     inside = machine["States"]["LabelShards"]["ItemProcessor"]["States"]
 
-    assert inside.keys() == WITHIN
+    assert inside.keys() == SHARD_STATES
     assert machine["States"].keys() >= STATES.keys()
 
 
@@ -358,7 +365,7 @@ def test_progress_on_the_portal_is_added_up_over_the_jobs_of_a_round() -> None:
     world.clock.wait(1000)  # ann is gone
     world.work(jobs[0], "bob", "cat")
 
-    asking = portal_asking(world.ports, [*(job.name for job in jobs), "not-open-yet"])
+    asking = portal_progress(world.ports, [*(job.name for job in jobs), "not-open-yet"])
 
     assert (asking.tasks, asking.answers, asking.needed, asking.workers) == (4, 6, 8, 1)
     assert asking.images_an_hour == pytest.approx(3600 * 2 / 10)  # two a page, 10 seconds each
@@ -385,19 +392,19 @@ class Service:
 
 
 def test_progress_at_ground_truth_is_read_from_its_counters() -> None:
-    asking = service_asking(Service(), ["a", "b"])
+    asking = ground_truth_progress(Service(), ["a", "b"])
 
     assert (asking.answers, asking.needed, asking.jobs) == (8, 10, ("a",))
 
 
-def standings() -> list[Standing]:
-    asked = [Asking(10, done, 20, 2, 100.0, 0.5, 0.9) for done in (0, 12, 20)]
+def standings() -> list[RunStatus]:
+    asked = [RoundProgress(10, done, 20, 2, 100.0, 0.5, 0.9) for done in (0, 12, 20)]
     return [
-        Standing("", "RUNNING", "GroupImages"),
-        *(Standing("pets", "RUNNING", "LabelShards", 1, 200, asking) for asking in asked),
-        Standing("pets", "RUNNING", "ConsolidateLabels", 1, 200),
-        Standing("pets", "RUNNING", "LabelShards", 2, 20, Asking(1, 0, 1)),
-        Standing("pets", "SUCCEEDED", "Announce", 2, 20, confidence=0.97),
+        RunStatus("", "RUNNING", "GroupImages"),
+        *(RunStatus("pets", "RUNNING", "LabelShards", 1, 200, asking) for asking in asked),
+        RunStatus("pets", "RUNNING", "ConsolidateLabels", 1, 200),
+        RunStatus("pets", "RUNNING", "LabelShards", 2, 20, RoundProgress(1, 0, 1)),
+        RunStatus("pets", "SUCCEEDED", "Announce", 2, 20, confidence=0.97),
     ]
 
 
@@ -412,7 +419,7 @@ def test_a_run_is_shown_state_by_state_on_eighty_columns(shown: Any) -> None:
     assert re.findall(r"\d s  ([A-Z]\w+)", console.export_text()) == [
         "GroupImages", "LabelShards", "ConsolidateLabels", "LabelShards", "Announce",
     ]  # fmt: skip
-    assert "labels are 97% sure" in line(standings()[-1])
+    assert "97% confidence" in status_line(standings()[-1])
 
 
 def test_a_log_is_told_how_far_the_work_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What runs left in the labels bucket: find a run by its name, read its files."""
+"""Folders of runs in the labels bucket: found by a run's name, read file by file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tessera.tiling.settings import Settings, settings_from
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run in S3; `home` ends with a slash."""
+    """Folder of one run in S3; `home` is its URI and ends with a slash."""
 
     cloud: Cloud
     home: str
 
     @property
     def name(self) -> str:
-        """The run's name."""
+        """Name of the run."""
         return self.home.rstrip("/").rpartition("/")[2]
 
     def uri(self, file: str) -> str:
-        """Where a file of the run is."""
+        """Return the URI of a file of the run."""
         return self.home + file
 
     def read(self, file: str) -> bytes:
@@ -56,7 +56,7 @@ class RunFolder:
                 raise
             raise NotFound(
                 f"There is no {self.uri(file)}. "
-                f"The run may not have come so far: tessera watch {self.name}"
+                f"Perhaps the run has not got so far yet: tessera watch {self.name}"
             ) from error
 
     def has(self, file: str) -> bool:
@@ -69,18 +69,18 @@ class RunFolder:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """`run.json`: who owns the run, its manifest, its settings, its counts."""
+        """Content of `run.json`: owner, manifest, settings and rounds of the run."""
         record: dict[str, Any] = json.loads(self.read("run.json"))
         return record
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings that the run was made under."""
+        """Settings that the run was made with."""
         return settings_from(self.record["settings"])
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """`report.json`: the run's figures."""
+        """Content of `report.json`: the run's figures."""
         report: dict[str, Any] = json.loads(self.read("report.json"))
         return report
 
@@ -95,27 +95,30 @@ def list_runs(cloud: Cloud) -> list[tuple[RunFolder, datetime]]:
 
 
 def find_run(cloud: Cloud, name: str | None) -> RunFolder:
-    """The run of this name, or whose name begins so; the newest one if none is named."""
+    """Find the run of this name or whose name begins so, or the newest one without a name.
+
+    A name may also be the URI of a run's folder. NotFound names runs that may be meant.
+    """
     if name and name.startswith("s3://"):
         return RunFolder(cloud, name.rstrip("/") + "/")
     if name:
         exact = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{name}/")
-        if exact.has("run.json"):
+        if exact.has("run.json"):  # one request, where a list of all runs is many
             return exact
-    everyone = [folder for folder, _ in list_runs(cloud)]
-    if not everyone:
+    runs = [folder for folder, _ in list_runs(cloud)]
+    if not runs:
         raise NotFound(
-            f"There are no runs in {cloud.outputs['Labels']} yet. Drop one: tessera drop MANIFEST"
+            f"There are no runs in {cloud.outputs['Labels']} yet. Start one: tessera drop MANIFEST"
         )
     if name is None:
-        return everyone[0]
-    fitting = [folder for folder in everyone if folder.name.startswith(name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    names = [folder.name for folder in everyone]
-    if fitting:
-        shown = ", ".join(folder.name for folder in fitting[:5])
-        raise NotFound(f"{name} may be any of {len(fitting)} runs: {shown}. Say more of the name.")
-    near = get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"Did you mean {near[0]}?" if near else f"The newest is {names[0]}."
-    raise NotFound(f"There is no run {name!r}. {hint} All of them: tessera runs")
+        return runs[0]
+    matches = [folder for folder in runs if folder.name.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        several = ", ".join(folder.name for folder in matches[:5])
+        raise NotFound(f"{name} may be any of {len(matches)} runs: {several}. Give more of it.")
+    names = [folder.name for folder in runs]
+    similar = get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"Did you mean {similar[0]}?" if similar else f"The newest is {names[0]}."
+    raise NotFound(f"There is no run {name!r}. {hint} List them all: tessera runs")

@@ -1,0 +1,216 @@
+"""Status of a run: its state and round, and how far its workers are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tessera.portal.ports import Ports
+from tessera.portal.progress import add_up
+from tessera.portal.table_layout import read_jobs
+from tessera.runs.folder import RunFolder
+from tessera.stack.cloud import Cloud
+from tessera.tiling.errors import TesseraError
+from tessera.tiling.job_names import job_name
+from tessera.tiling.jobs import run_id
+from tessera.tiling.settings import LONGEST_SETTINGS, read_settings
+
+SHARD_STATES = {
+    "ChooseService", "OpenJob", "CloseJob", "JobNotClosed", "CreateLabelingJob",
+    "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted", "JobIncomplete",
+    "JobNotOpened",
+}  # fmt: skip
+"""States of one shard. A run in one of them is in LabelShards, which has all shards in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundProgress:
+    """Progress of a round's jobs together: pages answered and needed, by whom, how fast."""
+
+    tasks: int = 0
+    answers: int = 0
+    needed: int = 0
+    workers: int = 0
+    images_an_hour: float = 0.0
+    hours_left: float | None = None
+    agreement: float | None = None
+    jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Status of a run now; `confidence` is the mean of its labels after the last round."""
+
+    run: str
+    status: str
+    state: str
+    round: int = 0
+    images: int = 0
+    progress: RoundProgress = field(default_factory=RoundProgress)
+    confidence: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as `--json` prints it; programs know the progress as `asking`."""
+        facts = asdict(self)
+        facts["asking"] = facts.pop("progress")
+        return facts
+
+
+@dataclass
+class RunObserver:
+    """Observer of one execution, which is read again and again; its run is looked up once."""
+
+    cloud: Cloud
+    execution: str
+    folder: RunFolder | None = None
+
+    def __post_init__(self) -> None:
+        """Make the client once."""
+        self._workflows = self.cloud.client("stepfunctions")
+
+    def read(self) -> RunStatus:
+        """Read the run's status now; its name is empty until the run has a folder."""
+        described = self._workflows.describe_execution(executionArn=self.execution)
+        status, state = described["status"], self._state()
+        if self.folder is None and state not in ("", "GroupImages"):
+            self.folder = run_folder_of(self.cloud, described)
+        if self.folder is None:
+            return RunStatus("", status, state)
+        rounds = _read_rounds(self.folder)
+        latest = rounds[-1] if rounds else {"round": 0, "images": 0, "shards": 0}
+        labeling = state == "LabelShards" and status == "RUNNING"
+        return RunStatus(
+            self.folder.name,
+            status,
+            state,
+            latest["round"],
+            latest["images"],
+            _read_progress(self.folder, latest) if labeling else RoundProgress(),
+            # in the first round there is no report yet, or an earlier execution's
+            None if labeling and latest["round"] < 2 else _read_confidence(self.folder),
+        )
+
+    def _state(self) -> str:
+        """Return the state that was entered last, LabelShards for those of a shard."""
+        events = self._workflows.get_execution_history(
+            executionArn=self.execution, reverseOrder=True, maxResults=100
+        )["events"]
+        entered = (
+            event["stateEnteredEventDetails"]["name"]
+            for event in events
+            if event["type"].endswith("StateEntered")
+        )
+        return next(("LabelShards" if name in SHARD_STATES else name for name in entered), "")
+
+
+def _read_rounds(folder: RunFolder) -> list[dict[str, Any]]:
+    folder.__dict__.pop("record", None)  # run.json grows by every round, so it is read again
+    rounds: list[dict[str, Any]] = folder.record.get("rounds") or []
+    return rounds
+
+
+def _read_confidence(folder: RunFolder) -> float | None:
+    if not folder.has("report.json"):
+        return None
+    mean: float | None = json.loads(folder.read("report.json"))["confidence"].get("mean")
+    return mean
+
+
+def _read_progress(folder: RunFolder, latest: dict[str, Any]) -> RoundProgress:
+    jobs = round_jobs(folder, latest)
+    if folder.settings.workforce == "portal":
+        return portal_progress(folder.cloud.ports, jobs)
+    return ground_truth_progress(folder.cloud.client("sagemaker"), jobs)
+
+
+def portal_progress(ports: Ports, names: Iterable[str]) -> RoundProgress:
+    """Add up the jobs' progress from the portal's counters; unopened jobs count nothing."""
+    jobs = read_jobs(ports.table, names)
+    totals = add_up(ports, jobs)
+    return RoundProgress(
+        totals.tasks,
+        totals.done,
+        totals.needed,
+        len(totals.active),
+        totals.images_an_hour,
+        totals.hours_left,
+        totals.quality["agreement"],
+        tuple(job.name for job in jobs),
+    )
+
+
+def ground_truth_progress(sagemaker: Any, jobs: Iterable[str]) -> RoundProgress:
+    """Add up the jobs' progress as Ground Truth counts it: pages labeled, not answers."""
+    done = total = 0
+    names = []
+    for name in jobs:
+        try:
+            job = sagemaker.describe_labeling_job(LabelingJobName=name)
+        except sagemaker.exceptions.ResourceNotFound:
+            continue  # not opened yet: only so many jobs run at the same time
+        counters = job["LabelCounters"]
+        names.append(name)
+        done += counters["TotalLabeled"] + counters["FailedNonRetryableError"]
+        total += counters["TotalLabeled"] + counters["Unlabeled"]
+    return RoundProgress(total, done, total, jobs=tuple(names))
+
+
+def round_jobs(folder: RunFolder, entry: dict[str, Any]) -> list[str]:
+    """Return the names of a round's jobs; `entry` is the round's in run.json."""
+    return [job_name(folder.name, entry["round"], shard) for shard in range(entry["shards"])]
+
+
+def latest_jobs(folder: RunFolder) -> list[str]:
+    """Return the names of the jobs of a run's latest round."""
+    rounds = folder.record.get("rounds") or []
+    return round_jobs(folder, rounds[-1]) if rounds else []
+
+
+def run_folder_of(cloud: Cloud, described: dict[str, Any]) -> RunFolder | None:
+    """Return the folder of an execution's run, or None while it has none.
+
+    It is named in the execution's output, and before the end it follows from the input.
+    """
+    output = json.loads(described.get("output") or "{}")
+    if output.get("home"):
+        return RunFolder(cloud, output["home"])
+    run = run_name_of(cloud, described)
+    if run is None:
+        return None
+    folder = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{run}/")
+    return folder if folder.has("run.json") else None
+
+
+def run_name_of(cloud: Cloud, described: dict[str, Any]) -> str | None:
+    """Work out the name of an execution's run from its manifest and settings.
+
+    The run need not have begun. None if the manifest is one that a run refuses.
+    """
+    detail = json.loads(described["input"]).get("detail", {})
+    if "object" not in detail:
+        return None
+    manifest = {"bucket": detail["bucket"]["name"]} | {
+        name: detail["object"].get(name, "") for name in ("key", "etag", "version-id")
+    }
+    project = manifest["key"].rpartition("/")[0]
+    settings = settings_in_force(cloud, f"s3://{manifest['bucket']}", project)
+    try:
+        return run_id(manifest, read_settings(settings))
+    except TesseraError:
+        return None
+
+
+def settings_in_force(cloud: Cloud, inbox: str, project: str) -> bytes:
+    """Return the settings in a project's folder of the inbox, else the stack's own or nothing."""
+    uri = f"{inbox}/{project}/labeling.json" if project else f"{inbox}/labeling.json"
+    document = cloud.storage.get_up_to(uri, LONGEST_SETTINGS + 1)
+    return cloud.default_settings if document is None else document
+
+
+def manifest_key(described: dict[str, Any]) -> str:
+    """Return the key of the manifest that an execution was started for."""
+    detail = json.loads(described["input"]).get("detail", {})
+    key: str = detail.get("object", {}).get("key", "")
+    return key
