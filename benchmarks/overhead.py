@@ -31,10 +31,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from tessera.portal.store import Change, Item, Key
+from tessera.portal.table_layout import read_job
 from tessera.runs.executions import drop, read_ending, wait_for_execution
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.local_stack import LABELS, LocalStack, free_port
 from tessera.tiling.estimate import LIST_PRICES
+from tessera.tiling.job_names import parse_job_name
+from tessera.tiling.jobs import tasks_name
 from tests.fakes import Files, Table
 from tests.portal.world import World
 
@@ -120,12 +123,12 @@ def timed(stack: LocalStack, images: int, a_page: int) -> Took:
 
 def answer_the_rest(stack: LocalStack, job: str) -> None:
     """Put an answer beside each task that has none, as the portal would."""
-    s3, run = stack.cloud.client("s3"), job[: job.rindex("-r")]
-    tasks = f"runs/{run}/round-1/tasks-000.manifest"
-    lines = s3.get_object(Bucket=LABELS, Key=tasks)["Body"].read().splitlines()
-    folder = f"runs/{run}/round-1/jobs/{job}/annotations/worker-response/iteration-1"
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=LABELS, Prefix=f"{folder}/")
-    done = {entry["Key"].split("/")[-2] for page in pages for entry in page.get("Contents", ())}
+    storage, name = stack.cloud.storage, parse_job_name(job)
+    assert name is not None, "jobs are named by the state machine"
+    home = f"s3://{LABELS}/runs/{name.run}"
+    lines = list(storage.iter_lines(f"{home}/{tasks_name(name.round, name.shard)}"))
+    folder = f"{home}/round-1/jobs/{job}/annotations/worker-response/iteration-1"
+    done = {uri.split("/")[-2] for uri in storage.list_uris(f"{folder}/")}
 
     def put(number: int) -> None:
         pictures = json.loads(json.loads(lines[number])["source"])
@@ -136,11 +139,8 @@ def answer_the_rest(stack: LocalStack, job: str) -> None:
             "answerContent": said,
             "workerId": "private.us-east-1.overhead",
         }
-        s3.put_object(
-            Bucket=LABELS,
-            Key=f"{folder}/{number}/overhead.json",
-            Body=json.dumps({"answers": [answer]}).encode(),
-        )
+        document = json.dumps({"answers": [answer]}).encode()
+        storage.put(f"{folder}/{number}/overhead.json", document)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, [n for n in range(len(lines)) if str(n) not in done]))
@@ -148,13 +148,9 @@ def answer_the_rest(stack: LocalStack, job: str) -> None:
 
 def last_answer(stack: LocalStack, job: str) -> None:
     """Tell the waiting execution what the last answer tells it."""
-    found = stack.cloud.client("dynamodb").get_item(
-        TableName=stack.cloud.outputs["PortalTableName"],
-        Key={"pk": {"S": f"job#{job}"}, "sk": {"S": "job"}},
-    )
-    said = json.dumps({"LabelingJobName": job, "LabelingJobStatus": "Completed"})
-    for token in found["Item"]["tokens"]["L"]:
-        stack.cloud.client("stepfunctions").send_task_success(taskToken=token["S"], output=said)
+    ports = stack.cloud.ports
+    for token in read_job(ports.table, job).tokens:
+        ports.resume(token, {"LabelingJobName": job, "LabelingJobStatus": "Completed"})
 
 
 def step_seconds(stack: LocalStack, execution: str) -> dict[str, float]:

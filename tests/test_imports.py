@@ -146,6 +146,11 @@ def test_the_door_to_aws_knows_nothing_of_labeling_but_the_names_of_jobs(path: P
     assert of_ours(path) == within(of_ours(path), *allowed)
 
 
+@pytest.mark.parametrize("path", IN_LAMBDA, ids=name)
+def test_only_the_handlers_read_the_environment(path: Path) -> None:
+    assert "os" not in third_parties(path)
+
+
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_imports_no_other_handler_and_not_the_tool(handler: str) -> None:
     path = FUNCTIONS / f"{handler}.py"

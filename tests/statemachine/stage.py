@@ -18,6 +18,7 @@ from tessera.runs.executions import Ending, read_ending
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import INBOX, LABELS, ROOT, LocalStack
+from tessera.tiling.job_names import parse_job_name
 from tests.statemachine import tracing
 
 FUNCTIONS = (
@@ -162,7 +163,9 @@ class Stage:
 
     def answers(self, job: str) -> list[str]:
         """What lies among the worker responses of a job."""
-        files = self.files(f"s3://{LABELS}/runs/{job[: job.rindex('-r')]}/")
+        name = parse_job_name(job)
+        assert name is not None
+        files = self.files(f"s3://{LABELS}/runs/{name.run}/")
         return [body.decode() for name, body in files.items() if "worker-response" in name]
 
     def lay_out(self, name: str, pictures: Mapping[str, Any] | list[str], **settings: Any) -> None:

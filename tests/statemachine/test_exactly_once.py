@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tessera.portal.store import Change
+from tessera.portal.table_layout import job_key
 from tests.statemachine.stage import Stage, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -129,12 +131,8 @@ def test_a_due_job_s_execution_is_told_by_the_schedule_s_own_event(stage: Stage)
     stage.lay_out("due", PICTURES)
     execution = stage.start("due")
     job = open_job(stage, "due")
-    stage.cloud.client("dynamodb").update_item(
-        TableName=stage.cloud.outputs["PortalTableName"],
-        Key={"pk": {"S": f"job#{job}"}, "sk": {"S": "job"}},
-        UpdateExpression="SET opened = :long_ago",
-        ExpressionAttributeValues={":long_ago": {"N": "1"}},
-    )
+    long_ago = Change("add", job_key(job), sets={"opened": 1.0})
+    assert stage.cloud.ports.table.write(long_ago)
     assert asked(stage, "close_job", json.loads(target["Input"]))["due"] == [job]
     end = stage.end(execution)
     assert (end.status, end.error) == ("FAILED", "NothingLabeled"), end.cause

@@ -61,7 +61,8 @@ def _config(service: str) -> Any:
 class Connection:
     """Services of AWS at one endpoint; clients are made at first use and kept.
 
-    What is None is left to boto3: the environment, the profile, the function's own role.
+    What is None is left to boto3: the environment, the profile, the function's own role. Why it is
+    handed on instead of being global: docs/decisions/one-connection.md.
     """
 
     endpoint: str | None = None
