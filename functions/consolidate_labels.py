@@ -15,7 +15,7 @@ from tessera.aws.telemetry import logger, observed, publish
 from tessera.aws.tracing import step, traced
 from tessera.tiling.answers.gather import Create, Writable, gather_answers
 from tessera.tiling.answers.table import answer_rows, columns, known_classes, unsure_rows
-from tessera.tiling.consensus import Consensus, Evidence, consolidate
+from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.report.build import RunResult, build_report, summarize
 from tessera.tiling.report.confidence import most_doubtful
@@ -23,9 +23,7 @@ from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.report.render import render_html, render_json
 from tessera.tiling.run import Run, read_run
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
-from tessera.tiling.training.label_splice import LabelSplice, creation_date
-from tessera.tiling.training.line_counts import LineOutcomes
-from tessera.tiling.training.write_manifests import label_lines, write_manifests
+from tessera.tiling.training.write_manifests import label_manifest
 
 
 @cache
@@ -60,7 +58,15 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
     with step("consolidate"):
         consensus = consolidate(table.crowd, settings.method, evidence=evidence)
     with step("write manifests"):
-        lines = _write_manifests(storage, run, consensus, gold, create)
+        lines = label_manifest(
+            _manifest(storage, run),
+            run,
+            consensus,
+            gold=gold,
+            duplicates=_duplicates(storage, run),
+            create=create,
+            watched=most_doubtful(consensus).tolist(),
+        )
     result = RunResult(
         run=run,
         crowd=table.crowd,
@@ -83,27 +89,10 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
     return summarize(result)
 
 
-def _write_manifests(
-    storage: Storage, run: Run, consensus: Consensus, gold: dict[int, int], create: Create
-) -> LineOutcomes:
-    """Label the manifest's lines and write the manifests, every line of which is accounted for."""
-    settings, duplicates = run.settings, {}
-    if run.counts.get("repeats"):
-        duplicates = read_duplicates(storage.iter_lines(f"{run.home}repeats.csv"))
-    # class ids are positions in the settings' labels, even if the escape stands between them
-    classes = [(settings.labels.index(name), name) for name in settings.classes]
-    lines = write_manifests(
-        _manifest(storage, run),
-        settings,
-        label_lines(consensus, gain=settings.gain, gold=gold, duplicates=duplicates),
-        LabelSplice(
-            settings.label_attribute, classes, run=run.name, created=creation_date(run.started)
-        ),
-        create,
-        watched=most_doubtful(consensus).tolist(),
-    )
-    lines.counts.check(run.counts["lines"])
-    return lines
+def _duplicates(storage: Storage, run: Run) -> dict[int, int]:
+    if not run.counts.get("repeats"):  # a run without any has no such file
+        return {}
+    return read_duplicates(storage.iter_lines(f"{run.home}repeats.csv"))
 
 
 def _manifest(storage: Storage, run: Run) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ ARROWS = {
     "consensus": {"method_names"},
     "grouping": {"manifest", "settings", "jobs", "offsets", "errors"},
     "answers": {"run", "job_names", "offsets", "consensus"},
-    "training": {"manifest", "settings", "consensus"},
+    "training": {"run", "manifest", "settings", "consensus"},
     "report": {
         "run",
         "settings",

@@ -46,9 +46,9 @@ class Run:
         """Open and end a job of these tasks: their images and, by worker, labels by image."""
         job = f"pets-r{round_}-{shard:03d}"
         asked, output = [], []
-        for shown, answers in tasks:
+        for images, answers in tasks:
             source = msgspec.json.encode(
-                [{"source-ref": f"s3://pets/{i}.jpg", "index": i} for i in shown]
+                [{"source-ref": f"s3://pets/{i}.jpg", "index": i} for i in images]
             ).decode()
             asked.append({"source": source})
             responses = [
@@ -59,15 +59,15 @@ class Run:
         folder = f"{HOME}round-{round_}/"
         self.bucket.objects[f"{folder}tasks-{shard:03d}.manifest"] = jsonl(asked)
         if finished:
-            place = f"{folder}jobs/{job}/manifests/output/output.manifest"
-            self.bucket.objects[place] = jsonl(output)
+            uri = f"{folder}jobs/{job}/manifests/output/output.manifest"
+            self.bucket.objects[uri] = jsonl(output)
         self.jobs.append({"name": job, "status": status})
         return f"{folder}jobs/{job}/annotations/worker-response/"
 
     def choices(self, labels: dict[str, str]) -> dict[str, Any]:
         """A form's answers: for each image every choice, the chosen one true."""
         names = self.settings["labels"]
-        return {image: {name: name == said for name in names} for image, said in labels.items()}
+        return {image: {name: name == label for name in names} for image, label in labels.items()}
 
     def consolidate(self, round_: int = 1, **more: Any) -> dict[str, Any]:
         """The result of the state ConsolidateLabels."""

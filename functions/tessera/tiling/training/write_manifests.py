@@ -35,12 +35,14 @@ from tessera.tiling.consensus import Consensus
 from tessera.tiling.manifest.blocks import BlockParser
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.run import Run
 from tessera.tiling.settings import Settings
 from tessera.tiling.training.label_splice import (
     GOLD_SUPPORT,
     SCALE,
     LabelSplice,
     LineOpener,
+    creation_date,
     encode_support,
     to_steps,
 )
@@ -152,6 +154,38 @@ class _Files(msgspec.Struct):
 
 
 FILE_NAMES = ("training.manifest", "unlabeled.manifest", "uncertain.manifest", "unlabeled.csv")
+
+
+def label_manifest(
+    chunks: Iterable[bytes],
+    run: Run,
+    consensus: Consensus,
+    *,
+    gold: Mapping[int, int],
+    duplicates: Mapping[int, int],
+    create: Create,
+    watched: Iterable[int] = (),
+) -> LineOutcomes:
+    """Label a run's manifest by the consensus and write its lines; every line is accounted for.
+
+    Raises AssertionError if the manifest has not as many lines as when it was grouped: its labels
+    would be other images'.
+    """
+    settings = run.settings
+    # class ids are positions in the settings' labels, even if the escape stands between them
+    classes = [(settings.labels.index(name), name) for name in settings.classes]
+    outcomes = write_manifests(
+        chunks,
+        settings,
+        label_lines(consensus, gain=settings.gain, gold=gold, duplicates=duplicates),
+        LabelSplice(
+            settings.label_attribute, classes, run=run.name, created=creation_date(run.started)
+        ),
+        create,
+        watched=watched,
+    )
+    outcomes.counts.check(run.counts["lines"])
+    return outcomes
 
 
 def write_manifests(
