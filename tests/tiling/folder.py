@@ -52,22 +52,26 @@ class Folder:
         """The images of every task of a shard."""
         return [msgspec.json.decode(line["source"]) for line in self.lines(shard, round_)]
 
-    def dealt(self, shard: int = 0) -> list[list[int]]:
-        """The line numbers of every task of a shard."""
+    def images(self, shard: int = 0) -> list[dict[str, Any]]:
+        """The images of a shard, task after task."""
+        return [image for task in self.tasks(shard) for image in task]
+
+    def indexes(self, shard: int = 0) -> list[list[int]]:
+        """The indexes of the images of every task of a shard."""
         return [[image["index"] for image in task] for task in self.tasks(shard)]
 
     def rejected(self) -> list[dict[str, Any]]:
         text = self.files.get("rejected.jsonl", b"")
         return [msgspec.json.decode(line) for line in text.splitlines()]
 
-    def repeats(self) -> list[tuple[int, int]]:
+    def duplicates(self) -> list[tuple[int, int]]:
         head, *rows = self.files.get("repeats.csv", b"index,first").decode().split()
         assert head == "index,first"
         return [(int(row.split(",")[0]), int(row.split(",")[1])) for row in rows]
 
 
 def grouped(text: bytes, chosen: Settings, piece: int = 1 << 16) -> tuple[Summary, Folder]:
-    """A manifest through the grouping, arriving in pieces of some size."""
+    """Group a manifest that arrives in pieces of some size."""
     folder = Folder()
     pieces = [text[at : at + piece] for at in range(0, len(text), piece)]
     return group_manifest(lambda: pieces, chosen, folder.create, io.BytesIO), folder

@@ -44,12 +44,12 @@ def test_every_unsure_image_is_asked_once_and_its_task_names_who_answered(
     asked = folder.tasks(round_=2)
     assert sorted(image["index"] for task in asked for image in task) == list(rows)
     assert len(asked) >= -(-len(rows) // size)
-    everyone = {worker for crowd in rows.values() for worker in crowd}
+    everyone = {worker for workers in rows.values() for worker in workers}
     for line, task in zip(folder.lines(round_=2), asked, strict=True):
-        crowd = {worker for image in task for worker in rows[image["index"]]}
-        assert set(line.get("answered-by", "").split()) == crowd
+        answered = {worker for image in task for worker in rows[image["index"]]}
+        assert set(line.get("answered-by", "").split()) == answered
         least = max(len(rows[image["index"]]) for image in task)
-        assert len(crowd) <= max(least, len(everyone) - MIN_AVAILABLE_WORKERS)
+        assert len(answered) <= max(least, len(everyone) - MIN_AVAILABLE_WORKERS)
         assert all(image["source-ref"] == f"s3://pets/{image['index']}.jpg" for image in task)
 
 
@@ -73,12 +73,12 @@ def test_a_later_round_has_shards_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(later_round, "MAX_TASKS", 4)
     shards, folder = regrouped(rows, settings())
     assert all(shard.tasks <= 4 for shard in shards)
-    seen: dict[int, int] = defaultdict(int)
+    times_asked: dict[int, int] = defaultdict(int)
     for shard in range(len(shards)):
         for task in folder.tasks(shard, round_=2):
             for image in task:
-                seen[image["index"]] += 1
-    assert dict(seen) == dict.fromkeys(range(120), 1)
+                times_asked[image["index"]] += 1
+    assert dict(times_asked) == dict.fromkeys(range(120), 1)
 
 
 def test_rows_out_of_order_are_an_error_not_a_loss() -> None:
@@ -86,7 +86,7 @@ def test_rows_out_of_order_are_an_error_not_a_loss() -> None:
         regrouped({5: ["ann"], 3: ["ann"]}, settings())
 
 
-def test_a_crowd_too_large_for_an_attribute_is_left_out() -> None:
+def test_workers_too_many_for_an_attribute_are_left_out() -> None:
     names = [f"private.eu-west-1.{i:040d}" for i in range(400)]
     _, folder = regrouped({1: names}, settings())
     assert "answered-by" not in folder.lines(round_=2)[0]
