@@ -10,7 +10,13 @@ from tessera.portal import job_lifecycle, leases
 from tessera.portal.errors import Closed, Unknown
 from tessera.portal.records import FULL, LEASE_GRACE, OPEN, Job
 from tessera.portal.repair import repair
-from tessera.portal.table_layout import read_counts, read_task
+from tessera.portal.table_layout import (
+    all_tasks,
+    read_counts,
+    read_lapsed,
+    read_queue,
+    read_task,
+)
 from tests.fakes import Table
 from tests.portal.world import World
 
@@ -98,6 +104,17 @@ class AnyOrder(RuleBasedStateMachine):
         for number in range(self.job.tasks):
             task = read_task(self.world.table, self.job.name, number)
             assert len(task.leases) + len(task.answers) <= self.job.workers
+
+    @invariant()
+    def the_queue_and_the_list_of_leases_hold_what_the_tasks_say(self) -> None:
+        table, name = self.world.table, self.job.name
+        tasks = list(all_tasks(table, name))
+        queue = {entry.sort: entry.task for entry in read_queue(table, name, after="", limit=0)}
+        assert queue == {task.queued: task.number for task in tasks if task.queued}
+        waiting = {task.number for task in tasks if task.free_seats(self.job.workers)}
+        assert set(queue.values()) == waiting
+        leases = {(entry.task, entry.worker) for entry in read_lapsed(table, name, 9e10, limit=0)}
+        assert leases == {(task.number, worker) for task in tasks for worker in task.leases}
 
     @invariant()
     def the_job_is_full_just_when_every_seat_is_answered(self) -> None:

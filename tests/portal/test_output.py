@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tessera.portal import job_lifecycle
+from tessera.portal.output import BATCH_BYTES, BATCH_TASKS, AnsweredTask, batches
 from tests.portal.world import World
 
 
@@ -30,3 +34,22 @@ def test_every_line_is_in_the_output_in_order_with_its_label_or_as_it_came(world
     assert described["LabelingJobStatus"] == "Stopped"
     assert described["LabelCounters"]["HumanLabeled"] == len(answered) == 4
     assert described["LabelCounters"]["Unlabeled"] == 16
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, BATCH_BYTES // 3, BATCH_BYTES, 2 * BATCH_BYTES]), max_size=8)
+)
+def test_no_call_gets_more_than_it_can_take_unless_one_task_has_more(sizes: list[int]) -> None:
+    tasks = [
+        AnsweredTask(number, b"{}", [{"answerContent": "x" * size}] if size else [])
+        for number, size in enumerate(sizes)
+    ]
+    calls = list(batches(tasks))
+    assert [task for call in calls for task in call] == tasks
+    for call in calls:
+        assert len(call) == 1 or sum(sizes[task.number] for task in call) <= BATCH_BYTES
+
+
+def test_a_call_gets_a_hundred_tasks_at_most() -> None:
+    tasks = [AnsweredTask(number, b"{}", []) for number in range(250)]
+    assert [len(call) for call in batches(tasks)] == [BATCH_TASKS, BATCH_TASKS, 50]
