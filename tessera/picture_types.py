@@ -56,7 +56,7 @@ def suffix_of(name: str) -> str:
 
 
 def is_shown(name: str) -> bool:
-    """Tell whether a name ends as those of pictures do that browsers show.
+    """Return whether a name ends as those of pictures that browsers show.
 
     >>> is_shown("cats/TOM.JPG"), is_shown("tom.tif"), is_shown("notes.txt")
     (True, False, False)

@@ -9,10 +9,10 @@ from tessera.stack.target import Target
 
 
 @click.command()
-@json_option("Print whether it was running as JSON.")
+@json_option("Print as JSON whether it was running.")
 @click.pass_obj
 def down(target: Target, as_json: bool) -> None:
-    """Stop the local stack; what it holds is kept for the next start."""
+    """Stop the local stack and keep its data for the next start."""
     with waiting("Stopping the embedded AWS"):
         stopped = target.local.stop()
     if as_json:

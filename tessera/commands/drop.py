@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tessera.commands.workers import too_few
+from tessera.commands.workers import too_few_workers
 from tessera.exits import Exit, Refused
 from tessera.runs.checks import count_manifest, parse_settings, read_settings_file
 from tessera.runs.display import show_until_ended
@@ -30,12 +30,12 @@ from tessera.stack.cloud import Cloud
 from tessera.tiling.settings import Settings, warnings
 
 PAUSE = 0.3
-"""Seconds between two looks at a run that is about to become pages."""
+"""Seconds between two looks at a run whose images are being grouped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Manifest, or folder of pictures, with its settings file and the project it belongs to."""
+    """Manifest, or folder of images, with its settings file and its project."""
 
     path: Path
     settings_file: Path
@@ -43,26 +43,31 @@ class Source:
 
     @classmethod
     def at(cls, path: Path, settings_file: Path | None, project: str | None) -> Source:
-        """Find out what the path stands for; Refused if no project can be named after it."""
+        """Take the settings file beside the path and its folder's name, unless others are given.
+
+        Refused if the name cannot be a project's.
+        """
         folder = path if path.is_dir() else path.parent
         project = project or folder.resolve().name
         if not re.fullmatch(r"[^/\\\s][^\\\s]*[^/\\\s]|[^/\\\s]", project):
-            raise Refused(f"{project!r} makes no good folder name. Name one: --project NAME")
+            raise Refused(
+                f"{project!r} cannot be the name of a folder in S3. Give another: --project NAME"
+            )
         return cls(path, settings_file or folder / "labeling.json", project)
 
     @property
     def name(self) -> str:
-        """The name that the manifest has in the inbox, without its suffix."""
+        """Name of the manifest in the inbox, without its suffix."""
         if self.path.is_dir():
             return self.path.resolve().name
         return re.sub(r"(\.(manifest|jsonl))+$", "", self.path.name)
 
     def own_settings(self) -> bytes | None:
-        """Read the settings that go with it; None if there are none."""
+        """Read the settings file; None if there is none."""
         return self.settings_file.read_bytes() if self.settings_file.exists() else None
 
     def lines(self, cloud: Cloud, settings: Settings) -> bytes:
-        """Return the manifest, checked, or made of the pictures as they are uploaded."""
+        """Check and return the manifest, or upload the images and return a manifest of them."""
         if self.path.is_dir():
             return upload_pictures(cloud, self.path, self.project)
         count_manifest(self.path, settings)
@@ -71,13 +76,13 @@ class Source:
 
 @click.command("drop")
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True))
-@click.option("--project", help="Folder in the inbox.  [default: the name of MANIFEST's folder]")
+@click.option("--project", help="Folder of the inbox.  [default: the name of MANIFEST's folder]")
 @click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The settings.  [default: labeling.json beside the manifest, else those that the project "
-    "or the stack has]", show_default=False,
+    help="Settings file.  [default: labeling.json beside the manifest, else the settings of the "
+    "project or the stack]", show_default=False,
 )  # fmt: skip
-@click.option("--watch", "watched", is_flag=True, help="Show the run until it ends.")
+@click.option("--watch", "watched", is_flag=True, help="Show the run's progress until it ends.")
 @json_option("Print what was dropped as JSON.")
 @click.pass_context
 def drop_command(
@@ -88,17 +93,17 @@ def drop_command(
     watched: bool,
     as_json: bool,
 ) -> None:
-    """Have MANIFEST labeled: it is checked here, uploaded, and a run begins.
+    """Have MANIFEST labeled: check it on this machine, upload it, and start a run.
 
-    MANIFEST may be a folder of pictures: they are uploaded, and make a manifest. Dropping
-    the same again begins nothing: its run is there already.
+    MANIFEST may also be a folder of images, which are uploaded with a manifest of them. Dropping
+    the same again starts no second run.
     """
     source = Source.at(manifest, settings_path, project)
     own = source.own_settings()
     settings = parse_settings(own, str(source.settings_file)) if own is not None else None
     cloud: Cloud = context.obj.cloud
     settings = settings or _settings_in_force(cloud, source)
-    notices = (*warnings(settings), *too_few(cloud, settings))
+    notices = (*warnings(settings), *too_few_workers(cloud, settings))
     warn(notices)
     dropped, execution = _start(cloud, source, source.lines(cloud, settings), own, quiet=as_json)
     observer = RunObserver(cloud, execution)
@@ -125,10 +130,10 @@ def _settings_in_force(cloud: Cloud, source: Source) -> Settings:
     if not raw:
         return read_settings_file(source.settings_file)  # which says what to do
     aside.print(
-        f"There is no {source.settings_file}: the settings of {source.project} in the inbox hold, "
-        "or the stack's."
+        f"There is no {source.settings_file}; using the settings of the project {source.project} "
+        "in the inbox, or else the stack's."
     )
-    return parse_settings(raw, f"What holds for {source.project}, in the inbox or of the stack,")
+    return parse_settings(raw, f"The settings of {source.project} in the inbox, or of the stack,")
 
 
 def _start(
@@ -141,13 +146,13 @@ def _start(
     dropped = {"manifest": f"{cloud.outputs['Inbox']}/{key}", "lines": len(lines.splitlines())}
     if not quiet:
         out.print(f"[bold]Dropped[/]  {dropped['manifest']}", soft_wrap=True)
-    with waiting("Waiting for the run to begin"):
+    with waiting("Waiting for the run to start"):
         return dropped, wait_for_execution(cloud, key, besides=before)
 
 
 def _wait_until_grouped(observer: RunObserver) -> RunStatus:
     """Wait until the run has pages, or has ended, and return how it stands."""
-    with waiting("The manifest becomes pages"):
+    with waiting("Grouping the images into pages"):
         while True:
             status = observer.read()
             if status.state not in ("", "GroupImages") or status.status in ENDED:
@@ -156,14 +161,17 @@ def _wait_until_grouped(observer: RunObserver) -> RunStatus:
 
 
 def next_step(end: Ending, run: str) -> str:
-    """Say what became of a drop, and what to do next."""
+    """Describe what became of a drop, and what to do next."""
     if end.status == "RUNNING":
-        return f"[bold]Run[/]      {run}\nIt waits for workers. Watch it: tessera watch {run}"
+        return (
+            f"[bold]Run[/]      {run}\n"
+            f"It is waiting for workers. Watch its progress: tessera watch {run}"
+        )
     if end.output.get("outcome") == "already-running":
         return (
             f"[bold]Run[/]      {end.output['run']}\n"
-            "It was there already, so nobody is asked again. "
-            f"Look at it: tessera watch {end.output['run']}"
+            "This manifest has been dropped before, and its run is used again. "
+            f"Watch it: tessera watch {end.output['run']}"
         )
     return (
         f"[bold]Run[/]      {end.output['run']}\n"

@@ -1,4 +1,4 @@
-"""`tessera group`: the tasks of a manifest as files here, by the function's own core."""
+"""`tessera group`: the tasks of a manifest, written on this machine as a run writes them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.settings import Order, Settings, read_settings
 
-UNNAMED = b'{"labels": ["yes", "no"]}'
-"""Settings where there are none: which labels there are decides nothing but prelabels and gold."""
+YES_OR_NO = b'{"labels": ["yes", "no"]}'
+"""Settings where there are none: labels matter only to prelabels and gold images."""
 
 
 @click.command("group")
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The settings.  [default: labeling.json beside the manifest]", show_default=False,
+    help="Settings file.  [default: labeling.json beside the manifest]", show_default=False,
 )  # fmt: skip
-@click.option("--images-per-task", type=click.IntRange(1, 100), help="Instead of the settings'.")
-@click.option("--order", type=click.Choice(get_args(Order)), help="Instead of the settings'.")
-@click.option("--out", "folder", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--images-per-task", type=click.IntRange(1, 100), help="Override the settings.")
+@click.option("--order", type=click.Choice(get_args(Order)), help="Override the settings.")
+@click.option(
+    "--out", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
+    help="Folder to write to.",
+)  # fmt: skip
 @json_option("Print the summary as JSON.")
 def group_command(
     manifest: Path,
@@ -40,16 +43,16 @@ def group_command(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Group the images of MANIFEST into tasks, and write them below a folder.
+    """Group the images of MANIFEST into tasks, and write them to a folder.
 
-    The files are those of a run: round-1/tasks-000.manifest with its offsets, rejected.jsonl and
-    repeats.csv if there is anything to say in them. Nothing is uploaded and nobody is asked.
+    The files are those of a run: round-1/tasks-000.manifest with its offsets and, if they would
+    not be empty, rejected.jsonl and repeats.csv. Nothing is uploaded, and no worker is asked.
     """
     settings = _settings(manifest, settings_path)
-    instead = {"images_per_task": images_per_task, "order": order}
-    said = {key: value for key, value in instead.items() if value is not None}
+    options = {"images_per_task": images_per_task, "order": order}
+    overrides = {key: value for key, value in options.items() if value is not None}
     try:
-        settings = read_settings(msgspec.json.encode(msgspec.to_builtins(settings) | said))
+        settings = read_settings(msgspec.json.encode(msgspec.to_builtins(settings) | overrides))
         summary = _group(manifest, settings, folder)
     except TesseraError as error:
         raise Refused(f"{manifest}: {error}") from error
@@ -63,8 +66,8 @@ def _settings(manifest: Path, chosen: Path | None) -> Settings:
     beside = manifest.with_name("labeling.json")
     if chosen or beside.exists():
         return read_settings_file(chosen or beside)
-    aside.print(f"There is no {beside}: grouped as with the labels yes and no.")
-    return read_settings(UNNAMED)
+    aside.print(f"There is no {beside}; the labels are taken to be yes and no.")
+    return read_settings(YES_OR_NO)
 
 
 def _group(manifest: Path, settings: Settings, folder: Path) -> Summary:
@@ -89,4 +92,4 @@ def _show(summary: Summary, folder: Path) -> None:
     table.add_row("tasks", f"{sum(shard.tasks for shard in summary.shards):,}")
     table.add_row("shards", f"{len(summary.shards):,}")
     out.print(table)
-    aside.print(f"Written below {folder}")
+    aside.print(f"Written to {folder}")

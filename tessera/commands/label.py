@@ -12,9 +12,13 @@ from tessera.stack.target import Target
 
 
 @click.command()
-@click.option("--images", default=60, help="How many of the example's images you label.")
+@click.option("--images", default=60, help="How many of the example's images to label.")
 @click.option(
-    "--out", "folder", type=click.Path(path_type=Path), default="out", help="Folder of the results."
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="out",
+    help="Folder for results.",
 )
 @json_option("Print the result as JSON.")
 @click.pass_obj

@@ -1,4 +1,4 @@
-"""`tessera manifest`: a manifest out of a folder, or a prefix of a bucket, full of images."""
+"""`tessera manifest`: make a manifest of the images in a folder or under a prefix in S3."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import click
 import msgspec
@@ -14,35 +13,50 @@ import msgspec
 from tessera.aws.storage import Storage, split_uri
 from tessera.exits import NotFound, Refused
 from tessera.picture_types import is_shown, left_out, picture_type, suffixes_in_words
-from tessera.screen import aside, json_option, print_json, progress, warn
+from tessera.screen import aside, counted, json_option, print_json, progress, warn
+from tessera.stack.target import Target
 
 
 @click.command("manifest")
 @click.argument("source", metavar="FOLDER|s3://BUCKET/PREFIX")
 @click.option(
     "--out", "path", type=click.Path(path_type=Path, dir_okay=False), required=True,
-    help="The manifest to write; drop it to have it labeled.",
+    help="Manifest to write.",
 )  # fmt: skip
 @click.option(
     "--at", metavar="s3://BUCKET/PREFIX",
-    help="Where the folder's images are in S3.  [default: a bucket with the folder's name]",
+    help="Where the folder's images are in S3.  [default: a bucket named after the folder]",
 )  # fmt: skip
-@click.option("--prelabel-from-folder", "prelabel", is_flag=True, help="Folders are guesses.")
-@click.option("--gold-from-folder", "gold", is_flag=True, help="Folders are known labels.")
+@click.option(
+    "--prelabel-from-folder",
+    "prelabel",
+    is_flag=True,
+    help="Take the names of folders as suggested labels.",
+)
+@click.option(
+    "--gold-from-folder", "gold", is_flag=True, help="Take the names of folders as known labels."
+)
 @json_option("Print what was written as JSON.")
 @click.pass_obj
 def manifest_command(
-    place: Any, source: str, path: Path, at: str | None, prelabel: bool, gold: bool, as_json: bool
+    target: Target,
+    /,
+    source: str,
+    path: Path,
+    at: str | None,
+    prelabel: bool,
+    gold: bool,
+    as_json: bool,
 ) -> None:
-    """Write a manifest of the images in a folder, or below a prefix, in order of their names.
+    """Make a manifest of the images in a folder, or under a prefix in S3, in order of their names.
 
-    Images are jpg, png, webp, gif, bmp and avif files, in folders of any depth; tif and heic files
-    are left out, because browsers do not show them. With --prelabel-from-folder or
-    --gold-from-folder the folder that an image lies in names its class.
+    Images are jpg, png, webp, gif, bmp and avif files, at any depth; tif and heic files are left
+    out, because browsers do not show them. With --prelabel-from-folder or --gold-from-folder, an
+    image's label is the name of the folder that it is in.
     """
     names: Iterable[str]
     if source.startswith("s3://"):
-        base, names = _below(source), _objects(place.cloud.storage, source)
+        base, names = _below(source), _objects(target.cloud.storage, source)
     else:
         folder = Path(source)
         if not folder.is_dir():
@@ -65,41 +79,42 @@ def manifest_command(
     if as_json:
         print_json({"manifest": str(path), "images": count})
     else:
-        aside.print(f"{count:,} images in {path}")
+        aside.print(f"{path}: {counted(count, 'image')}.")
 
 
 def line(base: str, name: str, *, prelabel: bool = False, gold: bool = False) -> bytes:
-    """One image's line; its class is the folder that it lies in, if folders are classes.
+    """Return an image's line, with the name of its folder as its label if that is asked for.
 
     >>> line("s3://pets/", "cat/1.jpg", gold=True)
     b'{"source-ref":"s3://pets/cat/1.jpg","gold":"cat"}\\n'
     """
-    said = {"source-ref": base + name}
-    if folder := PurePosixPath(name).parent.name:  # an image beside the folders has no class
-        said |= {"prelabel": folder} if prelabel else {}
-        said |= {"gold": folder} if gold else {}
-    return msgspec.json.encode(said) + b"\n"
+    members = {"source-ref": base + name}
+    if folder := PurePosixPath(name).parent.name:  # an image beside the folders has no label
+        members |= {"prelabel": folder} if prelabel else {}
+        members |= {"gold": folder} if gold else {}
+    return msgspec.json.encode(members) + b"\n"
 
 
 def files(folder: Path) -> list[str]:
-    """The names of the images below a folder, sorted as S3 sorts keys.
+    """Return the names of the pictures in a folder, at any depth, sorted as S3 sorts keys.
 
-    Refused names a file whose name is no UTF-8, which no key in S3 can be.
+    Refused names a file whose name is not UTF-8, as keys in S3 must be.
     """
-    found = [
+    pictures = [
         (Path(where) / name).relative_to(folder).as_posix()
         for where, _, names in os.walk(folder, followlinks=True)
         for name in names
         if picture_type(name)
     ]
-    for name in found:
+    for name in pictures:
         try:
             name.encode()
         except UnicodeEncodeError as error:
             raise Refused(
-                f"{os.fsencode(name)!r} in {folder} is no UTF-8, as every key in S3 is. Rename it."
+                f"{os.fsencode(name)!r} in {folder} is not UTF-8, as keys in S3 must be. "
+                "Rename the file."
             ) from error
-    return sorted(found)
+    return sorted(pictures)
 
 
 def _objects(storage: Storage, prefix: str) -> Iterator[str]:
@@ -123,12 +138,12 @@ def _below(prefix: str) -> str:
 def _address(folder: Path, at: str | None) -> str:
     if at is None:
         bucket = re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-") or "images"
-        aside.print(
-            f"The images are expected in s3://{bucket}/; if they are elsewhere, say where: --at"
-        )
+        aside.print(f"The images are expected in s3://{bucket}/. If they are elsewhere, add --at.")
         return f"s3://{bucket}/"
     try:
         split_uri(at)
     except ValueError as error:
-        raise Refused(f"{at} is no address in S3 such as s3://bucket/prefix") from error
+        raise Refused(
+            f"{at} is not an address in S3. It should look like s3://bucket/prefix"
+        ) from error
     return at if at.endswith("/") else at + "/"

@@ -12,11 +12,15 @@ from tessera.stack.target import Target
 
 
 @click.command()
-@click.option("--workers", default=5, help="How many simulated workers label.")
+@click.option("--workers", default=5, help="Number of simulated workers.")
 @click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
-@click.option("--seed", default=1, help="What they err on follows from this number.")
+@click.option("--seed", default=1, help="Seed of their errors.")
 @click.option(
-    "--out", "folder", type=click.Path(path_type=Path), default="out", help="Folder of the results."
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    default="out",
+    help="Folder for results.",
 )
 @json_option("Print the result as JSON.")
 @click.pass_obj

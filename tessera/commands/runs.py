@@ -1,4 +1,4 @@
-"""`tessera runs`: the runs, newest first, with how they stand or ended."""
+"""`tessera runs`: the runs, newest first, with their status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tessera.stack.cloud import Cloud
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One execution in the list of runs."""
+    """Execution in the list of runs."""
 
     run: str
     status: str
@@ -34,18 +34,18 @@ class Entry:
 
 
 @click.command("runs")
-@click.option("--count", default=20, type=click.IntRange(1, 100), help="How many, at most.")
+@click.option("--count", default=20, type=click.IntRange(1, 100), help="Maximum number of runs.")
 @json_option("Print the runs as JSON.")
 @click.pass_context
 def runs_command(context: click.Context, count: int, as_json: bool) -> None:
-    """List the runs, newest first, with how they stand or ended."""
+    """List the runs, newest first, with their status."""
     entries = newest(context.obj.cloud, count)
     if as_json:
         print_json([asdict(entry) for entry in entries])
     elif entries:
         out.print(_table(entries))
     else:
-        aside.print("There are no runs yet. Begin one: tessera drop MANIFEST")
+        aside.print("There are no runs yet. Start one: tessera drop MANIFEST")
 
 
 def _table(entries: list[Entry]) -> Table:
@@ -64,7 +64,7 @@ def _table(entries: list[Entry]) -> Table:
 
 
 def newest(cloud: Cloud, count: int) -> list[Entry]:
-    """Return the newest runs; a drop that only found its run there is not one."""
+    """Return the newest runs; an execution that found its run already running is none."""
     workflows = cloud.client("stepfunctions")
 
     def entry(execution: dict[str, Any]) -> Entry | None:

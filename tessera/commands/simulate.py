@@ -11,25 +11,25 @@ from tessera.runs.display import show_until_ended
 from tessera.runs.executions import RunError, read_ending
 from tessera.runs.folder import find_run
 from tessera.runs.status import RunObserver
-from tessera.screen import console_for, json_option, out, print_json, waiting
+from tessera.screen import console_for, counted, json_option, out, print_json, waiting
 from tessera.simulation.example import EXAMPLE, Example, at_work, simulated
 from tessera.stack.target import Target
 
 
 @click.command()
 @click.argument("name", metavar="[RUN]", required=False, shell_complete=run_names)
-@click.option("--workers", default=5, help="How many simulated workers label.")
+@click.option("--workers", default=5, help="Number of simulated workers.")
 @click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
-@click.option("--seed", default=1, help="What they err on follows from this number.")
-@json_option("Print how the run ended as JSON.")
+@click.option("--seed", default=1, help="Seed of their errors.")
+@json_option("Print the result as JSON.")
 @click.pass_obj
 def simulate(
     target: Target, name: str | None, workers: int, error_rate: float, seed: int, as_json: bool
 ) -> None:
     """Have simulated workers label a run of the example's images, until it ends.
 
-    They answer through the portal, as people do, and know only the example's images.
-    RUN is a run's name or its beginning; without it, the newest.
+    They answer through the portal, as people do, and know only the example's images. RUN is the
+    name of a run or the beginning of it; the default is the newest run.
     """
     cloud = target.cloud
     folder = find_run(cloud, name)
@@ -52,4 +52,5 @@ def simulate(
     if as_json:
         print_json({"run": folder.name, "status": end.status, "result": end.output})
     else:
-        out.print(f"[bold]{folder.name}[/]: {end.output['labeled']:,} labeled", soft_wrap=True)
+        labeled = counted(end.output["labeled"], "image")
+        out.print(f"[bold]{folder.name}[/]: {labeled} labeled", soft_wrap=True)

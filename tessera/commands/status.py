@@ -1,4 +1,4 @@
-"""`tessera status`: what is deployed, whether it answers, and what goes on there."""
+"""`tessera status`: what is deployed, whether it answers, and which runs are active."""
 
 from __future__ import annotations
 
@@ -14,67 +14,67 @@ from tessera.stack.target import Target
 
 
 @click.command()
-@json_option("Print the state as JSON.")
+@json_option("Print the status as JSON.")
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
-    """Say what is deployed, where workers sign in, and which runs go on.
+    """Show what is deployed, where workers sign in, and which runs are active.
 
-    The exit code is 3 if nothing is deployed there.
+    The exit code is 3 if Tessera is not deployed.
     """
-    target: Target = context.obj
-    found = state(target)
+    facts = read_status(context.obj)
     if as_json:
-        print_json(found)
+        print_json(facts)
     else:
-        show(found)
-    if not found["deployed"]:
+        _show(facts)
+    if not facts["deployed"]:
         context.exit(Exit.NOT_DEPLOYED)
 
 
-def state(target: Target) -> dict[str, Any]:
-    """What is there, as plain values."""
-    where = "AWS" if target.remote and not target.remote.endpoint else "an embedded AWS"
+def read_status(target: Target) -> dict[str, Any]:
+    """Return what is deployed and active there, as plain values."""
+    cloud = target.remote or target.local.cloud
     up = bool(target.remote) or target.local.is_up()
-    found: dict[str, Any] = {
-        "where": where,
-        "endpoint": (target.remote or target.local.cloud).endpoint,
+    facts = {
+        "where": "an embedded AWS" if cloud.endpoint else "AWS",
+        "endpoint": cloud.endpoint,
         "answers": up,
         "deployed": False,
     }
-    outputs = (target.remote or target.local.cloud).find_outputs() if up else {}
+    outputs = cloud.find_outputs() if up else {}
     if not outputs:
-        return found
-    cloud = target.cloud
-    entries = newest(cloud, 20)
-    return found | {
+        return facts
+    runs = newest(cloud, 20)
+    return facts | {
         "deployed": True,
         "stack": cloud.stack_name,
         "inbox": outputs["Inbox"],
         "labels": outputs["Labels"],
         "portal": cloud.portal_url,
-        "runs": dict(Counter(entry.status.lower() for entry in entries)),
-        "running": [entry.run or entry.manifest for entry in entries if entry.status == "RUNNING"],
+        "runs": dict(Counter(run.status.lower() for run in runs)),
+        "running": [run.run or run.manifest for run in runs if run.status == "RUNNING"],
     }
 
 
-def show(found: dict[str, Any]) -> None:
-    """The state for a person, with what to do next."""
-    at = f" at {found['endpoint']}" if found["endpoint"] else ""
-    if not found["answers"]:
-        out.print(f"Nothing answers{at}. Start the local stack: tessera up")
+def _show(facts: dict[str, Any]) -> None:
+    """Print the status for a person, with what to do next."""
+    address = f" at {facts['endpoint']}" if facts["endpoint"] else ""
+    if not facts["answers"]:
+        out.print(f"Nothing answers{address}. Start the local stack: tessera up")
         return
-    if not found["deployed"]:
-        do = "tessera up" if found["endpoint"] else "tessera deploy"
-        out.print(f"{found['where']}{at} answers; Tessera is not deployed there. Do: {do}")
+    if not facts["deployed"]:
+        command = "tessera up" if facts["endpoint"] else "tessera deploy"
+        place = f"{facts['where']}{address}"
+        out.print(f"Tessera is not deployed on {place}. Deploy it: {command}", soft_wrap=True)
         return
+    runs = (f"{count} {status}" for status, count in facts["runs"].items())
     rows = {
-        "Stack": f"{found['stack']} on {found['where']}{at}",
-        "Inbox": found["inbox"],
-        "Labels": found["labels"],
-        "Portal": found["portal"],
-        "Runs": ", ".join(f"{count} {name}" for name, count in found["runs"].items()) or "none yet",
+        "Stack": f"{facts['stack']} on {facts['where']}{address}",
+        "Inbox": facts["inbox"],
+        "Labels": facts["labels"],
+        "Portal": facts["portal"],
+        "Runs": ", ".join(runs) or "none yet",
     }
     for title, value in rows.items():
         out.print(f"[bold]{title:<8}[/] {value}", soft_wrap=True)
-    for run in found["running"]:
+    for run in facts["running"]:
         out.print(f"         running: {run}", soft_wrap=True)

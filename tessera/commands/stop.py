@@ -13,31 +13,33 @@ from tessera.portal.errors import PortalError
 from tessera.runs.executions import RunError
 from tessera.runs.folder import find_run
 from tessera.runs.status import latest_jobs
-from tessera.screen import json_option, out, print_json, progress
+from tessera.screen import counted, json_option, out, print_json, progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.job_names import parse_job_name
 
 
 @click.command()
 @click.argument("name", metavar="RUN", shell_complete=run_names)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option("Print the jobs as JSON.")
 @click.pass_context
 def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
-    """Close a run's jobs now; the run goes on with the answers that are in.
+    """End a run early: close its jobs, and let it finish with the answers so far.
 
-    RUN is a run's name or its beginning, or the name of one of its jobs.
+    RUN is the name of a run or the beginning of it, or the name of one of its jobs.
     """
     cloud: Cloud = context.obj.cloud
     job = parse_job_name(name)
     folder = find_run(cloud, job.run if job else name)
     names = [name] if job else latest_jobs(folder)
     if not names:
-        raise RunError(f"{folder.name} has no jobs yet. See how it stands: tessera watch --once")
+        raise RunError(
+            f"{folder.name} has no jobs yet. Its status: tessera watch {folder.name} --once"
+        )
     if not yes:
         click.confirm(
-            f"Close {len(names)} job{'s' * (len(names) != 1)} of {folder.name}? "
-            "Nobody can answer any more; the answers so far are used.",
+            f"Close {counted(len(names), 'job')} of {folder.name}? Workers can give no more "
+            "answers; the answers so far are used.",
             abort=True,
             err=True,
         )

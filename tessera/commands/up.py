@@ -13,7 +13,11 @@ from tessera.stack.target import Target
 
 
 @click.command()
-@click.option("--open-to-containers", is_flag=True, help="Listen on all addresses of this machine.")
+@click.option(
+    "--open-to-containers",
+    is_flag=True,
+    help="Listen on all network addresses, not only on 127.0.0.1.",
+)
 @json_option("Print the addresses as JSON.")
 @click.pass_obj
 def up(target: Target, open_to_containers: bool, as_json: bool) -> None:

@@ -12,19 +12,20 @@ from tessera.runs.folder import find_run
 from tessera.runs.status import RunObserver, RunStatus
 from tessera.screen import json_option, out, print_json
 
-GOES_ON = ("States.ServiceRestart", "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
-"""Errors that are nobody's fault: the same drop again takes the run over."""
+RESUMABLE = ("States.ServiceRestart", "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
+"""Errors after which dropping the same manifest again resumes the run."""
 
 
 @click.command()
 @click.argument("run", required=False, shell_complete=run_names)
-@click.option("--once", is_flag=True, help="Say how it stands now, and end.")
-@json_option("One JSON object a look, one a line.")
+@click.option("--once", is_flag=True, help="Print the current status and exit.")
+@json_option("Print one JSON object a line, whenever something changes.")
 @click.pass_context
 def watch(context: click.Context, run: str | None, once: bool, as_json: bool) -> None:
-    """Show a run as it goes; Ctrl-C leaves the run alone.
+    """Show the progress of a run until it ends.
 
-    RUN is a run's name or its beginning; without it, the newest.
+    Ctrl-C stops watching; the run continues. RUN is the name of a run or the beginning of it; the
+    default is the newest run.
     """
     cloud = context.obj.cloud
     folder = find_run(cloud, run)
@@ -41,17 +42,19 @@ def watch(context: click.Context, run: str | None, once: bool, as_json: bool) ->
 
 
 def _conclude(observer: RunObserver, last: RunStatus, *, quiet: bool) -> Exit:
-    """Say how the run ended, and why if it failed; the exit code that stands for it."""
+    """Print how the run ended, and why if it failed; return the exit code for that."""
     end = read_ending(observer.cloud, observer.execution)
     if not quiet:
-        said = f"[bold]{last.run}[/] ended {last.status}"
+        summary = f"[bold]{last.run}[/] ended {last.status}"
         if last.status == "SUCCEEDED":
-            said += f": {end.output.get('labeled', 0):,} of {end.output.get('images', 0):,} labeled"
-        out.print(said, soft_wrap=True)
+            summary += (
+                f": {end.output.get('labeled', 0):,} of {end.output.get('images', 0):,} labeled"
+            )
+        out.print(summary, soft_wrap=True)
         if end.error:
             out.print(f"[yellow]{end.error}[/]: {end.cause}", soft_wrap=True)
-        if end.error in GOES_ON:
-            out.print("Drop the same manifest again: the run goes on with the answers so far.")
+        if end.error in RESUMABLE:
+            out.print("To resume the run with the answers so far, drop the same manifest again.")
     if last.status != "SUCCEEDED":
         return Exit.FAILED
     return Exit.PARTIAL if end.output.get("partial") else Exit.OK

@@ -1,143 +1,158 @@
-"""The portal from the operator's side: its people, and a job's index put in order."""
+"""`tessera workers`: accounts of the people who label."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from botocore.exceptions import ClientError
-from rich.table import Table as Grid
+from rich.table import Table
 
-from tessera.screen import json_option, out, print_json
+from tessera.screen import counted, json_option, out, print_json
 from tessera.stack.cloud import Cloud
+from tessera.stack.target import Target
+from tessera.tiling.settings import Settings
 
-if TYPE_CHECKING:
-    from tessera.tiling.settings import Settings
+REQUESTERS = "requesters"
+"""Group whose members may see the progress of all jobs."""
+LARGEST_PAGE = 60
+"""Accounts that Cognito lists in one answer, at most."""
 
 
-def cloud_of(where: Any) -> Cloud:
-    """The deployed stack that a command works on: the local one's, or what it was given."""
-    return where if isinstance(where, Cloud) else where.cloud
+def too_few_workers(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
+    """Return a warning if the portal has fewer accounts than an image may need workers.
 
-
-def too_few(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
-    """A warning, if the portal has fewer accounts than people whom an image may be asked of.
-
-    Nobody answers an image twice, so a run would wait for somebody new until its jobs expire.
+    Nobody labels an image twice, so such a run would wait for another worker until its jobs
+    expire.
     """
     if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
         return ()
-    most = settings.max_answers
-    pool, page = cloud.outputs["WorkerPoolId"], min(most, 60)  # Cognito lists no more at once
+    needed, pool = settings.max_answers, cloud.outputs["WorkerPoolId"]
+    limit = min(needed, LARGEST_PAGE)
     try:
-        found = cloud.client("cognito-idp").list_users(UserPoolId=pool, Limit=page)
-    except ClientError:  # who may drop need not be allowed to see who works
+        page = cloud.client("cognito-idp").list_users(UserPoolId=pool, Limit=limit)
+    except ClientError:  # whoever may drop a manifest need not be allowed to see the accounts
         return ()
-    there = len(found["Users"])
-    if there == page:
+    accounts = len(page["Users"])
+    if accounts == limit:
         return ()
     return (
-        f"the portal has {there or 'no'} account{'' if there == 1 else 's'}, and an image may be "
-        f"asked of {most} people (max_answers), nobody twice: without another the run waits. "
-        "Make one: tessera workers add EMAIL. Or lower answers_per_image and max_answers",
+        f"the portal has {counted(accounts, 'account') if accounts else 'no accounts'}, but an image may need answers from "
+        f"{needed} workers (max_answers), and nobody answers twice. Without more workers the run "
+        "will wait. Add one: tessera workers add EMAIL. Or lower answers_per_image and max_answers",
     )
 
 
 @click.group()
-@click.pass_context
-def workers(context: click.Context) -> None:
-    """The people who may sign in to the portal."""
+def workers() -> None:
+    """Add, list and remove the people who may sign in to the portal."""
 
 
 @workers.command("add")
 @click.argument("emails", nargs=-1, required=True)
-@click.option("--team", "teams", multiple=True, help="Team to join; may be given several times.")
-@click.option("--requester", is_flag=True, help="May see progress and every task.")
-@click.option("--invite/--no-invite", default=None, help="Let Cognito mail the password.")
+@click.option("--team", "teams", multiple=True, help="Team to join; repeatable.")
+@click.option("--requester", is_flag=True, help="Let them see progress and every task.")
+@click.option(
+    "--invite/--no-invite", default=None,
+    help="Let Cognito mail the password.  [default: on AWS]", show_default=False,
+)  # fmt: skip
 @json_option("Print the accounts and their passwords as JSON.")
 @click.pass_obj
 def add_workers(
-    where: Any,
+    target: Target,
+    /,
     emails: tuple[str, ...],
     teams: tuple[str, ...],
     requester: bool,
     invite: bool | None,
     as_json: bool,
 ) -> None:
-    """Make accounts; each chooses its own password at the first sign-in.
+    """Make accounts; each person chooses a password at the first sign-in.
 
-    The temporary password is printed unless Cognito mails it, as it does by default on AWS.
+    The temporary password is printed unless Cognito mails it.
     """
-    cloud = cloud_of(where)
+    cloud = target.cloud
     mailed = cloud.endpoint is None if invite is None else invite
-    groups = [*teams, *(["requesters"] if requester else [])]
-    made = []
+    groups = [*teams, *([REQUESTERS] if requester else [])]
+    accounts = []
     for email in emails:
-        password = cloud.users.create(email, invite=mailed)
-        new, shown = password is not None, None if mailed else password
-        made.append({"email": email, "new": new, "password": shown, "teams": groups})
-        if not new:
-            said = "is there already."
-        else:
-            said = f"signs in with [bold]{shown}[/]" if shown else "was mailed a password"
-        if not as_json:
-            out.print(f"[bold]{email}[/] {said}")
-        for group in groups:
-            cloud.users.add_to_group(email, group)
+        accounts.append(_add(cloud, email, groups, mailed=mailed))
+        if not as_json:  # at once: should the next one fail, this password is known
+            out.print(f"[bold]{email}[/] {_outcome(accounts[-1])}")
     if as_json:
-        print_json({"portal": cloud.portal_url, "workers": made})
+        print_json({"portal": cloud.portal_url, "workers": accounts})
     else:
-        out.print(f"The portal: {cloud.portal_url}")
+        out.print(f"Portal: {cloud.portal_url}")
+
+
+def _add(cloud: Cloud, email: str, groups: list[str], *, mailed: bool) -> dict[str, Any]:
+    """Make one account, if there is none of this name, and have it join the groups."""
+    password = cloud.users.create(email, invite=mailed)
+    for group in groups:
+        cloud.users.add_to_group(email, group)
+    printed = None if mailed else password
+    return {"email": email, "new": password is not None, "password": printed, "teams": groups}
+
+
+def _outcome(account: dict[str, Any]) -> str:
+    if not account["new"]:
+        return "already has an account."
+    if account["password"]:
+        return f"signs in with the temporary password [bold]{account['password']}[/]"
+    return "gets a temporary password by mail."
 
 
 @workers.command("list")
 @json_option("Print the accounts as JSON.")
 @click.pass_obj
-def list_workers(where: Any, as_json: bool) -> None:
-    """Show the accounts, their teams, and under which name their answers are kept."""
-    users = sorted(cloud_of(where).users.list())
+def list_workers(target: Target, /, as_json: bool) -> None:
+    """List the accounts with their teams, and the name that is on their answers."""
+    users = sorted(target.cloud.users.list())
     if as_json:
         print_json([user._asdict() for user in users])
         return
-    grid = Grid("Email", "Worker", "Status", "Teams", "Since")
+    table = Table("Email", "Worker", "Status", "Teams", "Since")
     for user in users:
         since = f"{user.since:%Y-%m-%d}"
         status = user.status.lower().replace("_", " ")
-        grid.add_row(user.email, user.worker, status, ", ".join(user.groups), since)
-    out.print(grid)
+        table.add_row(user.email, user.worker, status, ", ".join(user.groups), since)
+    out.print(table)
 
 
 @workers.command("remove")
 @click.argument("email")
-@json_option("Print what became of its pages as JSON.")
+@json_option("Print as JSON how many pages went back.")
 @click.pass_obj
-def remove_worker(where: Any, email: str, as_json: bool) -> None:
+def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
     """Remove an account: at once, pages it held go to others, and its answers stay."""
     from tessera.portal.leases import block_worker
 
-    cloud = cloud_of(where)
+    cloud = target.cloud
     worker = cloud.users.worker(email)
     if worker is None:
-        raise click.ClickException(f"There is no worker {email}.")
+        raise click.ClickException(f"There is no worker {email}. List them: tessera workers list")
     freed = block_worker(cloud.ports, worker)
     cloud.users.delete(email)
     if as_json:
         print_json({"email": email, "worker": worker, "pages_back": freed})
     else:
-        out.print(f"[bold]{email}[/] is gone; {freed} pages went back. The answers stay.")
+        out.print(
+            f"[bold]{email}[/] is removed; {counted(freed, 'open page')} went back. "
+            "The answers are kept."
+        )
 
 
 @workers.command("reset")
 @click.argument("email")
 @json_option("Print the password as JSON.")
 @click.pass_obj
-def reset_worker(where: Any, email: str, as_json: bool) -> None:
+def reset_worker(target: Target, /, email: str, as_json: bool) -> None:
     """Give an account a new temporary password, and sign it out everywhere."""
-    users = cloud_of(where).users
+    users = target.cloud.users
     if users.worker(email) is None:
-        raise click.ClickException(f"There is no worker {email}.")
+        raise click.ClickException(f"There is no worker {email}. List them: tessera workers list")
     password = users.reset_password(email)
     if as_json:
         print_json({"email": email, "password": password})
     else:
-        out.print(f"[bold]{email}[/] signs in with [bold]{password}[/]")
+        out.print(f"[bold]{email}[/] signs in with the temporary password [bold]{password}[/]")

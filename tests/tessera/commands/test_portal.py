@@ -27,7 +27,7 @@ def run(stack: LocalStack) -> Run:
 
 
 class Run:
-    """A command of the tool on a stack; what it prints, without its talk unless it fails."""
+    """A command of the tool on a stack; what it prints, with its messages if it fails."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -42,18 +42,18 @@ class Run:
         return capture.get() + (done.output if fails else done.stdout)
 
 
-def password_in(said: str) -> str:
+def password_in(output: str) -> str:
     """The temporary password that a command printed."""
-    found = re.search(r"signs in with (\S+)", said)
-    assert found, said
-    return found[1]
+    match = re.search(r"temporary password (\S+)", output)
+    assert match, output
+    return match[1]
 
 
 def test_people_are_added_to_a_team_listed_reset_and_removed(run: Run) -> None:
     served = run.served
-    said = run("workers", "add", "tess@example.org", "--team", "cats", "--requester")
-    password = password_in(said)
-    assert "is there already" in run("workers", "add", "tess@example.org")
+    added = run("workers", "add", "tess@example.org", "--team", "cats", "--requester")
+    password = password_in(added)
+    assert "already has an account" in run("workers", "add", "tess@example.org")
     listed = next(line for line in run("workers", "list").splitlines() if "tess@" in line)
     assert "cats" in listed
     assert "requesters" in listed
@@ -72,7 +72,7 @@ def test_people_are_added_to_a_team_listed_reset_and_removed(run: Run) -> None:
     worker = first_sign_in(served, "tess@example.org", again)
     _, claim = worker.ask("POST", "jobs/team-r1-000/claims")
     path = f"jobs/team-r1-000/tasks/{claim['task']}/answer"
-    assert "1 pages went back" in run("workers", "remove", "tess@example.org")
+    assert "1 open page went back" in run("workers", "remove", "tess@example.org")
     assert worker.ask("PUT", path, answer_of(int(claim["task"]), 2))[0] in {401, 404}
     for words in (("workers", "remove"), ("workers", "reset")):
         assert "no worker tess@" in run(*words, "tess@example.org", fails=True)
@@ -134,5 +134,5 @@ def test_an_index_is_put_in_order_from_s3(run: Run) -> None:
     status, claim = worker.ask("POST", "jobs/mended-r1-000/claims")
     assert status == 200
     assert int(claim["task"]) != task
-    assert "S3 has no job" in run("repair", "never-r1-000", fails=True)
-    assert "no job's name" in run("repair", "never", fails=True)
+    assert "There is no job" in run("repair", "never-r1-000", fails=True)
+    assert "not the name of a job" in run("repair", "never", fails=True)

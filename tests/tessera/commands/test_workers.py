@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from tessera.commands.workers import too_few
+from tessera.commands.workers import too_few_workers
 from tessera.stack.cloud import Cloud
 from tessera.tiling.settings import read_settings
 
@@ -31,24 +31,24 @@ class Pool:
 
 
 @pytest.mark.parametrize(
-    ("accounts", "most", "told"),
+    ("accounts", "needed", "warning"),
     [
-        (0, 2, "the portal has no accounts, and"),
-        (1, 2, "the portal has 1 account, and an image may be asked of 2 people"),
-        (2, 3, "the portal has 2 accounts, and an image may be asked of 3 people"),
+        (0, 2, "the portal has no accounts, but"),
+        (1, 2, "the portal has 1 account, but an image may need answers from 2 workers"),
+        (2, 3, "the portal has 2 accounts, but an image may need answers from 3 workers"),
         (3, 3, ""),
         (500, 3, ""),
         (None, 3, ""),
     ],
 )
-def test_a_drop_warns_of_fewer_people_than_an_image_may_be_asked_of(
-    accounts: int | None, most: int, told: str
+def test_a_drop_warns_of_fewer_accounts_than_an_image_may_need_workers(
+    accounts: int | None, needed: int, warning: str
 ) -> None:
     settings = read_settings(
         json.dumps(
-            {"labels": ["cat", "dog"], "answers_per_image": min(2, most), "max_answers": most}
+            {"labels": ["cat", "dog"], "answers_per_image": min(2, needed), "max_answers": needed}
         ).encode()
     )
-    found = too_few(cast(Cloud, Pool(accounts)), settings)
-    assert told in " ".join(found)
-    assert bool(found) == bool(told)
+    warnings = too_few_workers(cast(Cloud, Pool(accounts)), settings)
+    assert warning in " ".join(warnings)
+    assert bool(warnings) == bool(warning)
