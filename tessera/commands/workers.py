@@ -36,9 +36,10 @@ def too_few_workers(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
     accounts = len(page["Users"])
     if accounts == limit:
         return ()
+    present = counted(accounts, "account") if accounts else "no accounts"
     return (
-        f"the portal has {counted(accounts, 'account') if accounts else 'no accounts'}, but an image may need answers from "
-        f"{needed} workers (max_answers), and nobody answers twice. Without more workers the run "
+        f"the portal has {present}, but an image may need answers from {needed} workers "
+        "(max_answers), and nobody answers an image twice. Without more workers the run "
         "will wait. Add one: tessera workers add EMAIL. Or lower answers_per_image and max_answers",
     )
 

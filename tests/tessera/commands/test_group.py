@@ -64,7 +64,7 @@ def test_group_needs_no_settings(may: Path, tmp_path: Path) -> None:
     may.with_name("labeling.json").unlink()
     result = call(group_command, may, "--out", tmp_path / "out")
     assert result.exit_code == Exit.OK
-    assert "labels yes and no" in " ".join(result.stderr.split())
+    assert "labels are taken to be yes and no" in " ".join(result.stderr.split())
 
 
 def test_group_refuses_what_a_run_would_refuse(may: Path, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_file_name_that_no_key_can_be_is_refused_before_anything_is_written(
     done = call(manifest_command, folder, "--out", made)
     assert (done.exit_code, made.exists()) == (Exit.REFUSED, False)
     assert r"b'd\xff.png' in" in done.stderr
-    assert "Rename it" in done.stderr
+    assert "Rename the file" in " ".join(done.stderr.split())
 
 
 def test_manifest_lists_a_folders_images_in_order(pictures: Path, tmp_path: Path) -> None:

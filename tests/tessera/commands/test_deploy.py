@@ -1,0 +1,37 @@
+"""`tessera deploy`: the commands that it runs, and their parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.deployment import read_template
+from tessera.commands.deploy import plan, template_parameters
+from tessera.stack.cloud import Cloud
+
+
+def test_deploy_prints_its_commands_with_the_parameters(tmp_path: Path) -> None:
+    settings = tmp_path / "labeling.json"
+    settings.write_text('{"labels": ["a \\"b\\"", "c"]}')
+
+    parameters = template_parameters(settings, ("s3://pets/",), "", ("LogLevel=DEBUG",))
+    deployment = plan(Cloud(region="eu-west-1", stack_name="mine"), "prod", parameters)
+    build, deploying = deployment.commands
+
+    assert build[1] == "build"
+    assert " ".join(deploying[2:4]) == "--stack-name mine"
+    assert "--profile prod --region eu-west-1" in " ".join(deploying)
+    assert 'ImageObjects="arn:aws:s3:::pets/*"' in deploying
+    assert 'LogLevel="DEBUG"' in deploying
+    assert any(word.startswith('DefaultSettings="{\\"labels\\"') for word in deploying)
+
+
+def test_deploy_names_only_parameters_that_the_template_has(tmp_path: Path) -> None:
+    settings = tmp_path / "labeling.json"
+    settings.write_text('{"labels": ["cat", "dog"]}')
+
+    parameters = template_parameters(
+        settings, ("pets",), "arn:aws:kms:eu-west-1:123456789012:key/1", ()
+    )
+
+    assert len(parameters) == 3
+    assert parameters.keys() <= read_template()["Parameters"].keys()

@@ -1,0 +1,61 @@
+"""`tessera drop`: what is checked, warned of and uploaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera.commands.drop import drop_command
+from tessera.exits import Exit
+from tessera.runs.executions import RunError
+
+PUBLIC = {
+    "labels": ["cat", "dog"],
+    "workforce": "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default",
+    "content_classifiers": ["FreeOfPersonallyIdentifiableInformation"],
+}
+
+
+def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
+    labels: Any, tessera: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise RunError("nothing is uploaded in this test")
+
+    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.commands.drop.drop", refuse)
+    (tmp_path / "labeling.json").write_text(json.dumps(PUBLIC))
+    (tmp_path / "may.manifest").write_text('{"source-ref": "s3://inbox/1.png"}\n')
+
+    done = tessera(drop_command, "may.manifest")
+
+    assert "closed on 30 September 2026" in done.stderr
+    assert "nothing is uploaded" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["the project", "the stack"])
+def test_a_manifest_without_settings_gets_those_of_its_project_or_the_stack(
+    where: str, labels: Any, place: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_there(*_: Any, **__: Any) -> str:
+        raise RunError("dropped")
+
+    raw = b'{"labels": ["cat", "dog"]}'
+    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.commands.drop.wait_for_execution", stop_there)
+    monkeypatch.setattr(type(place.cloud), "default_settings", raw if where == "the stack" else b"")
+    if where == "the project":
+        labels.put("inbox", "pets/labeling.json", raw)
+    Path("may.manifest").write_text('{"source-ref": "s3://inbox/1.png"}\n')
+
+    done = tessera(drop_command, "may.manifest", "--project", "pets")
+    other = tessera(drop_command, "may.manifest", "--project", "zoo")
+
+    assert "dropped" in done.stderr
+    assert other.exit_code == (Exit.REFUSED if where == "the project" else Exit.FAILED)
+    assert "s3://inbox/pets/may.manifest" in labels.files.objects
+    own = "s3://inbox/pets/labeling.json" in labels.files.objects
+    assert own == (where == "the project")
