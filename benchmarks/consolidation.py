@@ -33,8 +33,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.output_reader import OutputReader
 from tessera.tiling.answers.pack import pack
-from tessera.tiling.answers.table import columns
+from tessera.tiling.answers.table import answer_table
 from tessera.tiling.consensus import Consensus, Crowd, Method, consolidate
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.label_splice import LabelSplice
@@ -465,12 +466,13 @@ def write_job(folder: Path, images: int) -> None:
 def pipeline(folder: Path, images: int, output: str) -> float:
     """Flatten, consolidate, write the training manifest."""
     settings = settings_from({"labels": list(LABELS)})
-    book = AnswerBook(settings.classes, settings.escape, "label")
+    book = AnswerBook()
+    reader = OutputReader(book, settings.classes, settings.escape, "label")
     with (folder / output).open("rb", 1024 * 1024) as file:
-        for _ in book.read_output("job", file, round_=1, wanted=3):
+        for _ in reader.read("job", file, round_=1, wanted=3):
             pass
     consensus: Consensus = consolidate(
-        columns(book, images=images, classes=len(LABELS)).crowd, settings.method
+        answer_table(book, images=images, classes=len(LABELS)).crowd, settings.method
     )
     labels = label_lines(consensus, gain=settings.gain, gold={}, duplicates={})
     splice = LabelSplice("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")

@@ -14,7 +14,7 @@ from tessera.aws.storage import Storage
 from tessera.aws.telemetry import logger, observed, publish
 from tessera.aws.tracing import step, traced
 from tessera.tiling.answers.gather import Create, Writable, gather_answers
-from tessera.tiling.answers.table import answer_rows, columns, known_classes, unsure_rows
+from tessera.tiling.answers.table import answer_rows, answer_table, known_classes, unsure_rows
 from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.report.build import RunResult, build_report, summarize
@@ -49,7 +49,7 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
     settings, create = run.settings, partial(_create, storage, run.home)
     with step("gather answers"):
         book = gather_answers(storage, run, create)
-        table = columns(book, images=run.counts["lines"], classes=len(settings.classes))
+        table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
         # before the manifest is read again: if it is gone, these are what is left
         _write(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
     # read only if there are any: it takes a reading of the whole manifest
@@ -72,9 +72,9 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
         crowd=table.crowd,
         names=table.names,
         seconds=table.seconds,
-        submission=table.page,
+        submission=table.submission,
         round_=table.round_,
-        noted=book.figures,
+        noted=book.noted,
         evidence=evidence,
         consensus=consensus,
         lines=lines,

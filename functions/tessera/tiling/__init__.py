@@ -19,7 +19,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     which images are asked again             grouping/later_round.py, training/write_manifests.py
     colors and keys of labels                page.py; the page itself: ui/README.md
     names of runs, the job's request         jobs.py; names of jobs: job_names.py
-    which answers count                      answers/submission.py, answers/answer_book.py
+    which answers count                      answers/submission.py, answers/output_reader.py
     a consolidation method                   method_names.py, consensus/methods.py
     what the training manifest says          training/label_splice.py
     a figure of the report                   the module of report/ that is named for it

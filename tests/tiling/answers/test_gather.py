@@ -90,7 +90,7 @@ def test_every_shard_of_every_round_is_read() -> None:
     assert list(book.label) == [0, 1, 1, 1, 1]
     assert list(book.round) == [1, 1, 1, 1, 2]
     assert not folder.files
-    assert not book.figures
+    assert not book.noted
 
 
 def test_a_job_that_has_all_its_answers_is_not_searched_for_more() -> None:
@@ -113,7 +113,7 @@ def test_responses_are_rescued_whether_the_job_handed_over_a_part_or_nothing(end
     book, _ = gathered(files)
     assert list(book.image)[-2:] == [0, 1]
     assert list(book.label)[-2:] == [0, 1]
-    assert book.figures["submissions rescued"] == 1
+    assert book.noted["submissions rescued"] == 1
 
 
 def test_tasks_beyond_the_end_of_an_output_get_their_images_from_what_was_asked() -> None:
@@ -122,7 +122,7 @@ def test_tasks_beyond_the_end_of_an_output_get_their_images_from_what_was_asked(
     job.respond(1, "bob", {"1": "dog"})
     book, folder = gathered(files)
     assert (book.image[-1], book.label[-1]) == (1, 1)
-    assert book.figures["the output manifest ends early"] == 1
+    assert book.noted["the output manifest ends early"] == 1
     assert b"after 1 of 2 tasks" in folder.files["odd-answers.jsonl"]
 
 

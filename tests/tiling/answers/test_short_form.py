@@ -8,20 +8,23 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.tiling.answers.answer_book import AnswerBook, Task
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.output_reader import OutputReader, Task
 from tessera.tiling.answers.pack import pack
-from tessera.tiling.answers.submission import Odd
+from tessera.tiling.answers.submission import OddAnswer
 
 LABELS, ESCAPE = ("cat", 'dog "Rex"', "größe"), "cannot see"
 CHOICES = (*LABELS, ESCAPE)
 Label = dict[str, Any]
 
 
-def form(says: dict[int, str], **more: Any) -> str:
-    answers = {str(image): {name: name == said for name in CHOICES} for image, said in says.items()}
+def form(labels: dict[int, str], **more: Any) -> str:
+    answers = {
+        str(image): {name: name == label for name in CHOICES} for image, label in labels.items()
+    }
     return json.dumps(answers | more)
 
 
@@ -30,14 +33,14 @@ def log(**seconds: float) -> str:
     return json.dumps({"tiles": tiles})
 
 
-def packed(shown: list[int], *forms: str, workers: str = "abcdefgh") -> Label:
+def packed(images: list[int], *forms: str, workers: str = "abcdefgh") -> Label:
     annotations = [
         {"workerId": worker, "annotationData": {"content": content}}
         for worker, content in zip(workers, forms, strict=False)
     ]
     task = {
         "datasetObjectId": "0",
-        "dataObject": {"content": source(shown)},
+        "dataObject": {"content": source(images)},
         "annotations": annotations,
     }
     (entry,), _ = pack([task], "label", lambda _: b"")
@@ -45,52 +48,52 @@ def packed(shown: list[int], *forms: str, workers: str = "abcdefgh") -> Label:
     return label
 
 
-def source(shown: list[int]) -> str:
-    return json.dumps([{"source-ref": f"s3://b/{image}", "index": image} for image in shown])
+def source(images: list[int]) -> str:
+    return json.dumps([{"source-ref": f"s3://b/{image}", "index": image} for image in images])
 
 
-def line(shown: list[int], label: Label, end: bytes = b"") -> bytes:
-    return msgspec.json.encode({"source": source(shown), "label": label}) + end
+def line(images: list[int], label: Label, end: bytes = b"") -> bytes:
+    return msgspec.json.encode({"source": source(images), "label": label}) + end
 
 
 def in_full(label: Label) -> Label:
     return {"responses": label["responses"]}
 
 
-def columns(*lines: bytes) -> tuple[list[Any], list[Odd], list[Task]]:
-    kept_out: list[Odd] = []
-    book = AnswerBook(LABELS, ESCAPE, "label", kept_out.append)
-    short = list(book.read_output("job", lines, round_=2, wanted=3))
+def columns(*lines: bytes) -> tuple[list[Any], list[OddAnswer], list[Task]]:
+    kept_out: list[OddAnswer] = []
+    book = AnswerBook(kept_out.append)
+    reader = OutputReader(book, LABELS, ESCAPE, "label")
+    short = list(reader.read("job", lines, round_=2, wanted=3))
     arrays = (book.image, book.label, book.worker, book.round, book.size)
     seconds = ["" if spent != spent else spent for spent in book.seconds]
-    return [*map(list, arrays), seconds, book.workers, book.figures], kept_out, short
+    return [*map(list, arrays), seconds, book.workers, book.noted], kept_out, short
 
 
-said = st.lists(st.sampled_from(CHOICES), min_size=3, max_size=3)
+rows = st.lists(st.sampled_from(CHOICES), min_size=3, max_size=3)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.permutations([7, 12, 1003]),
     st.permutations([7, 12, 1003]),
-    st.lists(said, min_size=1, max_size=4),
+    st.lists(rows, min_size=1, max_size=4),
     st.booleans(),
     st.sampled_from([b"", b"\n", b"\r\n"]),
 )
 def test_usual_answers_read_the_same_in_short_and_in_full(
-    shown: list[int], order: list[int], answers: list[list[str]], timed: bool, end: bytes
+    images: list[int], order: list[int], answers: list[list[str]], timed: bool, end: bytes
 ) -> None:
     more = {"meta": log(i7=1.5, i12=0.25, i1003=70)} if timed else {}
     forms = [form(dict(zip(order, each, strict=True)), **more) for each in answers]
-    label = packed(shown, *forms, form(dict(zip(order, answers[0], strict=True))))
+    label = packed(images, *forms, form(dict(zip(order, answers[0], strict=True))))
     assert len(label["compact"]["said"]) == 3 * (len(answers) + 1)
-    read, odd, short = columns(line(shown, label, end))
-    full, none, also_short = columns(line(shown, in_full(label), end))
+    read, odd, short = columns(line(images, label, end))
+    full, none, also_short = columns(line(images, in_full(label), end))
     assert read == full
     assert odd == none == []
-    assert [task.answered for task in short] == [task.answered for task in also_short]
+    assert [task.workers for task in short] == [task.workers for task in also_short]
     # the responses are not looked at where the short form adds up
-    assert columns(line(shown, label | {"responses": []}, end))[0] == full
+    assert columns(line(images, label | {"responses": []}, end))[0] == full
 
 
 @pytest.mark.parametrize(

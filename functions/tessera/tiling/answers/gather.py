@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tessera.tiling.answers.answer_book import AnswerBook, Task
-from tessera.tiling.answers.submission import Odd
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.output_reader import OutputReader, Task
+from tessera.tiling.answers.submission import OddAnswer
 from tessera.tiling.job_names import job_name
 from tessera.tiling.offsets import count_tasks, offsets_name
 from tessera.tiling.run import Run
@@ -51,15 +52,14 @@ def gather_answers(files: Files, run: Run, create: Create) -> AnswerBook:
     """Return every usable answer of all rounds so far; write the others to `odd-answers.jsonl`."""
     settings = run.settings
     with _OddAnswers(create) as odd_answers:
-        book = AnswerBook(
-            settings.classes, settings.escape, settings.label_attribute, odd_answers.add
-        )
+        book = AnswerBook(odd_answers.add)
+        reader = OutputReader(book, settings.classes, settings.escape, settings.label_attribute)
         for round_ in range(1, run.round + 1):
-            _gather_round(book, files, run, round_)
+            _gather_round(reader, files, run, round_)
     return book
 
 
-def _gather_round(book: AnswerBook, files: Files, run: Run, round_: int) -> None:
+def _gather_round(reader: OutputReader, files: Files, run: Run, round_: int) -> None:
     """Read the output manifest of each job of a round, and what it lacks from its responses."""
     folder = f"{run.home}round-{round_}/"
     # later rounds ask one worker more of each image (docs/rounds.md)
@@ -77,24 +77,26 @@ def _gather_round(book: AnswerBook, files: Files, run: Run, round_: int) -> None
         asked = count_tasks(files.size(offsets_name(tasks)) or 0)
         incomplete = {
             task.number: task
-            for task in book.read_output(job, lines, round_=round_, wanted=wanted, asked=asked)
+            for task in reader.read(job, lines, round_=round_, wanted=wanted, asked=asked)
         }
         if incomplete:
             _find_images(files, tasks, incomplete)
             responses = f"{folder}jobs/{job}/annotations/worker-response/"
-            _rescue(book, files, responses, incomplete)
+            _rescue(reader, files, responses, incomplete)
 
 
 def _find_images(files: Files, tasks: str, incomplete: Mapping[int, Task]) -> None:
     """Tell tasks their images from the tasks manifest, where the output's line does not."""
-    unknown = {number: task for number, task in incomplete.items() if not task.shown}
+    unknown = {number: task for number, task in incomplete.items() if not task.images}
     if unknown:  # seldom: the tasks manifest has 155 MB for 100,000 tasks
         for number, line in enumerate(files.iter_lines(tasks)):
             if number in unknown:
-                unknown[number].show(line)
+                unknown[number].read_images(line)
 
 
-def _rescue(book: AnswerBook, files: Files, folder: str, incomplete: Mapping[int, Task]) -> None:
+def _rescue(
+    reader: OutputReader, files: Files, folder: str, incomplete: Mapping[int, Task]
+) -> None:
     """Take in responses to tasks that the output manifest has too few answers of.
 
     The labeling service writes them to ITERATION/TASK/NAME.json as they come in, so that they are
@@ -110,7 +112,7 @@ def _rescue(book: AnswerBook, files: Files, folder: str, incomplete: Mapping[int
     with ThreadPoolExecutor(READERS) as pool:
         contents = pool.map(files.get, [uri for _, uri in responses])
         for (task, _), content in zip(responses, contents, strict=True):
-            book.figures["submissions rescued"] += book.rescue(task, content)
+            reader.book.noted["submissions rescued"] += reader.rescue(task, content)
 
 
 class _OddAnswers(ExitStack):
@@ -121,7 +123,7 @@ class _OddAnswers(ExitStack):
         self._create = create
         self._file: Writable | None = None
 
-    def add(self, odd: Odd) -> None:
+    def add(self, odd: OddAnswer) -> None:
         """Append one line."""
         if self._file is None:
             self._file = self.enter_context(self._create("odd-answers.jsonl"))

@@ -5,28 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tessera.tiling.answers.short_form import (
-    compact,
+from tessera.tiling.answers.short_form import short_form
+from tessera.tiling.answers.submission import (
+    OddAnswer,
+    excerpt,
+    image_indices,
+    split_meta,
+    unwrap,
 )
-from tessera.tiling.answers.submission import Odd, chosen, cut, open_content, shown_in, split_meta
 
 
 def pack(
     payload: Iterable[Any], attribute: str, fetch: Callable[[str], bytes]
-) -> tuple[list[dict[str, Any]], list[Odd]]:
-    """What the output manifest shall hold for each task, and the answers that cannot be read.
+) -> tuple[list[dict[str, Any]], list[OddAnswer]]:
+    """Return what the output manifest shall hold for each task, and the answers kept out of it.
 
-    `fetch` reads an answer that is not in the payload but behind an S3 URI.
+    `payload` is Ground Truth's list of tasks with their annotations, `attribute` the key that the
+    answers shall have; `fetch` reads an answer that is behind an S3 URI.
     """
     packed: list[dict[str, Any]] = []
-    odd: list[Odd] = []
+    odd: list[OddAnswer] = []
     for entry in payload:
         try:
             task, annotations = str(entry["datasetObjectId"]), list(entry["annotations"])
         except (TypeError, KeyError) as error:
-            odd.append(
-                Odd("payload", f"not a task with its answers: {error!r}", content=cut(entry))
-            )
+            reason = f"not a task with its answers: {error!r}"
+            odd.append(OddAnswer("payload", reason, content=excerpt(entry)))
             continue
         responses = []
         for annotation in annotations:
@@ -35,7 +39,9 @@ def pack(
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 worker = annotation.get("workerId", "") if isinstance(annotation, dict) else ""
                 reason = f"the answer cannot be read: {error}"
-                odd.append(Odd("payload", reason, task, str(worker), content=cut(annotation)))
+                text = excerpt(annotation)
+                odd.append(OddAnswer("payload", reason, task, str(worker), content=text))
+        # the short form stands first: its readers stop where the responses begin
         short = _in_short(entry, responses)
         label = ({"compact": short} if short else {}) | {"responses": responses}
         content = {attribute: label}
@@ -44,16 +50,17 @@ def pack(
 
 
 def _in_short(entry: dict[str, Any], responses: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """A task's answers in short, if the task says what it showed and its answers are as usual."""
+    """Return a task's answers in short, if the task names its images and nothing in it is odd."""
     try:
-        return compact(shown_in(entry["dataObject"]["content"]), responses, chosen)
+        return short_form(image_indices(entry["dataObject"]["content"]), responses)
     except (ValueError, TypeError, KeyError):
         return None
 
 
 def _response(annotation: dict[str, Any], fetch: Callable[[str], bytes]) -> dict[str, Any]:
-    held = annotation["annotationData"]
-    content = held["content"] if "content" in held else fetch(held["s3Uri"])
-    answer, seconds = split_meta(open_content(content))
+    """Return a worker's answers as the output manifest has them: unwrapped, the log as seconds."""
+    data = annotation["annotationData"]
+    content = data["content"] if "content" in data else fetch(data["s3Uri"])
+    answer, seconds = split_meta(unwrap(content))
     response: dict[str, Any] = {"workerId": str(annotation["workerId"]), "annotation": answer}
     return response | ({"seconds": seconds} if seconds else {})

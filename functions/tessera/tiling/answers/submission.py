@@ -1,21 +1,28 @@
-"""Parse one worker's submission: out of its wrappings, without the page's log."""
+"""Parse one worker's submission: take it out of its wrappings, without the page's log."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from tessera.tiling.answers.short_form import (
-    Index,
-)
+UNREADABLE_LABEL = -1
+"""Label number of an answer that says the image cannot be judged."""
+UNUSABLE_LABEL = -2
+"""Label number of an answer that names no single label of the list."""
 
-_CONTENT_LIMIT = 2_000
-"""Characters of an odd answer's content that are written down."""
+EXCERPT_LENGTH = 2_000
+"""Characters of odd content that are written down: enough to see what it is, and too few for a
+hostile page to fill the file with."""
+
+ImageIndex = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
-class Odd(msgspec.Struct, frozen=True):
-    """Something in the answers that could not be used as it was, and why."""
+class OddAnswer(msgspec.Struct, frozen=True):
+    """Part of the answers that could not be used as it was: a line of `odd-answers.jsonl`.
+
+    `where` is the job's name, `reason` begins with words that are the same for all of a kind.
+    """
 
     where: str
     reason: str
@@ -25,24 +32,61 @@ class Odd(msgspec.Struct, frozen=True):
     content: str = ""
 
 
-def open_content(content: str | bytes | dict[str, Any] | list[Any]) -> dict[str, Any]:
-    """The one object that a form submitted, out of the wrappings that it may come in.
+class Submission(msgspec.Struct, gc=False):
+    """One worker's answers to one task; `annotation` is the form's object in its own bytes.
 
-    >>> open_content('[{"annotatedResult": {"0": {"cat": true}}}]')
+    `seconds` has the time spent on each image, by the form's keys, where that was measured.
+    """
+
+    worker: str = msgspec.field(name="workerId")  # as Ground Truth spells it
+    annotation: msgspec.Raw
+    seconds: dict[str, float] | None = None
+
+
+class _TaskImage(msgspec.Struct, gc=False):
+    """Image of a task, as far as answers need it."""
+
+    index: ImageIndex
+
+
+_decode_images = msgspec.json.Decoder(list[_TaskImage]).decode
+
+
+def image_indices(source: Any) -> list[int]:
+    """Return the indices of a task's images from its `source`, text or list.
+
+    Raises ValueError if it is no such list.
+
+    >>> image_indices('[{"source-ref": "s3://pets/1.jpg", "index": 1}]')
+    [1]
+    """
+    if isinstance(source, str):
+        images = _decode_images(source)
+    else:
+        images = msgspec.convert(source, list[_TaskImage])
+    return [image.index for image in images]
+
+
+def unwrap(content: str | bytes | dict[str, Any] | list[Any]) -> dict[str, Any]:
+    """Return the one object that a form submitted, out of the wrappings that it may come in.
+
+    Raises ValueError if it is none.
+
+    >>> unwrap('[{"annotatedResult": {"0": {"cat": true}}}]')
     {'0': {'cat': True}}
     """
-    opened = msgspec.json.decode(content) if isinstance(content, str | bytes) else content
-    if isinstance(opened, list) and len(opened) == 1:
-        opened = opened[0]
-    if isinstance(opened, dict) and "annotatedResult" in opened:
-        return open_content(opened["annotatedResult"])
-    if not isinstance(opened, dict):
+    form = msgspec.json.decode(content) if isinstance(content, str | bytes) else content
+    if isinstance(form, list) and len(form) == 1:
+        form = form[0]
+    if isinstance(form, dict) and "annotatedResult" in form:
+        return unwrap(form["annotatedResult"])
+    if not isinstance(form, dict):
         raise ValueError("the answer is not an object")
-    return opened
+    return form
 
 
 def split_meta(answer: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-    """The answer without the page's log of itself, and the seconds an image that the log tells.
+    """Separate the answer from the page's log; return it and the seconds an image by the log.
 
     The log stays whole in `worker-response/`; the output manifest carries only its seconds.
 
@@ -53,11 +97,11 @@ def split_meta(answer: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]
     if "meta" not in answer:
         return answer, {}
     rest = {key: value for key, value in answer.items() if key != "meta"}
-    return rest, _seconds_of(answer["meta"], rest)
+    return rest, _seconds_by_image(answer["meta"], rest)
 
 
-def _seconds_of(meta: Any, answer: dict[str, Any]) -> dict[str, float]:
-    """Seconds an image: as measured on each, else the page's time shared out, else nothing."""
+def _seconds_by_image(meta: Any, answer: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds measured on each image, else the page's time shared out, else nothing."""
     try:
         log = msgspec.json.decode(meta) if isinstance(meta, str) else meta
         tiles = log.get("tiles", ())
@@ -70,35 +114,17 @@ def _seconds_of(meta: Any, answer: dict[str, Any]) -> dict[str, float]:
         return {}  # a log is a convenience: an answer is as good without it
 
 
-def cut(content: Any) -> str:
-    """The content as text, bounded, for writing down."""
-    try:
-        text = content if isinstance(content, str) else msgspec.json.encode(content).decode()
-    except (TypeError, ValueError):
-        text = repr(content)
-    return text[:_CONTENT_LIMIT]
+def chosen_label(choice: Any) -> str:
+    """Return the one choice that is true; raises ValueError that says why there is none.
 
-
-class _Shown(msgspec.Struct, gc=False):
-    """An image of a task, as far as answers need it."""
-
-    index: Index
-
-
-_read_shown = msgspec.json.Decoder(list[_Shown]).decode
-
-
-def chosen(choice: Any) -> str:
-    """The one choice that is true; a ValueError that says why there is none.
-
-    >>> chosen({"cat": False, "dog": True})
+    >>> chosen_label({"cat": False, "dog": True})
     'dog'
     """
     if isinstance(choice, str):
         return choice
     if not isinstance(choice, dict):
         raise ValueError("not an object of choices")
-    if isinstance(choice.get("label"), str):  # crowd-image-classifier's way to say it
+    if isinstance(choice.get("label"), str):  # as crowd-image-classifier writes it
         return str(choice["label"])
     true = [name for name, value in choice.items() if value is True]
     if len(true) != 1:
@@ -106,13 +132,32 @@ def chosen(choice: Any) -> str:
     return str(true[0])
 
 
-def shown_in(source: Any) -> list[int]:
-    """The indices of a task's images, from its `source`; a ValueError when it is no such thing.
+def read_submission(entry: dict[str, Any], key: str) -> Submission:
+    """Read a submission that may be wrapped in any way; `entry[key]` holds the answers.
 
-    >>> shown_in('[{"source-ref": "s3://pets/1.jpg", "index": 1}]')
-    [1]
+    Raises ValueError, TypeError, KeyError or AttributeError if it cannot be read.
     """
-    images = (
-        _read_shown(source) if isinstance(source, str) else msgspec.convert(source, list[_Shown])
-    )
-    return [image.index for image in images]
+    answer, seconds = split_meta(unwrap(entry[key]))
+    annotation = msgspec.Raw(msgspec.json.encode(answer))
+    return Submission(str(entry["workerId"]), annotation, seconds or _time_spent(entry, answer))
+
+
+def _time_spent(entry: dict[str, Any], answer: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds beside a submission: each image's own, or the task's shared out."""
+    by_image, of_task = entry.get("seconds"), entry.get("timeSpentInSeconds")
+    if isinstance(by_image, dict):
+        return {
+            key: float(value) for key, value in by_image.items() if isinstance(value, int | float)
+        }
+    if isinstance(of_task, int | float) and of_task > 0 and answer:
+        return dict.fromkeys(answer, round(of_task / len(answer), 3))
+    return {}
+
+
+def excerpt(content: Any) -> str:
+    """Return the beginning of some content as text, to be written down."""
+    try:
+        text = content if isinstance(content, str) else msgspec.json.encode(content).decode()
+    except (TypeError, ValueError):
+        text = repr(content)
+    return text[:EXCERPT_LENGTH]

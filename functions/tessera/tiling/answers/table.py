@@ -1,4 +1,4 @@
-"""Turn an answer book into arrays, and write answers and unsure images as CSV."""
+"""Turn an answer book into arrays for the consensus, and write answers and unsure images as CSV."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +14,27 @@ from numpy.typing import NDArray
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.consensus import Crowd
 
-_BLOCK = 65_536
+ROWS_AT_A_TIME = 65_536
+"""Rows of CSV that are joined before they are written: some 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """The book's answers as a crowd, and beside each: its seconds, submission and round."""
+class AnswerTable:
+    """Answers of a book in columns of equal length.
+
+    `crowd` has images, workers and labels, `names` the ids of its workers. `seconds` (NaN where not
+    measured), `submission` (its number) and `round_` have a row an answer, as the crowd has.
+    """
 
     crowd: Crowd
     names: list[str]
     seconds: NDArray[np.float32]
-    page: NDArray[np.int32]
+    submission: NDArray[np.int32]
     round_: NDArray[np.int8]
 
 
-def columns(book: AnswerBook, *, images: int, classes: int) -> Columns:
-    """The book's answers in columns of one length.
+def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
+    """Return the book's answers to images below `images`.
 
     A worker who was asked the same image again, in another task or round, counts once: the first
     time. Workers are numbered by name, so that numbers do not tell who came first.
@@ -39,22 +45,22 @@ def columns(book: AnswerBook, *, images: int, classes: int) -> Columns:
     image = np.frombuffer(book.image, np.int32)
     size = np.frombuffer(book.size, np.int32)
     worker = np.repeat(rank[np.frombuffer(book.worker, np.int32)], size)
-    kept = _first_times(image, worker, len(names)) & (image < images)
+    kept = _first_of_worker(image, worker, len(names)) & (image < images)
     label = np.frombuffer(book.label, np.int8)
     seconds = np.frombuffer(book.seconds, np.float32)
-    page = np.repeat(np.arange(len(size), dtype=np.int32), size)
+    submission = np.repeat(np.arange(len(size), dtype=np.int32), size)
     if not kept.all():
         image, worker, label = image[kept], worker[kept], label[kept]
-        seconds, page = seconds[kept], page[kept]
-    round_ = np.frombuffer(book.round, np.int8)[page]
+        seconds, submission = seconds[kept], submission[kept]
+    round_ = np.frombuffer(book.round, np.int8)[submission]
     crowd = Crowd(images, len(names), classes, image, worker, label)
-    return Columns(crowd, names, seconds, page, round_)
+    return AnswerTable(crowd, names, seconds, submission, round_)
 
 
-def _first_times(
+def _first_of_worker(
     image: NDArray[np.int32], worker: NDArray[np.int32], workers: int
 ) -> NDArray[np.bool_]:
-    """Which answers are their worker's first to their image."""
+    """Tell which answers are their worker's first to their image."""
     pairs = image.astype(np.int64) * max(workers, 1) + worker
     ordered = np.sort(pairs)
     if not (ordered[1:] == ordered[:-1]).any():  # nearly always: spare the slower way
@@ -65,20 +71,20 @@ def _first_times(
 
 
 def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
-    """`answers.csv`, a piece at a time: every usable answer in order of arrival.
+    """Yield `answers.csv` in pieces: every usable answer in order of arrival.
 
-    `choices` are the names of the label numbers; its last one is that of -1.
+    `choices` are the names of the label numbers; the last one is that of -1.
     """
     yield b"task,worker,label,seconds,round\n"
     names = {number: csv_field(name) for name, number in book.workers.items()}
     labels = [csv_field(choice) for choice in choices]
     start = 0
-    piece: list[str] = []
+    rows: list[str] = []
     for worker, round_, size in zip(book.worker, book.round, book.size, strict=True):
         stop = start + size
         before, after = f",{names[worker]},", f",{round_}\n"
-        piece += [
-            f"{image}{before}{labels[label]},{seconds if seconds == seconds else ''}{after}"
+        rows += [
+            f"{image}{before}{labels[label]},{'' if isnan(seconds) else seconds}{after}"
             for image, label, seconds in zip(
                 book.image[start:stop],
                 book.label[start:stop],
@@ -87,37 +93,37 @@ def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
             )
         ]
         start = stop
-        if len(piece) >= _BLOCK:
-            yield "".join(piece).encode()
-            piece.clear()
-    yield "".join(piece).encode()
+        if len(rows) >= ROWS_AT_A_TIME:
+            yield "".join(rows).encode()
+            rows.clear()
+    yield "".join(rows).encode()
 
 
 def unsure_rows(unsure: Sequence[int], crowd: Crowd, names: Sequence[str]) -> Iterator[bytes]:
-    """`unsure.csv`: the images to ask again, each with the workers who answered it already."""
+    """Yield `unsure.csv`: the images to ask again, each with the workers who have answered it."""
     yield b"index,workers\n"
-    wanted = np.zeros(crowd.images, np.bool_)
-    wanted[np.asarray(unsure, np.int64)] = True
-    rows = np.flatnonzero(wanted[crowd.image])
+    asked_again = np.zeros(crowd.images, np.bool_)
+    asked_again[np.asarray(unsure, np.int64)] = True
+    rows = np.flatnonzero(asked_again[crowd.image])
     order = np.lexsort((crowd.worker[rows], crowd.image[rows]))
-    said: dict[int, list[str]] = {}
+    answered_by: dict[int, list[str]] = {}
     for image, worker in zip(
         crowd.image[rows][order].tolist(), crowd.worker[rows][order].tolist(), strict=True
     ):
-        said.setdefault(image, []).append(names[worker])
+        answered_by.setdefault(image, []).append(names[worker])
     for image in unsure:
-        yield f"{image},{csv_field(' '.join(said.get(image, ())))}\n".encode()
+        yield f"{image},{csv_field(' '.join(answered_by.get(image, ())))}\n".encode()
 
 
 def csv_field(text: str) -> str:
-    """The text as one field of a CSV file, quoted if it must be."""
+    """Return the text as one field of a CSV file, quoted if it must be."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([text])
-    return line.getvalue() if text else text
+    csv.writer(line, lineterminator="\r\n").writerow([text])  # what ends lines is quoted, so both
+    return line.getvalue()[:-2] if text else text
 
 
 def known_classes(gold: Mapping[int, int], images: int) -> NDArray[np.int16]:
-    """The class of each image that is known beforehand, else -1."""
+    """Return the class of each image that is known beforehand, else -1."""
     known = np.full(images, -1, np.int16)
     known[np.fromiter(gold.keys(), np.int64, len(gold))] = np.fromiter(
         gold.values(), np.int16, len(gold)

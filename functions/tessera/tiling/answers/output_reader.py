@@ -1,0 +1,245 @@
+"""Read output manifests of labeling jobs, and single worker responses, into an answer book.
+
+Nothing that may stand there stops the reading: every answer is used, or noted with its reason.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.short_form import ShortForm, ShortFormReader
+from tessera.tiling.answers.submission import (
+    EXCERPT_LENGTH,
+    UNREADABLE_LABEL,
+    UNUSABLE_LABEL,
+    OddAnswer,
+    Submission,
+    chosen_label,
+    excerpt,
+    image_indices,
+    read_submission,
+    split_meta,
+    unwrap,
+)
+
+BATCH = 128
+"""Tasks in short that are added at once: of a million images, 0.5 of 1.2 seconds are spared by it
+(docs/decisions/consensus-answers-in-short.md)."""
+
+MAX_LABEL_NUMBERS = 100_000
+"""Answers whose label numbers are kept: a job has few different ones, a hostile page any number."""
+
+
+@dataclass(slots=True)
+class Task:
+    """Task whose answers are read: its number in the job, its images, and who answered it."""
+
+    job: str
+    number: int
+    round: int
+    images: list[int] = field(default_factory=list)
+    workers: set[str] = field(default_factory=set)
+
+    def read_images(self, line: bytes) -> None:
+        """Take the images from the task's line of the tasks manifest."""
+        self.images = image_indices(msgspec.json.decode(line)["source"])
+
+
+class _Responses(msgspec.Struct, gc=False):
+    """Workers' submissions to a task, as `pack` writes them."""
+
+    responses: list[Submission]
+
+
+class _LabelNumbers(dict[bytes, int]):
+    """Label numbers by an answer's own bytes: there are few different ones, so each is read once.
+
+    >>> _LabelNumbers({"cat": 0, "dog": 1})[b'{"cat":false,"dog":true}']
+    1
+    """
+
+    def __init__(self, by_name: dict[str, int]) -> None:
+        super().__init__()
+        self._by_name = by_name
+
+    def __missing__(self, raw: bytes) -> int:
+        try:
+            label = self._by_name.get(chosen_label(msgspec.json.decode(raw)), UNUSABLE_LABEL)
+        except ValueError:
+            label = UNUSABLE_LABEL
+        if len(self) < MAX_LABEL_NUMBERS:
+            self[raw] = label
+        return label
+
+
+_decode_annotation = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class OutputReader:
+    """Reader of the answers to questions with these classes, into one book.
+
+    Label numbers are positions in `classes`; `escape` is the answer that says an image cannot be
+    judged; `attribute` is the key that holds the answers in a line.
+    """
+
+    def __init__(
+        self, book: AnswerBook, classes: Iterable[str], escape: str, attribute: str
+    ) -> None:
+        """Prepare to read into the book."""
+        numbers = {name: number for number, name in enumerate(classes)} | {escape: UNREADABLE_LABEL}
+        self.book = book
+        self._attribute = attribute
+        self._label_numbers = _LabelNumbers(numbers)
+        self._short_forms = ShortFormReader(attribute, numbers)
+        label = ("label", _Responses | None, msgspec.field(name=attribute, default=None))
+        line = msgspec.defstruct("OutputLine", [("source", str), label], gc=False)
+        self._decode_line: Callable[[bytes], Any] = msgspec.json.Decoder(line).decode
+
+    def read(
+        self, job: str, lines: Iterable[bytes], *, round_: int, wanted: int, asked: int = 0
+    ) -> Iterator[Task]:
+        """Add a job's output manifest to the book; yield each task with too few answers.
+
+        A task's number is its line. Too few are fewer than `wanted`. Where there are fewer lines
+        than tasks were `asked`, the missing tasks are yielded last, without images.
+        """
+        batch: list[tuple[ShortForm, bytes]] = []
+        number = -1
+        for number, line in enumerate(lines):
+            task = Task(job, number, round_)
+            if short := self._short_forms.read(line):
+                if len(batch) == BATCH:
+                    self._add_batch(batch, round_)
+                batch.append(short)
+                task.images = short[0].images
+                task.workers.update(short[0].workers)
+            else:
+                self._add_batch(batch, round_)  # so that answers keep their order of arrival
+                for submission in self._read_line(task, line):
+                    self._add_once(task, submission)
+            if len(task.workers) < wanted:
+                yield task
+        self._add_batch(batch, round_)
+        if number + 1 < asked:
+            reason = f"the output manifest ends early: after {number + 1:,} of {asked:,} tasks"
+            self.book.note(OddAnswer(job, reason))
+            yield from (Task(job, missing, round_) for missing in range(number + 1, asked))
+
+    def rescue(self, task: Task, content: bytes) -> int:
+        """Add an object of `worker-response/` to the book; return how many submissions were new."""
+        try:
+            entries = msgspec.json.decode(content)["answers"]
+        except (ValueError, TypeError, KeyError) as error:
+            reason = f"a worker's response cannot be read: {error!r}"
+            text = excerpt(content.decode("utf-8", "replace"))
+            self.book.note(OddAnswer(task.job, reason, str(task.number), content=text))
+            return 0
+        before = len(task.workers)
+        for submission in self._read_entries(task, entries, "answerContent"):
+            if submission.worker not in task.workers:
+                task.workers.add(submission.worker)
+                self._add(task, submission)
+        return len(task.workers) - before
+
+    def _add_batch(self, batch: list[tuple[ShortForm, bytes]], round_: int) -> None:
+        """Add the tasks that came in short, and empty the batch."""
+        if batch:
+            self.book.add_short_forms(batch, round_)
+            batch.clear()
+
+    def _read_line(self, task: Task, line: bytes) -> list[Submission]:
+        """Read the task's images and submissions from its line, as far as that goes."""
+        try:
+            parsed = self._decode_line(line)
+            task.images = image_indices(parsed.source)
+            return parsed.label.responses if parsed.label else []
+        except msgspec.DecodeError:
+            return self._read_odd_line(task, line)
+
+    def _read_odd_line(self, task: Task, line: bytes) -> list[Submission]:
+        """Read what can be saved of a line that is not as `pack` and Ground Truth write it."""
+        try:
+            parsed = msgspec.json.decode(line)
+            task.images = image_indices(parsed["source"])
+        except (ValueError, TypeError, KeyError) as error:
+            reason = f"a line of the output manifest cannot be read: {error!r}"
+            text = excerpt(line.decode("utf-8", "replace"))
+            self.book.note(OddAnswer(task.job, reason, str(task.number), content=text))
+            return []
+        label = parsed.get(self._attribute)
+        entries = label.get("responses") if isinstance(label, dict) else None
+        return list(self._read_entries(task, entries, "annotation"))
+
+    def _read_entries(self, task: Task, entries: Any, key: str) -> Iterator[Submission]:
+        """Yield those of the entries that can be read as submissions; note the others."""
+        for entry in entries if isinstance(entries, list) else ():
+            try:
+                yield read_submission(entry, key)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                reason = f"an answer cannot be read: {error!r}"
+                text = excerpt(entry)
+                self.book.note(OddAnswer(task.job, reason, str(task.number), content=text))
+
+    def _add_once(self, task: Task, submission: Submission) -> None:
+        """Add a submission, unless its worker has answered the task before."""
+        if submission.worker in task.workers:
+            reason = "the same worker is in the same task twice"
+            self.book.note(OddAnswer(task.job, reason, str(task.number), submission.worker))
+        else:
+            task.workers.add(submission.worker)
+            self._add(task, submission)
+
+    def _add(self, task: Task, submission: Submission) -> None:
+        """Add the usable answers of a submission; note the others one by one."""
+        images, labels = array("i"), array("b")
+        expected = frozenset(task.images)
+        for key, raw in self._answers(task, submission).items():
+            label = self._label_numbers[bytes(raw)]
+            if reason := _why_odd(key, raw, label, expected):
+                text = bytes(raw).decode("utf-8", "replace")[:EXCERPT_LENGTH]
+                number, worker = str(task.number), submission.worker
+                self.book.note(OddAnswer(task.job, reason, number, worker, key[:256], text))
+            else:
+                images.append(int(key))
+                labels.append(label)
+        self.book.add(submission.worker, task.round, images, labels, submission.seconds)
+        if left_out := len(task.images) - len(images):
+            self.book.noted["images left out of a submission"] += left_out
+
+    def _answers(self, task: Task, submission: Submission) -> dict[str, msgspec.Raw]:
+        """Return a submission's answers by image, unwrapped; its seconds go to the submission."""
+        try:
+            annotation = _decode_annotation(submission.annotation)
+            if not annotation.keys() & {"meta", "annotatedResult"}:
+                return annotation
+        except msgspec.DecodeError:
+            pass
+        try:
+            answer, seconds = split_meta(unwrap(bytes(submission.annotation)))
+        except ValueError as error:
+            reason = f"an answer cannot be read: {error!r}"
+            text = excerpt(bytes(submission.annotation).decode("utf-8", "replace"))
+            number, worker = str(task.number), submission.worker
+            self.book.note(OddAnswer(task.job, reason, number, worker, content=text))
+            return {}
+        submission.seconds = submission.seconds or seconds
+        return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in answer.items()}
+
+
+def _why_odd(key: str, raw: msgspec.Raw, label: int, expected: frozenset[int]) -> str:
+    """Return why an answer cannot be used; empty when it can."""
+    try:
+        if int(key) not in expected:
+            return "the answer is for an image that is not in the task"
+        if label == UNUSABLE_LABEL:
+            name = chosen_label(msgspec.json.decode(raw))
+            return f"the answer is not in the list of labels: {name[:256]}"
+    except ValueError as error:
+        return f"the answer is malformed: {error}"
+    return ""

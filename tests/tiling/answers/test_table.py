@@ -1,0 +1,101 @@
+"""Answers become arrays and files of CSV that say the same, a worker counting once an image."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.table import (
+    answer_rows,
+    answer_table,
+    csv_field,
+    known_classes,
+    unsure_rows,
+)
+
+WORKERS = ["ann", "bob", 'cid "the quick", of Ulm']
+CHOICES = ("cat", 'dog, "Rex"', "cannot see")
+Submitted = tuple[str, int, dict[int, int]]
+submissions = st.lists(
+    st.tuples(
+        st.sampled_from(WORKERS),
+        st.integers(1, 3),
+        st.dictionaries(st.integers(0, 5), st.integers(-1, 1), max_size=4),
+    )
+)
+
+
+def book_of(submitted: list[Submitted]) -> AnswerBook:
+    book = AnswerBook()
+    for worker, round_, labels in submitted:
+        seconds = {str(image): image / 4 for image in labels if image % 2}
+        book.add(worker, round_, list(labels), list(labels.values()), seconds)
+    return book
+
+
+@given(submissions)
+def test_the_table_has_each_workers_first_answer_to_each_image(submitted: list[Submitted]) -> None:
+    table = answer_table(book_of(submitted), images=5, classes=2)
+    first: dict[tuple[str, int], tuple[int, int, int]] = {}
+    for number, (worker, round_, labels) in enumerate(submitted):
+        for image, label in labels.items():
+            if image < 5:  # an image that the run does not have is passed over
+                first.setdefault((worker, image), (label, round_, number))
+    crowd = table.crowd
+    rows = [
+        ((table.names[worker], image), (label, round_, number))
+        for worker, image, label, round_, number in zip(
+            crowd.worker.tolist(),
+            crowd.image.tolist(),
+            crowd.label.tolist(),
+            table.round_.tolist(),
+            table.submission.tolist(),
+            strict=True,
+        )
+    ]
+    assert rows == list(first.items())
+    assert table.names == sorted({worker for worker, _, _ in submitted})
+    times = np.where(crowd.image % 2, crowd.image / 4, np.nan)
+    assert np.array_equal(table.seconds, times.astype(np.float32), equal_nan=True)
+
+
+@given(submissions)
+def test_the_file_of_answers_is_csv_of_every_answer(submitted: list[Submitted]) -> None:
+    text = b"".join(answer_rows(book_of(submitted), CHOICES)).decode()
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["task", "worker", "label", "seconds", "round"]
+    assert rows[1:] == [
+        [str(image), worker, CHOICES[label], str(image / 4) if image % 2 else "", str(round_)]
+        for worker, round_, labels in submitted
+        for image, label in labels.items()
+    ]
+
+
+@given(submissions, st.lists(st.integers(0, 4), unique=True))
+def test_the_file_of_unsure_images_names_who_has_answered_them(
+    submitted: list[Submitted], unsure: list[int]
+) -> None:
+    table = answer_table(book_of(submitted), images=5, classes=2)
+    text = b"".join(unsure_rows(unsure, table.crowd, table.names)).decode()
+    rows = list(csv.reader(io.StringIO(text)))
+    answered = {
+        image: sorted({worker for worker, _, labels in submitted if image in labels})
+        for image in range(5)
+    }
+    assert rows[0] == ["index", "workers"]
+    assert rows[1:] == [[str(image), " ".join(answered[image])] for image in unsure]
+
+
+@given(st.text())
+def test_a_field_of_csv_is_read_back_as_it_was(text: str) -> None:
+    line = f"1,{csv_field(text)},2\n"
+    assert next(csv.reader(io.StringIO(line, newline=""))) == ["1", text, "2"]
+
+
+def test_the_known_classes_stand_at_their_images() -> None:
+    assert known_classes({3: 1, 0: 0}, 5).tolist() == [0, -1, -1, 1, -1]
