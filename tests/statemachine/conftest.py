@@ -1,4 +1,4 @@
-"""One stack for all tests of the machine: mocked Ground Truth, no waiting, faults on demand."""
+"""Share one stack among these tests: Ground Truth mocked, no waits, faults on demand."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from tessera.stack.local_stack import LocalStack, free_port
-from tests.statemachine.paths import mock_config
+from tests.statemachine.cases import mock_config
 from tests.statemachine.stage import Stage
 
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The local stack with the machine that tells its way, for the whole test session."""
+    """Run the local stack, with the machine that reports its transitions, for the whole session."""
     folder = tmp_path_factory.mktemp("machine")
     mocks = folder / "mocks.json"
     mocks.write_text(json.dumps(mock_config()))

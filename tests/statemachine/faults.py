@@ -1,7 +1,7 @@
-"""The faults that are tried, one a row, and what each must come to: the fault matrix.
+"""List the faults that are tried, one a row, and how each run must end: the fault matrix.
 
 The table in docs/operations.md is made of these rows and of the scenes of holding.py:
-`python -m tests.statemachine.faults` writes it, and a test holds the two together.
+`python -m tests.statemachine.faults` writes it, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATE_OF = {
     "collect_answers": "answers for the output manifest",
     "serve_portal": "the portal's door",
 }
-"""Where each function is asked."""
+"""Where each function is called."""
 
 
 @dataclass(frozen=True)
@@ -34,22 +34,22 @@ class Fault:
     ends: str = "whole, by a retry"
     error: str = ""
     seconds: int = 0
-    """The function's time, where it is to run out before the fault is over."""
+    """Timeout of the function, where it is to run out before the fault is over."""
 
     @property
     def name(self) -> str:
-        """The row's name."""
+        """Return the row's name."""
         return f"{self.function}-{self.faults[0]}-{len(self.faults)}"
 
     @property
     def tries(self) -> int:
-        """How often the function is asked before the fault is over, or given up."""
+        """Return how often the function is called before the fault is over, or given up."""
         return min(len(self.faults), TRIES)
 
 
 LOST, TWICE = "nothing", "nothing"
 TRIES = 3
-"""How often a state asks a function that fails."""
+"""How often a state calls a function that fails."""
 ALWAYS = 9
 """More often than that."""
 
@@ -118,13 +118,13 @@ THROTTLED = {
     "CloseJob": "in part, and says so: answers are read where workers left them",
     "ConsolidateLabels": "FAILED as `ConsolidationFailed`; a redrop goes on from there",
 }
-"""A run whose function is throttled for longer than it is tried: these are ways of paths.py."""
+"""Ends of a run whose function is throttled for longer than it is retried: see cases.py."""
 
 DUPLICATES = {
     "GroupImages": "at the same time: one execution owns the run, the other ends `AlreadyRunning`",
     "after the end": "the second ends `AlreadyRunning`",
 }
-"""What becomes of the same drop besides while the first is in one of its states."""
+"""Ends of the same drop where the first is not in one state alone."""
 
 KILLS = {
     "GroupImages": "group_images",
@@ -133,11 +133,11 @@ KILLS = {
     "ConsolidateLabels": "consolidate_labels",
     "GroupUnsure": "group_images",
 }
-"""The states in which the whole stack is killed at work, and the function that hangs there."""
+"""States in which the whole stack is killed at work, and the function that hangs there."""
 
 
 def table() -> str:
-    """The fault matrix in Markdown."""
+    """Return the fault matrix in Markdown."""
     rows = [
         (STATE_OF[fault.function], f"function {fault.what}", fault.ends) for fault in FAULTS
     ] + [
@@ -159,7 +159,7 @@ def table() -> str:
 
 
 def _grouped(what: str, end_of: Callable[[Scene], str]) -> list[tuple[str, str, str]]:
-    """A row for each ending, with all the states whose scenes end so."""
+    """Return a row for each ending, with all the states whose scenes end so."""
     states: dict[str, list[str]] = {}
     for scene in SCENES:
         states.setdefault(end_of(scene), []).extend(scene.states)
@@ -167,11 +167,11 @@ def _grouped(what: str, end_of: Callable[[Scene], str]) -> list[tuple[str, str, 
 
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "operations.md"
-BEGIN, END = "<!-- faults: made by tests/machine/faults.py -->\n", "<!-- end of faults -->\n"
+BEGIN, END = "<!-- faults: made by tests/statemachine/faults.py -->\n", "<!-- end of faults -->\n"
 
 
 def page() -> str:
-    """The page with the table in its place."""
+    """Return the page with the table in its place."""
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     return before + BEGIN + table() + END + after

@@ -1,7 +1,7 @@
-"""Deployed around a function on the local stack: does to its next invocations what a plan says.
+"""Wrap a function on the local stack: its next invocations fail as a plan says.
 
 The plan is a folder of folders, one a run; each file's name is a fault, and an invocation for that
-run takes the first one away. The functions themselves know nothing of it. Faults:
+run removes the first one. The functions themselves know nothing of it. Faults:
 
     throw              raise before anything is done
     throw-after        do everything, then raise instead of answering
@@ -27,8 +27,8 @@ WRITES = {"PutObject", "UploadPart", "CompleteMultipartUpload"}
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """What the real function answers, unless a fault comes in between."""
-    fault = taken(Path(os.environ["FAULTS"]), json.dumps(event))
+    """Return what the real function answers, unless a fault comes in between."""
+    fault = take_fault(Path(os.environ["FAULTS"]), json.dumps(event))
     module, name = os.environ["REAL_HANDLER"].rsplit(".", 1)
     before, _, number = fault.rpartition("-") if fault[-1:].isdigit() else (fault, "", "0")
     if before == "throw":
@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     if before == "hang":
         time.sleep(3600)
     if before in {"die-writing", "slow-down", "deny"}:
-        meddle(before, int(number), importlib.import_module(module))
+        disturb_s3(before, int(number), importlib.import_module(module))
     answer = getattr(importlib.import_module(module), name)(event, context)
     if before == "throw-after":
         raise RuntimeError("a fault on purpose, after all was done")
@@ -47,8 +47,8 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     return answer
 
 
-def taken(plans: Path, event: str) -> str:
-    """The next fault for the run that the event names, which is then no longer in its plan."""
+def take_fault(plans: Path, event: str) -> str:
+    """Remove the next fault from the plan of the run that the event names, and return it."""
     for path in sorted(plans.glob("*/*")):
         run = path.parent.name  # its manifest is RUN/…, its jobs are RUN-…
         if f"{run}/" in event or f"{run}-" in event:
@@ -65,7 +65,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def meddle(kind: str, number: int, handler: Any) -> None:
+def disturb_s3(kind: str, number: int, handler: Any) -> None:
     """Come between the handler's module and S3 from here on."""
     import boto3
     from botocore.awsrequest import AWSResponse, HTTPHeaders
@@ -81,8 +81,8 @@ def meddle(kind: str, number: int, handler: Any) -> None:
         if left[0] <= 0:
             return None
         left[0] -= 1
-        status, said = REFUSALS[kind]
-        return AWSResponse(request.url, status, HTTPHeaders(), Refusal(said))
+        status, code = REFUSALS[kind]
+        return AWSResponse(request.url, status, HTTPHeaders(), ErrorBody(code))
 
     boto3.setup_default_session()
     session: Any = boto3.DEFAULT_SESSION
@@ -97,13 +97,13 @@ def meddle(kind: str, number: int, handler: Any) -> None:
 REFUSALS = {"slow-down": (503, "SlowDown"), "deny": (403, "AccessDenied")}
 
 
-class Refusal:
-    """The body of S3's answer when it does not do what it is asked."""
+class ErrorBody:
+    """Body of S3's response to a request that it refuses."""
 
     def __init__(self, code: str) -> None:
-        """Say it with this code."""
+        """Keep the error's code."""
         self.code = code
 
     def stream(self, **_: Any) -> list[bytes]:
-        """The body in one piece."""
+        """Return the body in one piece."""
         return [f"<Error><Code>{self.code}</Code><Message>on purpose</Message></Error>".encode()]

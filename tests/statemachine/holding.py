@@ -1,8 +1,8 @@
-"""Executions that are held in front of a state, so that what happens, happens just there.
+"""Hold executions in front of a state, so that what a test does happens just then.
 
-Before each state stands a choice, on the stack of these tests alone: an execution whose input says
-`"hold": "CloseJob"` waits there for a token. In front of a state is after all that came before it,
-so that to hold in front of every state is to hold before and after everything that is done.
+On the stack of these tests alone a choice precedes each state: an execution whose input has
+`"hold": "CloseJob"` waits there for a token. In front of a state is after everything before it, so
+to hold in front of every state is to hold before and after everything that is done.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.statemachine.paths import TEAM, Way, grouped, payload, returns, throws
-from tests.statemachine.stage import Stage, until
+from tests.statemachine.cases import TEAM, Case, grouped, payload, returns, throws
+from tests.statemachine.stage import Stage, wait_until
 from tests.statemachine.tracing import edges, levels
 
 
 def states_of(machine: dict[str, Any]) -> set[str]:
-    """The names of all states, those inside maps too."""
+    """Return the names of all states, those inside maps too."""
     return {name for level in levels(machine) for name in level["States"]}
 
 
-def holding(machine: dict[str, Any], queue: str) -> dict[str, Any]:
-    """The machine with a place to wait in front of each state."""
+def with_holds(machine: dict[str, Any], queue: str) -> dict[str, Any]:
+    """Return the machine with a place to wait in front of each state."""
     machine = copy.deepcopy(machine)
     for level in list(levels(machine)):
         states, names = level["States"], list(level["States"])
@@ -56,37 +56,37 @@ def holding(machine: dict[str, Any], queue: str) -> dict[str, Any]:
 
 @dataclass
 class Holds:
-    """The executions that are held, by the tokens that let them go."""
+    """Executions that are held, with the tokens that release them."""
 
     stage: Stage
     tokens: dict[str, list[str]] = field(default_factory=dict)
 
-    def hold(self, way: Way, state: str) -> str:
-        """Start the way, and wait until its execution waits in front of the state."""
-        execution = self.stage.start(way.name, case=way.name, hold=state)
+    def hold(self, case: Case, state: str) -> str:
+        """Start the case, wait until its execution is held at the state, and return its ARN."""
+        execution = self.stage.start(case.name, case=case.name, hold=state)
 
-        def there() -> bool:
+        def held() -> bool:
             if self.held(execution):
                 return True
             end = self.stage.workflows.describe_execution(executionArn=execution)
-            assert end["status"] == "RUNNING", f"{way.name} never came to {state}: {end}"
+            assert end["status"] == "RUNNING", f"{case.name} never came to {state}: {end}"
             return False
 
-        until(there, f"{way.name} to come to {state}")
+        wait_until(held, f"{case.name} to come to {state}")
         return execution
 
     def held(self, execution: str) -> bool:
-        """Whether the execution waits."""
+        """Tell whether the execution waits."""
         sqs = self.stage.cloud.client("sqs")
         answer = sqs.receive_message(QueueUrl=self.stage.queue, MaxNumberOfMessages=10)
         for message in answer.get("Messages", ()):
-            said = json.loads(message["Body"])
-            self.tokens.setdefault(said["execution"], []).append(said["token"])
+            hold = json.loads(message["Body"])
+            self.tokens.setdefault(hold["execution"], []).append(hold["token"])
             sqs.delete_message(QueueUrl=self.stage.queue, ReceiptHandle=message["ReceiptHandle"])
         return bool(self.tokens.get(execution))
 
-    def go_on(self, execution: str) -> None:
-        """Let the execution go, each time that it comes by its state, until it has ended."""
+    def release(self, execution: str) -> None:
+        """Release the execution each time that it comes to its state, until it has ended."""
 
         def ended() -> bool:
             if self.held(execution):
@@ -95,42 +95,42 @@ class Holds:
             described = self.stage.workflows.describe_execution(executionArn=execution)
             return bool(described["status"] != "RUNNING")
 
-        until(ended, f"{execution} to end after it was held")
+        wait_until(ended, f"{execution} to end after it was held")
 
 
-# --- the ways to each state -----------------------------------------------------------------------
+# --- a case for each state ------------------------------------------------------------------------
 
-FOUND = "the second ends `AlreadyRunning`, the first goes on"
-TAKES = "the second labels the run, whole"
+ALREADY_RUNNING = "the second ends `AlreadyRunning`, the first goes on"
+TAKES_OVER = "the second labels the run, whole"
 WHOLE = "a redrop takes the run over, whole"
 REFUSED = "a redrop is refused as well; nobody was asked"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """How an execution gets to some states, and what then becomes of the same drop."""
+    """Case that passes through some states, and what then becomes of the same drop."""
 
     states: tuple[str, ...]
-    way: Way
-    """How it ends if it is left alone; its name is another for each state."""
-    second: str = FOUND
-    """While the execution is there."""
+    case: Case
+    """How it ends if it is left alone; each state's run has a name of its own."""
+    second: str = ALREADY_RUNNING
+    """End of the same drop while the execution is held."""
     redrop: str = WHOLE
-    """When the stack was killed while it was there."""
+    """End of the same drop after the stack was killed while the execution was held."""
 
-    def of(self, kind: str, state: str) -> Way:
-        """The way of one state's run, under a name of its own."""
-        return _named(self.way, f"{kind}-{state.lower()}")
+    def of(self, kind: str, state: str) -> Case:
+        """Return the case of one state's run, under a name of its own."""
+        return _named(self.case, f"{kind}-{state.lower()}")
 
 
-def _named(way: Way, name: str) -> Way:
-    renamed = replace(way, name=name)
-    mocks = json.dumps(dict(way.mocks)).replace(way.run, renamed.run)
+def _named(case: Case, name: str) -> Case:
+    renamed = replace(case, name=name)
+    mocks = json.dumps(dict(case.mocks)).replace(case.run, renamed.run)
     return replace(renamed, mocks=json.loads(mocks))
 
 
-def _at_ground_truth(status: str) -> Way:
-    shape = Way(
+def _at_ground_truth(status: str) -> Case:
+    shape = Case(
         f"at-ground-truth-{status.lower()}",
         settings={"workforce": TEAM},
         output={0: "cat", 1: "dog"},
@@ -140,8 +140,8 @@ def _at_ground_truth(status: str) -> Way:
     return replace(shape, mocks={"CreateLabelingJob": taken, "DescribeLabelingJob": described})
 
 
-def _failing(error: str, **mocks: dict[str, Any]) -> Way:
-    return Way(error.lower(), "FAILED", error, mocks=mocks)
+def _failing(error: str, **mocks: dict[str, Any]) -> Case:
+    return Case(error.lower(), "FAILED", error, mocks=mocks)
 
 
 _CRASH = throws("Runtime.ExitError", "the process ended")
@@ -149,17 +149,17 @@ _REFUSED = throws("Invalid", "the job request has no TaskTitle")
 _OVER = throws("States.Timeout", "the job's time is over")
 
 SCENES = [
-    Scene(("GroupImages",), Way("first"), TAKES),
+    Scene(("GroupImages",), Case("first"), TAKES_OVER),
     Scene(
         (
             "GroupingOutcome", "LabelShards", "ChooseService", "OpenJob", "CloseJob",
             "ConsolidateLabels", "AskAgain", "Announce", "PublishReady", "Done",
         ),
-        Way("labeled"),
+        Case("labeled"),
     ),
     Scene(
         ("GroupUnsure", "RegroupingOutcome"),
-        Way(
+        Case(
             "rounds",
             pictures=("cat-0.png", "unsure-1.png"),
             settings={"answers_per_image": 2, "max_answers": 3},
@@ -170,29 +170,29 @@ SCENES = [
         _at_ground_truth("Completed"),
     ),
     Scene(("JobIncomplete",), _at_ground_truth("Stopped")),
-    Scene(("JobNotClosed",), Way("not-closed", mocks={"CloseJob": _CRASH})),
+    Scene(("JobNotClosed",), Case("not-closed", mocks={"CloseJob": _CRASH})),
     Scene(("JobNotOpened", "JobsRefused"), _failing("JobsRefused", OpenJob=_REFUSED)),
     Scene(("NothingLabeled",), _failing("NothingLabeled", OpenJob=_OVER)),
     Scene(
         ("ConsolidationFailed",), _failing("ConsolidationFailed", ConsolidateLabels=_CRASH)
     ),
-    Scene(("GroupingFailed",), _failing("GroupingFailed", GroupImages=_CRASH), TAKES),
+    Scene(("GroupingFailed",), _failing("GroupingFailed", GroupImages=_CRASH), TAKES_OVER),
     Scene(
         ("LabelingFailed",),
         _failing("LabelingFailed", GroupImages=grouped(shards="many")),
-        TAKES,
+        TAKES_OVER,
     ),
     Scene(
         ("AlreadyRunning",),
-        Way("found", mocks={"GroupImages": payload(outcome="already-running", run="x")}),
-        TAKES,
+        Case("found", mocks={"GroupImages": payload(outcome="already-running", run="x")}),
+        TAKES_OVER,
     ),
     Scene(
         (
             "DescribeFailure", "AnnounceFailure", "PublishFailure", "FailByName",
             "ManifestRejected",
         ),
-        Way("refused", "FAILED", "NoUsableLine", pictures=("!", "!")),
+        Case("refused", "FAILED", "NoUsableLine", pictures=("!", "!")),
         redrop=REFUSED,
     ),
 ]  # fmt: skip

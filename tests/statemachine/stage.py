@@ -1,4 +1,4 @@
-"""The stage: a local stack whose machine tells its way and whose functions fail on demand."""
+"""Run a local stack whose machine reports its transitions and whose functions fail on demand."""
 
 from __future__ import annotations
 
@@ -31,68 +31,68 @@ FUNCTIONS = (
     "serve_portal",
 )
 CHOICES = ("cat", "dog", "cow")
-SAID = {"cat": ("cat",) * 3, "dog": ("dog",) * 3, "cow": ("cow",) * 3, "unsure": CHOICES}
-"""What the three workers say of a picture whose name begins so."""
+ANSWERS = {"cat": ("cat",) * 3, "dog": ("dog",) * 3, "cow": ("cow",) * 3, "unsure": CHOICES}
+"""Answers of the three workers to a picture whose name begins so."""
 
 
-def until(holds: Callable[[], Any], what: str, *, seconds: float = 180) -> Any:
-    """What the condition gives once it gives something; fails if that takes too long."""
+def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 180) -> Any:
+    """Return what the condition gives once it is true; fail if that takes too long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := holds():
-            return found
+        if result := condition():
+            return result
         time.sleep(0.1)
     raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
 
 
 @dataclass
 class Stage:
-    """The stack, its fault plans, and the transitions that executions have told."""
+    """Stack with its fault plans and the transitions that its executions have reported."""
 
     local: LocalStack
     folder: Path
-    told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    transitions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     queue: str = ""
 
     @property
     def cloud(self) -> Cloud:
-        """What is deployed."""
+        """Return what is deployed."""
         return self.local.cloud
 
     @cached_property
     def machine_arn(self) -> str:
-        """The state machine."""
+        """Return the ARN of the state machine."""
         return self.cloud.outputs["StateMachineArn"]
 
     @cached_property
     def workflows(self) -> Any:
-        """Step Functions of the stack."""
+        """Return Step Functions of the stack."""
         return self.cloud.client("stepfunctions")
 
     @cached_property
     def lambdas(self) -> Any:
-        """Lambda of the stack."""
+        """Return Lambda of the stack."""
         return self.cloud.client("lambda")
 
     # --- setting it up ------------------------------------------------------------------------
 
     def set_up(self) -> None:
-        """Deploy, wrap every function, and let the machine tell its way."""
+        """Deploy, wrap every function, and have the machine report its transitions."""
         self.local.deploy()
         package = self._package()
         for name in FUNCTIONS:
             self._wrap(name, package)
         self.queue = self.cloud.client("sqs").create_queue(QueueName="transitions")["QueueUrl"]
-        machine = tracing.traced(self.definition, self.queue)
+        machine = tracing.with_tracing(self.definition, self.queue)
         self.workflows.update_state_machine(
             stateMachineArn=self.machine_arn, definition=json.dumps(machine)
         )
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """The machine as it was deployed."""
-        found = self.workflows.describe_state_machine(stateMachineArn=self.machine_arn)
-        machine: dict[str, Any] = json.loads(found["definition"])
+        """Return the machine as it was deployed."""
+        described = self.workflows.describe_state_machine(stateMachineArn=self.machine_arn)
+        machine: dict[str, Any] = json.loads(described["definition"])
         return machine
 
     def _package(self) -> bytes:
@@ -105,8 +105,8 @@ class Stage:
 
     def _wrap(self, name: str, package: bytes) -> None:
         function = self.function(name)
-        found = self.lambdas.get_function_configuration(FunctionName=function)
-        variables = found["Environment"]["Variables"] | {
+        configuration = self.lambdas.get_function_configuration(FunctionName=function)
+        variables = configuration["Environment"]["Variables"] | {
             "FAULTS": str(self.folder / name),
             "REAL_HANDLER": f"{name}.handler",
         }
@@ -118,30 +118,30 @@ class Stage:
         )
 
     def function(self, name: str) -> str:
-        """A function's name on the stack."""
+        """Return a function's name on the stack."""
         return f"{self.cloud.stack_name}-{name.replace('_', '-')}"
 
     # --- faults -------------------------------------------------------------------------------
 
     def plan(self, function: str, name: str, *faults: str) -> None:
-        """Let the function's next invocations for the run of this manifest fail so."""
+        """Have the function's next invocations for the run of this manifest fail so."""
         plan = self.folder / function / name
         plan.mkdir(parents=True, exist_ok=True)
         for number, fault in enumerate(faults):
             (plan / f"{number:02d}.{fault}").touch()
 
     def planned(self, function: str, name: str) -> list[str]:
-        """The faults that have not happened."""
+        """Return the faults that have not happened."""
         return sorted(path.name for path in (self.folder / function / name).glob("*"))
 
     def unplan(self, function: str, name: str) -> None:
-        """Let no further fault happen."""
+        """Cancel the faults that have not happened."""
         for left in self.planned(function, name):
             (self.folder / function / name / left).unlink()
 
     @contextmanager
     def timeout(self, function: str, seconds: int) -> Iterator[None]:
-        """Let the function run no longer than so, as long as the block lasts."""
+        """Limit the function's running time for the length of a `with` block."""
         name = self.function(function)
         before = self.lambdas.get_function_configuration(FunctionName=name)["Timeout"]
         self.lambdas.update_function_configuration(FunctionName=name, Timeout=seconds)
@@ -157,12 +157,12 @@ class Stage:
         self.cloud.storage.put(uri, data)
 
     def files(self, home: str) -> dict[str, bytes]:
-        """Every file of a run by its name in the run's folder."""
+        """Return every file of a run by its name in the run's folder."""
         storage = self.cloud.storage
         return {uri.removeprefix(home): storage.get(uri) for uri in storage.list_uris(home)}
 
     def answers(self, job: str) -> list[str]:
-        """What lies among the worker responses of a job."""
+        """Return the worker responses of a job."""
         name = parse_job_name(job)
         assert name is not None
         files = self.files(f"s3://{LABELS}/runs/{name.run}/")
@@ -182,8 +182,8 @@ class Stage:
         return str(started["executionArn"])
 
     def end(self, execution: str, *, seconds: float = 180) -> Ending:
-        """How the execution ended, once it has."""
-        until(
+        """Wait for the execution's end, and return how it ended."""
+        wait_until(
             lambda: (
                 self.workflows.describe_execution(executionArn=execution)["status"] != "RUNNING"
             ),
@@ -192,21 +192,21 @@ class Stage:
         )
         return read_ending(self.cloud, execution)
 
-    def listen(self) -> dict[str, list[dict[str, Any]]]:
-        """All transitions told so far, by execution."""
+    def receive_transitions(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all transitions reported so far, by execution."""
         sqs = self.cloud.client("sqs")
-        while found := sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get(
+        while messages := sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get(
             "Messages"
         ):
-            for message in found:
+            for message in messages:
                 body = json.loads(message["Body"])
-                self.told.setdefault(body["execution"], []).append(body)
+                self.transitions.setdefault(body["execution"], []).append(body)
                 sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return self.told
+        return self.transitions
 
     @contextmanager
     def workers(self) -> Iterator[list[SimulatedWorker]]:
-        """Three workers who label whatever is open, as long as the block lasts."""
+        """Have three workers label whatever is open for the length of a `with` block."""
         finished = threading.Event()
         crowd = [self.worker(number) for number in range(3)]
         threads = [threading.Thread(target=worker.work, args=(finished,)) for worker in crowd]
@@ -220,11 +220,11 @@ class Stage:
                 thread.join()
 
     def worker(self, number: int) -> SimulatedWorker:
-        """One worker, who says of each picture what `SAID` says."""
+        """Return a worker who answers as `ANSWERS` says."""
         return SimulatedWorker(
             add_worker(self.cloud, f"worker-{number}@example.com"),
             self.cloud.portal_url,
-            truth=Says(number),
+            truth=WorkerAnswers(number),
             labels=CHOICES,
             error_rate=0.0,
             seed="",
@@ -233,17 +233,17 @@ class Stage:
         )
 
 
-class Says(dict[str, str]):
-    """What a worker says of a picture, by the picture's name."""
+class WorkerAnswers(dict[str, str]):
+    """Answers of one worker by the picture's name."""
 
     def __init__(self, worker: int) -> None:
-        """Know which of the three workers it is."""
+        """Remember which of the three workers it is."""
         super().__init__()
         self.worker = worker
 
     def __missing__(self, picture: str) -> str:
-        """The worker's answer to `kind-number.png`."""
-        return SAID[picture.partition("-")[0]][self.worker]
+        """Return the worker's answer to `kind-number.png`."""
+        return ANSWERS[picture.partition("-")[0]][self.worker]
 
 
 KMS_KEY = "arn:aws:kms:us-east-1:000000000000:key/7c3f6f0e-1d52-4c1f-9c1d-2d9f3a0c8f51"
@@ -258,12 +258,12 @@ SETTINGS: dict[str, Any] = {
 
 
 def manifest_key(name: str) -> str:
-    """Where a manifest lies that no rule of the inbox looks at."""
+    """Return a key that no rule of the inbox matches."""
     return f"{name}/images.ndjson"
 
 
 def manifest(name: str, pictures: list[str]) -> bytes:
-    """Lines that name the pictures; a picture `!` is a line that cannot be read."""
+    """Return lines that name the pictures; a picture `!` is a line that cannot be read."""
     lines = [
         "no JSON"
         if picture == "!"
@@ -274,7 +274,7 @@ def manifest(name: str, pictures: list[str]) -> bytes:
 
 
 def drop_event(name: str) -> dict[str, Any]:
-    """What S3 says when the manifest was put."""
+    """Return the event that S3 sends when the manifest is put."""
     return {
         "source": "aws.s3",
         "detail-type": "Object Created",

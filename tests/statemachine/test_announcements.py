@@ -1,4 +1,4 @@
-"""The end of a run is told to people and to machines, in the words of docs/events.md."""
+"""Ends of runs are announced to people and to machines as docs/events.md describes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tessera.stack.local_stack import INBOX
-from tests.statemachine.stage import Stage, manifest_key, until
+from tests.statemachine.stage import Stage, manifest_key, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -19,15 +19,15 @@ EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE
 READY, FAILED = EXAMPLES
 
 
-class Ears:
-    """A queue that hears the topic, and one that hears the event bus."""
+class Subscribers:
+    """Queues that subscribe to the topic and to the event bus."""
 
     def __init__(self, stage: Stage) -> None:
-        """Subscribe both."""
+        """Make and subscribe both."""
         self.sqs = stage.cloud.client("sqs")
         events, sns = stage.cloud.client("events"), stage.cloud.client("sns")
         self.queues = {
-            name: self.sqs.create_queue(QueueName=f"hears-{name}")["QueueUrl"]
+            name: self.sqs.create_queue(QueueName=f"subscriber-{name}")["QueueUrl"]
             for name in ("topic", "bus")
         }
         topic, bus = (
@@ -37,37 +37,39 @@ class Ears:
             for url in self.queues.values()
         )
         sns.subscribe(TopicArn=stage.cloud.outputs["Topic"], Protocol="sqs", Endpoint=topic)
-        events.put_rule(Name="hears", EventPattern=json.dumps({"source": ["Tessera"]}))
-        events.put_targets(Rule="hears", Targets=[{"Id": "bus", "Arn": bus}])
+        events.put_rule(Name="subscriber", EventPattern=json.dumps({"source": ["Tessera"]}))
+        events.put_targets(Rule="subscriber", Targets=[{"Id": "bus", "Arn": bus}])
 
-    def heard(self, name: str, execution: str) -> dict[str, Any]:
-        """What a queue was told of an execution."""
+    def receive(self, execution: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the event on the bus and the message of the topic about an execution."""
+        return self._receive("bus", execution), self._receive("topic", execution)
 
-        def found() -> dict[str, Any] | None:
-            answer = self.sqs.receive_message(QueueUrl=self.queues[name], MaxNumberOfMessages=10)
-            for message in answer.get("Messages", ()):
+    def _receive(self, name: str, execution: str) -> dict[str, Any]:
+        def matching() -> dict[str, Any] | None:
+            response = self.sqs.receive_message(QueueUrl=self.queues[name], MaxNumberOfMessages=10)
+            for message in response.get("Messages", ()):
                 body: dict[str, Any] = json.loads(message["Body"])
                 if execution in message["Body"]:
                     return body
             return None
 
-        told: dict[str, Any] = until(found, f"the {name} to tell of {execution}")
-        return told
+        body: dict[str, Any] = wait_until(matching, f"the {name}'s message about {execution}")
+        return body
 
 
 @pytest.fixture(scope="module")
-def ears(stage: Stage) -> Ears:
-    return Ears(stage)
+def subscribers(stage: Stage) -> Subscribers:
+    return Subscribers(stage)
 
 
-def test_a_training_manifest_is_told_of(stage: Stage, ears: Ears) -> None:
+def test_a_training_manifest_is_announced(stage: Stage, subscribers: Subscribers) -> None:
     stage.lay_out("labeled-before", [])
     labeled = {"source-ref": "s3://inbox/cat-0.png", "label": 0, "label-metadata": {}}
     lines = json.dumps(labeled) + "\n" + json.dumps(labeled) + "\n"
     stage.put(f"s3://{INBOX}/{manifest_key('labeled-before')}", lines.encode())
     execution = stage.start("labeled-before")
     end = stage.end(execution)
-    event, message = ears.heard("bus", execution), ears.heard("topic", execution)
+    event, message = subscribers.receive(execution)
     assert (event["source"], event["detail-type"]) == ("Tessera", "Training Manifest Ready")
     assert event["detail"].keys() == READY.keys()
     assert event["detail"]["version"] == READY["version"]
@@ -76,10 +78,10 @@ def test_a_training_manifest_is_told_of(stage: Stage, ears: Ears) -> None:
     assert end.output["message"] == event["detail"]["message"] == "2 of 2 images are labeled."
 
 
-def test_a_failure_is_told_of(stage: Stage, ears: Ears) -> None:
+def test_a_failure_is_announced(stage: Stage, subscribers: Subscribers) -> None:
     execution = stage.start("consolidating-breaks", case="consolidating-breaks")
     stage.end(execution)
-    event, message = ears.heard("bus", execution), ears.heard("topic", execution)
+    event, message = subscribers.receive(execution)
     assert (event["source"], event["detail-type"]) == ("Tessera", "Labeling Failed")
     assert event["detail"].keys() == FAILED.keys()
     assert event["detail"]["error"] == "ConsolidationFailed"
@@ -87,7 +89,7 @@ def test_a_failure_is_told_of(stage: Stage, ears: Ears) -> None:
     assert message["Subject"] == "Labeling failed: ConsolidationFailed"
 
 
-def test_a_manifest_that_another_execution_has_is_not_told_of(stage: Stage) -> None:
+def test_a_manifest_that_another_execution_has_is_not_announced(stage: Stage) -> None:
     end = stage.end(stage.start("known", case="known"))
     assert end.status == "SUCCEEDED"
     assert "message" not in end.output

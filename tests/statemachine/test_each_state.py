@@ -1,4 +1,4 @@
-"""In each state: the same drop a second time, and `kill -9` of the whole stack."""
+"""Try in each state: the same drop a second time, and `kill -9` of the whole stack."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pytest
 
 from tessera.runs.executions import Ending
 from tessera.stack.local_stack import ROOT, LocalStack, free_port
+from tests.statemachine.cases import mock_config
 from tests.statemachine.holding import (
-    FOUND,
+    ALREADY_RUNNING,
     REFUSED,
     SCENES,
-    TAKES,
+    TAKES_OVER,
     Holds,
     Scene,
-    holding,
     states_of,
+    with_holds,
 )
-from tests.statemachine.paths import mock_config
 from tests.statemachine.stage import Stage
 
 MACHINE = json.loads((ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8"))
@@ -41,7 +41,7 @@ def test_every_state_of_the_machine_is_tried() -> None:
 
 @dataclass(frozen=True)
 class Doubled:
-    """A run whose drop came twice: both endings, and its files before and after the second."""
+    """Run whose drop came twice: both endings, and its files before and after the second."""
 
     first: Ending
     second: Ending
@@ -51,7 +51,7 @@ class Doubled:
 
 @dataclass(frozen=True)
 class Killed:
-    """A run whose stack was killed: its files at that time, how its redrop ended, its files."""
+    """Run whose stack was killed: its files at that time, how its redrop ended, its files."""
 
     before: dict[str, bytes]
     end: Ending
@@ -59,70 +59,70 @@ class Killed:
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What became of every state's two runs."""
+class Trials:
+    """Outcomes of every state's two runs."""
 
     doubled: dict[str, Doubled]
     killed: dict[str, Killed]
 
 
 def in_parallel(work: Callable[[str], Result]) -> dict[str, Result]:
-    """The work of every state, some at the same time."""
+    """Do the work of every state, some at the same time, and return the results."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(STATES, pool.map(work, STATES), strict=True))
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
-    """All of it on one stack, which is killed once, with an execution held in each state."""
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
+    """Try all states on one stack, which is killed once, with an execution held in each."""
     folder = tmp_path_factory.mktemp("each-state")
-    ways = {
+    cases = {
         (kind, state): STATES[state].of(kind, state)
         for kind in ("twice", "killed")
         for state in STATES
     }
     mocks = folder / "mocks.json"
-    mocks.write_text(json.dumps(mock_config(tuple(ways.values()))))
+    mocks.write_text(json.dumps(mock_config(tuple(cases.values()))))
     stage = Stage(LocalStack(folder / "stack", free_port()), folder / "faults")
     extra = {"SFN_MOCK_CONFIG": str(mocks), "SFN_WAIT_SCALE": "0"}
     stage.local.start(extra=extra)
     try:
         stage.set_up()
-        machine = holding(stage.definition, stage.queue)
+        machine = with_holds(stage.definition, stage.queue)
         stage.workflows.update_state_machine(
             stateMachineArn=stage.machine_arn, definition=json.dumps(machine)
         )
         stage.local.stop()  # an orderly stop saves what is deployed
         stage.local.start(extra=extra)
-        for way in ways.values():
-            way.set_up(stage)
+        for case in cases.values():
+            case.set_up(stage)
         holds = Holds(stage)
 
         def double(state: str) -> Doubled:
-            way = ways["twice", state]
-            first = holds.hold(way, state)
-            before = stage.files(way.home)
-            second = stage.end(stage.start(way.name))
-            after = stage.files(way.home)
-            holds.go_on(first)
+            case = cases["twice", state]
+            first = holds.hold(case, state)
+            before = stage.files(case.home)
+            second = stage.end(stage.start(case.name))
+            after = stage.files(case.home)
+            holds.release(first)
             return Doubled(stage.end(first), second, before, after)
 
         def drop_again(state: str) -> Ending:
-            way = ways["killed", state]
+            case = cases["killed", state]
             # what the labeling service holds is still there; other faults were of that moment
-            case = way.name if way.output else ""
-            return stage.end(stage.start(way.name, case=case))
+            mocks = case.name if case.output else ""
+            return stage.end(stage.start(case.name, case=mocks))
 
         with stage.workers():
             doubled = in_parallel(double)
-            in_parallel(lambda state: holds.hold(ways["killed", state], state))
-        homes = {state: ways["killed", state].home for state in STATES}
+            in_parallel(lambda state: holds.hold(cases["killed", state], state))
+        homes = {state: cases["killed", state].home for state in STATES}
         before = {state: stage.files(home) for state, home in homes.items()}
         stage.local.stop(hard=True)
         stage.local.start(extra=extra)
         with stage.workers():
             ends = in_parallel(drop_again)
-        yield Tried(
+        yield Trials(
             doubled,
             {
                 state: Killed(before[state], ends[state], stage.files(home))
@@ -134,22 +134,22 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
 
 
 @each_state
-def test_the_same_drop_again_asks_nobody_twice(tried: Tried, state: str) -> None:
-    run, scene = tried.doubled[state], STATES[state]
-    if scene.second == FOUND:
+def test_the_same_drop_again_asks_nobody_twice(trials: Trials, state: str) -> None:
+    run, scene = trials.doubled[state], STATES[state]
+    if scene.second == ALREADY_RUNNING:
         assert run.second.output["outcome"] == "already-running"
         assert run.after == run.before
     else:
-        assert scene.second == TAKES
+        assert scene.second == TAKES_OVER
         assert_whole(run.second, run.after, scene)
-    assert (run.first.status, run.first.error) == (scene.way.status, scene.way.error)
+    assert (run.first.status, run.first.error) == (scene.case.status, scene.case.error)
 
 
 @each_state
-def test_after_the_stack_was_killed_a_redrop_loses_nothing(tried: Tried, state: str) -> None:
-    run, scene = tried.killed[state], STATES[state]
+def test_after_the_stack_was_killed_a_redrop_loses_nothing(trials: Trials, state: str) -> None:
+    run, scene = trials.killed[state], STATES[state]
     if scene.redrop == REFUSED:
-        assert (run.end.status, run.end.error) == ("FAILED", scene.way.error)
+        assert (run.end.status, run.end.error) == ("FAILED", scene.case.error)
     else:
         assert_whole(run.end, run.after, scene)
     answers = {name for name in run.before if "worker-response" in name}
@@ -160,15 +160,15 @@ def test_after_the_stack_was_killed_a_redrop_loses_nothing(tried: Tried, state: 
 
 def assert_whole(end: Ending, files: dict[str, bytes], scene: Scene) -> None:
     """Every picture has its label, and just as many answers as an undisturbed run asks for."""
-    way = scene.way
-    assert (end.status, end.output["labeled"]) == ("SUCCEEDED", len(way.pictures)), end.cause
+    case = scene.case
+    assert (end.status, end.output["labeled"]) == ("SUCCEEDED", len(case.pictures)), end.cause
     rows = [row.split(",") for row in files["answers.csv"].decode().splitlines()[1:]]
-    asked = way.settings.get("answers_per_image", 1)
+    asked = case.settings.get("answers_per_image", 1)
     expected = {
         (str(task), asked + picture.startswith("unsure"))
-        for task, picture in enumerate(way.pictures)
+        for task, picture in enumerate(case.pictures)
     }
     assert {(task, sum(row[0] == task for row in rows)) for task, *_ in rows} == expected
     assert len({(task, worker) for task, worker, *_ in rows}) == len(rows)
-    if not way.output:  # else Ground Truth's own
+    if not case.output:  # else Ground Truth's own
         assert sum("worker-response" in name for name in files) == len(rows)

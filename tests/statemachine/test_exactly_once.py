@@ -1,4 +1,4 @@
-"""The same drop, event or call a second time: one run, one job, the same bytes."""
+"""Repeat a drop, an event or a call: one run, one job, the same bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tessera.portal.store import Change
 from tessera.portal.table_layout import job_key
-from tests.statemachine.stage import Stage, until
+from tests.statemachine.stage import Stage, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -17,23 +17,23 @@ PICTURES = ["cat-0.png", "dog-1.png", "cow-2.png"]
 
 
 def open_job(stage: Stage, name: str) -> str:
-    """The job of this manifest's run, once it is open on the portal."""
+    """Return the job of this manifest's run once it is open on the portal."""
     worker = stage.worker(1)
     worker.sign_in()
-    found: list[str] = until(
+    jobs: list[str] = wait_until(
         lambda: [job for job in worker.open_jobs() if job.startswith(f"{name}-")],
         f"the job of {name}",
     )
-    return found[0]
+    return jobs[0]
 
 
-def asked(stage: Stage, function: str, event: dict[str, Any]) -> Any:
-    """What a function answers when it is asked directly."""
-    answer = stage.lambdas.invoke(
+def invoke(stage: Stage, function: str, event: dict[str, Any]) -> Any:
+    """Return what a function answers to a direct invocation."""
+    response = stage.lambdas.invoke(
         FunctionName=stage.function(function), Payload=json.dumps(event).encode()
     )
-    assert "FunctionError" not in answer
-    return json.loads(answer["Payload"].read())
+    assert "FunctionError" not in response
+    return json.loads(response["Payload"].read())
 
 
 def test_the_same_event_twice_at_a_time_is_one_run(stage: Stage) -> None:
@@ -83,9 +83,9 @@ def test_a_step_done_again_by_its_execution_writes_the_same_bytes(stage: Stage) 
         end = stage.end(execution)
     home, run = end.output["home"], end.output["run"]
     files = stage.files(home)
-    said = json.loads(files["run.json"])
-    event = {"manifest": said["manifest"], "execution": execution}
-    grouped = asked(stage, "group_images", event)
+    record = json.loads(files["run.json"])
+    event = {"manifest": record["manifest"], "execution": execution}
+    grouped = invoke(stage, "group_images", event)
     job = f"{run}-r1-000"
     request = grouped["request"] | {
         "LabelingJobName": job,
@@ -93,7 +93,7 @@ def test_a_step_done_again_by_its_execution_writes_the_same_bytes(stage: Stage) 
             "DataSource": {"S3DataSource": {"ManifestS3Uri": f"{home}round-1/tasks-000.manifest"}}
         },
     }
-    described = asked(stage, "close_job", {"job": job, "request": request})
+    described = invoke(stage, "close_job", {"job": job, "request": request})
     assert described["LabelingJobStatus"] == "Completed"
     after = stage.files(home)
     assert {name for name in files if files[name] != after.get(name)} == set()
@@ -113,13 +113,13 @@ def test_consolidating_again_writes_the_same_bytes(stage: Stage) -> None:
         "execution": execution,
         "started": "2026-11-23T01:02:03.000Z",
     }
-    first = asked(stage, "consolidate_labels", event)
+    first = invoke(stage, "consolidate_labels", event)
     files = stage.files(end.output["home"])
-    assert asked(stage, "consolidate_labels", event) == first
+    assert invoke(stage, "consolidate_labels", event) == first
     assert stage.files(end.output["home"]) == files
 
 
-def test_a_due_job_s_execution_is_told_by_the_schedule_s_own_event(stage: Stage) -> None:
+def test_the_schedules_own_event_resumes_the_execution_of_a_due_job(stage: Stage) -> None:
     (rule,) = (
         rule
         for rule in stage.cloud.client("events").list_rules()["Rules"]
@@ -133,6 +133,6 @@ def test_a_due_job_s_execution_is_told_by_the_schedule_s_own_event(stage: Stage)
     job = open_job(stage, "due")
     long_ago = Change("add", job_key(job), sets={"opened": 1.0})
     assert stage.cloud.ports.table.write(long_ago)
-    assert asked(stage, "close_job", json.loads(target["Input"]))["due"] == [job]
+    assert invoke(stage, "close_job", json.loads(target["Input"]))["due"] == [job]
     end = stage.end(execution)
     assert (end.status, end.error) == ("FAILED", "NothingLabeled"), end.cause

@@ -1,4 +1,4 @@
-"""What breaks on the way, and what becomes of the run: nothing is lost, nobody is asked twice."""
+"""Try every fault of the matrix: nothing is lost, and nobody is asked twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tessera.runs.executions import Ending
 from tests.statemachine.faults import FAULTS, Fault
-from tests.statemachine.stage import Stage, until
+from tests.statemachine.stage import Stage, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -23,7 +23,7 @@ AT_ONCE = 3
 
 @dataclass(frozen=True)
 class Survived:
-    """A run that a fault hit: how it ended, how its redrop did, and the files that are there."""
+    """Run that a fault hit: how it ended, how its redrop ended, and its files."""
 
     end: Ending
     again: Ending
@@ -38,7 +38,7 @@ def survive(stage: Stage, name: str, fault: Fault) -> Survived:
     if fault.seconds:
         with stage.timeout(fault.function, fault.seconds):
             started = stage.start(name)
-            until(lambda: not stage.planned(fault.function, name), f"{name} to happen")
+            wait_until(lambda: not stage.planned(fault.function, name), f"{name} to happen")
     else:
         started = stage.start(name)
     end = stage.end(started)
@@ -50,7 +50,7 @@ def survive(stage: Stage, name: str, fault: Fault) -> Survived:
 
 @pytest.fixture(scope="module")
 def survived(stage: Stage) -> dict[str, Survived]:
-    """Every fault of the matrix."""
+    """Try every fault of the matrix."""
     names = {fault.name: f"fault{number:02d}" for number, fault in enumerate(FAULTS)}
     with stage.workers(), ThreadPoolExecutor(AT_ONCE) as pool:
         runs = pool.map(lambda fault: survive(stage, names[fault.name], fault), FAULTS)

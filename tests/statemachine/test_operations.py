@@ -1,4 +1,4 @@
-"""What docs/operations.md says of failures is what there is."""
+"""The failures that docs/operations.md describes are those that there are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tessera.tiling import errors
+from tests.statemachine.cases import CASES
 from tests.statemachine.faults import PAGE, page
-from tests.statemachine.paths import WAYS
 
 ROOT = Path(__file__).parent.parent.parent
 MACHINE = json.loads((ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8"))
@@ -37,8 +37,8 @@ def test_every_failure_has_a_paragraph_on_what_it_means_what_to_do_and_what_was_
 
 
 @pytest.mark.parametrize("name", [*REFUSALS, *ENDS])
-def test_every_failure_has_a_way_that_gets_there(name: str) -> None:
-    assert name in {way.error for way in WAYS.values()}
+def test_every_failure_has_a_case_that_ends_in_it(name: str) -> None:
+    assert name in {case.error for case in CASES.values()}
 
 
 def test_the_fault_matrix_is_what_the_tests_try() -> None:

@@ -1,4 +1,4 @@
-"""Every way through the machine is gone on the local stack, and none is only drawn."""
+"""Every path through the machine is taken on the local stack, and none is only drawn."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from scripts.expressions import SHARD_STATES, evaluate
 from tessera.runs.executions import Ending
+from tests.statemachine.cases import CASES, Case
 from tests.statemachine.holding import states_of
-from tests.statemachine.paths import WAYS, Way
 from tests.statemachine.service_model import problems
 from tests.statemachine.stage import KMS_KEY, Stage
 from tests.statemachine.tracing import transitions
@@ -20,12 +20,12 @@ from tests.statemachine.tracing import transitions
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 AT_ONCE = 3
-"""Ways gone at the same time: more only wait for each other's processors."""
+"""Cases run at the same time: more would only wait for each other's processors."""
 
 
 @dataclass(frozen=True)
-class Gone:
-    """A way that was gone: how it ended, and every transition with the input that was handed on."""
+class CaseRun:
+    """Run of a case: how it ended, and every transition with the input that was passed on."""
 
     end: Ending
     steps: list[dict[str, Any]]
@@ -36,48 +36,48 @@ class Gone:
 
 
 @pytest.fixture(scope="session")
-def gone(stage: Stage) -> dict[str, Gone]:
-    """All ways, some of them at the same time."""
-    for way in WAYS.values():
-        way.set_up(stage)
+def runs(stage: Stage) -> dict[str, CaseRun]:
+    """Run all cases, some of them at the same time."""
+    for case in CASES.values():
+        case.set_up(stage)
     executions: dict[str, str] = {}
 
-    def go(way: Way) -> Ending:
-        executions[way.name] = stage.start(way.name, case=way.name)
-        return stage.end(executions[way.name])
+    def run(case: Case) -> Ending:
+        executions[case.name] = stage.start(case.name, case=case.name)
+        return stage.end(executions[case.name])
 
     with stage.workers(), ThreadPoolExecutor(AT_ONCE) as pool:
-        ends = dict(zip(WAYS, pool.map(go, WAYS.values()), strict=True))
-    told = stage.listen()
-    return {name: Gone(ends[name], told.get(executions[name], [])) for name in WAYS}
+        ends = dict(zip(CASES, pool.map(run, CASES.values()), strict=True))
+    steps = stage.receive_transitions()
+    return {name: CaseRun(ends[name], steps.get(executions[name], [])) for name in CASES}
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
-def test_a_way_ends_as_it_must(gone: dict[str, Gone], way: Way) -> None:
-    end = gone[way.name].end
-    assert (end.status, end.error) == (way.status, way.error), end.cause
-    assert way.says in end.cause
-    assert {key: end.output.get(key) for key in way.figures} == way.figures
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_a_case_ends_as_it_must(runs: dict[str, CaseRun], case: Case) -> None:
+    end = runs[case.name].end
+    assert (end.status, end.error) == (case.status, case.error), end.cause
+    assert case.cause in end.cause
+    assert {key: end.output.get(key) for key in case.expected} == case.expected
 
 
-def test_every_transition_of_the_machine_is_gone(stage: Stage, gone: dict[str, Gone]) -> None:
+def test_every_transition_of_the_machine_is_taken(stage: Stage, runs: dict[str, CaseRun]) -> None:
     drawn = transitions(stage.definition)
-    seen = {name for way in gone.values() for name in way.names}
-    print(coverage_report(drawn, gone))
+    seen = {name for case in runs.values() for name in case.names}
+    print(coverage_report(drawn, runs))
     assert states_in(seen) == states_of(stage.definition)
     assert sorted(drawn - seen) == []
     assert sorted(seen - drawn) == []
 
 
-def coverage_report(drawn: set[str], gone: dict[str, Gone]) -> str:
-    """A line for each transition, with the ways that took it; the shares of them and of states."""
-    ways = {name: [way for way, went in gone.items() if name in went.names] for name in drawn}
-    taken = sum(bool(by) for by in ways.values())
+def coverage_report(drawn: set[str], runs: dict[str, CaseRun]) -> str:
+    """Return a line for each transition with the cases that took it, and the shares taken."""
+    cases = {name: [case for case, run in runs.items() if name in run.names] for name in drawn}
+    taken = sum(bool(by) for by in cases.values())
     lines = [
-        f"{len(ways[name]):4d}  {name:70}  {', '.join(ways[name][:3])}" for name in sorted(drawn)
+        f"{len(cases[name]):4d}  {name:70}  {', '.join(cases[name][:3])}" for name in sorted(drawn)
     ]
     states = states_in(drawn)
-    entered = states_in(name for name, by in ways.items() if by)
+    entered = states_in(name for name, by in cases.items() if by)
     lines += [
         f"{taken} of {len(drawn)} transitions: {taken / len(drawn):.0%}",
         f"{len(entered)} of {len(states)} states: {len(entered) / len(states):.0%}",
@@ -86,7 +86,7 @@ def coverage_report(drawn: set[str], gone: dict[str, Gone]) -> str:
 
 
 def states_in(names: Iterable[str]) -> set[str]:
-    """The states at either end of transitions.
+    """Return the states at either end of transitions.
 
     >>> sorted(states_in(["AskAgain → Announce (choice 2)", "CloseJob → end"]))
     ['Announce', 'AskAgain', 'CloseJob']
@@ -94,25 +94,28 @@ def states_in(names: Iterable[str]) -> set[str]:
     return {state for name in names for state in name.partition(" (")[0].split(" → ")} - {"end"}
 
 
-@pytest.mark.parametrize("name", [name for name in WAYS if name.startswith("gt-")])
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("gt-")])
 def test_the_request_that_ground_truth_gets_is_one_that_it_takes(
-    gone: dict[str, Gone], name: str
+    runs: dict[str, CaseRun], name: str
 ) -> None:
-    (request,) = requests_of(gone[name])
+    (request,) = requests_of(runs[name])
     assert problems(request) == []
     human = request["HumanTaskConfig"]
     assert human["PreHumanTaskLambdaArn"].endswith("prepare-task")
     consolidation = human["AnnotationConsolidationConfig"]
     assert consolidation["AnnotationConsolidationLambdaArn"].endswith("collect-answers")
-    assert request["LabelingJobName"] == WAYS[name].job
+    assert request["LabelingJobName"] == CASES[name].job
     assert request["OutputConfig"]["KmsKeyId"] == KMS_KEY
     assert {tag["Key"] for tag in request["Tags"]} >= {"tessera:run", "tessera:project"}
 
 
 def test_only_the_public_crowd_is_paid_and_promised_content_without_persons(
-    gone: dict[str, Gone],
+    runs: dict[str, CaseRun],
 ) -> None:
-    (public,), (private,) = requests_of(gone["gt-public"]), requests_of(gone["gt-completed"])
+    (public,), (private,) = (
+        requests_of(runs["gt-public"]),
+        requests_of(runs["gt-completed"]),
+    )
     price = public["HumanTaskConfig"]["PublicWorkforceTaskPrice"]["AmountInUsd"]
     assert price == {"Dollars": 0, "Cents": 3, "TenthFractionsOfACent": 6}
     assert public["HumanTaskConfig"]["TaskAvailabilityLifetimeInSeconds"] <= 43_200
@@ -121,18 +124,23 @@ def test_only_the_public_crowd_is_paid_and_promised_content_without_persons(
     assert "PublicWorkforceTaskPrice" not in private["HumanTaskConfig"]
 
 
-def test_a_job_is_stopped_by_ground_truth_where_the_settings_say(gone: dict[str, Gone]) -> None:
-    (limited,), (unlimited,) = requests_of(gone["gt-stopped"]), requests_of(gone["gt-completed"])
+def test_a_job_is_stopped_by_ground_truth_where_the_settings_say(
+    runs: dict[str, CaseRun],
+) -> None:
+    (limited,), (unlimited,) = (
+        requests_of(runs["gt-stopped"]),
+        requests_of(runs["gt-completed"]),
+    )
     assert limited["StoppingConditions"] == {
         "MaxHumanLabeledObjectCount": 1, "MaxPercentageOfInputDatasetLabeled": 50,
     }  # fmt: skip
     assert "StoppingConditions" not in unlimited
 
 
-def requests_of(gone: Gone) -> list[dict[str, Any]]:
-    """What CreateLabelingJob was asked, by what it and the variable `grouped` were given."""
+def requests_of(run: CaseRun) -> list[dict[str, Any]]:
+    """Return the requests that CreateLabelingJob was given, evaluated as the machine does."""
     entered, grouped = "ChooseService → CreateLabelingJob (default)", "GroupImages → "
-    inputs = [step["input"] for step in gone.steps if step["transition"] == entered]
-    (result,) = (step["input"] for step in gone.steps if step["transition"].startswith(grouped))
+    inputs = [step["input"] for step in run.steps if step["transition"] == entered]
+    (result,) = (step["input"] for step in run.steps if step["transition"].startswith(grouped))
     arguments = SHARD_STATES["CreateLabelingJob"]["Arguments"]
     return [evaluate(arguments, {"input": shard}, grouped=result) for shard in inputs]

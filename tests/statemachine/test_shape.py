@@ -271,7 +271,7 @@ def test_a_shard_has_the_job_and_the_tasks_that_the_functions_name(round_: int, 
 
 
 @pytest.mark.parametrize("grouped", [{}, {"run": "", "home": ""}, {"run": "r", "home": "s3://h/"}])
-def test_people_and_machines_are_told_the_same_of_a_failure(grouped: dict[str, str]) -> None:
+def test_people_and_machines_get_the_same_notice_of_a_failure(grouped: dict[str, str]) -> None:
     drop = {"detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}}
     facts = evaluate(
         STATES["DescribeFailure"]["Output"],
@@ -290,13 +290,13 @@ def test_people_and_machines_are_told_the_same_of_a_failure(grouped: dict[str, s
 
 
 @pytest.mark.parametrize("status", [COMPLETED, STOPPED, FAILED, *IN_PROGRESS])
-def test_every_status_of_a_job_has_its_way(status: str) -> None:
+def test_every_status_of_a_job_leads_where_it_belongs(status: str) -> None:
     shard = {"InputConfig": {"DataSource": {"S3DataSource": {"ManifestS3Uri": "s3://x/"}}}}
     parts = {"input": {"shard": shard, "job": {"status": status, "manifest": "s3://x/"}}}
     outcome = STATES["JobOutcome"]
-    ways = [rule["Next"] for rule in outcome["Choices"] if evaluate(rule["Condition"], parts)]
+    targets = [rule["Next"] for rule in outcome["Choices"] if evaluate(rule["Condition"], parts)]
     expected = {COMPLETED: "JobCompleted", **dict.fromkeys(IN_PROGRESS, "WaitForJob")}
-    assert [*ways, outcome["Default"]][0] == expected.get(status, "JobIncomplete")
+    assert [*targets, outcome["Default"]][0] == expected.get(status, "JobIncomplete")
 
 
 def test_the_machine_reports_what_was_not_opened_or_closed_by_the_status_that_python_reads() -> (

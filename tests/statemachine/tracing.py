@@ -1,7 +1,7 @@
-"""A state machine that says where it goes: a message to a queue on every transition.
+"""Trace a state machine: a message to a queue on every transition.
 
-A history does not tell which states of a map's inner machine were entered, and what request a
-mocked state would have sent; the message does both. Nothing else about the machine changes.
+A history does not tell which states inside a map were entered, nor what a mocked state was given;
+the message does both. Nothing else about the machine changes.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Any
 
 
 def transitions(machine: dict[str, Any]) -> set[str]:
-    """Every transition of the machine and of the machines inside its maps, by name."""
+    """Return every transition of the machine and of the machines inside its maps, by name."""
     return {name for level in levels(machine) for name, _, _ in edges(level["States"])}
 
 
-def traced(machine: dict[str, Any], queue: str) -> dict[str, Any]:
-    """The machine with a task on every transition that sends its name and input to the queue."""
+def with_tracing(machine: dict[str, Any], queue: str) -> dict[str, Any]:
+    """Return the machine with a task on every transition that sends its name and input."""
     machine = copy.deepcopy(machine)
     for level in list(levels(machine)):
         states = level["States"]
         for name, holder, key in list(edges(states)):
             after = {"End": True} if key == "End" else {"Next": holder[key]}
-            states[name] = _saying(name, queue) | after
+            states[name] = _sending(name, queue) | after
             holder.pop(key)
             holder["Next" if key == "End" else key] = name
     return machine
 
 
-def _saying(name: str, queue: str) -> dict[str, Any]:
+def _sending(name: str, queue: str) -> dict[str, Any]:
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage",
@@ -46,7 +46,7 @@ def _saying(name: str, queue: str) -> dict[str, Any]:
 
 
 def levels(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The machine, and the machines inside its maps."""
+    """Yield the machine, and the machines inside its maps."""
     yield machine
     for state in list(machine["States"].values()):
         if "ItemProcessor" in state:
@@ -54,7 +54,7 @@ def levels(machine: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def edges(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Each transition's name, and where in the machine its target is written."""
+    """Yield each transition's name, and where in the machine its target is written."""
     for name, state in states.items():
         for number, choice in enumerate(state.get("Choices", ()), start=1):
             yield f"{name} → {choice['Next']} (choice {number})", choice, "Next"

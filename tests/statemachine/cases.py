@@ -1,6 +1,6 @@
-"""The ways through the machine: what is dropped, what the services do, and how it must end.
+"""Cases for the machine: what is dropped, what the services do, and how the run must end.
 
-A way is a test case of the mock configuration, so that a state can be given an answer or an error:
+A case is a test case of the mock configuration, so that a state can be given an answer or an error:
 Ground Truth's always, another's where its failure is the point. Nothing else is replaced.
 """
 
@@ -23,57 +23,58 @@ PUBLIC = "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default
 
 
 def returns(*answers: Any) -> dict[str, Any]:
-    """The state's answers, one an attempt."""
+    """Let the state answer so, one answer an attempt."""
     return {str(number): {"Return": answer} for number, answer in enumerate(answers)}
 
 
 def throws(error: str, cause: str = "a fault on purpose") -> dict[str, Any]:
-    """The state fails so, whenever it is tried."""
+    """Let the state fail so at every attempt."""
     return {"0-999": {"Throw": {"Error": error, "Cause": cause}}}
 
 
 def payload(**answer: Any) -> dict[str, Any]:
-    """What a function's state gets from its function."""
+    """Let a function's state get this from its function."""
     return returns({"StatusCode": 200, "Payload": answer})
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way: the manifest's pictures, what is mocked, what lies in S3, and the end."""
+class Case:
+    """One manifest's pictures and settings, what is mocked, what lies in S3, and how it ends."""
 
     name: str
     status: str = "SUCCEEDED"
     error: str = ""
-    says: str = ""
+    cause: str = ""
+    """Part of the failure's cause."""
     pictures: tuple[str, ...] = ("cat-0.png", "dog-1.png")
     settings: Mapping[str, Any] = field(default_factory=dict)
     mocks: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     output: Mapping[int, str] = field(default_factory=dict)
-    """What the output manifest of the first job says of which task."""
+    """Labels in the output manifest of the first job, by task."""
     responses: Mapping[int, str] = field(default_factory=dict)
-    """What lies in the first job's worker responses alone, by task."""
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    """What the execution's output must hold."""
+    """Labels in worker responses alone, which the output manifest lacks, by task."""
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    """Part of the execution's output."""
 
     @property
     def run(self) -> str:
-        """The run's name."""
-        place = {"bucket": INBOX, "key": manifest_key(self.name), "etag": "e" * 32}
-        given = json.dumps(SETTINGS | dict(self.settings)).encode()
-        return run_id(place | {"version-id": ""}, read_settings(given))
+        """Return the run's name."""
+        dropped = {"bucket": INBOX, "key": manifest_key(self.name), "etag": "e" * 32}
+        settings = json.dumps(SETTINGS | dict(self.settings)).encode()
+        return run_id(dropped | {"version-id": ""}, read_settings(settings))
 
     @property
     def home(self) -> str:
-        """The run's folder."""
+        """Return the URI of the run's folder."""
         return f"s3://{LABELS}/runs/{self.run}/"
 
     @property
     def job(self) -> str:
-        """The name of the first job."""
+        """Return the name of the first job."""
         return job_name(self.run, 1, 0)
 
     def described(self, status: str, **more: Any) -> dict[str, Any]:
-        """The first job as DescribeLabelingJob would say it."""
+        """Return the first job as DescribeLabelingJob would describe it."""
         source = {"S3DataSource": {"ManifestS3Uri": f"{self.home}round-1/tasks-000.manifest"}}
         return {
             "LabelingJobName": self.job,
@@ -83,7 +84,7 @@ class Way:
         } | more
 
     def set_up(self, stage: Stage) -> None:
-        """Lay out the manifest, and what the job left, where it is not there yet."""
+        """Put the manifest into the inbox, and what the first job left into its folder."""
         stage.lay_out(self.name, list(self.pictures), **self.settings)
         if not self.output and not self.responses:
             return
@@ -105,18 +106,18 @@ class Way:
 
 
 def output_line(task: int, picture: str, label: str | None, name: str) -> dict[str, Any]:
-    """A line of a job's output manifest: with the answer, or as it came."""
+    """Return a line of a job's output manifest: with the answer, or as it came."""
     uri = f"s3://{INBOX}/{name}/{picture}"
     line: dict[str, Any] = {"source": json.dumps([{"source-ref": uri, "index": task}])}
     if label is not None:
-        said = {"workerId": "private.us-east-1.ann", "annotation": choice(task, label)}
-        line["label"] = {"responses": [said]}
+        answer = {"workerId": "private.us-east-1.ann", "annotation": choice(task, label)}
+        line["label"] = {"responses": [answer]}
         line["label-metadata"] = {"type": "groundtruth/custom", "human-annotated": "yes"}
     return line
 
 
 def response(task: int, label: str) -> dict[str, Any]:
-    """An answer as Ground Truth keeps it among the worker responses."""
+    """Return an answer as Ground Truth keeps it among the worker responses."""
     return {
         "answerContent": choice(task, label),
         "submissionTime": "2026-11-23T01:02:03.456Z",
@@ -126,110 +127,112 @@ def response(task: int, label: str) -> dict[str, Any]:
 
 
 def choice(task: int, label: str) -> dict[str, dict[str, bool]]:
-    """What the page's form says of one picture."""
+    """Return what the page's form submits for one picture."""
     return {str(task): {name: name == label for name in (*CHOICES, "cannot see")}}
 
 
-def _ground_truth() -> list[Way]:
-    """Every ending of a Ground Truth job."""
+def _ground_truth() -> list[Case]:
+    """Return a case for every ending of a Ground Truth job."""
     settings = {"workforce": TEAM}
     create = "CreateLabelingJob"
     taken = throws("SageMaker.AmazonSageMakerException", "Labeling job already exists")
 
-    def way(name: str, mocks: Any, more: Mapping[str, Any] | None = None, **rest: Any) -> Way:
-        shape = Way(f"gt-{name}", settings=settings | dict(more or {}), **rest)
+    def case(name: str, mocks: Any, more: Mapping[str, Any] | None = None, **rest: Any) -> Case:
+        shape = Case(f"gt-{name}", settings=settings | dict(more or {}), **rest)
         return replace(shape, mocks=mocks(shape))
 
     part = {"labeled": 1, "unlabeled": 1, "partial": True}
     return [
-        way(
+        case(
             "completed",
-            lambda way: {
+            lambda case: {
                 create: returns({}),
-                "DescribeLabelingJob": returns(way.described("Completed")),
+                "DescribeLabelingJob": returns(case.described("Completed")),
             },
             output={0: "cat", 1: "dog"},
-            figures={"labeled": 2, "partial": False},
+            expected={"labeled": 2, "partial": False},
         ),
-        way(
+        case(
             "completed-with-failures",
-            lambda way: {
+            lambda case: {
                 create: returns({}),
-                "DescribeLabelingJob": returns(way.described("Completed")),
+                "DescribeLabelingJob": returns(case.described("Completed")),
             },
             output={0: "cat"},
-            figures=part,
+            expected=part,
         ),
-        way(
+        case(
             "stopped",
-            lambda way: {
+            lambda case: {
                 create: returns({}),
-                "DescribeLabelingJob": returns(way.described("Stopped")),
+                "DescribeLabelingJob": returns(case.described("Stopped")),
             },
             more={"stop_after_pages": 1, "stop_after_percent": 50},
             output={0: "cat"},
-            figures=part,
+            expected=part,
         ),
-        way(
+        case(
             "failed-with-answers",
-            lambda way: {
+            lambda case: {
                 create: throws("States.TaskFailed", "the job failed"),
                 "DescribeLabelingJob": returns(
-                    way.described("Failed", FailureReason="ClientError: the role may not write.")
+                    case.described("Failed", FailureReason="ClientError: the role may not write.")
                 ),
             },
             responses={1: "dog"},
-            figures=part,
+            expected=part,
         ),
-        way(
+        case(
             "failed-without-answers",
-            lambda way: {
+            lambda case: {
                 create: throws("States.TaskFailed", "the job failed"),
                 "DescribeLabelingJob": returns(
-                    way.described("Failed", FailureReason="ClientError: the role may not read.")
+                    case.described("Failed", FailureReason="ClientError: the role may not read.")
                 ),
             },
             status="FAILED",
             error="NothingLabeled",
-            says="the role may not read",
+            cause="the role may not read",
         ),
-        way(
+        case(
             "expired",
-            lambda way: {
+            lambda case: {
                 create: throws("States.Timeout", "31 days are over"),
-                "DescribeLabelingJob": returns(way.described("Stopping"), way.described("Stopped")),
+                "DescribeLabelingJob": returns(
+                    case.described("Stopping"), case.described("Stopped")
+                ),
             },
             output={1: "dog"},
-            figures=part,
+            expected=part,
         ),
-        way(
+        case(
             "still-running",
-            lambda way: {
+            lambda case: {
                 create: taken,
                 "DescribeLabelingJob": returns(
-                    way.described("InProgress"),
-                    way.described("InProgress"),
-                    way.described("Completed"),
+                    case.described("InProgress"),
+                    case.described("InProgress"),
+                    case.described("Completed"),
                 ),
             },
             output={0: "cat", 1: "dog"},
-            figures={"labeled": 2, "partial": False},
+            expected={"labeled": 2, "partial": False},
         ),
-        way(
+        case(
             "ended-before",
-            lambda way: {
+            lambda case: {
                 create: throws("SageMaker.ResourceInUseException", "the name is in use"),
-                "DescribeLabelingJob": returns(way.described("Completed")),
+                "DescribeLabelingJob": returns(case.described("Completed")),
             },
             output={0: "cat", 1: "dog"},
-            figures={"labeled": 2, "partial": False},
+            expected={"labeled": 2, "partial": False},
         ),
-        way(
+        case(
             "name-taken",
-            lambda way: {
+            lambda case: {
                 create: taken,
                 "DescribeLabelingJob": returns(
-                    way.described(
+                    case.described(
                         "Completed",
                         InputConfig={
                             "DataSource": {"S3DataSource": {"ManifestS3Uri": "s3://other/list"}}
@@ -239,41 +242,41 @@ def _ground_truth() -> list[Way]:
             },
             status="FAILED",
             error="JobsRefused",
-            says="JobNameTaken",
+            cause="JobNameTaken",
         ),
-        way(
+        case(
             "refused",
-            lambda way: {
+            lambda case: {
                 create: throws("SageMaker.AmazonSageMakerException", "no such work team"),
                 "DescribeLabelingJob": throws("SageMaker.SageMakerException", "not found"),
             },
             status="FAILED",
             error="JobsRefused",
-            says="no such work team",
+            cause="no such work team",
         ),
-        way(
+        case(
             "throttled-at-first",
-            lambda way: {
+            lambda case: {
                 create: {
                     "0-3": throws("SageMaker.AmazonSageMakerException", "Rate exceeded")["0-999"],
                     "4": {"Return": {}},
                 },
-                "DescribeLabelingJob": returns(way.described("Completed")),
+                "DescribeLabelingJob": returns(case.described("Completed")),
             },
             output={0: "cat", 1: "dog"},
-            figures={"labeled": 2, "partial": False},
+            expected={"labeled": 2, "partial": False},
         ),
-        way(
+        case(
             "over-the-limit",
-            lambda way: {
+            lambda case: {
                 create: throws("SageMaker.ResourceLimitExceededException", "20 jobs are open"),
                 "DescribeLabelingJob": throws("SageMaker.SageMakerException", "not found"),
             },
             status="FAILED",
             error="JobsRefused",
-            says="20 jobs are open",
+            cause="20 jobs are open",
         ),
-        Way(
+        Case(
             "gt-public",
             settings={
                 "workforce": PUBLIC,
@@ -288,80 +291,80 @@ def _ground_truth() -> list[Way]:
             },
             status="FAILED",
             error="JobsRefused",
-            says="the marketplace has closed",
+            cause="the marketplace has closed",
         ),
     ]
 
 
-def _portal() -> list[Way]:
-    """Jobs on the portal, with three workers at work or with something in their way."""
+def _portal() -> list[Case]:
+    """Return cases on the portal, where three workers work or something goes wrong."""
     return [
-        Way("portal", figures={"labeled": 2, "partial": False, "round": 1}),
-        Way(
+        Case("portal", expected={"labeled": 2, "partial": False, "round": 1}),
+        Case(
             "portal-rounds",
             pictures=("cat-0.png", "unsure-1.png", "dog-2.png"),
             settings={"answers_per_image": 2, "max_answers": 3},
-            figures={"labeled": 3, "partial": False, "round": 2, "uncertain": 1},
+            expected={"labeled": 3, "partial": False, "round": 2, "uncertain": 1},
         ),
-        Way(
+        Case(
             "portal-out-of-time",
             mocks={"OpenJob": throws("States.Timeout", "the job's time is over")},
             responses={1: "dog"},
-            figures={"labeled": 1, "unlabeled": 1, "partial": True},
+            expected={"labeled": 1, "unlabeled": 1, "partial": True},
         ),
-        Way(
+        Case(
             "portal-never-answered",
             mocks={"OpenJob": throws("States.Timeout", "the job's time is over")},
             status="FAILED",
             error="NothingLabeled",
-            says="Stopped",
+            cause="Stopped",
         ),
-        Way(
+        Case(
             "portal-refused",
             mocks={"OpenJob": throws("Invalid", "the job request has no TaskTitle")},
             status="FAILED",
             error="JobsRefused",
-            says="the job request has no TaskTitle",
+            cause="the job request has no TaskTitle",
         ),
-        Way(
+        Case(
             "portal-busy",
             mocks={"OpenJob": throws("Lambda.TooManyRequestsException", "the rate is exceeded")},
             status="FAILED",
             error="JobsRefused",
-            says="the rate is exceeded",
+            cause="the rate is exceeded",
         ),
-        Way(
+        Case(
             "portal-not-closed",
             mocks={
                 "OpenJob": throws("States.Timeout", "the job's time is over"),
                 "CloseJob": throws("Lambda.TooManyRequestsException", "slow down"),
             },
             responses={0: "cat", 1: "dog"},
-            figures={"labeled": 2, "partial": True},
+            expected={"labeled": 2, "partial": True},
         ),
     ]
 
 
-def _manifests() -> list[Way]:
-    """Manifests that are not asked: refused, known already, or nothing to ask."""
+def _manifests() -> list[Case]:
+    """Return cases of manifests that are not asked: refused, known, or labeled already."""
     wrong = {"labels": ["cat", "cat"]}
     return [
-        Way("refused-lines", "FAILED", "NoUsableLine", "line", pictures=("!", "!")),
-        Way("refused-share", "FAILED", "TooManyBadLines", "1 of 2", pictures=("cat-0.png", "!")),
-        Way("refused-settings", "FAILED", "SettingsInvalid", "labels", settings=wrong),
-        Way("refused-labels", "FAILED", "LabelsMissing", "labels", settings={"labels": []}),
-        Way(
+        Case("refused-lines", "FAILED", "NoUsableLine", "line", pictures=("!", "!")),
+        Case("refused-share", "FAILED", "TooManyBadLines", "1 of 2", pictures=("cat-0.png", "!")),
+        Case("refused-settings", "FAILED", "SettingsInvalid", "labels", settings=wrong),
+        Case("refused-labels", "FAILED", "LabelsMissing", "labels", settings={"labels": []}),
+        Case(
             "refused-attribute",
             "FAILED",
             "LabelAttributeIllegal",
             "label_attribute",
             settings={"label_attribute": "pet-metadata"},
         ),
-        Way(
+        Case(
             "known",
             mocks={"GroupImages": payload(outcome="already-running", run="known", home="s3://x/")},
         ),
-        Way(
+        Case(
             "nothing-to-ask",
             mocks={
                 "GroupImages": payload(
@@ -374,7 +377,7 @@ def _manifests() -> list[Way]:
 
 
 def labels(outcome: str, **more: Any) -> dict[str, Any]:
-    """What ConsolidateLabels might answer."""
+    """Let ConsolidateLabels answer so."""
     result = {
         "outcome": outcome,
         "run": "made-up",
@@ -395,7 +398,7 @@ def labels(outcome: str, **more: Any) -> dict[str, Any]:
 
 
 def grouped(**more: Any) -> dict[str, Any]:
-    """What GroupImages might answer."""
+    """Let GroupImages answer so."""
     answer: dict[str, Any] = {
         "outcome": "ask",
         "run": "made-up",
@@ -408,8 +411,8 @@ def grouped(**more: Any) -> dict[str, Any]:
     return payload(**answer | more)
 
 
-def _faults() -> list[Way]:
-    """What breaks for good, state by state, after all retries."""
+def _faults() -> list[Case]:
+    """Return cases in which a state breaks for good, after all retries."""
     crash = throws("Runtime.ExitError", "the process ended")
     traceback = {"errorMessage": "no 'cat'", "errorType": "KeyError", "stackTrace": ["line 1"]}
     raised = throws("KeyError", json.dumps(traceback))
@@ -422,59 +425,59 @@ def _faults() -> list[Way]:
     done = asked | {"ConsolidateLabels": labels("done")}
     refused = payload(outcome="refused", error="ManifestUnreadable", cause="it is gone")
     return [
-        Way("grouping-breaks", "FAILED", "GroupingFailed", "ended", mocks={"GroupImages": crash}),
-        Way(
+        Case("grouping-breaks", "FAILED", "GroupingFailed", "ended", mocks={"GroupImages": crash}),
+        Case(
             "groups-raise",
             "FAILED",
             "GroupingFailed",
             "KeyError: no 'cat'",
             mocks={"GroupImages": raised},
         ),
-        Way("grouping-busy", "FAILED", "GroupingFailed", "rate", mocks={"GroupImages": busy}),
-        Way(
+        Case("grouping-busy", "FAILED", "GroupingFailed", "rate", mocks={"GroupImages": busy}),
+        Case(
             "consolidating-busy",
             "FAILED",
             "ConsolidationFailed",
             "rate",
             mocks=asked | {"ConsolidateLabels": busy},
         ),
-        Way(
+        Case(
             "labeling-breaks",
             "FAILED",
             "LabelingFailed",
             "States.QueryEvaluationError",
             mocks={"GroupImages": grouped(shards="many")},
         ),
-        Way(
+        Case(
             "consolidating-breaks",
             "FAILED",
             "ConsolidationFailed",
             "ended",
             mocks=asked | {"ConsolidateLabels": crash},
         ),
-        Way(
+        Case(
             "grouping-anew-breaks",
             "FAILED",
             "GroupingFailed",
             "ended",
             mocks=again | {"GroupUnsure": crash},
         ),
-        Way("nothing-more", mocks=again | {"GroupUnsure": grouped(outcome="nothing-to-ask")}),
-        Way("taken-over", mocks=again | {"GroupUnsure": grouped(outcome="already-running")}),
-        Way(
+        Case("nothing-more", mocks=again | {"GroupUnsure": grouped(outcome="nothing-to-ask")}),
+        Case("taken-over", mocks=again | {"GroupUnsure": grouped(outcome="already-running")}),
+        Case(
             "unreadable-later",
             "FAILED",
             "ManifestUnreadable",
             "it is gone",
             mocks=again | {"GroupUnsure": refused},
         ),
-        Way(
-            "nobody-hears",
+        Case(
+            "labels-not-announced",
             mocks=done | {"Announce": crash, "PublishReady": crash},
-            figures={"labeled": 2},
+            expected={"labeled": 2},
         ),
-        Way(
-            "nobody-hears-of-the-failure",
+        Case(
+            "failure-not-announced",
             "FAILED",
             "ManifestUnreadable",
             "it is gone",
@@ -483,20 +486,23 @@ def _faults() -> list[Way]:
     ]
 
 
-WAYS = {way.name: way for way in [*_ground_truth(), *_portal(), *_manifests(), *_faults()]}
+CASES = {case.name: case for case in [*_ground_truth(), *_portal(), *_manifests(), *_faults()]}
 
 
-def mock_config(ways: Collection[Way] = tuple(WAYS.values())) -> dict[str, Any]:
-    """The ways in the form that Step Functions' own local version reads mocks in."""
+def mock_config(cases: Collection[Case] = tuple(CASES.values())) -> dict[str, Any]:
+    """Return the cases as Step Functions' own local version reads mocks."""
     return {
         "StateMachines": {
             "tessera-labeling": {
                 "TestCases": {
-                    way.name: {state: f"{way.name}/{state}" for state in way.mocks} for way in ways
+                    case.name: {state: f"{case.name}/{state}" for state in case.mocks}
+                    for case in cases
                 }
             }
         },
         "MockedResponses": {
-            f"{way.name}/{state}": answers for way in ways for state, answers in way.mocks.items()
+            f"{case.name}/{state}": answers
+            for case in cases
+            for state, answers in case.mocks.items()
         },
     }
