@@ -48,11 +48,13 @@ def missing() -> str:
     return ""
 
 
-def sam(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def sam(
+    *arguments: str, folder: Path, credentials: dict[str, str] = CREDENTIALS
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sam_cli(), *arguments],
         cwd=folder,
-        env=os.environ | CREDENTIALS | {"SAM_CLI_TELEMETRY": "0"},
+        env=os.environ | credentials | {"SAM_CLI_TELEMETRY": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -95,7 +97,7 @@ def environment(open_stack: LocalStack) -> Path:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_function_in_a_container_gives_its_sample_result(
-    step: str, built: Path, environment: Path
+    step: str, built: Path, environment: Path, open_stack: LocalStack
 ) -> None:
     name = "".join(word.capitalize() for word in step.split("-")[1:]) + "Function"
     done = sam(
@@ -105,6 +107,7 @@ def test_a_function_in_a_container_gives_its_sample_result(
         "--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local",
         "--env-vars", str(environment),
         folder=ROOT,
+        credentials=open_stack.variables,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])

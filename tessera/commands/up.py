@@ -26,9 +26,13 @@ def up(target: Target, open_to_containers: bool, as_json: bool) -> None:
     cloud = start_and_deploy(stack, console_for(as_json))
     samples.load(cloud.client("s3"), cloud.client("dynamodb"))
     addresses = {name: cloud.outputs[name] for name in ("Inbox", "Labels", "StateMachineArn")}
-    addresses |= {"Portal": cloud.portal_url, "AWS_ENDPOINT_URL": stack.endpoint}
+    addresses |= {
+        "Portal": cloud.portal_url,
+        "AWS_ENDPOINT_URL": stack.endpoint,
+        "AWS_SHARED_CREDENTIALS_FILE": str(stack.credentials_file),
+    }
     if as_json:
         print_json(addresses)
         return
     for name, address in addresses.items():
-        out.print(f"[bold]{name:<16}[/]  {address}", soft_wrap=True)
+        out.print(f"[bold]{name:<28}[/]  {address}", soft_wrap=True)

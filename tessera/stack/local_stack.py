@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -14,7 +15,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from configparser import ConfigParser
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +33,14 @@ REGION = "us-east-1"
 INBOX, LABELS = "tessera-inbox", "tessera-labels"
 SETTLED = 5.0
 """Seconds without a write after which a stopping stack has saved its state."""
+ACCESS_KEY = "tessera"
+"""Name of the key of every local stack; its secret is made for each, and kept in its folder."""
 CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_DEFAULT_REGION": REGION,
 }
+"""Environment of programs that want credentials but call no AWS."""
 
 
 class StackError(click.ClickException):
@@ -71,10 +78,41 @@ class LocalStack:
         return self.home / "start.json"
 
     @property
+    def credentials_file(self) -> Path:
+        """File with this stack's key, in the form of ~/.aws/credentials, for its owner alone."""
+        return self.home / "credentials"
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """Access key and secret of this stack, made at its first use."""
+        with suppress(FileExistsError):
+            self.home.mkdir(parents=True, exist_ok=True)
+            made = os.open(self.credentials_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(made, "w", encoding="utf-8") as file:
+                secret = secrets.token_urlsafe(30)
+                file.write(
+                    f"[default]\naws_access_key_id = {ACCESS_KEY}\n"
+                    f"aws_secret_access_key = {secret}\nregion = {REGION}\n"
+                )
+        profile = ConfigParser(interpolation=None)
+        profile.read(self.credentials_file, encoding="utf-8")
+        return ACCESS_KEY, profile["default"]["aws_secret_access_key"]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables by which a program calls this stack as its owner."""
+        key, secret = self.credentials
+        return {
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
+
+    @property
     def cloud(self) -> Cloud:
         """Connection to this stack, and to what is deployed on it."""
-        key, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-        return Cloud(self.endpoint, (key, secret), REGION)
+        return Cloud(self.endpoint, self.credentials, REGION)
 
     def is_up(self) -> bool:
         """Return whether an embedded AWS answers at this address."""
@@ -126,14 +164,21 @@ class LocalStack:
             "AUTH": "true" if auth else "false",
             # functions run as one process an invocation: idle ones go after a minute
             "LAMBDA_WARM_TTL_SECONDS": "60",
+            "IOT_MTLS_ENABLED": "0",  # or it listens for MQTT, on every address
         }
-        return os.environ | CREDENTIALS | settings
+        environment = os.environ | self.variables | settings
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            environment.pop(name, None)  # the functions take theirs from the template
+        return environment
 
     def _launch(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         """Start the process of the embedded AWS, and note its id."""
+        if not find_spec("ministack"):
+            raise StackError("The embedded AWS is not installed here. Run: make environment")
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [_beside_python("ministack")],
+                # -P: this folder's modules are no packages of the embedded AWS's
+                [sys.executable, "-P", str(Path(__file__).with_name("guard.py"))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -190,11 +235,10 @@ class LocalStack:
             return False
         settings = ["--config-env", "local", "--config-file", str(ROOT / "samconfig.toml")]
         override = [f"{key}={value}" for key, value in overrides.items()]
-        sam = {"AWS_ENDPOINT_URL": self.endpoint, "SAM_CLI_TELEMETRY": "0"}
         done = subprocess.run(
             [sam_cli(), "deploy", *settings, "--parameter-overrides", *override],
             cwd=ROOT,
-            env=os.environ | CREDENTIALS | sam,
+            env=os.environ | self.variables | {"SAM_CLI_TELEMETRY": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -281,16 +325,6 @@ def _every(pause: float, *, seconds: float) -> Iterator[None]:
     while time.monotonic() < end:
         yield
         time.sleep(pause)
-
-
-def _beside_python(program: str) -> str:
-    """Return the path of a program of the environment that runs this process."""
-    path = Path(sys.executable).with_name(program)
-    if not path.exists():
-        raise StackError(
-            f"{program} is not installed beside {sys.executable}. Run: make environment"
-        )
-    return str(path)
 
 
 def _fingerprint(overrides: dict[str, Any]) -> str:

@@ -1,0 +1,415 @@
+"""Guard the embedded AWS: it answers the owner of its folder and the portal's pages, nobody else.
+
+The embedded AWS believes everybody: it checks no signature, allows every origin and listens for
+MQTT besides. Any web page that is open in a browser on the machine could run code through it
+(docs/threat-model.md). So it is started behind this ASGI application, which runs in its process:
+
+- a request is for this machine by its `Host`, and comes from no foreign `Origin`;
+- it is signed with the key of this stack, which only whoever may read its folder has, or it is for
+  the portal, whose API checks tokens itself, or it is one of the calls by which a browser signs in;
+- wrong passwords lock an account for a while, as Cognito does;
+- objects are shown in a sandbox, so that a picture that is a document runs no script;
+- the portal's requests wait for a free process instead of starting dozens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from hmac import compare_digest
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+CONTAINERS = frozenset({"host.docker.internal"})
+"""Name of this machine in containers, for a stack that is open to them."""
+
+PORTAL = "/_aws/execute-api/"
+OPEN_PATHS = re.compile(
+    r"/_ministack/(health|ready)|/[\w-]+/\.well-known/(jwks\.json|openid-configuration)"
+)
+SIGN_IN_CALLS = frozenset(
+    f"AWSCognitoIdentityProviderService.{call}"
+    for call in (
+        "InitiateAuth",
+        "RespondToAuthChallenge",
+        "GlobalSignOut",
+        "RevokeToken",
+        "GetTokensFromRefreshToken",
+        "ForgotPassword",
+        "ConfirmForgotPassword",
+        "AssociateSoftwareToken",
+        "VerifySoftwareToken",
+        "SetUserMFAPreference",
+    )
+)
+"""Calls that a browser may make without a key. `SignUp` is none of them: accounts are given."""
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of a request that is held to check its signature; S3's are signed by hash, and not held."""
+MAX_SKEW = 15 * 60
+"""Seconds that a signature's date may be off, as on AWS."""
+WRONG_PASSWORDS, LOCKED = 5, 15 * 60
+"""Wrong passwords in a row that lock an account, and for how many seconds; Cognito's are alike."""
+PROCESSES = 2 * (os.cpu_count() or 2) + 4
+"""Requests that functions answer at the same time, each in a process of 65 MB; more wait."""
+
+
+class Refusal(Exception):
+    """Request that is not answered: its HTTP status and the sentence that says why."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        """Keep status and reason."""
+        super().__init__(reason)
+        self.status = status
+
+
+class Request(NamedTuple):
+    """Parts of an HTTP request that decide whether it is answered."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        """Address of the request as it was signed."""
+        query = f"?{self.query}" if self.query else ""
+        return f"http://{self.headers.get('host', '')}{self.path}{query}"
+
+    @property
+    def is_portal(self) -> bool:
+        """Whether it is for the portal, whose API checks tokens."""
+        return self.path.startswith(PORTAL)
+
+    @property
+    def is_sign_in(self) -> bool:
+        """Whether it is one of the calls by which a browser signs in."""
+        return self.method == "POST" and self.headers.get("x-amz-target", "") in SIGN_IN_CALLS
+
+
+def read_request(scope: Scope) -> Request:
+    """Read the parts of a request out of its ASGI scope."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
+    path = scope.get("raw_path") or scope["path"].encode()
+    return Request(
+        scope["method"],
+        path.partition(b"?")[0].decode("latin-1"),
+        scope["query_string"].decode("latin-1"),
+        headers,
+    )
+
+
+def check_place(request: Request, hosts: frozenset[str], port: int) -> None:
+    """Refuse a request for another host, or from a page of another origin.
+
+    A name that somebody else's DNS points at this machine is another host.
+    """
+    host = request.headers.get("host", "")
+    names = {name for known in hosts for name in (known, f"{known}:{port}")}
+    if host not in names:
+        raise Refusal(421, f"This is no service of {host!r}.")
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in {f"http://{name}" for name in names}:
+        raise Refusal(403, f"Pages of {origin} may not call this service.")
+    if request.headers.get("sec-fetch-site") == "cross-site" and not _opens_portal(request):
+        raise Refusal(403, "Pages of other sites may not call this service.")
+
+
+def _opens_portal(request: Request) -> bool:
+    """Return whether a person follows a link to the portal from another site, a mail's perhaps."""
+    navigates = request.headers.get("sec-fetch-mode") == "navigate"
+    return request.is_portal and navigates and request.method == "GET"
+
+
+def check_signature(
+    request: Request, body: bytes | None, secret_of: Callable[[str], str | None], now: float
+) -> None:
+    """Refuse a request that is not signed with a key of this stack (AWS Signature Version 4).
+
+    `body` is None where the signature covers the body's hash, which the headers then have.
+    """
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    header = request.headers.get("authorization", "")
+    if "X-Amz-Signature" in query:
+        credential, names = query.get("X-Amz-Credential", ""), query.get("X-Amz-SignedHeaders", "")
+        signature, date = query["X-Amz-Signature"], query.get("X-Amz-Date", "")
+    elif header.startswith("AWS4-HMAC-SHA256 "):
+        parts = dict(re.findall(r"(\w+)=([^,\s]+)", header))
+        credential, names = parts.get("Credential", ""), parts.get("SignedHeaders", "")
+        signature, date = parts.get("Signature", ""), request.headers.get("x-amz-date", "")
+        check_date(date, now)
+    else:
+        raise Refusal(403, "This service wants requests that are signed with its own key.")
+    key, *scope = credential.split("/")
+    secret = secret_of(key)
+    if len(scope) != 4 or not secret:
+        raise Refusal(403, "The request is signed with a key that this stack does not know.")
+    expected = sign(request, body, names.split(";"), Credentials(key, secret), scope, date)
+    if not compare_digest(expected.encode(), signature.encode()):
+        raise Refusal(403, "The request's signature is not that of this stack's key.")
+
+
+def check_date(date: str, now: float) -> None:
+    """Refuse a signature whose date is off by more than `MAX_SKEW`."""
+    try:
+        signed = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise Refusal(403, "The request's signature has no date.") from None
+    if abs(now - signed) > MAX_SKEW:
+        raise Refusal(403, "The request was signed too long ago, or by another clock.")
+
+
+def sign(
+    request: Request,
+    body: bytes | None,
+    names: list[str],
+    credentials: Credentials,
+    scope: list[str],
+    date: str,
+) -> str:
+    """Return the signature that a request should have, by botocore's own signer."""
+    _, region, service, _ = scope
+    by_query = "X-Amz-Signature" in request.query
+    signer: Any = (S3SigV4QueryAuth if by_query else S3SigV4Auth if service == "s3" else SigV4Auth)(
+        credentials, service, region
+    )
+    query = "&".join(
+        pair for pair in request.query.split("&") if not pair.startswith("X-Amz-Signature=")
+    )
+    headers = {name: request.headers.get(name, "") for name in names}
+    url = request._replace(query=query).url
+    copy = AWSRequest(request.method, url, headers, data=body or b"")
+    copy.context["timestamp"] = date
+    text = signer.string_to_sign(copy, signer.canonical_request(copy))
+    signature: str = signer.signature(text, copy)
+    return signature
+
+
+class Lockout:
+    """Wrong passwords by account; too many in a row lock it for a while."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start without any."""
+        self._clock = clock
+        self._wrong: defaultdict[str, list[float]] = defaultdict(list)
+
+    def is_locked(self, account: str) -> bool:
+        """Return whether the account had too many wrong passwords of late."""
+        since = self._clock() - LOCKED
+        recent = [when for when in self._wrong[account] if when > since]
+        self._wrong[account] = recent
+        return len(recent) >= WRONG_PASSWORDS
+
+    def count(self, account: str, *, wrong: bool) -> None:
+        """Count a try; a right password forgets the wrong ones before it."""
+        if wrong:
+            self._wrong[account].append(self._clock())
+        else:
+            self._wrong.pop(account, None)
+
+
+class Guard:
+    """ASGI application that passes on what may be answered, and refuses the rest."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        port: int,
+        hosts: frozenset[str],
+        secret_of: Callable[[str], str | None],
+        processes: int = PROCESSES,
+    ) -> None:
+        """Guard `app`, which listens at `port` under the names `hosts`.
+
+        `secret_of` gives the secret of an access key, or None if it is not one of this stack.
+        """
+        self._app, self._port, self._hosts, self._secret_of = app, port, hosts, secret_of
+        self._lockout = Lockout()
+        # A function that the portal waits for must not wait for the portal: each kind has its own.
+        self._portal = asyncio.Semaphore(processes)
+        self._functions = asyncio.Semaphore(processes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection's request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # no page of ours opens a web socket
+        request = read_request(scope)
+        try:
+            check_place(request, self._hosts, self._port)
+            if request.is_portal:
+                async with self._portal:
+                    await self._app(scope, receive, without_cors(send))
+            elif request.is_sign_in:
+                await self._sign_in(scope, receive, send)
+            elif OPEN_PATHS.fullmatch(request.path):
+                await self._app(scope, receive, without_cors(send))
+            else:
+                await self._signed(request, scope, receive, send)
+        except Refusal as refusal:
+            await answer(send, refusal.status, "AccessDeniedException", str(refusal))
+
+    async def _signed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request that is signed; a function's invocation waits for its turn."""
+        body = None
+        if "x-amz-content-sha256" not in request.headers and "X-Amz-Signature" not in request.query:
+            body = await read_body(receive)
+            receive = replay(body)
+        check_signature(request, body, self._secret_of, time.time())
+        if request.path.endswith("/invocations"):
+            async with self._functions:
+                await self._app(scope, receive, without_cors(send))
+        else:
+            await self._app(scope, receive, sandboxed(without_cors(send)))
+
+    async def _sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a sign-in, unless its account is locked, and count a wrong password."""
+        body = await read_body(receive)
+        account = account_in(body)
+        if account and self._lockout.is_locked(account):
+            message = "Password attempts exceeded"  # Cognito's own words, which the page knows
+            await answer(send, 400, "NotAuthorizedException", message)
+            return
+        status = 0
+
+        async def counted(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        await self._app(scope, replay(body), without_cors(counted))
+        if account:
+            self._lockout.count(account, wrong=status >= 400)
+
+
+def account_in(body: bytes) -> str:
+    """Return the account that a sign-in by password is for, in lower case; else nothing."""
+    try:
+        parameters = json.loads(body).get("AuthParameters", {})
+        return str(parameters["USERNAME"]).casefold() if "PASSWORD" in parameters else ""
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return ""
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Read a request's whole body; raises Refusal if it is larger than `MAX_BODY`."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise Refusal(413, "The request is too large.")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def replay(body: bytes) -> Receive:
+    """Return what hands on a body that was read already."""
+    messages: list[MutableMapping[str, Any]] = [
+        {"type": "http.request", "body": body, "more_body": False}
+    ]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    return receive
+
+
+def without_cors(send: Send) -> Send:
+    """Return what sends a response without the headers that would open it to other origins."""
+
+    async def stripped(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [
+                (name, value)
+                for name, value in message.get("headers", [])
+                if not name.lower().startswith(b"access-control-")
+            ]
+        await send(message)
+
+    return stripped
+
+
+OBJECT_POLICY = b"sandbox; default-src 'none'; style-src 'unsafe-inline'"
+"""Content security policy of objects: a document of no origin, without scripts."""
+
+
+def sandboxed(send: Send) -> Send:
+    """Return what sends an object as a document of no origin, whose scripts do not run."""
+
+    async def marked(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [
+                *message.get("headers", []),
+                (
+                    b"content-security-policy",
+                    b"sandbox; default-src 'none'; style-src 'unsafe-inline'",
+                ),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        await send(message)
+
+    return marked
+
+
+async def answer(send: Send, status: int, kind: str, message: str) -> None:
+    """Answer with an error of AWS's JSON shape."""
+    body = json.dumps({"__type": kind, "message": message}).encode()
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.1"),
+        (b"x-amzn-errortype", kind.encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def main() -> None:
+    """Run the embedded AWS behind the guard, as its environment says."""
+    from ministack import app as embedded  # late: tests of the guard need no embedded AWS
+    from ministack.services import sts
+
+    secret = os.environ["AWS_SECRET_ACCESS_KEY"]
+    # Functions have the account's number as their key; with IAM enforced, a session of their role.
+    own = {os.environ["AWS_ACCESS_KEY_ID"], "000000000000"}
+
+    def secret_of(key: str) -> str | None:
+        if key in own:
+            return secret
+        session = sts._sessions.get(key)
+        return str(session["SecretAccessKey"]) if session else None
+
+    open_to_containers = os.environ.get("BIND_HOST", "127.0.0.1") != "127.0.0.1"
+    embedded.app = Guard(
+        embedded.app,
+        port=int(os.environ["GATEWAY_PORT"]),
+        hosts=LOOPBACK | CONTAINERS if open_to_containers else LOOPBACK,
+        secret_of=secret_of,
+    )
+    embedded.main()
+
+
+if __name__ == "__main__":
+    main()

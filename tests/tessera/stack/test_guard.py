@@ -1,0 +1,285 @@
+"""The embedded AWS answers its owner and the portal's pages, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.stack.guard import LOCKED, LOOPBACK, SIGN_IN_CALLS, WRONG_PASSWORDS, Guard, Lockout
+from tessera.stack.local_stack import LocalStack
+
+PORT, KEY, SECRET = 4566, "tessera", "a secret of this folder"
+HOST = f"127.0.0.1:{PORT}"
+
+
+class Embedded:
+    """Embedded AWS as the guard sees it: it answers everything, and opens it to every origin."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status, self.bodies = status, list[bytes]()
+        self.now = self.most = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        message = await receive()
+        self.bodies.append(message.get("body", b""))
+        await asyncio.sleep(0)
+        headers = [(b"access-control-allow-origin", b"*"), (b"content-type", b"image/svg+xml")]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"<svg/>", "more_body": False})
+        self.now -= 1
+
+
+def guard(embedded: Embedded, **changed: Any) -> Guard:
+    secret_of: Callable[[str], str | None] = {KEY: SECRET}.get
+    return Guard(embedded, port=PORT, hosts=LOOPBACK, secret_of=secret_of, **changed)
+
+
+async def asked(
+    guard: Guard, method: str, url: str, headers: dict[str, str], body: bytes = b""
+) -> tuple[int, dict[bytes, bytes]]:
+    """Send one request through the guard; its status and headers."""
+    parts, sent = urlsplit(url), list[Any]()
+    raw = {"host": parts.netloc} | {name.lower(): value for name, value in headers.items()}
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": parts.path,
+        "raw_path": parts.path.encode(),
+        "query_string": parts.query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in raw.items()],
+    }
+    await guard(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"])
+
+
+def ask(guard: Guard, method: str, url: str, headers: Any = None, body: bytes = b"") -> int:
+    return asyncio.run(asked(guard, method, url, headers or {}, body))[0]
+
+
+def signed(
+    service: str,
+    method: str,
+    url: str,
+    body: bytes = b"",
+    *,
+    key: str = KEY,
+    secret: str = SECRET,
+    headers: dict[str, str] | None = None,
+) -> dict[str, str]:
+    """Headers of a request as botocore signs it."""
+    request = AWSRequest(method, url, headers or {}, data=body)
+    SigV4Auth(Credentials(key, secret), service, "us-east-1").add_auth(request)
+    return {name: str(value) for name, value in request.headers.items()}
+
+
+paths = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20).map(
+    lambda text: "/" + quote(text, safe="/~")
+)
+
+
+def query_of(pairs: dict[str, str]) -> str:
+    return "&".join(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in pairs.items())
+
+
+queries = st.dictionaries(
+    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5),
+    st.text(max_size=5),
+    max_size=3,
+).map(
+    lambda pairs: "&".join(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in pairs.items())
+)
+
+
+@given(paths, queries, st.binary(max_size=50), st.sampled_from(["lambda", "states", "dynamodb"]))
+def test_what_botocore_signs_with_the_stacks_key_is_answered(
+    path: str, query: str, body: bytes, service: str
+) -> None:
+    embedded = Embedded()
+    url = f"http://{HOST}{path}" + (f"?{query}" if query else "")
+    assert ask(guard(embedded), "POST", url, signed(service, "POST", url, body), body) == 200
+    assert embedded.bodies == [body]
+
+
+@given(st.data(), st.binary(min_size=1, max_size=50))
+def test_nothing_else_is(data: st.DataObject, body: bytes) -> None:
+    url = f"http://{HOST}/2015-03-31/functions"
+    headers = signed("lambda", "POST", url, body)
+    match data.draw(st.sampled_from(["unsigned", "key", "secret", "body", "path", "date", "cut"])):
+        case "unsigned":
+            headers = {}
+        case "key":
+            headers = signed("lambda", "POST", url, body, key="test")
+        case "secret":
+            headers = signed("lambda", "POST", url, body, secret="test")
+        case "body":
+            body += b"!"
+        case "path":
+            url += "/kitten/invocations"
+        case "date":
+            headers["X-Amz-Date"] = "20200101T000000Z"
+        case "cut":
+            headers["Authorization"] = headers["Authorization"][: data.draw(st.integers(0, 150))]
+    embedded = Embedded()
+    assert ask(guard(embedded), "POST", url, headers, body) == 403
+    assert not embedded.bodies
+
+
+def test_a_signed_address_is_answered_and_a_changed_one_is_not() -> None:
+    s3: Any = boto3.client(
+        "s3",
+        endpoint_url=f"http://{HOST}",
+        region_name="us-east-1",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        config=Config(signature_version="s3v4"),
+    )
+    key = "a folder/tom+1% #2.jpg"
+    address = s3.generate_presigned_url("get_object", Params={"Bucket": "pets", "Key": key})
+    assert ask(guard(Embedded()), "GET", address) == 200
+    assert ask(guard(Embedded()), "GET", address.replace("tom", "tim")) == 403
+    assert ask(guard(Embedded()), "PUT", address) == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://kittens.example"},
+        {"Origin": "http://127.0.0.1:5699"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{PORT}"},
+        {"Host": "127.0.0.1:9999"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["/", "/_aws/execute-api/a1/jobs", "/_ministack/health"])
+def test_a_page_of_another_origin_or_name_is_refused_everywhere(
+    headers: dict[str, str], path: str
+) -> None:
+    embedded = Embedded()
+    for method in ("GET", "POST", "OPTIONS", "PUT"):
+        assert ask(guard(embedded), method, f"http://{HOST}{path}", headers) in {403, 421}
+    assert not embedded.bodies
+
+
+def test_a_link_to_the_portal_may_be_followed_from_anywhere() -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    address = f"http://{HOST}/_aws/execute-api/a1/"
+    assert ask(guard(Embedded()), "GET", address, headers) == 200
+    assert ask(guard(Embedded()), "POST", address, headers) == 403
+
+
+def test_no_response_opens_itself_to_other_origins_and_objects_are_in_a_sandbox() -> None:
+    url = f"http://{HOST}/pets/1.svg"
+    _, headers = asyncio.run(asked(guard(Embedded()), "GET", url, signed("s3", "GET", url)))
+    assert not [name for name in headers if name.startswith(b"access-control")]
+    assert headers[b"content-security-policy"].startswith(b"sandbox;")
+    assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+def sign_in(password: str, call: str = "InitiateAuth") -> tuple[dict[str, str], bytes]:
+    target = {"X-Amz-Target": f"AWSCognitoIdentityProviderService.{call}"}
+    return target, json.dumps(
+        {"AuthParameters": {"USERNAME": "Ann@example.com", "PASSWORD": password}}
+    ).encode()
+
+
+@pytest.mark.parametrize("call", ["SignUp", "ConfirmSignUp", "ListUserPools", "AdminCreateUser"])
+def test_nobody_gives_themselves_an_account(call: str) -> None:
+    assert f"AWSCognitoIdentityProviderService.{call}" not in SIGN_IN_CALLS
+    embedded = Embedded()
+    assert ask(guard(embedded), "POST", f"http://{HOST}/", *sign_in("x", call)) == 403
+    assert not embedded.bodies
+
+
+def test_wrong_passwords_lock_an_account_even_for_the_right_one() -> None:
+    embedded = Embedded(status=400)
+    guarded = guard(embedded)
+    for _ in range(WRONG_PASSWORDS + 3):
+        assert ask(guarded, "POST", f"http://{HOST}/", *sign_in("wrong")) == 400
+    assert len(embedded.bodies) == WRONG_PASSWORDS
+    embedded.status = 200
+    assert ask(guarded, "POST", f"http://{HOST}/", *sign_in("right")) == 400
+
+
+def test_a_lock_ends_and_a_right_password_forgets_the_wrong_ones() -> None:
+    now = [0.0]
+    lockout = Lockout(lambda: now[0])
+    for _ in range(WRONG_PASSWORDS):
+        assert not lockout.is_locked("ann")
+        lockout.count("ann", wrong=True)
+    assert lockout.is_locked("ann")
+    assert not lockout.is_locked("ben")
+    now[0] = LOCKED + 1
+    assert not lockout.is_locked("ann")
+    lockout.count("ann", wrong=True)
+    lockout.count("ann", wrong=False)
+    for _ in range(WRONG_PASSWORDS - 1):
+        lockout.count("ann", wrong=True)
+    assert not lockout.is_locked("ann")
+
+
+def test_requests_of_the_portal_wait_for_a_process() -> None:
+    embedded = Embedded()
+    guarded = guard(embedded, processes=3)
+    address = f"http://{HOST}/_aws/execute-api/a1/jobs"
+
+    async def everybody() -> list[tuple[int, Any]]:
+        return await asyncio.gather(*(asked(guarded, "GET", address, {}) for _ in range(50)))
+
+    assert [status for status, _ in asyncio.run(everybody())] == [200] * 50
+    assert embedded.most == 3
+
+
+def test_a_date_from_another_clock_is_refused() -> None:
+    url = f"http://{HOST}/"
+    headers = signed("states", "POST", url)
+    assert time.strftime("%Y%m%d", time.gmtime()) in headers["X-Amz-Date"]
+    headers["X-Amz-Date"] = "yesterday"
+    assert ask(guard(Embedded()), "POST", url, headers) == 403
+
+
+def test_the_key_is_the_owners_alone_and_each_stack_has_its_own(tmp_path: Path) -> None:
+    one, other = LocalStack(tmp_path / "one"), LocalStack(tmp_path / "other")
+    assert one.credentials == LocalStack(tmp_path / "one").credentials
+    assert one.credentials != other.credentials
+    assert stat.S_IMODE(one.credentials_file.stat().st_mode) == 0o600
+
+
+@pytest.mark.stack
+def test_the_stack_listens_at_its_own_port_alone(stack: LocalStack) -> None:
+    pid = int((stack.home / "aws.pid").read_text())
+    listening = set()
+    inodes = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = row.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                listening.add(fields[1])
+    assert listening == {f"0100007F:{stack.port:04X}"}
