@@ -45,11 +45,9 @@ class Buckets:
 
 
 @pytest.fixture
-def buckets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Buckets:
-    (tmp_path / "tiles.liquid.html").write_text("{{ task.input }}")
+def buckets(monkeypatch: pytest.MonkeyPatch) -> Buckets:
     monkeypatch.setenv("LABELS_BUCKET", "labels")
-    monkeypatch.setenv("UI_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(group_images, "built_page", lambda template, settings: template)
+    monkeypatch.setenv("UI_DIRECTORY", str(Path(__file__).parents[2] / "ui"))
     aws = Aws()
     monkeypatch.setattr(group_images, "connection", lambda: aws)
     buckets = Buckets(aws)
@@ -98,6 +96,8 @@ def test_a_manifest_becomes_a_run(buckets: Buckets) -> None:
     assert record["settings"]["images_per_task"] == 20
     assert record["rounds"] == [{"round": 1, "shards": 1, "tasks": 3, "images": 45}]
     assert record["counts"]["lines"] == 45
+    assert json.loads(files["labels.json"])["labels"][0] == {"label": "cat"}
+    assert b"Is this cat or dog?" in files["page.liquid.html"]
 
 
 def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tessera.tiling.jobs import COMPLETED
+from tessera.tiling.run_record import manifest_uri, project_of
 from tessera.tiling.settings import Settings, settings_from
 
 
@@ -35,12 +36,12 @@ class Run:
     @property
     def manifest_uri(self) -> str:
         """Return the manifest's URI."""
-        return f"s3://{self.manifest['bucket']}/{self.manifest['key']}"
+        return manifest_uri(self.manifest)
 
     @property
     def project(self) -> str:
         """Return the manifest's folder, by which metrics are kept apart."""
-        return self.manifest["key"].rpartition("/")[0] or "none"
+        return project_of(self.manifest)
 
     @property
     def all_jobs_completed(self) -> bool:

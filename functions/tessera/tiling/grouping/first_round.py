@@ -52,6 +52,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     labeled: int
     rejected: int
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts of lines, in the order in which run.json has them."""
+        names = ("lines", "images", "labeled", "rejected", "gold", "repeats")
+        return {name: getattr(self, name) for name in names}
+
 
 def group_manifest(
     read: ReadManifest, settings: Settings, create: CreateFile, scratch: OpenScratch

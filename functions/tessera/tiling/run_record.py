@@ -1,0 +1,190 @@
+"""Keep a run's record, run.json: how the run began, who owns it, and what each round asked.
+
+A manifest can be announced more than once: events come at least once, and people drop the same file
+again. All of these are one run (`jobs.run_id`), and run.json names the execution that works on it.
+It is created and taken over by conditional writes, so that of executions that come at the same
+moment exactly one goes on (docs/decisions/redrop-not-redrive.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from tessera.tiling.errors import LabelsMissing, ManifestUnreadable
+from tessera.tiling.jobs import Surroundings, labeling_job_request, run_id
+from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, settings_from
+
+ALIVE = frozenset({"RUNNING", "SUCCEEDED", "PENDING_REDRIVE"})
+"""Statuses of an execution that keeps its run. One that ended otherwise never works on it again."""
+JSON = "application/json"
+
+
+class Files(Protocol):
+    """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
+
+    def get(self, uri: str) -> bytes:
+        """Return the whole object."""
+
+    def get_up_to(self, uri: str, limit: int) -> bytes | None:
+        """Return the object's first bytes, or None if it does not exist."""
+
+    def get_with_etag(self, uri: str) -> tuple[bytes, str]:
+        """Return the whole object and its ETag."""
+
+    def put_if_absent(self, uri: str, data: bytes, *, content_type: str) -> bool:
+        """Put the object unless it exists; return whether it was put."""
+
+    def put_if_match(self, uri: str, data: bytes, etag: str, *, content_type: str) -> bool:
+        """Put the object in the place of the one with this ETag; return whether it was put."""
+
+    def iter_chunks(
+        self, uri: str, version_id: str | None, *, if_missing: Exception
+    ) -> Iterator[bytes]:
+        """Iterate over the object's bytes; raise `if_missing` if it does not exist."""
+
+
+class CountedShard(Protocol):
+    """Shard of a round, of which only the counts matter here; `task_file.Shard` is one."""
+
+    @property
+    def tasks(self) -> int:
+        """Return the number of tasks."""
+
+    @property
+    def images(self) -> int:
+        """Return the number of images."""
+
+
+class AskedRound(msgspec.Struct, frozen=True):
+    """What one round asks: how many jobs (one a shard), tasks and images."""
+
+    round: int
+    shards: int
+    tasks: int
+    images: int
+
+    @classmethod
+    def of(cls, round_: int, shards: Sequence[CountedShard]) -> Self:
+        """Add up the shards of a round."""
+        tasks = sum(shard.tasks for shard in shards)
+        return cls(round_, len(shards), tasks, sum(shard.images for shard in shards))
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Contents of run.json, in the order of its keys."""
+
+    run: str
+    execution: str
+    """The ARN of the execution that owns the run."""
+    manifest: dict[str, Any]
+    """The dropped object: `bucket`, `key`, and `etag` and `version-id` if the event had them."""
+    settings: dict[str, Any]
+    rounds: Sequence[AskedRound] = ()
+    counts: dict[str, int] = {}
+    """Lines of the manifest by what they are; empty until they are counted."""
+
+    def with_round(self, asked: AskedRound) -> RunRecord:
+        """Return the record with this round as its newest, also if it was asked before."""
+        earlier = [other for other in self.rounds if other.round < asked.round]
+        return msgspec.structs.replace(self, rounds=[*earlier, asked])
+
+
+def find_settings(files: Files, manifest: Mapping[str, Any], default: str) -> Settings:
+    """Return the settings from labeling.json in the manifest's folder, else the stack's default.
+
+    Raises SettingsInvalid if they cannot be used, LabelsMissing if there are none at all.
+    """
+    folder, slash, _ = manifest["key"].rpartition("/")
+    uri = f"s3://{manifest['bucket']}/{folder}{slash}labeling.json"
+    # A byte more than is allowed, so that a file of any size is refused without reading it all.
+    document = files.get_up_to(uri, LONGEST_SETTINGS + 1)
+    if document is not None:
+        return read_settings(document)
+    if not default.strip():
+        raise LabelsMissing([f"labels: there is no {uri}, and the stack has no default settings"])
+    return read_settings(default.encode())
+
+
+def begin_record(manifest: dict[str, Any], settings: Settings, execution: str) -> RunRecord:
+    """Return the record of a run that an execution begins."""
+    return RunRecord(
+        run=run_id(manifest, settings),
+        execution=execution,
+        manifest=manifest,
+        settings=msgspec.to_builtins(settings),
+    )
+
+
+def claim_run(files: Files, uri: str, record: RunRecord, status: Callable[[str], str]) -> str:
+    """Return the execution that owns the run with the record at `uri`.
+
+    That is the record's own execution if it comes first, or if the owner before it is not alive;
+    the record is then stored. `status` returns an execution's status.
+    """
+    document = msgspec.json.encode(record)
+    if files.put_if_absent(uri, document, content_type=JSON):
+        return record.execution
+    stored, etag = files.get_with_etag(uri)
+    owner = decode_record(stored).execution
+    # A function is called again after a failure: it then finds the record that it wrote itself.
+    if owner == record.execution or status(owner) in ALIVE:
+        return owner
+    if files.put_if_match(uri, document, etag, content_type=JSON):
+        return record.execution
+    return decode_record(files.get(uri)).execution  # another execution took over before this one
+
+
+def decode_record(document: bytes) -> RunRecord:
+    """Return the record that a run.json holds."""
+    return msgspec.json.decode(document, type=RunRecord)
+
+
+def settings_of(record: RunRecord) -> Settings:
+    """Return the settings with which the run began."""
+    return settings_from(record.settings)
+
+
+def ask_result(
+    home: str, record: RunRecord, asked: AskedRound, surroundings: Surroundings
+) -> dict[str, Any]:
+    """Return what the state machine needs to open a round's jobs; `home` is the run's folder."""
+    settings = settings_of(record)
+    return {
+        "outcome": "ask" if asked.shards else "nothing-to-ask",
+        "run": record.run,
+        "home": home,
+        **msgspec.to_builtins(asked),
+        "rejected": record.counts["rejected"],
+        "workforce": settings.workforce,
+        "request": labeling_job_request(
+            settings,
+            surroundings,
+            run=record.run,
+            home=home,
+            round_=asked.round,
+            project=project_of(record.manifest),
+        ),
+    }
+
+
+def read_manifest_bytes(files: Files, manifest: Mapping[str, Any]) -> Iterator[bytes]:
+    """Iterate over the manifest's bytes, in the version that was dropped.
+
+    Raises ManifestUnreadable if it was deleted in the meantime.
+    """
+    uri = manifest_uri(manifest)
+    gone = ManifestUnreadable(f"{uri} is gone: it was deleted after its event; drop it again")
+    return files.iter_chunks(uri, manifest.get("version-id"), if_missing=gone)
+
+
+def manifest_uri(manifest: Mapping[str, Any]) -> str:
+    """Return the URI of a run's manifest."""
+    return f"s3://{manifest['bucket']}/{manifest['key']}"
+
+
+def project_of(manifest: Mapping[str, Any]) -> str:
+    """Return the manifest's folder, by which costs and metrics are kept apart, or `none`."""
+    return str(manifest["key"]).rpartition("/")[0] or "none"
