@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import click
-import numpy as np
-import pytest
 
 from tessera.commands.consolidate import consolidate_command
-from tessera.tiling.consensus import METHODS, Crowd, consolidate
+from tessera.tiling.consensus import METHODS
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
 from tessera.tiling.settings import settings_from, settings_schema
 
@@ -43,9 +41,3 @@ def test_the_documentation_has_a_row_for_each_method_that_can_be_run() -> None:
     row = re.search(r"^\| `method` \|.*$", (DOCS / "manifests.md").read_text("utf-8"), re.MULTILINE)
     assert row is not None
     assert all(f"`{name}`" in row[0] for name in METHODS)
-
-
-def test_a_method_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    nobody = Crowd(1, 1, 2, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int8))
-    with pytest.raises(ValueError, match="no consolidation method 'best'; there are hierarchical"):
-        consolidate(nobody, cast("Method", "best"))

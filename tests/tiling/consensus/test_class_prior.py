@@ -33,11 +33,11 @@ def shares(crowd: Crowd) -> Floats:
 @pytest.mark.parametrize(("right", "classes"), [(0.6, 2), (0.9, 2), (0.7, 5)])
 def test_agreement_tells_how_often_answers_are_right(right: float, classes: int) -> None:
     crowd = answered(np.zeros(20_000, np.int64), right, classes)
-    told = accuracy_from_agreement(pairwise_agreement(split_by_depth(crowd), classes), classes)
-    assert told == pytest.approx(right, abs=0.02)
+    estimate = accuracy_from_agreement(pairwise_agreement(split_by_depth(crowd), classes), classes)
+    assert estimate == pytest.approx(right, abs=0.02)
 
 
-def test_votes_that_chance_explains_leave_the_shares_even() -> None:
+def test_votes_that_chance_explains_leave_the_prior_flat() -> None:
     crowd = answered(np.arange(300) % 4, 0.7, 4)
     assert shares(crowd) == pytest.approx(np.full(4, 0.25))
 

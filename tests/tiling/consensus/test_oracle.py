@@ -22,17 +22,17 @@ CROWD = Crowd(
 
 
 def test_plain_dawid_skene_is_crowd_kits() -> None:
-    found = consolidate(CROWD, "dawid-skene", probabilities=True)
+    consensus = consolidate(CROWD, "dawid-skene", probabilities=True)
     expected = np.array(RECORDED["dawid_skene"])
-    assert found.probabilities is not None
-    assert np.abs(found.probabilities - expected).max() < 1e-4
-    assert found.label.tolist() == expected.argmax(axis=1).tolist()
+    assert consensus.probabilities is not None
+    assert np.abs(consensus.probabilities - expected).max() < 1e-4
+    assert consensus.label.tolist() == expected.argmax(axis=1).tolist()
 
 
 def test_majority_is_crowd_kits_wherever_votes_do_not_tie() -> None:
     shares = np.array(RECORDED["majority"])
     top = np.sort(shares, axis=1)
     clear = top[:, -1] > top[:, -2]
-    found = consolidate(CROWD, "majority")
-    assert found.label[clear].tolist() == shares[clear].argmax(axis=1).tolist()
-    assert np.allclose(found.agreement, top[:, -1], atol=1e-5)
+    consensus = consolidate(CROWD, "majority")
+    assert consensus.label[clear].tolist() == shares[clear].argmax(axis=1).tolist()
+    assert np.allclose(consensus.agreement, top[:, -1], atol=1e-5)

@@ -1,4 +1,4 @@
-"""How far workers are judged by their own answers depends on how much they differ."""
+"""How strongly workers' matrices are shrunk depends on how much workers differ."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ def answered(skill: NDArray[np.float64], images: int = 3000) -> tuple[Crowd, NDA
     return Crowd(images, len(skill), 4, image, worker, label.astype(np.int8)), truth
 
 
-def weight(crowd: Crowd) -> float:
+def shrinkage(crowd: Crowd) -> float:
     return estimate_shrinkage(split_by_depth(crowd), crowd.workers, crowd.classes)
 
 
 def test_workers_who_are_all_alike_are_judged_by_everybody() -> None:
     crowd, _ = answered(np.full(60, 0.7))
-    assert weight(crowd) == pytest.approx(MAX_SHRINKAGE)
+    assert shrinkage(crowd) == pytest.approx(MAX_SHRINKAGE)
 
 
 def test_workers_who_differ_are_judged_by_their_own_answers() -> None:
     crowd, _ = answered(np.tile([0.95, 0.3], 30))
-    assert MIN_SHRINKAGE <= weight(crowd) < 0.7 * MAX_SHRINKAGE
+    assert MIN_SHRINKAGE <= shrinkage(crowd) < 0.7 * MAX_SHRINKAGE
 
 
 def test_names_that_mean_nothing_make_workers_alike() -> None:
     crowd, _ = answered(np.tile([0.95, 0.3], 30))
     shuffled = np.random.default_rng(1).permutation(crowd.worker)
     mixed = Crowd(crowd.images, 60, 4, crowd.image, shuffled, crowd.label)
-    assert weight(mixed) == pytest.approx(MAX_SHRINKAGE)
-    assert weight(crowd) < 0.7 * MAX_SHRINKAGE
+    assert shrinkage(mixed) == pytest.approx(MAX_SHRINKAGE)
+    assert shrinkage(crowd) < 0.7 * MAX_SHRINKAGE
 
 
-def test_without_a_second_answer_the_usual_weight_holds() -> None:
+def test_without_a_second_answer_the_usual_shrinkage_holds() -> None:
     lone = Crowd(2, 1, 3, np.arange(2), np.zeros(2, np.int32), np.array([0, 1], np.int8))
-    assert weight(lone) == pytest.approx(9)
+    assert shrinkage(lone) == pytest.approx(9)
 
 
 def test_knowing_who_is_good_pays_where_workers_differ() -> None:
