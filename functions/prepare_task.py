@@ -20,6 +20,9 @@ class Picture(msgspec.Struct, rename="kebab", omit_defaults=True):
     index: int
     prelabel: str | None = None
     prelabel_confidence: float | None = None
+    # Any: sizes only help the page to shape its tiles, and are no reason to lose a task.
+    width: Any = None
+    height: Any = None
 
 
 class TaskInput(msgspec.Struct):

@@ -16,6 +16,7 @@ FUNCTIONS = Path(__file__).parents[2] / "functions"
 IMAGES = [
     {"source-ref": "s3://pets/3.jpg", "index": 3},
     {"source-ref": "s3://pets/9.jpg", "index": 9, "prelabel": "cat", "prelabel-confidence": 0.9},
+    {"source-ref": "s3://pets/11.jpg", "index": 11, "width": 640, "height": 480},
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tessera.tiling.page import COLORS, ESCAPE_COLOR
+from tests.ui.conftest import FIRST_SCREEN_LOADED
 from tests.ui.worker import Pictures, Sit, Worker, settings
 
 pytestmark = pytest.mark.browser
@@ -23,40 +24,64 @@ def test_twenty_pictures_fit_without_scrolling(
     sit: Sit, context: dict[str, Any], prelabels: list[str]
 ) -> None:
     worker = sit(20, context=context, prelabels=prelabels)
-    assert worker.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
-    assert worker.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for element in ("document.documentElement", "document.querySelector('main')"):
+        assert worker.page.evaluate(f"{element}.scrollHeight <= {element}.clientHeight")
+        assert worker.page.evaluate(f"{element}.scrollWidth <= {element}.clientWidth")
 
 
 @pytest.mark.parametrize("shape", [(480, 360), (112, 112), (900, 500), (300, 480)])
 def test_pictures_of_any_shape_fill_their_tiles(sit: Sit, shape: tuple[int, int]) -> None:
-    worker = sit(20, pictures=Pictures(*shape))
+    worker = sit(20, pictures=Pictures(shape))
     box = worker.picture(1).bounding_box()
     assert box
     assert box["width"] / box["height"] == pytest.approx(shape[0] / shape[1], rel=0.12)
 
 
-@pytest.mark.parametrize("shape", [(480, 360), (112, 112)])
-def test_nothing_jumps(sit: Sit, shape: tuple[int, int]) -> None:
-    worker = sit(20, pictures=Pictures(*shape))
-    worker.press("1", "2", "3", "End", "Enter", "1")
+def test_sizes_in_the_task_shape_the_tiles_before_a_picture_is_there(sit: Sit) -> None:
+    pictures = Pictures((300, 480))
+    pictures.hold(*range(20))
+    worker = sit(20, pictures=pictures, wait=False, sizes=[(300, 480)] * 20)
+    before = worker.picture(20).bounding_box()
+    assert before
+    assert before["width"] < before["height"]
+    for number in range(20):
+        pictures.release(number)
+    worker.page.wait_for_function(FIRST_SCREEN_LOADED)
+    assert worker.picture(20).bounding_box() == before
     assert worker.page.evaluate("window.shift ?? 0") <= 0.01
 
 
-@pytest.mark.parametrize("window", [(1260, 630), (1180, 660), (1366, 768), (1000, 1200)])
-@pytest.mark.parametrize("shape", [(480, 360), (112, 112)])
-def test_a_tiles_digits_stay_in_it(
-    sit: Sit, window: tuple[int, int], shape: tuple[int, int]
-) -> None:
-    viewport = {"width": window[0], "height": window[1]}
-    worker = sit(20, context={"viewport": viewport}, pictures=Pictures(*shape))
-    outside = worker.page.evaluate(
-        """[...document.querySelectorAll(".tile label")].filter(label => {
-          const [a, b] = [label, label.closest(".tile")].map(e => e.getBoundingClientRect());
-          return a.top < b.top || a.bottom > b.bottom || a.left < b.left || a.right > b.right
-            || a.width < 24 || a.height < 24;
-        }).length"""
+def test_keys_are_taken_while_the_tiles_take_on_the_pictures_shape(sit: Sit) -> None:
+    worker = sit(4)
+    worker.page.evaluate("document.querySelector('#tiles').style.visibility = 'hidden'")
+    worker.page.wait_for_function("document.activeElement === document.body")
+    worker.press("1", "2")
+    assert worker.labels == ["cat", "dog", None, None]
+
+
+def test_what_is_transparent_in_a_picture_shows_as_squares(sit: Sit) -> None:
+    worker = sit(4, pictures=Pictures((900, 300)))
+    image = worker.tile(1).locator("img")
+    assert "repeating-conic-gradient" in image.evaluate("e => getComputedStyle(e).backgroundImage")
+    box = image.bounding_box()
+    assert box
+    assert box["width"] / box["height"] == pytest.approx(3, rel=0.02)
+
+
+def test_labels_past_eight_differ_by_a_pattern(sit: Sit) -> None:
+    worker = sit(2, run=settings(*(f"kind {n}" for n in range(48)), "cannot see"))
+    looks = worker.page.locator("#labels b").evaluate_all(
+        "all => all.map(e => getComputedStyle(e)).map(s => s.backgroundColor + s.backgroundImage)"
     )
-    assert outside == 0
+    assert len(looks) == 49
+    assert len(set(looks)) == 49
+
+
+@pytest.mark.parametrize("shape", [(480, 360), (112, 112)])
+def test_nothing_jumps(sit: Sit, shape: tuple[int, int]) -> None:
+    worker = sit(20, pictures=Pictures(shape))
+    worker.press("1", "2", "3", "End", "Enter", "1")
+    assert worker.page.evaluate("window.shift ?? 0") <= 0.01
 
 
 @pytest.mark.parametrize("size", ["S", "L"])
@@ -74,10 +99,10 @@ def test_the_size_can_be_chosen(sit: Sit, size: str) -> None:
 def test_the_focused_tile_is_never_under_the_bar(sit: Sit) -> None:
     worker = sit(60)
     worker.press("End", *["ArrowUp"] * 30)
-    bar, tile = worker.page.locator("header").bounding_box(), worker.tile(worker.at).bounding_box()
-    assert bar
+    main, tile = worker.page.locator("main").bounding_box(), worker.tile(worker.at).bounding_box()
+    assert main
     assert tile
-    assert tile["y"] >= bar["y"] + bar["height"]
+    assert tile["y"] >= main["y"]
 
 
 def luminance(color: str) -> float:
@@ -149,10 +174,12 @@ def test_axe_finds_nothing(sit: Sit, state: Callable[[Worker], None]) -> None:
     "task",
     [
         GUESSES, MANY, {"context": PHONE}, {"context": {"forced_colors": "active"}},
+        {"context": {"color_scheme": "dark"}}, {"context": {"color_scheme": "dark"}, **GUESSES},
         {"scripts": False, "wait": False}, {"context": PHONE, **GUESSES},
         {"context": PHONE, **MANY},
     ],
-    ids=["suggestions", "many labels", "phone", "high contrast", "no scripts",
+    ids=["suggestions", "many labels", "phone", "high contrast", "dark",
+         "dark with suggestions", "no scripts",
          "phone with suggestions", "phone with many labels"],
 )  # fmt: skip
 def test_axe_finds_nothing_in_other_places(sit: Sit, task: dict[str, Any]) -> None:

@@ -20,9 +20,9 @@ PICTURES = "https://pictures.test/"
 class Pictures:
     """Serves pictures; can hold one back or refuse it."""
 
-    def __init__(self, width: int = 480, height: int = 360) -> None:
-        """Make every picture `width` by `height`."""
-        self.size = width, height
+    def __init__(self, *shapes: tuple[int, int]) -> None:
+        """Make pictures of these widths and heights, in turns."""
+        self.shapes = shapes or ((480, 360),)
         self.held: dict[int, list[Route]] = {}
         self.dead: dict[int, int] = {}
         self.asked: list[str] = []
@@ -53,7 +53,7 @@ class Pictures:
             self._send(route, number)
 
     def _send(self, route: Route, number: int) -> None:
-        width, height = self.size
+        width, height = self.shapes[number % len(self.shapes)]
         route.fulfill(
             content_type="image/svg+xml",
             body=f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">'
@@ -183,6 +183,7 @@ def page_html(
     *,
     prelabels: Sequence[str | None] = (),
     confidences: Sequence[float] = (),
+    sizes: Sequence[tuple[int, int]] = (),
     stand_in: bool = True,
     scripts: bool = True,
 ) -> str:
@@ -195,6 +196,8 @@ def page_html(
             image["prelabel"] = prelabel
     for image, confidence in zip(shown, confidences, strict=False):
         image["prelabel-confidence"] = confidence
+    for image, (width, height) in zip(shown, sizes, strict=False):
+        image |= {"width": width, "height": height}
     page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), run)
     if stand_in:
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))

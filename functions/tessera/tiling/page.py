@@ -32,8 +32,9 @@ FIRST_CHARACTERS = LETTERS.replace("u", "").replace("z", "") + "0" + DIGITS
 SECOND_CHARACTERS = LETTERS + "0" + DIGITS
 
 # Fill and text. The first three and the escape's gray stay apart for color-blind eyes; beyond those
-# no color can identify a label, but its key and its name, which always show, do. Every pair has the
-# contrast that WCAG asks of small text, 4.5 to 1 (tests/ui/test_looks.py).
+# no color can identify a label, but its key and its name, which always show, do. Past eight the
+# colors begin again, each time with another pattern (`.p1` and on in ui/tiles/styles/labels.css).
+# Every pair has the contrast that WCAG asks of small text, 4.5 to 1 (tests/ui/test_looks.py).
 COLORS = (
     ("#0072b2", "#fff"),
     ("#b26a00", "#000"),
@@ -76,7 +77,7 @@ def shortcut_keys(choices: Sequence[str]) -> tuple[str, ...]:
 
 def build_page(template: str, settings: Settings) -> str:
     """Put a run's labels, question and instructions into the template of the worker's page."""
-    colors = iter(COLORS * len(settings.choices))
+    colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
         {
             "name": _without_liquid(str(escape(choice))),
@@ -84,9 +85,12 @@ def build_page(template: str, settings: Settings) -> str:
             "escape": choice == settings.escape,
             "color": color,
             "text": text,
+            "pattern": pattern,
         }
         for choice, key in zip(settings.choices, shortcut_keys(settings.choices), strict=True)
-        for color, text in [ESCAPE_COLOR if choice == settings.escape else next(colors)]
+        for color, text, pattern in [
+            (*ESCAPE_COLOR, 0) if choice == settings.escape else next(colors)
+        ]
     ]
     return (
         _run_environment()

@@ -5,6 +5,9 @@ import { find, findAll, make } from "./dom.js";
 import { log, state } from "./state.js";
 import { isDone, isSuggested, tiles } from "./tiles.js";
 
+/** The classes of each label's color and pattern. */
+const colorClasses = buttons.map((button) => button.className);
+
 /** Say in words what a tile shows. */
 function describe(tile) {
   const { pos, label, unsure, load } = tile.record;
@@ -18,10 +21,11 @@ function describe(tile) {
 }
 
 function drawTile(tile) {
-  const { label, unsure } = tile.record;
+  const { label, unsure, load } = tile.record;
   const choice = names.indexOf(label);
   const classes = ["tile"];
-  if (label) classes.push(`c${choice}`, isSuggested(tile) ? "suggested" : "labeled");
+  if (load === "ok") classes.push("loaded");
+  if (label) classes.push(colorClasses[choice], isSuggested(tile) ? "suggested" : "labeled");
   else if (log.blockedSubmits) classes.push("missing");
   if (unsure) classes.push("unsure");
   tile.element.className = classes.join(" ");
@@ -48,7 +52,7 @@ function drawProgress() {
   find("#unsure").ariaPressed = state.current.record.unsure;
   buttons.forEach((button, choice) => {
     const given = tiles.filter((tile) => tile.record.label === names[choice]);
-    button.lastChild.textContent = given.length;
+    button.lastChild.textContent = given.length || "";
   });
 }
 

@@ -1,4 +1,4 @@
-/** Keys: one key, one meaning, and only while a tile has the focus. */
+/** Keys: one key, one meaning, and only while a tile has the focus or nothing has. */
 
 import { buttons, keys } from "./choices.js";
 import { listen, now } from "./dom.js";
@@ -57,7 +57,8 @@ function commandOf(event) {
 /** Whether a key belongs to what has the focus, not to the pictures. */
 function isElsewhere({ key, target, altKey }) {
   const presses = target.matches("button") && (key === "Enter" || key === " ");
-  return !tileOf(target) || log.shortcutsOff || altKey || presses;
+  const hasOther = target !== document.body && !tileOf(target);
+  return hasOther || log.shortcutsOff || altKey || presses;
 }
 
 function onKeyDown(event) {

@@ -1,4 +1,4 @@
-/** Lay the tiles out: the largest pictures that all fit, in full rows. */
+/** Lay the tiles out: so many columns that the pictures are as large as they can be. */
 
 import { names } from "./choices.js";
 import { find, findAll, make } from "./dom.js";
@@ -9,42 +9,29 @@ import { confirmRow } from "./labeling.js";
 import { log, state } from "./state.js";
 import { grid, hasSuggestions, tiles } from "./tiles.js";
 
+const GAP = 8; // pixels between tiles, as in tile.css
+const PADDING = 12; // pixels around them
+const BORDER = 6; // pixels of a tile's two borders
+const LEAST = 104; // pixels of a tile's side at which all can still be in view: 96 of picture
+const STRIP = 28; // pixels across the strip of digits
+const HEADING = 22; // pixels of a block's heading
+const ROW_BUTTON = 60; // pixels of a row's button
+const NEAR = 0.94; // of the largest picture: less is given up for a last row that is full
+
+const ROWS_IN_VIEW = 4; // where pictures have to scroll
+const LEAST_ROW = 150; // pixels of one of those, unless the window is lower
+/** Columns of small and large pictures, to those of medium ones. */
+const COLUMNS = { S: 1.5, M: 1, L: 0.6 };
+
 const SHAPE_SAMPLE = 5; // pictures whose shape stands for all
 const SAME_SHAPE = 0.06; // a difference that is not worth a new layout
-const STRIP = 28; // pixels across the strip of digits
-const DIGIT = 26; // pixels along it for each digit
-const FRAME = 14; // pixels of gap, border and padding of a tile
-const HEADING = 30; // pixels of a block's heading and its gap
-const ROW_BUTTON = 60; // pixels of a row's button
+const WIDEST = 2.5; // beyond, a tile would be a slit: the picture gets bars instead
+const TALLEST = 0.5;
 
-const root = document.documentElement;
-const bar = find("header");
-const isTouch = () => matchMedia("(max-width: 700px), (hover: none)").matches;
+const main = find("main");
 
-let aspect = 4 / 3;
-let shapeIsKnown = false;
-
-/** Take on the pictures' shape, once and before any input. */
-export function fitShape() {
-  const shapes = tiles
-    .filter((tile) => tile.record.w)
-    .map(({ record }) => record.w / record.h)
-    .sort((one, other) => one - other);
-  const sample = Math.min(SHAPE_SAMPLE, tiles.length);
-  if (shapeIsKnown || log.firstInputMs || shapes.length < sample) return;
-  shapeIsKnown = true;
-  const median = shapes[shapes.length >> 1];
-  if (Math.abs(median / aspect - 1) < SAME_SHAPE) return;
-  aspect = Math.min(Math.max(median, 0.6), 2);
-  grid.style.visibility = "hidden"; // tiles that are not painted do not jump
-  requestAnimationFrame(() => {
-    layOut();
-    requestAnimationFrame(() => {
-      grid.style.visibility = "";
-      goTo();
-    });
-  });
-}
+let aspect = 4 / 3; // of a picture, width by height
+let aspectIsKnown = false;
 
 /** Whether a block of one suggestion begins at this place. */
 const beginsBlock = (at) => hasSuggestions && tiles[at].rank !== tiles[at - 1]?.rank;
@@ -54,33 +41,68 @@ function headedRows(columns) {
   return new Set(tiles.flatMap((_, at) => (beginsBlock(at) ? Math.floor(at / columns) : [])));
 }
 
-function arrange() {
-  const touch = isTouch();
-  const count = tiles.length;
-  const hasDigits = !touch && names.length < 10;
-  const width = grid.parentNode.clientWidth - 16 - (hasSuggestions ? ROW_BUTTON + 8 : 0);
-  const height = innerHeight - bar.offsetHeight - 18;
-  let best = { score: -99 };
-  for (let columns = 1; columns <= count; columns++) {
-    for (const side of hasDigits ? ["bare", "rail", "foot"] : ["bare"]) {
-      const rows = Math.ceil(count / columns);
-      const inView = { S: 8, M: rows > 6 ? 4 : rows, L: Math.min(rows, 2) }[state.size];
-      const heads = Math.min(headedRows(columns).size, inView);
-      const rail = side === "rail" ? STRIP : 0;
-      const foot = side === "foot" ? STRIP : 0;
-      const wide = width / columns - FRAME - rail;
-      const high = (height - HEADING * heads) / inView - FRAME - foot;
-      const picture = Math.floor(touch ? wide : Math.min(wide, high * aspect));
-      const room = rail ? picture / aspect : foot ? picture : hasDigits ? 0 : Infinity;
-      const fullness = 0.85 + (0.15 * count) / rows / columns;
-      const scrolls = state.size === "M" && rows > inView ? 0.5 : 1;
-      const score = touch
-        ? -Math.abs(columns - { S: 3, M: 2, L: 1 }[state.size])
-        : picture * fullness * scrolls * (room < DIGIT * names.length ? 0.1 : 1);
-      if (score >= best.score) best = { score, columns, rows, rail, foot, side, picture };
-    }
-  }
-  return best;
+/** Pixels for tiles and the gaps between them. */
+function measureSpace() {
+  const buttons = hasSuggestions ? ROW_BUTTON + GAP : 0;
+  return {
+    width: main.offsetWidth - 2 * PADDING - buttons,
+    height: main.offsetHeight - 2 * PADDING,
+  };
+}
+
+/** A tile's sides when `columns` by `rows` of them fill the space. */
+function tileIn(space, columns, rows) {
+  const headings = headedRows(columns).size * (HEADING + GAP);
+  return {
+    width: (space.width - GAP * (columns - 1)) / columns,
+    height: (space.height - headings - GAP * (rows - 1)) / rows,
+  };
+}
+
+/** Width of the picture in a tile. */
+const pictureIn = ({ width, height }) => Math.min(width - BORDER, (height - BORDER) * aspect);
+
+/** Columns and row height with every picture in view, or undefined if they would be too small. */
+function fitAll(space) {
+  const fits = tiles
+    .map((_, at) => {
+      const columns = at + 1;
+      const rows = Math.ceil(tiles.length / columns);
+      const tile = tileIn(space, columns, rows);
+      const empty = rows * columns - tiles.length;
+      return { columns, rowHeight: tile.height, tile, empty, picture: pictureIn(tile) };
+    })
+    .filter(({ tile }) => tile.width >= LEAST && tile.height >= LEAST);
+  const largest = Math.max(...fits.map(({ picture }) => picture));
+  return fits
+    .filter(({ picture }) => picture >= NEAR * largest)
+    .sort((one, other) => one.empty - other.empty || other.picture - one.picture)[0];
+}
+
+/** Columns where the page scrolls, with so many rows in view as a look can take in. */
+function columnsToScroll(space) {
+  const rows = Math.min(ROWS_IN_VIEW, Math.floor(space.height / LEAST_ROW));
+  const height = space.height / Math.max(rows, 1);
+  const width = (height - BORDER) * aspect + BORDER + GAP;
+  return Math.min(Math.max(1, Math.round(space.width / width)), tiles.length);
+}
+
+/** So many columns, and rows as high as the pictures then are; a whole row is always in view. */
+function inColumns(space, wanted) {
+  const most = Math.floor((space.width + GAP) / (LEAST + GAP));
+  const columns = Math.max(1, Math.min(wanted, most));
+  const { width } = tileIn(space, columns, 1);
+  const strip = names.length < 10 && matchMedia("(hover: hover)").matches ? STRIP : 0;
+  const height = (width - BORDER) / aspect + BORDER + strip;
+  return { columns, rowHeight: Math.min(height, space.height) };
+}
+
+/** Columns and row height at the size that the worker chose. */
+function arrange(space) {
+  const all = fitAll(space);
+  if (all && state.size === "M") return all;
+  const columns = all?.columns ?? columnsToScroll(space);
+  return inColumns(space, Math.round(columns * COLUMNS[state.size]));
 }
 
 function makeRowButton(row, line) {
@@ -100,24 +122,25 @@ function makeHeading(tile, line, column) {
   return heading;
 }
 
-/** Choose columns and size for the window as it is, and put every tile in its place. */
+/** Choose columns and row height for the space there is, and put every tile in its place. */
 export function layOut() {
-  root.style.setProperty("--bar", `${bar.offsetHeight}px`);
-  const { columns, rows, rail, foot, side, picture } = arrange();
+  const space = measureSpace();
+  const { columns, rowHeight } = arrange(space);
+  const { width } = tileIn(space, columns, 1);
   state.columns = columns;
-  grid.className = side;
+  // Where a tile has width to spare, the digits stand at its side, else below the picture.
+  grid.className = width / rowHeight > aspect ? "roomy" : "";
   findAll(".block, .confirm").forEach((element) => element.remove());
   const headed = headedRows(columns);
   const tracks = [];
   const lines = []; // the grid line above each row of tiles
-  for (let row = 0; row < rows; row++) {
-    if (headed.has(row)) tracks.push("22px");
-    lines.push(tracks.push(`${Math.floor(picture / aspect + 6 + foot)}px`));
+  for (let row = 0; row * columns < tiles.length; row++) {
+    if (headed.has(row)) tracks.push(`${HEADING}px`);
+    lines.push(tracks.push(`${Math.floor(rowHeight)}px`));
     if (hasSuggestions) grid.append(makeRowButton(row, lines[row]));
   }
-  const columnTracks = `repeat(${columns}, ${picture + 6 + rail}px)`;
   const buttons = hasSuggestions ? ` ${ROW_BUTTON}px` : "";
-  grid.style.gridTemplate = `${tracks.join(" ")} / ${columnTracks}${buttons}`;
+  grid.style.gridTemplate = `${tracks.join(" ")} / repeat(${columns}, minmax(0, 1fr))${buttons}`;
   tiles.forEach((tile, at) => {
     const column = at % columns;
     tile.row = (at - column) / columns;
@@ -131,10 +154,36 @@ export function layOut() {
   draw();
 }
 
+/** The shape of most pictures, as far as it is known. */
+function medianShape(shapes) {
+  const sorted = [...shapes].sort((one, other) => one - other);
+  return Math.min(Math.max(sorted[sorted.length >> 1], TALLEST), WIDEST);
+}
+
+/** Take on the pictures' shape, once and before any input. */
+export function fitShape() {
+  const shapes = tiles.map((tile) => tile.shape).filter(Boolean);
+  if (aspectIsKnown || log.firstInputMs || shapes.length < Math.min(SHAPE_SAMPLE, tiles.length)) {
+    return;
+  }
+  aspectIsKnown = true;
+  const shape = medianShape(shapes);
+  if (Math.abs(shape / aspect - 1) < SAME_SHAPE) return;
+  aspect = shape;
+  if (log.readyMs === null) return; // nothing is laid out yet
+  grid.style.visibility = "hidden"; // tiles that are not painted do not jump
+  requestAnimationFrame(() => {
+    layOut();
+    requestAnimationFrame(() => {
+      grid.style.visibility = "";
+      goTo();
+    });
+  });
+}
+
 export function startLayout() {
+  fitShape();
   layOut();
-  addEventListener("resize", layOut);
-  new ResizeObserver(() => {
-    if (`${bar.offsetHeight}px` !== root.style.getPropertyValue("--bar")) layOut();
-  }).observe(bar);
+  document.documentElement.classList.add("laid-out");
+  new ResizeObserver(layOut).observe(main);
 }

@@ -77,14 +77,14 @@ function watchTiles() {
 }
 
 tiles.forEach(furnish);
-startPictures();
 wireButtons();
 startKeyboard();
 startPointer();
 startHelp();
 startSubmit();
-startLayout();
 draw(...tiles);
+startPictures();
+startLayout();
 watchTiles();
 listen("visibilitychange", () => {
   bookTime();

@@ -6,7 +6,7 @@ import { draw } from "./draw.js";
 import { goTo } from "./focus.js";
 import { put } from "./labeling.js";
 import { fitShape } from "./layout.js";
-import { tiles } from "./tiles.js";
+import { setShape, tiles } from "./tiles.js";
 
 const RETRY_AFTER = 800; // milliseconds: long enough for a hiccup of the network to pass
 
@@ -16,6 +16,7 @@ async function onLoad(tile) {
   Object.assign(record, {
     load: "ok", loadMs: now(), w: image.naturalWidth, h: image.naturalHeight,
   });
+  setShape(tile, record.w / record.h);
   tile.message.remove();
   if (record.by === "auto-error") {
     record.label = record.pre;

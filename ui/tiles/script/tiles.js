@@ -6,7 +6,7 @@ import { find, findAll, make } from "./dom.js";
 export const grid = find("#tiles");
 
 function makeTile(element) {
-  const { id, prelabel, confidence } = element.dataset;
+  const { id, prelabel, confidence, width, height } = element.dataset;
   const [picture, image] = findAll("*", element);
   const suggestion = names.includes(prelabel) ? prelabel : null;
   return {
@@ -17,6 +17,7 @@ function makeTile(element) {
     chip: make("p", "chip"),
     message: make("p", "wait", "loading …"),
     row: 0,
+    shape: width / height || null, // width by height, known from the task or once it has loaded
     confirmed: false, // whether the worker gave or confirmed the label; a suggestion alone is none
     // Suggestions stand in blocks of one label; what has none comes last.
     rank: suggestion ? names.indexOf(suggestion) : names.length,
@@ -30,7 +31,15 @@ function makeTile(element) {
   };
 }
 
+/** Give a picture a box of its own shape; before, it has all of the tile. */
+export function setShape(tile, shape) {
+  tile.shape = shape;
+  tile.image.style.setProperty("--shape", shape);
+  tile.image.className = "shaped";
+}
+
 export const tiles = findAll(".tile").map(makeTile);
+for (const tile of tiles) if (tile.shape) setShape(tile, tile.shape);
 export const hasSuggestions = tiles.some((tile) => tile.record.pre);
 
 if (hasSuggestions) {
