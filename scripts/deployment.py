@@ -1,4 +1,4 @@
-"""What the template says of itself: its parameters and outputs, for the page about deploying."""
+"""List the parameters and outputs that the template declares, for the page about deploying."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
 
 
 def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template, with CloudFormation's short tags as {tag: value}."""
+    """Return the template, with CloudFormation's short tags as {tag: value}."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Reads tags that YAML does not know."""
+        """Reader of tags that YAML does not know."""
 
     def construct(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
         if isinstance(node, yaml.ScalarNode):
@@ -29,7 +29,7 @@ def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
 
 
 def parameters() -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """The groups of parameters; each parameter with its default and its description."""
+    """Return the groups of parameters, each parameter with its default and its description."""
     template = read_template()
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     return [
@@ -39,15 +39,15 @@ def parameters() -> list[tuple[str, list[tuple[str, str, str]]]]:
 
 
 def _parameter(template: dict[str, Any], name: str) -> tuple[str, str, str]:
-    found = template["Parameters"][name]
-    default = f"`{found['Default']}`" if found["Default"] != "" else "empty"
-    return name, default, _in_a_cell(found["Description"])
+    parameter = template["Parameters"][name]
+    default = f"`{parameter['Default']}`" if parameter["Default"] != "" else "empty"
+    return name, default, _in_a_cell(parameter["Description"])
 
 
 def outputs() -> list[tuple[str, str]]:
-    """The outputs, each with what one does with it."""
-    found = read_template()["Outputs"]
-    return [(name, _in_a_cell(output["Description"])) for name, output in found.items()]
+    """Return the outputs, each with what it is for."""
+    declared = read_template()["Outputs"]
+    return [(name, _in_a_cell(output["Description"])) for name, output in declared.items()]
 
 
 def _in_a_cell(text: str) -> str:

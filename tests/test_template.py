@@ -1,9 +1,10 @@
-"""House rules of the template, held by reading it."""
+"""House rules of the template, checked by reading it."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def of_type(kind: str) -> list[str]:
 
 FUNCTIONS = of_type("AWS::Serverless::Function")
 BUCKETS = of_type("AWS::S3::Bucket")
+AWS_MODULES = sorted((ROOT / "functions" / "tessera" / "aws").rglob("*.py"))
 
 
 @pytest.mark.parametrize("name", TEMPLATE["Parameters"])
@@ -59,6 +61,32 @@ def test_all_functions_are_built_once_from_one_folder_and_log_to_one_place() -> 
     assert common["LoggingConfig"]["LogGroup"] == {"Ref": "FunctionsLog"}
     own = [name for name in FUNCTIONS if "CodeUri" in RESOURCES[name]["Properties"]]
     assert own == []
+
+
+COMMON_VARIABLES = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
+READ_BY_LIBRARIES = {"AWS_ENDPOINT_URL"} | {
+    name for name in COMMON_VARIABLES if name.startswith("POWERTOOLS_")
+}
+
+
+def unread(variables: set[str], paths: Iterable[Path]) -> set[str]:
+    """Return the environment variables that no code at these paths names."""
+    words = set(re.findall(r"\w+", "".join(path.read_text("utf-8") for path in paths)))
+    return variables - words - READ_BY_LIBRARIES
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_given_no_variable_that_it_does_not_read(name: str) -> None:
+    properties = RESOURCES[name]["Properties"]
+    variables = set(properties.get("Environment", {}).get("Variables", {}))
+    handler = ROOT / "functions" / f"{properties['Handler'].removesuffix('.handler')}.py"
+    assert unread(variables, [handler, *AWS_MODULES]) == set()
+
+
+def test_what_all_functions_and_the_samples_are_given_is_read() -> None:
+    environment = json.loads((ROOT / "events" / "environment.json").read_text("utf-8"))
+    variables = COMMON_VARIABLES | set(environment["Parameters"])
+    assert unread(variables, (ROOT / "functions").rglob("*.py")) == set()
 
 
 @pytest.mark.parametrize("name", of_type("AWS::Logs::LogGroup"))
@@ -189,25 +217,25 @@ def test_a_queue_is_encrypted_keeps_for_two_weeks_and_has_an_alarm(name: str) ->
 
 
 def test_every_measure_of_a_run_is_on_the_dashboard() -> None:
-    shown = {
+    charted = {
         line[1]
         for charts in monitoring.dashboard().values()
         for chart in charts
         for line in chart.lines
         if line[0] == "Tessera"
     }
-    assert shown | {"ImagesRejected"} == set(METRICS)
+    assert charted | {"ImagesRejected"} == set(METRICS)
 
 
 # ── Rights ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def statements(name: str) -> list[dict[str, Any]]:
-    """The statements of a resource's own policies, without those that need a condition."""
-    found = []
+    """Return the statements of a resource's own policies, without those with a condition."""
+    every: list[dict[str, Any]] = []
     for policy in RESOURCES[name]["Properties"].get("Policies", []):
-        found += policy.get("Statement", policy.get("PolicyDocument", {}).get("Statement", []))
-    return [statement for statement in found if "Effect" in statement]
+        every += policy.get("Statement", policy.get("PolicyDocument", {}).get("Statement", []))
+    return [statement for statement in every if "Effect" in statement]
 
 
 GRANTING = [*FUNCTIONS, "LabelingStateMachine", "LabelingRole"]
@@ -300,7 +328,7 @@ def test_only_the_state_machine_may_pass_a_role_and_only_to_ground_truth() -> No
 
 
 def test_nothing_but_the_transport_rule_depends_on_where_the_stack_runs() -> None:
-    conditional = {name for name, found in RESOURCES.items() if found.get("Condition") == "OnAws"}
+    conditional = {name for name, kind in RESOURCES.items() if kind.get("Condition") == "OnAws"}
     assert conditional == {"InboxBucketPolicy", "LabelsBucketPolicy", "Monitoring"}
 
 
