@@ -364,6 +364,7 @@ class Upload:
         )
 
     def _abort(self) -> None:
-        # parts of an upload that nobody completes are stored, and paid for, until it is aborted
+        # A part that arrives after the abort is kept, and paid for: let those under way end first.
+        self._pool.shutdown(cancel_futures=True)
         if self._upload is not None:
             self._client.abort_multipart_upload(**self._object, UploadId=self._upload)
