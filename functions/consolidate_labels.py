@@ -57,6 +57,8 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
     evidence = Evidence(known_classes(gold, table.crowd.images) if gold else None)
     with step("consolidate"):
         consensus = consolidate(table.crowd, settings.method, evidence=evidence)
+    if not consensus.converged:  # labels are still the best there are, so nothing is refused
+        logger.warning("the consolidation has not converged", extra={"method": settings.method})
     with step("write manifests"):
         lines = label_manifest(
             _manifest(storage, run),

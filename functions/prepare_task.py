@@ -1,4 +1,4 @@
-"""prepare_task: the pre-annotation Lambda, a task of the manifest becomes what the page shows.
+"""Pre-annotation Lambda: turn a task of the manifest into what the page shows.
 
 Ground Truth and the portal call it for every task while a worker waits, so it stays light: neither
 boto3 nor the tracer is imported.
@@ -13,8 +13,8 @@ import msgspec
 from tessera.aws.telemetry import logger, observed
 
 
-class Picture(msgspec.Struct, rename="kebab", omit_defaults=True):
-    """One image as the page shows it; keys that the page does not know stay behind."""
+class PageImage(msgspec.Struct, rename="kebab", omit_defaults=True):
+    """Image of a task as the page reads it: only these keys, so that gold stays unknown to it."""
 
     source_ref: str
     index: int
@@ -26,28 +26,30 @@ class Picture(msgspec.Struct, rename="kebab", omit_defaults=True):
 
 
 class TaskInput(msgspec.Struct):
-    """What the page reads as `task.input`."""
+    """Content of `task.input` in the page's template."""
 
-    images: list[Picture]
+    images: list[PageImage]
 
 
 def task_input(source: str | list[Any]) -> TaskInput:
     """Read a task's `source`: the list of its images, as text (Ground Truth's rule) or as it is.
 
+    Raises msgspec.MsgspecError if it is no such list.
+
     >>> task_input('[{"source-ref": "s3://pets/7.jpg", "index": 7}]').images[0].index
     7
     """
     if isinstance(source, str):
-        return TaskInput(msgspec.json.decode(source, type=list[Picture]))
-    return TaskInput(msgspec.convert(source, list[Picture]))
+        return TaskInput(msgspec.json.decode(source, type=list[PageImage]))
+    return TaskInput(msgspec.convert(source, list[PageImage]))
 
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer Ground Truth's pre-annotation request for one task."""
-    thing = event["dataObject"]
+    task = event["dataObject"]
     # A manifest of plain images, one a page, is Ground Truth's own form.
-    lone = [{"source-ref": thing.get("source-ref"), "index": 0}]
-    shown = task_input(thing.get("source", lone))
-    logger.debug("task prepared", images=len(shown.images))
-    return {"taskInput": msgspec.to_builtins(shown), "isHumanAnnotationRequired": True}
+    one_image = [{"source-ref": task.get("source-ref"), "index": 0}]
+    page_input = task_input(task.get("source", one_image))
+    logger.debug("task prepared", images=len(page_input.images))
+    return {"taskInput": msgspec.to_builtins(page_input), "isHumanAnnotationRequired": True}

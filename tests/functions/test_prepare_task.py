@@ -44,6 +44,13 @@ def test_a_task_becomes_what_the_page_shows(source: object) -> None:
     }
 
 
+def test_a_line_of_a_single_image_is_a_page_of_it() -> None:
+    event = {"dataObject": {"source-ref": "s3://pets/3.jpg"}}
+    assert handler(event, CONTEXT)["taskInput"] == {
+        "images": [{"source-ref": "s3://pets/3.jpg", "index": 0}]
+    }
+
+
 def test_keys_that_the_page_does_not_know_stay_behind() -> None:
     source = [{"source-ref": "s3://pets/3.jpg", "index": 3, "gold": "cat"}]
     assert msgspec.to_builtins(task_input(source)) == {"images": IMAGES[:1]}

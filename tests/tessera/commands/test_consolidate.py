@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from tessera.commands.consolidate import consolidate_command
+from tessera.commands.consolidate import NOT_CONVERGED, consolidate_command
+from tessera.tiling.consensus import dawid_skene
+from tessera.tiling.method_names import METHOD_NAMES
 
 ANSWERS = """task,worker,label,seconds
 a.jpg,ann,cat,2.0
@@ -40,7 +43,7 @@ def test_answers_become_labels_with_confidence_answers_and_gain(tmp_path: Path) 
     assert float(rows[0]["gain"]) < 0.05
 
 
-@pytest.mark.parametrize("method", ["hierarchical", "dawid-skene", "majority", "first"])
+@pytest.mark.parametrize("method", METHOD_NAMES)
 def test_each_method_can_be_named(tmp_path: Path, method: str) -> None:
     assert len(consolidated(tmp_path, ANSWERS, "--method", method)) == 3
 
@@ -54,14 +57,35 @@ def test_gold_calibrates_and_a_guess_decides_a_tie(tmp_path: Path) -> None:
     assert consolidated(tmp_path, tie, *given)[0]["label"] == "dog"
 
 
+def test_columns_may_stand_in_any_order_and_lines_be_empty(tmp_path: Path) -> None:
+    mixed = "other,label,worker,task\n\n1,cat,ann,a.jpg\n\n2,dog,bob,b.jpg,more\n"
+    rows = consolidated(tmp_path, mixed)
+    assert [(row["task"], row["label"]) for row in rows] == [("a.jpg", "cat"), ("b.jpg", "dog")]
+
+
+def test_estimates_that_still_moved_at_the_last_iteration_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text(ANSWERS)
+    command = [str(tmp_path / "a.csv"), "--out", str(tmp_path / "out.csv")]
+    with_method = [*command, "--method", "dawid-skene", "--json"]
+    settled = CliRunner().invoke(consolidate_command, with_method)
+    monkeypatch.setattr(dawid_skene, "MAX_ITERATIONS", 1)
+    moving = CliRunner().invoke(consolidate_command, with_method)
+    assert NOT_CONVERGED not in settled.stderr
+    assert NOT_CONVERGED in moving.stderr
+    assert moving.exit_code == 0
+    assert json.loads(moving.stdout)["tasks"] == 3
+
+
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "message"),
     [("task,label\na,b\n", "no column 'worker'"), ("task,worker,label\na,b\n", "line 2")],
 )
 def test_a_file_that_is_no_answers_is_refused_in_words(
-    tmp_path: Path, answers: str, said: str
+    tmp_path: Path, answers: str, message: str
 ) -> None:
     (tmp_path / "a.csv").write_text(answers)
     result = CliRunner().invoke(consolidate_command, [str(tmp_path / "a.csv"), "--out", "x.csv"])
     assert result.exit_code == 4
-    assert said in result.output
+    assert message in result.output
