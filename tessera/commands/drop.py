@@ -17,8 +17,8 @@ from tessera.runs.display import show_until_ended
 from tessera.runs.executions import (
     ENDED,
     Ending,
-    RunError,
     drop,
+    failure,
     list_executions,
     read_ending,
     wait_for_execution,
@@ -114,7 +114,7 @@ def drop_command(
     )
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
-        raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+        raise failure(end)
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
         print_json(dropped | {"warnings": notices} | facts | {"result": end.output})

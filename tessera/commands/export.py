@@ -1,11 +1,11 @@
-"""`tessera export`: a run's labels in the form that training code reads."""
+"""`tessera export`: a run's labels in a format that training code reads."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import click
 
@@ -22,27 +22,18 @@ from tessera.exports.formats import (
 from tessera.exports.pictures import write_whole
 from tessera.exports.split import read_shares, split
 from tessera.runs.folder import RunFolder, find_run
-from tessera.screen import aside, json_option, out, print_json, progress, warn
-from tessera.stack.cloud import Cloud
-
-
-class Deployed(Protocol):
-    """What a command needs of the place that it is called for."""
-
-    @property
-    def cloud(self) -> Cloud:
-        """What is deployed there."""
+from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
 
 
 class Shares(click.ParamType[dict[str, float]]):
-    """Shares such as 80/10/10."""
+    """Shares of the parts of a split, such as 80/10/10."""
 
     name = "SHARES"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> dict[str, float]:
-        """The share of each part."""
+        """Convert the option's text to the share of each part."""
         if isinstance(value, dict):
             return value
         try:
@@ -53,19 +44,27 @@ class Shares(click.ParamType[dict[str, float]]):
 
 @click.command()
 @click.argument("run", required=False, shell_complete=run_names)
-@click.option("--to", "form", type=click.Choice(list(FORMATS)), required=True, help="The form.")
+@click.option(
+    "--to", "form", type=click.Choice(list(FORMATS)), required=True, help="Format to write."
+)
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write to.  [default: RUN-FORM]", show_default=False,
+    help="Folder to write to.  [default: RUN-FORMAT]", show_default=False,
 )  # fmt: skip
-@click.option("--split", "shares", type=Shares(), help="Parts to deal to, such as 80/10/10.")
-@click.option("--seed", default=0, help="What the dealing to parts follows.")
-@click.option("--group-by", "group", metavar="KEY", help="Manifest key whose equals stay together.")
 @click.option(
-    "--min-confidence", "least", type=click.FloatRange(0, 1), default=0.0,
-    help="Leave out labels less sure than this.",
+    "--split", "shares", type=Shares(),
+    help="Shares of training, validation and test data, such as 80/10/10.",
 )  # fmt: skip
-@json_option("Say what was written as JSON.")
+@click.option("--seed", default=0, help="Seed of the split.")
+@click.option(
+    "--group-by", "group_key", metavar="KEY",
+    help="Keep lines together that have the same value under this key of the manifest.",
+)  # fmt: skip
+@click.option(
+    "--min-confidence", type=click.FloatRange(0, 1), default=0.0,
+    help="Leave out labels with less confidence.",
+)  # fmt: skip
+@json_option("Print what was written as JSON.")
 @click.pass_context
 def export(
     context: click.Context,
@@ -74,97 +73,101 @@ def export(
     folder: Path | None,
     shares: dict[str, float] | None,
     seed: int,
-    group: str | None,
-    least: float,
+    group_key: str | None,
+    min_confidence: float,
     as_json: bool,
 ) -> None:
-    """Write a run's labels in the form that training code reads.
+    """Export a run's labels in a format that training code reads.
 
-    RUN is a run's name or its beginning; without it, the newest. Interrupted, the same command
-    goes on where it was. Lines that cannot be exported are in left-out.csv (exit code 5).
+    RUN is the name of a run or the beginning of it; the default is the newest run. When it was
+    interrupted, the same command continues. Lines that cannot be exported are listed in
+    left-out.csv (exit code 5).
     """
-    place: Deployed = context.obj
-    found = find_run(place.cloud, run)
-    folder = folder or Path(f"{found.name}-{form}")
-    asked = {
-        "run": found.name, "form": form, "split": shares, "seed": seed, "group_by": group,
-        "min_confidence": least,
+    source = find_run(context.obj.cloud, run)
+    folder = folder or Path(f"{source.name}-{form}")
+    options = {
+        "run": source.name, "form": form, "split": shares, "seed": seed, "group_by": group_key,
+        "min_confidence": min_confidence,
     }  # fmt: skip
-    claim(folder, asked)
-    exported = collect(found, folder, shares=shares, seed=seed, group=group, least=least)
-    FORMATS[form](exported)
-    write_classes(exported, exported.class_ids.items())
-    write_left_out(exported)
-    warnings = custom_labels_problems(exported) if form == "custom-labels" else []
-    result = summary(exported, asked, warnings)
+    claim_folder(folder, options)
+    kept, left_out = read_samples(source, group_key, min_confidence)
+    labels = split_samples(source, folder, kept, shares, seed)
+    labels.left_out += left_out
+    FORMATS[form](labels)
+    write_classes(labels, labels.class_ids.items())
+    write_left_out(labels)
+    warnings = custom_labels_problems(labels) if form == "custom-labels" else []
+    result = options | summarize(labels) | {"warnings": warnings}
     if as_json:
         print_json(result)
     else:
         show(result)
-    if exported.left_out:
+    if labels.left_out:
         context.exit(Exit.PARTIAL)
 
 
-def claim(folder: Path, asked: dict[str, Any]) -> None:
-    """Take the folder for this export; Refused if another one is in it."""
+def claim_folder(folder: Path, options: dict[str, Any]) -> None:
+    """Note in the folder which export it is for; Refused if it has another one, or other files.
+
+    The same export may go on in it, with the files that are whole.
+    """
     mark = folder / "export.json"
     if mark.exists():
-        there = json.loads(mark.read_text("utf-8"))
-        if there != json.loads(json.dumps(asked)):
-            different = sorted(key for key in asked if there.get(key) != asked[key])
+        earlier = json.loads(mark.read_text("utf-8"))
+        if earlier != json.loads(json.dumps(options)):
+            different = sorted(key for key in options if earlier.get(key) != options[key])
             raise Refused(
-                f"{folder} holds another export: it differs in {', '.join(different)}. "
-                "Choose another folder with --out, or delete it."
+                f"{folder} has an export with different options: {', '.join(different)}. "
+                "Choose another folder with --out, or delete this one."
             )
         return
     if folder.exists() and any(folder.iterdir()):
         raise Refused(f"{folder} is not empty. Choose another folder with --out.")
-    write_whole(mark, json.dumps(asked, indent=2).encode() + b"\n")
+    write_whole(mark, json.dumps(options, indent=2).encode() + b"\n")
 
 
-def collect(
-    run: RunFolder,
-    folder: Path,
-    *,
-    shares: dict[str, float] | None,
-    seed: int,
-    group: str | None,
-    least: float,
-) -> Export:
-    """The run's samples, dealt to parts."""
-    settings = run.settings
+def read_samples(
+    run: RunFolder, group_key: str | None, min_confidence: float
+) -> tuple[list[Sample], list[LeftOut]]:
+    """Read the run's training manifest: the samples to export, and the lines that are left out."""
+    lines = run.lines("training.manifest")
     kept: list[Sample] = []
     left_out: list[LeftOut] = []
     with progress("lines", None) as advance:
-        for sample in samples(
-            run.lines("training.manifest"), settings, group_key=group, least=least
-        ):
+        for sample in samples(lines, run.settings, group_key=group_key, least=min_confidence):
             advance(1)
             if isinstance(sample, LeftOut):
                 left_out.append(sample)
             else:
                 kept.append(sample)
+    return kept, left_out
+
+
+def split_samples(
+    run: RunFolder, folder: Path, kept: list[Sample], shares: dict[str, float] | None, seed: int
+) -> Export:
+    """Split the samples into parts of these shares, or into one part without a name."""
+    settings = run.settings
     parts: dict[str, list[Sample]] = {"": kept}
     if shares:
         parts = {name: [] for name in shares}
-        dealt = split([s.class_id for s in kept], [s.group for s in kept], shares, seed=seed)
-        for sample, part in zip(kept, dealt, strict=True):
-            parts[part].append(sample)
+        names = split([s.class_id for s in kept], [s.group for s in kept], shares, seed=seed)
+        for sample, name in zip(kept, names, strict=True):
+            parts[name].append(sample)
     return Export(
         run=run.name,
         folder=folder,
         labels=settings.labels,
         class_ids={name: settings.labels.index(name) for name in settings.classes},
         parts=parts,
-        left_out=left_out,
+        left_out=[],
         storage=run.cloud.storage,
     )
 
 
-def summary(export: Export, asked: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
-    """What was written, in numbers."""
+def summarize(export: Export) -> dict[str, Any]:
+    """Count what was written, by part and label."""
     return {
-        **asked,
         "folder": str(export.folder),
         "parts": {
             part or "all": {
@@ -174,18 +177,17 @@ def summary(export: Export, asked: dict[str, Any], warnings: list[str]) -> dict[
             for part, kept in export.kept()
         },
         "left_out": len(export.left_out),
-        "warnings": warnings,
     }
 
 
 def show(result: dict[str, Any]) -> None:
-    """Say what was written, for a person."""
-    for part, figures in result["parts"].items():
-        out.print(f"[bold]{part:<12}[/] {figures['images']:>9,} images")
+    """Print what was written, for a person."""
+    for part, counts in result["parts"].items():
+        out.print(f"[bold]{part:<12}[/] {counts['images']:>9,} images")
     out.print(f"in {result['folder']}", soft_wrap=True)
     warn(result["warnings"])
     if result["left_out"]:
         aside.print(
-            f"[yellow]{result['left_out']:,} lines were left out[/]; "
+            f"[yellow]{counted(result['left_out'], 'line')} left out[/]; "
             f"{result['folder']}/left-out.csv says which and why."
         )

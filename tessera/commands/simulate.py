@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 import click
 
 from tessera.commands.completion import run_names
-from tessera.runs.display import show_until_ended
-from tessera.runs.executions import RunError, read_ending
 from tessera.runs.folder import find_run
 from tessera.runs.status import RunObserver
 from tessera.screen import console_for, counted, json_option, out, print_json, waiting
-from tessera.simulation.example import EXAMPLE, Example, at_work, simulated
+from tessera.simulation.example import EXAMPLE, Example, label_until_ended, make_workers
 from tessera.stack.target import Target
 
 
@@ -33,22 +29,12 @@ def simulate(
     """
     cloud = target.cloud
     folder = find_run(cloud, name)
-    execution = folder.record["execution"]
     with waiting("Adding simulated workers"):
-        crowd = simulated(
+        crew = make_workers(
             cloud, Example(EXAMPLE), workers=workers, error_rate=error_rate, seed=seed
         )
-    finished = threading.Event()
-    working = threading.Thread(target=at_work, args=(crowd, finished, folder.name), daemon=True)
-    working.start()
-    try:
-        show_until_ended(RunObserver(cloud, execution, folder), console_for(as_json))
-    finally:
-        finished.set()
-    working.join()
-    end = read_ending(cloud, execution)
-    if end.status != "SUCCEEDED":
-        raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+    observer = RunObserver(cloud, folder.record["execution"], folder)
+    end = label_until_ended(crew, observer, folder.name, console_for(as_json))
     if as_json:
         print_json({"run": folder.name, "status": end.status, "result": end.output})
     else:

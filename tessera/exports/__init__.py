@@ -1,1 +1,1 @@
-"""Labels in the forms that training code reads."""
+"""Export labels in the formats that training code reads."""

@@ -1,4 +1,4 @@
-"""The lines of a training manifest as samples: a picture, its class, how sure that is."""
+"""Samples of a training manifest: a picture, its class and the confidence of that."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import msgspec
 from tessera.tiling.settings import Settings
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
-"""Characters that one file system or another does not take in a name."""
+"""Characters that some file system does not allow in a name."""
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One labeled picture; `line` is its zero-based line in the training manifest."""
+    """Labeled picture; `line` is its zero-based line in the training manifest."""
 
     line: int
     uri: str
@@ -33,7 +33,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
 
 class LeftOut(msgspec.Struct, frozen=True, gc=False):
-    """A line that is not in the export, and why."""
+    """Line that is not in the export, and why."""
 
     line: int
     uri: str
@@ -53,10 +53,10 @@ class _Metadata(msgspec.Struct, rename="kebab"):
 def samples(
     lines: Iterable[bytes], settings: Settings, *, group_key: str | None, least: float = 0.0
 ) -> Iterator[Sample | LeftOut]:
-    """Each line of a training manifest as a sample, or why it is none.
+    """Yield each line of a training manifest as a sample, or as left out with a reason.
 
-    The group of a sample is the value under `group_key`; without one, only the same picture is
-    grouped with itself. Samples whose confidence is below `least` are left out.
+    The group of a sample is the value under `group_key`; without one, it is its picture, so that
+    only duplicates are grouped. Samples whose confidence is below `least` are left out.
     """
     attribute = settings.label_attribute
     ids = {name: settings.labels.index(name) for name in settings.classes}
@@ -71,7 +71,7 @@ def samples(
         try:
             sample = _sample(number, uri, members, attribute, ids, group_key)
         except (msgspec.DecodeError, KeyError, ValueError) as error:
-            yield LeftOut(number, uri, f"the line has no label that can be read: {error}")
+            yield LeftOut(number, uri, f"its label cannot be read: {error}")
             continue
         if sample.confidence is not None and sample.confidence < least:
             yield LeftOut(number, uri, f"the confidence {sample.confidence:g} is below {least:g}")
@@ -92,7 +92,7 @@ def _sample(
     metadata = msgspec.json.decode(raw, type=_Metadata)
     name = metadata.class_name or _name(value, ids)
     if name not in ids:
-        raise ValueError(f"{name!r} is none of the run's classes")
+        raise ValueError(f"{name!r} is not one of the run's classes")
     group = members.get(group_key) if group_key else None
     return Sample(
         number,
@@ -110,15 +110,15 @@ def _sample(
 
 
 def _name(value: Any, ids: dict[str, int]) -> str:
-    """The class that a bare label names: by its name, or by its number."""
+    """Return the class that a label without metadata names, by name or by number."""
     for name, number in ids.items():
         if value in (name, number, str(number)):
             return name
-    raise ValueError(f"{value!r} names no class")
+    raise ValueError(f"{value!r} is not a class")
 
 
 def file_name(sample: Sample, suffix: str, *, digits: int) -> str:
-    """A name for the picture's file: its line, so that it is the only one, then its own name.
+    """Return a name for the picture's file: its line, which makes it unique, and its own name.
 
     >>> s = Sample(7, "s3://pets/a/tom: 1.v2.JPG", 0, "cat", 0.9, None, 2, "", "", "yes", "")
     >>> file_name(s, "jpg", digits=4)
@@ -130,7 +130,7 @@ def file_name(sample: Sample, suffix: str, *, digits: int) -> str:
 
 
 def folder_names(labels: Iterable[str]) -> dict[str, str]:
-    """A folder's name for each label: the label, as far as every file system takes it.
+    """Return a folder's name for each label: the label, as far as every file system allows.
 
     >>> folder_names(["cat", "cat/dog", "cat:dog", ".."])
     {'cat': 'cat', 'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog-2', '..': '_'}
@@ -141,7 +141,7 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
         fitting = _UNFIT.sub("_", label).strip().strip(".").encode()[:120]
         wanted = fitting.decode(errors="ignore") or "_"
         name, count = wanted, 1
-        while name.casefold() in taken:  # some file systems do not tell capitals apart
+        while name.casefold() in taken:  # some file systems ignore case
             count += 1
             name = f"{wanted}-{count}"
         taken.add(name.casefold())

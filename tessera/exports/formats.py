@@ -1,6 +1,7 @@
-"""The forms that training code reads: one function a form.
+"""Formats that training code reads: one function for each.
 
-Each takes an `Export` and writes below its folder. What cannot be had is left out, with a reason.
+Each takes an `Export` and writes to its folder. Pictures that cannot be read are left out, with a
+reason.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from tessera.aws.storage import Storage
 from tessera.exports.dataset import LeftOut, Sample, file_name, folder_names
 from tessera.exports.pictures import (
+    HEAD,
     Missing,
     fetch,
     in_order,
@@ -37,10 +39,10 @@ Size = tuple[int, int]
 
 @dataclass
 class Export:
-    """What is exported, to where, and what had to be left out on the way.
+    """Samples to export, the folder for them, and the lines that had to be left out.
 
-    `parts` has the samples by the part that they are in; a run that is not split is one part
-    without a name.
+    `parts` has the samples of each part of a split; without a split there is one part, whose name
+    is empty.
     """
 
     run: str
@@ -58,18 +60,18 @@ class Export:
         return max(6, len(str(max(lines, default=0))))
 
     def kept(self) -> Iterator[tuple[str, list[Sample]]]:
-        """Each part's name with its samples, without those that were left out meanwhile."""
-        gone = {left.line for left in self.left_out}
+        """Yield each part's name with its samples, without those that have been left out."""
+        left_out = {left.line for left in self.left_out}
         for name, samples in self.parts.items():
-            yield name, [sample for sample in samples if sample.line not in gone]
+            yield name, [sample for sample in samples if sample.line not in left_out]
 
     def leave_out(self, sample: Sample, missing: Missing) -> None:
-        """Note that a sample's picture is missing."""
+        """Leave out a sample whose picture is missing."""
         self.left_out.append(LeftOut(sample.line, sample.uri, f"no picture: {missing}"))
 
 
 def write_csv(export: Export) -> None:
-    """`labels.csv`, or one file a part: where each picture is, and what it shows."""
+    """Write `labels.csv`, or one file for each part: where each picture is, and its label."""
     for part, samples in export.parts.items():
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
@@ -90,11 +92,14 @@ def write_csv(export: Export) -> None:
 
 
 CUSTOM_LABELS_LINES = 250_000
-"""Lines that Rekognition Custom Labels takes in one manifest."""
+"""Lines that Rekognition Custom Labels takes in one manifest, at most."""
 
 
 def write_custom_labels(export: Export) -> None:
-    """A manifest for Rekognition Custom Labels, or one a part: the keys it asks for, no others."""
+    """Write a manifest for Rekognition Custom Labels, or one for each part.
+
+    Its lines have the keys that the service asks for and no others, which it would refuse.
+    """
     for part, samples in export.parts.items():
         lines = [msgspec.json.encode(_custom_label(sample)) + b"\n" for sample in samples]
         write_whole(export.folder / f"{part or 'labels'}.manifest", b"".join(lines))
@@ -116,28 +121,31 @@ def _custom_label(sample: Sample) -> dict[str, Any]:
 
 
 def custom_labels_problems(export: Export) -> list[str]:
-    """What Rekognition Custom Labels will not like about these manifests."""
+    """Return what Rekognition Custom Labels will refuse about these manifests."""
     problems = []
     buckets = {sample.uri.split("/")[2] for samples in export.parts.values() for sample in samples}
     if len(buckets) > 1:
-        shown = ", ".join(sorted(buckets)[:3])
-        problems.append(f"The pictures are in {len(buckets)} buckets ({shown}); it takes one.")
+        names = ", ".join(sorted(buckets)[:3])
+        problems.append(f"the pictures are in {len(buckets)} buckets ({names}); it takes one")
     for part, samples in export.parts.items():
         if len(samples) > CUSTOM_LABELS_LINES:
             problems.append(
                 f"{part or 'labels'}.manifest has {len(samples):,} lines; it takes "
-                f"{CUSTOM_LABELS_LINES:,} unless AWS raises your limit."
+                f"{CUSTOM_LABELS_LINES:,} unless AWS raises your limit"
             )
         odd = {suffix_of(sample.uri) for sample in samples} - {"jpg", "png", ""}
         if odd:
-            problems.append(f"Some pictures are {', '.join(sorted(odd))}; it takes JPEG and PNG.")
+            problems.append(f"some pictures are {', '.join(sorted(odd))}; it takes JPEG and PNG")
         if len({sample.class_name for sample in samples}) < 2:
-            problems.append(f"{part or 'labels'}.manifest shows fewer than two labels.")
+            problems.append(f"{part or 'labels'}.manifest has fewer than two different labels")
     return problems
 
 
 def write_image_folder(export: Export) -> None:
-    """One folder a label, below one folder a part: torchvision's ImageFolder, Keras and others."""
+    """Write a folder for each label, as torchvision's ImageFolder, Keras and others read them.
+
+    With a split, they are in a folder for each part.
+    """
     folders = folder_names(export.class_ids)
     for part in export.parts:
         for label in folders.values():  # a label without a picture must not shift the others
@@ -149,7 +157,7 @@ def write_image_folder(export: Export) -> None:
 
 
 def write_coco(export: Export) -> None:
-    """`annotations/instances….json` beside the pictures; a label is a box around its picture.
+    """Write `annotations/instances….json` and the pictures; a label is a box around its picture.
 
     Category ids count from one, as COCO's own do: the class id plus one.
     """
@@ -195,7 +203,7 @@ def write_coco(export: Export) -> None:
 
 
 def write_huggingface(export: Export) -> None:
-    """Pictures and `metadata.jsonl` a part, and a card that says how to read them."""
+    """Write pictures with `metadata.jsonl` for each part, and a card that says how to read them."""
     placed = _fetch_all(export, lambda part, _, name: export.folder / (part or "train") / name)
     for part, samples in export.kept():
         rows = [
@@ -214,7 +222,7 @@ def write_huggingface(export: Export) -> None:
 
 
 def _card(export: Export) -> str:
-    """The dataset card, with the one line that makes classes of the labels, in our order.
+    """Return the dataset card, with the line that turns the labels into classes in our order.
 
     `datasets` takes the columns' types from the metadata alone, so the card cannot declare them.
     """
@@ -243,19 +251,19 @@ images = images.cast_column("label", ClassLabel(names={names}))
 
 
 def _names(export: Export) -> list[str]:
-    """The labels by number; an escape among them keeps its place, so that numbers stay."""
+    """Return the labels by number; one that is no class keeps its place, so that numbers stay."""
     return list(export.labels[: max(export.class_ids.values()) + 1])
 
 
 def write_webdataset(export: Export) -> None:
-    """Tar files of a thousand pictures, each picture beside its class id and what else is known."""
+    """Write tar files of a thousand pictures, each with its class id and further facts."""
     for part, samples in export.parts.items():
         with progress(f"pictures of {part or 'train'}", len(samples)) as advance:
             for number, start in enumerate(range(0, len(samples), SHARD)):
                 shard = samples[start : start + SHARD]
                 path = export.folder / f"{part or 'train'}-{number:06d}.tar"
                 if path.exists():
-                    _note_absent(export, path, shard)
+                    _leave_out_again(export, path, shard)
                     advance(len(shard))
                 else:
                     _write_shard(export, path, shard, advance)
@@ -273,23 +281,23 @@ def _write_shard(
                 continue
             key = f"{sample.line:0{export.digits}d}"
             suffix = suffix_of(sample.uri) or kind_of(content) or "bin"
-            known = {
+            facts = {
                 "label": sample.class_name,
                 "confidence": sample.confidence,
                 "source": sample.uri,
             }
             _add(tar, f"{key}.{suffix}", content)
             _add(tar, f"{key}.cls", str(sample.class_id).encode())
-            _add(tar, f"{key}.json", msgspec.json.encode(known))
+            _add(tar, f"{key}.json", msgspec.json.encode(facts))
     part.replace(path)
 
 
-def _note_absent(export: Export, path: Path, shard: list[Sample]) -> None:
-    """Say again which pictures an earlier try left out of a tar file that is there already."""
+def _leave_out_again(export: Export, path: Path, shard: list[Sample]) -> None:
+    """Leave out again the pictures that an earlier try left out of a tar file it finished."""
     with tarfile.open(path) as tar:
-        there = {member.name.partition(".")[0] for member in tar}
+        keys = {member.name.partition(".")[0] for member in tar}
     for sample in shard:
-        if f"{sample.line:0{export.digits}d}" not in there:
+        if f"{sample.line:0{export.digits}d}" not in keys:
             export.leave_out(sample, Missing(f"{path.name} was written without it"))
 
 
@@ -302,12 +310,12 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 def _fetch_all(
     export: Export, path_of: Callable[[str, Sample, str], Path]
 ) -> dict[int, tuple[Path, Size]]:
-    """Put every picture in its place unless it is there already; by line, where, and its size."""
+    """Download every picture that is not in its place; return place and size of each by line."""
 
-    def bring(job: tuple[str, Sample]) -> tuple[Path, Size]:
+    def download(job: tuple[str, Sample]) -> tuple[Path, Size]:
         part, sample = job
         suffix = (
-            suffix_of(sample.uri) or kind_of(fetch(export.storage, sample.uri, first=32)) or "bin"
+            suffix_of(sample.uri) or kind_of(fetch(export.storage, sample.uri, first=HEAD)) or "bin"
         )
         path = path_of(part, sample, file_name(sample, suffix, digits=export.digits))
         if path.exists():
@@ -319,17 +327,17 @@ def _fetch_all(
     jobs = [(part, sample) for part, samples in export.parts.items() for sample in samples]
     placed: dict[int, tuple[Path, Size]] = {}
     with progress("pictures", len(jobs)) as advance:
-        for (_, sample), found in in_order(bring, jobs):
+        for (_, sample), picture in in_order(download, jobs):
             advance(1)
-            if isinstance(found, Missing):
-                export.leave_out(sample, found)
+            if isinstance(picture, Missing):
+                export.leave_out(sample, picture)
             else:
-                placed[sample.line] = found
+                placed[sample.line] = picture
     return placed
 
 
 def write_left_out(export: Export) -> None:
-    """`left-out.csv`: the lines that are not in the export, and why; no file if there are none."""
+    """Write `left-out.csv`, the lines that are not in the export and why, if there are any."""
     path = export.folder / "left-out.csv"
     if not export.left_out:
         path.unlink(missing_ok=True)
@@ -345,7 +353,7 @@ def write_left_out(export: Export) -> None:
 
 
 def write_classes(export: Export, names: Iterable[tuple[str, int]]) -> None:
-    """`classes.json`: what each class id means, and the folder of its pictures if there is one."""
+    """Write `classes.json`: what each class id means, and the folder for its pictures."""
     folders = folder_names(export.class_ids)
     classes = [{"id": number, "label": label, "folder": folders[label]} for label, number in names]
     write_whole(
@@ -362,4 +370,4 @@ FORMATS: dict[str, Callable[[Export], None]] = {
     "webdataset": write_webdataset,
     "custom-labels": write_custom_labels,
 }
-"""The forms by the name that `--to` takes."""
+"""Functions that write the formats, by the names that `--to` takes."""

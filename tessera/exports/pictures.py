@@ -1,4 +1,4 @@
-"""Pictures out of S3: many at a time, each whole or not at all; and what their first bytes tell."""
+"""Pictures in S3: fetched many at a time, and what their first bytes tell of them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tessera.aws.storage import Storage
 from tessera.picture_types import MEDIA_TYPES
 
 AT_ONCE = 16
-"""Pictures on their way at the same time."""
+"""Pictures that are fetched at the same time: each waits for S3, not for this machine."""
 HEAD = 32
-"""Bytes that tell what kind of picture it is."""
+"""Bytes at the start of a file that tell its type; the longest such mark is 12."""
 
 # Pillow takes a very large picture for an attack on whoever decodes it. Nothing is decoded here.
 Image.MAX_IMAGE_PIXELS = None
@@ -30,11 +30,11 @@ Result = TypeVar("Result")
 
 
 class Missing(Exception):
-    """A picture that cannot be had: it is not there, or may not be read."""
+    """Picture that does not exist or may not be read."""
 
 
 def fetch(storage: Storage, uri: str, *, first: int | None = None) -> bytes:
-    """Return one picture, or its first bytes; Missing says why it cannot be had."""
+    """Return one picture, or its first bytes; Missing says why it cannot be read."""
     try:
         return storage.get_range(uri, 0, first) if first else storage.get(uri)
     except (ClientError, BotoCoreError) as error:
@@ -44,7 +44,7 @@ def fetch(storage: Storage, uri: str, *, first: int | None = None) -> bytes:
 def in_order(
     work: Callable[[Job], Result], jobs: Iterable[Job], *, at_once: int = AT_ONCE
 ) -> Iterator[tuple[Job, Result | Missing]]:
-    """Each job with its result, in order; only so many are begun ahead of the one given."""
+    """Yield each job with its result, in order; only so many are begun before their turn."""
     waiting = iter(jobs)
     with ThreadPoolExecutor(at_once) as pool:
         begun: deque[tuple[Job, Future[Result]]] = deque(
@@ -63,7 +63,7 @@ def in_order(
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in its place in one step, so that a file that is there is complete."""
+    """Write a file in one step, so that a file that exists is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
@@ -103,7 +103,7 @@ def media_type(head: bytes) -> str:
 def size_of(content: bytes) -> tuple[int, int]:
     """Return a picture's width and height in pixels as stored, turned or not; (0, 0) if unknown.
 
-    Nothing is decoded: the sizes stand in the first bytes of the file.
+    Nothing is decoded: the size is in the header of the file.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:

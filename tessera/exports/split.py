@@ -1,4 +1,4 @@
-"""Samples into training, validation and test: stratified by class, seeded, groups kept whole."""
+"""Split samples into training, validation and test: stratified, seeded, groups kept whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = ("train", "validation", "test")
 
 
 def read_shares(text: str) -> dict[str, float]:
-    """The share of each part out of `80/10/10` or `90/10`; a ValueError says what is wrong.
+    """Read the share of each part out of `80/10/10` or `90/10`; ValueError if it makes no sense.
 
     >>> read_shares("80/10/10")
     {'train': 0.8, 'validation': 0.1, 'test': 0.1}
@@ -21,11 +21,11 @@ def read_shares(text: str) -> dict[str, float]:
     try:
         numbers = [float(part) for part in text.split("/")]
     except ValueError:
-        raise ValueError(f"{text!r} is not numbers with slashes, such as 80/10/10") from None
+        raise ValueError(f"{text!r} should be numbers with slashes, such as 80/10/10") from None
     if not 2 <= len(numbers) <= 3:
-        raise ValueError(f"{text!r} has {len(numbers)} parts; two or three make sense: 80/10/10")
+        raise ValueError(f"{text!r} should have two or three parts, such as 80/10/10")
     if min(numbers) < 0 or not 0 < sum(numbers) < float("inf"):
-        raise ValueError(f"{text!r}: no part may be below zero, nor all of them nothing")
+        raise ValueError(f"{text!r}: no part may be negative, and not all of them zero")
     return {name: number / sum(numbers) for name, number in zip(NAMES, numbers, strict=False)}
 
 
@@ -36,10 +36,10 @@ def split(
     *,
     seed: int,
 ) -> list[str]:
-    """The name of the part that each sample is in.
+    """Return the name of the part that each sample goes to.
 
-    Samples of the same group stay together. Large groups are dealt first, then the others in
-    an order that follows the seed; each goes where its classes, and all together, lack most.
+    Samples of the same group stay together. Large groups are placed first, then the others in a
+    seeded random order; each goes to the part that lacks most of its classes, and of samples.
 
     >>> split([0] * 10, range(10), {"train": 0.8, "test": 0.2}, seed=1).count("train")
     8
@@ -51,30 +51,30 @@ def split(
     random.Random(seed).shuffle(order)
     order.sort(key=len, reverse=True)
     parts = [name for name, share in shares.items() if share > 0]
-    lack = dict.fromkeys(parts, 0.0)
-    lack_of: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(parts, 0.0))
+    total_lack = dict.fromkeys(parts, 0.0)
+    class_lack: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys(parts, 0.0))
     chosen = [""] * len(classes)
     for group_members in order:
         counts = Counter(classes[sample] for sample in group_members)
         for name in parts:
-            lack[name] += shares[name] * len(group_members)
+            total_lack[name] += shares[name] * len(group_members)
             for number, count in counts.items():
-                lack_of[number][name] += shares[name] * count
-        best = max(parts, key=partial(_wanting, lack, lack_of, counts))
-        lack[best] -= len(group_members)
+                class_lack[number][name] += shares[name] * count
+        best = max(parts, key=partial(_lack, total_lack, class_lack, counts))
+        total_lack[best] -= len(group_members)
         for number, count in counts.items():
-            lack_of[number][best] -= count
+            class_lack[number][best] -= count
         for sample in group_members:
             chosen[sample] = best
     return chosen
 
 
-def _wanting(
-    lack: Mapping[str, float],
-    lack_of: Mapping[int, Mapping[str, float]],
+def _lack(
+    total_lack: Mapping[str, float],
+    class_lack: Mapping[int, Mapping[str, float]],
     counts: Mapping[int, int],
     name: str,
 ) -> float:
-    """How much a part lacks samples at all, and samples of these classes in the mean."""
-    of_classes = sum(lack_of[number][name] * count for number, count in counts.items())
-    return lack[name] + of_classes / sum(counts.values())
+    """Return how much a part lacks samples at all, and of these classes in the mean."""
+    of_classes = sum(class_lack[number][name] * count for number, count in counts.items())
+    return total_lack[name] + of_classes / sum(counts.values())

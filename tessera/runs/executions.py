@@ -97,6 +97,11 @@ def read_ending(cloud: Cloud, execution: str) -> Ending:
     )
 
 
+def failure(end: Ending) -> RunError:
+    """Return the error for a run that ended without success."""
+    return RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+
+
 def download(cloud: Cloud, home: str, names: tuple[str, ...], folder: Path) -> None:
     """Copy files of a run's folder in S3 into a folder here."""
     folder.mkdir(parents=True, exist_ok=True)

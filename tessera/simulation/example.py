@@ -1,4 +1,4 @@
-"""The example from start to finish: labeled by simulated workers, or by you."""
+"""Run the example from start to finish, labeled by simulated workers or by you."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tessera.runs.executions import (
     RunError,
     download,
     drop,
+    failure,
     read_ending,
     wait_for_execution,
 )
@@ -34,34 +35,35 @@ from tessera.stack.ready import start_and_deploy
 
 EXAMPLE = ROOT / "examples" / "digits"
 RESULTS = ("training.manifest", "report.json", "report.html")
+"""Files of the run that are downloaded at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A folder with a manifest, its settings, its images and what the images really show."""
+    """Folder with a manifest, its settings, its images and their true labels."""
 
     folder: Path
 
     @property
     def truth(self) -> dict[str, str]:
-        """The true label of each image by its file name."""
+        """True label of each image, by its file name."""
         with (self.folder / "truth.csv").open(encoding="utf-8", newline="") as file:
             return dict(list(csv.reader(file))[1:])
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings, as they lie in `labeling.json`."""
+        """Settings as they are in `labeling.json`."""
         settings: dict[str, Any] = json.loads((self.folder / "labeling.json").read_text("utf-8"))
         return settings
 
     def manifest(self, bucket: str, count: int | None = None) -> bytes:
-        """The first `count` lines of the manifest, or all, with the pictures in this bucket."""
+        """Return the first `count` lines of the manifest, or all, with images in this bucket."""
         (path,) = self.folder.glob("*.manifest")
         lines = path.read_bytes().splitlines(keepends=True)[:count]
         return b"".join(lines).replace(b"s3://tessera-inbox/", f"s3://{bucket}/".encode())
 
     def upload_images(self, cloud: Cloud) -> int:
-        """Put the pictures that are not there yet into the inbox; returns how many those were."""
+        """Upload the images that the inbox does not have; return their number."""
         prefix = f"{cloud.outputs['Inbox']}/images/{self.folder.name}/"
         uploaded = set(cloud.storage.list_uris(prefix))
         missing = [
@@ -77,24 +79,24 @@ class Example:
 def run(
     stack: LocalStack, *, out: Path, workers: int, error_rate: float, seed: int, console: Console
 ) -> dict[str, Any]:
-    """Label the whole example with simulated workers; raises RunError unless all is well.
+    """Label the whole example with simulated workers; return what `tessera run --json` prints.
 
-    Returns what came of it, as `tessera run --json` prints it.
+    RunError if the run fails or its counts do not add up.
     """
     example = Example(EXAMPLE)
     cloud = start_and_deploy(stack, console)
     console.print(
-        f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, by HTTP; "
-        f"each errs on {error_rate:.0%} and makes up its seconds"
+        f"[bold]Workers[/]  {workers} [yellow]simulated[/] ones, over HTTP; "
+        f"each errs on {error_rate:.0%} of the images and makes up its times"
     )
-    crowd = simulated(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
-    return _from_drop_to_result(cloud, example, example.settings, None, crowd, out, console)
+    crew = make_workers(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
+    return _drop_and_finish(cloud, example, example.settings, None, crew, out, console)
 
 
-def simulated(
+def make_workers(
     cloud: Cloud, example: Example, *, workers: int, error_rate: float, seed: int
 ) -> list[SimulatedWorker]:
-    """Simulated workers with accounts of their own, who know what the example's images show."""
+    """Create accounts for simulated workers, who know the true labels of the example."""
     return [
         SimulatedWorker(
             add_worker(cloud, f"simulated-{number}@example.com"),
@@ -110,19 +112,33 @@ def simulated(
     ]
 
 
-def at_work(crowd: list[SimulatedWorker], finished: threading.Event, run: str) -> None:
-    """Have everyone label the run, until `finished` is set."""
+def label_until_ended(
+    crew: list[SimulatedWorker], observer: RunObserver, run: str, console: Console
+) -> Ending:
+    """Have the workers label the run, each in a thread, and show its progress until it ends.
+
+    RunError unless it succeeds.
+    """
+    finished = threading.Event()
     threads = [
-        threading.Thread(target=worker.work, args=(finished, run), daemon=True) for worker in crowd
+        threading.Thread(target=worker.work, args=(finished, run), daemon=True) for worker in crew
     ]
     for thread in threads:
         thread.start()
+    try:
+        show_until_ended(observer, console)
+    finally:
+        finished.set()
     for thread in threads:
         thread.join()
+    end = read_ending(observer.cloud, observer.execution)
+    if end.status != "SUCCEEDED":
+        raise failure(end)
+    return end
 
 
 def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> dict[str, Any]:
-    """Label the first images of the example by hand, in the browser; what came of it."""
+    """Have a person label the first images of the example; return the result as `run` does."""
     example = Example(EXAMPLE)
     cloud = start_and_deploy(stack, console)
     worker = add_worker(cloud, "you@example.com")
@@ -132,19 +148,19 @@ def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> dic
     )
     webbrowser.open(cloud.portal_url)
     settings = example.settings | {"answers_per_image": 1, "max_answers": 1}
-    return _from_drop_to_result(cloud, example, settings, images, [], out, console)
+    return _drop_and_finish(cloud, example, settings, images, [], out, console)
 
 
-def _from_drop_to_result(
+def _drop_and_finish(
     cloud: Cloud,
     example: Example,
     settings: dict[str, Any],
     count: int | None,
-    crowd: list[SimulatedWorker],
+    crew: list[SimulatedWorker],
     out: Path,
     console: Console,
 ) -> dict[str, Any]:
-    with waiting("Uploading the example's pictures", console):
+    with waiting("Uploading the example's images", console):
         example.upload_images(cloud)
     manifest = example.manifest(split_uri(cloud.outputs["Inbox"])[0], count)
     key = drop(
@@ -157,21 +173,10 @@ def _from_drop_to_result(
     console.print(f"[bold]Drop[/]     {cloud.outputs['Inbox']}/{key}, {_lines(manifest)} images")
     execution = wait_for_execution(cloud, key)
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
-    finished = threading.Event()
-    labeling = threading.Thread(
-        target=at_work, args=(crowd, finished, run_name_of(cloud, described) or "none"), daemon=True
-    )
-    labeling.start()
-    try:
-        show_until_ended(RunObserver(cloud, execution), console)
-    finally:
-        finished.set()
-    labeling.join()
-    end = read_ending(cloud, execution)
-    if end.status != "SUCCEEDED":
-        raise RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+    run = run_name_of(cloud, described) or "none"
+    end = label_until_ended(crew, RunObserver(cloud, execution), run, console)
     download(cloud, end.output["home"], RESULTS, out)
-    result = _checked(end, manifest, example.truth, settings, out)
+    result = _check_result(end, manifest, example.truth, settings, out)
     _show(result, console)
     return result
 
@@ -180,22 +185,22 @@ def _lines(manifest: bytes) -> int:
     return len(manifest.splitlines())
 
 
-def _checked(
+def _check_result(
     end: Ending, manifest: bytes, truth: dict[str, str], settings: dict[str, Any], out: Path
 ) -> dict[str, Any]:
-    """What came of the run; RunError if its counts do not add up."""
+    """Return the run's result with its accuracy; RunError if its counts do not add up."""
     attribute = settings["label_attribute"]
-    trained = [json.loads(line) for line in (out / "training.manifest").read_bytes().splitlines()]
+    labeled = [json.loads(line) for line in (out / "training.manifest").read_bytes().splitlines()]
     images = _lines(manifest)
     accounted = end.output["labeled"] + end.output["unlabeled"] + end.output["rejected"]
-    if accounted != images or len(trained) != end.output["labeled"]:
+    if accounted != images or len(labeled) != end.output["labeled"]:
         raise RunError(
-            f"The counts do not add up: {images} lines in; {len(trained)} lines in "
-            f"training.manifest; the run says {json.dumps(end.output)}"
+            f"The counts do not add up: {images} lines went in, {len(labeled)} are in "
+            f"training.manifest, and the run reports {json.dumps(end.output)}"
         )
-    right = sum(
+    correct = sum(
         line[f"{attribute}-metadata"]["class-name"] == truth[line["source-ref"].rpartition("/")[2]]
-        for line in trained
+        for line in labeled
     )
     return {
         "run": end.output["run"],
@@ -204,7 +209,7 @@ def _checked(
         "unlabeled": end.output["unlabeled"],
         "rejected": end.output["rejected"],
         "rounds": end.output["round"],
-        "accuracy": right / len(trained),
+        "accuracy": correct / len(labeled),
         "training_manifest": str(out / "training.manifest"),
         "report": str(out / "report.html"),
     }
@@ -212,7 +217,7 @@ def _checked(
 
 def _show(result: dict[str, Any], console: Console) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("images in", str(result["images"]))
+    table.add_row("images", str(result["images"]))
     table.add_row("labeled", f"{result['labeled']}  in {result['training_manifest']}")
     table.add_row("unlabeled", str(result["unlabeled"]))
     table.add_row("rejected", str(result["rejected"]))

@@ -1,4 +1,4 @@
-"""Workers on the portal: accounts in its pool, and simulated ones who come by its HTTP door."""
+"""Simulated workers, who label through the portal's HTTP API with accounts of their own."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ from tessera.stack.cloud import Cloud
 from tessera.tiling.estimate import page_seconds
 
 PAUSE = 0.5
-"""Seconds a simulated worker waits before it looks for new work again."""
+"""Seconds that a simulated worker waits before it looks for work again."""
+CLOSED = {404, 409, 410}
+"""Status codes with which the portal says that a job has closed meanwhile."""
 WORKERS_DIFFER, PICTURES_DIFFER = 0.2, 0.5
-"""How far simulated seconds spread, as a share: between workers, and between pictures."""
+"""Spread of the simulated seconds between workers and between pictures: sigma of a lognormal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a person signs in to the portal with."""
+    """Email address and password that a person signs in to the portal with."""
 
     email: str
     password: str
 
 
 def add_worker(cloud: Cloud, email: str) -> Account:
-    """Make the worker, or give the one that is there a new password."""
+    """Create an account, or give the one of an earlier run a new password."""
     users, pool = cloud.client("cognito-idp"), cloud.outputs["WorkerPoolId"]
     password = f"Tessera1-{secrets.token_urlsafe(9)}"
-    with suppress(users.exceptions.UsernameExistsException):  # a worker of an earlier run
+    with suppress(users.exceptions.UsernameExistsException):
         users.admin_create_user(UserPoolId=pool, Username=email, MessageAction="SUPPRESS")
     users.admin_set_user_password(
         UserPoolId=pool, Username=email, Password=password, Permanent=True
@@ -45,7 +47,7 @@ def add_worker(cloud: Cloud, email: str) -> Account:
 
 
 class PageReader(HTMLParser):
-    """Reads what a worker sees on a page: each picture's address, under the name of its radios."""
+    """Parser of a worker's page: the address of each picture, and its choices, by input name."""
 
     def __init__(self) -> None:
         """Start with an empty page."""
@@ -55,7 +57,7 @@ class PageReader(HTMLParser):
         self._picture = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take in a picture, or one of the radios under it."""
+        """Note a picture, or one of the radio buttons under it."""
         attributes = dict(attrs)
         if tag == "img":
             self._picture = attributes.get("src") or ""
@@ -67,10 +69,10 @@ class PageReader(HTMLParser):
 
 @dataclass
 class SimulatedWorker:
-    """A worker who knows the truth and errs on some images, at random but reproducibly.
+    """Worker who knows the truth and errs on some images, at random but reproducibly.
 
-    What it says of an image depends on `seed` and the image alone, not on the order of the pages.
-    So do the seconds that it says it took, but for the size of the page: it answers at once.
+    Its answer to an image depends on `seed` and the image alone, not on the order of the pages.
+    So do the seconds that it reports, but for the size of the page; in fact it answers at once.
     """
 
     account: Account
@@ -85,15 +87,15 @@ class SimulatedWorker:
     _token: str = field(default="", repr=False)
 
     def work(self, finished: threading.Event, run: str = "") -> None:
-        """Answer every page that the portal gives of this run's jobs, until `finished` is set.
+        """Answer every page of this run's jobs that the portal gives, until `finished` is set.
 
-        Other runs' jobs are left alone: they are for people, or show images this worker never saw.
-        Without a run, which only a stack of one's own should be given, it answers whatever is open.
+        Other runs' jobs are left alone: they are for people, or show images unknown to this worker.
+        Without a run it answers whatever is open, which is for stacks that nobody else uses.
         """
         self.sign_in()
-        mine = f"{run}-r" if run else ""
+        prefix = f"{run}-r" if run else ""
         while not finished.is_set():
-            jobs = [job for job in self.open_jobs() if job.startswith(mine)]
+            jobs = [job for job in self.open_jobs() if job.startswith(prefix)]
             if not any([self.answer_next(job) for job in jobs]):
                 finished.wait(PAUSE)
 
@@ -102,59 +104,59 @@ class SimulatedWorker:
         self._token = self._id_token()
 
     def open_jobs(self) -> list[str]:
-        """The names of the jobs that the portal shows."""
+        """Return the names of the jobs that the portal shows."""
         try:
             return [job["job"] for job in self._get("jobs")["jobs"]]
         except OSError as error:
-            if _may_pass(error):
+            if _is_temporary(error):
                 return []
             raise
 
     def answer_next(self, job: str) -> bool:
-        """Answer one page of the job; false if there is none for this worker now."""
+        """Answer one page of the job; return whether there was one."""
         try:
             claim = self._request("POST", f"jobs/{job}/claims", {})
             if not claim:
                 return False
             self._request(
-                "PUT", f"jobs/{job}/tasks/{claim['task']}/answer", self.look(claim["page"])
+                "PUT", f"jobs/{job}/tasks/{claim['task']}/answer", self.label_page(claim["page"])
             )
         except OSError as error:
-            if _may_pass(error) or getattr(error, "code", 0) in {404, 409, 410}:  # closed meanwhile
+            if _is_temporary(error) or getattr(error, "code", 0) in CLOSED:
                 return False
             raise
         self.answered += 1
         return True
 
-    def look(self, page: str) -> dict[str, Any]:
-        """What this worker says of the pictures on a page, in the shape of the page's form."""
+    def label_page(self, page: str) -> dict[str, Any]:
+        """Label the pictures on a page, and return the answer as the page's form submits it."""
         reader = PageReader()
         reader.feed(page)
-        shown = {name: _file_name(address) for name, address in reader.pictures.items()}
-        said = {name: self._say(file) for name, file in shown.items()}
+        files = {name: _file_name(address) for name, address in reader.pictures.items()}
+        labels = {name: self._choose_label(file) for name, file in files.items()}
         return {
-            name: {choice: choice == said[name] for choice in reader.choices[name]}
-            for name in shown
-        } | {"meta": self._log(shown, said)}
+            name: {choice: choice == labels[name] for choice in reader.choices[name]}
+            for name in files
+        } | {"meta": self._page_log(files, labels)}
 
-    def _log(self, shown: Mapping[str, str], said: Mapping[str, str]) -> str:
-        """What the page would tell of itself, with made-up times that are as people's are.
+    def _page_log(self, files: Mapping[str, str], labels: Mapping[str, str]) -> str:
+        """Return the log that the page would submit, with made-up times like people's.
 
         Their mean is what a page of this size takes people; some workers and some pictures take
-        longer. Draws of their own, so that what is answered does not depend on them.
+        longer. They are drawn apart from the labels, which thus do not depend on them.
         """
-        usual = page_seconds(len(shown)) * _about_one(f"{self.seed}/pace", WORKERS_DIFFER)
+        mean_seconds = page_seconds(len(files)) * _about_one(f"{self.seed}/pace", WORKERS_DIFFER)
         tiles: list[dict[str, Any]] = []
-        for name, file in shown.items():
-            dwell = usual * _about_one(f"{self.seed}/{file}/dwell", PICTURES_DIFFER)
+        for name, file in files.items():
+            dwell = mean_seconds * _about_one(f"{self.seed}/{file}/dwell", PICTURES_DIFFER)
             tiles.append(
-                {"id": name, "pos": len(tiles), "label": said[name], "dwell": round(1000 * dwell)}
+                {"id": name, "pos": len(tiles), "label": labels[name], "dwell": round(1000 * dwell)}
             )
         log = {
             "v": 1,
             "ui": "simulated",
-            "order": list(shown),
-            "n": len(shown),
+            "order": list(files),
+            "n": len(files),
             "readyMs": 0,
             "submitMs": sum(tile["dwell"] for tile in tiles),
             "hiddenMs": 0,
@@ -162,7 +164,7 @@ class SimulatedWorker:
         }
         return json.dumps(log)
 
-    def _say(self, name: str) -> str:
+    def _choose_label(self, name: str) -> str:
         truth = self.truth[name]
         chance = random.Random(f"{self.seed}/{name}")
         if chance.random() >= self.error_rate:
@@ -170,7 +172,7 @@ class SimulatedWorker:
         return chance.choice([label for label in self.labels if label != truth])
 
     def _id_token(self) -> str:
-        """The id token that the portal's page would get for this account."""
+        """Return the ID token that the portal's page would get for this account."""
         body = {
             "AuthFlow": "USER_PASSWORD_AUTH",
             "ClientId": self.client_id,
@@ -187,8 +189,8 @@ class SimulatedWorker:
                 "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
             },
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return str(json.load(answer)["AuthenticationResult"]["IdToken"])
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return str(json.load(response)["AuthenticationResult"]["IdToken"])
 
     def _get(self, path: str) -> Any:
         return self._request("GET", path)
@@ -200,8 +202,8 @@ class SimulatedWorker:
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            content = answer.read()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            content = response.read()
             return json.loads(content) if content else None
 
 
@@ -210,12 +212,12 @@ def _file_name(address: str) -> str:
 
 
 def _about_one(seed: str, spread: float) -> float:
-    """A factor that is one in the mean, and never negative."""
+    """Return a random factor whose mean is one and which is never negative."""
     return random.Random(seed).lognormvariate(-(spread**2) / 2, spread)
 
 
-def _may_pass(error: OSError) -> bool:
-    """Whether the portal, or the way to it, is in trouble that a worker's page sits out, too."""
+def _is_temporary(error: OSError) -> bool:
+    """Return whether an error is one that a worker's page waits out, too."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code == 429 or error.code >= 500
     return True

@@ -1,1 +1,1 @@
-"""Where Tessera is deployed: AWS, or the embedded AWS on this machine."""
+"""Stacks that Tessera is deployed as: on AWS, or in the embedded AWS on this machine."""

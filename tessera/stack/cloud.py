@@ -1,4 +1,4 @@
-"""Where Tessera is deployed: on AWS or on one machine; commands do not care which."""
+"""Deployed stack of Tessera, on AWS or on one machine; commands need not know which."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STACK_NAME = "tessera"
 
 
 class NotDeployed(click.ClickException):
-    """There is no stack of Tessera's here; the message says how to get one."""
+    """Stack that does not exist; the message says how to get one."""
 
     exit_code = Exit.NOT_DEPLOYED
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """One deployed stack; without an endpoint it is AWS, by the usual profile and region."""
+    """Deployed stack; without an endpoint it is on AWS, with the usual profile and region."""
 
     endpoint: str | None = None
     credentials: tuple[str, str] | None = None
@@ -49,59 +49,60 @@ class Cloud:
 
     @property
     def ports(self) -> Ports:
-        """What the portal's own code needs from outside, on this stack."""
+        """Ports that the portal's code reaches this stack by."""
         return portal_ports(self.connection, self.outputs["PortalTableName"])
 
     @property
     def users(self) -> Users:
-        """People of the portal."""
+        """Accounts of the portal."""
         return self.connection.users(self.outputs["WorkerPoolId"])
 
     def find_outputs(self) -> dict[str, str]:
-        """The stack's outputs by name; empty if it is not deployed."""
+        """Return the stack's outputs by name; empty if it is not deployed."""
         listed = self._described().get("Outputs", [])
         return {output["OutputKey"]: output["OutputValue"] for output in listed}
 
     def _described(self) -> dict[str, Any]:
+        # Imported late, like all of botocore: `tessera --help` imports this module, too.
         from botocore.exceptions import ClientError
 
         try:
-            found = self.client("cloudformation").describe_stacks(StackName=self.stack_name)
+            stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
             return {}
-        described: dict[str, Any] = found["Stacks"][0]
+        described: dict[str, Any] = stacks["Stacks"][0]
         return described
 
     @cached_property
     def default_settings(self) -> bytes:
-        """The settings for projects that have none of their own; empty if there are none."""
+        """Settings for projects that have none of their own; empty if there are none."""
         listed = self._described().get("Parameters", [])
         values = {entry["ParameterKey"]: str(entry.get("ParameterValue", "")) for entry in listed}
         return values.get("DefaultSettings", "").encode()
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """The stack's outputs by name."""
-        found = self.find_outputs()
-        if not found:
+        """Outputs of the stack by name; NotDeployed if it is not deployed."""
+        outputs = self.find_outputs()
+        if not outputs:
             raise NotDeployed(
-                f"No stack {self.stack_name!r} is deployed at {self.endpoint or 'AWS'}. "
-                "Start one here with `tessera up`, or on AWS with `tessera deploy`."
+                f"There is no stack {self.stack_name!r} at {self.endpoint or 'AWS'}. "
+                "Start the local one: tessera up. Or deploy: tessera --profile NAME deploy"
             )
-        return found
+        return outputs
 
     @property
     def portal_url(self) -> str:
-        """The portal's address, with a slash at the end."""
+        """Address of the portal, with a slash at the end."""
         if self.endpoint:
             return f"{self.endpoint}/_aws/execute-api/{self.outputs['PortalApiId']}/"
         return self.outputs["Portal"].rstrip("/") + "/"
 
     @property
     def cognito_url(self) -> str:
-        """Where workers sign in."""
+        """Address of Cognito, where workers sign in."""
         if self.endpoint:
             return self.endpoint
         return str(self.client("cognito-idp").meta.endpoint_url)

@@ -1,4 +1,4 @@
-"""The sample events' own bucket and table, apart from every real run, for `sam local invoke`."""
+"""Bucket and table of the sample events for `sam local invoke`, apart from every real run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events"
-"""The flow as files: numbered pairs of an event and its result."""
+"""Sample events, numbered in the order of the flow, each with its result."""
 
 NAME = "tessera-samples"
-"""The bucket and the table of the sample events; `events/environment.json` names them too."""
+"""Name of both the bucket and the table; `events/environment.json` has it, too."""
 
 
 def objects() -> Iterator[tuple[str, Path]]:
-    """The keys of the samples' bucket, each with the file that holds its content."""
+    """Yield the keys of the samples' bucket, each with the file that has its content."""
     bucket = EVENTS / "bucket"
     for path in sorted(bucket.rglob("*")):
         if path.is_file():
@@ -29,7 +29,7 @@ def objects() -> Iterator[tuple[str, Path]]:
 
 
 def load(s3: S3Client, dynamodb: DynamoDBClient) -> None:
-    """Make the samples' bucket and table if need be, and put what the events refer to."""
+    """Create the samples' bucket and table if need be, and put what the events refer to."""
     names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     if NAME not in names:
         s3.create_bucket(Bucket=NAME)

@@ -18,12 +18,12 @@ class Target:
 
     @cached_property
     def cloud(self) -> Cloud:
-        """What is deployed there; NotDeployed if this machine's stack is not running."""
+        """Stack to work on; NotDeployed if it is this machine's and is not running."""
         if self.remote:
             return self.remote
         if not self.local.is_up():
             raise NotDeployed(
                 f"The local stack is not running at {self.local.endpoint}. Start it: tessera up. "
-                "Or go to AWS: tessera --profile NAME …"
+                "Or work on AWS: tessera --profile NAME …"
             )
         return self.local.cloud

@@ -35,7 +35,7 @@ def page(names: list[str]) -> str:
 
 def test_a_simulated_worker_tells_its_seconds_as_the_page_does() -> None:
     names = list(TRUTH)[:20]
-    answer = worker("1-0").look(page(names))
+    answer = worker("1-0").label_page(page(names))
     log = json.loads(answer["meta"])
     rest, seconds = split_meta(answer)
     source = (ROOT / "ui" / "tiles.liquid.html").read_text("utf-8")
@@ -54,7 +54,7 @@ def test_the_seconds_follow_from_the_seed_and_leave_the_answers_alone() -> None:
     turned = random.Random(1).sample(names, len(names))
 
     def told(seed: str, shown: list[str]) -> dict[str, Any]:
-        answer, seconds = split_meta(worker(seed).look(page(shown)))
+        answer, seconds = split_meta(worker(seed).label_page(page(shown)))
         return {name: (answer[str(at)], seconds[str(at)]) for at, name in enumerate(shown)}
 
     assert told("1-0", names) == told("1-0", names) == told("1-0", turned)
@@ -75,7 +75,7 @@ def test_seconds_are_in_the_mean_what_a_page_of_that_size_takes(images: int) -> 
     told = [
         seconds
         for number in range(200)
-        for seconds in split_meta(worker(f"9-{number}").look(page(shown)))[1].values()
+        for seconds in split_meta(worker(f"9-{number}").label_page(page(shown)))[1].values()
     ]
 
     assert mean(told) == pytest.approx(page_seconds(images), rel=0.1)
