@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
 
 
@@ -41,14 +43,14 @@ def parameters() -> list[tuple[str, list[tuple[str, str, str]]]]:
 def _parameter(template: dict[str, Any], name: str) -> tuple[str, str, str]:
     parameter = template["Parameters"][name]
     default = f"`{parameter['Default']}`" if parameter["Default"] != "" else "empty"
-    return name, default, _in_a_cell(parameter["Description"])
+    return name, default, _table_cell(parameter["Description"])
 
 
 def outputs() -> list[tuple[str, str]]:
     """Return the outputs, each with what it is for."""
     declared = read_template()["Outputs"]
-    return [(name, _in_a_cell(output["Description"])) for name, output in declared.items()]
+    return [(name, _table_cell(output["Description"])) for name, output in declared.items()]
 
 
-def _in_a_cell(text: str) -> str:
+def _table_cell(text: str) -> str:
     return text.replace("|", "\\|")

@@ -1,6 +1,6 @@
-"""What watches a deployed stack: alarms, the dashboard, saved queries, all listed here.
+"""Write what watches a deployed stack: alarms, the dashboard and saved queries.
 
-`python -m scripts.monitoring` writes them into `monitoring.yaml`, which the template nests, so that
+`python -m scripts.monitoring` writes them to `monitoring.yaml`, which the template nests, so that
 whoever reads the template need not read a dashboard.
 """
 
@@ -24,13 +24,13 @@ FUNCTIONS = {
     "collect-answers": "submitted answers are not packed",
     "serve-portal": "workers meet errors on the portal",
 }
-"""Every function by its name in the stack, with what its errors mean."""
+"""Functions by their names in the stack, with what their errors mean."""
 
 
 class Alarm(NamedTuple):
-    """A metric that should stay at zero or below a bound, and where to read on if it does not."""
+    """Metric that should stay at zero or below a bound; `runbook` is where to read on."""
 
-    says: str
+    meaning: str
     namespace: str
     metric: str
     dimensions: dict[str, str]
@@ -41,28 +41,39 @@ class Alarm(NamedTuple):
 
 
 def alarms() -> dict[str, Alarm]:
-    """All alarms by their name in the stack."""
+    """Return all alarms by their names in the stack."""
+    return run_alarms() | portal_alarms() | function_alarms()
+
+
+def run_alarms() -> dict[str, Alarm]:
+    """Return the alarms on runs, and on events that were not delivered or handled."""
     machine = {"StateMachineArn": "${StateMachineArn}"}
-    api = {"ApiId": "${PortalApiId}"}
-    found = {
+    return {
         "RunsFailed": Alarm(
-            "A run failed; the execution's error says which way.",
+            "A run failed; the execution's error says why.",
             "AWS/States", "ExecutionsFailed", machine, "a-run-failed",
         ),
         "RunsThrottled": Alarm(
-            "Step Functions starts or continues executions later than asked.",
+            "Step Functions delays executions: too many start or change state at once.",
             "AWS/States", "ExecutionThrottled", machine, "a-run-failed",
         ),
         "DropsUndelivered": Alarm(
-            "A dropped manifest did not start an execution; the event waits in the queue.",
+            "A dropped manifest did not start an execution; its event is kept in the queue.",
             "AWS/SQS", "ApproximateNumberOfMessagesVisible",
             {"QueueName": "${UndeliveredDropsName}"}, "a-drop-did-not-start-a-run", "Maximum",
         ),
         "EventsUnhandled": Alarm(
-            "A function gave up on an event that nobody waits for; it waits in the queue.",
+            "A function failed on an asynchronous event, which is kept in the queue.",
             "AWS/SQS", "ApproximateNumberOfMessagesVisible",
             {"QueueName": "${UnhandledEventsName}"}, "an-event-was-not-handled", "Maximum",
         ),
+    }  # fmt: skip
+
+
+def portal_alarms() -> dict[str, Alarm]:
+    """Return the alarms on the portal's API, function and table."""
+    api = {"ApiId": "${PortalApiId}"}
+    return {
         "PortalErrors": Alarm(
             "The portal answered with more than a few errors of its own.",
             "AWS/ApiGateway", "5xx", api, "the-portal-answers-with-errors", above=5,
@@ -77,31 +88,45 @@ def alarms() -> dict[str, Alarm]:
             "AWS/ApiGateway", "Latency", api, "the-portal-is-slow", "p95", 3000, 15,
         ),
         "TableReadsThrottled": Alarm(
-            "The portal's table refuses reads for their number.",
+            "The portal's table refuses reads, as there are too many.",
             "AWS/DynamoDB", "ReadThrottleEvents", {"TableName": "${PortalTableName}"},
             "the-portal-is-slow",
         ),
         "TableWritesThrottled": Alarm(
-            "The portal's table refuses writes for their number.",
+            "The portal's table refuses writes, as there are too many.",
             "AWS/DynamoDB", "WriteThrottleEvents", {"TableName": "${PortalTableName}"},
             "the-portal-is-slow",
         ),
     }  # fmt: skip
+
+
+def function_alarms() -> dict[str, Alarm]:
+    """Return the alarms on errors of every function, and on those that may run out of time."""
+    alarms = {}
     for name, meaning in FUNCTIONS.items():
-        camel = "".join(word.capitalize() for word in name.split("-"))
-        found[f"{camel}Errors"] = Alarm(
+        camel = camel_case(name)
+        alarms[f"{camel}Errors"] = Alarm(
             f"{camel} fails: {meaning}.",
             "AWS/Lambda", "Errors", {"FunctionName": f"${{Prefix}}-{name}"},
             "a-function-fails",
         )  # fmt: skip
     for name in ("close-job", "consolidate-labels", "group-images"):
-        camel = "".join(word.capitalize() for word in name.split("-"))
-        found[f"{camel}NearItsLimit"] = Alarm(
+        camel = camel_case(name)
+        alarms[f"{camel}NearItsLimit"] = Alarm(
             f"{camel} took more than 12 of the 15 minutes that it has.",
             "AWS/Lambda", "Duration", {"FunctionName": f"${{Prefix}}-{name}"},
             "a-function-fails", "Maximum", 720_000, 15,
         )  # fmt: skip
-    return found
+    return alarms
+
+
+def camel_case(name: str) -> str:
+    """Return a function's name as the template writes it.
+
+    >>> camel_case("close-job")
+    'CloseJob'
+    """
+    return "".join(word.capitalize() for word in name.split("-"))
 
 
 DIMENSIONS: dict[tuple[str, str], list[set[str]]] = {
@@ -117,7 +142,7 @@ DIMENSIONS: dict[tuple[str, str], list[set[str]]] = {
 }
 """Dimensions by which each metric is published, from its service's documentation.
 
-An alarm on any other set of them is never anything but quiet: CloudWatch takes it without a word.
+CloudWatch accepts an alarm on any other set of them, but such an alarm stays silent for ever.
 """
 
 
@@ -148,14 +173,14 @@ QUERIES = {
     "cold-starts": """filter cold_start = 1
 | stats count(*) as starts by function_name, bin(1h)""",
 }
-"""Logs Insights queries over the functions' log group, by name; capitals are to be filled in."""
+"""Queries of Logs Insights over the functions' log group; words in capitals are to be filled in."""
 
 
 # ── The dashboard ────────────────────────────────────────────────────────────────────────────────
 
 
 class Chart(NamedTuple):
-    """A chart of the dashboard: its title and its lines, each (namespace, metric, dimensions)."""
+    """Chart of the dashboard: a title, and lines of (namespace, metric, dimensions)."""
 
     title: str
     lines: list[tuple[str, str, dict[str, str]]]
@@ -164,17 +189,17 @@ class Chart(NamedTuple):
 
 
 def per_service(*names: str) -> list[tuple[str, str, dict[str, str]]]:
-    """Metrics of Tessera's own, of all projects together."""
+    """Return Tessera's own metrics, of all projects together, as lines of a chart."""
     return [("Tessera", name, {"service": "tessera"}) for name in names]
 
 
 def per_function(metric: str) -> list[tuple[str, str, dict[str, str]]]:
-    """A Lambda metric of every function."""
+    """Return a Lambda metric of every function as lines of a chart."""
     return [("AWS/Lambda", metric, {"FunctionName": f"${{Prefix}}-{name}"}) for name in FUNCTIONS]
 
 
 def dashboard() -> dict[str, list[Chart]]:
-    """The charts, three to a question."""
+    """Return the charts, three to a question."""
     machine = {"StateMachineArn": "${StateMachineArn}"}
     executions = [
         ("AWS/States", f"Executions{end}", machine)
@@ -211,7 +236,7 @@ def dashboard() -> dict[str, list[Chart]]:
 
 
 def dashboard_body() -> dict[str, Any]:
-    """The dashboard as CloudWatch reads it, with the stack's names to be filled in."""
+    """Return the dashboard as CloudWatch reads it, with the stack's names to be filled in."""
     widgets: list[dict[str, Any]] = []
     top = 0
     for question, charts in dashboard().items():
@@ -247,7 +272,7 @@ HEADER = "# Written by `python -m scripts.monitoring`; a test holds the two toge
 PARAMETERS = {
     "Prefix": "What the functions' names begin with.",
     "StateMachineArn": "The state machine.",
-    "UndeliveredDropsName": "The queue of drops that started nothing.",
+    "UndeliveredDropsName": "The queue of drops that started no run.",
     "UnhandledEventsName": "The queue of events that a function gave up on.",
     "PortalApiId": "The portal's API.",
     "PortalTableName": "The portal's table.",
@@ -258,7 +283,7 @@ PARAMETERS = {
 
 
 def template() -> dict[str, Any]:
-    """The nested template."""
+    """Return the nested template."""
     resources: dict[str, Any] = {
         "Dashboard": {
             "Type": "AWS::CloudWatch::Dashboard",
@@ -271,8 +296,7 @@ def template() -> dict[str, Any]:
     for name, alarm in alarms().items():
         resources[name] = {"Type": "AWS::CloudWatch::Alarm", "Properties": _alarm(name, alarm)}
     for name, query in QUERIES.items():
-        camel = "".join(word.capitalize() for word in name.split("-"))
-        resources[f"{camel}Query"] = {
+        resources[f"{camel_case(name)}Query"] = {
             "Type": "AWS::Logs::QueryDefinition",
             "Properties": {
                 "Name": {"Fn::Sub": f"${{Prefix}}/{name}"},
@@ -284,7 +308,7 @@ def template() -> dict[str, Any]:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Alarms, dashboard and saved queries of a Tessera stack.",
         "Parameters": {
-            name: {"Type": "String", "Description": says} for name, says in PARAMETERS.items()
+            name: {"Type": "String", "Description": text} for name, text in PARAMETERS.items()
         },
         "Resources": resources,
     }
@@ -294,7 +318,7 @@ def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
     percentile = alarm.statistic.startswith("p")
     return {
         "AlarmName": {"Fn::Sub": f"${{Prefix}}-{name}"},
-        "AlarmDescription": {"Fn::Sub": f"{alarm.says} ${{RunbookUrl}}#{alarm.runbook}"},
+        "AlarmDescription": {"Fn::Sub": f"{alarm.meaning} ${{RunbookUrl}}#{alarm.runbook}"},
         "Namespace": alarm.namespace,
         "MetricName": alarm.metric,
         "Dimensions": [
@@ -313,24 +337,24 @@ def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
     }
 
 
-def written(value: Any, indent: int = 0) -> Iterator[str]:
-    """A document as lines of YAML: mappings in blocks, all else as JSON, which YAML reads."""
+def yaml_lines(value: Any, indent: int = 0) -> Iterator[str]:
+    """Yield a document as lines of YAML: mappings in blocks, all else as JSON, which is YAML."""
     for key, content in value.items():
         deep = isinstance(content, dict) and content and indent < 6 and "Fn::Sub" not in content
         if deep:
             yield f"{' ' * indent}{key}:"
-            yield from written(content, indent + 2)
+            yield from yaml_lines(content, indent + 2)
         else:
             yield f"{' ' * indent}{key}: {json.dumps(content, ensure_ascii=False)}"
 
 
 def text() -> str:
-    """The content of `monitoring.yaml`."""
-    return HEADER + "\n".join(written(template())) + "\n"
+    """Return the content of `monitoring.yaml`."""
+    return HEADER + "\n".join(yaml_lines(template())) + "\n"
 
 
 def names_in(body: str) -> set[str]:
-    """The names that a text leaves to CloudFormation to fill in."""
+    """Return the names that a text leaves to CloudFormation to fill in."""
     return set(re.findall(r"\$\{([A-Za-z:]+)\}", body))
 
 

@@ -1,4 +1,4 @@
-"""The reference of all commands, printed into the docs from the program itself."""
+"""Reference of all commands, printed into the docs from the program itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tessera.cli import COMMANDS, main
 
 
 def reference() -> str:
-    """Every command's help in Markdown, in the order of `tessera --help`."""
+    """Return every command's help in Markdown, in the order of `tessera --help`."""
     context = main.make_context("tessera", [], resilient_parsing=True)
     return "\n\n".join(_help(main, context)) + "\n\n" + "\n\n".join(_commands(context))
 
@@ -24,7 +24,7 @@ def _commands(context: click.Context) -> Iterator[str]:
 
 
 def _help(command: click.Command, context: click.Context) -> Iterator[str]:
-    """The command's help and that of the commands below it."""
+    """Yield the command's help and that of the commands below it."""
     context.terminal_width = context.max_content_width = 88
     text = re.sub(r"\n{3,}", "\n\n", command.get_help(context).strip())
     yield f"### {context.command_path}\n\n```\n{text}\n```"
