@@ -12,10 +12,9 @@ TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"
 
 def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
     """Return the template, with CloudFormation's short tags as {tag: value}."""
-    import yaml
 
     class Loader(yaml.SafeLoader):
-        """Reader of tags that YAML does not know."""
+        """Loader that keeps tags which YAML does not know."""
 
     def construct(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
         if isinstance(node, yaml.ScalarNode):

@@ -14,7 +14,8 @@ class PictureType(NamedTuple):
     suffix: str
     """How we write it, without a dot."""
     media_type: str
-    shown: bool = True
+    in_browsers: bool = True
+    """Whether browsers show it."""
     spellings: tuple[str, ...] = ()
     """Other suffixes that mean the same."""
 
@@ -26,12 +27,12 @@ TYPES = (
     PictureType("gif", "image/gif"),
     PictureType("bmp", "image/bmp"),
     PictureType("avif", "image/avif"),
-    PictureType("tif", "image/tiff", shown=False, spellings=("tiff",)),
-    PictureType("heic", "image/heic", shown=False, spellings=("heif",)),
+    PictureType("tif", "image/tiff", in_browsers=False, spellings=("tiff",)),
+    PictureType("heic", "image/heic", in_browsers=False, spellings=("heif",)),
 )
 """Types that are known. SVG is not: it is a drawing, and no reader of training data takes it."""
 
-SHOWN = tuple(kind.suffix for kind in TYPES if kind.shown)
+SHOWN = tuple(kind.suffix for kind in TYPES if kind.in_browsers)
 MEDIA_TYPES = {kind.suffix: kind.media_type for kind in TYPES}
 _BY_SUFFIX = {suffix: kind for kind in TYPES for suffix in (kind.suffix, *kind.spellings)}
 
@@ -62,7 +63,7 @@ def is_shown(name: str) -> bool:
     (True, False, False)
     """
     kind = picture_type(name)
-    return kind is not None and kind.shown
+    return kind is not None and kind.in_browsers
 
 
 def suffixes_in_words() -> str:
@@ -81,7 +82,7 @@ def left_out(names: Iterable[str]) -> tuple[str, ...]:
     ('2 tif and 1 heic left out: browsers do not show them. Convert them, to png for instance.',)
     """
     kinds = (picture_type(name) for name in names)
-    counts = Counter(kind.suffix for kind in kinds if kind is not None and not kind.shown)
+    counts = Counter(kind.suffix for kind in kinds if kind is not None and not kind.in_browsers)
     if not counts:
         return ()
     listed = " and ".join(f"{count:,} {suffix}" for suffix, count in counts.items())

@@ -44,18 +44,25 @@ class Numbers(dict[str, int]):
 @click.command("consolidate")
 @click.argument("answers", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
-    "--method", type=click.Choice(METHOD_NAMES), default=DEFAULT_METHOD, show_default=True
+    "--method",
+    type=click.Choice(METHOD_NAMES),
+    default=DEFAULT_METHOD,
+    show_default=True,
+    help="Method of consolidation.",
 )
 @click.option(
     "--gold", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Known labels (task,label): they calibrate the confidence and score the workers.",
+    help="CSV file of known labels (task,label), to calibrate the confidence.",
 )  # fmt: skip
 @click.option(
     "--prelabels", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A model's guesses (task,label,confidence), as evidence; none that workers were shown.",
+    help="CSV file of a model's guesses (task,label,confidence) that no worker has seen.",
 )  # fmt: skip
-@click.option("--unreadable", help="The label that says a task cannot be judged.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--unreadable", help="Label which means that a task cannot be judged.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
+    help="CSV file to write.",
+)  # fmt: skip
 @json_option("Print the summary as JSON.")
 def consolidate_command(
     answers: Path,
@@ -66,10 +73,10 @@ def consolidate_command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Consolidate ANSWERS, a CSV file with the columns task, worker and label.
+    """Turn ANSWERS, a CSV file with the columns task, worker and label, into labels.
 
     The result has the columns task, label, confidence, answers and gain; a task that most workers
-    could not judge has no label. The file's order is the order in which answers came.
+    could not judge has no label. The rows are taken to be in the order in which answers came.
     """
     tasks, labels = Numbers(), Numbers()
     crowd = read_crowd(answers, tasks, labels, unreadable)

@@ -8,6 +8,7 @@ import click
 from botocore.exceptions import ClientError
 from rich.table import Table
 
+from tessera.portal.leases import block_worker
 from tessera.screen import counted, json_option, out, print_json
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
@@ -125,9 +126,7 @@ def list_workers(target: Target, /, as_json: bool) -> None:
 @json_option("Print as JSON how many pages went back.")
 @click.pass_obj
 def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
-    """Remove an account: at once, pages it held go to others, and its answers stay."""
-    from tessera.portal.leases import block_worker
-
+    """Remove an account at once; its open pages go to others, its answers are kept."""
     cloud = target.cloud
     worker = cloud.users.worker(email)
     if worker is None:
