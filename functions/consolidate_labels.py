@@ -13,7 +13,7 @@ from tessera.aws.connection import Connection, connect
 from tessera.aws.storage import Storage
 from tessera.aws.telemetry import logger, observed, publish
 from tessera.aws.tracing import step, traced
-from tessera.tiling.answers.gather import Create, Writable, gather_answers
+from tessera.tiling.answers.gather import gather_answers
 from tessera.tiling.answers.table import answer_rows, answer_table, known_classes, unsure_rows
 from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
@@ -22,6 +22,7 @@ from tessera.tiling.report.confidence import most_doubtful
 from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.report.render import render_html, render_json
 from tessera.tiling.run import Run, read_run
+from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
 from tessera.tiling.training.write_manifests import label_manifest
 
@@ -121,7 +122,7 @@ def _create(storage: Storage, home: str, name: str) -> AbstractContextManager[Wr
     return storage.writer(home + name, content_type=kind)
 
 
-def _write(create: Create, name: str, pieces: Iterable[bytes]) -> None:
+def _write(create: CreateFile, name: str, pieces: Iterable[bytes]) -> None:
     with create(name) as file:
         for piece in pieces:
             file.write(piece)

@@ -22,8 +22,8 @@ from tessera.aws.tracing import traced
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
-from tessera.tiling.grouping.ports import OpenScratch
 from tessera.tiling.jobs import Surroundings, label_categories
+from tessera.tiling.run_files import OpenScratch
 from tessera.tiling.run_record import (
     AskedRound,
     RunRecord,

@@ -73,6 +73,7 @@ class Run:
         """The result of the state ConsolidateLabels."""
         record = {
             "run": "pets",
+            "execution": "arn:aws:states:::execution:labeling:1",
             "manifest": {"bucket": "inbox", "key": "pets.manifest"},
             "settings": self.settings,
             "counts": self.counts,

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from tessera.tiling.jobs import COMPLETED
-from tessera.tiling.run_record import manifest_uri, project_of
-from tessera.tiling.settings import Settings, settings_from
+from tessera.tiling.run_record import decode_record, manifest_uri, project_of, settings_of
+from tessera.tiling.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +57,9 @@ class Run:
         return answers <= self.settings.max_answers and self.all_jobs_completed
 
 
-def read_run(record: bytes, event: Mapping[str, Any]) -> Run:
+def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
     """Return the run of a `run.json` and of an event of the state ConsolidateLabels."""
-    fields = msgspec.json.decode(record)
+    record = decode_record(document)
     # the event's execution, not the record's: another one may have taken the run over
     return Run(
         name=event["run"],
@@ -69,9 +67,9 @@ def read_run(record: bytes, event: Mapping[str, Any]) -> Run:
         round=event["round"],
         started=event["started"],
         execution=event["execution"],
-        settings=settings_from(fields["settings"]),
-        manifest=fields["manifest"],
-        counts=fields["counts"],
-        tasks={asked["round"]: asked["tasks"] for asked in fields.get("rounds") or []},
+        settings=settings_of(record),
+        manifest=record.manifest,
+        counts=record.counts,
+        tasks={asked.round: asked.tasks for asked in record.rounds},
         jobs=event["jobs"],
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Protocol
+from contextlib import ExitStack
+from typing import Protocol
 
 import msgspec
 
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.output_reader import OutputReader, Task
-from tessera.tiling.answers.submission import OddAnswer
 from tessera.tiling.job_names import job_name
 from tessera.tiling.offsets import count_tasks, offsets_name
 from tessera.tiling.run import Run
+from tessera.tiling.run_files import CreateFile, LazyFile
 
 READERS = 32
 """Responses read at the same time. A job that was stopped leaves one small object a submission:
@@ -37,22 +37,12 @@ class Files(Protocol):
         """Return the object's size in bytes, or None if it does not exist."""
 
 
-class Writable(Protocol):
-    """Open file that bytes are appended to."""
-
-    def write(self, data: bytes, /) -> Any:
-        """Append some bytes."""
-
-
-Create = Callable[[str], AbstractContextManager[Writable]]
-"""Creates a file of the run by its name."""
-
-
-def gather_answers(files: Files, run: Run, create: Create) -> AnswerBook:
+def gather_answers(files: Files, run: Run, create: CreateFile) -> AnswerBook:
     """Return every usable answer of all rounds so far; write the others to `odd-answers.jsonl`."""
     settings = run.settings
-    with _OddAnswers(create) as odd_answers:
-        book = AnswerBook(odd_answers.add)
+    with ExitStack() as stack:
+        odd_answers = LazyFile("odd-answers.jsonl", create, stack)
+        book = AnswerBook(lambda odd: odd_answers.write(msgspec.json.encode(odd) + b"\n"))
         reader = OutputReader(book, settings.classes, settings.escape, settings.label_attribute)
         for round_ in range(1, run.round + 1):
             _gather_round(reader, files, run, round_)
@@ -113,18 +103,3 @@ def _rescue(
         contents = pool.map(files.get, [uri for _, uri in responses])
         for (task, _), content in zip(responses, contents, strict=True):
             reader.book.noted["submissions rescued"] += reader.rescue(task, content)
-
-
-class _OddAnswers(ExitStack):
-    """File of the answers that cannot be used; a run without any has no such file."""
-
-    def __init__(self, create: Create) -> None:
-        super().__init__()
-        self._create = create
-        self._file: Writable | None = None
-
-    def add(self, odd: OddAnswer) -> None:
-        """Append one line."""
-        if self._file is None:
-            self._file = self.enter_context(self._create("odd-answers.jsonl"))
-        self._file.write(msgspec.json.encode(odd) + b"\n")

@@ -26,7 +26,6 @@ from tessera.tiling.grouping.limits import (
     record_lengths,
 )
 from tessera.tiling.grouping.orders import ORDERS, RoundRobin, ShardImages
-from tessera.tiling.grouping.ports import CreateFile, LazyFile, OpenScratch, ReadManifest
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
 from tessera.tiling.grouping.task_file import (
     Shard,
@@ -38,6 +37,7 @@ from tessera.tiling.jobs import GOLD_NAME, tasks_name
 from tessera.tiling.manifest.blocks import BlockParser, InputCounts
 from tessera.tiling.manifest.lines import Rejected
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
 
 

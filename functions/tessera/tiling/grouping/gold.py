@@ -18,12 +18,12 @@ from tessera.tiling.grouping.limits import (
     RECORD_CHARACTERS,
     TaskLimits,
 )
-from tessera.tiling.grouping.ports import ReadManifest
 from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.task_file import InsertGold, encode_index
 from tessera.tiling.manifest.items import encode_item
 from tessera.tiling.manifest.lines import Image, LineReader
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.run_files import ReadManifest
 from tessera.tiling.settings import Settings
 
 MAX_GOLD_IMAGES = 100_000

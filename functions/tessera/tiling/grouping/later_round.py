@@ -26,7 +26,6 @@ from tessera.tiling.grouping.limits import (
     record_lengths,
 )
 from tessera.tiling.grouping.orders import Consecutive, consecutive_sizes
-from tessera.tiling.grouping.ports import CreateFile, OpenScratch, ReadManifest
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
 from tessera.tiling.grouping.task_file import Shard, TaskFile, write_consecutive
 from tessera.tiling.jobs import tasks_name
@@ -34,6 +33,7 @@ from tessera.tiling.manifest.batch import PLAIN
 from tessera.tiling.manifest.items import batch_of_images
 from tessera.tiling.manifest.lines import Image, LineReader
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.run_files import CreateFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
 
 ANSWERED_BY = "answered-by"

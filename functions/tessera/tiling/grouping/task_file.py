@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from tessera.tiling.grouping.limits import count_digits
 from tessera.tiling.grouping.orders import Consecutive, RoundRobin
-from tessera.tiling.grouping.ports import CreateFile
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
 from tessera.tiling.offsets import offsets_name, pack_offsets
+from tessera.tiling.run_files import CreateFile
 
 LINE_START = b'{"source":"[{\\"source-ref\\":\\"'
 SEPARATOR = b'},{\\"source-ref\\":\\"'

@@ -1,1 +1,1 @@
-"""A run's figures in, report.json and report.html out."""
+"""Turn a round's result into figures, report.json, report.html, metrics and an announcement."""

@@ -20,12 +20,11 @@ take the slower way through `LineOpener`, with the same bytes for the lines besi
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntFlag
 from itertools import compress
-from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -36,6 +35,7 @@ from tessera.tiling.manifest.blocks import BlockParser
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run import Run
+from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.settings import Settings
 from tessera.tiling.training.label_splice import (
     GOLD_SUPPORT,
@@ -133,17 +133,6 @@ def label_lines(
     return LineLabels(label, confidence, support, flags)
 
 
-class Writable(Protocol):
-    """Open file that bytes are appended to."""
-
-    def write(self, data: bytes, /) -> Any:
-        """Append some bytes."""
-
-
-Create = Callable[[str], AbstractContextManager[Writable]]
-"""Creates a file of the run by its name."""
-
-
 class _Files(msgspec.Struct):
     """Files that lines are written to: three manifests, and why lines are in the second."""
 
@@ -163,7 +152,7 @@ def label_manifest(
     *,
     gold: Mapping[int, int],
     duplicates: Mapping[int, int],
-    create: Create,
+    create: CreateFile,
     watched: Iterable[int] = (),
 ) -> LineOutcomes:
     """Label a run's manifest by the consensus and write its lines; every line is accounted for.
@@ -193,7 +182,7 @@ def write_manifests(
     settings: Settings,
     labels: LineLabels,
     splice: LabelSplice,
-    create: Create,
+    create: CreateFile,
     *,
     watched: Iterable[int] = (),
 ) -> LineOutcomes:

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from tessera.tiling.grouping.ports import LazyFile
+from tessera.tiling.run_files import LazyFile
 from tests.tiling.folder import Folder
 
 

@@ -1,4 +1,4 @@
-"""Name the files that a grouping reads and writes, which its caller opens on S3 or on a disk."""
+"""Name the files that the stages read and write, which their caller opens on S3 or on a disk."""
 
 from __future__ import annotations
 
