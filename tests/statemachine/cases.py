@@ -131,173 +131,130 @@ def choice(task: int, label: str) -> dict[str, dict[str, bool]]:
     return {str(task): {name: name == label for name in (*CHOICES, "cannot see")}}
 
 
+PART = {"labeled": 1, "unlabeled": 1, "partial": True}
+WHOLE = {"labeled": 2, "partial": False}
+CREATED = returns({})
+NAME_IN_USE = throws("SageMaker.AmazonSageMakerException", "Labeling job already exists")
+
+
 def _ground_truth() -> list[Case]:
     """Return a case for every ending of a Ground Truth job."""
-    settings = {"workforce": TEAM}
-    create = "CreateLabelingJob"
-    taken = throws("SageMaker.AmazonSageMakerException", "Labeling job already exists")
-
-    def case(name: str, mocks: Any, more: Mapping[str, Any] | None = None, **rest: Any) -> Case:
-        shape = Case(f"gt-{name}", settings=settings | dict(more or {}), **rest)
-        return replace(shape, mocks=mocks(shape))
-
-    part = {"labeled": 1, "unlabeled": 1, "partial": True}
+    limits = {"stop_after_pages": 1, "stop_after_percent": 50}
+    failed = throws("States.TaskFailed", "the job failed")
+    rate = throws("SageMaker.AmazonSageMakerException", "Rate exceeded")["0-999"]
+    throttled = {"0-3": rate, "4": {"Return": {}}}
+    both = {0: "cat", 1: "dog"}
     return [
-        case(
-            "completed",
-            lambda case: {
-                create: returns({}),
-                "DescribeLabelingJob": returns(case.described("Completed")),
-            },
-            output={0: "cat", 1: "dog"},
-            expected={"labeled": 2, "partial": False},
-        ),
-        case(
-            "completed-with-failures",
-            lambda case: {
-                create: returns({}),
-                "DescribeLabelingJob": returns(case.described("Completed")),
-            },
-            output={0: "cat"},
-            expected=part,
-        ),
-        case(
-            "stopped",
-            lambda case: {
-                create: returns({}),
-                "DescribeLabelingJob": returns(case.described("Stopped")),
-            },
-            more={"stop_after_pages": 1, "stop_after_percent": 50},
-            output={0: "cat"},
-            expected=part,
-        ),
-        case(
+        _job("completed", CREATED, "Completed", output=both, expected=WHOLE),
+        _job("throttled-at-first", throttled, "Completed", output=both, expected=WHOLE),
+        _job("completed-with-failures", CREATED, "Completed", output={0: "cat"}, expected=PART),
+        _job("stopped", CREATED, "Stopped", settings=limits, output={0: "cat"}, expected=PART),
+        _job(
             "failed-with-answers",
-            lambda case: {
-                create: throws("States.TaskFailed", "the job failed"),
-                "DescribeLabelingJob": returns(
-                    case.described("Failed", FailureReason="ClientError: the role may not write.")
-                ),
-            },
+            failed,
+            "Failed",
+            described={"FailureReason": "ClientError: the role may not write."},
             responses={1: "dog"},
-            expected=part,
+            expected=PART,
         ),
-        case(
+        _job(
             "failed-without-answers",
-            lambda case: {
-                create: throws("States.TaskFailed", "the job failed"),
-                "DescribeLabelingJob": returns(
-                    case.described("Failed", FailureReason="ClientError: the role may not read.")
-                ),
-            },
+            failed,
+            "Failed",
+            described={"FailureReason": "ClientError: the role may not read."},
             status="FAILED",
             error="NothingLabeled",
             cause="the role may not read",
         ),
-        case(
+        _job(
             "expired",
-            lambda case: {
-                create: throws("States.Timeout", "31 days are over"),
-                "DescribeLabelingJob": returns(
-                    case.described("Stopping"), case.described("Stopped")
-                ),
-            },
+            throws("States.Timeout", "31 days are over"),
+            "Stopping",
+            "Stopped",
             output={1: "dog"},
-            expected=part,
-        ),
-        case(
-            "still-running",
-            lambda case: {
-                create: taken,
-                "DescribeLabelingJob": returns(
-                    case.described("InProgress"),
-                    case.described("InProgress"),
-                    case.described("Completed"),
-                ),
-            },
-            output={0: "cat", 1: "dog"},
-            expected={"labeled": 2, "partial": False},
-        ),
-        case(
-            "ended-before",
-            lambda case: {
-                create: throws("SageMaker.ResourceInUseException", "the name is in use"),
-                "DescribeLabelingJob": returns(case.described("Completed")),
-            },
-            output={0: "cat", 1: "dog"},
-            expected={"labeled": 2, "partial": False},
-        ),
-        case(
-            "name-taken",
-            lambda case: {
-                create: taken,
-                "DescribeLabelingJob": returns(
-                    case.described(
-                        "Completed",
-                        InputConfig={
-                            "DataSource": {"S3DataSource": {"ManifestS3Uri": "s3://other/list"}}
-                        },
-                    )
-                ),
-            },
-            status="FAILED",
-            error="JobsRefused",
-            cause="JobNameTaken",
-        ),
-        case(
-            "refused",
-            lambda case: {
-                create: throws("SageMaker.AmazonSageMakerException", "no such work team"),
-                "DescribeLabelingJob": throws("SageMaker.SageMakerException", "not found"),
-            },
-            status="FAILED",
-            error="JobsRefused",
-            cause="no such work team",
-        ),
-        case(
-            "throttled-at-first",
-            lambda case: {
-                create: {
-                    "0-3": throws("SageMaker.AmazonSageMakerException", "Rate exceeded")["0-999"],
-                    "4": {"Return": {}},
-                },
-                "DescribeLabelingJob": returns(case.described("Completed")),
-            },
-            output={0: "cat", 1: "dog"},
-            expected={"labeled": 2, "partial": False},
-        ),
-        case(
-            "over-the-limit",
-            lambda case: {
-                create: throws("SageMaker.ResourceLimitExceededException", "20 jobs are open"),
-                "DescribeLabelingJob": throws("SageMaker.SageMakerException", "not found"),
-            },
-            status="FAILED",
-            error="JobsRefused",
-            cause="20 jobs are open",
-        ),
-        Case(
-            "gt-public",
-            settings={
-                "workforce": PUBLIC,
-                "content_classifiers": [
-                    "FreeOfPersonallyIdentifiableInformation",
-                    "FreeOfAdultContent",
-                ],
-            },
-            mocks={
-                create: throws("SageMaker.AmazonSageMakerException", "the marketplace has closed"),
-                "DescribeLabelingJob": throws("SageMaker.SageMakerException", "not found"),
-            },
-            status="FAILED",
-            error="JobsRefused",
-            cause="the marketplace has closed",
+            expected=PART,
         ),
     ]
 
 
+def _ground_truth_again() -> list[Case]:
+    """Return cases in which a job of this name exists: of an earlier execution, or of others."""
+    both = {0: "cat", 1: "dog"}
+    running = ("InProgress", "InProgress", "Completed")
+    in_use = throws("SageMaker.ResourceInUseException", "the name is in use")
+    other = {"DataSource": {"S3DataSource": {"ManifestS3Uri": "s3://other/list"}}}
+    return [
+        _job("still-running", NAME_IN_USE, *running, output=both, expected=WHOLE),
+        _job("ended-before", in_use, "Completed", output=both, expected=WHOLE),
+        _job(
+            "name-taken",
+            NAME_IN_USE,
+            "Completed",
+            described={"InputConfig": other},
+            status="FAILED",
+            error="JobsRefused",
+            cause="JobNameTaken",
+        ),
+    ]
+
+
+def _ground_truth_refused() -> list[Case]:
+    """Return cases in which Ground Truth takes no job."""
+    public = {
+        "workforce": PUBLIC,
+        "content_classifiers": ["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"],
+    }
+    error = "SageMaker.AmazonSageMakerException"
+    limit = "SageMaker.ResourceLimitExceededException"
+    return [
+        _refused("refused", throws(error, "no such work team"), "no such work team"),
+        _refused("over-the-limit", throws(limit, "20 jobs are open"), "20 jobs are open"),
+        _refused(
+            "public",
+            throws(error, "the marketplace has closed"),
+            "the marketplace has closed",
+            public,
+        ),
+    ]
+
+
+def _job(
+    name: str,
+    created: dict[str, Any],
+    *statuses: str,
+    settings: Mapping[str, Any] | None = None,
+    described: Mapping[str, Any] | None = None,
+    **rest: Any,
+) -> Case:
+    """Return a case whose Ground Truth job has these statuses when it is described."""
+    case = Case(f"gt-{name}", settings={"workforce": TEAM, **(settings or {})}, **rest)
+    descriptions = [case.described(status, **(described or {})) for status in statuses]
+    mocks = {"CreateLabelingJob": created, "DescribeLabelingJob": returns(*descriptions)}
+    return replace(case, mocks=mocks)
+
+
+def _refused(
+    name: str,
+    created: dict[str, Any],
+    cause: str,
+    settings: Mapping[str, Any] | None = None,
+) -> Case:
+    """Return a case whose Ground Truth job is refused, so that none can be described."""
+    unknown = throws("SageMaker.SageMakerException", "not found")
+    return Case(
+        f"gt-{name}",
+        "FAILED",
+        "JobsRefused",
+        cause,
+        settings=settings or {"workforce": TEAM},
+        mocks={"CreateLabelingJob": created, "DescribeLabelingJob": unknown},
+    )
+
+
 def _portal() -> list[Case]:
     """Return cases on the portal, where three workers work or something goes wrong."""
+    out_of_time = throws("States.Timeout", "the job's time is over")
+    slow_down = throws("Lambda.TooManyRequestsException", "slow down")
     return [
         Case("portal", expected={"labeled": 2, "partial": False, "round": 1}),
         Case(
@@ -308,39 +265,29 @@ def _portal() -> list[Case]:
         ),
         Case(
             "portal-out-of-time",
-            mocks={"OpenJob": throws("States.Timeout", "the job's time is over")},
+            mocks={"OpenJob": out_of_time},
             responses={1: "dog"},
-            expected={"labeled": 1, "unlabeled": 1, "partial": True},
+            expected=PART,
         ),
         Case(
             "portal-never-answered",
-            mocks={"OpenJob": throws("States.Timeout", "the job's time is over")},
-            status="FAILED",
-            error="NothingLabeled",
-            cause="Stopped",
-        ),
-        Case(
-            "portal-refused",
-            mocks={"OpenJob": throws("Invalid", "the job request has no TaskTitle")},
-            status="FAILED",
-            error="JobsRefused",
-            cause="the job request has no TaskTitle",
-        ),
-        Case(
-            "portal-busy",
-            mocks={"OpenJob": throws("Lambda.TooManyRequestsException", "the rate is exceeded")},
-            status="FAILED",
-            error="JobsRefused",
-            cause="the rate is exceeded",
+            "FAILED",
+            "NothingLabeled",
+            "Stopped",
+            mocks={"OpenJob": out_of_time},
         ),
         Case(
             "portal-not-closed",
-            mocks={
-                "OpenJob": throws("States.Timeout", "the job's time is over"),
-                "CloseJob": throws("Lambda.TooManyRequestsException", "slow down"),
-            },
+            mocks={"OpenJob": out_of_time, "CloseJob": slow_down},
             responses={0: "cat", 1: "dog"},
             expected={"labeled": 2, "partial": True},
+        ),
+        *(
+            Case(name, "FAILED", "JobsRefused", cause, mocks={"OpenJob": throws(error, cause)})
+            for name, error, cause in (
+                ("portal-refused", "Invalid", "the job request has no TaskTitle"),
+                ("portal-busy", "Lambda.TooManyRequestsException", "the rate is exceeded"),
+            )
         ),
     ]
 
@@ -411,82 +358,87 @@ def grouped(**more: Any) -> dict[str, Any]:
     return payload(**answer | more)
 
 
-def _faults() -> list[Case]:
-    """Return cases in which a state breaks for good, after all retries."""
-    crash = throws("Runtime.ExitError", "the process ended")
-    traceback = {"errorMessage": "no 'cat'", "errorType": "KeyError", "stackTrace": ["line 1"]}
-    raised = throws("KeyError", json.dumps(traceback))
-    busy = throws("Lambda.TooManyRequestsException", "the rate has been exceeded")
-    closed = returns(
+CRASH = throws("Runtime.ExitError", "the process ended")
+RAISED = throws(
+    "KeyError",
+    json.dumps({"errorMessage": "no 'cat'", "errorType": "KeyError", "stackTrace": ["line 1"]}),
+)
+BUSY = throws("Lambda.TooManyRequestsException", "the rate has been exceeded")
+GONE = payload(outcome="refused", error="ManifestUnreadable", cause="it is gone")
+ASKED = {
+    "GroupImages": grouped(),
+    "OpenJob": returns({}),
+    "CloseJob": returns(
         {"Payload": {"LabelingJobName": "made-up-r1-000", "LabelingJobStatus": "Completed"}}
-    )
-    asked = {"GroupImages": grouped(), "OpenJob": returns({}), "CloseJob": closed}
-    again = asked | {"ConsolidateLabels": labels("again")}
-    done = asked | {"ConsolidateLabels": labels("done")}
-    refused = payload(outcome="refused", error="ManifestUnreadable", cause="it is gone")
+    ),
+}
+AGAIN = ASKED | {"ConsolidateLabels": labels("again")}
+DONE = ASKED | {"ConsolidateLabels": labels("done")}
+
+
+def _faults() -> list[Case]:
+    """Return cases in which a function or the map fails for good, after all retries."""
     return [
-        Case("grouping-breaks", "FAILED", "GroupingFailed", "ended", mocks={"GroupImages": crash}),
-        Case(
-            "groups-raise",
-            "FAILED",
-            "GroupingFailed",
-            "KeyError: no 'cat'",
-            mocks={"GroupImages": raised},
-        ),
-        Case("grouping-busy", "FAILED", "GroupingFailed", "rate", mocks={"GroupImages": busy}),
-        Case(
-            "consolidating-busy",
-            "FAILED",
-            "ConsolidationFailed",
-            "rate",
-            mocks=asked | {"ConsolidateLabels": busy},
-        ),
-        Case(
-            "labeling-breaks",
-            "FAILED",
-            "LabelingFailed",
-            "States.QueryEvaluationError",
-            mocks={"GroupImages": grouped(shards="many")},
-        ),
-        Case(
-            "consolidating-breaks",
-            "FAILED",
-            "ConsolidationFailed",
-            "ended",
-            mocks=asked | {"ConsolidateLabels": crash},
-        ),
-        Case(
-            "grouping-anew-breaks",
-            "FAILED",
-            "GroupingFailed",
-            "ended",
-            mocks=again | {"GroupUnsure": crash},
-        ),
-        Case("nothing-more", mocks=again | {"GroupUnsure": grouped(outcome="nothing-to-ask")}),
-        Case("taken-over", mocks=again | {"GroupUnsure": grouped(outcome="already-running")}),
-        Case(
-            "unreadable-later",
-            "FAILED",
-            "ManifestUnreadable",
-            "it is gone",
-            mocks=again | {"GroupUnsure": refused},
-        ),
+        Case(name, "FAILED", error, cause, mocks=mocks)
+        for name, error, cause, mocks in (
+            ("grouping-breaks", "GroupingFailed", "ended", {"GroupImages": CRASH}),
+            ("groups-raise", "GroupingFailed", "KeyError: no 'cat'", {"GroupImages": RAISED}),
+            ("grouping-busy", "GroupingFailed", "rate", {"GroupImages": BUSY}),
+            ("grouping-anew-breaks", "GroupingFailed", "ended", AGAIN | {"GroupUnsure": CRASH}),
+            (
+                "labeling-breaks",
+                "LabelingFailed",
+                "States.QueryEvaluationError",
+                {"GroupImages": grouped(shards="many")},
+            ),
+            (
+                "consolidating-breaks",
+                "ConsolidationFailed",
+                "ended",
+                ASKED | {"ConsolidateLabels": CRASH},
+            ),
+            (
+                "consolidating-busy",
+                "ConsolidationFailed",
+                "rate",
+                ASKED | {"ConsolidateLabels": BUSY},
+            ),
+            ("unreadable-later", "ManifestUnreadable", "it is gone", AGAIN | {"GroupUnsure": GONE}),
+            (
+                "failure-not-announced",
+                "ManifestUnreadable",
+                "it is gone",
+                {"GroupImages": GONE, "AnnounceFailure": CRASH, "PublishFailure": CRASH},
+            ),
+        )
+    ]
+
+
+def _later_rounds() -> list[Case]:
+    """Return cases that end well although a later round or an announcement does not."""
+    return [
+        Case("nothing-more", mocks=AGAIN | {"GroupUnsure": grouped(outcome="nothing-to-ask")}),
+        Case("taken-over", mocks=AGAIN | {"GroupUnsure": grouped(outcome="already-running")}),
         Case(
             "labels-not-announced",
-            mocks=done | {"Announce": crash, "PublishReady": crash},
+            mocks=DONE | {"Announce": CRASH, "PublishReady": CRASH},
             expected={"labeled": 2},
-        ),
-        Case(
-            "failure-not-announced",
-            "FAILED",
-            "ManifestUnreadable",
-            "it is gone",
-            mocks={"GroupImages": refused, "AnnounceFailure": crash, "PublishFailure": crash},
         ),
     ]
 
 
-CASES = {case.name: case for case in [*_ground_truth(), *_portal(), *_manifests(), *_faults()]}
+CASES = {
+    case.name: case
+    for case in [
+        *_ground_truth(),
+        *_ground_truth_again(),
+        *_ground_truth_refused(),
+        *_portal(),
+        *_manifests(),
+        *_faults(),
+        *_later_rounds(),
+    ]
+}
 
 
 def mock_config(cases: Collection[Case] = tuple(CASES.values())) -> dict[str, Any]:

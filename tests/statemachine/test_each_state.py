@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 from tessera.runs.executions import Ending
 from tessera.stack.local_stack import ROOT, LocalStack, free_port
-from tests.statemachine.cases import mock_config
+from tests.statemachine.cases import Case, mock_config
 from tests.statemachine.holding import (
     ALREADY_RUNNING,
     REFUSED,
@@ -27,7 +28,8 @@ from tests.statemachine.stage import Stage
 
 MACHINE = json.loads((ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8"))
 STATES = {state: scene for scene in SCENES for state in scene.states}
-slow = (pytest.mark.stack, pytest.mark.slow)
+# The first of these tests waits for the trials of all states: two minutes, many on a busy machine.
+slow = (pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1200))
 each_state = pytest.mark.parametrize("state", [pytest.param(state, marks=slow) for state in STATES])
 Result = TypeVar("Result")
 AT_ONCE = 4
@@ -72,6 +74,73 @@ def in_parallel(work: Callable[[str], Result]) -> dict[str, Result]:
         return dict(zip(STATES, pool.map(work, STATES), strict=True))
 
 
+@dataclass
+class HoldingStack:
+    """Stack whose executions can be held in each state, with a case a kind and state."""
+
+    stage: Stage
+    mocks: Path
+    cases: dict[tuple[str, str], Case]
+
+    def start(self) -> None:
+        """Start the stack; what was deployed to it is there again."""
+        self.stage.local.start(extra={"SFN_MOCK_CONFIG": str(self.mocks), "SFN_WAIT_SCALE": "0"})
+
+    def set_up(self) -> None:
+        """Deploy the machine with holds, and lay out every case's manifest."""
+        self.mocks.write_text(json.dumps(mock_config(tuple(self.cases.values()))))
+        self.start()
+        self.stage.set_up()
+        machine = with_holds(self.stage.definition, self.stage.queue)
+        self.stage.workflows.update_state_machine(
+            stateMachineArn=self.stage.machine_arn, definition=json.dumps(machine)
+        )
+        self.stage.local.stop()  # an orderly stop saves what is deployed
+        self.start()
+        for case in self.cases.values():
+            case.set_up(self.stage)
+
+    def drop_twice(self) -> dict[str, Doubled]:
+        """In each state: drop the same manifest while an execution is held there."""
+        holds = Holds(self.stage)
+
+        def double(state: str) -> Doubled:
+            case = self.cases["twice", state]
+            first = holds.hold(case, state)
+            before = self.stage.files(case.home)
+            second = self.stage.end(self.stage.start(case.name))
+            after = self.stage.files(case.home)
+            holds.release(first)
+            return Doubled(self.stage.end(first), second, before, after)
+
+        with self.stage.workers():
+            return in_parallel(double)
+
+    def kill_and_drop_again(self) -> dict[str, Killed]:
+        """Hold an execution in each state, kill the stack, start it, and drop all again."""
+        holds = Holds(self.stage)
+        with self.stage.workers():
+            in_parallel(lambda state: holds.hold(self.cases["killed", state], state))
+        homes = {state: self.cases["killed", state].home for state in STATES}
+        before = {state: self.stage.files(home) for state, home in homes.items()}
+        self.stage.local.stop(hard=True)
+        self.start()
+
+        def drop_again(state: str) -> Ending:
+            case = self.cases["killed", state]
+            # what the labeling service holds is still there; other faults were of that moment
+            return self.stage.end(
+                self.stage.start(case.name, case=case.name if case.output else "")
+            )
+
+        with self.stage.workers():
+            ends = in_parallel(drop_again)
+        return {
+            state: Killed(before[state], ends[state], self.stage.files(home))
+            for state, home in homes.items()
+        }
+
+
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
     """Try all states on one stack, which is killed once, with an execution held in each."""
@@ -81,54 +150,11 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
         for kind in ("twice", "killed")
         for state in STATES
     }
-    mocks = folder / "mocks.json"
-    mocks.write_text(json.dumps(mock_config(tuple(cases.values()))))
     stage = Stage(LocalStack(folder / "stack", free_port()), folder / "faults")
-    extra = {"SFN_MOCK_CONFIG": str(mocks), "SFN_WAIT_SCALE": "0"}
-    stage.local.start(extra=extra)
+    holding = HoldingStack(stage, folder / "mocks.json", cases)
     try:
-        stage.set_up()
-        machine = with_holds(stage.definition, stage.queue)
-        stage.workflows.update_state_machine(
-            stateMachineArn=stage.machine_arn, definition=json.dumps(machine)
-        )
-        stage.local.stop()  # an orderly stop saves what is deployed
-        stage.local.start(extra=extra)
-        for case in cases.values():
-            case.set_up(stage)
-        holds = Holds(stage)
-
-        def double(state: str) -> Doubled:
-            case = cases["twice", state]
-            first = holds.hold(case, state)
-            before = stage.files(case.home)
-            second = stage.end(stage.start(case.name))
-            after = stage.files(case.home)
-            holds.release(first)
-            return Doubled(stage.end(first), second, before, after)
-
-        def drop_again(state: str) -> Ending:
-            case = cases["killed", state]
-            # what the labeling service holds is still there; other faults were of that moment
-            mocks = case.name if case.output else ""
-            return stage.end(stage.start(case.name, case=mocks))
-
-        with stage.workers():
-            doubled = in_parallel(double)
-            in_parallel(lambda state: holds.hold(cases["killed", state], state))
-        homes = {state: cases["killed", state].home for state in STATES}
-        before = {state: stage.files(home) for state, home in homes.items()}
-        stage.local.stop(hard=True)
-        stage.local.start(extra=extra)
-        with stage.workers():
-            ends = in_parallel(drop_again)
-        yield Trials(
-            doubled,
-            {
-                state: Killed(before[state], ends[state], stage.files(home))
-                for state, home in homes.items()
-            },
-        )
+        holding.set_up()
+        yield Trials(holding.drop_twice(), holding.kill_and_drop_again())
     finally:
         stage.local.stop(hard=True)
 

@@ -43,7 +43,7 @@ def test_answers_lie_between_the_fewest_and_the_most_that_are_allowed(
 ) -> None:
     chosen = settings(answers_per_image=first, max_answers=min(9, first + more), gain=gain)
 
-    rounds = expected_rounds(images=images, tasks=1, settings=chosen, again=asked_again(gain))
+    rounds = expected_rounds(images, 1, chosen, asked_again(gain))
 
     answers = sum(entry.answers for entry in rounds)
     assert images * first <= answers <= images * chosen.max_answers + 1e-6 * images

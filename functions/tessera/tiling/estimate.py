@@ -153,7 +153,7 @@ def share_after(answers: int, again: AskedAgain) -> float:
 
 
 def expected_rounds(
-    *, images: int, tasks: int, settings: Settings, again: AskedAgain
+    images: int, tasks: int, settings: Settings, again: AskedAgain
 ) -> tuple[Round, ...]:
     """Return every round to be expected; the first is as it was counted."""
     first = settings.answers_per_image
@@ -171,17 +171,16 @@ def estimate(
     *, images: int, tasks: int, shards: int, settings: Settings, assumed: Assumptions
 ) -> Estimate:
     """Return what the run takes; `images`, `tasks` and `shards` are counted in its manifest."""
-    rounds = expected_rounds(
-        images=images, tasks=tasks, settings=settings, again=assumed.asked_again
-    )
+    rounds = expected_rounds(images, tasks, settings, assumed.asked_again)
     pages = sum(_pages_answered(entry, settings) for entry in rounds)
     answers = sum(entry.answers for entry in rounds)
+    # answers to gold images take time, too, and are none of the images' answers
+    gold_share = settings.gold_per_task / settings.images_per_task
     tiled = _cost(
         tasks=sum(entry.tasks for entry in rounds),
         pages_answered=pages,
         answers=answers,
-        # answers to gold images take time, too, and are none of the images' answers
-        seconds=answers * assumed.seconds / (1 - settings.gold_per_task / settings.images_per_task),
+        seconds=answers * assumed.seconds / (1 - gold_share),
         settings=settings,
         assumed=assumed,
     )

@@ -82,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             extra_json_schema={"maxLength": 127, "pattern": f"^{ATTRIBUTE}$"},
         ),
     ] = "label"
+    # Twenty is what the post measured: 2.52 s an image instead of 8.1 alone, and little to gain
+    # beyond (docs/decisions/operator-one-by-one.md). They fit one screen without scrolling.
     images_per_task: Annotated[
         int, Meta(ge=1, le=100, description="Images on a page, gold images among them")
     ] = 20
@@ -94,6 +96,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="What a shuffle and the places of gold images follow",
         ),
     ] = 0
+    # Two answers, and a third where it gains: 2.29 an image within 0.4 points of three for everyone
+    # (docs/rounds.md; the threshold: docs/decisions/consensus-expected-gain.md).
     answers_per_image: Annotated[
         int, Meta(ge=1, le=9, description="Workers asked in the first round")
     ] = 2
@@ -136,6 +140,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             extra_json_schema={"pattern": f"^(portal|{WORK_TEAM})$"},
         ),
     ] = "portal"
+    # Half an hour is many times the 50 seconds that a page takes, so that nobody loses one to a
+    # break; ten days outlast a week's holiday, and Ground Truth takes no more than thirty.
     task_minutes: Annotated[
         int, Meta(ge=1, le=480, description="Minutes that a worker has for one page")
     ] = 30
@@ -147,6 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Days that a job stays open; half a day at most with the public team",
         ),
     ] = 10
+    # One bad line in ten is a manifest made wrongly, and labeling the rest would be paid twice.
     bad_lines: Annotated[
         float, Meta(ge=0, le=1, description="Share of bad lines above which nothing is asked")
     ] = 0.1
