@@ -1,4 +1,4 @@
-"""Grouping a manifest: time and memory against the post's algorithm, and against the file's size.
+"""Measure grouping: time and memory against the post's algorithm, and against the file's size.
 
 Prints a section of Markdown; ends with 1 if a gate is missed. Run it from the project's root:
 
@@ -40,7 +40,7 @@ LAMBDA_MEMORY = 1024
 
 
 class Cost(NamedTuple):
-    """What one grouping took."""
+    """Cost of one grouping."""
 
     seconds: float
     """Processor time: what neighbors on the machine change least."""
@@ -49,7 +49,7 @@ class Cost(NamedTuple):
 
 
 def write_manifest(path: Path, lines: int) -> None:
-    """A manifest of so many lines of 90 bytes, as wide as paths in buckets commonly are."""
+    """Write a manifest of so many lines of 90 bytes, as long as paths in buckets commonly are."""
     with path.open("w") as file:
         for start in range(0, lines, 100_000):
             numbers = range(start, min(start + 100_000, lines))
@@ -57,7 +57,7 @@ def write_manifest(path: Path, lines: int) -> None:
 
 
 def baseline(manifest: Path, out: Path) -> None:
-    """The post's algorithm, with Python's own json: read all, deal, write."""
+    """Group by the post's algorithm, with Python's own json: read all, assign, write."""
     with manifest.open() as file:
         original = [json.loads(line) for line in file]
     tasks = -(-len(original) // 20)
@@ -70,7 +70,7 @@ def baseline(manifest: Path, out: Path) -> None:
 
 
 def grouping(manifest: Path, out: Path, **settings: object) -> None:
-    """Our own, from a file to files, with the scratch file beside them."""
+    """Group by the product's core, from a file to files, with the scratch file beside them."""
     from tessera.tiling.grouping.first_round import group_manifest
     from tessera.tiling.settings import read_settings
 
@@ -96,7 +96,7 @@ def storage() -> Storage:
 
 
 def grouping_s3(manifest: str, out: str) -> None:
-    """The same from S3 to S3, by the function's own storage."""
+    """Group by the same from S3 to S3, with the function's own storage."""
     from tessera.tiling.grouping.first_round import group_manifest
     from tessera.tiling.settings import read_settings
 
@@ -110,7 +110,7 @@ def grouping_s3(manifest: str, out: str) -> None:
 
 
 def carrying_s3(manifest: str, out: str) -> None:
-    """As many bytes read and written with nothing done in between: what S3 itself takes."""
+    """Read and write as many bytes with nothing done in between: what S3 itself takes."""
     size = storage().size(f"{out}round-1/tasks-000.manifest")
     assert size, "what is carried is as much as a grouping wrote before"
     for _ in storage().iter_chunks(manifest):
@@ -121,7 +121,7 @@ def carrying_s3(manifest: str, out: str) -> None:
 
 
 def child(work: str, manifest: str, out: str) -> None:
-    """Do one work in this process and print what it took; imports are not counted in seconds."""
+    """Do one task in this process and print its cost; imports are not counted in seconds."""
     does: dict[str, Callable[[], None]] = {
         "baseline": partial(baseline, Path(manifest), Path(out)),
         "spread": partial(grouping, Path(manifest), Path(out)),
@@ -140,25 +140,25 @@ def child(work: str, manifest: str, out: str) -> None:
 
 
 def peak_memory() -> float:
-    """This process's own peak in MiB; getrusage would count its parent's before the exec too."""
+    """Return this process's own peak in MiB; getrusage would count its parent's before the exec."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def measured(work: str, manifest: Path | str, out: Path | str) -> Cost:
-    """What a work takes in a process of its own."""
+    """Measure a task in a process of its own."""
     command = [sys.executable, __file__, "--child", work, str(manifest), str(out)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return Cost(*json.loads(done.stdout))
 
 
 def best(costs: list[Cost]) -> Cost:
-    """The least time and the least memory of several turns."""
+    """Return the least time and the least memory of several turns."""
     return Cost(*map(min, zip(*costs, strict=True)))
 
 
 class Table:
-    """Rows of what must be reached beside what was measured."""
+    """Table of what must be reached beside what was measured."""
 
     def __init__(self, *, judge: bool) -> None:
         """Start without rows; small sizes are shown, not judged."""
@@ -167,14 +167,14 @@ class Table:
         self._judge = judge
 
     def add(self, what: str, must: str, value: str, reached: bool) -> None:
-        """One gate."""
+        """Add one gate."""
         self.missed += self._judge and not reached
         verdict = ("yes" if reached else "**no**") if self._judge else "not judged"
         self.rows.append(f"| {what} | {must} | {value} | {verdict} |")
 
 
 def compare_with_baseline(folder: Path, lines: int, turns: int, table: Table) -> Cost:
-    """One manifest by both, in turns."""
+    """Group one manifest by both, in turns."""
     manifest = folder / "small.manifest"
     write_manifest(manifest, lines)
     theirs, ours = [], []
@@ -192,7 +192,7 @@ def compare_with_baseline(folder: Path, lines: int, turns: int, table: Table) ->
 
 
 def compare_sizes(folder: Path, lines: int, turns: int, table: Table) -> None:
-    """A manifest, and one of four times as many lines."""
+    """Group a manifest, and one of four times as many lines."""
     small, large = folder / "4.manifest", folder / "16.manifest"
     write_manifest(small, lines)
     write_manifest(large, 4 * lines)
@@ -225,7 +225,7 @@ def compare_sizes(folder: Path, lines: int, turns: int, table: Table) -> None:
 
 
 def through_s3(folder: Path, lines: int, turns: int, table: Table) -> None:
-    """The same manifest from S3 to S3, in turns with file to file."""
+    """Group the same manifest from S3 to S3, in turns with file to file."""
     manifest = folder / "small.manifest"
     s3 = connect().client("s3")
     s3.create_bucket(Bucket=BUCKET)
@@ -273,7 +273,7 @@ def main() -> None:
 
 
 def with_s3(folder: Path, work: Callable[[], None]) -> None:
-    """Do a work with an S3 to talk to: the one that is named, or one of our own."""
+    """Do a task with an S3 to talk to: the one that is named, or one that is started here."""
     if os.environ.get("AWS_ENDPOINT_URL"):
         work()
         return

@@ -74,6 +74,7 @@ def _group_first_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]
     settings = find_settings(storage, manifest, os.environ.get("DEFAULT_SETTINGS", ""))
     record = begin_record(manifest, settings, event["execution"])
     home = f"s3://{os.environ['LABELS_BUCKET']}/runs/{record.run}/"
+    # Before anything else is written: two executions may have been told of the same manifest.
     owner = claim_run(storage, f"{home}run.json", record, aws.workflow.status)
     if owner != record.execution:
         return _already_running(record.run, home, owner)
@@ -90,6 +91,7 @@ def _group_later_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]
     """Write tasks of the images that the round before left unsure, for one worker more each."""
     storage, home, round_ = aws.storage, event["home"], event["round"]
     record = decode_record(storage.get(f"{home}run.json"))
+    # A run can be taken over between rounds, by a drop after its execution was stopped.
     if record.execution != event["execution"]:
         return _already_running(event["run"], home, record.execution)
     unsure = storage.iter_lines(f"{home}round-{round_ - 1}/unsure.csv")
@@ -106,6 +108,7 @@ def _already_running(run: str, home: str, owner: str) -> dict[str, Any]:
 
 def _ask(storage: Storage, home: str, record: RunRecord, asked: AskedRound) -> dict[str, Any]:
     """Note the round in run.json, and return the request that opens its jobs."""
+    # Before its jobs are opened, so that no job is without a trace in run.json.
     record = record.with_round(asked)
     storage.put(f"{home}run.json", msgspec.json.encode(record), content_type="application/json")
     logger.info("images grouped", counts=record.counts, asked=msgspec.to_builtins(asked))

@@ -37,6 +37,7 @@ class LazyFile:
 
     def write(self, data: bytes) -> None:
         """Add bytes to the end."""
+        # The stack closes it, and so completes the upload, only when all of the grouping went well.
         if self._file is None:
             self._file = self._files.enter_context(self._create(self._name))
             self._file.write(self._header)

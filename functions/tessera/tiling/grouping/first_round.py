@@ -115,7 +115,7 @@ class FirstRound:
         self._limits = self._gold.remaining_limits(settings.images_per_task)
         self._rejected_file = LazyFile("rejected.jsonl", create, files)
         self._duplicates_file = LazyFile("repeats.csv", create, files, b"index,first\n")
-        self.first_reason = ""
+        self.first_reason = ""  # of a rejected line, for the message if the manifest is refused
         self.parser = BlockParser(settings, frozenset(self._gold.labels), self._reject)
         self._buffer: ShardBuffer | None = None
         self._duplicate_finder = DuplicateFinder(self._scratch)
@@ -139,6 +139,7 @@ class FirstRound:
         while batch:
             free = buffer.capacity - buffer.count
             too_long = buffer.text_bytes + len(batch.text) > MAX_SHARD_BYTES
+            # A batch that is too long for an empty buffer goes in all the same: it is one block.
             if free == 0 or (buffer.count and too_long):
                 self._write_shard(buffer, is_last=False)
                 continue
@@ -172,6 +173,7 @@ class FirstRound:
 
     def _write_tasks(self, positions: Positions, buffer: ShardBuffer) -> None:
         """Write the tasks of a shard, or of two if they are more than one job takes."""
+        # What is asked of an image is its position from here on; its text is not looked at again.
         images = ShardImages(
             buffer=buffer,
             positions=positions,
@@ -189,6 +191,7 @@ class FirstRound:
             return
         insert_gold = self._gold.inserter(images.seed, images.shard)
         with TaskFile(tasks_name(1, images.shard), self._create) as file:
+            # Gold images go anywhere in a task, so its records have to be in memory together.
             if isinstance(plan, RoundRobin) and insert_gold is None:
                 write_round_robin(file, buffer, plan)
             else:
@@ -208,6 +211,7 @@ class FirstRound:
             labeled=counts.labeled,
             rejected=counts.rejected,
         )
+        # If they ever do not, a line was lost or is asked twice: better no run than a wrong one.
         usable = summary.images + summary.gold + summary.repeats + summary.labeled
         assert usable + summary.rejected == summary.lines, summary
         return summary

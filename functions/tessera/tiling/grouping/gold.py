@@ -78,6 +78,7 @@ class GoldImages(msgspec.Struct, frozen=True):
             # A number for each gold image of each task of the run, so that shards go on in turn.
             first = (shard * MAX_TASKS + task) * per_task
             numbers = np.arange(first, first + per_task, dtype=np.uint64)
+            # The draw's bias towards low positions is 100 in 2^64.
             for step, draw in enumerate(pseudo_random(numbers, seed, POSITION).tolist()):
                 record = self.records[shuffled[(first + step) % count]]
                 records.insert(draw % (len(records) + 1), record)
@@ -101,6 +102,7 @@ def find_gold_images(read: ReadManifest, settings: Settings) -> GoldImages:
         characters + RECORD_CHARACTERS + len(str(index)) + COMMA_CHARACTERS
         for index, _, _, characters in images
     )
+    # However many the settings want, a task keeps room for one image of its own.
     fit = (MAX_ATTRIBUTE_CHARACTERS - LIST_CHARACTERS - MAX_RECORD_CHARACTERS) // longest
     return GoldImages(
         records=tuple(item + encode_index(index) for index, _, item, _ in images),

@@ -91,12 +91,14 @@ def _read_images(
     unsure: Iterator[Unsure], read: ReadManifest, settings: Settings
 ) -> Iterator[tuple[Image, str]]:
     """Yield the unsure images, each with its workers; no other line is decoded."""
+    # Both come in rising order, so one pass over the manifest meets all rows.
     reader, first = LineReader(settings), 0
     row = next(unsure, None)
     for block in line_blocks(read()):
         if row is None:
             return
         end = first + block.count(b"\n")
+        # Most blocks have no unsure line, and are only counted.
         lines = block.split(b"\n") if row.index < end else []
         while row is not None and row.index < end:
             image = reader.read(row.index, lines[row.index - first])
@@ -115,7 +117,7 @@ class LaterRound:
     ) -> None:
         """Begin the round with the number `round_`, which is 2 or more."""
         self.capacity = min(MAX_TASKS * settings.images_per_task, MAX_SHARD_IMAGES)
-        self._limits = TaskLimits(settings.images_per_task)
+        self._limits = TaskLimits(settings.images_per_task)  # only first rounds have gold images
         self._round = round_
         self._create = create
         self._buffer = ShardBuffer(scratch, self.capacity, PLAIN)
@@ -156,8 +158,10 @@ class LaterRound:
 
     def _plan(self) -> Consecutive:
         """Plan tasks of images that the same workers answered, in manifest order."""
+        # Numbers sort faster than names, and in the same order.
         names = {name: number for number, name in enumerate(sorted(set(self._workers)))}
         keys = np.fromiter(map(names.__getitem__, self._workers), np.int64, len(self._workers))
+        # Stable, so that images of the same workers stay in manifest order.
         ranking = np.argsort(keys, kind="stable").astype(np.uint32)
         lengths = record_lengths(self._buffer, ranking, self._limits)
         sizes = consecutive_sizes(len(ranking), lengths, self._limits)
@@ -167,6 +171,7 @@ class LaterRound:
         """Return the key that names who answered any image of a task; nothing if it is too long."""
         names = {name for place in positions.tolist() for name in self._workers[place].split()}
         text = " ".join(sorted(names))
+        # A longer attribute would fail the job; without it a worker may see an image once more.
         if not text or len(text) > MAX_ATTRIBUTE_CHARACTERS:
             return b""
         return b',"%b":%b' % (ANSWERED_BY.encode(), msgspec.json.encode(text))

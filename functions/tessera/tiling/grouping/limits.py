@@ -42,6 +42,7 @@ def record_lengths(buffer: ShardBuffer, positions: Positions, limits: TaskLimits
     """
     if any_images_fit(int(buffer.characters.max()), buffer.last_index, limits):
         return None
+    # A comma is counted for every record, the last one's too; callers take one off for a task.
     items, indexes = buffer.characters[positions], buffer.indexes(positions)
     fixed = RECORD_CHARACTERS + COMMA_CHARACTERS
     return items.astype(np.int64) + count_digits(indexes) + fixed

@@ -129,6 +129,7 @@ def round_robin_tasks(images: int, lengths: Lengths | None, limits: TaskLimits) 
     fewest = -(-images // limits.images)
     if lengths is None:
         return fewest
+    # Trying every number would take a pass over all lengths for each; doubling takes a few.
     tasks, more = fewest, 1
     while tasks < images and _longest_task(lengths, tasks) > limits.characters:
         tasks, more = min(fewest + more, images), more * 2 + 1
@@ -137,6 +138,7 @@ def round_robin_tasks(images: int, lengths: Lengths | None, limits: TaskLimits) 
 
 def _longest_task(lengths: Lengths, tasks: int) -> int:
     """Return the characters of the longest task of a round-robin assignment."""
+    # As a table with a column for each task, the way that images are assigned to them.
     rows = -(-len(lengths) // tasks)
     padded = np.zeros(rows * tasks, np.int64)
     padded[: len(lengths)] = lengths
@@ -159,6 +161,7 @@ def consecutive_sizes(
     while lengths is not None:
         starts = np.cumsum(sizes) - sizes
         totals = np.add.reduceat(lengths, starts) - COMMA_CHARACTERS
+        # A single image is never too long: the longest key, all escaped, is within the limit.
         too_long = np.flatnonzero((totals > limits.characters) & (sizes > 1))
         if not len(too_long):
             break

@@ -16,6 +16,7 @@ def pseudo_random(numbers: NDArray[np.uint64], *salts: int) -> NDArray[np.uint64
     same manifest and seed have to be the same tasks for good. This is the output function of
     splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
     """
+    # A step for each salt and one more: every bit of each has a part in every bit of the result.
     mixed = numbers.astype(np.uint64)
     for salt in (*salts, 0):
         mixed = mixed + np.uint64(_GAMMA * (salt + 1) & _MASK)

@@ -56,6 +56,7 @@ class ShardBuffer:
         self._line_starts[rows] = batch.line_starts + self.text_bytes
         self._index_offsets[rows] = batch.indexes - self._first_index
         self._characters[rows] = batch.characters
+        # None of the columns is cleared for the next shard: rows from `count` on are never read.
         if batch.fingerprints is not None:
             self._hashes[rows], self._checks[rows] = batch.fingerprints
         if batch.prelabels is not None and batch.confidences is not None:
@@ -154,6 +155,7 @@ class ShardText:
 
     def items(self, positions: NDArray[Any]) -> list[bytes]:
         """Return the items of these positions, in their order."""
+        # Slices of one bytes object are the fastest way to make many small ones.
         text = self._text
         starts = (self._line_starts[positions] + np.uint32(self._head)).tolist()
         ends = (self._line_starts[1:][positions] - np.uint32(self._tail)).tolist()

@@ -83,6 +83,7 @@ class TaskFile:
 
     def write_tasks(self, bodies: Sequence[bytes], extras: Sequence[bytes] | None = None) -> None:
         """Add tasks: a body is what is between LINE_START and CLOSE_SOURCE, an extra is behind."""
+        # Most tasks have nothing behind their source, and then one join makes all lines.
         if extras:
             pairs = zip(bodies, extras, strict=True)
             bodies = [body + CLOSE_SOURCE + extra for body, extra in pairs]
@@ -101,7 +102,7 @@ class TaskFile:
     ) -> None:
         """Write the offsets of a whole file; leave nothing of one that failed."""
         self._files.__exit__(kind, error, trace)
-        if kind is None:
+        if kind is None:  # without offsets nothing takes the file for a whole one
             offsets = np.cumsum(np.concatenate([[0], *self._line_sizes]))
             with self._create(offsets_name(self._name)) as file:
                 file.write(pack_offsets(offsets.tolist()))
@@ -130,6 +131,7 @@ def write_round_robin(file: TaskFile, buffer: ShardBuffer, plan: RoundRobin) -> 
     rows = -(-len(positions) // tasks)
     full = len(positions) - (rows - 1) * tasks
     file.add_line_sizes(_line_sizes(buffer, plan))
+    # Tasks with and without an image in the last row have lines of different depth.
     for first, end in _task_ranges(full, tasks):
         depth = rows if first < full else rows - 1
         step = 1 + 3 * depth
@@ -141,13 +143,14 @@ def write_round_robin(file: TaskFile, buffer: ShardBuffer, plan: RoundRobin) -> 
             place = 1 + 3 * row
             pieces[place::step] = _read_neighbors(buffer, images)
             pieces[place + 1 :: step], pieces[place + 2 :: step] = fronts, backs
-        at_once = step * max(PIECES_AT_ONCE // step, 1)
+        at_once = step * max(PIECES_AT_ONCE // step, 1)  # whole lines, at least one
         for start in range(0, len(pieces), at_once):
             file.write(b"".join(pieces[start : start + at_once]))
 
 
 def _line_sizes(buffer: ShardBuffer, plan: RoundRobin) -> NDArray[np.int64]:
     """Return the bytes of each task's line, from numbers alone."""
+    # The last image of a line is followed by its end instead of a separator.
     fixed = len(LINE_START + CLOSE_SOURCE + CLOSE_LINE) - len(SEPARATOR)
     sizes = np.full(plan.tasks, fixed, np.int64)
     for start in range(0, len(plan.positions), plan.tasks):
@@ -201,7 +204,7 @@ def encode_rising_indexes(indexes: Sequence[int], after: bytes) -> tuple[list[by
     fronts: list[bytes] = []
     backs: list[bytes] = []
     done = 0
-    while done < len(indexes):
+    while done < len(indexes):  # once for each thousand of numbers
         thousand = indexes[done] // 1000
         base = 1000 * thousand
         same = indexes[done : bisect_left(indexes, base + 1000, done)]

@@ -39,6 +39,7 @@ class LineTemplate(msgspec.Struct, frozen=True):
 
     def line_starts(self, items: list[bytes]) -> NDArray[np.int64]:
         """Return where each item's line begins in the text that `join` makes."""
+        # A line is as long as its item and a separator, which is the line's tail and its head.
         sizes = np.fromiter(map(len, items), np.int64, len(items)) + len(self.separator)
         starts: NDArray[np.int64] = np.cumsum(sizes) - sizes
         return starts
@@ -83,6 +84,7 @@ class Batch(msgspec.Struct, frozen=True):
         )
 
     def _part(self, rows: slice, text: bytes) -> Batch:
+        # Views of the arrays, not copies; only the starts have to count from the part's own text.
         starts = self.line_starts[rows]
         return Batch(
             text=text,

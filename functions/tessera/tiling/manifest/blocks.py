@@ -81,14 +81,14 @@ class BlockParser:
     def parse(self, block: bytes) -> Batch:
         """Return the images of the next block of whole lines, in order."""
         first = self.counts.lines
-        if first == 0:
+        if first == 0:  # one program writes a manifest, so its first line shows how the others are
             block = block.removeprefix(BYTE_ORDER_MARK)
             if match := _FIRST_LINE.match(block):
                 self.template = LineTemplate(match[1], match[2] + match[1], match[2])
         ends = _line_ends(block)
         self.counts.lines += len(ends)
         batch = None
-        if self.template is not PLAIN:
+        if self.template is not PLAIN:  # which nothing but a list of URIs follows
             batch = self._parse_uniform(block, self.template, ends, first)
         if batch is None:
             batch = self._parse_together(block, ends, first)
@@ -132,11 +132,13 @@ class BlockParser:
         if records is None:
             return None
         sources = [record.source_ref.encode() for record in records]
+        # The sources alone, as lines of their own: so the checks are those of the uniform way.
         bare = self.template.join(sources)
         bare_ends = _line_ends(bare)
         if len(bare_ends) != len(ends):  # a line break inside a source
             return None
         batch = self._parse_uniform(bare, self.template, bare_ends, first)
+        # Keys that mean nothing here are the usual ones, and then the bare lines are all there is.
         if batch is None or not any(map(_has_more_keys, records)):
             return batch
         unlabeled = [record.label is msgspec.UNSET for record in records]
@@ -145,6 +147,7 @@ class BlockParser:
             bytes(r.label) == b"null" for r in records if r.label
         ):
             return None
+        # Counted only now that nothing can send the block on to be read line by line.
         self.counts.labeled += len(records) - len(asked)
         return self._add_prelabels(
             batch, list(compress(sources, unlabeled)), asked, np.array(unlabeled)
@@ -202,6 +205,7 @@ class BlockParser:
     def _parse_one_by_one(self, block: bytes, first: int) -> Batch:
         """Return the batch of lines that have to be read singly, and count the others."""
         images: list[Image] = []
+        # Without the last line's end, behind which there would be one line more, an empty one.
         for index, text in enumerate(block[:-1].split(b"\n"), first):
             line = self._reader.read(index, text)
             match line:
@@ -243,6 +247,7 @@ def uniform_prefix(block: bytes, template: LineTemplate, lines: int) -> bytes | 
         return None
     if b"\\" in block:
         return None
+    # Searching for the bucket's name, too, checks it for all lines with the one for the template.
     prefix = bucket[0]
     if block.count(template.separator + prefix) != lines - 1:
         prefix = SCHEME

@@ -30,6 +30,7 @@ def encode_item(image: Image) -> tuple[bytes, int]:
     >>> encode_item(Image(0, "s3://b/k", "cat", None, None, b""))
     (b's3://b/k\\\\",\\\\"prelabel\\\\":\\\\"cat', 25)
     """
+    # Without its quotes: they are of the record, which the item stands inside.
     source, characters = _escape(msgspec.json.encode(image.source_ref)[1:-1])
     prelabel, more = encode_prelabel(image.prelabel, image.prelabel_confidence)
     return source + prelabel, characters + more
@@ -42,11 +43,13 @@ def encode_prelabel(prelabel: str | None, confidence: float | None) -> tuple[byt
     pairs = b""
     if confidence is not None:
         pairs = b'"prelabel-confidence":' + msgspec.json.encode(confidence) + b","
+    # The confidence comes first, so that a prelabel ends where a source would: before `","index"`.
     return _escape(b'",' + pairs + b'"prelabel":' + msgspec.json.encode(prelabel)[:-1])
 
 
 def _escape(json: bytes) -> tuple[bytes, int]:
     """Return JSON text as it stands inside a JSON string, and its characters."""
+    # Before it is escaped once more: the service reads the string, and counts what is in it.
     characters = len(json) if json.isascii() else len(json.decode().encode("utf-16-le")) // 2
     return json.replace(b"\\", b"\\\\").replace(b'"', b'\\"'), characters
 

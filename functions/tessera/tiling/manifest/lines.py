@@ -99,7 +99,7 @@ class LineReader:
             return Rejected(index, str(bad), excerpt(line))
         except RecursionError:  # the decoder's own bound; a line of 10,000 brackets is not JSON
             return Rejected(index, "nested too deep", excerpt(line))
-        except msgspec.ValidationError as error:
+        except msgspec.ValidationError as error:  # JSON, but with a value of the wrong kind
             return Rejected(index, _validation_reason(str(error)), excerpt(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Rejected(index, f"not JSON: {error}", excerpt(line))
