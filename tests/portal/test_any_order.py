@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tessera.portal import job_lifecycle, leases
-from tessera.portal.errors import Closed, Unknown
-from tessera.portal.records import FULL, LEASE_GRACE, OPEN, Job
+from tessera.portal.claims import claim
+from tessera.portal.errors import Busy, Closed, Unknown
+from tessera.portal.records import FULL, LEASE_GRACE, OPEN, REPAIRING, Job
 from tessera.portal.repair import repair
+from tessera.portal.store import Change
+from tessera.portal.submissions import submit
 from tessera.portal.table_layout import (
     all_tasks,
     read_counts,
@@ -18,7 +26,28 @@ from tessera.portal.table_layout import (
     read_task,
 )
 from tests.fakes import Table
-from tests.portal.world import World
+from tests.portal.world import World, answer_of
+
+
+class Killed(Exception):
+    """End of a process in the middle of its work."""
+
+
+class Disturbed:
+    """Table at whose n-th write something else happens first, once."""
+
+    def __init__(self, table: Table, at: int, disturb: Callable[[], None]) -> None:
+        self.table, self.left, self.disturb = table, at, disturb
+
+    def write(self, *changes: Change) -> bool:
+        self.left -= 1
+        if self.left == 0:
+            self.disturb()
+        return self.table.write(*changes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
 
 WORKERS = st.sampled_from(["ann", "ben", "cid", "dot"])
 
@@ -30,12 +59,14 @@ class AnyOrder(RuleBasedStateMachine):
     job: Job
     given: set[tuple[str, int]]
     saved: set[tuple[int, str]]
+    at_once: set[int]
+    """Tasks that were answered while the index was rebuilt: they may have one answer too many."""
 
     @initialize(tasks=st.integers(1, 20), seats=st.integers(1, 3))
     def opened(self, tasks: int, seats: int) -> None:
         self.world = World()
         self.job = self.world.open(tasks=tasks, workers=seats)
-        self.given, self.saved = set(), set()
+        self.given, self.saved, self.at_once = set(), set(), set()
 
     @rule(worker=WORKERS)
     def claims_a_task(self, worker: str) -> None:
@@ -86,7 +117,56 @@ class AnyOrder(RuleBasedStateMachine):
     def loses_the_index(self) -> None:
         self.world.table = Table()
         job_lifecycle.restore(self.world.ports, self.job.record)
-        self.given = {(worker, task) for task, worker in self.saved}
+
+    @rule(
+        worker=WORKERS,
+        at=st.integers(1, 8),
+        loses=st.booleans(),
+        move=st.sampled_from(["claims", "answers", "resends", "reopens", "dies"]),
+    )
+    def is_disturbed_while_its_index_is_rebuilt(
+        self, worker: str, at: int, loses: bool, move: str
+    ) -> None:
+        """What was begun before the rebuild ends in the middle of it; or the rebuild does."""
+        before = self.world.again(self.job)
+        table = Table() if loses else self.world.table
+
+        def disturb() -> None:
+            self.world.table = table
+            try:
+                self._disturb(before, worker, move)
+            finally:
+                self.world.table = disturbed
+
+        disturbed = Disturbed(table, at, disturb)
+        self.world.table = disturbed
+        with suppress(Killed, Busy):
+            if loses:
+                self.world.open(tasks=self.job.tasks, workers=self.job.workers)
+            else:
+                repair(self.world.ports, before)
+        self.world.table = table
+        if loses or self.world.again(self.job).status == REPAIRING:  # what failed is tried again
+            self.world.open(tasks=self.job.tasks, workers=self.job.workers)
+
+    def _disturb(self, before: Job, worker: str, move: str) -> None:
+        """Let a request end that had read the job before its index was rebuilt."""
+        ports = self.world.ports
+        if move == "dies":
+            raise Killed
+        with suppress(Busy, Closed, Unknown):
+            if move == "reopens":
+                self.world.open(tasks=self.job.tasks, workers=self.job.workers)
+            if move == "claims" and (claimed := claim(ports, before, worker)):
+                self.given.add((worker, claimed.task))
+            tasks = sorted(task for name, task in self.given if name == worker)
+            if move == "resends":
+                tasks = sorted(task for task, name in self.saved if name == worker)
+            if move in {"answers", "resends"} and tasks:
+                content = answer_of(self.job, tasks[0], "cat")
+                if submit(ports, before, worker, tasks[0], content) == "saved":
+                    self.saved.add((tasks[0], worker))
+                    self.at_once.add(tasks[0])
 
     @rule()
     def is_stopped_and_opened_again(self) -> None:
@@ -97,13 +177,15 @@ class AnyOrder(RuleBasedStateMachine):
     def every_saved_answer_is_stored_and_counted(self) -> None:
         stored = set(self.world.stored(self.job))
         assert stored == self.saved
-        assert read_counts(self.world.table, self.job).answered == len(stored)
+        assert read_counts(self.world.table, self.job).answered == sum(self._answers())
 
     @invariant()
     def no_task_has_more_seats_taken_than_it_has(self) -> None:
         for number in range(self.job.tasks):
             task = read_task(self.world.table, self.job.name, number)
-            assert len(task.leases) + len(task.answers) <= self.job.workers
+            taken = len(task.leases) + len(task.answers)
+            assert taken <= self.job.workers or number in self.at_once
+            assert set(task.answers) == {name for of, name in self.saved if of == number}
 
     @invariant()
     def the_queue_and_the_list_of_leases_hold_what_the_tasks_say(self) -> None:
@@ -118,8 +200,13 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def the_job_is_full_just_when_every_seat_is_answered(self) -> None:
-        full = len(self.saved) == self.job.tasks * self.job.workers
+        full = sum(self._answers()) == self.job.tasks * self.job.workers
         assert (self.world.again(self.job).status == FULL) == full
+
+    def _answers(self) -> list[int]:
+        """The answers of each task that count: as many as were asked at most."""
+        each = Counter(task for task, _ in self.saved)
+        return [min(each[task], self.job.workers) for task in range(self.job.tasks)]
 
     def teardown(self) -> None:
         """Fresh workers can finish whatever was left."""

@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from tessera.portal import job_lifecycle, task_lines
 from tessera.portal.errors import Closed, Invalid, Unknown
-from tessera.portal.job_lifecycle import close_due_jobs
+from tessera.portal.job_lifecycle import REPAIR_TIMEOUT, close_due_jobs
 from tessera.portal.job_request import read_request
 from tessera.portal.ports import Ports
 from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED
+from tessera.portal.repair import _pause, repair
+from tessera.portal.store import Change
 from tessera.portal.submissions import submit
-from tessera.portal.table_layout import put_job
+from tessera.portal.table_layout import job_key, put_job, read_counts, stripe_key
 from tests.portal.world import World, answer_of
 
 
@@ -165,9 +167,36 @@ def test_a_full_job_that_nobody_closed_is_closed_when_it_is_due(world: World) ->
     assert world.resumed[-1][1]["LabelingJobStatus"] == "Completed"
 
 
-def test_a_job_under_repair_is_left_alone_when_it_is_due(world: World) -> None:
+def test_a_job_under_repair_is_left_alone_until_the_repair_must_have_broken_off(
+    world: World,
+) -> None:
     job = world.half_done()
     before = world.again(job)
-    world.table.write(put_job(replace(before, status=REPAIRING), before))
-    assert due(world) == [(job.name, REPAIRING)]
+    paused = replace(before, status=REPAIRING, repairing=world.clock())
+    world.table.write(put_job(paused, before))
+    assert due(world) == []
+    assert world.again(job).status == REPAIRING
+    world.clock.wait(REPAIR_TIMEOUT + 1)
+    assert due(world) == []
+    assert world.again(job).status == OPEN
+    assert read_counts(world.table, job).answered == len(world.stored(job))
     assert world.resumed == []
+
+
+def test_a_stopped_job_is_stopped_after_its_repair_too_even_one_that_was_broken_off(
+    world: World,
+) -> None:
+    job = world.half_done()
+    stopped = job_lifecycle.stop(world.ports, job.name)
+    paused = _pause(world.ports, stopped)
+    repair(world.ports, paused)
+    assert world.again(job).status == STOPPED
+    assert [name for name, _ in world.table.query("open")] == []
+
+
+def test_a_job_whose_item_cannot_be_read_keeps_no_other_job_from_the_list(world: World) -> None:
+    job = world.open(tasks=2)
+    other = world.open(tasks=2, name="dogs-1-r1-000")
+    world.table.write(Change("put", stripe_key(other, 0), {"answered": 1}))
+    world.table.write(Change("delete", job_key(other.name)))
+    assert [open_job.name for open_job in job_lifecycle.open_jobs(world.ports)] == [job.name]

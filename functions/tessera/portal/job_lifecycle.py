@@ -7,17 +7,18 @@ on the way, `close_due_jobs` does it on a schedule (docs/decisions/due-jobs.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from tessera.portal.errors import Busy, Invalid
+from tessera.portal.errors import Busy, Invalid, Unknown
 from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
 from tessera.portal.ports import Ports
-from tessera.portal.records import EXPIRED, FULL, OPEN, STOPPED, Job
+from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, Job
 from tessera.portal.repair import repair
 from tessera.portal.store import Change
 from tessera.portal.table_layout import (
@@ -36,6 +37,9 @@ from tessera.portal.task_updates import ATTEMPTS
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.jobs import STOPPED as JOB_STOPPED
 from tessera.tiling.offsets import count_tasks
+
+REPAIR_TIMEOUT = 900.0
+"""Seconds after which a repair that has not ended was broken off: no function runs longer."""
 
 LABELING_JOB_STATUS = {FULL: COMPLETED, STOPPED: JOB_STOPPED, EXPIRED: JOB_STOPPED}
 """LabelingJobStatus, as Ground Truth has it, of a job that ended so."""
@@ -65,9 +69,8 @@ def open_job(ports: Ports, request: Mapping[str, Any], token: str = "") -> Job:
     job = _put_open_job(ports, read_request(request), token)
     # After the table, which knows the tokens of all who opened the job.
     ports.files.put(job.record, JobRecord(dict(request), job.tokens).encode())
-    is_new = job.version == 1
-    if is_new and next(ports.files.list_uris(job.responses), None):
-        repair(ports, job)  # the index was lost with the job in it: its answers are in S3
+    if job.status == REPAIRING:
+        repair(ports, job)
         job = read_job(ports.table, job.name)
     if job.status == OPEN and (job.tasks == 0 or read_counts(ports.table, job).complete(job)):
         return finish(ports, job, FULL)
@@ -80,14 +83,29 @@ def _put_open_job(ports: Ports, wanted: Job, token: str) -> Job:
         item = ports.table.get(job_key(wanted.name))[0]
         before = job_of(item) if item else None
         job = _attached(ports, before, wanted, token) if before else _new(ports, wanted, token)
+        if _lacks_index(ports, job, before):
+            # From its first write on: nobody may claim before the index knows what is answered.
+            job = replace(job, status=REPAIRING, repairing=ports.clock())
         changes = [put_job(job, before)]
-        if job.status == OPEN:
+        if job.status in {OPEN, REPAIRING}:
             changes.append(Change("put", open_key(job.name), {"team": job.team}))
-        if before is None:
+        if before is None and job.status == OPEN:  # else the repair makes them
             changes += [put_stripe(job, stripe) for stripe in stripes(job)]
         if ports.table.write(*changes):
             return job
     raise Busy(f"{wanted.name} is being opened by others")
+
+
+def _lacks_index(ports: Ports, job: Job, before: Job | None) -> bool:
+    """Return whether the index has not, or not all of, what S3 has of a job.
+
+    Either the index was lost with the job in it, or a repair of the job was broken off.
+    """
+    if before:
+        return before.status == REPAIRING
+    # The record is there of a job that had leases, unless its opening broke off just before.
+    has_record = ports.files.size(job.record) is not None
+    return has_record or next(ports.files.list_uris(job.responses), None) is not None
 
 
 def _new(ports: Ports, wanted: Job, token: str) -> Job:
@@ -196,23 +214,45 @@ def _close_if_expired(ports: Ports, job: Job) -> Job:
 
 
 def stop(ports: Ports, name: str) -> Job:
-    """Close a job with what it has and return it; a closed one stays as it is."""
-    return finish(ports, read_job(ports.table, name), STOPPED)
+    """Close a job with what it has and return it; a closed one stays as it is.
+
+    Raises `Busy` while the job is being repaired.
+    """
+    job = read_job(ports.table, name)
+    if job.status == REPAIRING:
+        raise Busy(f"{name} is being put in order. Stop it again in a minute.")
+    return finish(ports, job, STOPPED)
 
 
 def open_jobs(ports: Ports) -> list[Job]:
     """Return the open jobs by name; those that ended meanwhile are closed on the way."""
-    jobs = [_close_if_expired(ports, job) for job in read_listed_jobs(ports.table)]
+    jobs = _each(read_listed_jobs(ports.table), lambda job: _close_if_expired(ports, job))
     return [job for job in jobs if job.status == OPEN]
 
 
 def close_due_jobs(ports: Ports) -> list[Job]:
     """Close full or expired jobs that no request has closed, and return them.
 
+    A repair that was broken off is taken up.
+
     It asks the index alone, once for all jobs, whatever the number of executions.
     """
-    jobs = [_close_if_expired(ports, job) for job in read_listed_jobs(ports.table)]
-    return [job for job in (close_if_full(ports, job) for job in jobs) if job.status != OPEN]
+
+    def close_if_due(job: Job) -> Job:
+        if job.status == REPAIRING and ports.clock() > job.repairing + REPAIR_TIMEOUT:
+            repair(ports, job)
+            job = read_job(ports.table, job.name)
+        return close_if_full(ports, _close_if_expired(ports, job))
+
+    closed = _each(read_listed_jobs(ports.table), close_if_due)
+    return [job for job in closed if job.status in LABELING_JOB_STATUS]
+
+
+def _each(jobs: Iterable[Job], change: Callable[[Job], Job]) -> Iterator[Job]:
+    """Yield the jobs after a change; one that cannot be changed now keeps no other from it."""
+    for job in jobs:
+        with suppress(Busy, Unknown):  # others are at it, and so is the next request
+            yield change(job)
 
 
 def close_job(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,9 @@ class Job(msgspec.Struct, frozen=True):
     `seconds` is how long a lease lasts, `lifetime` how long the job stays open; `workers` is the
     number of seats of each task; `prepare` and `collect` are the ARNs of the pre- and
     post-annotation Lambdas; `tokens` belong to the executions that wait for the job's end, and
-    `announced` says that they were told. Each write raises `version`, and expects the one before.
+    `announced` says that they were told. `repairing` is the time at which the repair under way
+    began and `repaired_as` the status after it; `rebuilt` is the time at which the index last lost
+    the job's leases. Each write raises `version`, and expects the one before.
     """
 
     name: str
@@ -59,6 +61,9 @@ class Job(msgspec.Struct, frozen=True):
     status: str = OPEN
     announced: bool = False
     version: int = 1
+    repairing: float = 0.0
+    repaired_as: str = OPEN
+    rebuilt: float = 0.0
 
     @property
     def closes(self) -> float:

@@ -6,7 +6,7 @@ Why the table may be lost and the answers not: docs/decisions/portal-answers-are
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby, islice
@@ -19,11 +19,12 @@ from tessera.portal.answer_body import choices_in
 from tessera.portal.errors import Busy
 from tessera.portal.ports import PARALLEL_READS, Files, Ports
 from tessera.portal.records import OPEN, REPAIRING, AnswerStats, Job, Task, WorkerStats
-from tessera.portal.store import MAX_CHANGES, Change, erase
+from tessera.portal.store import ABSENT, MAX_CHANGES, Change, erase
 from tessera.portal.table_layout import (
     all_tasks,
     index_keys,
     item_of,
+    open_key,
     put_given_back,
     put_job,
     put_stripe,
@@ -39,6 +40,15 @@ READ_BATCH = 400
 """Answers read at the same time and held in memory together: a few MB."""
 
 
+REBUILDS = 5
+"""Times that an index is rebuilt before giving up: only requests that began before the repair can
+disturb it, and they last 30 seconds at most."""
+
+
+class IndexChanged(Exception):
+    """Item that was written while its index was being rebuilt."""
+
+
 class Repaired(NamedTuple):
     """Numbers of answers and leases that the index holds after a repair."""
 
@@ -49,27 +59,57 @@ class Repaired(NamedTuple):
 def repair(ports: Ports, job: Job) -> Repaired:
     """Rebuild what the index holds of the job: every answer of S3, and the seats that were leased.
 
-    Claims and answers are asked to come again meanwhile. Done twice, or after a repair that was
-    broken off, it comes to the same. Raises `Busy` if the job or its index is changed meanwhile.
+    Claims and answers are asked to come again meanwhile. What a request that began before writes
+    into the index makes the rebuild begin anew, with its answer. Done twice, or after a repair that
+    was broken off, it comes to the same. Raises `Busy` if the job is changed meanwhile, by another
+    repair of it perhaps.
     """
-    paused = replace(job, status=REPAIRING, version=job.version + 1)
-    if not ports.table.write(put_job(paused, job)):
+    paused = _pause(ports, job)
+    kept: dict[int, Task] = {}
+    for _ in range(REBUILDS):
+        # Before anything is erased: the table alone knows these.
+        kept |= {t.number: t for t in all_tasks(ports.table, job.name) if _worth_keeping(t, kept)}
+        erase(ports.table, index_keys(ports.table, job.name))
+        try:
+            answers = _Rebuild(ports, job).run(kept)
+        except IndexChanged:
+            continue
+        # Last: until here claims and answers are asked to come again.
+        if not ports.table.write(*_resume(paused)):
+            raise Busy(f"{job.name} is being changed by others")
+        return Repaired(answers, sum(len(task.leases) for task in kept.values()))
+    raise Busy(f"Answers come in faster than {job.name} can be put in order. Repair it again.")
+
+
+def _pause(ports: Ports, job: Job) -> Job:
+    """Write the job as one that is being repaired, on the list, and return it."""
+    after = job.repaired_as if job.status == REPAIRING else job.status
+    now = ports.clock()
+    # Leases are kept by this process alone while it repairs: if it dies, they are lost.
+    paused = replace(
+        job,
+        status=REPAIRING,
+        repairing=now,
+        repaired_as=after,
+        rebuilt=now,
+        version=job.version + 1,
+    )
+    entry = Change("put", open_key(job.name), {"team": job.team})
+    if not ports.table.write(put_job(paused, job), entry):
         raise Busy(f"{job.name} is being changed by others")
-    # Before anything is erased: the table alone knows these.
-    kept = {task.number: task for task in all_tasks(ports.table, job.name) if _worth_keeping(task)}
-    leases = sum(len(task.leases) for task in kept.values())
-    erase(ports.table, index_keys(ports.table, job.name))
-    answers = _Rebuild(ports, job).run(kept)
-    status = OPEN if job.status == REPAIRING else job.status
-    repaired = replace(job, status=status, version=paused.version + 1)
-    # Last: until here claims and answers are asked to come again.
-    _write(ports, [put_job(repaired, paused)])
-    return Repaired(answers, leases)
+    return paused
 
 
-def _worth_keeping(task: Task) -> bool:
-    """Return whether the index holds of a task what S3 does not know."""
-    return bool(task.leases or task.given_back or task.excluded)
+def _resume(paused: Job) -> list[Change]:
+    """Return the changes that give a job the status it had before its repair."""
+    job = replace(paused, status=paused.repaired_as, repairing=0.0, version=paused.version + 1)
+    ended = job.status != OPEN and job.announced
+    return [put_job(job, paused), *([Change("delete", open_key(job.name))] if ended else [])]
+
+
+def _worth_keeping(task: Task, kept: Mapping[int, Task]) -> bool:
+    """Return whether the index holds of a task what neither S3 nor `kept` knows."""
+    return task.number not in kept and bool(task.leases or task.given_back or task.excluded)
 
 
 @dataclass
@@ -81,6 +121,8 @@ class _Rebuild:
     changes: list[Change] = field(default_factory=list)
     stats: dict[str, WorkerStats] = field(default_factory=lambda: defaultdict(WorkerStats))
     answered: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    count: int = 0
 
     def __post_init__(self) -> None:
         """Read the gold labels, and start with no task touched."""
@@ -98,9 +140,10 @@ class _Rebuild:
         for stripe in stripes(self.job):
             self._put_stripe(stripe)
         for worker, stats in self.stats.items():
-            self._put(Change("put", stats_key(self.job.name, worker), item_of(stats)))
+            key = stats_key(self.job.name, worker)
+            self._put(Change("put", key, item_of(stats), ABSENT))
         _write(self.ports, self.changes)
-        return sum(self.answered.values())
+        return self.count
 
     def _answered_task(self, number: int, answers: list[tuple[str, dict[str, Any]]]) -> Task:
         """Return a task with its answers, in the order they came, and add them to the sums."""
@@ -113,7 +156,9 @@ class _Rebuild:
             self.stats[worker] = replace(self.stats[worker], last=last)
             choices = choices_in(response["answerContent"])
             task = replace(task, answers=task.answers | {worker: choices})
-        self.answered[stripe_of(self.job, number)] += len(answers)
+        self.count += len(answers)
+        # What is more than was asked fills no seat, as when it is counted one by one.
+        self.answered[stripe_of(self.job, number)] += min(len(answers), self.job.workers)
         return task
 
     def _put_task(self, task: Task) -> None:
@@ -146,8 +191,9 @@ class _Rebuild:
 
 
 def _write(ports: Ports, changes: list[Change]) -> None:
+    """Write changes of items that do not exist; raises `IndexChanged` if one of them does."""
     if changes and not ports.table.write(*changes):
-        raise Busy("The index changed during the repair: an answer came in. Repair it again.")
+        raise IndexChanged
 
 
 def _joined(task: Task, kept: Task | None) -> Task:

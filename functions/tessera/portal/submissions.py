@@ -15,7 +15,7 @@ from tessera.portal.answer_body import choices_in
 from tessera.portal.errors import Busy, Unknown
 from tessera.portal.job_lifecycle import close_if_full
 from tessera.portal.ports import Ports
-from tessera.portal.records import OPEN, REPAIRING, Job, Task
+from tessera.portal.records import MAX_LEASE, OPEN, REPAIRING, Job, Task
 from tessera.portal.store import Change
 from tessera.portal.table_layout import count_answered, stats_key, stats_of, task_key, task_of
 from tessera.portal.task_updates import update_task
@@ -46,7 +46,7 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
     if worker in task.answers or _is_stored(ports, job, task, worker):
         count_answer(ports, job, worker, task)
         return "saved"
-    if worker not in task.known_to or worker in task.excluded:
+    if worker in task.excluded or not (worker in task.known_to or _leases_were_lost(ports, job)):
         raise Unknown("This page is not yours.")
     try:
         seated = _with_seat(ports, job, worker, task)
@@ -68,6 +68,14 @@ def _is_stored(ports: Ports, job: Job, task: Task, worker: str) -> bool:
     if worker in task.leases:
         return False  # the ordinary case: the write itself will tell
     return ports.files.size(job.response(task.number, worker)) is not None
+
+
+def _leases_were_lost(ports: Ports, job: Job) -> bool:
+    """Return whether the worker may have had a seat that an index rebuilt from S3 knows not of.
+
+    Then the answer is taken if a seat is free: the work on it is done.
+    """
+    return bool(job.rebuilt) and ports.clock() < job.rebuilt + MAX_LEASE
 
 
 def _with_seat(ports: Ports, job: Job, worker: str, task: Task) -> Task:
@@ -107,7 +115,11 @@ def count_answer(
             return task, []
         added = stats_of_answer(task, worker, response, gold)
         after = records.add_answer(task, worker, choices_in(response["answerContent"]))
-        return after, [*stats_changes(job, added, now), count_answered(job, task.number)]
+        changes = stats_changes(job, added, now)
+        # One more than was asked fills no seat: it must not pay for a task that lacks one.
+        if len(task.answers) < job.workers:
+            changes = [*changes, count_answered(job, task.number)]
+        return after, changes
 
     update_task(ports, job, task.number, count, known=task)
     close_if_full(ports, job)

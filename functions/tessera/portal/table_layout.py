@@ -288,17 +288,17 @@ def read_counts(table: Table, job: Job) -> Counts:
     """Return the job's counters, read together."""
     items = {int(sort): item for sort, item in table.query(partition(job.name, "stripe"))}
     return Counts(
-        dealt={stripe: int(item["dealt"]) for stripe, item in items.items()},
-        answered=sum(int(item["answered"]) for item in items.values()),
-        dropped=sum(int(item["excused"]) for item in items.values()),
+        # An answer that was counted while the index was rebuilt may have made the item too soon.
+        dealt={stripe: int(item.get("dealt", 0)) for stripe, item in items.items()},
+        answered=sum(int(item.get("answered", 0)) for item in items.values()),
+        dropped=sum(int(item.get("excused", 0)) for item in items.values()),
     )
 
 
 def put_stripe(job: Job, stripe: int, *, dealt: int = 0, answered: int = 0) -> Change:
-    """Return the change that sets a stripe's counters."""
-    # All three at once: whoever reads the counters relies on each of them.
+    """Return the change that sets the counters of a stripe that has none."""
     counts = {"dealt": dealt, "answered": answered, "excused": 0}
-    return Change("put", stripe_key(job, stripe), counts)
+    return Change("put", stripe_key(job, stripe), counts, ABSENT)
 
 
 def count_dealt(job: Job, stripe: int, dealt: int) -> Change:
