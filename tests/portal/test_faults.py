@@ -64,7 +64,7 @@ class FlakyWorld(World):
             Flaky(self.files, self.fails),
             self.clock,
             self.invoke,
-            self.resume,
+            self.executions.send_task_success,
         )
 
     def patiently(self, ask: Callable[[], Any]) -> Any:

@@ -19,7 +19,7 @@ from tessera.portal.rights import job_for
 from tessera.portal.routes import ROUTES, Route
 from tessera.portal.site import Site
 from tessera.portal.submissions import Outcome, submit
-from tests.fakes import Clock, Files, Table
+from tests.fakes import Clock, Executions, Files, Table
 
 ROOT = Path(__file__).parent.parent.parent
 PREPARE = "arn:aws:lambda:us-east-1:123456789012:function:prepare"
@@ -39,12 +39,18 @@ class World:
     files: Files = field(default_factory=Files)
     clock: Clock = field(default_factory=Clock)
     table: Any = field(default_factory=Table)
-    resumed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    executions: Executions = field(default_factory=Executions)
     kept_from_people: set[int] = field(default_factory=set)
 
     @property
     def ports(self) -> Ports:
-        return Ports(self.table, self.files, self.clock, self.invoke, self.resume)
+        resume = self.executions.send_task_success
+        return Ports(self.table, self.files, self.clock, self.invoke, resume)
+
+    @property
+    def resumed(self) -> list[tuple[str, dict[str, Any]]]:
+        """The tokens of executions that were resumed, each with what its state was sent."""
+        return self.executions.sent
 
     @property
     def site(self) -> Site:
@@ -75,10 +81,6 @@ class World:
             }
             for entry in entries
         ]
-
-    def resume(self, token: str, output: dict[str, Any]) -> bool:
-        self.resumed.append((token, output))
-        return True
 
     def request(
         self, tasks: int, workers: int = 2, name: str = "pets-1-r1-000", **tags: str
