@@ -128,6 +128,8 @@ def check_place(request: Request, hosts: frozenset[str], port: int) -> None:
     names = {name for known in hosts for name in (known, f"{known}:{port}")}
     if host not in names:
         raise Refusal(421, f"This is no service of {host!r}.")
+    if request.method in {"GET", "HEAD"} and "X-Amz-Signature=" in request.query:
+        return  # a picture in a page's frame, which has no origin; its signature is checked next
     origin = request.headers.get("origin")
     if origin is not None and origin not in {f"http://{name}" for name in names}:
         raise Refusal(403, f"Pages of {origin} may not call this service.")

@@ -171,19 +171,34 @@ class Search:
         return position, None
 
     def _fresh(self) -> Candidate | None:
-        """Return a task that nobody had yet, dealt by one of the counters that are not ahead."""
-        dealt = read_counts(self.ports.table, self.job).dealt
+        """Return a task that nobody had yet, dealt by one of the counters that are not ahead.
+
+        A counter passes tasks that were answered before it came to them, by workers whose seats
+        were lost with the index: those that have a free seat wait in the queue.
+        """
+        for _ in range(ATTEMPTS):
+            dealt = read_counts(self.ports.table, self.job).dealt
+            number, change = self._deal(dealt)
+            if change is None:
+                return None
+            task = read_task(self.ports.table, self.job.name, number)
+            if not task.version:
+                return Candidate(task, (change,))
+            self.ports.table.write(change)
+        return None
+
+    def _deal(self, dealt: dict[int, int]) -> tuple[int, Change | None]:
+        """Return the next task of a counter and the change that deals it; None if all are dealt."""
         unfinished = [stripe for stripe in dealt if dealt[stripe] < stripe_size(self.job, stripe)]
         if not unfinished:
-            return None
+            return 0, None
         furthest = min(dealt[stripe] for stripe in unfinished) + MAX_LEAD
         near = [stripe for stripe in unfinished if dealt[stripe] < furthest]
         # Another counter each time, or some would lag behind.
         stripe = near[self._spread(f"{self.worker} {sum(dealt.values())}", len(near))]
         # Whoever read the same count gets the same number; `count_dealt` lets one of them have it.
         number = stripe + dealt[stripe] * len(dealt)
-        task = read_task(self.ports.table, self.job.name, number)
-        return Candidate(task, (count_dealt(self.job, stripe, dealt[stripe]),))
+        return number, count_dealt(self.job, stripe, dealt[stripe])
 
     def _given_back(self) -> Candidate | None:
         """Return a task that the worker gave back and that still has a free seat."""

@@ -69,7 +69,8 @@ def repair(ports: Ports, job: Job) -> Repaired:
     for _ in range(REBUILDS):
         # Before anything is erased: the table alone knows these.
         kept |= {t.number: t for t in all_tasks(ports.table, job.name) if _worth_keeping(t, kept)}
-        erase(ports.table, index_keys(ports.table, job.name))
+        while keys := index_keys(ports.table, job.name):  # a claim may end meanwhile and add some
+            erase(ports.table, keys)
         try:
             answers = _Rebuild(ports, job).run(kept)
         except IndexChanged:

@@ -163,6 +163,9 @@ def test_a_signed_address_is_answered_and_a_changed_one_is_not() -> None:
     assert ask(guard(Embedded()), "GET", address) == 200
     assert ask(guard(Embedded()), "GET", address.replace("tom", "tim")) == 403
     assert ask(guard(Embedded()), "PUT", address) == 403
+    frame = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "null"}
+    assert ask(guard(Embedded()), "GET", address, frame) == 200  # a frame without an origin
+    assert ask(guard(Embedded()), "GET", address + "0", frame) == 403
 
 
 @pytest.mark.parametrize(
