@@ -82,14 +82,23 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
         consensus=consensus,
         lines=lines,
     )
-    figures = build_report(result)
-    if result.images_to_ask_again:
-        rows = unsure_rows(lines.unsure, table.crowd, table.names)
-        _write(create, f"round-{run.round}/unsure.csv", rows)
-    else:  # a run is measured once, at its end
-        publish(measure_run(figures), run.project)
-    _write_report(storage, run, figures)
+    _report(storage, result, create)
     return summarize(result)
+
+
+def _report(storage: Storage, result: RunResult, create: CreateFile) -> None:
+    """Write the report, and either the images to ask again or, at the run's end, its metrics."""
+    run, figures = result.run, build_report(result)
+    if result.images_to_ask_again:
+        rows = unsure_rows(result.lines.unsure, result.crowd, result.names)
+        _write(create, f"round-{run.round}/unsure.csv", rows)
+    else:
+        publish(measure_run(figures), run.project)
+    # the pages lie in a layer, beside the functions' code
+    template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html").read_text("utf-8")
+    page, data = render_html(template, figures).encode(), render_json(figures)
+    storage.put(f"{run.home}report.json", data, content_type="application/json")
+    storage.put(f"{run.home}report.html", page, content_type="text/html; charset=utf-8")
 
 
 def _duplicates(storage: Storage, run: Run) -> dict[int, int]:
@@ -106,15 +115,6 @@ def _manifest(storage: Storage, run: Run) -> Iterator[bytes]:
         "consolidate makes labels of it"
     )
     return storage.iter_chunks(run.manifest_uri, run.manifest.get("version-id"), if_missing=gone)
-
-
-def _write_report(storage: Storage, run: Run, figures: dict[str, Any]) -> None:
-    template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html").read_text("utf-8")
-    # the pages lie in a layer, beside the functions' code
-    page = render_html(template, figures).encode()
-    data = render_json(figures)
-    storage.put(f"{run.home}report.json", data, content_type="application/json")
-    storage.put(f"{run.home}report.html", page, content_type="text/html; charset=utf-8")
 
 
 def _create(storage: Storage, home: str, name: str) -> AbstractContextManager[Writable]:
