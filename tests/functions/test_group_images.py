@@ -183,7 +183,7 @@ def test_without_a_file_beside_it_the_stacks_default_settings_hold(
 
 
 def test_a_fully_labeled_manifest_has_nothing_to_ask(buckets: Buckets) -> None:
-    result = group(buckets.put("pets/may.manifest", b'{"source-ref":"s3://b/k","label":1}\n'))
+    result = group(buckets.put("pets/may.manifest", b'{"source-ref":"s3://bkt/k","label":1}\n'))
     assert (result["outcome"], result["shards"]) == ("nothing-to-ask", 0)
 
 

@@ -14,7 +14,14 @@ KEYS = st.one_of(
     st.sampled_from(["a" * 1024, "ä" * 512, "🐈" * 256, "a" * 1025, "ä" * 513, '"\\\n\r\t', " "]),
 )
 
-URIS = st.builds("s3://{}/{}".format, st.sampled_from(["pets", "zoo"]), KEYS)
+BUCKETS = st.one_of(
+    st.sampled_from(["pets", "zoo"]),
+    st.sampled_from(
+        ["<bucket>", "pe", "p" * 64, "P" * 255, "my_pets", "pe..ts", "pets-", "1.2.3.4"]
+    ),
+)
+
+URIS = st.builds("s3://{}/{}".format, BUCKETS, KEYS)
 
 EXTRAS = st.fixed_dictionaries(
     {},

@@ -15,7 +15,7 @@ from tessera.exits import Exit
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
     """Forty images, two bad lines and their settings."""
-    lines = [json.dumps({"source-ref": f"s3://b/{number}.jpg"}) for number in range(40)]
+    lines = [json.dumps({"source-ref": f"s3://bkt/{number}.jpg"}) for number in range(40)]
     path = tmp_path / "pets.manifest"
     path.write_text("\n".join([*lines, "?", "{}"]) + "\n")
     (tmp_path / "labeling.json").write_text('{"labels": ["cat", "dog"]}')

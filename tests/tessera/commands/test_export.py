@@ -323,7 +323,7 @@ def test_folders_are_different_and_fit_every_file_system(names: list[str]) -> No
 
 @given(st.text(max_size=400))
 def test_a_file_name_fits_and_has_one_dot(key: str) -> None:
-    sample = Sample(3, f"s3://b/{key}", 0, "cat", 0.9, None, 2, "", "", "yes", "")
+    sample = Sample(3, f"s3://bkt/{key}", 0, "cat", 0.9, None, 2, "", "", "yes", "")
 
     name = file_name(sample, "png", digits=6)
 

@@ -87,7 +87,7 @@ def test_what_cannot_be_used_has_its_number_and_its_reason() -> None:
 
 
 def test_a_labeled_line_passes_through() -> None:
-    text = b'{"source-ref": "s3://b/k", "label": 0}\n'
+    text = b'{"source-ref": "s3://bkt/k", "label": 0}\n'
     summary, folder = grouped(text, settings())
     assert (summary.labeled, summary.images, summary.shards) == (1, 0, ())
     assert folder.files == {}
@@ -135,7 +135,7 @@ def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(first_round, "MAX_TASKS", 10)
     summary, folder = grouped(manifest(55), settings(images_per_task=4))
     assert all(shard.tasks <= 10 for shard in summary.shards)
-    long = b"".join(b'{"source-ref":"s3://b/%s%d"}\n' % (b"x" * 1000, i) for i in range(400))
+    long = b"".join(b'{"source-ref":"s3://bkt/%s%d"}\n' % (b"x" * 1000, i) for i in range(400))
     summary, folder = grouped(long, settings(images_per_task=100))
     assert all(shard.tasks <= 10 for shard in summary.shards)
     times_asked = Counter(

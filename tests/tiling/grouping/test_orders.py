@@ -54,7 +54,7 @@ def test_tasks_are_as_few_and_as_even_as_can_be(count: int, size: int, order: st
 def test_long_names_cost_only_the_tasks_they_are_in() -> None:
     names = ["x" * 1000 if 400 <= i < 500 else str(i) for i in range(2000)]
     text = b"".join(
-        b'{"source-ref":"s3://b/%s-%d"}\n' % (n.encode(), i) for i, n in enumerate(names)
+        b'{"source-ref":"s3://bkt/%s-%d"}\n' % (n.encode(), i) for i, n in enumerate(names)
     )
     spread, _ = grouped(text, settings(images_per_task=100))
     assert spread.shards[0].tasks == 20  # five long names to a task fit
@@ -89,7 +89,7 @@ def test_by_prelabel_puts_alike_together_and_the_least_sure_first() -> None:
     guesses = [("dog", 0.9), ("cat", 0.8), ("dog", 0.2), (None, None), ("cat", None), ("cat", 0.1)]
     text = b"".join(
         json.dumps(
-            {"source-ref": f"s3://b/{i}", "prelabel": name, "prelabel-confidence": sure}
+            {"source-ref": f"s3://bkt/{i}", "prelabel": name, "prelabel-confidence": sure}
         ).encode()
         + b"\n"
         for i, (name, sure) in enumerate(guesses)
@@ -97,7 +97,7 @@ def test_by_prelabel_puts_alike_together_and_the_least_sure_first() -> None:
     _, folder = grouped(text, settings(order="by-prelabel", images_per_task=3))
     assert folder.indexes() == [[5, 1, 4], [2, 0, 3]]
     assert folder.tasks()[0][0] == {
-        "source-ref": "s3://b/5",
+        "source-ref": "s3://bkt/5",
         "index": 5,
         "prelabel": "cat",
         "prelabel-confidence": 0.1,

@@ -36,7 +36,7 @@ def test_an_item_with_its_index_is_a_record_in_a_string(
 
 def test_a_character_counts_once_whatever_bytes_it_takes() -> None:
     text = b"".join(
-        b'{"source-ref":"s3://b/%s"}\n' % (f"{i:02d}" + "ä" * 500).encode() for i in range(37)
+        b'{"source-ref":"s3://bkt/%s"}\n' % (f"{i:02d}" + "ä" * 500).encode() for i in range(37)
     )
     summary, folder = grouped(text, settings(images_per_task=40))
     assert summary.shards[0].tasks == 1

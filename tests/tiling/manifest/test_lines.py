@@ -29,7 +29,16 @@ DEEP = b'{"source-ref": "s3://pets/1", "x": ' + b"[" * 10_000 + b"]" * 10_000 + 
         (b'{"source-ref": "https://pets/1"}', "source-ref: not an S3 URI"),
         (b'{"source-ref": "s3://pets"}', "source-ref: not an S3 URI"),
         (b'{"source-ref": "s3://%b/1"}' % (b"p" * 256), "source-ref: the bucket's name is longer"),
-        (b'{"source-ref": "s3://p/%b"}' % (b"k" * 1025), "source-ref: the key is longer than 1024"),
+        (b'{"source-ref": "s3://<bucket>/1"}', "source-ref: S3 has no bucket named '<bucket>'"),
+        (b'{"source-ref": "arn:aws:s3:::pets/1"}', "source-ref: an ARN; write s3://bucket/key"),
+        (
+            b'{"source-ref": "s3://arn:aws:s3:us-east-1:1:accesspoint/pets/1"}',
+            "source-ref: the ARN of an access point",
+        ),
+        (
+            b'{"source-ref": "s3://pets/%b"}' % (b"k" * 1025),
+            "source-ref: the key is longer than 1024",
+        ),
         (b'{"source-ref": "s3://pets/1", "label": null}', "label: null is no label"),
         (b'{"source-ref": "s3://pets/1", "prelabel": "cow"}', "prelabel: 'cow' is none of the"),
         (b'{"source-ref": "s3://pets/1", "gold": "cow"}', "gold: 'cow' is none of the labels"),

@@ -29,8 +29,6 @@ from tessera.tiling.manifest.items import (
 )
 from tessera.tiling.manifest.lines import (
     BYTE_ORDER_MARK,
-    MAX_BUCKET_CHARACTERS,
-    MAX_KEY_BYTES,
     MAX_LINE_CHARACTERS,
     Image,
     Labeled,
@@ -38,6 +36,7 @@ from tessera.tiling.manifest.lines import (
     Rejected,
     record_type,
 )
+from tessera.tiling.manifest.sources import MAX_KEY_BYTES, bucket_problem
 from tessera.tiling.settings import Settings
 
 NEWLINE, SLASH, SPACE, QUOTE = b'\n/ "'
@@ -45,6 +44,7 @@ SCHEME = b"s3://"
 _FIRST_LINE = re.compile(rb'(\{ ?"source-ref" ?: ?")s3://[^"\\]+(" ?\}\r?\n)')
 """Spellings of a line that common JSON writers make; any other goes the slower ways."""
 _BUCKET = re.compile(rb"s3://[^/\"\\]+/")
+_EVERY_BUCKET = re.compile(rb"s3://([^/]*)/")
 _ZERO = np.zeros(1, np.int64)
 
 
@@ -109,9 +109,8 @@ class BlockParser:
         line_starts = np.concatenate([_ZERO, ends[:-1]])
         starts, ends = line_starts + len(template.head), ends - len(template.tail)
         keys = _key_starts(text, starts) if prefix == SCHEME else starts + len(prefix)
-        bucket_bytes, key_bytes = keys - starts, ends - keys
-        # The scheme and two slashes make buckets of the greatest lengths go the slower way.
-        if bucket_bytes.max() > MAX_BUCKET_CHARACTERS:
+        key_bytes = ends - keys
+        if not _have_buckets(block, prefix):
             return None
         if key_bytes.min() < 1 or key_bytes.max() > MAX_KEY_BYTES:
             return None
@@ -191,7 +190,7 @@ class BlockParser:
         encoded = {pair: encode_prelabel(*pair) for pair in set(pairs)}
         items = [source + encoded[pair][0] for source, pair in zip(sources, pairs, strict=True)]
         more = np.fromiter((encoded[pair][1] for pair in pairs), np.uint16, len(pairs))
-        any_prelabel = bool(set(pairs) - {(None, None)})
+        any_prelabel = any(prelabel is not None for prelabel, _ in encoded)
         return Batch(
             text=self.template.join(items),
             line_starts=self.template.line_starts(items),
@@ -273,6 +272,15 @@ def _has_more_keys(record: Any) -> bool:
     return (
         record.label is not msgspec.UNSET or record.prelabel is not None or record.gold is not None
     )
+
+
+def _have_buckets(block: bytes, prefix: bytes) -> bool:
+    """Whether S3 can have all buckets of uniform lines; False as well where that is not sure.
+
+    A key with a URI of its own inside gives one name more, and a name that spans lines is none.
+    """
+    names = set(_EVERY_BUCKET.findall(block)) if prefix == SCHEME else {prefix[len(SCHEME) : -1]}
+    return not any(bucket_problem(name.decode("latin-1")) for name in names)
 
 
 def _key_starts(text: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:

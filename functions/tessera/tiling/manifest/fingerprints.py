@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 WORD = 8
-"""Bytes that are hashed at once. Names need as many; the shortest S3 URI, s3://b/k, has eight."""
+"""Bytes that are hashed at once. Names need as many; the shortest S3 URI, s3://bkt/k, has ten."""
 MAX_WORDS_AT_ONCE = 32
 """Words of each name that are copied out together: 256 bytes of each of a block's 10,000 names fill
 the processor's cache (docs/decisions/grouping-in-bounded-memory.md)."""

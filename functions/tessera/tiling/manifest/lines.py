@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
 
+from tessera.tiling.manifest.sources import source_problem
 from tessera.tiling.settings import Settings
 
 MAX_LINE_CHARACTERS = 100_000
 """Ground Truth's quota for a line of an input manifest."""
 MAX_LINE_BYTES = 4 * MAX_LINE_CHARACTERS
 """UTF-8 takes four bytes a character at most, so a longer line is too long without decoding it."""
-MAX_KEY_BYTES = 1024
-"""S3's limit for an object's key."""
-MAX_BUCKET_CHARACTERS = 255
-"""S3's limit for the oldest buckets in us-east-1; newer ones have 63 characters at most."""
 MAX_EXCERPT_BYTES = 1000
 """Bytes of a rejected line that are kept: enough to recognize it by, whatever was uploaded."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 Confidence = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 _TOO_LONG = f"longer than {MAX_LINE_CHARACTERS:,} characters"
-_S3_URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 
 
 class Image(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +61,8 @@ def read_manifest(lines: Iterable[bytes], settings: Settings) -> Iterator[Line]:
 
     >>> from tessera.tiling.settings import read_settings
     >>> cats = read_settings(b'{"labels": ["cat", "dog"]}')
-    >>> [type(line).__name__ for line in read_manifest([b'{"source-ref": "s3://b/k"}', b"?"], cats)]
+    >>> lines = [b'{"source-ref": "s3://pets/k"}', b"?"]
+    >>> [type(line).__name__ for line in read_manifest(lines, cats)]
     ['Image', 'Rejected']
     """
     reader = LineReader(settings)
@@ -170,14 +166,8 @@ def check_text(raw: bytes) -> None:
 
 def check_source(uri: str) -> None:
     """Raise BadLine if this is not the URI of an S3 object."""
-    match = _S3_URI.fullmatch(uri)
-    if not match:
-        raise BadLine("source-ref: not an S3 URI such as s3://bucket/key")
-    if len(match[1]) > MAX_BUCKET_CHARACTERS:
-        raise BadLine("source-ref: the bucket's name is longer than S3 allows")
-    # A quarter of the limit in characters cannot exceed it in bytes; most keys are not encoded.
-    if len(uri) > MAX_KEY_BYTES // 4 and len(match[2].encode()) > MAX_KEY_BYTES:
-        raise BadLine(f"source-ref: the key is longer than {MAX_KEY_BYTES} bytes")
+    if problem := source_problem(uri):
+        raise BadLine(problem)
 
 
 def _validation_reason(message: str) -> str:
