@@ -171,12 +171,10 @@ def peers_on(python: str, draws: dict[str, Truth], names: tuple[str, ...]) -> An
     return np.load(folder / "out.npz")
 
 
-def peer_scores(
-    python: str, drawings: dict[str, Truth], names: tuple[str, ...]
-) -> dict[str, dict[int, list[Scores]]]:
+def peer_scores(python: str, drawings: dict[str, Truth], names: tuple[str, ...]) -> Results:
     """Return the peers' scores by name and answers an image."""
     arrays = peers_on(python, drawings, names)
-    results: dict[str, dict[int, list[Scores]]] = {name: {} for name in names}
+    results: Results = {name: {} for name in names}
     for name in names:
         for key, known in drawings.items():
             if f"{key}/{name}/label" in arrays:
@@ -186,16 +184,20 @@ def peer_scores(
     return results
 
 
+DEPTHS = (2, 3, 5, EVERY)
+Results = dict[str, dict[int, list[Scores]]]
+"""Scores of many draws, by method and answers an image."""
+
+
 def accuracy_section(crowds: list[Truth], python: str | None, draws: int) -> None:
     """Print accuracy, ECE and NLL beside the peers'."""
-    depths = (2, 3, 5, EVERY)
     drawings = {
         f"{known.name}~{depth}~{seed}": drawn(known, depth, seed)
         for known in crowds
-        for depth in depths
+        for depth in DEPTHS
         for seed in range(draws if depth < EVERY else 1)
     }
-    results: dict[str, dict[int, list[Scores]]] = {"Tessera": {}, "majority, rarer class": {}}
+    results: Results = {"Tessera": {}, "majority, rarer class": {}}
     for key, known in drawings.items():
         depth = int(key.split("~")[1])
         results["Tessera"].setdefault(depth, []).append(own_scores(known))
@@ -204,24 +206,34 @@ def accuracy_section(crowds: list[Truth], python: str | None, draws: int) -> Non
     if python:
         results |= peer_scores(python, drawings, PEERS)
         if draws >= 5:
-            first = {key: known for key, known in drawings.items() if key[-4:] in ("~2~0", "~3~0")}
-            slow = peer_scores(python, first, SLOW_PEERS)
-            slow["Tessera"] = {
-                depth: [own_scores(known) for key, known in first.items() if f"~{depth}~" in key]
-                for depth in (2, 3)
-            }
-            results |= {f"{name}, first draw": by_depth for name, by_depth in slow.items()}
+            results |= slow_peer_scores(python, drawings)
     print(f"### {len(crowds)} image crowds, {draws} draws\n")
     print("| method | accuracy at 2 | 3 | 5 | all | ECE at 3 | NLL at 3 |")
     print("|---|---|---|---|---|---|---|")
     for name, by_depth in results.items():
-        cells = [f"{mean(by_depth.get(depth, []), 'accuracy'):.2f}" for depth in depths]
+        cells = [f"{mean(by_depth.get(depth, []), 'accuracy'):.2f}" for depth in DEPTHS]
         ece, nll = mean(by_depth.get(3, []), "ece"), mean(by_depth.get(3, []), "nll")
         print(f"| {name} | {' | '.join(cells)} | {ece:.1f} | {nll:.3f} |")
+    accuracy_gates(results, DEPTHS if python else ())
+
+
+def slow_peer_scores(python: str, drawings: dict[str, Truth]) -> Results:
+    """Return the slow peers' scores, and ours, on the first draw of two and three answers."""
+    first = {key: known for key, known in drawings.items() if key[-4:] in ("~2~0", "~3~0")}
+    results = peer_scores(python, first, SLOW_PEERS)
+    results["Tessera"] = {
+        depth: [own_scores(known) for key, known in first.items() if f"~{depth}~" in key]
+        for depth in (2, 3)
+    }
+    return {f"{name}, first draw": by_depth for name, by_depth in results.items()}
+
+
+def accuracy_gates(results: Results, depths: tuple[int, ...]) -> None:
+    """Print the gates of accuracy, ECE and NLL."""
     ours = results["Tessera"]
     ece, nll = mean(ours[3], "ece"), mean(ours[3], "nll")
     print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
-    for depth in depths if python else ():
+    for depth in depths:
         peers = [by_depth for name, by_depth in results.items() if name in PEERS]
         best = max(mean(by_depth[depth], "accuracy") for by_depth in peers if depth in by_depth)
         own = mean(ours[depth], "accuracy")
@@ -280,11 +292,16 @@ def hard_section(crowds: list[Truth], python: str | None, draws: int) -> None:
                     if f"{n}/{name}/label" in arrays
                 ]
                 right[case][name] = mean(scored, "accuracy")
+    hard_table(right, (*own_methods, *peers))
+
+
+def hard_table(right: dict[str, dict[str, float]], methods: tuple[str, ...]) -> None:
+    """Print the accuracies by case and method, and their gates."""
     print("\n### Where workers cannot be known\n")
     print("| | hierarchical | majority, rarer class | plain | crowd-kit majority | DawidSkene |")
     print("|---|---|---|---|---|---|")
     for case, by_method in right.items():
-        cells = [f"{by_method.get(name, np.nan):.2f}" for name in (*own_methods, *peers)]
+        cells = [f"{by_method.get(name, np.nan):.2f}" for name in methods]
         print(f"| {case} | {' | '.join(cells)} |")
     print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
     few, mixed = right["3 answers a worker"], right["scrambled ids"]

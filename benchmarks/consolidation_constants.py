@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from benchmarks.consolidation import (
+    DEPTHS,
+    EVERY,
     IMAGES,
     Scores,
     Truth,
@@ -47,8 +49,6 @@ from tessera.tiling.consensus import (
     worker_shrinkage,
 )
 
-ALL = 99
-DEPTHS = (2, 3, 5, ALL)
 MOVED: list[tuple[ModuleType, str, tuple[Any, ...]]] = [
     (em, "MAX_ITERATIONS", (5, 10, 100)),
     (em, "TOLERANCE", (1e-3, 1e-5)),
@@ -67,7 +67,7 @@ MOVED: list[tuple[ModuleType, str, tuple[Any, ...]]] = [
     (worker_shrinkage, "PRIOR_PAIRS", (10.0, 100.0)),
     (worker_shrinkage, "MIN_SHRINKAGE", (1.0, 4.0)),
     (worker_shrinkage, "MAX_SHRINKAGE", (8.0, 32.0)),
-    (result, "VOTES_AGAINST_ONE", (2, ALL)),
+    (result, "VOTES_AGAINST_ONE", (2, EVERY)),
 ]
 SPEED: list[tuple[ModuleType, str, tuple[Any, ...]]] = [
     (em, "SAMPLE_IMAGES", (25_000, 100_000, 500_000)),
@@ -198,7 +198,7 @@ def main() -> None:
         depth: [
             drawn(known, depth, seed)
             for known in crowds
-            for seed in range(given.draws if depth < ALL else 1)
+            for seed in range(given.draws if depth < EVERY else 1)
         ]
         for depth in DEPTHS
     }
