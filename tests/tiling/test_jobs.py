@@ -129,6 +129,12 @@ def test_a_run_is_another_where_bucket_key_content_or_settings_are() -> None:
     assert run_id(first, settings()).startswith("pets-may-")
 
 
+def test_an_object_without_an_etag_is_named_by_its_version_as_it_always_was() -> None:
+    assert run_id({"bucket": "inbox", "key": "a/b", "version-id": "v7"}, settings()) == (
+        "a-b-c6abfebd5fc9"
+    )
+
+
 def test_the_same_content_uploaded_again_is_the_same_run() -> None:
     first = {"bucket": "b", "key": "k", "etag": "1", "version-id": "v1"}
     assert run_id(first, settings()) == run_id(first | {"version-id": "v2"}, settings())
