@@ -74,7 +74,7 @@ def _group_first_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]
     settings = find_settings(storage, manifest, os.environ.get("DEFAULT_SETTINGS", ""))
     record = begin_record(manifest, settings, event["execution"])
     home = f"s3://{os.environ['LABELS_BUCKET']}/runs/{record.run}/"
-    # Before anything else is written: two executions may have been told of the same manifest.
+    # Before anything else is written: two executions may have begun for the same manifest.
     owner = claim_run(storage, f"{home}run.json", record, aws.workflow.status)
     if owner != record.execution:
         return _already_running(record.run, home, owner)

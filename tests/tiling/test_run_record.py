@@ -100,8 +100,8 @@ def test_the_record_has_the_keys_in_their_order_and_the_settings_it_began_with()
 def test_settings_are_those_beside_the_manifest(key: str, uri: str) -> None:
     files = Files()
     files.put(uri, b'{"labels": ["owl", "wren"]}')
-    found = find_settings(files, MANIFEST | {"key": key}, '{"labels": ["a", "b"]}')
-    assert found.labels == ("owl", "wren")
+    settings = find_settings(files, MANIFEST | {"key": key}, '{"labels": ["a", "b"]}')
+    assert settings.labels == ("owl", "wren")
 
 
 def test_without_any_beside_it_the_default_settings_hold() -> None:

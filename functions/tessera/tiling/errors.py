@@ -42,7 +42,7 @@ class ManifestUnreadable(TesseraError):
 
 
 class NoUsableLine(TesseraError):
-    """Manifest of which no line names an image."""
+    """Manifest without a line that names an image."""
 
 
 class TooManyBadLines(TesseraError):

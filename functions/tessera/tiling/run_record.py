@@ -47,7 +47,7 @@ class Files(Protocol):
 
 
 class CountedShard(Protocol):
-    """Shard of a round, of which only the counts matter here; `task_file.Shard` is one."""
+    """Counts of one shard of a round; `task_file.Shard` has them."""
 
     @property
     def tasks(self) -> int:

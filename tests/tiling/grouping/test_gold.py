@@ -1,4 +1,4 @@
-"""Gold images: mixed in evenly, and not to be told from others."""
+"""Gold images: inserted evenly, and looking like all others."""
 
 from collections import Counter
 

@@ -71,11 +71,12 @@ def group_manifest(
         grouping = FirstRound(read, settings, create, scratch, files)
         for block in line_blocks(read()):
             grouping.add(block)
-        counts = grouping.parser.counts
+        counts, reason = grouping.parser.counts, grouping.first_reason
+        refusal = find_refusal(counts, settings.bad_lines, reason)
         # A manifest that is refused after some shards are full has their tasks, but no job.
-        if counts.lines and not find_refusal(counts, settings.bad_lines):
+        if refusal is None:
             grouping.finish()
-    if refusal := find_refusal(counts, settings.bad_lines, grouping.first_reason):
+    if refusal is not None:  # raised only here, so that rejected.jsonl is complete
         raise refusal
     return grouping.summary()
 

@@ -66,8 +66,8 @@ def group_later_round(
     with ExitStack() as files:
         grouping = LaterRound(settings, round_, create, files.enter_context(scratch()))
         images = _read_images(read_unsure(unsure), read, settings)
-        while some := list(islice(images, min(IMAGES_AT_ONCE, grouping.capacity))):
-            grouping.add([image for image, _ in some], [workers for _, workers in some])
+        while pairs := list(islice(images, min(IMAGES_AT_ONCE, grouping.capacity))):
+            grouping.add([image for image, _ in pairs], [workers for _, workers in pairs])
         return grouping.finish()
 
 

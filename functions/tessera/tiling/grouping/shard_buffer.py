@@ -143,7 +143,7 @@ class ShardBuffer:
 
 
 class ShardText:
-    """Text of a shard in memory, out of which items are cut in any order."""
+    """Text of a shard in memory, from which items can be cut in any order."""
 
     def __init__(
         self, text: bytes, line_starts: NDArray[np.uint32], template: LineTemplate

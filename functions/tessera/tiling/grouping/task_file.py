@@ -161,7 +161,7 @@ def _line_sizes(buffer: ShardBuffer, plan: RoundRobin) -> NDArray[np.int64]:
 
 
 def _task_ranges(*ends: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of up to TASKS_AT_ONCE tasks, none of which crosses any of these ends."""
+    """Yield ranges of up to TASKS_AT_ONCE tasks; no range crosses any of these ends."""
     start = 0
     for end in ends:
         for first in range(start, end, TASKS_AT_ONCE):

@@ -7,7 +7,7 @@ is what differs from image to image; `index` follows when the task is put togeth
                                   |-------------- item --------------|
 
 Its `characters` are counted as the service sees them, which unescapes once. They are UTF-16 code
-units, of which there are never fewer than code points: Ground Truth does not say which it counts.
+units, which are never fewer than code points: Ground Truth does not say which of them it counts.
 """
 
 from __future__ import annotations
