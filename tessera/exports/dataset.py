@@ -6,10 +6,10 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 import msgspec
 
+from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.settings import Settings
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
@@ -41,7 +41,6 @@ class LeftOut(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Metadata(msgspec.Struct, rename="kebab"):
-    class_name: str | None = None
     confidence: float | None = None
     agreement: float | None = None
     answers: int | None = None
@@ -59,7 +58,7 @@ def samples(
     only duplicates are grouped. Samples whose confidence is below `least` are left out.
     """
     attribute = settings.label_attribute
-    ids = {name: settings.labels.index(name) for name in settings.classes}
+    rule = ClassRule(settings)
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     for number, line in enumerate(lines):
         try:
@@ -69,7 +68,7 @@ def samples(
             yield LeftOut(number, "", "the line has no source-ref")
             continue
         try:
-            sample = _sample(number, uri, members, attribute, ids, group_key)
+            sample = _sample(number, uri, members, attribute, rule, group_key)
         except (msgspec.DecodeError, KeyError, ValueError) as error:
             yield LeftOut(number, uri, f"its label cannot be read: {error}")
             continue
@@ -84,21 +83,18 @@ def _sample(
     uri: str,
     members: dict[str, msgspec.Raw],
     attribute: str,
-    ids: dict[str, int],
+    rule: ClassRule,
     group_key: str | None,
 ) -> Sample:
-    value = msgspec.json.decode(members[attribute])
-    raw = members.get(f"{attribute}-metadata", msgspec.Raw(b"{}"))
-    metadata = msgspec.json.decode(raw, type=_Metadata)
-    name = metadata.class_name or _name(value, ids)
-    if name not in ids:
-        raise ValueError(f"{name!r} is not one of the run's classes")
+    raw = members.get(f"{attribute}-metadata")
+    known = rule.read(members[attribute], raw)
+    metadata = msgspec.json.decode(raw or b"{}", type=_Metadata)
     group = members.get(group_key) if group_key else None
     return Sample(
         number,
         uri,
-        ids[name],
-        name,
+        known.number,
+        known.name,
         metadata.confidence,
         metadata.agreement,
         metadata.answers,
@@ -107,14 +103,6 @@ def _sample(
         sys.intern(metadata.human_annotated),
         bytes(group).decode() if group is not None else uri,
     )
-
-
-def _name(value: Any, ids: dict[str, int]) -> str:
-    """Return the class that a label without metadata names, by name or by number."""
-    for name, number in ids.items():
-        if value in (name, number, str(number)):
-            return name
-    raise ValueError(f"{value!r} is not a class")
 
 
 def file_name(sample: Sample, suffix: str, *, digits: int) -> str:

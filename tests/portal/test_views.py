@@ -112,6 +112,16 @@ def test_signed_addresses_end_with_the_lease(world: World) -> None:
     assert re.findall(r"seconds=(\d+)", page) == ["1200", "1200"]
 
 
+def test_a_picture_that_cannot_be_signed_is_one_dead_tile(world: World) -> None:
+    job = world.open(tasks=1, workers=1)
+    tasks = world.files.get(job.manifest)
+    world.files.put(job.manifest, tasks.replace(b"s3://pets/0", b"s3:///0", 1))
+    status, claimed = world.ask("POST", f"/jobs/{job.name}/claims")
+    assert status == 200
+    assert claimed["page"].count("https://pictures.test/") == 1
+    assert "data:," in claimed["page"]
+
+
 def test_a_page_says_nothing_of_its_gold_images(world: World) -> None:
     pages_seen = []
     for gold in (b"", b"index,label\n0,cat\n1,dog\n"):

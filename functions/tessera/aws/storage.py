@@ -268,10 +268,18 @@ class Storage:
     def presign(self, uri: str, seconds: int) -> str:
         """Return an HTTPS address from which anyone can get the object for so many seconds.
 
-        It is at the bucket's own region, which is asked of S3 once a bucket.
+        It is at the bucket's own region, which is asked of S3 once a bucket. Raises ValueError for
+        what no address can be made of, whatever S3 would say.
         """
-        client = self._signing_client(self._region(split_uri(uri)[0]))
-        return client.generate_presigned_url("get_object", Params=_object(uri), ExpiresIn=seconds)
+        try:
+            client = self._signing_client(self._region(split_uri(uri)[0]))
+            params = _object(uri)
+            return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+        except Exception as error:
+            # By name, as for missing objects: importing botocore's errors costs a cold start.
+            if type(error).__name__ == "ParamValidationError":
+                raise ValueError(f"{uri!r} cannot be signed: {error}") from error
+            raise
 
     def _region(self, bucket: str) -> str:
         """Return the region that a bucket is in, or "" if S3 does not tell."""

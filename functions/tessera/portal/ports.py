@@ -57,7 +57,10 @@ class Files(Protocol):
         """Yield the URIs of the objects under a prefix, in key order."""
 
     def presign(self, uri: str, seconds: int) -> str:
-        """Return an HTTPS address from which anyone can get the object for so many seconds."""
+        """Return an HTTPS address from which anyone can get the object for so many seconds.
+
+        Raises ValueError if there can be no object of this URI.
+        """
 
 
 @dataclass(frozen=True)

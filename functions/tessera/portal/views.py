@@ -39,6 +39,10 @@ PREVIEW_SECONDS = 10 * LEASE_GRACE
 """Seconds for which a requester's look at a task may load its images."""
 
 
+NO_PICTURE = "data:,"
+"""Address of a picture that cannot be signed: no browser can show it, and none asks for it."""
+
+
 # ── A worker's work ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -193,7 +197,12 @@ def _render(
 
     def grant(uri: str) -> str:
         # A source that is a web address already is public.
-        return ports.files.presign(uri, seconds) if uri.startswith("s3://") else uri
+        if not uri.startswith("s3://"):
+            return uri
+        try:
+            return ports.files.presign(uri, seconds)
+        except ValueError:  # one dead tile rather than a dead page; an outage is another error
+            return NO_PICTURE
 
     return task_page.render(
         _template(ports.files.get, job.page),

@@ -298,7 +298,7 @@ def test_labels_from_before_the_run_are_read_by_name_and_by_number(
 
     assert [row["label"] for row in rows_of(Path("made/labels.csv"))] == ["cat", "dog", "dog"]
     (row,) = rows_of(Path("made/left-out.csv"))
-    assert "'bird' is not a class" in row["reason"]
+    assert "'bird' is none of the classes" in row["reason"]
 
 
 def test_a_run_that_is_not_there_is_named_with_the_nearest(labels: Any, tessera: Any) -> None:

@@ -228,3 +228,19 @@ def test_the_pictures_of_watched_images_are_kept(names: tuple[str, ...]) -> None
 def test_a_manifest_that_grew_gets_no_labels() -> None:
     with pytest.raises(AssertionError, match="more than the 1 lines it had"):
         written(manifest("image", "image"), labels_of(consensus(CAT)))
+
+
+def test_a_line_labeled_before_gets_its_class_s_number_of_this_run_and_is_counted() -> None:
+    before = (
+        b'{"source-ref":"s3://pets/0.jpg","label":0,"label-metadata":{"class-name":"dog"},"x":1.0}\n'
+        b'{"source-ref":"s3://pets/1.jpg","label":1,"label-metadata":{"class-name":"dog"}}\n'
+        b'{"source-ref":"s3://pets/2.jpg","label":7,"label-metadata":{"class-name":"horse"}}\n'
+    )
+    outcomes, files = written(manifest("image") + before, labels_of(consensus(CAT, -1, -1, -1)))
+    _, first, second = files["training.manifest"].splitlines(keepends=True)
+    renumbered, kept, _ = before.splitlines(keepends=True)
+    assert first == renumbered.replace(b'"label":0', b'"label":1')
+    assert second == kept
+    counts = outcomes.counts
+    assert (counts.labeled_before, counts.renumbered, counts.rejected) == (2, 1, 1)
+    counts.check(4)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.manifest.batch import PLAIN, Batch, LineTemplate
+from tessera.tiling.manifest.class_rule import ClassRule, NoClass
 from tessera.tiling.manifest.fingerprints import fingerprints
 from tessera.tiling.manifest.items import (
     batch_of_images,
@@ -65,17 +66,23 @@ class BlockParser:
         settings: Settings,
         gold_indexes: frozenset[int],
         on_rejected: Callable[[Rejected], object],
+        on_renumbered: Callable[[Labeled], object] = lambda _: None,
     ) -> None:
-        """Leave the lines in `gold_indexes` out of batches, and hand bad ones to `on_rejected`."""
+        """Leave the lines in `gold_indexes` out of batches, and hand bad ones to `on_rejected`.
+
+        Labeled lines whose class has another number in this run go to `on_renumbered`.
+        """
         self.counts = InputCounts()
         self.template = PLAIN
         self._reader = LineReader(settings)
+        self._class_rule = ClassRule(settings)
         record = record_type(settings.label_attribute)
         self._decode_lines = msgspec.json.Decoder(record, strict=True).decode_lines
         self._label_numbers = {name: number for number, name in enumerate(settings.choices)}
         self._choices = frozenset(settings.choices) | {None}
         self._gold_indexes = gold_indexes
         self._on_rejected = on_rejected
+        self._on_renumbered = on_renumbered
         self._with_fingerprints = settings.repeats == "once"
 
     def parse(self, block: bytes) -> Batch:
@@ -142,9 +149,8 @@ class BlockParser:
             return batch
         unlabeled = [record.label is msgspec.UNSET for record in records]
         asked = list(compress(records, unlabeled))
-        if not self._are_usable(asked) or any(
-            bytes(r.label) == b"null" for r in records if r.label
-        ):
+        labeled = [record for record in records if record.label is not msgspec.UNSET]
+        if not self._are_usable(asked) or not all(map(self._has_class, labeled)):
             return None
         # Counted only now that nothing can send the block on to be read line by line.
         self.counts.labeled += len(records) - len(asked)
@@ -178,6 +184,13 @@ class BlockParser:
         if self._gold_indexes and golds != {None}:
             return False
         return prelabels | golds <= self._choices
+
+    def _has_class(self, record: Any) -> bool:
+        """Whether a labeled line is sure to name a class of the run by its number."""
+        try:
+            return not self._class_rule.read(record.label, record.metadata or None).renumbered
+        except NoClass:
+            return False
 
     def _add_prelabels(
         self, batch: Batch, sources: list[bytes], asked: list[Any], rows: NDArray[np.bool_]
@@ -214,6 +227,8 @@ class BlockParser:
                     self.counts.gold += 1
                 case Labeled():
                     self.counts.labeled += 1
+                    if line.renumbered:
+                        self._on_renumbered(line)
                 case Rejected():
                     self.counts.rejected += 1
                     self._on_rejected(line)

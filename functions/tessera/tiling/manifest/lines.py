@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from tessera.tiling.manifest.class_rule import ClassRule, NoClass, renumber
 from tessera.tiling.manifest.sources import source_problem
 from tessera.tiling.settings import Settings
 
@@ -35,10 +36,11 @@ class Image(msgspec.Struct, frozen=True, gc=False):
 
 
 class Labeled(msgspec.Struct, frozen=True, gc=False):
-    """Line that has a label already, and passes through."""
+    """Line that has a label already, and passes through, perhaps with its class's number here."""
 
     index: int
     raw: bytes
+    renumbered: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +80,7 @@ class LineReader:
         self._decode = msgspec.json.Decoder(record_type(settings.label_attribute)).decode
         self._choices = frozenset(settings.choices) | {None}
         self._attribute = settings.label_attribute
+        self._class_rule = ClassRule(settings)
 
     def read(self, index: int, line: bytes) -> Line:
         """Return what the line is; `index` counts the manifest's lines from zero."""
@@ -88,10 +91,13 @@ class LineReader:
             check_text(raw)
             record = self._decode(raw)
             if record.label is not msgspec.UNSET:
-                self._check_label(record)
+                check_source(record.source_ref)
+                known = self._class_rule.read(record.label, record.metadata or None)
+                if known.renumbered:
+                    return Labeled(index, renumber(raw, self._attribute, known), renumbered=True)
                 return Labeled(index, raw)
             self._check_image(record)
-        except BadLine as bad:
+        except (BadLine, NoClass) as bad:
             return Rejected(index, str(bad), excerpt(line))
         except RecursionError:  # the decoder's own bound; a line of 10,000 brackets is not JSON
             return Rejected(index, "nested too deep", excerpt(line))
@@ -107,12 +113,6 @@ class LineReader:
             record.gold,
             raw,
         )
-
-    def _check_label(self, record: Any) -> None:
-        # A null would go to training as if it were a label, and nobody would have been asked.
-        if bytes(record.label) == b"null":
-            raise BadLine(f"{self._attribute}: null is no label; without the key it is asked")
-        check_source(record.source_ref)
 
     def _check_image(self, record: Any) -> None:
         check_source(record.source_ref)
@@ -137,11 +137,13 @@ def record_type(attribute: str) -> Any:
             ("prelabel_confidence", Confidence | None, None),
             ("gold", str | None, None),
             ("label", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
+            ("metadata", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
         ],
         rename={
             "source_ref": "source-ref",
             "prelabel_confidence": "prelabel-confidence",
             "label": attribute,
+            "metadata": f"{attribute}-metadata",
         },
         gc=False,
     )

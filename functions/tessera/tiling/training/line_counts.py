@@ -15,7 +15,8 @@ class Counts(msgspec.Struct):
     """Lines by where they were written; the keys are those of `images` in report.json.
 
     `lines` is `training` + `unlabeled` + `rejected`. The others count lines once more:
-    `labeled_before`, `gold` and `repeats` say where labels came from, `uncertain` which may change.
+    `labeled_before`, `gold` and `repeats` say where labels came from, `uncertain` which may change,
+    and `renumbered` which of those labeled before had another number for their class.
     """
 
     lines: int = 0
@@ -26,6 +27,7 @@ class Counts(msgspec.Struct):
     gold: int = 0
     repeats: int = 0
     uncertain: int = 0
+    renumbered: int = 0
 
     def check(self, lines: int) -> None:
         """Raise AssertionError unless every line of the manifest was written to one place."""

@@ -223,6 +223,7 @@ class _Block:
     labels: LineLabels
     images: Bools
     labeled_before: Bools
+    renumbered: int
 
     @property
     def end(self) -> bytes:
@@ -247,10 +248,17 @@ def _read_blocks(
     rejected: list[int] = []
     # Duplicates were found when the manifest was grouped, and gold lines are images here.
     settings = msgspec.structs.replace(settings, repeats="each")
-    parser = BlockParser(settings, frozenset(), lambda line: rejected.append(line.index))
+    renumbered: dict[int, bytes] = {}
+    parser = BlockParser(
+        settings,
+        frozenset(),
+        lambda line: rejected.append(line.index),
+        lambda line: renumbered.update({line.index - start: line.raw}),
+    )
     for block in line_blocks(chunks, BLOCK):
         start = parser.counts.lines  # the block's first line
         rejected.clear()
+        renumbered.clear()
         batch = parser.parse(block)
         count = parser.counts.lines - start
         if start + count > len(labels):
@@ -265,13 +273,18 @@ def _read_blocks(
         is_open = lines.pop() == b"" and len(lines) == count and not labeled_before.any()
         # a batch that is the block's own text was not decoded: its lines have no other keys
         is_open = is_open and (batch.text is block or opener.is_open_without_brace(block))
+        if not is_open:
+            lines = _split_lines(block)
+            for row, line in renumbered.items():
+                lines[row] = line
         yield _Block(
             start=start,
-            lines=lines if is_open else _split_lines(block),
+            lines=lines,
             is_open=is_open,
             labels=labels.rows(slice(start, start + count)),
             images=images,
             labeled_before=labeled_before,
+            renumbered=len(renumbered),
         )
 
 
@@ -339,6 +352,7 @@ def _count(outcomes: LineOutcomes, block: _Block) -> None:
     counts.lines += len(block.lines)
     counts.labeled_before += before
     counts.training += new + before
+    counts.renumbered += block.renumbered
     counts.unlabeled += images - new
     counts.rejected += len(block.lines) - images - before
     counts.gold += _total(block.images & block.labels.has(LineFlag.GOLD))
