@@ -5,10 +5,10 @@
   "use strict";
 
   function serialize(form) {
-    const answer = {};
+    const answer = Object.create(null); // a label may be called __proto__
     for (const field of form.elements) {
       if (!field.name || field.disabled) continue;
-      if (field.type === "radio" || field.type === "checkbox") (answer[field.name] ??= {})[field.value] = field.checked;
+      if (field.type === "radio" || field.type === "checkbox") (answer[field.name] ??= Object.create(null))[field.value] = field.checked;
       else if (field.type !== "submit" && field.type !== "button") answer[field.name] = field.value;
     }
     return answer;

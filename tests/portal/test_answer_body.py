@@ -31,7 +31,7 @@ CAT = {"cat": True, "dog": False, "cannot see": False}
         (b"[" * 5000, "not JSON"),
         (b'"cat"', "not a JSON object"),
         (b"[1, 2]", "not a JSON object"),
-        (b"{}", "2 of 2 pictures have no answer"),
+        (b"{}", "No picture on this page has an answer"),
         ({"4": CAT}, "1 of 2 pictures have no answer"),
         ({"4": CAT, "24": CAT, "5": CAT}, "Picture 5 is not on this page"),
         ({"4": CAT, "24": {}}, "exactly one choice"),
@@ -50,6 +50,36 @@ def test_an_answer_that_makes_no_sense_is_refused_with_a_sentence(
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     with pytest.raises(Invalid, match=sentence):
         read_answer(body, INDEXES, CHOICES)
+
+
+def log(**load: str) -> str:
+    return json.dumps({"v": 2, "tiles": [{"id": id[1:], "load": how} for id, how in load.items()]})
+
+
+@pytest.mark.parametrize("left_open", [{}, {"24": {"cat": False, "dog": False}}])
+def test_a_picture_that_did_not_load_may_have_no_choice_and_is_left_out(
+    left_open: dict[str, Any],
+) -> None:
+    answer = {"4": CAT, **left_open, "meta": log(_4="ok", _24="error")}
+    assert read_answer(json.dumps(answer).encode(), INDEXES, CHOICES).keys() == {"4", "meta"}
+
+
+def test_a_choice_for_a_picture_that_failed_later_counts() -> None:
+    answer = {"4": CAT, "24": CAT, "meta": log(_4="ok", _24="error")}
+    assert read_answer(json.dumps(answer).encode(), INDEXES, CHOICES) == answer
+
+
+@pytest.mark.parametrize("load", ["ok", "pending"])
+def test_a_picture_that_loaded_needs_a_choice(load: str) -> None:
+    answer = {"4": CAT, "meta": log(_4="ok", _24=load)}
+    with pytest.raises(Invalid, match="1 of 2 pictures have no answer"):
+        read_answer(json.dumps(answer).encode(), INDEXES, CHOICES)
+
+
+def test_a_page_without_any_answer_is_refused_whatever_its_log_says() -> None:
+    answer = {"meta": log(_4="error", _24="error")}
+    with pytest.raises(Invalid, match="No picture"):
+        read_answer(json.dumps(answer).encode(), INDEXES, CHOICES)
 
 
 def test_an_answer_that_is_too_long_is_refused() -> None:

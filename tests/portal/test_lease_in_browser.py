@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import BrowserContext, Request, expect
+from playwright.sync_api import BrowserContext, Request, Route, expect
 
 from tessera.stack.local_stack import LocalStack
 from tests.portal.served import Served
@@ -56,6 +56,38 @@ def test_a_lease_is_renewed_while_somebody_is_at_work_on_the_page_and_not_otherw
             page.clock.fast_forward(18 * MINUTE)
             expect(page.locator("#note")).to_contain_text("goes to somebody else in two minutes")
         assert len(renewed) == at_work
+        assert faults == []
+
+    browse(scenario)
+
+
+def test_a_picture_whose_address_no_longer_holds_gets_a_new_one(served: Served) -> None:
+    served.open("browser-addresses", tasks=1, workers=1)
+    account = served.account("addresses")
+
+    def scenario(context: BrowserContext) -> None:
+        page, faults = start(context, served)
+        asked: list[str] = []
+
+        def first_address_is_over(route: Route) -> None:
+            asked.append(route.request.url)
+            if len(asked) == 1:
+                route.fulfill(status=403, body="Request has expired")
+            else:
+                route.continue_()
+
+        sign_in(page, account)
+        page.route("**/0.svg?*", first_address_is_over)
+        page.clock.install()
+        page.locator("button[href='#job/browser-addresses']").click()
+        frame = page.frame_locator(SHOWN)
+        expect(frame.locator(".tile")).to_have_count(20)
+        with page.expect_response("**/lease") as response:
+            page.clock.fast_forward(1000)
+        assert response.value.status == 200
+        page.clock.fast_forward(1000)
+        expect(frame.locator(".wait, .dead")).to_have_count(0)
+        assert len(asked) >= 2
         assert faults == []
 
     browse(scenario)

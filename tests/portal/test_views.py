@@ -39,10 +39,24 @@ def test_a_lease_is_renewed_and_skipped_by_its_address(world: World) -> None:
     world.take(job, "ann")
     world.clock.wait(600)
     path = f"/jobs/{job.name}/tasks/0/lease"
-    assert world.ask("PUT", path) == (200, {"lease": "2023-11-14T22:53:20Z", "seconds": 1800})
+    status, renewed = world.ask("PUT", path)
+    assert status == 200
+    assert (renewed["lease"], renewed["seconds"]) == ("2023-11-14T22:53:20Z", 1800)
     assert world.ask("DELETE", path)[0] == 200
     assert world.ask("PUT", path)[0] == 404
     assert world.take(job, "ben") == 0
+
+
+def test_a_renewed_lease_brings_addresses_that_last_as_long(world: World) -> None:
+    job = world.open(tasks=1, workers=1)
+    world.take(job, "ann")
+    world.clock.wait(600)
+    _, renewed = world.ask("PUT", f"/jobs/{job.name}/tasks/0/lease")
+    page = world.ask("POST", f"/jobs/{job.name}/claims")[1]["page"]
+    assert renewed["addresses"].keys() == {"0", "1"}
+    for address in renewed["addresses"].values():
+        assert "seconds=1800" in address
+        assert address.replace("&", "&amp;") in page
 
 
 def test_no_page_for_this_worker_now_is_204(world: World) -> None:

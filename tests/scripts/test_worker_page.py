@@ -22,7 +22,7 @@ def test_no_line_of_the_sources_is_longer_than_a_hundred_characters(source: Path
 @pytest.mark.parametrize("source", SCRIPTS, ids=lambda path: path.name)
 def test_every_module_of_the_script_says_what_it_is_and_stays_small(source: Path) -> None:
     text = source.read_text(encoding="utf-8")
-    assert text.startswith("/** ")
+    assert text.startswith("/**")
     assert len(text.splitlines()) <= 200
 
 

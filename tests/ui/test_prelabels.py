@@ -38,7 +38,7 @@ def test_enter_confirms_row_by_row_and_only_then_hands_in(sit: Sit) -> None:
     worker.press("Enter")
     assert len(worker.answers) == 1
     assert [row["row"] for row in worker.meta["rows"]] == list(range(rows))
-    assert {tile["by"] for tile in worker.meta["tiles"]} == {"confirm"}
+    assert {tile["by"] for tile in worker.meta["tiles"]} == {"suggestion"}
 
 
 def test_the_first_enter_on_a_page_full_of_suggestions_hands_nothing_in(sit: Sit) -> None:

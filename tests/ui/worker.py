@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Sequence
@@ -17,6 +18,13 @@ UI = Path(__file__).parents[2] / "ui"
 PICTURES = "https://pictures.test/"
 
 
+CUT_JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwc"
+    "KDcpLDAxNDQ0Hyc5PTgyPC4zNDL/wAALCAAQABABAREA"
+)
+"""Signature, tables and frame header of a gray JPEG of 16 by 16, without a single pixel."""
+
+
 class Pictures:
     """Serves pictures; can hold one back or refuse it."""
 
@@ -25,6 +33,7 @@ class Pictures:
         self.shapes = shapes or ((480, 360),)
         self.held: dict[int, list[Route]] = {}
         self.dead: dict[int, int] = {}
+        self.damaged: set[int] = set()
         self.asked: list[str] = []
 
     def hold(self, *numbers: int) -> None:
@@ -36,9 +45,18 @@ class Pictures:
         for route in self.held.pop(number):
             self._send(route, number)
 
-    def refuse(self, number: int, times: int = 10**6) -> None:
-        """Answer this one with an error, so many times."""
-        self.dead[number] = times
+    def lose(self, number: int) -> None:
+        """Let the connection break by which one comes."""
+        for route in self.held.pop(number):
+            route.abort()
+
+    def refuse(self, *numbers: int, times: int = 10**6) -> None:
+        """Answer these with an error, so many times."""
+        self.dead |= dict.fromkeys(numbers, times)
+
+    def damage(self, number: int) -> None:
+        """Send this one as a JPEG that was cut off behind its header."""
+        self.damaged.add(number)
 
     def __call__(self, route: Route) -> None:
         """Answer one request."""
@@ -53,6 +71,9 @@ class Pictures:
             self._send(route, number)
 
     def _send(self, route: Route, number: int) -> None:
+        if number in self.damaged:
+            route.fulfill(content_type="image/jpeg", body=CUT_JPEG)
+            return
         width, height = self.shapes[number % len(self.shapes)]
         route.fulfill(
             content_type="image/svg+xml",

@@ -1,15 +1,24 @@
-/* Joins a worker's page to the portal around it: says that somebody is at work, and takes the
- * keyboard when the page, fetched ahead and out of sight until then, is shown. */
+/* Joins a worker's page to the portal around it: says that somebody is at work, takes the keyboard
+ * when the page, fetched ahead and out of sight until then, is shown, and passes on what the two ask
+ * of each other (see ui/README.md). */
 (() => {
   "use strict";
-  let said = 0;
+  const portal = window.parent; // a page may have a variable `parent` of its own
+  const send = (kind, content) => portal.postMessage({ tessera: kind, ...content }, "*");
+  let lastActive = 0;
   for (const kind of ["keydown", "pointerdown", "wheel", "touchmove"]) {
     addEventListener(kind, () => {
-      if (Date.now() - said < 10_000) return;
-      said = Date.now();
-      parent.postMessage({ tessera: "active" }, "*");
+      if (Date.now() - lastActive < 10_000) return;
+      lastActive = Date.now();
+      send("active");
     }, { capture: true, passive: true });
   }
+  // What the page asks, and what the portal answers: events in here, messages out there.
+  document.addEventListener("tessera-refresh", () => send("refresh"));
+  addEventListener("message", event => {
+    if (event.source !== portal || event.data?.tessera !== "addresses") return;
+    document.dispatchEvent(new CustomEvent("tessera-addresses", { detail: event.data.detail }));
+  });
   // A frame out of sight can take the keyboard from the one in sight: what asks for it here waits.
   let shown = false, wanted = null;
   const focus = HTMLElement.prototype.focus;
@@ -19,9 +28,10 @@
   };
   const FIRST = ["[autofocus]", "main [tabindex='0']", "[tabindex='0']", "input:not([type=hidden])", "button"];
   addEventListener("message", event => {
-    if (event.source !== parent || event.data?.tessera !== "show") return;
+    if (event.source !== portal || event.data?.tessera !== "show") return;
     shown = true;
     dispatchEvent(new Event("resize")); // what was laid out unseen is laid out again
+    document.dispatchEvent(new CustomEvent("tessera-show"));
     (wanted ?? FIRST.map(selector => document.querySelector(selector)).find(Boolean))?.focus({ preventScroll: true });
   });
   // Amazon's own crowd-form sends to a page around it that it knows; here that page is the portal.
@@ -30,9 +40,9 @@
       if (!form._serializeForm) continue; // the stand-in sends by itself
       form._submitHelperForm = () => {
         const [answer] = JSON.parse(form._serializeForm().taskAnswers);
-        parent.postMessage({ tessera: "answer", answer }, "*");
+        send("answer", { answer });
       };
     }
   });
-  document.addEventListener("DOMContentLoaded", () => parent.postMessage({ tessera: "ready" }, "*"));
+  document.addEventListener("DOMContentLoaded", () => send("ready"));
 })();

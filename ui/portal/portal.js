@@ -287,6 +287,7 @@ addEventListener("message", event => {
   if (kind === "frame") return page ? deliver(page) : void (frame.waiting = true);
   if (!page || page === seen) return;
   if (kind === "active") page.active = Date.now();
+  if (kind === "refresh" && !(Date.now() - page.renewed < FRESH)) renewLease(page);
   if (kind === "ready" && page === work?.current) reveal(page);
   if (kind === "answer" && page === work?.current) sendAnswer(page, event.data.answer);
 });
@@ -319,9 +320,16 @@ one("#skip").addEventListener("click", async () => {
 one("#between button").addEventListener("click", () => { location.hash = "#jobs"; });
 
 // ---- Leases: renewed while somebody is at work on the page ----
+const FRESH = 5000; // milliseconds for which addresses are not asked for again
+
+/** Renew a page's lease; its pictures get addresses that last as long. */
 async function renewLease(page) {
+  page.renewed = Date.now();
   const { status, content } = await ask("PUT", `jobs/${page.job}/tasks/${page.task}/lease`);
-  if (status === 200) page.until = Date.now() + content.seconds * 1000;
+  if (status === 200) {
+    page.until = Date.now() + content.seconds * 1000;
+    page.frame.contentWindow?.postMessage({ tessera: "addresses", detail: content.addresses }, "*");
+  }
   else if (page === work?.current) note(`${content.message} You can still send it: it counts if it is needed.`, "bad");
   else if (page === work?.ahead) { page.frame.remove(); work.ahead = null; }
   page.over = status !== 200;

@@ -17,7 +17,8 @@ def read_answer(body: bytes, indexes: Collection[str] | None, choices: Collectio
     """Return the answer in a request's body.
 
     With the task's indexes given, it must have exactly one true choice for each and no other; with
-    the job's choices given, only those. Raises `Invalid` with a sentence, `TooLarge` by its size.
+    the job's choices given, only those. Images that the page's log says did not load may have none,
+    and are left out. Raises `Invalid` with a sentence, `TooLarge` by its size.
 
     >>> read_answer(b'{"7":{"cat":true,"dog":false},"meta":"{}"}', {"7"}, ("cat", "dog"))["7"]
     {'cat': True, 'dog': False}
@@ -34,8 +35,39 @@ def read_answer(body: bytes, indexes: Collection[str] | None, choices: Collectio
     if not isinstance(answer, dict):
         raise Invalid("The answer is not a JSON object.")
     if indexes is not None:
+        _drop_unloaded(answer)
         _check(answer, indexes, choices)
     return answer
+
+
+class _Tile(msgspec.Struct):
+    """What the page's log says of one image, as far as an answer needs it."""
+
+    id: str | int
+    load: str
+
+
+class _Log(msgspec.Struct):
+    """Page's log of itself, as far as an answer needs it."""
+
+    tiles: list[_Tile]
+
+
+def _unloaded(answer: Mapping[str, Any]) -> set[str]:
+    """Return the images that did not load, by the page's log; a log in another form names none."""
+    try:
+        log = msgspec.json.decode(answer.get("meta", ""), type=_Log)
+    except (msgspec.DecodeError, TypeError, RecursionError):
+        return set()
+    return {str(tile.id) for tile in log.tiles if tile.load == "error"}
+
+
+def _drop_unloaded(answer: dict[str, Any]) -> None:
+    """Leave out images that did not load and have no choice: they count as not asked."""
+    for index in _unloaded(answer) & answer.keys():
+        values = answer[index]
+        if isinstance(values, dict) and not any(values.values()):
+            del answer[index]
 
 
 def _check(answer: dict[str, Any], indexes: Collection[str], choices: Collection[str]) -> None:
@@ -45,9 +77,11 @@ def _check(answer: dict[str, Any], indexes: Collection[str], choices: Collection
     if strange := sorted(answer.keys() - set(indexes) - {"meta"}):
         # A name may be as long as the body, and the sentence is for a person.
         raise Invalid(f"Picture {strange[0][:40]} is not on this page.")
-    if missing := set(indexes) - answer.keys():
+    if not answer.keys() & set(indexes):
+        raise Invalid("No picture on this page has an answer.")
+    if missing := set(indexes) - answer.keys() - _unloaded(answer):
         raise Invalid(f"{len(missing)} of {len(indexes)} pictures have no answer.")
-    for index in indexes:
+    for index in sorted(answer.keys() & set(indexes)):
         values = answer[index]
         # Not what is true to Python: neither 1 nor "false" is a choice.
         if not isinstance(values, dict) or not all(type(v) is bool for v in values.values()):

@@ -61,6 +61,19 @@ def indexes_of(line: bytes) -> set[str] | None:
         return None  # a job of somebody's own: its answers are taken as they come
 
 
+def sources_of(line: bytes) -> dict[str, str]:
+    """Return the image sources of a task by index; empty for a line in another form.
+
+    >>> sources_of(b'{"source":"[{\\\\"source-ref\\\\":\\\\"s3://pets/4.jpg\\\\",\\\\"index\\\\":4}]"}')
+    {'4': 's3://pets/4.jpg'}
+    """
+    try:
+        images = msgspec.json.decode(msgspec.json.decode(line)["source"])
+        return {str(image["index"]): str(image["source-ref"]) for image in images}
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return {}
+
+
 def answered_before(ports: Ports, line: bytes, worker: str) -> bool:
     """Return whether the worker answered one of the task's images in an earlier round.
 

@@ -25,7 +25,7 @@ from tessera.portal.rights import REQUESTERS, job_for, require_active
 from tessera.portal.site import Site, read_file
 from tessera.portal.submissions import submit
 from tessera.portal.table_layout import read_counts, read_stats
-from tessera.portal.task_lines import answered_before, indexes_of, read_line
+from tessera.portal.task_lines import answered_before, indexes_of, read_line, sources_of
 
 MAX_SKIPS = 10
 """Tasks skipped in one claim, because the worker answered one of their images before or because
@@ -142,8 +142,16 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
 def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
     """Make the worker's lease last its full time again: 404 when the task went to somebody else."""
     job = _job(ports, request)
-    lease = leases.renew(ports, job, request.worker, _task_number(job, request))
-    content = {"lease": iso_time(lease.until), "seconds": lease.until - ports.clock()}
+    number = _task_number(job, request)
+    lease = leases.renew(ports, job, request.worker, number)
+    # The images' addresses end with the lease that they were signed for, so they are renewed too.
+    sources = sources_of(read_line(ports, job, number))
+    grant = _grant(ports, lease.until)
+    content = {
+        "lease": iso_time(lease.until),
+        "seconds": lease.until - ports.clock(),
+        "addresses": {index: grant(uri) for index, uri in sources.items()},
+    }
     return json_response(200, content)
 
 
@@ -192,6 +200,18 @@ def _render(
     ports: Ports, site: Site, job: Job, task_input: dict[str, Any], until: float
 ) -> task_page.Page:
     """Return the task's page, whose images can be loaded until the given time."""
+    return task_page.render(
+        _template(ports.files.get, job.page),
+        task_input,
+        _grant(ports, until),
+        stand_in=read_file(site.ui / "crowd-form.js"),
+        bridge=read_file(site.ui / "portal" / "page.js"),
+        aws=site.aws_crowd,
+    )
+
+
+def _grant(ports: Ports, until: float) -> Callable[[str], str]:
+    """Return what turns an image's source into an address that ends at the given time."""
     # Addresses end with the lease, so that nobody keeps a picture's address.
     seconds = max(1, int(until - ports.clock()))
 
@@ -204,14 +224,7 @@ def _render(
         except ValueError:  # one dead tile rather than a dead page; an outage is another error
             return NO_PICTURE
 
-    return task_page.render(
-        _template(ports.files.get, job.page),
-        task_input,
-        grant,
-        stand_in=read_file(site.ui / "crowd-form.js"),
-        bridge=read_file(site.ui / "portal" / "page.js"),
-        aws=site.aws_crowd,
-    )
+    return grant
 
 
 @lru_cache(maxsize=8)  # a job's page does not change while the job is open

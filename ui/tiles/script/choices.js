@@ -1,12 +1,9 @@
 /** The labels that a worker may choose, in the order of the bar's buttons. */
 
-import { find, findAll } from "./dom.js";
+import { findAll } from "./dom.js";
 
 export const buttons = findAll("#labels button");
 export const names = buttons.map((button) => button.value);
 
 /** What is typed for each label: one digit, or one or two letters that begin no other's. */
 export const keys = buttons.map((button) => button.dataset.key);
-
-/** Where the label for a picture that cannot be judged stands. */
-export const escapeChoice = names.indexOf(find("[data-escape]").value);

@@ -3,20 +3,20 @@
 import { buttons, keys, names } from "./choices.js";
 import { find, findAll, make } from "./dom.js";
 import { log, state } from "./state.js";
-import { isDone, isSuggested, tiles } from "./tiles.js";
+import { hasFailed, isDone, isOpen, isSuggested, tiles } from "./tiles.js";
 
 /** The classes of each label's color and pattern. */
 const colorClasses = buttons.map((button) => button.className);
 
 /** Say in words what a tile shows. */
 function describe(tile) {
-  const { pos, label, unsure, load } = tile.record;
+  const { pos, label, unsure } = tile.record;
   return [
     `Picture ${pos + 1} of ${tiles.length}`,
     label ?? "no label",
     isSuggested(tile) && "suggested",
     unsure && "unsure",
-    load === "error" && "did not load",
+    hasFailed(tile) && "did not load",
   ].filter(Boolean).join(", ");
 }
 
@@ -26,13 +26,15 @@ function drawTile(tile) {
   const classes = ["tile"];
   if (load === "ok") classes.push("loaded");
   if (label) classes.push(colorClasses[choice], isSuggested(tile) ? "suggested" : "labeled");
-  else if (log.blockedSubmits) classes.push("missing");
+  else if (log.blockedSubmits && isOpen(tile)) classes.push("missing");
   if (unsure) classes.push("unsure");
   tile.element.className = classes.join(" ");
   tile.element.ariaLabel = describe(tile);
   drawChip(tile, choice);
   tile.radios.forEach((radio, at) => {
     radio.checked = at === choice;
+    // Switched off it is not handed in, and is not missed: the picture stays unanswered.
+    radio.disabled = hasFailed(tile) && !isDone(tile);
   });
 }
 
@@ -46,9 +48,10 @@ function drawChip(tile, choice) {
 
 function drawProgress() {
   const count = tiles.filter(isDone).length;
+  const isReady = count > 0 && !tiles.some(isOpen);
   find("#progress progress").value = count;
   find("#progress b").textContent = count;
-  find("#submit").className = count < tiles.length ? "" : "ready";
+  find("#submit").className = isReady ? "ready" : "";
   find("#unsure").ariaPressed = state.current.record.unsure;
   buttons.forEach((button, choice) => {
     const given = tiles.filter((tile) => tile.record.label === names[choice]);
@@ -58,7 +61,7 @@ function drawProgress() {
 
 function drawRowButtons() {
   findAll(".confirm").forEach((button, row) => {
-    const whole = tiles.every((tile) => tile.row !== row || isDone(tile));
+    const whole = tiles.every((tile) => tile.row !== row || !isOpen(tile));
     button.classList.toggle("done", whole);
     button.textContent = `Row ${row + 1} is right${whole ? " ✓" : ""}`;
   });

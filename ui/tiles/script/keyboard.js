@@ -23,7 +23,7 @@ export function typeKey(character) {
   buttons.forEach((button, at) => {
     button.classList.toggle("off", typed && !fitting.includes(keys[at]));
   });
-  if (choice >= 0) giveAndGoOn(choice, "key");
+  if (choice >= 0) giveAndGoOn(choice);
 }
 
 /** The letter or digit of a key; by its place where the keyboard's script has another letter. */

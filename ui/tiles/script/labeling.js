@@ -1,12 +1,14 @@
 /** Give labels, confirm suggestions, and take any of it back. */
 
-import { escapeChoice, names } from "./choices.js";
+import { names } from "./choices.js";
 import { now } from "./dom.js";
 import { draw } from "./draw.js";
 import { goTo } from "./focus.js";
+import { handOf } from "./hand.js";
 import { announce, warn } from "./note.js";
+import { retryFailed } from "./pictures.js";
 import { log, state } from "./state.js";
-import { firstGap, hasSuggestions, isDone, isSuggested, tiles } from "./tiles.js";
+import { firstGap, hasFailed, hasSuggestions, isOpen, isSuggested, tiles } from "./tiles.js";
 
 const PREVIOUS_KEPT = 5; // former labels of one picture in the log: enough to see somebody waver
 
@@ -41,19 +43,20 @@ export function put(tile, label, by) {
 }
 
 /** Whether a picture can be judged; if not, say why. Nothing is judged that cannot be seen. */
-function canJudge(tile, choice) {
+function canJudge(tile) {
   const { record, picture } = tile;
-  const failed = record.load === "error";
-  if (record.load === "ok" || (failed && choice === escapeChoice)) return true;
+  if (record.load === "ok") return true;
   record.beforeLoad++;
   picture.animate({ background: ["#ffd60a", "#e4e6ea"] }, 100);
-  warn(`Picture ${record.pos + 1} ${failed ? "did not load" : "is still loading"}.`);
+  const reason = hasFailed(tile) ? "did not load. Trying again …" : "is still loading.";
+  if (hasFailed(tile)) retryFailed();
+  warn(`Picture ${record.pos + 1} ${reason}`);
   return false;
 }
 
 /** Give a tile a label, if it can be judged; as part of `step` if there is one. */
 export function give(tile, choice, by, step) {
-  if (!canJudge(tile, choice)) return false;
+  if (!canJudge(tile)) return false;
   if (step) step.before.push(snapshot(tile));
   else beginStep(tile);
   put(tile, names[choice], by);
@@ -62,12 +65,12 @@ export function give(tile, choice, by, step) {
 }
 
 /** Give the framed tile a label and frame the next one without an answer. */
-export function giveAndGoOn(choice, by) {
+export function giveAndGoOn(choice) {
   const { current } = state;
-  if (!give(current, choice, by)) return goTo();
+  if (!give(current, choice, handOf())) return goTo();
   const position = current.record.pos;
   const next = [...tiles.slice(position + 1), ...tiles.slice(0, position)]
-    .find((tile) => !isDone(tile) && !(hasSuggestions && tile.row !== current.row));
+    .find((tile) => isOpen(tile) && !(hasSuggestions && tile.row !== current.row));
   return goTo(next);
 }
 
@@ -75,13 +78,13 @@ export function giveAndGoOn(choice, by) {
 export function stepLabel(tile, direction) {
   const choice = names.indexOf(tile.record.label) + direction;
   const first = choice < -1 ? names.length - 1 : choice; // from no label back to the last one
-  give(tile, tile.record.load === "error" ? -1 : (first + names.length) % names.length, "cycle");
+  give(tile, (first + names.length) % names.length, handOf());
   goTo(tile);
 }
 
 /** Confirm the suggestions of a row; false where it had none, or one that cannot be judged. */
 export function confirmRow(row) {
-  const suggested = tiles.filter((tile) => tile.row === row && isSuggested(tile));
+  const suggested = tiles.filter((tile) => tile.row === row && isSuggested(tile) && isOpen(tile));
   const unseen = suggested.find((tile) => tile.record.load !== "ok");
   if (unseen) {
     goTo(unseen);
@@ -90,7 +93,7 @@ export function confirmRow(row) {
   }
   if (!suggested.length) return false;
   beginStep(...suggested);
-  for (const tile of suggested) put(tile, tile.record.label, "confirm");
+  for (const tile of suggested) put(tile, tile.record.label, "suggestion");
   log.rows.push({ row, confirmMs: now() });
   return true;
 }

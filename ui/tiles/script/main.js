@@ -4,6 +4,7 @@ import { buttons } from "./choices.js";
 import { find, findAll, listen, make } from "./dom.js";
 import { draw } from "./draw.js";
 import { bookTime, goTo, startClock } from "./focus.js";
+import { startHand } from "./hand.js";
 import { help, startHelp } from "./help.js";
 import { startKeyboard, typeKey } from "./keyboard.js";
 import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
@@ -41,7 +42,7 @@ function wireButtons() {
   buttons.forEach((button, choice) => {
     button.onclick = () => {
       typeKey("");
-      giveAndGoOn(choice, "palette");
+      giveAndGoOn(choice);
     };
   });
   for (const button of findAll("#sizes button")) {
@@ -78,6 +79,7 @@ function watchTiles() {
 
 tiles.forEach(furnish);
 wireButtons();
+startHand();
 startKeyboard();
 startPointer();
 startHelp();

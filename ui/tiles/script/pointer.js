@@ -4,6 +4,7 @@ import { findAll, listen, now } from "./dom.js";
 import { names } from "./choices.js";
 import { draw } from "./draw.js";
 import { frame, goTo } from "./focus.js";
+import { handOf } from "./hand.js";
 import { beginStep, confirmRow, give, stepLabel } from "./labeling.js";
 import { announce } from "./note.js";
 import { log } from "./state.js";
@@ -40,14 +41,14 @@ function pressTile(tile, isTouch) {
 function paintFrom(first) {
   const step = beginStep();
   let last = first;
-  if (!isDone(first)) give(first, Math.max(names.indexOf(first.record.label), 0), "paint", step);
+  if (!isDone(first)) give(first, Math.max(names.indexOf(first.record.label), 0), "bulk", step);
   const choice = names.indexOf(first.record.label);
   return {
     move(target) {
       const tile = tileOf(target);
       if (!tile || tile === last) return;
       last = tile;
-      if (choice >= 0) give(tile, choice, "paint", step);
+      if (choice >= 0) give(tile, choice, "bulk", step);
     },
     end: () => goTo(last),
     cancel() {},
@@ -112,7 +113,7 @@ function onContextMenu(event) {
 function onChange({ target }) {
   const tile = tileOf(target);
   if (!tile) return;
-  if (!give(tile, tile.radios.indexOf(target), "radio")) draw(tile);
+  if (!give(tile, tile.radios.indexOf(target), handOf())) draw(tile);
   if (!log.shortcutsOff) goTo(tile);
 }
 

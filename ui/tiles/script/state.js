@@ -13,7 +13,7 @@ export const state = {
 
 /** What the hidden field `meta` hands in, beside the tiles' records. */
 export const log = {
-  v: 1,
+  v: 2,
   ui: "[[ build ]]",
   mode: hasSuggestions ? "prelabel" : "plain",
   classes: names,

@@ -6,7 +6,7 @@ import { bookTime, goTo } from "./focus.js";
 import { confirmRowAndGoOn } from "./labeling.js";
 import { warn } from "./note.js";
 import { log, state } from "./state.js";
-import { firstGap, isDone, isSuggested, tiles } from "./tiles.js";
+import { firstGap, hasFailed, isDone, isOpen, isSuggested, tiles } from "./tiles.js";
 
 const crowdForm = find("crowd-form");
 const RESEND_AFTER = 2000; // milliseconds in which a second press is the first one's echo
@@ -39,21 +39,25 @@ function showGaps(gaps) {
 
 /** Send the answers, or go to the first picture without one. */
 export function submit() {
-  const gaps = tiles.filter((tile) => !isDone(tile));
+  const gaps = tiles.filter(isOpen);
   if (gaps.length) return showGaps(gaps);
+  const unanswered = tiles.filter((tile) => hasFailed(tile) && !isDone(tile)).length;
+  if (unanswered === tiles.length) {
+    return warn("There is nothing to send: not one picture could be loaded.");
+  }
   if (now() - sentMs < RESEND_AFTER) return undefined;
   if (!crowdForm.submit) {
     return warn("The answers were not sent: the labeling service is missing.");
   }
   sentMs = now();
-  warn("Sending …");
+  warn(unanswered ? `Sending … ${unanswered} did not load and stay open.` : "Sending …");
   return crowdForm.submit();
 }
 
 /** Confirm the row where that has suggestions, else submit. */
 export function confirmOrSubmit() {
   const { row } = state.current;
-  const hasOpen = tiles.some((tile) => tile.row === row && isSuggested(tile));
+  const hasOpen = tiles.some((tile) => tile.row === row && isSuggested(tile) && isOpen(tile));
   if (hasOpen) confirmRowAndGoOn();
   else submit();
 }
@@ -61,7 +65,7 @@ export function confirmOrSubmit() {
 export function startSubmit() {
   crowdForm.onsubmit = (event) => {
     find("[name=meta]").value = writeLog();
-    if (!firstGap()) return;
+    if (!firstGap() && tiles.some(isDone)) return;
     event.preventDefault();
     submit();
   };

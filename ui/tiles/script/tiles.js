@@ -16,6 +16,8 @@ function makeTile(element) {
     radios: findAll("input", element),
     chip: make("p", "chip"),
     message: make("p", "wait", "loading …"),
+    address: image.src, // the newest; `tried` is the last that was asked for
+    tried: image.src,
     row: 0,
     shape: width / height || null, // width by height, known from the task or once it has loaded
     confirmed: false, // whether the worker gave or confirmed the label; a suggestion alone is none
@@ -26,7 +28,7 @@ function makeTile(element) {
       id, pos: 0, label: suggestion, pre: suggestion, by: suggestion && "pre",
       first: null, last: null, changes: 0, prev: [],
       dwell: 0, visibleMs: 0, zooms: 0, zoomMs: 0, unsure: false,
-      load: "pending", loadMs: null, retries: 0, w: 0, h: 0, beforeLoad: 0,
+      load: "pending", loadMs: null, failures: 0, w: 0, h: 0, beforeLoad: 0,
     },
   };
 }
@@ -54,11 +56,17 @@ tiles.forEach((tile, position) => {
 export const isDone = (tile) => Boolean(tile.record.label) && tile.confirmed;
 export const isSuggested = (tile) => Boolean(tile.record.label) && !tile.confirmed;
 
+/** Whether a picture did not load, though it was tried again. */
+export const hasFailed = (tile) => tile.record.load === "error";
+
+/** Whether a tile still waits for the worker; nobody can answer for a picture that failed. */
+export const isOpen = (tile) => !isDone(tile) && !hasFailed(tile);
+
 /** The tile that an event's target belongs to. */
 export function tileOf(target) {
   const element = target?.closest?.(".tile");
   return tiles.find((tile) => tile.element === element);
 }
 
-/** The first tile without an answer, in the rows below `row`. */
-export const firstGap = (row = -1) => tiles.find((tile) => tile.row > row && !isDone(tile));
+/** The first tile that waits for an answer, in the rows below `row`. */
+export const firstGap = (row = -1) => tiles.find((tile) => tile.row > row && isOpen(tile));
