@@ -1,6 +1,6 @@
 """Read output manifests of labeling jobs, and single worker responses, into an answer book.
 
-Nothing that may stand there stops the reading: every answer is used, or noted with its reason.
+Malformed content never stops the reading: every answer is used, or noted with its reason.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Responses(msgspec.Struct, gc=False):
 
 
 class _LabelNumbers(dict[bytes, int]):
-    """Label numbers by an answer's own bytes: there are few different ones, so each is read once.
+    """Label numbers by the bytes of an answer, of which there are few: each is parsed once.
 
     >>> _LabelNumbers({"cat": 0, "dog": 1})[b'{"cat":false,"dog":true}']
     1
@@ -172,7 +172,7 @@ class OutputReader:
             text = excerpt(line.decode("utf-8", "replace"))
             self.book.note(OddAnswer(task.job, reason, str(task.number), content=text))
             return []
-        label = parsed.get(self._attribute)
+        label = parsed.get(self._attribute)  # a job that failed leaves its reason there instead
         entries = label.get("responses") if isinstance(label, dict) else None
         return list(self._read_entries(task, entries, "annotation"))
 
@@ -199,6 +199,7 @@ class OutputReader:
         """Add the usable answers of a submission; note the others one by one."""
         images, labels = array("i"), array("b")
         expected = frozenset(task.images)
+        # an answer that cannot be used takes no other with it
         for key, raw in self._answers(task, submission).items():
             label = self._label_numbers[bytes(raw)]
             if reason := _why_odd(key, raw, label, expected):
@@ -216,6 +217,7 @@ class OutputReader:
         """Return a submission's answers by image, unwrapped; its seconds go to the submission."""
         try:
             annotation = _decode_annotation(submission.annotation)
+            # as `pack` writes it; other programs leave the form's wrappings around it
             if not annotation.keys() & {"meta", "annotatedResult"}:
                 return annotation
         except msgspec.DecodeError:

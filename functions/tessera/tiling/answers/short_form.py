@@ -1,10 +1,10 @@
 """Write and read a task's answers in short, one character an answer, beside their full form.
 
-A page of radio buttons says of every choice of every image whether it is true, which is some 150
-bytes an answer. Where nothing about a task is odd, the post-annotation Lambda writes the same once
-more in one byte, so that whoever reads a million answers need look at nothing else. The full form
-is the record, and is read where there is no short form or one that does not add up. The format is
-in docs/consolidation.md, the reasons in docs/decisions/consensus-answers-in-short.md.
+A form of radio buttons submits true or false for every choice of every image, some 150 bytes an
+answer. If nothing about a task is odd, the post-annotation Lambda writes each answer once more as
+one byte, and readers of a million answers need look at nothing else. The full form is the record,
+and is read if there is no short form or an inconsistent one. The format is in
+docs/consolidation.md, the reasons in docs/decisions/consensus-answers-in-short.md.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def short_form(
     except (ValueError, KeyError):
         return None
     if len(numbers) > len(SYMBOLS):
-        return None
+        return None  # more choices than a page can have: a foreign form
     written = {
         "images": [int(key) for key in keys],
         "choices": list(numbers),
@@ -111,8 +111,8 @@ class ShortFormReader:
 
         Only the bytes before `"responses":[` are decoded.
         """
-        # Lines are about equally long, so most of the search is spared. What is found so late that
-        # it is not the first is noticed: the text before it cannot be decoded.
+        # Lines are about equally long, so the search starts near the last place. If that skips the
+        # first match, the text before the later one cannot be decoded, and the full form is read.
         end = line.find(_RESPONSES, self._search_from)
         if end < 0 and (end := line.find(_RESPONSES)) < 0:
             return None
@@ -129,7 +129,7 @@ class ShortFormReader:
         size, workers = len(form.images), len(form.workers)
         if not labels or len(labels) != size * workers or len(set(form.workers)) < workers:
             return None
-        if _UNUSABLE in labels:
+        if _UNUSABLE in labels:  # a choice that is no label: the full form says which, and is noted
             return None
         if form.seconds is not None and not _seconds_fit(form.seconds, workers, size):
             return None

@@ -111,7 +111,7 @@ def _seconds_by_image(meta: Any, answer: dict[str, Any]) -> dict[str, float]:
         page = (log["submitMs"] - log["readyMs"] - log.get("hiddenMs", 0)) / 1000
         return {key: round(page / len(answer), 3) for key in answer} if page > 0 else {}
     except (ValueError, TypeError, KeyError, AttributeError):
-        return {}  # a log is a convenience: an answer is as good without it
+        return {}  # the log is a convenience: an answer is as good without it
 
 
 def chosen_label(choice: Any) -> str:

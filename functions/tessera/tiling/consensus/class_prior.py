@@ -1,15 +1,15 @@
 """Estimate the class prior as the flattest distribution that could have led to the votes.
 
 Let `S[k]` be the mean share of votes of class `k` over `n` images, and `a` the accuracy of answers.
-Of the images of a class at least the share `a` of their votes is for it, so its share of the images
-is at most
+At least a share `a` of the votes on images of class `k` is for `k`, so the share of such images is
+at most
 
     B[k] = (S[k] + z sqrt(S[k] (1 - S[k]) / n) + z^2 / 2n) / a,    z = STANDARD_ERRORS
 
 The prior is the distribution closest to uniform below these bounds. `a` follows from how often two
-answers to an image agree, which says nothing of who is right: so the prior is no estimate that
-feeds on itself, as that of plain EM is, under which rare classes vanish when images have few
-answers. Measured in docs/decisions/consensus-evenest-prior.md.
+answers to an image agree, not from the labels. So the estimate does not feed on itself, as it does
+in plain EM, where rare classes vanish if images have few answers. Measured in
+docs/decisions/consensus-evenest-prior.md.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SAMPLE_IMAGES = 25_000
 """Images that the prior is estimated from: a share is then known to 0.3 points
 (docs/decisions/consensus-constants.md)."""
 STANDARD_ERRORS = 2.0
-"""Standard errors by which a class may have had fewer votes than it should have: about 98 of 100
-classes are within (docs/decisions/consensus-evenest-prior.md)."""
+"""Standard errors by which a class may have received too few votes by chance: 98 % of classes are
+within (docs/decisions/consensus-evenest-prior.md)."""
 PRIOR_AGREEMENT, PRIOR_AGREEMENT_IMAGES = 0.68, 10.0
-"""Agreement of two answers before any is seen, and the images that it counts as: two classes at the
-accuracy of `hierarchical.PRIOR_ACCURACY`; it matters to the smallest crowds alone
+"""Agreement of two answers before any are seen, as if observed on so many images. It is that of two
+classes at `hierarchical.PRIOR_ACCURACY`, and matters only to the smallest crowds
 (docs/decisions/consensus-constants.md)."""
 
 
@@ -46,12 +46,14 @@ def flattest_prior(by_depth: list[EqualDepth], classes: int) -> Floats:
 def water_fill(bounds: Floats) -> Floats:
     """Return the distribution closest to uniform of which no part is above its bound.
 
-    It is min(bound, level) with the level at which it sums to one: water in vessels that are as
-    high as the bounds. Where all of them together are below one, they are scaled.
+    That is min(bound, level), with the level at which it sums to one: water poured into vessels as
+    high as the bounds. Bounds that sum to less than one are scaled up.
 
     >>> water_fill(np.array([0.1, 0.7, 0.9])).tolist()
     [0.1, 0.45, 0.45]
     """
+    # With the i lowest vessels full, the others stand at the level levels[i]; the first level that
+    # is below the next rim is the one.
     heights = np.sort(bounds)
     below = np.cumsum(heights) - heights
     levels = (1 - below) / np.arange(len(bounds), 0, -1)
@@ -80,8 +82,8 @@ def pairwise_agreement(by_depth: list[EqualDepth], classes: int) -> float:
 def accuracy_from_agreement(agreement: float, classes: int) -> float:
     """Return the accuracy at which two answers agree so often, if all errors are equally likely.
 
-    That is the `a` of `agreement = a^2 + (1 - a)^2 / (classes - 1)`, and chance where answers agree
-    more rarely than guesses do.
+    That is the `a` of `agreement = a^2 + (1 - a)^2 / (classes - 1)`, and that of random guesses if
+    answers agree more rarely than those do.
 
     >>> round(accuracy_from_agreement(0.68, 2), 6), round(accuracy_from_agreement(0.1, 4), 6)
     (0.8, 0.25)

@@ -1,6 +1,6 @@
 """Estimate each worker's matrix from that worker's answers alone, as published in 1979.
 
-Here for comparison: with few answers a worker it believes them too much, and its labels suffer.
+Here for comparison: with few answers a worker it is overconfident, and its labels suffer.
 tests/tiling/consensus/test_oracle.py holds it against crowd-kit's.
 
 A. P. Dawid, A. M. Skene: Maximum likelihood estimation of observer error-rates using the EM

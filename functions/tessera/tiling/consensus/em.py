@@ -1,13 +1,14 @@
 """Fit a confusion matrix for each worker by expectation maximization (EM).
 
 The model is that of Dawid and Skene (1979). Image `i` is of class `k` with probability `prior[k]`,
-and worker `j` calls an image of class `k` an `l` with probability `confusion[j, k, l]`, whatever
-others say. With `l_ij` for the answer of worker `j` to image `i`:
+and worker `j` labels an image of class `k` as `l` with probability `confusion[j, k, l]`,
+independently of other workers. With `l_ij` for the answer of worker `j` to image `i`:
 
     log p(k, answers to i) = log prior[k] + sum over j of log confusion[j, k, l_ij]
 
-The E-step makes of it `p[k, i]`, the probability of each class of each image. The M-step makes
-matrices and prior of the answers counted by these probabilities; it is what the methods differ in.
+The E-step turns this into `p[k, i]`, the probability that image `i` is of class `k`, and counts the
+answers weighted by it. The M-step estimates matrices and prior from these counts; the methods
+differ in their M-steps.
 
 Shapes: `p` is classes x images, counts are classes x workers x labels, and matrices are (workers x
 labels) x classes, so that looking up an answer reads one row and each pass runs along memory.
@@ -33,14 +34,14 @@ TOLERANCE = 1e-4
 """Rise of the log likelihood per answer below which EM has converged: ten times more or less moves
 accuracy by 0.1 points (docs/decisions/consensus-constants.md)."""
 SAMPLE_IMAGES = 50_000
-"""Images that EM is run on where there are more than twice as many: of a million, half as many cost
-0.1 points of accuracy, ten times as many three times the time (consensus-constants.md)."""
+"""Images that EM runs on if there are more than twice as many. For a million images, half as many
+cost 0.1 points of accuracy, ten times as many three times the time (consensus-constants.md)."""
 FINAL_PASSES = 1
 """EM iterations over all images after fitting on a sample, to learn the workers of whom the sample
-has little: a second wins less than 0.1 points of a million images (consensus-constants.md)."""
+has few answers: of a million, a second gains less than 0.1 points (consensus-constants.md)."""
 GUESS_WEIGHT = 0.7
-"""Share of a model's log odds that is believed, since models are too sure of themselves. That is a
-judgment, no measurement (docs/decisions/consensus-constants.md)."""
+"""Weight of a model's log odds, since models are usually overconfident: a judgment, not a
+measurement (docs/decisions/consensus-constants.md)."""
 VOTE_SMOOTHING = 0.01
 """Votes added to each image, spread over the classes, so that EM starts with no class excluded
 (docs/decisions/consensus-constants.md)."""
@@ -82,8 +83,8 @@ def guesses(guess: NDArray[np.int16], probability: Floats, classes: int) -> Evid
     """Turn a model's guesses into evidence: its class for each image, else -1, and how sure it is.
 
     A guess of probability `p` adds `GUESS_WEIGHT * log(p / ((1 - p) / (classes - 1)))` to the score
-    of its class. Workers who were shown a guess lean towards it, and it would count twice; so
-    nothing uses this unless it is told to.
+    of its class. Workers who saw a guess are swayed by it, and it would count twice; so nothing
+    uses this unless the caller passes it.
     """
     p = np.clip(probability, 0.001, 0.999)
     log_odds = GUESS_WEIGHT * np.log(p / (1 - p) * max(classes - 1, 1))
@@ -134,8 +135,8 @@ class Model:
 class EM:
     """Expectation maximization with one method's M-step.
 
-    `use_single_answers` says whether an image's only answer counts towards its worker's matrix: in
-    the published method it does, though nothing but itself says whether it is right.
+    `use_single_answers` says whether an image's only answer counts towards its worker's matrix. In
+    the published method it does, though only the answer itself supports it.
     """
 
     m_step: Callable[[ExpectedCounts], Model]
@@ -179,6 +180,7 @@ class EM:
         """Count the answers by what the model says of their images; also its log likelihood."""
         answers = np.zeros((self.classes, self.workers * self.classes))
         class_sums, log_likelihood = np.zeros(self.classes), 0.0
+        # block by block, so that probabilities of all images are never in memory at once
         for block in (block for part in by_depth for block in part.blocks()):
             if model is None:
                 p = vote_probabilities(block, self.classes)
@@ -193,7 +195,7 @@ class EM:
         return ExpectedCounts(by_worker, class_sums / max(images, 1), shares), log_likelihood
 
     def _accumulate_block(self, counts: Floats, p: Floats, block: EqualDepth) -> None:
-        """Add a block's answers to the counts, as far as they teach something of their workers."""
+        """Add a block's answers to the counts, unless they say nothing about their workers."""
         codes = block.codes
         if block.depth == 1 and not self.use_single_answers:
             if self.evidence.known is None:
@@ -226,6 +228,7 @@ def accumulate(counts: Floats, p: Floats, codes: Ints) -> None:
 
     `p` is classes x answers, `codes` has one number an answer.
     """
+    # bincount by class: several times faster than np.add.at on the whole table
     for row, weights in zip(counts, p, strict=True):
         row += np.bincount(codes, weights, len(row))
 

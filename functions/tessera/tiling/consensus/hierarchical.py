@@ -1,19 +1,19 @@
-"""Estimate each worker's confusion matrix as a compromise of own answers and everybody's.
+"""Estimate each worker's confusion matrix, shrunk towards that of all workers together.
 
-Dawid and Skene's model gives every worker a matrix of their own, for which few answers are too
-few. Here each is shrunk to the matrix of all workers together, and that one to a plain one that
-knows only how often people err and what they say then. Shrinking is by pseudo-answers: with `N` for
-the expected counts of answers, a `+` in place of an index for the sum over it, and `K` classes,
+Dawid and Skene's model gives every worker a matrix of their own, for which a few answers are not
+enough. Here it is shrunk towards the pooled matrix of all workers, and that one towards a plain
+matrix that knows only how often people err and which labels they give then. Shrinkage is by
+pseudo-answers: with `N` for expected counts and a `+` in place of an index for the sum over it,
 
-    plain[k, l]  = (1 - a) h[l] / (1 - h[k])  for l != k,  a  for l = k
-    P[k, l]      = (N[k, +, l] + 40 plain[k, l]) / (N[k, +, +] + 40)          pooled_confusion
-    Q[k, j, l]   = P[k, l] with its odds of an error multiplied by d[j]       worker_prior
-    conf[k, j, l] = (N[k, j, l] + w[j] Q[k, j, l]) / (N[k, j, +] + w[j])      m_step
-    w[j]         = s + 0.03 N[+, j, +]
+    plain[k, l]        = (1 - a) h[l] / (1 - h[k])  for l != k,  a  for l = k
+    P[k, l]            = (N[k, +, l] + 40 plain[k, l]) / (N[k, +, +] + 40)        pooled_confusion
+    Q[k, j, l]         = P[k, l] with its odds of an error multiplied by d[j]     worker_prior
+    confusion[k, j, l] = (N[k, j, l] + w[j] Q[k, j, l]) / (N[k, j, +] + w[j])     m_step
+    w[j]               = s + 0.03 N[+, j, +]
 
-where `a` is everybody's accuracy, `h[l]` the share of label `l` among errors, `d[j]` the errors of
-worker `j` over those that P lets expect, each with pseudo-counts, and `s` what the crowd says of
-itself in `worker_shrinkage`. The class prior is
+where `a` is the accuracy of all answers, `h[l]` the share of label `l` among errors, and `d[j]` the
+ratio of the errors of worker `j` to those expected under P, each with pseudo-counts; `s` is
+estimated in `worker_shrinkage`. The class prior is
 
     prior[k] = v S[k] + (1 - v) E[k]                                          log_class_prior
 
@@ -35,8 +35,8 @@ POOLED_SHRINKAGE = 40.0
 """Pseudo-answers a class of the plain matrix that the pooled one is shrunk to: half and twice as
 many are worse in ECE (docs/decisions/consensus-constants.md)."""
 ERROR_LABEL_SMOOTHING = 10.0
-"""Pseudo-errors, spread evenly over the labels, in the estimate of what people say when they err:
-half and twice as many are as good (docs/decisions/consensus-constants.md)."""
+"""Pseudo-errors, spread evenly over the labels, in the estimate of the labels that errors get: half
+and twice as many are as good (docs/decisions/consensus-constants.md)."""
 PRIOR_ACCURACY = 0.8
 """Accuracy of a crowd before anything is known of it, worth `POOLED_SHRINKAGE` answers: 0.7 and 0.9
 are as good (docs/decisions/consensus-constants.md)."""
@@ -52,9 +52,9 @@ labeled (docs/decisions/consensus-evenest-prior.md)."""
 
 
 def m_step(counts: ExpectedCounts, shrinkage: float, flattest: Floats) -> Model:
-    """Return the model that the counted answers and what was believed before make most plausible.
+    """Return the posterior-mean matrices and the class prior, by the formulas of this module.
 
-    `shrinkage` is the `s` of the module's formulas, `flattest` (classes) its `E`.
+    `shrinkage` is `s`, `flattest` (classes) is `E`.
     """
     answers = counts.answers
     pooled = pooled_confusion(answers.sum(axis=1))
@@ -78,7 +78,7 @@ def m_step(counts: ExpectedCounts, shrinkage: float, flattest: Floats) -> Model:
 
 
 def log_class_prior(vote_shares: Floats, flattest: Floats, vote_weight: float) -> Floats:
-    """Return the log class prior (classes): vote shares by their weight, the rest flattest."""
+    """Return the log of `vote_weight` times the vote shares, the rest flattest (all: classes)."""
     log_prior: Floats = np.log(vote_weight * vote_shares + (1 - vote_weight) * flattest)
     return log_prior
 
@@ -103,8 +103,8 @@ def pooled_confusion(answers: Floats) -> Floats:
 def worker_prior(pooled: Floats, error_ratio: Floats) -> Floats:
     """Return the pooled matrix at each worker's own rate of errors (classes x workers x labels).
 
-    The odds of an error are multiplied by the worker's `error_ratio`; what is said in error stays
-    in proportion.
+    The odds of an error are multiplied by the worker's `error_ratio`; the proportions among wrong
+    labels stay.
     """
     right = np.diag(pooled)[:, None]
     odds = (1 - right) / right * error_ratio

@@ -1,4 +1,4 @@
-"""Label by majority vote or first answer: the methods that learn nothing of the workers."""
+"""Label by majority vote or first answer: the methods that estimate nothing about workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def majority(state: Consolidation) -> None:
     """
     classes = state.crowd.classes
     rarity = -label_counts(state.crowd)
-    # before any answer is counted, the pooled matrix is the plain one: it serves the gain alone
+    # without counts the pooled matrix is the plain one; only the expected gain needs it
     confusion = pooled_confusion(np.zeros((classes, classes)))
     for block in state.blocks():
         counts = vote_counts(block, classes)

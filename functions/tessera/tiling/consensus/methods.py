@@ -80,16 +80,21 @@ def _hierarchical(state: Consolidation) -> None:
     if known is not None:
         answered = (known >= 0) & (np.bincount(crowd.image, minlength=crowd.images) > 0)
         if int(answered.sum()) >= MIN_GOLD:
-            # a model that was told the gold labels would be sure of them, and rho come out too low
+            # a model fitted to the gold labels is sure of them, and rho would come out too low
             blind = replace(state.evidence, known=None)
             model = _to_predict(replace(em, evidence=blind).fit(state.by_depth), flattest)
             result.rho = fit_rho(state.by_depth, model, blind, known)
             result.calibrated_on = int(answered.sum())
+    # the final model does know the gold labels, which tell more about the workers
     _predict(state, _to_predict(em.fit(state.by_depth), flattest), result.rho)
 
 
 def _to_predict(model: Model, flattest: Floats) -> Model:
-    """Return the model with the class prior that images are labeled by."""
+    """Return the model with the class prior that images are labeled by.
+
+    It follows the votes more closely than the prior of the fit, which errs on the flat side so that
+    rare classes survive the iterations.
+    """
     log_prior = hierarchical.log_class_prior(
         model.counts.vote_shares, flattest, hierarchical.PREDICT_VOTE_WEIGHT
     )

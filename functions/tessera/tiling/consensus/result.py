@@ -14,8 +14,8 @@ from tessera.tiling.consensus.em import Evidence
 from tessera.tiling.consensus.ties import best_labels
 
 VOTES_AGAINST_ONE = 3
-"""Agreeing answers that a single other one cannot overturn, whoever gave it. This costs no accuracy
-and keeps one worker from flipping what all others say (docs/decisions/consensus-constants.md)."""
+"""Agreeing answers that one other answer cannot overturn, whoever gave it. It costs no accuracy,
+and no worker can flip what all others agree on (docs/decisions/consensus-constants.md)."""
 
 NO_LABEL = -1
 """Label of an image that got none."""
@@ -74,12 +74,13 @@ class Consolidation:
         Returns the share that the most common answer to each image has (images).
         """
         result, classes = self.result, self.crowd.classes
+        # most images are unanimous, so all get their first answer and only the others are decided
         labels = block.labels(classes).astype(np.int16)
         result.label[block.ids] = labels[0]
         result.agreement[block.ids] = 1
         largest_share = np.ones(len(block.ids), scores.dtype)
         differ = np.flatnonzero((labels[1:] != labels[0]).any(axis=0))
-        if not len(differ):  # where all say the same there is nothing to decide
+        if not len(differ):
             return largest_share
         disputed = EqualDepth(block.ids[differ], block.codes[:, differ])
         counts = vote_counts(disputed, classes)
@@ -113,8 +114,8 @@ class Consolidation:
 def eligible_classes(counts: Floats, depth: int) -> NDArray[np.bool_]:
     """Return the classes that each image may get, by its votes (both classes x images).
 
-    A label that nobody gave would be made up; and one answer against `VOTES_AGAINST_ONE` or more
-    that agree is a slip.
+    These are the classes that somebody named, but not one that a single answer names against
+    `VOTES_AGAINST_ONE` or more that agree.
     """
     highest = counts.max(axis=0)
     one_against_all = (highest >= VOTES_AGAINST_ONE) & (highest == depth - 1)

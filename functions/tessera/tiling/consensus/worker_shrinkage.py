@@ -1,11 +1,11 @@
 """Estimate between-worker variance: it sets how strongly each matrix is shrunk to the pooled one.
 
-Each answer is compared with what the image's other answers let expect of anybody. If workers are
-all alike, the difference is chance, and nothing is to be learned from whose answer it is. If they
-differ, the differences of one worker are correlated. That correlation within workers `c` (an
-intraclass correlation) is estimated by the method of moments. A mean of `n` such differences is
-best shrunk by `s = 1 / c - 1` pseudo-observations, so that is how many pseudo-answers of the pooled
-matrix a worker's matrix gets. Measured in docs/decisions/consensus-spread.md.
+Each answer is compared with what the image's other answers predict for an average worker. If all
+workers are alike, the residual is chance. If they differ, the residuals of the same worker are
+correlated. This intraclass correlation `c` is estimated by the method of moments. The best linear
+estimate of a worker's mean residual shrinks it by `s = 1 / c - 1` pseudo-observations, so that is
+how many pseudo-answers of the pooled matrix each worker's matrix gets. Measured in
+docs/decisions/consensus-spread.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tessera.tiling.consensus.hierarchical import (
 )
 
 PRIOR_CORRELATION, PRIOR_PAIRS = 0.1, 30.0
-"""Correlation within workers before anything is known, and the pairs of answers that it counts as:
+"""Correlation within workers before anything is known, as if observed on so many pairs of answers:
 nine crowds of images have 0.02 to 0.3 (docs/decisions/consensus-spread.md)."""
 MIN_SHRINKAGE, MAX_SHRINKAGE = 2.0, 16.0
 """Bounds of the pseudo-answers: wider ones cost accuracy where images have many answers
@@ -48,18 +48,17 @@ def estimate_shrinkage(by_depth: list[EqualDepth], workers: int, classes: int) -
 def _correlated_pairs(
     by_depth: list[EqualDepth], workers: int, classes: int
 ) -> tuple[float, float]:
-    """Return the correlation within workers times the pairs it is of, and the pairs.
+    """Return the sum of correlations over pairs of answers of the same worker, and their number.
 
-    Method of moments: with `q` for the probability of class `k` of an answer's image by the others'
-    answers, `n[k, j, l]` for the sum of `q` over the answers `l` of worker `j`, and `A[k, l]` for
-    what anybody says of class `k`, the squared residuals are
+    Method of moments: with `q` for the probability that an answer's image is of class `k`, by the
+    image's other answers, `n[k, j, l]` for the sum of `q` over the answers `l` of worker `j`, and
+    `A[k, l]` for the share of label `l` among all answers to class `k`, the squared residuals are
 
         sum over k, j, l of (n[k, j, l] - n[k, j, +] A[k, l])^2
 
-    Independent answers give sum q^2 (1 - 2 A[k, l] + sum_l A[k, l]^2) of that. What is left,
-    divided by the variance of an answer, is the sum of correlations over pairs of answers of the
-    same worker. An uncertain class weighs by `q` twice: once for the answer, and once for how much
-    of a difference it lets through.
+    Independent answers contribute sum q^2 (1 - 2 A[k, l] + sum_l A[k, l]^2) to that. The remainder,
+    divided by the variance of an answer, is the sum of correlations. An uncertain class counts with
+    `q` twice: once for the answer, and once because it dilutes the residual.
     """
     sums, squares = np.zeros((2, classes, workers * classes))
     fourth_powers = 0.0
@@ -86,9 +85,9 @@ def _correlated_pairs(
 
 
 def _leave_one_out(by_depth: list[EqualDepth], classes: int) -> Iterator[tuple[Ints, Floats]]:
-    """Yield answers, and what their images' other answers make of the class (classes x answers).
+    """Yield answers with the probabilities of their class by the other answers (classes x answers).
 
-    All answers are taken for those of one worker, whose matrix is counted by the votes.
+    Here all workers have the pooled matrix, counted by the votes.
     """
     blocks = [block for part in by_depth for block in part.blocks()]
     joint = np.zeros((classes, classes))
