@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from tessera.tiling.errors import NoUsableLine, TesseraError, TooManyBadLines
 from tessera.tiling.grouping import first_round
-from tessera.tiling.grouping.first_round import group_manifest
+from tessera.tiling.grouping.first_round import (
+    ENOUGH_REJECTED,
+    ENOUGH_UNUSABLE,
+    group_manifest,
+)
 from tessera.tiling.manifest.lines import Image, Labeled, Rejected, read_manifest
 from tessera.tiling.settings import Settings
 from tests.tiling.folder import Folder, grouped, manifest, settings
@@ -145,3 +150,30 @@ def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -
         for index in task
     )
     assert times_asked == Counter(range(400))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind", "listed"),
+    [(b"", NoUsableLine, ENOUGH_UNUSABLE), (manifest(5), TooManyBadLines, ENOUGH_REJECTED)],
+)
+def test_a_manifest_of_nothing_but_line_ends_is_read_no_further_than_it_takes(
+    start: bytes, kind: type[TesseraError], listed: int
+) -> None:
+    folder = Folder()
+    pieces_read: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(16):
+            pieces_read.append(number)
+            yield (start if number == 0 else b"") + b"\n" * 1_000_000
+
+    with pytest.raises(kind, match=r"the first: .* no more lines were read"):
+        group_manifest(pieces, settings(), folder.create, io.BytesIO)
+    assert len(pieces_read) <= 3
+    assert len(folder.rejected()) == listed
+
+
+def test_bad_lines_that_the_settings_allow_do_not_stop_the_reading() -> None:
+    text = b"?\n" * (ENOUGH_UNUSABLE - 1) + manifest(10)
+    summary, _ = grouped(text, settings(bad_lines=1))
+    assert (summary.images, summary.rejected) == (10, ENOUGH_UNUSABLE - 1)

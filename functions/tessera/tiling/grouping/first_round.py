@@ -40,6 +40,15 @@ from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
 
+# A few kilobytes of gzip unpack to millions of empty lines, and each is listed with its reason.
+ENOUGH_UNUSABLE = 100_000
+"""Lines after which a manifest that has had no usable one is read no further."""
+ENOUGH_REJECTED = 1_000_000
+"""Bad lines after which a manifest is read no further while they are more than the settings allow:
+as many as a manifest of ten million may have by default, and 60 to 1,100 MB of rejected.jsonl."""
+REJECTED_STEP = 10_000
+"""Bad lines between two looks at whether to go on: a look at each would cost as much as reading."""
+
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a manifest: every line is in exactly one of the five counts after `lines`."""
@@ -69,10 +78,13 @@ def group_manifest(
     """
     with ExitStack() as files:
         grouping = FirstRound(read, settings, create, scratch, files)
-        for block in line_blocks(read()):
-            grouping.add(block)
-        counts, reason = grouping.parser.counts, grouping.first_reason
-        refusal = find_refusal(counts, settings.bad_lines, reason)
+        try:
+            for block in line_blocks(read()):
+                grouping.add(block)
+            counts, reason = grouping.parser.counts, grouping.first_reason
+            refusal = find_refusal(counts, settings.bad_lines, reason)
+        except (NoUsableLine, TooManyBadLines) as early:
+            refusal = early
         # A manifest that is refused after some shards are full has their tasks, but no job.
         if refusal is None:
             grouping.finish()
@@ -94,6 +106,17 @@ def find_refusal(
             f"more than the {allowed_share:.0%} that the settings allow{because}"
         )
     return None
+
+
+def find_early_refusal(
+    counts: InputCounts, allowed_share: float, first_reason: str
+) -> NoUsableLine | TooManyBadLines | None:
+    """Return why the rest of a manifest need not be read, of which `counts.lines` were read."""
+    enough = ENOUGH_UNUSABLE if counts.rejected == counts.lines else ENOUGH_REJECTED
+    if counts.rejected < enough:
+        return None
+    refusal = find_refusal(counts, allowed_share, first_reason)
+    return type(refusal)(f"{refusal}; no more lines were read") if refusal else None
 
 
 class FirstRound:
@@ -129,6 +152,13 @@ class FirstRound:
     def _reject(self, line: Rejected) -> None:
         self.first_reason = self.first_reason or f"line {line.index + 1}, {line.reason}"
         self._rejected_file.write(rejected_row(line))
+        # Asked within a block, too: one of empty lines has a million.
+        rejected = self.parser.counts.rejected
+        if rejected >= ENOUGH_UNUSABLE and rejected % REJECTED_STEP == 0:
+            counts = InputCounts(lines=line.index + 1, rejected=rejected)
+            share = self._settings.bad_lines
+            if refusal := find_early_refusal(counts, share, self.first_reason):
+                raise refusal
 
     def add(self, block: bytes) -> None:
         """Add the images of a block of lines, and write the shard whenever it is full."""
