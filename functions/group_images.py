@@ -78,6 +78,7 @@ def _group_first_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]
     owner = claim_run(storage, f"{home}run.json", record, aws.workflow.status)
     if owner != record.execution:
         return _already_running(record.run, home, owner)
+    record = decode_record(storage.get(f"{home}run.json"))  # which knows whom it was taken from
     _write_page(storage, settings, home)
     read = partial(read_manifest_bytes, storage, manifest)
     summary = group_manifest(read, settings, lambda name: storage.writer(home + name), SCRATCH)

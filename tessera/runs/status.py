@@ -14,7 +14,7 @@ from tessera.runs.folder import RunFolder
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.job_names import job_name
-from tessera.tiling.jobs import run_id
+from tessera.tiling.jobs import name_prefix, run_id
 from tessera.tiling.settings import LONGEST_SETTINGS, read_settings
 
 SHARD_STATES = {
@@ -171,16 +171,27 @@ def latest_jobs(folder: RunFolder) -> list[str]:
 def run_folder_of(cloud: Cloud, described: dict[str, Any]) -> RunFolder | None:
     """Return the folder of an execution's run, or None while it has none.
 
-    It is named in the execution's output, and before the end it follows from the input.
+    It is named in the execution's output, and before the end by the run.json that names the
+    execution. It is not derived from the settings in the inbox, which may be others by now.
     """
     output = json.loads(described.get("output") or "{}")
     if output.get("home"):
         return RunFolder(cloud, output["home"])
-    run = run_name_of(cloud, described)
-    if run is None:
+    key, execution = manifest_key(described), described["executionArn"]
+    if not key:
         return None
-    folder = RunFolder(cloud, f"{cloud.outputs['Labels'].rstrip('/')}/{run}/")
-    return folder if folder.has("run.json") else None
+    # A run's name begins with its manifest's, so that only few records are read.
+    prefix = f"{cloud.outputs['Labels'].rstrip('/')}/{name_prefix(key)}"
+    for home in cloud.storage.list_folders(prefix):
+        folder = RunFolder(cloud, home)
+        if folder.has("run.json") and execution in executions_of(folder.record):
+            return folder
+    return None
+
+
+def executions_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """Return the executions that a run.json names: its owner, then those that it was taken from."""
+    return (record.get("execution", ""), *record.get("taken-from", ()))
 
 
 def run_name_of(cloud: Cloud, described: dict[str, Any]) -> str | None:

@@ -86,6 +86,6 @@ def test_the_tutorial_leads_from_nothing_to_a_training_set(tmp_path: Path) -> No
     assert "data:image/png;base64," in (checkout / "report.html").read_text("utf-8")
     answers = json.loads(expected)["estimate"]["tiled"]["answers"]
     assert report["answers"]["used"] == pytest.approx(answers, rel=0.15)
-    assert "It was there already" in again
+    assert "This manifest has been dropped before" in again
     assert "200 of 200 labeled" in watched
     assert (status["deployed"], status["runs"]) == (True, {"succeeded": 1})

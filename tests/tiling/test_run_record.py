@@ -78,6 +78,16 @@ def test_of_two_that_take_over_at_the_same_moment_one_goes_on() -> None:
     assert decode_record(files.get(URI)).execution == "faster"
 
 
+@pytest.mark.parametrize("owners", [["first"], ["first", "second"], ["a", "b", "c", "d"]])
+def test_a_run_remembers_every_execution_that_owned_it(owners: list[str]) -> None:
+    files = Files()
+    for owner in owners:
+        claim_run(files, URI, record(owner), always("FAILED"))
+    stored = decode_record(files.get(URI))
+    assert stored.execution == owners[-1]
+    assert list(stored.taken_from or ()) == owners[:-1]
+
+
 def test_a_round_that_is_asked_again_is_noted_once() -> None:
     first, second, third = (AskedRound(n, 1, 10 - n, 100 - n) for n in (1, 2, 3))
     noted = record("first").with_round(first).with_round(second).with_round(second)

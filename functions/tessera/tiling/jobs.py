@@ -62,8 +62,17 @@ def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
     parts = [manifest["bucket"], manifest["key"], content, name_basis(settings).decode()]
     # ASCII escapes, because a key may hold any code point, lone surrogates among them.
     digest = sha256(repr(parts).encode("ascii", "backslashreplace")).hexdigest()[:DIGEST_LENGTH]
-    slug = _slug(manifest["key"])[: RUN_LENGTH - DIGEST_LENGTH - 1].strip("-")
-    return f"{slug}-{digest}" if slug else digest
+    return name_prefix(manifest["key"]) + digest
+
+
+def name_prefix(key: str) -> str:
+    """Return what the names of all runs of a manifest's key begin with, up to the hash.
+
+    >>> name_prefix("pets/may.manifest.gz"), name_prefix("?.manifest")
+    ('pets-may-', '')
+    """
+    slug = _slug(key)[: RUN_LENGTH - DIGEST_LENGTH - 1].strip("-")
+    return f"{slug}-" if slug else ""
 
 
 def _slug(key: str) -> str:

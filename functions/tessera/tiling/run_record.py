@@ -85,11 +85,20 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     rounds: Sequence[AskedRound] = ()
     counts: dict[str, int] = {}
     """Lines of the manifest by what they are; empty until they are counted."""
+    taken_from: Sequence[str] | msgspec.UnsetType = msgspec.field(
+        default=msgspec.UNSET, name="taken-from"
+    )
+    """The executions that owned the run before and are dead, oldest first; absent if none did."""
 
     def with_round(self, asked: AskedRound) -> RunRecord:
         """Return the record with this round as its newest, also if it was asked before."""
         earlier = [other for other in self.rounds if other.round < asked.round]
         return msgspec.structs.replace(self, rounds=[*earlier, asked])
+
+    def taking_over(self, before: RunRecord) -> RunRecord:
+        """Return the record with the executions that owned the run until now."""
+        earlier = before.taken_from or ()
+        return msgspec.structs.replace(self, taken_from=[*earlier, before.execution])
 
 
 def find_settings(files: Files, manifest: Mapping[str, Any], default: str) -> Settings:
@@ -128,10 +137,12 @@ def claim_run(files: Files, uri: str, record: RunRecord, status: Callable[[str],
     if files.put_if_absent(uri, document, content_type=JSON):
         return record.execution
     stored, etag = files.get_with_etag(uri)
-    owner = decode_record(stored).execution
+    before = decode_record(stored)
+    owner = before.execution
     # A function is called again after a failure: it then finds the record that it wrote itself.
     if owner == record.execution or status(owner) in ALIVE:
         return owner
+    document = msgspec.json.encode(record.taking_over(before))
     if files.put_if_match(uri, document, etag, content_type=JSON):
         return record.execution
     return decode_record(files.get(uri)).execution  # another execution took over before this one

@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tessera.runs.display import STATES
 from tessera.runs.status import (
     SHARD_STATES,
     ground_truth_progress,
     portal_progress,
+    run_folder_of,
     run_name_of,
 )
 from tessera.tiling.jobs import run_id
+from tessera.tiling.run_record import begin_record, claim_run
 from tessera.tiling.settings import read_settings
 from tests.portal.world import World
+from tests.tessera.conftest import FakeCloud
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -33,6 +38,53 @@ def test_a_run_under_the_stack_s_default_settings_is_known_before_it_has_a_folde
     expected = run_id({"bucket": "inbox"} | manifest, read_settings(default))
 
     assert run_name_of(place.cloud, {"input": json.dumps({"detail": detail})}) == expected
+
+
+def described(execution: str, key: str, **more: Any) -> dict[str, Any]:
+    """What Step Functions tells of an execution that was started for a key of the inbox."""
+    detail = {"bucket": {"name": "inbox"}, "object": {"key": key, "etag": "9"}}
+    return {"executionArn": execution, "input": json.dumps({"detail": detail})} | more
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["pets/may.manifest", "pets/may-1.manifest", "?.manifest", "a.jsonl"]),
+            st.lists(st.sampled_from(["cat", "dog", "owl", "wren"]), min_size=2, unique=True),
+            st.integers(1, 3),
+        ),
+        max_size=6,
+    )
+)
+def test_an_execution_s_run_is_the_one_whose_record_names_it_whatever_the_settings_are_now(
+    drops: list[tuple[str, list[str], int]],
+) -> None:
+    cloud = FakeCloud()
+    runs = {}
+    for number, (key, names, executions) in enumerate(drops):
+        begun = read_settings(json.dumps({"labels": names}).encode())
+        manifest = {"bucket": "inbox", "key": key, "etag": "9"}
+        for attempt in range(executions):
+            record = begin_record(manifest, begun, f"{number}-{attempt}")
+            uri = f"s3://labels/runs/{record.run}/run.json"
+            claim_run(cloud.storage, uri, record, lambda _: "ABORTED")
+            runs[record.execution] = (key, record.run)
+    cloud.storage.put("s3://inbox/pets/labeling.json", b'{"labels": ["others", "by now"]}')
+
+    for execution, (key, run) in runs.items():
+        folder = run_folder_of(cloud, described(execution, key))
+        assert folder is not None
+        assert folder.name == run
+    assert run_folder_of(cloud, described("refused", "pets/may.manifest")) is None
+
+
+def test_an_execution_without_a_manifest_or_with_an_output_needs_no_search(place: Any) -> None:
+    ended = described("e", "a.manifest", output='{"home": "s3://labels/runs/a-1/"}')
+    folder = run_folder_of(place.cloud, ended)
+    assert folder is not None
+    assert folder.name == "a-1"
+    assert run_folder_of(place.cloud, {"executionArn": "e", "input": "{}"}) is None
 
 
 def test_the_states_of_a_shard_and_the_states_that_are_shown_are_in_the_machine() -> None:
