@@ -1,6 +1,7 @@
 """What labeling.json may hold, what a person reads when it cannot be used, and what names a run."""
 
 import json
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator
 from scripts.schema import schema_text, settings_table
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
 from tessera.tiling.jobs import run_id
+from tessera.tiling.manifest.lines import Image, LineReader
 from tessera.tiling.settings import (
     ALWAYS_IN_NAME,
     Settings,
@@ -309,3 +311,36 @@ def test_the_schema_refuses_what_the_settings_refuse(keys: dict[str, object]) ->
     assert not CHECK.is_valid(PETS | keys)
     with pytest.raises(SettingsInvalid):
         settings(**keys)
+
+
+@pytest.mark.parametrize(
+    "label", ["می\u200cخواهم", "क्\u200dष", "全角\u3000空白", "a\u00a0b", "\u200fאב"]
+)
+def test_joiners_and_wide_spaces_are_part_of_a_label(label: str) -> None:
+    assert settings(labels=[label, "other"]).labels == (label, "other")
+
+
+@pytest.mark.parametrize("character", ["\0", "\n", "\x7f", "\u2028", "\u202e", "\u200b", "\ufeff"])
+def test_a_label_with_a_character_that_cannot_be_shown_is_refused(character: str) -> None:
+    with pytest.raises(SettingsInvalid, match="characters that cannot be shown"):
+        settings(labels=[f"ca{character}t", "dog"])
+
+
+@pytest.mark.parametrize(
+    ("label", "other"),
+    [("cat", "Cat"), ("straße", "STRASSE"), ("cat", "ｃａｔ"), ("ﬁsh", "fish"), ("آب", "آ\u200cب")],
+)
+def test_labels_that_look_alike_are_refused(label: str, other: str) -> None:
+    with pytest.raises(SettingsInvalid, match="look alike"):
+        settings(labels=[label, other])
+
+
+@given(label=st.text(st.characters(categories=["L", "M"]), min_size=1, max_size=8))
+def test_a_label_is_the_same_however_its_characters_are_spelled(label: str) -> None:
+    composed = unicodedata.normalize("NFC", label)
+    assert settings(labels=[label, "7"]).labels == (composed, "7")
+    spelled_apart = unicodedata.normalize("NFD", label)
+    line = {"source-ref": "s3://pets/1.jpg", "gold": spelled_apart, "prelabel": spelled_apart}
+    read = LineReader(settings(labels=[label, "7"])).read(0, msgspec.json.encode(line))
+    assert isinstance(read, Image)
+    assert read.gold == read.prelabel == composed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -37,6 +38,8 @@ WORK_TEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
 ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
 """Account and name that the ARN of Ground Truth's public team has in every region."""
+DECEIVING = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Invisible characters that show a label as another one, or turn what follows around."""
 STOPPING = ("stop_after_pages", "stop_after_percent")
 """Settings that only Ground Truth can follow."""
 
@@ -265,6 +268,8 @@ def settings_from(record: dict[str, Any]) -> Settings:
     """Return the settings in a JSON object after every key has been checked; raises as above."""
     values = {key: value for key, value in record.items() if key not in FILE_KEYS}
     values["labels"] = _category_names(values.get("labels"))
+    if isinstance(values.get("unreadable"), str):
+        values["unreadable"] = normal_text(values["unreadable"])
     if not values["labels"]:
         raise LabelsMissing(["labels: missing; name 2 to 50 answers to choose from"])
     problems = list(_problems(values))
@@ -326,10 +331,11 @@ def _category_names(labels: Any) -> Any:
         labels = labels["labels"]
     if not isinstance(labels, list):
         return labels
-    return [
+    names = [
         entry["label"] if isinstance(entry, dict) and "label" in entry else entry
         for entry in labels
     ]
+    return [normal_text(name) if isinstance(name, str) else name for name in names]
 
 
 def _question(labels: list[str]) -> str:
@@ -397,14 +403,51 @@ def _value_problems(key: str, value: Any) -> Iterator[str]:
     """Yield what no type can express about one value."""
     if key == "labels":
         for label in value:
-            if label != label.strip() or not label.isprintable():
+            if label != label.strip() or any(map(_cannot_be_shown, label)):
                 yield f"labels: {label!r} has spaces around it or characters that cannot be shown"
-        for label in sorted({label for label in value if value.count(label) > 1}):
-            yield f"labels: {label!r} is there more than once"
+        yield from _alike(value)
     elif key == "label_attribute":
         yield from _attribute_problems(value)
     elif key == "workforce" and value != "portal" and not re.fullmatch(WORK_TEAM, value):
         yield f"workforce: {value!r} is neither portal nor the ARN of a work team"
+
+
+def normal_text(text: str) -> str:
+    """Return a text with each character spelled in one way, as every door reads labels.
+
+    macOS takes names of files apart, so that the same "é" comes as one character or as two.
+
+    >>> normal_text("cafe\\u0301") == "caf\\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def _alike(labels: list[str]) -> Iterator[str]:
+    """Yield labels that are there twice, or that a worker could not tell apart."""
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        yield f"labels: {label!r} is there more than once"
+    first_spelling: dict[str, str] = {}
+    for label in dict.fromkeys(labels):
+        other = first_spelling.setdefault(_likeness(label), label)
+        if other != label:
+            yield f"labels: {other!r} and {label!r} look alike; name them apart"
+
+
+def _likeness(label: str) -> str:
+    """Return what a label looks like: its width, its case and what is invisible do not count."""
+    visible = "".join(letter for letter in label if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+
+
+def _cannot_be_shown(character: str) -> bool:
+    """Whether a character has no place in a label.
+
+    Joiners, which Persian and Hindi write words with, and wide spaces have one.
+    """
+    if character in DECEIVING:
+        return True
+    return unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def _attribute_problems(name: str) -> Iterator[str]:

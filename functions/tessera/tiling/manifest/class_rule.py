@@ -7,13 +7,12 @@ number means another class where the labels are others, or in another order.
 
 from __future__ import annotations
 
-import unicodedata
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import msgspec
 
-from tessera.tiling.settings import Settings
+from tessera.tiling.settings import Settings, normal_text
 
 LABEL_TYPE = "groundtruth/image-classification"
 """Type that Ground Truth's metadata, and ours, name for one label of an image."""
@@ -45,7 +44,7 @@ class ClassRule:
         self._attribute = settings.label_attribute
         self._escape = settings.escape
         self._numbers = {
-            _normal(name): (settings.labels.index(name), name) for name in settings.classes
+            normal_text(name): (settings.labels.index(name), name) for name in settings.classes
         }
         self._names = dict(self._numbers.values())
 
@@ -82,10 +81,10 @@ class ClassRule:
         return name
 
     def _known(self, name: str) -> tuple[int, str]:
-        normal = _normal(name)
+        normal = normal_text(name)
         if normal in self._numbers:
             return self._numbers[normal]
-        if normal == _normal(self._escape):
+        if normal == normal_text(self._escape):
             raise NoClass(f"{self._attribute}: {_excerpt(name)} is no class but the escape")
         alike = {known.casefold(): known for known in self._numbers}
         near = get_close_matches(normal.casefold(), alike, n=1)
@@ -96,7 +95,7 @@ class ClassRule:
         """Return the class of a label without a class name, by its name or its number."""
         if isinstance(value, str) and not _is_number(value):
             return self._known(value)
-        if isinstance(value, str) and _normal(value) in self._numbers:
+        if isinstance(value, str) and normal_text(value) in self._numbers:
             return self._known(value)
         number = int(value)
         if number not in self._names:
@@ -111,7 +110,7 @@ class ClassRule:
             named
             and isinstance(value, str)
             and not _is_number(value)
-            and _normal(value) != _normal(name)
+            and normal_text(value) != normal_text(name)
         ):
             raise NoClass(
                 f"{self._attribute}: {_excerpt(value)}, but the metadata's class-name is {name!r}"
@@ -134,10 +133,6 @@ def renumber(line: bytes, attribute: str, known: KnownClass) -> bytes:
             metadata["class-name"] = msgspec.Raw(msgspec.json.encode(known.name))
             members[f"{attribute}-metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
     return msgspec.json.encode(members)
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _is_number(text: str) -> bool:

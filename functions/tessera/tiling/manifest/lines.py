@@ -10,7 +10,7 @@ import msgspec
 
 from tessera.tiling.manifest.class_rule import ClassRule, NoClass, renumber
 from tessera.tiling.manifest.sources import source_problem
-from tessera.tiling.settings import Settings
+from tessera.tiling.settings import Settings, normal_text
 
 MAX_LINE_CHARACTERS = 100_000
 """Ground Truth's quota for a line of an input manifest."""
@@ -108,17 +108,17 @@ class LineReader:
         return Image(
             index,
             record.source_ref,
-            record.prelabel,
+            record.prelabel and normal_text(record.prelabel),
             record.prelabel_confidence,
-            record.gold,
+            record.gold and normal_text(record.gold),
             raw,
         )
 
     def _check_image(self, record: Any) -> None:
         check_source(record.source_ref)
-        if record.prelabel not in self._choices:
+        if record.prelabel is not None and normal_text(record.prelabel) not in self._choices:
             raise BadLine(f"prelabel: {record.prelabel[:80]!r} is none of the labels")
-        if record.gold not in self._choices:
+        if record.gold is not None and normal_text(record.gold) not in self._choices:
             raise BadLine(f"gold: {record.gold[:80]!r} is none of the labels")
 
 
