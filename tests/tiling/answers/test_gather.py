@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.gather import gather_answers
@@ -138,4 +140,24 @@ def test_answers_that_cannot_be_used_are_written_down() -> None:
 def test_a_run_that_asked_nothing_has_no_answers() -> None:
     book, folder = gathered(Files())
     assert len(book.image) == 0
+    assert not folder.files
+
+
+@given(order=st.permutations(range(4)), failed=st.sets(st.integers(0, 3)))
+def test_responses_are_rescued_in_whatever_order_the_output_has_its_tasks(
+    order: list[int], failed: set[int]
+) -> None:
+    files = Files()
+    job = Job(files, *([2 * task, 2 * task + 1] for task in range(4)))
+    labels = [{str(2 * task): "cat", str(2 * task + 1): "dog"} for task in range(4)]
+    job.tasks = tuple(job.tasks[task] for task in order)
+    job.end(
+        *({} if task in failed else dict.fromkeys(("ann", "bob"), labels[task]) for task in order)
+    )
+    for task in failed:
+        for worker in ("ann", "bob"):
+            job.respond(task, worker, labels[task])
+    book, folder = gathered(files)
+    assert sorted(book.image) == sorted([*range(8), *range(8)])
+    assert all(label == image % 2 for image, label in zip(book.image, book.label, strict=True))
     assert not folder.files

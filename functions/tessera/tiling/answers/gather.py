@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Protocol
@@ -11,6 +11,7 @@ import msgspec
 
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.output_reader import OutputReader, Task
+from tessera.tiling.answers.submission import image_indices
 from tessera.tiling.job_names import job_name
 from tessera.tiling.offsets import count_tasks, offsets_name
 from tessera.tiling.run import Run
@@ -65,23 +66,35 @@ def _gather_round(reader: OutputReader, files: Files, run: Run, round_: int) -> 
         lines = files.iter_lines(source)
         # an output that ends early lacks lines; only the offsets tell, without reading all tasks
         asked = count_tasks(files.size(offsets_name(tasks)) or 0)
-        incomplete = {
-            task.number: task
-            for task in reader.read(job, lines, round_=round_, wanted=wanted, asked=asked)
-        }
+        incomplete = list(reader.read(job, lines, round_=round_, wanted=wanted, asked=asked))
         if incomplete:
-            _find_images(files, tasks, incomplete)
+            by_number = _match_tasks(files, tasks, incomplete)
             responses = f"{folder}jobs/{job}/annotations/worker-response/"
-            _rescue(reader, files, responses, incomplete)
+            _rescue(reader, files, responses, by_number)
 
 
-def _find_images(files: Files, tasks: str, incomplete: Mapping[int, Task]) -> None:
-    """Tell tasks their images from the tasks manifest, where the output's line does not."""
-    unknown = {number: task for number, task in incomplete.items() if not task.images}
-    if unknown:  # seldom: the tasks manifest has 155 MB for 100,000 tasks
-        for number, line in enumerate(files.iter_lines(tasks)):
-            if number in unknown:
-                unknown[number].read_images(line)
+def _match_tasks(files: Files, tasks: str, incomplete: Sequence[Task]) -> dict[int, Task]:
+    """Return the tasks by their number in the tasks manifest, by which responses are kept.
+
+    A task is known by its images: nobody promises that an output has the order of its tasks. One
+    whose line does not tell its images has its line's number, and is told them.
+    """
+    by_images = {tuple(task.images): task for task in incomplete if task.images}
+    unknown = {task.number: task for task in incomplete if not task.images}
+    matched = {}
+    for number, line in enumerate(files.iter_lines(tasks)):
+        images = image_indices(msgspec.json.decode(line)["source"])
+        if task := by_images.get(tuple(images)):
+            task.number = number
+            matched[number] = task
+        elif task := unknown.get(number):
+            task.images = images
+            matched[number] = task
+    for (
+        task
+    ) in incomplete:  # a line with images that no task has is taken for the task in its place
+        matched.setdefault(task.number, task)
+    return matched
 
 
 def _rescue(

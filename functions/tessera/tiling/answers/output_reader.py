@@ -46,10 +46,6 @@ class Task:
     images: list[int] = field(default_factory=list)
     workers: set[str] = field(default_factory=set)
 
-    def read_images(self, line: bytes) -> None:
-        """Take the images from the task's line of the tasks manifest."""
-        self.images = image_indices(msgspec.json.decode(line)["source"])
-
 
 class _Responses(msgspec.Struct, gc=False):
     """Workers' submissions to a task, as `pack` writes them."""
