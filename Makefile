@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help environment run label up down test check format types lint docs bench build generated page packages grants transcript audit clean
+.PHONY: help environment run label up down quick test check format types lint docs bench build generated page packages grants transcript audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ up: environment ## start the local stack
 
 down: environment ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
+
+quick: environment ## run the tests that need neither browser nor stack: about a minute on two cores
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not stack and not browser and not docker"
 
 test: environment ## run the tests that take no more than seconds each: under five minutes on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"

@@ -144,7 +144,7 @@ class AnyOrder(RuleBasedStateMachine):
             if loses:
                 self.world.open(tasks=self.job.tasks, workers=self.job.workers)
             else:
-                repair(self.world.ports, before)
+                job_lifecycle.restore(self.world.ports, before.record)
         self.world.table = table
         if loses or self.world.again(self.job).status == REPAIRING:  # what failed is tried again
             self.world.open(tasks=self.job.tasks, workers=self.job.workers)

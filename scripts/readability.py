@@ -1,0 +1,159 @@
+"""Count what makes code legible: names, docstrings, comments, lengths.
+
+`python -m scripts.readability` prints the counts; tests/scripts/test_readability.py holds them.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("functions", "tessera", "scripts")
+
+BANNED = frozenset({"said", "told", "shown", "found", "some", "there", "mind"})
+"""Names that say nothing of what they hold; the noun of the domain takes their place."""
+
+MAX_LINES = 40
+"""Lines that a function may have, its docstring not counted: what fits on a screen."""
+
+NOUN_PHRASE = re.compile(
+    r"(the|a|an|what|whether|how|who|whose|where|which|when|why|that|this|these|those|it|its|"
+    r"every|each|all|any|some|no|one|two|three|as|so|for|in|of|at|on|by|with|if|not|"
+    r"everybody's|everything|nothing|anybody|same|many|more|most|\w+'s|\w+s')\b",
+    re.IGNORECASE,
+)
+"""First words of a docstring that is no imperative sentence."""
+
+
+class Function(NamedTuple):
+    """A function's place, its lines without the docstring, and the docstring's first line."""
+
+    place: str
+    lines: int
+    summary: str
+
+
+class Counts(NamedTuple):
+    """What one run counts over all files."""
+
+    files: int
+    code_lines: int
+    comments: int
+    banned: Counter[str]
+    functions: list[Function]
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    """Yield our Python files below some folders of the checkout, each once, links not followed."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if not any(parent.is_symlink() for parent in path.parents):
+                yield path
+
+
+def bindings(tree: ast.AST) -> Iterator[str]:
+    """Yield every name that is bound: assigned, looped over, imported as, or a parameter."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.asname
+
+
+def functions(path: Path, tree: ast.AST) -> Iterator[Function]:
+    """Yield the functions and methods of a file."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        lines = (node.end_lineno or node.lineno) - node.lineno + 1
+        docstring = ast.get_docstring(node, clean=False)
+        if docstring is not None:
+            lines -= docstring.count("\n") + 1
+        summary = (docstring or "").strip().partition("\n")[0]
+        yield Function(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", lines, summary)
+
+
+def comment_lines(text: str) -> int:
+    """Count the comments in a source text that speak to a reader, not to a tool."""
+    return sum(
+        token.type == tokenize.COMMENT and not re.match(r"#\s*(noqa|type:|ruff:)", token.string)
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+    )
+
+
+def code_lines(text: str, tree: ast.AST) -> int:
+    """Count the lines of a source text that hold code: no blank line, comment or docstring."""
+    prose = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            prose |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(text.splitlines(), 1)
+    return sum(
+        number not in prose and bool(line.strip()) and not line.lstrip().startswith("#")
+        for number, line in lines
+    )
+
+
+def count(*folders: str) -> Counts:
+    """Count everything over the Python files below some folders."""
+    files = code = comments = 0
+    banned: Counter[str] = Counter()
+    every: list[Function] = []
+    for path in sources(*folders):
+        text = path.read_text("utf-8")
+        tree = ast.parse(text)
+        files += 1
+        code += code_lines(text, tree)
+        comments += comment_lines(text)
+        banned.update(name for name in bindings(tree) if name in BANNED)
+        every += functions(path, tree)
+    return Counts(files, code, comments, banned, every)
+
+
+def noun_phrases(counts: Counts) -> list[Function]:
+    """Return the functions whose docstring does not begin with a verb, as far as words can tell."""
+    return [f for f in counts.functions if f.summary and NOUN_PHRASE.match(f.summary)]
+
+
+def long_functions(counts: Counts) -> list[Function]:
+    """Return the functions of more than `MAX_LINES` lines."""
+    return [function for function in counts.functions if function.lines > MAX_LINES]
+
+
+def table() -> Iterator[str]:
+    """Yield the counts as a Markdown table, production code and tests apart."""
+    yield "| | production | tests, benchmarks |"
+    yield "|---|---:|---:|"
+    ours, tests = count(*FOLDERS), count("tests", "benchmarks", "events")
+    rows: dict[str, list[object]] = {
+        "files": [c.files for c in (ours, tests)],
+        "code lines": [c.code_lines for c in (ours, tests)],
+        "comments a hundred code lines": [
+            f"{100 * c.comments / c.code_lines:.1f}" for c in (ours, tests)
+        ],
+        "bindings of names that say nothing": [c.banned.total() for c in (ours, tests)],
+        "docstrings that begin with a noun phrase": [
+            f"{len(noun_phrases(c)) / max(1, sum(bool(f.summary) for f in c.functions)):.1%}"
+            for c in (ours, tests)
+        ],
+        f"functions over {MAX_LINES} lines": [
+            f"{len(long_functions(c))} of {len(c.functions)}" for c in (ours, tests)
+        ],
+    }
+    for name, (production, testing) in rows.items():
+        yield f"| {name} | {production} | {testing} |"
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))

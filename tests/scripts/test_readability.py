@@ -1,0 +1,24 @@
+"""The house stays legible: what `scripts/readability.py` counts does not get worse."""
+
+from __future__ import annotations
+
+from scripts.readability import FOLDERS, count, long_functions, noun_phrases
+
+
+def test_no_name_says_nothing_of_what_it_holds() -> None:
+    assert not count(*FOLDERS).banned
+
+
+def test_docstrings_are_imperative_sentences() -> None:
+    counts = count(*FOLDERS)
+    assert len(noun_phrases(counts)) < 0.15 * len(counts.functions)
+
+
+def test_functions_fit_on_a_screen() -> None:
+    counts = count(*FOLDERS)
+    assert len(long_functions(counts)) <= 0.01 * len(counts.functions)
+
+
+def test_comments_say_why_often_enough() -> None:
+    counts = count(*FOLDERS)
+    assert counts.comments > 0.03 * counts.code_lines
