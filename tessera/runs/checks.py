@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from tessera.exits import Refused
-from tessera.screen import progress
+from tessera.screen import progress, warn
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.settings import Settings, read_settings
@@ -41,11 +41,19 @@ def count_manifest(manifest: Path, settings: Settings) -> Summary:
     """Count what a run would make of the manifest; Refused, in the run's words, if nothing."""
     with pieces_of(manifest) as read:
         try:
-            return group_manifest(read, settings, _discard, TemporaryFile)
+            summary = group_manifest(read, settings, _discard, TemporaryFile)
         except TesseraError as error:
             raise Refused(
                 f"{manifest} would be refused: {error} ({type(error).__name__})"
             ) from error
+    if settings.gold_per_task and not summary.gold:
+        warn(
+            [
+                f"gold_per_task: {settings.gold_per_task} has no effect, because no line of "
+                f'{manifest} has a known label; give some lines a "gold" key'
+            ]
+        )
+    return summary
 
 
 @contextmanager

@@ -68,3 +68,13 @@ def test_an_earlier_run_tells_speed_and_rounds(manifest: Path, labels: Any, tess
     found = json.loads(done.stdout)
     assert found["assumed"]["seconds"] == 1.5
     assert found["estimate"]["rounds"][1]["images"] == pytest.approx(4)
+
+
+def test_gold_per_task_without_gold_lines_is_told(manifest: Path, tessera: Any) -> None:
+    manifest.with_name("labeling.json").write_text('{"labels": ["cat", "dog"], "gold_per_task": 2}')
+    assert "gold_per_task: 2 has no effect" in " ".join(
+        tessera(estimate_command, str(manifest)).output.split()
+    )
+    gold = json.dumps({"source-ref": "s3://bkt/gold.jpg", "gold": "cat"})
+    manifest.write_text(manifest.read_text() + gold + "\n")
+    assert "no effect" not in tessera(estimate_command, str(manifest)).output
