@@ -21,7 +21,7 @@ class PictureType(NamedTuple):
 
 
 TYPES = (
-    PictureType("jpg", "image/jpeg", spellings=("jpeg",)),
+    PictureType("jpg", "image/jpeg", spellings=("jpeg", "jpe", "jfif")),
     PictureType("png", "image/png"),
     PictureType("webp", "image/webp"),
     PictureType("gif", "image/gif"),

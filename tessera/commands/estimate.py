@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 import msgspec
 from rich.table import Table
 
+from tessera.picture_folder import look_at_pictures
 from tessera.runs.checks import count_manifest, read_settings_file
 from tessera.runs.folder import find_run
 from tessera.screen import counted, json_option, out, print_json, warn
@@ -38,7 +40,7 @@ class Basis:
 
 
 @click.command("estimate")
-@click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("manifest", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Settings file.  [default: labeling.json beside the manifest]", show_default=False,
@@ -72,11 +74,13 @@ def estimate_command(
 ) -> None:
     """Estimate what it costs to label MANIFEST: answers, hours of work and fees.
 
+    MANIFEST may also be a folder of images, which are looked at as a drop looks at them.
     The same images on pages of one are estimated beside it. Nothing is uploaded, and no worker
     is asked.
     """
-    settings = read_settings_file(settings_path or manifest.with_name("labeling.json"))
-    summary = count_manifest(manifest, settings)
+    folder = manifest if manifest.is_dir() else manifest.parent
+    settings = read_settings_file(settings_path or folder / "labeling.json")
+    summary = _count(manifest, settings)
     report = find_run(target.cloud, run).report if run else None
     basis = _basis(settings, seconds, report)
     assumed = Assumptions(seconds=basis.seconds, asked_again=basis.again, **prices)
@@ -100,6 +104,18 @@ def estimate_command(
     for line in describe_assumptions(settings, assumed, basis):
         out.print(f"  {line}", soft_wrap=True)
     warn(warnings(settings))
+
+
+def _count(source: Path, settings: Settings) -> Summary:
+    """Count what a run would make of a manifest or of a folder's pictures."""
+    if not source.is_dir():
+        return count_manifest(source, settings)
+    with TemporaryDirectory() as scratch:
+        manifest = Path(scratch, f"{source.resolve().name}.manifest")
+        # By content, as a drop names them, so that copies are counted as duplicates.
+        lines = (f'{{"source-ref": "s3://inbox/{p.digest}"}}\n' for p in look_at_pictures(source))
+        manifest.write_text("".join(lines), encoding="utf-8")
+        return count_manifest(manifest, settings)
 
 
 def _basis(settings: Settings, seconds: float | None, report: dict[str, Any] | None) -> Basis:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ import msgspec
 
 from tessera.aws.storage import Storage, split_uri
 from tessera.exits import NotFound, Refused
+from tessera.picture_folder import HIDDEN, Walk, is_hidden, look_at_pictures, warnings_of
 from tessera.picture_types import is_shown, left_out, picture_type, suffixes_in_words
 from tessera.screen import aside, counted, json_option, print_json, progress, warn
 from tessera.stack.target import Target
@@ -51,8 +51,9 @@ def manifest_command(
     """Make a manifest of the images in a folder, or under a prefix in S3, in order of their names.
 
     Images are jpg, png, webp, gif, bmp and avif files, at any depth; tif and heic files are left
-    out, because browsers do not show them. With --prelabel-from-folder or --gold-from-folder, an
-    image's label is the name of the folder that it is in.
+    out, because browsers do not show them, and so are hidden, empty and damaged ones. With
+    --prelabel-from-folder or --gold-from-folder, an image's label is the name of the folder that
+    it is in.
     """
     names: Iterable[str]
     if source.startswith("s3://"):
@@ -61,7 +62,8 @@ def manifest_command(
         folder = Path(source)
         if not folder.is_dir():
             raise NotFound(f"There is no folder {source}.")
-        base, names = _address(folder, at), files(folder)
+        base = _address(folder, at)
+        names = [picture.name for picture in look_at_pictures(folder)]
     count = 0
     unshown: list[str] = []
     with path.open("wb") as file, progress("images", None) as advance:
@@ -95,34 +97,24 @@ def line(base: str, name: str, *, prelabel: bool = False, gold: bool = False) ->
     return msgspec.json.encode(members) + b"\n"
 
 
-def files(folder: Path) -> list[str]:
-    """Return the names of the pictures in a folder, at any depth, sorted as S3 sorts keys.
-
-    Refused names a file whose name is not UTF-8, as keys in S3 must be.
-    """
-    pictures = [
-        (Path(where) / name).relative_to(folder).as_posix()
-        for where, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if picture_type(name)
-    ]
-    for name in pictures:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise Refused(
-                f"{os.fsencode(name)!r} in {folder} is not UTF-8, as keys in S3 must be. "
-                "Rename the file."
-            ) from error
-    return sorted(pictures)
-
-
 def _objects(storage: Storage, prefix: str) -> Iterator[str]:
-    """Iterate over the names of the pictures below a prefix, in S3's own order."""
+    """Iterate over the names of the pictures below a prefix, in S3's own order.
+
+    Warns of hidden and empty ones, which are left out.
+    """
     base = _below(prefix)
-    for uri in storage.list_uris(prefix):
-        if picture_type(uri):
-            yield uri.removeprefix(base)
+    walk = Walk()
+    for uri, size, _ in storage.list_objects(prefix):
+        name = uri.removeprefix(base)
+        if not picture_type(name):
+            continue
+        if is_hidden(name):
+            walk.leave_out(HIDDEN, name)
+        elif not size:
+            walk.leave_out("of 0 bytes", name)
+        else:
+            yield name
+    warn(warnings_of(walk))
 
 
 def _below(prefix: str) -> str:

@@ -8,19 +8,16 @@ whatever name, is neither uploaded nor asked again (docs/decisions/pictures-by-c
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path, PurePosixPath
 
 from tessera.exits import Refused
 from tessera.exports.pictures import in_order
-from tessera.picture_types import MEDIA_TYPES, is_shown, left_out, suffix_of, suffixes_in_words
-from tessera.screen import progress, warn
+from tessera.picture_folder import HASH_DIGITS, Picture, content_hash, look_at_pictures
+from tessera.screen import progress
 from tessera.stack.cloud import Cloud
 
-HASH_DIGITS = 32
-"""Hexadecimal digits of the SHA-256 in a key: 128 bits, beyond any chance of two alike."""
 LONGEST_KEY = 1024
 """Bytes of the longest key that S3 takes."""
 _BY_HASH = re.compile(rf"([0-9a-f]{{{HASH_DIGITS}}})/.+", re.DOTALL)
@@ -30,34 +27,20 @@ def upload_pictures(cloud: Cloud, folder: Path, project: str) -> bytes:
     """Upload a folder's pictures to the inbox, and return a manifest of them.
 
     Content that the project's pictures in the inbox have already is not uploaded again, so that
-    an interrupted drop goes on where it was. Pictures that browsers do not show are left out,
-    with a warning. Refused if no picture is left, or if one changes meanwhile.
+    an interrupted drop goes on where it was. What cannot be shown is left out, with a warning.
+    Refused if no picture is left, or if one changes meanwhile.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    warn(left_out(path.name for path in files))
-    paths = [path for path in files if is_shown(path.name)]
-    if not paths:
-        raise Refused(f"{folder} has no images: {suffixes_in_words()} files.")
     prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
-    digests = _hash_all(paths)
+    pictures = look_at_pictures(folder)
     uris = _pictures_by_content(cloud, prefix)
-    missing: dict[str, Path] = {}
-    for path, digest in zip(paths, digests, strict=True):
-        if digest not in uris:  # the first of several alike gives them its name
-            uris[digest] = picture_uri(prefix, digest, path.relative_to(folder).as_posix())
-            missing[digest] = path
-    _upload_all(cloud, [(path, digest, uris[digest]) for digest, path in missing.items()])
-    lines = (json.dumps({"source-ref": uris[digest]}, ensure_ascii=False) for digest in digests)
-    return ("\n".join(lines) + "\n").encode()
-
-
-def content_hash(content: bytes) -> str:
-    """Return the hash that a picture's key has for its content.
-
-    >>> content_hash(b"a picture")
-    '92b2fa58028958317e408bd84ecfa70f'
-    """
-    return hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
+    missing: list[Picture] = []
+    for picture in pictures:
+        if picture.digest not in uris:  # the first of several alike gives them its name
+            uris[picture.digest] = picture_uri(prefix, picture.digest, picture.name)
+            missing.append(picture)
+    _upload_all(cloud, missing, uris)
+    refs = ({"source-ref": uris[picture.digest]} for picture in pictures)
+    return ("\n".join(json.dumps(ref, ensure_ascii=False) for ref in refs) + "\n").encode()
 
 
 def picture_uri(prefix: str, digest: str, name: str) -> str:
@@ -74,16 +57,6 @@ def picture_uri(prefix: str, digest: str, name: str) -> str:
     return uri
 
 
-def _hash_all(paths: list[Path]) -> list[str]:
-    """Return the content hash of each file, in order."""
-    with progress("pictures read", len(paths)) as advance:
-        digests = []
-        for _, digest in in_order(lambda path: content_hash(path.read_bytes()), paths):
-            digests.append(str(digest))
-            advance(1)
-    return digests
-
-
 def _pictures_by_content(cloud: Cloud, prefix: str) -> dict[str, str]:
     """Return the URIs of a project's pictures in the inbox by content hash.
 
@@ -96,19 +69,18 @@ def _pictures_by_content(cloud: Cloud, prefix: str) -> dict[str, str]:
     return uris
 
 
-def _upload_all(cloud: Cloud, pictures: list[tuple[Path, str, str]]) -> None:
-    """Upload files, each with its content hash and its URI."""
+def _upload_all(cloud: Cloud, pictures: list[Picture], uris: dict[str, str]) -> None:
+    """Upload pictures to their URIs, which are by content hash."""
 
-    def upload(picture: tuple[Path, str, str]) -> None:
-        path, digest, uri = picture
-        content = path.read_bytes()
+    def upload(picture: Picture) -> None:
+        content = picture.path.read_bytes()
         # The key promises this content for good, so what is put is hashed, not what was read first.
-        if content_hash(content) != digest:
+        if content_hash(content) != picture.digest:
             raise Refused(
-                f"{path} changed while the folder was uploaded. Drop the folder again; what has "
-                "been uploaded is not uploaded twice."
+                f"{picture.path} changed while the folder was uploaded. Drop the folder again; "
+                "what has been uploaded is not uploaded twice."
             )
-        cloud.storage.put(uri, content, content_type=MEDIA_TYPES[suffix_of(path.name)])
+        cloud.storage.put(uris[picture.digest], content, content_type=picture.media_type)
 
     with progress("pictures uploaded", len(pictures)) as advance:
         for _ in in_order(upload, pictures):

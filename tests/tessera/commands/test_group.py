@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from tessera.commands.group import group_command
 from tessera.commands.manifest import manifest_command
 from tessera.exits import Exit
+from tests.tessera.conftest import png
 from tests.tiling.folder import manifest
 
 
@@ -76,12 +77,15 @@ def test_group_refuses_what_a_run_would_refuse(may: Path, tmp_path: Path) -> Non
     assert call(group_command, may, "--out", tmp_path / "out").exit_code == Exit.REFUSED
 
 
+PICTURE = png(2, 2)
+
+
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     folder = tmp_path / "Pets of May"
     for name in ("cat/2.jpg", "cat/10.PNG", "dog/old/1.webp", "a.gif", "z.bmp", "notes.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"x")
+        (folder / name).write_bytes(PICTURE)
     return folder
 
 
@@ -147,6 +151,8 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 def test_manifest_lists_a_prefix_of_a_bucket(tmp_path: Path, place: Any, labels: Any) -> None:
     for key in ("pets/cat/1.jpg", "pets/dog/ä +%.png", "pets/readme.md", "wild/lion/1.jpg"):
         labels.put("zoo", key, b"x")
+    for key in ("pets/cat/._1.jpg", "pets/cat/2.jpg"):
+        labels.put("zoo", key, b"")
     made = tmp_path / "zoo.manifest"
     result = call(
         manifest_command, "s3://zoo/pets", "--out", made, "--gold-from-folder", place=place
@@ -156,3 +162,5 @@ def test_manifest_lists_a_prefix_of_a_bucket(tmp_path: Path, place: Any, labels:
         {"source-ref": "s3://zoo/pets/cat/1.jpg", "gold": "cat"},
         {"source-ref": "s3://zoo/pets/dog/ä +%.png", "gold": "dog"},
     ]
+    assert "Left out, of 0 bytes: pets/cat/2.jpg." in result.stderr
+    assert "Left out, hidden or of other programs: pets/cat/._1.jpg." in result.stderr

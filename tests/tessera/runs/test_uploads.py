@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.exits import Refused
+from tessera.picture_folder import Picture, content_hash
 from tessera.runs import uploads
-from tessera.runs.uploads import LONGEST_KEY, content_hash, picture_uri, upload_pictures
+from tessera.runs.uploads import LONGEST_KEY, picture_uri, upload_pictures
 from tests.tessera.conftest import FakeCloud, png
 
 GRAYS = st.integers(0, 3)
@@ -127,7 +128,7 @@ def test_whatever_folders_are_dropped_every_line_is_its_own_content(
 
 def in_order_of_names(contents: Mapping[str, bytes]) -> list[bytes]:
     """Contents of files as a walk comes to them."""
-    return [contents[str(path)] for path in sorted(map(Path, contents))]
+    return [contents[name] for name in sorted(contents)]
 
 
 def test_an_interrupted_drop_goes_on_where_it_was(labels: Any, place: Any, tmp_path: Path) -> None:
@@ -144,10 +145,8 @@ def test_a_picture_that_changes_meanwhile_is_not_put_under_the_hash_of_what_it_w
 ) -> None:
     write(tmp_path / "f", {"a.png": png(1, 1)})
 
-    def outdated(paths: Iterable[Path]) -> list[str]:
-        return [content_hash(b"what it was") for _ in paths]
-
-    monkeypatch.setattr(uploads, "_hash_all", outdated)
+    outdated = Picture(tmp_path / "f" / "a.png", "a.png", content_hash(b"before"), "image/png")
+    monkeypatch.setattr(uploads, "look_at_pictures", lambda _: [outdated])
     with pytest.raises(Refused, match=r"a\.png changed while .* Drop the folder again"):
         upload_pictures(place.cloud, tmp_path / "f", "pets")
     assert not labels.files.objects

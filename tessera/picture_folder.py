@@ -1,0 +1,219 @@
+"""Walk a folder's pictures and look at each, before it is uploaded and people are asked.
+
+`drop`, `manifest` and `estimate` share this walk, so that they agree on what a folder holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from tessera.exits import Refused
+from tessera.exports.pictures import HEAD, in_order, kind_of
+from tessera.picture_types import MEDIA_TYPES, SHOWN, left_out, picture_type, suffixes_in_words
+from tessera.screen import counted, progress, warn
+
+HASH_DIGITS = 32
+"""Hexadecimal digits of a content hash, from SHA-256: 128 bits, beyond any chance of two alike
+(docs/decisions/pictures-by-content.md)."""
+MOST_PIXELS = 2**28
+"""Pixels of the largest picture that is decoded: 800 MB of memory, and more than browsers take."""
+MOST_NAMED = 10
+"""Files that a warning names; of more it gives the number."""
+OF_OTHER_PROGRAMS = frozenset({"__macosx", "@eadir", "thumbnails"})
+"""Folders that archives, disk stations and viewers make, with copies of the pictures beside them.
+Most others are hidden."""
+HIDDEN = "hidden or of other programs"
+"""Why such files are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Picture of a folder that browsers can show."""
+
+    path: Path
+    name: str
+    """Path below the folder, with slashes."""
+    digest: str
+    """Content hash."""
+    media_type: str
+
+
+@dataclass(slots=True)
+class Walk:
+    """Names of a folder's picture files, and what was left out, by reason."""
+
+    names: list[str] = field(default_factory=list)
+    others: dict[str, list[str]] = field(default_factory=dict)
+
+    def leave_out(self, reason: str, name: str) -> None:
+        """Note something that is left out."""
+        self.others.setdefault(reason, []).append(name)
+
+
+def look_at_pictures(folder: Path) -> list[Picture]:
+    """Decode the pictures of a folder on all cores, and return those that can be shown, by name.
+
+    Warns of everything that is left out, with the reason. Refused if nothing remains.
+    """
+    walk = walk_pictures(folder)
+    shown: list[Picture] = []
+    unshown: list[str] = []
+    with progress("pictures looked at", len(walk.names)) as advance:
+        # Pillow decodes without Python's lock, so that threads use all cores.
+        jobs = in_order(lambda name: _look(folder, name), walk.names, at_once=os.cpu_count() or 1)
+        for name, picture in jobs:
+            if isinstance(picture, Picture):
+                shown.append(picture)
+            else:
+                unshown.append(f"{name} ({picture})")
+            advance(1)
+    warn(warnings_of(walk, unshown))
+    if not shown:
+        raise Refused(f"{folder} has no images that can be shown: {suffixes_in_words()} files.")
+    return shown
+
+
+def walk_pictures(folder: Path) -> Walk:
+    """Find the pictures in a folder, at any depth, sorted as S3 sorts keys.
+
+    A folder that several links lead to is walked once, by its own place if that is inside. Refused
+    names a file whose name is not UTF-8, as keys in S3 must be.
+    """
+    walk, visited = Walk(), set[tuple[int, int]]()
+    below, links = [folder], list[Path]()
+    # Links wait until no real folder is left, so that a picture is known by its own path.
+    while below or links:
+        place = below.pop() if below else links.pop(0)
+        try:
+            status = place.stat()
+            entries = sorted(place.iterdir(), reverse=True)
+        except OSError:
+            walk.leave_out("because they cannot be read", _name(folder, place))
+            continue
+        if (status.st_dev, status.st_ino) in visited:
+            walk.leave_out("as links to folders that are taken already", _name(folder, place))
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        for path in entries:
+            name = _name(folder, path)
+            if path.is_dir():
+                if is_hidden(f"{name}/"):
+                    walk.leave_out(HIDDEN, f"{name}/")
+                else:
+                    (links if path.is_symlink() else below).append(path)
+            elif (kind := picture_type(name)) is None:
+                continue
+            elif is_hidden(name):
+                walk.leave_out(HIDDEN, name)
+            elif not path.is_file():
+                walk.leave_out("because they cannot be read", name)
+            elif not kind.in_browsers:
+                walk.leave_out("", name)
+            else:
+                walk.names.append(name)
+    walk.names = sorted(_utf8(folder, walk.names))
+    return walk
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a picture is none of a person's own: hidden, or beside what another made.
+
+    >>> is_hidden("may/._tom.jpg"), is_hidden("@eaDir/tom.jpg"), is_hidden("may/tom.jpg")
+    (True, True, False)
+    """
+    *folders, _ = parts = name.split("/")
+    return any(part.startswith(".") for part in parts) or any(
+        folder.lower() in OF_OTHER_PROGRAMS for folder in folders
+    )
+
+
+def content_hash(content: bytes) -> str:
+    """Return the hash by which a picture's content is known.
+
+    >>> content_hash(b"a picture")
+    '92b2fa58028958317e408bd84ecfa70f'
+    """
+    return hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
+
+
+def reason_not_shown(content: bytes) -> str:
+    """Return why browsers cannot show a picture, or an empty string if they can.
+
+    >>> reason_not_shown(b""), reason_not_shown(b"<html>")
+    ('0 bytes', 'not a picture')
+    """
+    if not content:
+        return "0 bytes"
+    kind = kind_of(content[:HEAD])
+    if kind not in SHOWN:
+        return f"{kind} inside, which browsers do not show" if kind else "not a picture"
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                return f"{width:,} × {height:,} pixels are too many"
+            # A JPEG is decoded at an eighth of its size: all of it is read, in a third of the time.
+            image.draft("RGB", (width // 8 or 1, height // 8 or 1))
+            image.load()
+    except Exception as error:  # a damaged file makes Pillow raise what its format's reader does
+        return f"damaged: {str(error) or type(error).__name__}"
+    return ""
+
+
+def _look(folder: Path, name: str) -> Picture | str:
+    """Return a picture, or why it cannot be shown."""
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    if reason := reason_not_shown(content):
+        return reason
+    media_type = MEDIA_TYPES[kind_of(content[:HEAD])]
+    return Picture(folder / name, name, content_hash(content), media_type)
+
+
+def _name(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _utf8(folder: Path, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise Refused(
+                f"{os.fsencode(name)!r} in {folder} is not UTF-8, as keys in S3 must be. "
+                "Rename the file."
+            ) from error
+        yield name
+
+
+def warnings_of(walk: Walk, unshown: Sequence[str] = ()) -> list[str]:
+    """Describe what was left out, a warning for each reason."""
+    warnings = list(left_out(sorted(walk.others.pop("", ()))))
+    for reason, names in walk.others.items():
+        warnings.append(f"Left out, {reason}: {listed(sorted(names))}.")
+    if unshown:
+        pictures = counted(len(walk.names), "picture")
+        warnings.append(f"{pictures}; {len(unshown):,} cannot be shown: {listed(unshown)}.")
+    return warnings
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first of some files, and the number of the others.
+
+    >>> listed([f"{number}.jpg" for number in range(12)])[-19:]
+    'g, 9.jpg and 2 more'
+    """
+    named = ", ".join(
+        os.fsencode(name).decode(errors="backslashreplace") for name in names[:MOST_NAMED]
+    )
+    more = len(names) - MOST_NAMED
+    return f"{named} and {more:,} more" if more > 0 else named
