@@ -108,17 +108,18 @@ class OutputReader:
         batch: list[tuple[ShortForm, bytes]] = []
         number = -1
         for number, line in enumerate(lines):
-            task = Task(job, number, round_)
             if short := self._short_forms.read(line):
                 if len(batch) == BATCH:
                     self._add_batch(batch, round_)
                 batch.append(short)
-                task.images = short[0].images
-                task.workers.update(short[0].workers)
-            else:
-                self._add_batch(batch, round_)  # so that answers keep their order of arrival
-                for submission in self._read_line(task, line):
-                    self._add_once(task, submission)
+                form = short[0]
+                if len(form.workers) < wanted:
+                    yield Task(job, number, round_, form.images, set(form.workers))
+                continue
+            self._add_batch(batch, round_)  # so that answers keep their order of arrival
+            task = Task(job, number, round_)
+            for submission in self._read_line(task, line):
+                self._add_once(task, submission)
             if len(task.workers) < wanted:
                 yield task
         self._add_batch(batch, round_)
