@@ -20,6 +20,7 @@ from tessera.aws.storage import Storage
 from tessera.aws.telemetry import logger, metrics, observed
 from tessera.aws.tracing import traced
 from tessera.tiling.errors import TesseraError
+from tessera.tiling.grouping.bucket_sample import check_buckets
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
 from tessera.tiling.jobs import Surroundings, label_categories
@@ -81,6 +82,7 @@ def _group_first_round(aws: Connection, event: dict[str, Any]) -> dict[str, Any]
     record = decode_record(storage.get(f"{home}run.json"))  # which knows whom it was taken from
     _write_page(storage, settings, home)
     read = partial(read_manifest_bytes, storage, manifest)
+    check_buckets(read(), settings, storage.bucket_exists)
     summary = group_manifest(read, settings, lambda name: storage.writer(home + name), SCRATCH)
     for name, count in summary.counts.items():
         metrics.add_metric(f"{name.capitalize()}InManifest", MetricUnit.Count, count)

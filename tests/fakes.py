@@ -50,6 +50,7 @@ class Files(Storage):
         self.content_types: dict[str, str] = {}
         self.modified: dict[str, datetime] = {}
         self.requests: Counter[str] = Counter()
+        self.absent_buckets: set[str] = set()
         self._lock = threading.Lock()
 
     def _no_client(self) -> Any:
@@ -85,6 +86,10 @@ class Files(Storage):
     def size(self, uri: str) -> int | None:
         self._count("HeadObject", uri)
         return len(self.objects[uri]) if uri in self.objects else None
+
+    def bucket_exists(self, bucket: str) -> bool:
+        self.requests["HeadBucket"] += 1
+        return bucket not in self.absent_buckets
 
     def iter_chunks(
         self, uri: str, version_id: str | None = None, *, if_missing: Exception | None = None

@@ -27,6 +27,7 @@ from tessera.runs.status import RunObserver, RunStatus, settings_in_force
 from tessera.runs.uploads import upload_pictures
 from tessera.screen import aside, console_for, json_option, out, print_json, waiting, warn
 from tessera.stack.cloud import Cloud
+from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings, warnings
 
 PAUSE = 0.3
@@ -143,7 +144,9 @@ def _start(
     before = {execution["executionArn"] for execution in list_executions(cloud, 100)}
     with waiting("Uploading the manifest"):
         key = drop(cloud, lines, project=source.project, name=source.name, settings=settings)
-    dropped = {"manifest": f"{cloud.outputs['Inbox']}/{key}", "lines": len(lines.splitlines())}
+    # As a run counts them: a packed manifest has its lines inside.
+    count = sum(block.count(b"\n") for block in line_blocks([lines]))
+    dropped = {"manifest": f"{cloud.outputs['Inbox']}/{key}", "lines": count}
     if not quiet:
         out.print(f"[bold]Dropped[/]  {dropped['manifest']}", soft_wrap=True)
     with waiting("Waiting for the run to start"):

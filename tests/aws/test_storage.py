@@ -56,6 +56,13 @@ def test_what_is_absent_has_no_size_and_is_said_to_be_missing(files: Storage) ->
         list(files.iter_chunks(ABSENT, if_missing=KeyError("my own")))
 
 
+def test_a_bucket_exists_or_not(files: Storage) -> None:
+    if isinstance(files, Files):
+        files.absent_buckets.add("no-such-bucket")
+    assert files.bucket_exists("labels")
+    assert not files.bucket_exists("no-such-bucket")
+
+
 def test_a_range_behind_the_end_is_refused_but_not_missing(files: Storage) -> None:
     files.put(f"{HOME}short", b"12")
     with pytest.raises(ClientError, match="InvalidRange") as refused:

@@ -100,6 +100,17 @@ def test_a_manifest_becomes_a_run(buckets: Buckets) -> None:
     assert b"Is this cat or dog?" in files["page.liquid.html"]
 
 
+def test_a_manifest_of_a_bucket_that_does_not_exist_is_refused(buckets: Buckets) -> None:
+    buckets.aws.files.absent_buckets.add("pets")
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert (result["outcome"], result["error"]) == ("refused", "BucketMissing")
+    assert (
+        "45 of the first 45 images are in a bucket that does not exist: s3://pets"
+        in result["cause"]
+    )
+    assert not any(name.startswith("round-1/") for name in buckets.files())
+
+
 def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:
     manifest = buckets.put("pets/may.manifest", lines(45) + b"oops\n")
     first, before = group(manifest), buckets.files()

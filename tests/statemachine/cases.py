@@ -298,6 +298,17 @@ def _manifests() -> list[Case]:
     return [
         Case("refused-lines", "FAILED", "NoUsableLine", "line", pictures=("!", "!")),
         Case("refused-share", "FAILED", "TooManyBadLines", "1 of 2", pictures=("cat-0.png", "!")),
+        Case(
+            "refused-bucket",
+            "FAILED",
+            "BucketMissing",
+            "s3://typo",
+            mocks={
+                "GroupImages": payload(
+                    outcome="refused", error="BucketMissing", cause="no bucket s3://typo"
+                )
+            },
+        ),
         Case("refused-settings", "FAILED", "SettingsInvalid", "labels", settings=wrong),
         Case("refused-labels", "FAILED", "LabelsMissing", "labels", settings={"labels": []}),
         Case(

@@ -174,6 +174,15 @@ class Storage:
                 return None
             raise
 
+    def bucket_exists(self, bucket: str) -> bool:
+        """Return whether there is a bucket of this name, anybody's; no right to it is needed."""
+        try:
+            self._client().head_bucket(Bucket=bucket)
+        except Exception as error:
+            # A refusal (403) or a redirect (301) is of a bucket that exists.
+            return not is_missing(error)
+        return True
+
     def exists(self, uri: str) -> bool:
         """Return whether the object exists."""
         return self.size(uri) is not None

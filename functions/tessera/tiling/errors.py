@@ -6,6 +6,7 @@ TesseraError
 │   └── LabelAttributeIllegal   the label's key in the training manifest is not one a job may write
 ├── ManifestUnreadable          the manifest ends early or is not text at all
 ├── NoUsableLine                not one line of the manifest names an image
+├── BucketMissing               images are in a bucket that does not exist
 └── TooManyBadLines             more lines are bad than the settings allow
 
 Operators look the names up in docs/operations.md, which has a paragraph for each.
@@ -43,6 +44,10 @@ class ManifestUnreadable(TesseraError):
 
 class NoUsableLine(TesseraError):
     """Manifest without a line that names an image."""
+
+
+class BucketMissing(TesseraError):
+    """Manifest of images in a bucket that does not exist."""
 
 
 class TooManyBadLines(TesseraError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tessera.commands.drop as drop_module
 from tessera.commands.drop import drop_command
 from tessera.exits import Exit
 from tessera.runs.executions import RunError
@@ -34,6 +36,19 @@ def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
 
     assert "closed on 30 September 2026" in done.stderr
     assert "nothing is uploaded" in done.stderr
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_lines_are_counted_as_a_run_counts_them_packed_or_not(
+    pack: Any, end: bytes, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drop_module, "list_executions", lambda *_: [])
+    monkeypatch.setattr(drop_module, "wait_for_execution", lambda *_, **__: "execution")
+    source = drop_module.Source(Path("may.manifest"), Path("labeling.json"), "pets")
+    lines = b"\n".join(b'{"source-ref": "s3://inbox/%d.png"}' % i for i in range(1000)) + end
+    dropped, _ = drop_module._start(place.cloud, source, pack(lines), None, quiet=True)
+    assert dropped["lines"] == 1000
 
 
 @pytest.mark.parametrize("where", ["the project", "the stack"])
