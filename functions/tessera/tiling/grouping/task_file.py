@@ -39,11 +39,10 @@ CLOSE_SOURCE = b'}]"'
 CLOSE_LINE = b"}\n"
 TASKS_AT_ONCE = 250
 """Tasks put together at a time: enough that slices and joins cost more than the loop around them,
-few enough for the processor's cache. Also few enough that a row of their text is seldom 30,000
-bytes: beyond that CPython's split searches for each separator in another way, which costs more to
-set up (docs/decisions/grouping-in-bounded-memory.md)."""
+few enough for the processor's cache (docs/decisions/grouping-constants.md)."""
 PIECES_AT_ONCE = 4000
-"""Pieces joined at a time, for the cache too: joining takes 80 bytes for each (same note)."""
+"""Pieces joined at a time, for the cache too, where pages have many images: joining takes 80 bytes
+for each (same note)."""
 
 InsertGold = Callable[[int, list[bytes]], list[bytes]]
 """Inserts gold images among the records of the task with this number."""
@@ -114,18 +113,19 @@ def write_round_robin(file: TaskFile, buffer: ShardBuffer, plan: RoundRobin) -> 
     The positions form a table whose columns are tasks. Some neighboring tasks are put together at
     once; what they need of a row are neighbors in the scratch file, so each row is read in order:
 
-                 first …… end
-        row 0    0  1 |2  3  4| 5  6    <- one read, split into items
-        row 1    7  8 |9 10 11|12 13
-        row 2   14 15 |16|              <- the last row may be short: `full` tasks are in it
+                      first…end
+        row 0    0  1 | 2  3  4| 5  6   <- one read, split into items
+        row 1    7  8 | 9 10 11|12 13
+        row 2   14 15 |16 17 18|        <- `full` tasks are in the last row; no range crosses that
 
     All of a line's pieces have a fixed place, so that a row is filled in by slices with a step:
 
         pieces   LINE_START | item front back | item front back | …   one task
                  0            1    2     3      4    5     6          1 + 3 * rows of them
 
-    Hot path: saves 0.6 to 1.0 s and 64 MB a million images against writing the same plan with
-    `write_consecutive`. No object may be made for a task or an image that a slice can make.
+    Hot path: 0.4 s and 100 MiB less for a million images than `write_consecutive` takes for the
+    same plan (docs/decisions/grouping-constants.md). No loop over tasks or images may come in: a
+    slice with a step places all pieces of a row at once.
     """
     positions, tasks = plan.positions, plan.tasks
     rows = -(-len(positions) // tasks)
@@ -191,8 +191,8 @@ def _encode_rising_positions(
 def encode_rising_indexes(indexes: Sequence[int], after: bytes) -> tuple[list[bytes], list[bytes]]:
     """Return the ends of records with rising indexes, and what is `after` them, in two pieces each.
 
-    Hot path: 0.32 s less for a million than formatting each index. The pieces are the same objects
-    over and over, a front for each thousand of indexes and a back for each of its numbers:
+    Hot path: 0.2 s less for a million than formatting each index (same note as above). The same
+    pieces come over and over, a front for each thousand and a back for each of its numbers:
 
         index 41,007:   ,"index":41  |  007},{"source-ref":"
                         front           back, one of a list of 1,000 that is made once

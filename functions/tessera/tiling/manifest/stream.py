@@ -15,7 +15,7 @@ from tessera.tiling.manifest.lines import MAX_LINE_BYTES
 
 BLOCK_BYTES = 1024 * 1024
 """Bytes of lines that are parsed together: enough that a call of numpy costs nothing beside its
-work, few enough for the processor's cache (docs/decisions/grouping-in-bounded-memory.md)."""
+work, few enough for the processor's cache (docs/decisions/grouping-constants.md)."""
 GZIP_MAGIC = b"\x1f\x8b"
 
 
