@@ -95,7 +95,11 @@ def test_every_kind_of_line_ends_in_one_place(run: Any) -> None:
     assert labeled in run.bucket.objects[f"{HOME}training.manifest"].splitlines()
     assert (gold["label"], gold["label-metadata"]["gold"]) == (1, True)
     assert pictures(run.lines("unlabeled.manifest")) == ["3.jpg", "6.jpg"]
-    assert run.lines("unlabeled.csv") == ["index,reason", "3,unreadable", "6,no answer"]
+    assert run.lines("unlabeled.csv") == [
+        "index,reason,source",
+        "3,unreadable,s3://pets/3.jpg",
+        "6,no answer,s3://pets/6.jpg",
+    ]
     numbers = [result[key] for key in ("images", "labeled", "unlabeled", "rejected")]
     assert numbers == [7, 4, 2, 1]
     assert result["partial"] is True

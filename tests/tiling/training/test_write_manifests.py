@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -145,7 +147,10 @@ def test_every_line_is_written_to_one_place_and_counted_there(
         ]
     unlabeled = [index for index, end in enumerate(ends) if end == "unlabeled"]
     rows = files["unlabeled.csv"].decode().splitlines()
-    assert rows == ["index,reason", *(f"{index},no answer" for index in unlabeled)]
+    assert rows == [
+        "index,reason,source",
+        *(f"{index},no answer,s3://pets/{index}.jpg" for index in unlabeled),
+    ]
     assert outcomes.unsure.tolist() == unlabeled
 
 
@@ -192,8 +197,23 @@ def test_unlabeled_and_uncertain_lines_stand_as_they_came_so_that_they_can_be_dr
 def test_an_image_that_cannot_be_judged_says_so() -> None:
     labels = labels_of(consensus(-1, -1, unreadable=frozenset({1})))
     outcomes, files = written(manifest("image", "image"), labels)
-    assert files["unlabeled.csv"] == b"index,reason\n0,no answer\n1,unreadable\n"
+    assert files["unlabeled.csv"] == (
+        b"index,reason,source\n0,no answer,s3://pets/0.jpg\n1,unreadable,s3://pets/1.jpg\n"
+    )
     assert dict(outcomes.reasons) == {"no answer": 1, "unreadable": 1}
+
+
+@given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=20))
+def test_unlabeled_images_are_named_whatever_their_names_are(keys: list[str]) -> None:
+    sources = [f"s3://pets/{key}" for key in keys]
+    text = b"".join(msgspec.json.encode({"source-ref": uri}) + b"\n" for uri in sources)
+    _, files = written(text, labels_of(consensus(*[-1] * len(keys))))
+    # without newline translation, as the csv module asks for
+    rows = list(csv.reader(io.StringIO(files["unlabeled.csv"].decode(), newline="")))
+    assert rows == [
+        ["index", "reason", "source"],
+        *([str(index), "no answer", uri] for index, uri in enumerate(sources)),
+    ]
 
 
 def test_a_duplicate_is_labeled_like_its_first_line_and_asked_again_only_there() -> None:

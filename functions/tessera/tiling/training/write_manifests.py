@@ -19,11 +19,13 @@ take the slower way through `LineOpener`, with the same bytes for the lines besi
 
 from __future__ import annotations
 
+import csv
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntFlag
+from io import StringIO
 from itertools import compress
 
 import msgspec
@@ -56,6 +58,9 @@ Bools = NDArray[np.bool_]
 
 BLOCK = 256 * 1024
 """Bytes of lines read at once: six times as many are written, and both stay in the cache."""
+
+REASONS = (UNANSWERED_REASON, UNREADABLE_REASON)
+"""Reasons in unlabeled.csv, by whether the image is known to be unreadable."""
 
 _BRACE_AND_NEWLINE = b"}\n"
 
@@ -197,7 +202,7 @@ def write_manifests(
     watched = sorted(watched)  # so that a block finds its own by bisection
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(create(name)) for name in FILE_NAMES))
-        files.reasons.write(b"index,reason\n")
+        files.reasons.write(b"index,reason,source\n")
         for block in _read_blocks(chunks, settings, labels, opener):
             if block.is_open:
                 _write_open_lines(block, splice, files)
@@ -207,6 +212,12 @@ def write_manifests(
             _count(outcomes, block)
             _keep_sources(outcomes, block, watched)
     return outcomes
+
+
+class _Source(msgspec.Struct, rename="kebab", gc=False):
+    """URI of an image, of all that its line has."""
+
+    source_ref: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,6 +240,11 @@ class _Block:
     def end(self) -> bytes:
         """What a line needs behind it to be as it was."""
         return _BRACE_AND_NEWLINE if self.is_open else b"\n"
+
+    def source(self, row: int) -> str:
+        """Return the URI of an image."""
+        line = self.lines[row] + (b"}" if self.is_open else b"")
+        return msgspec.json.decode(line, type=_Source).source_ref
 
     @property
     def labeled(self) -> Bools:
@@ -338,10 +354,13 @@ def _write_unlabeled(block: _Block, files: _Files) -> None:
             file.write(block.end.join(compress(block.lines, rows.tolist())) + block.end)
     indexes = np.flatnonzero(unlabeled)
     if len(indexes):
-        reasons = (UNANSWERED_REASON.encode(), UNREADABLE_REASON.encode())
         unreadable = block.labels.has(LineFlag.UNREADABLE)[indexes].tolist()
-        entries = zip((indexes + block.start).tolist(), unreadable, strict=True)
-        files.reasons.write(b"".join(b"%d,%b\n" % (index, reasons[why]) for index, why in entries))
+        text = StringIO()
+        csv.writer(text, lineterminator="\n").writerows(
+            (block.start + row, REASONS[why], block.source(row))
+            for row, why in zip(indexes.tolist(), unreadable, strict=True)
+        )
+        files.reasons.write(text.getvalue().encode())
 
 
 def _count(outcomes: LineOutcomes, block: _Block) -> None:
@@ -379,5 +398,4 @@ def _keep_sources(outcomes: LineOutcomes, block: _Block, watched: list[int]) -> 
     for index in watched[first:last]:
         row = index - block.start
         if block.images[row]:  # an answer may name a line that was never asked
-            line = block.lines[row] + (b"}" if block.is_open else b"")
-            outcomes.sources[index] = msgspec.json.decode(line)["source-ref"]
+            outcomes.sources[index] = block.source(row)
