@@ -19,13 +19,11 @@ take the slower way through `LineOpener`, with the same bytes for the lines besi
 
 from __future__ import annotations
 
-import csv
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntFlag
-from io import StringIO
 from itertools import compress
 
 import msgspec
@@ -355,12 +353,18 @@ def _write_unlabeled(block: _Block, files: _Files) -> None:
     indexes = np.flatnonzero(unlabeled)
     if len(indexes):
         unreadable = block.labels.has(LineFlag.UNREADABLE)[indexes].tolist()
-        text = StringIO()
-        csv.writer(text, lineterminator="\n").writerows(
-            (block.start + row, REASONS[why], block.source(row))
+        entries = (
+            f"{block.start + row},{REASONS[why]},{_csv_field(block.source(row))}\n"
             for row, why in zip(indexes.tolist(), unreadable, strict=True)
         )
-        files.reasons.write(text.getvalue().encode())
+        files.reasons.write("".join(entries).encode())
+
+
+def _csv_field(text: str) -> str:
+    """Quote a CSV field where it must be; Python's writer leaves a lone carriage return bare."""
+    if not any(character in text for character in ',"\r\n'):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _count(outcomes: LineOutcomes, block: _Block) -> None:
