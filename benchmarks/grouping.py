@@ -277,11 +277,11 @@ def with_s3(folder: Path, work: Callable[[], None]) -> None:
     if os.environ.get("AWS_ENDPOINT_URL"):
         work()
         return
-    from tessera.stack.local_stack import CREDENTIALS, LocalStack, free_port
+    from tessera.stack.local_stack import LocalStack, free_port
 
     stack = LocalStack(folder / "stack", free_port())
     stack.start()
-    os.environ |= CREDENTIALS | {"AWS_ENDPOINT_URL": stack.endpoint}
+    os.environ |= stack.variables
     try:
         work()
     finally:
