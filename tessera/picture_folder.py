@@ -23,7 +23,7 @@ HASH_DIGITS = 32
 """Hexadecimal digits of a content hash, from SHA-256: 128 bits, beyond any chance of two alike
 (docs/decisions/pictures-by-content.md)."""
 MOST_PIXELS = 2**28
-"""Pixels of the largest picture that is decoded: 800 MB of memory, and more than browsers take."""
+"""Pixels of the largest picture that is decoded: at three bytes each, 768 MB of memory."""
 MOST_NAMED = 10
 """Files that a warning names; of more it gives the number."""
 OF_OTHER_PROGRAMS = frozenset({"__macosx", "@eadir", "thumbnails"})
@@ -159,7 +159,7 @@ def reason_not_shown(content: bytes) -> str:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 return f"{width:,} × {height:,} pixels are too many"
-            # A JPEG is decoded at an eighth of its size: all of it is read, in a third of the time.
+            # A JPEG is decoded at an eighth of its size: all of its bytes are read, for less work.
             image.draft("RGB", (width // 8 or 1, height // 8 or 1))
             image.load()
     except Exception as error:  # a damaged file makes Pillow raise what its format's reader does

@@ -14,7 +14,7 @@ from tessera.tiling.settings import Settings
 SAMPLE = 1000
 """Images at the start of a manifest whose buckets are looked at: a few pages, read in a moment."""
 MOST_BUCKETS = 20
-"""Buckets that are looked at, those with the most images: one request each, of about 20 ms."""
+"""Buckets that are looked at, those with the most images: one request each."""
 
 
 def check_buckets(
