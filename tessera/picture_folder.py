@@ -63,21 +63,21 @@ def look_at_pictures(folder: Path) -> list[Picture]:
     Warns of everything that is left out, with the reason. Refused if nothing remains.
     """
     walk = walk_pictures(folder)
-    shown: list[Picture] = []
+    showable: list[Picture] = []
     unshown: list[str] = []
     with progress("pictures looked at", len(walk.names)) as advance:
         # Pillow decodes without Python's lock, so that threads use all cores.
         jobs = in_order(lambda name: _look(folder, name), walk.names, at_once=os.cpu_count() or 1)
         for name, picture in jobs:
             if isinstance(picture, Picture):
-                shown.append(picture)
+                showable.append(picture)
             else:
                 unshown.append(f"{name} ({picture})")
             advance(1)
     warn(warnings_of(walk, unshown))
-    if not shown:
+    if not showable:
         raise Refused(f"{folder} has no images that can be shown: {suffixes_in_words()} files.")
-    return shown
+    return showable
 
 
 def walk_pictures(folder: Path) -> Walk:

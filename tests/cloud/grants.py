@@ -37,6 +37,8 @@ NOT_SEEN = {
     "kms:GenerateDataKey": "only in a stack with a key of its own",
     "sqs:SendMessage": "Lambda itself sends an event that the function gave up on",
     "group-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
+    "consolidate-labels s3:ListBucket tessera-inbox": "without it a manifest that is gone is a 403 "
+    "on AWS, here a 404",
     "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }
 """Actions, or a function's actions, whose want no run shows, each with what it is there for."""
@@ -376,7 +378,9 @@ def reason(outcome: str) -> str:
 
 def excuse(grant: Grant) -> str:
     """Why no run shows the want of a grant, if that is so."""
-    return NOT_SEEN.get(grant.action) or NOT_SEEN.get(f"{grant.function} {grant.action}", "")
+    own = f"{grant.function} {grant.action}"
+    keys = (grant.action, own, f"{own} {plain(grant.resource)}")
+    return next((NOT_SEEN[key] for key in keys if key in NOT_SEEN), "")
 
 
 def removals(world: World, function: str) -> Iterator[tuple[Grant, str]]:
