@@ -37,7 +37,7 @@ class Bucket:
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_an_address_is_at_the_regions_own_host(region: str) -> None:
-    client = connect(region="us-east-1", credentials=KEYS).signing_client(region)
+    client = connect(region="us-east-1", credentials=KEYS).signing_client(lambda: region)
     address = urlsplit(
         client.generate_presigned_url("get_object", Params={"Bucket": "pets", "Key": "1.jpg"})
     )
@@ -72,3 +72,24 @@ def test_a_bucket_elsewhere_is_signed_for_its_region_which_is_asked_once(refuse:
         address = storage.presign(f"s3://pets/{picture}.jpg", 60)
         assert address.startswith(f"https://pets.s3.ap-southeast-3.amazonaws.com/{picture}.jpg?")
     assert bucket.asked == 1
+
+
+def test_a_region_that_was_not_told_is_asked_again() -> None:
+    bucket = Bucket({}, refuse=True)
+    storage = Storage(
+        lambda: bucket,  # type: ignore[arg-type, return-value]  # the calls it gets, no more
+        connect(region="eu-west-1", credentials=KEYS).signing_client,
+    )
+    assert "pets.s3.eu-west-1." in storage.presign("s3://pets/1.jpg", 60)
+    bucket.headers = {"x-amz-bucket-region": "ap-southeast-3"}
+    assert "pets.s3.ap-southeast-3." in storage.presign("s3://pets/1.jpg", 60)
+
+
+def test_an_embedded_aws_is_not_asked_for_a_region() -> None:
+    bucket = Bucket({})
+    storage = Storage(
+        lambda: bucket,  # type: ignore[arg-type, return-value]  # the calls it gets, no more
+        connect("http://127.0.0.1:4566", "us-east-1", KEYS).signing_client,
+    )
+    storage.presign("s3://pets/1.jpg", 60)
+    assert bucket.asked == 0

@@ -123,7 +123,7 @@ async function renew() {
   return session.id;
 }
 
-/** Wait until the worker has signed in again, over the page as he left it. */
+/** Wait until the worker has signed in again, over the page as they left it. */
 function signInAgain() {
   const dialog = one("#again"), form = dialog.querySelector("form");
   form.elements.name.value = session?.name ?? "";
@@ -399,7 +399,7 @@ async function showProgress(job) {
     "Answers an hour": content.answers_an_hour ? Math.round(content.answers_an_hour).toLocaleString("en") : "–",
     "Time left": content.hours_left === null ? "–" : content.hours_left < 1 ? `${Math.max(1, Math.ceil(content.hours_left * 60))} min` : `${content.hours_left.toFixed(1)} h`,
     "Agreement": share(content.agreement),
-    "On control images": share(content.gold_accuracy),
+    "On gold images": share(content.gold_accuracy),
   };
   one("#figures").replaceChildren(...Object.entries(figures).map(([name, value]) => {
     const item = make("div");

@@ -74,8 +74,10 @@ class Connection:
         """Return the boto3 client of a service, the same one every time."""
         return self._made(service, service, self.region)
 
-    def signing_client(self, region: str = "") -> Any:
+    def signing_client(self, region: Callable[[], str] = str) -> Any:
         """Return the S3 client that signs addresses of buckets in a region, by default our own.
+
+        `region` gives it, and is called only on AWS: to ask for it is a request.
 
         On AWS its addresses name the bucket's region: S3's global host, which boto3 would write,
         answers 400 for buckets in regions since March 2019, and redirects new buckets' requests
@@ -84,8 +86,8 @@ class Connection:
         client = self.client("s3")
         if not AWS_HOST.search(str(client.meta.endpoint_url)):
             return client
-        region = region or client.meta.region_name
-        return self._made(f"s3 {region}", "s3", region, _config("s3 addresses"))
+        name = region() or client.meta.region_name
+        return self._made(f"s3 {name}", "s3", name, _config("s3 addresses"))
 
     def _made(self, name: str, service: str, region: str | None, config: Any = None) -> Any:
         """Return the client of this name, made at its first use."""

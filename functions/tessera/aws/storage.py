@@ -72,8 +72,7 @@ def _object(uri: str, version_id: str | None = None) -> dict[str, Any]:
 def _ask_region(client: S3Client, bucket: str) -> str:
     """Ask S3 for a bucket's region: every answer's header has it, a refusal's too.
 
-    So no right is needed but to the bucket's objects. An endpoint that sends no such header has
-    one region only.
+    So no right is needed but to the bucket's objects. A moment of failure may send no such header.
     """
     from botocore.exceptions import ClientError  # late: loading it takes a cold start's time
 
@@ -130,7 +129,7 @@ class Storage:
     def __init__(
         self,
         client: Callable[[], S3Client],
-        signing_client: Callable[[str], S3Client] | None = None,
+        signing_client: Callable[[Callable[[], str]], S3Client] | None = None,
     ) -> None:
         """Keep what gives the clients; each is made at the first call that needs it.
 
@@ -281,8 +280,8 @@ class Storage:
         what no address can be made of, whatever S3 would say.
         """
         try:
-            client = self._signing_client(self._region(split_uri(uri)[0]))
             params = _object(uri)
+            client = self._signing_client(lambda: self._region(params["Bucket"]))
             return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
         except Exception as error:
             # By name, as for missing objects: importing botocore's errors costs a cold start.
@@ -291,10 +290,10 @@ class Storage:
             raise
 
     def _region(self, bucket: str) -> str:
-        """Return the region that a bucket is in, or "" if S3 does not tell."""
-        if bucket not in self._regions:
-            self._regions[bucket] = _ask_region(self._client(), bucket)
-        return self._regions[bucket]
+        """Return the region that a bucket is in, or "" if S3 does not tell now."""
+        if bucket not in self._regions and (region := _ask_region(self._client(), bucket)):
+            self._regions[bucket] = region
+        return self._regions.get(bucket, "")
 
     def writer(self, uri: str, *, content_type: str = BINARY) -> AbstractContextManager[Writer]:
         """Open a `with` block that writes one object of any size, piece by piece."""
