@@ -77,8 +77,8 @@ def until(holds: Callable[[], Any], what: str, seconds: float) -> Any:
     """What the condition gives once it gives something."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := holds():
-            return found
+        if state := holds():
+            return state
         time.sleep(0.05)
     raise SystemExit(f"waited {seconds:.0f} s in vain for {what}")
 
@@ -132,11 +132,11 @@ def answer_the_rest(stack: LocalStack, job: str) -> None:
 
     def put(number: int) -> None:
         pictures = json.loads(json.loads(lines[number])["source"])
-        said = {str(p["index"]): {"cat": True, "dog": False} for p in pictures}
+        choices = {str(p["index"]): {"cat": True, "dog": False} for p in pictures}
         answer = {
             "submissionTime": "2026-11-23T01:02:03.456Z",
             "timeSpentInSeconds": 40.0,
-            "answerContent": said,
+            "answerContent": choices,
             "workerId": "private.us-east-1.overhead",
         }
         document = json.dumps({"answers": [answer]}).encode()
@@ -190,9 +190,9 @@ class CountingTable(Table):
 
     def query(self, partition: str, **bounds: Any) -> list[tuple[str, Item]]:
         """The items; a unit for each 4 KB of them, and one at least."""
-        found = super().query(partition, **bounds)
-        self.units["DynamoDB read"] += 1 + len(json.dumps(found)) // 4096
-        return found
+        items = super().query(partition, **bounds)
+        self.units["DynamoDB read"] += 1 + len(json.dumps(items)) // 4096
+        return items
 
     def write(self, *changes: Change) -> bool:
         """The changes, each a unit twice, because they come as a transaction."""
@@ -219,9 +219,9 @@ def portal_units(pages: int) -> dict[str, float]:
             str(index): {"cat": True, "dog": False} for index in images_of(world.files, job, claim)
         }
         path = f"/jobs/{job.name}/tasks/{claim['task']}/answer"
-        status, said = world.ask("PUT", path, body=content)
+        status, body = world.ask("PUT", path, body=content)
         if status != 200:
-            raise SystemExit(f"an answer was refused: {status} {said}")
+            raise SystemExit(f"an answer was refused: {status} {body}")
     for operation, count in world.files.requests.items():
         table.units["S3 put" if operation in PRICED_AS_PUT else "S3 get"] += count
     units: dict[str, float] = {name: count / pages for name, count in table.units.items()}

@@ -173,8 +173,8 @@ def report(served: Served, count: int, seconds: float, large: int, turns: int) -
 
     warm = []
     for part in (8, 4, 2, 1):  # all processes at once would be too much
-        some = dict(list(people.items())[: max(1, count // part)])
-        warm.append(run(some, [opened(small, f"load-warm-{part}")], SMALL, seconds))
+        warmers = dict(list(people.items())[: max(1, count // part)])
+        warm.append(run(warmers, [opened(small, f"load-warm-{part}")], SMALL, seconds))
     one = [opened(served.request("load-large", large, images=IMAGES), "load-large")]
     warm.append(run(people, one, large, seconds))
     measured: dict[str, list[Turn]] = {"large": [], "small": []}
@@ -223,8 +223,8 @@ def report(served: Served, count: int, seconds: float, large: int, turns: int) -
     print("|", " | ".join(columns), "| nothing left | asked again |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|", *rows, sep="\n")
     print("\n| | must reach | measured | |\n|---|---:|---:|---|")
-    for what, wanted, found, holds in gates:
-        print(f"| {what} | {wanted} | {found} | {'holds' if holds else '**missed**'} |")
+    for what, wanted, measured, holds in gates:
+        print(f"| {what} | {wanted} | {measured} | {'holds' if holds else '**missed**'} |")
     return 0 if all(gate[-1] for gate in gates) else 1
 
 

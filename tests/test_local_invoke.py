@@ -36,7 +36,7 @@ def missing() -> str:
     listed = [
         subprocess.run(["docker", "image", "inspect", i], capture_output=True) for i in IMAGES
     ]
-    if all(found.returncode for found in listed):
+    if all(listing.returncode for listing in listed):
         return f"Docker has no image {IMAGES[0]}"
     works = subprocess.run("python3.13 -c ''", shell=True, capture_output=True)
     if works.returncode:  # a version manager's stand-in may be there without the version

@@ -123,11 +123,11 @@ def drag_over_pictures(hand: Hand, page: Page, truth: list[str]) -> None:
 
 def confirm_by_keys(hand: Hand, page: Page, truth: list[str]) -> None:
     """Suggestions: each row is looked at and confirmed with Enter, what is wrong takes a key."""
-    columns, keys, shown = _columns(page), _keys(page), _shown(page)
+    columns, keys, chosen = _columns(page), _keys(page), _shown(page)
     for start in range(0, len(truth), columns):
         at = start
         for wrong in range(start, min(start + columns, len(truth))):
-            if shown[wrong] != truth[wrong]:
+            if chosen[wrong] != truth[wrong]:
                 hand.type(*["ArrowRight"] * (wrong - at), keys[truth[wrong]])
                 at = min(wrong + 1, start + columns - 1, len(truth) - 1)
         hand.type("Enter")
@@ -136,10 +136,10 @@ def confirm_by_keys(hand: Hand, page: Page, truth: list[str]) -> None:
 
 def confirm_by_mouse(hand: Hand, page: Page, truth: list[str]) -> None:
     """Suggestions: what is wrong is clicked, then one drag up the row buttons confirms them."""
-    shown = _shown(page)
+    chosen = _shown(page)
     for at, label in enumerate(truth):
-        if shown[at] != label:
-            on = (LABELS.index(label) - LABELS.index(shown[at])) % len(LABELS)
+        if chosen[at] != label:
+            on = (LABELS.index(label) - LABELS.index(chosen[at])) % len(LABELS)
             back, picture = len(LABELS) - on, page.locator(".picture").nth(at)
             if on <= back:
                 hand.click(picture, times=on)
@@ -232,12 +232,12 @@ def readiness(browser: Browser, pages: list[str], times: int) -> list[float]:
 
     What else runs on this machine can only add to them, so the least of all visits counts.
     """
-    found: list[list[float]] = [[] for _ in pages]
+    timings: list[list[float]] = [[] for _ in pages]
     for _ in range(times):
-        for html, measured in zip(pages, found, strict=True):
+        for html, measured in zip(pages, timings, strict=True):
             with slow_visit(browser, html, "domcontentloaded") as page:
                 measured.append(page.evaluate(f"window.ready ?? {SCRIPTS_RAN}"))
-    return [min(measured) for measured in found]
+    return [min(measured) for measured in timings]
 
 
 def jumps(browser: Browser, html: str) -> float:
@@ -270,9 +270,9 @@ def violations(browser: Browser, html: str) -> int:
     page = context.new_page()
     with served({"/page": html}) as (address, _):
         page.goto(f"{address}/page", wait_until="load")
-        found = Axe().run(page).response["violations"]
+        faults = Axe().run(page).response["violations"]
     context.close()
-    return len(found)
+    return len(faults)
 
 
 # ---- Gates ----
@@ -365,9 +365,14 @@ def gates(browser: Browser, rows: dict[str, Row], times: int) -> Iterator[Gate]:
         "page saw what the hand did; no fault, no request elsewhere", "", "all ways", "",
         "all ways" if not unsound else f"not: {', '.join(unsound)}", not unsound,
     )  # fmt: skip
-    found = violations(browser, html) + violations(browser, our_page(20, guesses(truths(20))))
+    broken = violations(browser, html) + violations(browser, our_page(20, guesses(truths(20))))
     yield Gate(
-        "axe violations", f"{violations(browser, control_page(20))}", "0", "", f"{found}", not found
+        "axe violations",
+        f"{violations(browser, control_page(20))}",
+        "0",
+        "",
+        f"{broken}",
+        not broken,
     )
 
 

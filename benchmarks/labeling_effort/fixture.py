@@ -72,13 +72,13 @@ def _rendered(
     path: str, images: int, settings: Settings | None, prelabels: list[str] | None
 ) -> str:
     template = (ROOT / path).read_text(encoding="utf-8")
-    shown: list[dict[str, Any]] = [
+    tiles: list[dict[str, Any]] = [
         {"source-ref": f"/pictures/{index}.png", "index": index} for index in range(images)
     ]
-    for image, prelabel in zip(shown, prelabels or (), strict=False):
+    for image, prelabel in zip(tiles, prelabels or (), strict=False):
         image["prelabel"] = prelabel
     page = build_page(template, settings) if settings else template
-    return render_task(page, {"images": shown}, str).replace(CROWD_SCRIPT, "/crowd.js")
+    return render_task(page, {"images": tiles}, str).replace(CROWD_SCRIPT, "/crowd.js")
 
 
 @cache

@@ -23,9 +23,9 @@ def test_a_connection_makes_no_client_before_it_is_asked_something(
 
 def test_two_connections_reach_two_places() -> None:
     here = connect("http://127.0.0.1:4566", "us-east-1", KEYS)
-    there = connect(region="eu-west-1", credentials=KEYS)
+    aws = connect(region="eu-west-1", credentials=KEYS)
     assert here.client("dynamodb").meta.endpoint_url == "http://127.0.0.1:4566"
-    assert there.client("dynamodb").meta.endpoint_url == "https://dynamodb.eu-west-1.amazonaws.com"
+    assert aws.client("dynamodb").meta.endpoint_url == "https://dynamodb.eu-west-1.amazonaws.com"
 
 
 @pytest.mark.parametrize("service", ["s3", "dynamodb", "lambda", "stepfunctions", "cognito-idp"])

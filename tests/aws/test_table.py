@@ -41,8 +41,8 @@ def in_dynamodb() -> Iterator[Table]:
 @pytest.fixture(params=["in_memory", "in_dynamodb"])
 def table(request: pytest.FixtureRequest) -> Table:
     """An empty index, once of each kind."""
-    found: Table = request.getfixturevalue(request.param)
-    return found
+    table: Table = request.getfixturevalue(request.param)
+    return table
 
 
 def put(table: Table, sort: str, **values: Any) -> bool:

@@ -133,20 +133,21 @@ class World:
 
     def answer(self, job: str, worker: str) -> list[Any]:
         """What the portal says while a worker answers every page of a job."""
-        said = []
+        statuses = []
         for _ in range(3):
             claimed = self.http("POST", f"/jobs/{job}/claims", {}, worker=worker)
-            said.append(claimed.get("statusCode", claimed))
+            statuses.append(claimed.get("statusCode", claimed))
             if claimed.get("statusCode") != 200:
                 break
             claim = json.loads(claimed["body"])
             page = html_of(claim["page"])
-            said.append(sorted({status(address) for address in pictures(page)}))
+            statuses.append(sorted({status(address) for address in pictures(page)}))
             task = f"/jobs/{job}/tasks/{claim['task']}"
-            said.append(self.http("PUT", f"{task}/lease", worker=worker).get("statusCode"))
+            statuses.append(self.http("PUT", f"{task}/lease", worker=worker).get("statusCode"))
             answers = {i: {n: n == "7" for n in LABELS_ASKED} for i in indexes(page)}
-            said.append(self.http("PUT", f"{task}/answer", answers, worker=worker)["statusCode"])
-        return said
+            saved = self.http("PUT", f"{task}/answer", answers, worker=worker)
+            statuses.append(saved["statusCode"])
+        return statuses
 
 
 def html_of(page: Any) -> str:
@@ -156,8 +157,8 @@ def html_of(page: Any) -> str:
 
 def pictures(page: str) -> list[str]:
     """The addresses of the pictures on a page."""
-    found = re.findall(r'src="(http[^"]+)"', page)
-    return [address.replace("&amp;", "&").replace("&#38;", "&") for address in found]
+    addresses = re.findall(r'src="(http[^"]+)"', page)
+    return [address.replace("&amp;", "&").replace("&#38;", "&") for address in addresses]
 
 
 def indexes(page: str) -> list[str]:
@@ -222,8 +223,8 @@ def open_job(world: World) -> Iterator[Any]:
     again = world.invoke("open-job", {"request": request, "token": "no-such-token"})
     yield again.get("status", again)
     forget(world, request["LabelingJobName"])
-    found = world.invoke("open-job", {"request": request})
-    yield found.get("status", found)
+    job = world.invoke("open-job", {"request": request})
+    yield job.get("status", job)
     bad = request | {"LabelingJobName": "-"}
     yield "LabelingJobName" in str(world.invoke("open-job", {"request": bad, "token": "none"}))
 
@@ -300,16 +301,16 @@ def grants(world: World, function: str) -> list[Grant]:
     iam = world.cloud.client("iam")
     configured = world.lambdas.get_function_configuration(FunctionName=f"tessera-{function}")
     role = configured["Role"].rpartition("/")[2]
-    found = []
+    held = []
     for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         for number, statement in enumerate(listed(document["Statement"])):
-            found += [
+            held += [
                 Grant(function, role, policy, number, action, resource)
                 for action in listed(statement["Action"])
                 for resource in listed(statement["Resource"])
             ]
-    return found
+    return held
 
 
 def listed(value: Any) -> list[Any]:
@@ -363,9 +364,9 @@ def difference(well: list[str], now: list[str]) -> str:
     if now == well:
         return ""
     pairs = zip(well, [*now, *[""] * len(well)], strict=False)
-    for expected, found in pairs:
-        if expected != found:
-            return reason(found) or f"{expected} became {found or 'nothing'}"
+    for expected, actual in pairs:
+        if expected != actual:
+            return reason(actual) or f"{expected} became {actual or 'nothing'}"
     return "more happened"
 
 
@@ -398,8 +399,8 @@ def removals(world: World, function: str) -> Iterator[tuple[Grant, str]]:
 
 def row(grant: Grant, failed: str) -> str:
     """The table's line about a grant."""
-    shown = failed.replace("|", "\\|")[:160] or f"*{excuse(grant) or 'nothing'}*"
-    return f"| {grant.function} | `{grant.action}` | `{plain(grant.resource)}` | {shown} |"
+    failure = failed.replace("|", "\\|")[:160] or f"*{excuse(grant) or 'nothing'}*"
+    return f"| {grant.function} | `{grant.action}` | `{plain(grant.resource)}` | {failure} |"
 
 
 def table(lines: list[str]) -> Iterator[str]:

@@ -56,8 +56,8 @@ def transcript(stack: LocalStack) -> Iterator[str]:
             example.run(
                 stack, out=Path(folder), workers=4, error_rate=0.05, seed=number, console=console
             )
-        shown = [line.rstrip() for line in place(console.export_text()).splitlines()]
-        lines = "\n".join(line for line in shown if " …" not in line).strip()
+        printed = [line.rstrip() for line in place(console.export_text()).splitlines()]
+        lines = "\n".join(line for line in printed if " …" not in line).strip()
         yield f"## Run {number}\n\n```\n{lines}\n```\n"
     PICTURE.write_text(picture(stack.cloud), "utf-8")
     yield "## The dashboard of these runs\n\n![The dashboard](dashboard.svg)"
@@ -114,10 +114,10 @@ def series(cloud: Cloud) -> dict[tuple[str, str, str], Points]:
 
     The embedded AWS does not turn logs into metrics as CloudWatch does, so this does.
     """
-    found: dict[tuple[str, str, str], Points] = {}
+    points: dict[tuple[str, str, str], Points] = {}
 
     def add(namespace: str, metric: str, which: str, when: float, value: float) -> None:
-        found.setdefault((namespace, metric, which), []).append((when, value))
+        points.setdefault((namespace, metric, which), []).append((when, value))
 
     entries = messages(cloud)
     names = functions_of(entries)
@@ -130,17 +130,17 @@ def series(cloud: Cloud) -> dict[tuple[str, str, str], Points]:
                 add("AWS/ApiGateway", "Count", "", when, 1)
         if not message.startswith("{"):
             continue
-        said = json.loads(message)
-        for directive in said.get("_aws", {}).get("CloudWatchMetrics", []):
+        entry = json.loads(message)
+        for directive in entry.get("_aws", {}).get("CloudWatchMetrics", []):
             for metric in directive["Metrics"]:
-                for value in listed(said[metric["Name"]]):
+                for value in listed(entry[metric["Name"]]):
                     add("Tessera", metric["Name"], "", when, value)
-        if said.get("message") == "refused":
+        if entry.get("message") == "refused":
             add("AWS/ApiGateway", "4xx", "", when, 1)
-        if said.get("message") == "request failed":
+        if entry.get("message") == "request failed":
             add("AWS/ApiGateway", "5xx", "", when, 1)
-        if said.get("errorType"):
-            add("AWS/Lambda", "Errors", names.get(said.get("requestId", ""), ""), when, 1)
+        if entry.get("errorType"):
+            add("AWS/Lambda", "Errors", names.get(entry.get("requestId", ""), ""), when, 1)
     machine = cloud.outputs["StateMachineArn"]
     listing = cloud.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
     for execution in listing:
@@ -148,7 +148,7 @@ def series(cloud: Cloud) -> dict[tuple[str, str, str], Points]:
         if execution["status"] != "RUNNING":
             end = f"Executions{execution['status'].title().replace('_', '')}"
             add("AWS/States", end, "", execution["stopDate"].timestamp(), 1)
-    return found
+    return points
 
 
 REPORT = re.compile(
@@ -175,13 +175,13 @@ def messages(cloud: Cloud) -> list[tuple[float, str]]:
 
 def functions_of(entries: list[tuple[float, str]]) -> dict[str, str]:
     """Which function a request was for, from the lines that say both."""
-    found = {}
+    names = {}
     for _, message in entries:
         if message.startswith("{") and "function_request_id" in message:
-            said = json.loads(message)
-            name = said["function_name"].removeprefix("tessera-")
-            found[said["function_request_id"]] = name
-    return found
+            entry = json.loads(message)
+            name = entry["function_name"].removeprefix("tessera-")
+            names[entry["function_request_id"]] = name
+    return names
 
 
 def listed(value: Any) -> list[Any]:
@@ -252,9 +252,9 @@ def panel(
             if value is not None
         ]
         row, column = number % 4, number // 4
-        shown = [value for value in bins if value is not None]
-        total = sum(shown) if chart.statistic == "Sum" else max(shown, default=0)
-        amount = f"{total:.4g}{chart.unit and ' ' + chart.unit}" if shown else "–"
+        values = [value for value in bins if value is not None]
+        total = sum(values) if chart.statistic == "Sum" else max(values, default=0)
+        amount = f"{total:.4g}{chart.unit and ' ' + chart.unit}" if values else "–"
         text = f"{name} {amount}"
         x, y = left + 10 + column * 145, top + 92 + row * 15
         drawn.append(f'<text x="{x}" y="{y}" style="fill:{color}">{escape(text)}</text>')

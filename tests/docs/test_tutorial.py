@@ -57,10 +57,10 @@ def test_the_tutorial_leads_from_nothing_to_a_training_set(tmp_path: Path) -> No
         assert done.returncode == 0, f"$ {command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    said = {}
+    output = {}
     try:
         for command in STEPS[:-1]:
-            said[command.split()[1]] = step(command)
+            output[command.split()[1]] = step(command)
         expected = step("tessera estimate examples/digits/digits.manifest --json")
         report = json.loads(step("tessera report --json"))
         status = json.loads(step("tessera status --json"))
@@ -74,10 +74,10 @@ def test_the_tutorial_leads_from_nothing_to_a_training_set(tmp_path: Path) -> No
         step(STEPS[-1])
 
     assert Path(where.strip()).is_relative_to(checkout)
-    assert said.keys() == {
+    assert output.keys() == {
         "up", "estimate", "preview", "drop", "workers", "simulate", "report", "export", "runs",
     }  # fmt: skip
-    assert "200/200" in said["runs"]
+    assert "200/200" in output["runs"]
     pictures = list((checkout / "digits-data").rglob("*.png"))
     assert len(pictures) == 200
     assert sorted(path.name for path in (checkout / "digits-data" / "train").iterdir()) == list(

@@ -108,8 +108,8 @@ def test_everything_fits(window: tuple[Page, str], count: int) -> None:
     for name, shape in product(NAMES, SHAPES):
         show(page, count, name, shape, ())
         for width, height in MOUSE if pointer == "mouse" else TOUCH:
-            if found := faults_at(page, width, height, count):
-                faults[name, shape, width, height] = found
+            if broken := faults_at(page, width, height, count):
+                faults[name, shape, width, height] = broken
     assert faults == {}
 
 
@@ -121,8 +121,8 @@ def test_suggestions_fit_with_their_headings(window: tuple[Page, str], blocks: i
     for shape in SHAPES:
         show(page, 9, "kind {}", shape, guesses)
         for width, height in MOUSE if pointer == "mouse" else TOUCH:
-            if found := faults_at(page, width, height, 9):
-                faults[shape, width, height] = found
+            if broken := faults_at(page, width, height, 9):
+                faults[shape, width, height] = broken
     assert faults == {}
 
 

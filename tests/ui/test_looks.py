@@ -159,8 +159,8 @@ MANY = {"run": settings(*(f"kind {n}" for n in range(30)))}
 
 
 def violations(worker: Worker) -> list[str]:
-    found = Axe().run(worker.page).response["violations"]
-    return [f"{fault['id']}: {fault['nodes'][0]['html'][:120]}" for fault in found]
+    faults = Axe().run(worker.page).response["violations"]
+    return [f"{fault['id']}: {fault['nodes'][0]['html'][:120]}" for fault in faults]
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__.replace("_", " "))

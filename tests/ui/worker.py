@@ -138,8 +138,8 @@ class Worker:
 
     def label(self, number: int) -> str | None:
         """What the record says of a tile: the value of its checked radio."""
-        found = self.tile(number).locator("input:checked")
-        return str(found.get_attribute("value")) if found.count() else None
+        checked = self.tile(number).locator("input:checked")
+        return str(checked.get_attribute("value")) if checked.count() else None
 
     @property
     def labels(self) -> list[str | None]:
@@ -209,19 +209,19 @@ def page_html(
     scripts: bool = True,
 ) -> str:
     """Render the page as the portal does."""
-    shown: list[dict[str, Any]] = [
+    tiles: list[dict[str, Any]] = [
         {"source-ref": f"s3://pets/{number}.svg", "index": number} for number in range(images)
     ]
-    for image, prelabel in zip(shown, prelabels, strict=False):
+    for image, prelabel in zip(tiles, prelabels, strict=False):
         if prelabel is not None:
             image["prelabel"] = prelabel
-    for image, confidence in zip(shown, confidences, strict=False):
+    for image, confidence in zip(tiles, confidences, strict=False):
         image["prelabel-confidence"] = confidence
-    for image, (width, height) in zip(shown, sizes, strict=False):
+    for image, (width, height) in zip(tiles, sizes, strict=False):
         image |= {"width": width, "height": height}
     page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), run)
     if stand_in:
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
     if not scripts:
         page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
-    return render_task(page, {"images": shown}, lambda uri: PICTURES + uri.rpartition("/")[2])
+    return render_task(page, {"images": tiles}, lambda uri: PICTURES + uri.rpartition("/")[2])

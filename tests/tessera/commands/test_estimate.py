@@ -65,9 +65,9 @@ def test_an_earlier_run_tells_speed_and_rounds(manifest: Path, labels: Any, tess
 
     done = tessera(estimate_command, str(manifest), "--like", "pets-april", "--json")
 
-    found = json.loads(done.stdout)
-    assert found["assumed"]["seconds"] == 1.5
-    assert found["estimate"]["rounds"][1]["images"] == pytest.approx(4)
+    result = json.loads(done.stdout)
+    assert result["assumed"]["seconds"] == 1.5
+    assert result["estimate"]["rounds"][1]["images"] == pytest.approx(4)
 
 
 def test_gold_per_task_without_gold_lines_is_told(manifest: Path, tessera: Any) -> None:

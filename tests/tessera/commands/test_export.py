@@ -51,9 +51,9 @@ def test_image_folder_has_a_folder_a_label_and_a_part(labels: Any, tessera: Any)
 
     tessera(export, "--to", "imagefolder", "--out", "made", "--split", "80/10/10")
 
-    found = sorted(str(path.relative_to("made")) for path in Path("made").rglob("*.png"))
+    pictures = sorted(str(path.relative_to("made")) for path in Path("made").rglob("*.png"))
     counts = {
-        f"{part}/{label}": sum(name.startswith(f"{part}/{label}/") for name in found)
+        f"{part}/{label}": sum(name.startswith(f"{part}/{label}/") for name in pictures)
         for part in ("train", "validation", "test")
         for label in ("cat", "dog")
     }
@@ -128,10 +128,10 @@ def test_hugging_face_is_what_datasets_reads(
     code = re.search(r"```python\n(.*)```", Path("made/README.md").read_text("utf-8"), re.DOTALL)
     assert code is not None
     monkeypatch.chdir("made")
-    said: dict[str, Any] = {}
-    exec(code[1], said)  # what the card tells its reader to do
+    names: dict[str, Any] = {}
+    exec(code[1], names)  # what the card tells its reader to do
 
-    read = said["images"]
+    read = names["images"]
     assert {part: len(rows) for part, rows in read.items()} == {
         "train": 16, "validation": 2, "test": 2,
     }  # fmt: skip

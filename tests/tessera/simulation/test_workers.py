@@ -29,8 +29,8 @@ def worker(seed: str, error_rate: float = 0.3) -> SimulatedWorker:
 
 
 def page(names: list[str]) -> str:
-    shown = [{"source-ref": name, "index": at} for at, name in enumerate(names)]
-    return render_page(SETTINGS, shown, lambda name: f"https://bucket/{name}?signed")
+    images = [{"source-ref": name, "index": at} for at, name in enumerate(names)]
+    return render_page(SETTINGS, images, lambda name: f"https://bucket/{name}?signed")
 
 
 def test_a_simulated_worker_tells_its_seconds_as_the_page_does() -> None:
@@ -53,12 +53,12 @@ def test_the_seconds_follow_from_the_seed_and_leave_the_answers_alone() -> None:
     names = list(TRUTH)[:20]
     turned = random.Random(1).sample(names, len(names))
 
-    def told(seed: str, shown: list[str]) -> dict[str, Any]:
-        answer, seconds = split_meta(worker(seed).label_page(page(shown)))
-        return {name: (answer[str(at)], seconds[str(at)]) for at, name in enumerate(shown)}
+    def answers(seed: str, names: list[str]) -> dict[str, Any]:
+        answer, seconds = split_meta(worker(seed).label_page(page(names)))
+        return {name: (answer[str(at)], seconds[str(at)]) for at, name in enumerate(names)}
 
-    assert told("1-0", names) == told("1-0", names) == told("1-0", turned)
-    assert told("1-0", names) != told("1-1", names)
+    assert answers("1-0", names) == answers("1-0", names) == answers("1-0", turned)
+    assert answers("1-0", names) != answers("1-1", names)
 
 
 def test_a_worker_sits_out_a_portal_that_does_not_answer() -> None:
@@ -71,12 +71,12 @@ def test_a_worker_sits_out_a_portal_that_does_not_answer() -> None:
 
 @pytest.mark.parametrize("images", [1, 20])
 def test_seconds_are_in_the_mean_what_a_page_of_that_size_takes(images: int) -> None:
-    shown = list(TRUTH)[:images]
-    told = [
+    names = list(TRUTH)[:images]
+    spent = [
         seconds
         for number in range(200)
-        for seconds in split_meta(worker(f"9-{number}").label_page(page(shown)))[1].values()
+        for seconds in split_meta(worker(f"9-{number}").label_page(page(names)))[1].values()
     ]
 
-    assert mean(told) == pytest.approx(page_seconds(images), rel=0.1)
-    assert median(told) < mean(told)  # a few pictures take long, as they do people
+    assert mean(spent) == pytest.approx(page_seconds(images), rel=0.1)
+    assert median(spent) < mean(spent)  # a few pictures take long, as they do people
