@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from rich.table import Table
 
 from tessera.portal.leases import block_worker
+from tessera.portal.sessions import end_sessions
 from tessera.screen import counted, json_option, out, print_json
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
@@ -148,10 +149,12 @@ def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
 @click.pass_obj
 def reset_worker(target: Target, /, email: str, as_json: bool) -> None:
     """Give an account a new temporary password, and sign it out everywhere."""
-    users = target.cloud.users
-    if users.worker(email) is None:
+    cloud = target.cloud
+    worker = cloud.users.worker(email)
+    if worker is None:
         raise click.ClickException(f"There is no worker {email}. List them: tessera workers list")
-    password = users.reset_password(email)
+    password = cloud.users.reset_password(email)
+    end_sessions(cloud.ports, worker)  # Cognito ends sign-ins, and not the tokens that they gave
     if as_json:
         print_json({"email": email, "password": password})
     else:

@@ -16,6 +16,17 @@ def test_a_job_of_a_team_is_seen_by_the_team_alone(world: World) -> None:
     assert world.ask("POST", f"/jobs/{job.name}/claims", "ben", groups="[dogs cats]")[0] == 200
 
 
+def test_a_requester_watches_a_teams_job_and_works_on_it_as_a_member_alone(world: World) -> None:
+    job = world.open(tasks=3, team="cats")
+    for groups, member in (("[requesters]", False), ("[requesters cats]", True)):
+        (listed,) = world.ask("GET", "/jobs", "req", groups=groups)[1]["jobs"]
+        assert listed["member"] is member
+        assert world.ask("GET", f"/jobs/{job.name}", "req", groups=groups)[0] == 200
+        assert world.ask("GET", f"/jobs/{job.name}/tasks/0", "req", groups=groups)[0] == 200
+        claimed = world.ask("POST", f"/jobs/{job.name}/claims", "req", groups=groups)
+        assert claimed[0] == (200 if member else 404)
+
+
 def test_a_removed_worker_is_out_at_once_and_their_pages_go_to_others(world: World) -> None:
     job = world.open(tasks=2, workers=1)
     kept = world.take(job, "ann")
@@ -23,9 +34,9 @@ def test_a_removed_worker_is_out_at_once_and_their_pages_go_to_others(world: Wor
     held = world.take(job, "ann")
     assert leases.block_worker(world.ports, "ann") == 1
     path = f"/jobs/{job.name}"
-    assert world.ask("PUT", f"{path}/tasks/{held}/answer", "ann", answer_of(job, held))[0] == 404
-    assert world.ask("POST", f"{path}/claims", "ann")[0] == 404
-    assert world.ask("GET", "/jobs", "ann")[0] == 404
+    assert world.ask("PUT", f"{path}/tasks/{held}/answer", "ann", answer_of(job, held))[0] == 403
+    assert world.ask("POST", f"{path}/claims", "ann")[0] == 403
+    assert world.ask("GET", "/jobs", "ann")[0] == 403
     assert world.take(job, "ben") == held
     assert list(world.stored(job)) == [(kept, "ann")]
 

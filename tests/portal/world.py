@@ -15,10 +15,10 @@ from tessera.portal import job_lifecycle, leases
 from tessera.portal.claims import claim
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
-from tessera.portal.rights import job_for
 from tessera.portal.routes import ROUTES, Route
 from tessera.portal.site import Site
 from tessera.portal.submissions import Outcome, submit
+from tessera.portal.table_layout import read_job
 from tests.fakes import Clock, Executions, Files, Table
 
 ROOT = Path(__file__).parent.parent.parent
@@ -135,7 +135,7 @@ class World:
 
     def again(self, job: Job) -> Job:
         """The job as it stands now."""
-        return job_for(self.ports, job.name, "nobody", [job.team])
+        return read_job(self.table, job.name)
 
     def answer(self, job: Job, worker: str, task: int, label: str = "cat") -> Outcome:
         """What the portal says to the worker's answer, the same label for both images."""
@@ -178,11 +178,21 @@ class World:
         return app.resolve(event, LambdaContext())
 
     def ask(
-        self, method: str, path: str, worker: str = "ann", body: Any = None, groups: str = "[]"
+        self,
+        method: str,
+        path: str,
+        worker: str = "ann",
+        body: Any = None,
+        groups: str = "[]",
+        **more: str,
     ) -> tuple[int, Any]:
-        """The status and the content of the portal's response to a worker's HTTP request."""
-        claims = {"sub": worker, "cognito:groups": groups} if worker else {}
-        event = http_event(method, path, **claims)
+        """The status and the content of the portal's response to a worker's HTTP request.
+
+        `more` are further claims of the token.
+        """
+        claims = {"sub": worker, "cognito:groups": groups} | more if worker else {}
+        path, _, query = path.partition("?")
+        event = http_event(method, path, **claims) | {"rawQueryString": query}
         if body is not None:
             event["body"] = body if isinstance(body, str) else json.dumps(body)
         response = self.respond(event)

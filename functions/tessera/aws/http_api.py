@@ -45,7 +45,9 @@ def http_api(
         return http_response(json_response(404, {"message": "There is no such page."}))
 
     def refused(error: PortalError) -> HttpResponse[str]:
-        return http_response(json_response(error.status, {"message": str(error)}))
+        # The page tells by the name what came from the portal, and what from something before it.
+        content = {"error": type(error).__name__, "message": str(error)}
+        return http_response(json_response(error.status, content))
 
     def failed(error: Exception) -> HttpResponse[str]:
         http = app.current_event.request_context.http

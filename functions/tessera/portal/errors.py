@@ -3,6 +3,7 @@
 PortalError
 ├── Invalid       400  the request makes no sense, and the sentence says why
 ├── Unauthorized  401  no token that was checked came with the request
+├── Removed       403  a worker whose account was removed
 ├── Unknown       404  no such job or task, or none that this worker may see
 ├── Closed        409  the job takes no more answers
 ├── TooLarge      413  more bytes than a request may have
@@ -29,6 +30,12 @@ class Unauthorized(PortalError):
     """Request without a checked token."""
 
     status = 401
+
+
+class Removed(PortalError):
+    """Request of a worker who was removed while their token still held."""
+
+    status = 403
 
 
 class Unknown(PortalError):

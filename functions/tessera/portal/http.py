@@ -36,7 +36,9 @@ class Request:
     """Request whose token, if it has one, was checked.
 
     `worker` is the pool's identifier of whoever asks, empty without a token; `name` is what
-    requesters see of them; `parts` are the variable parts of the path, by name.
+    requesters see of them; `session` names the sign-in, which all tokens renewed from it share, and
+    `signed_in` is its time in seconds since the epoch; `parts` are the variable parts of the path,
+    by name.
     """
 
     body: bytes
@@ -45,6 +47,8 @@ class Request:
     worker: str
     name: str
     groups: frozenset[str]
+    session: str = ""
+    signed_in: float = 0.0
 
     @property
     def job(self) -> str:
@@ -79,6 +83,8 @@ def read_request(event: Mapping[str, Any], parts: Mapping[str, str]) -> Request:
     if length > MAX_BYTES + 4:  # base64 fills up its last four characters
         raise TooLarge(f"A request may have {MAX_BYTES // 1024} KiB.")
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
+    if claims.get("token_use", "id") not in {"id", "access"}:  # a refresh token opens nothing
+        claims = {}
     # An id token has the email, an access token only a username; either opens the portal.
     names = (claims.get(claim) for claim in ("email", "cognito:username", "username"))
     return Request(
@@ -89,6 +95,9 @@ def read_request(event: Mapping[str, Any], parts: Mapping[str, str]) -> Request:
         worker=str(claims.get("sub", "")),
         name=str(next(filter(None, names), "")),
         groups=frozenset(groups_in(claims.get("cognito:groups", ""))),
+        session=str(claims.get("origin_jti", "")),
+        # A refreshed token keeps the time of its sign-in; `iat` stands in where a pool has none.
+        signed_in=float(claims.get("auth_time") or claims.get("iat") or 0),
     )
 
 

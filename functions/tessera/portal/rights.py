@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from enum import Enum
 
 from tessera.portal.errors import TooMany, Unauthorized, Unknown
 from tessera.portal.http import Request
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
+from tessera.portal.sessions import check_marks, mark_keys
 from tessera.portal.site import Site
-from tessera.portal.table_layout import job_key, job_of, rate_key, removed_key
+from tessera.portal.table_layout import job_key, job_of, rate_key
 
 REQUESTERS = "requesters"
 """Cognito group whose members see progress and every task."""
@@ -57,17 +57,29 @@ def _limit_rate(ports: Ports, site: Site, request: Request) -> None:
         raise TooMany("That was a lot at once. Please wait a minute.")
 
 
-def require_active(ports: Ports, worker: str) -> None:
-    """Refuse a worker who was removed; their token is good for up to an hour more."""
-    if ports.table.get(removed_key(worker))[0] is not None:
-        raise Unknown("You are no longer on this portal.")
+def is_member(job: Job, request: Request) -> bool:
+    """Return whether whoever asks may work on the job: it is for all, or for a team of theirs."""
+    return not job.team or job.team in request.groups
 
 
-def job_for(ports: Ports, name: str, worker: str, groups: Collection[str]) -> Job:
-    """Return the job, if this worker may see it; raises `Unknown` if not."""
-    # One read for both: each claim and each answer begins with it.
-    job_item, removed = ports.table.get(job_key(name), removed_key(worker))
-    job = job_of(job_item)
-    if removed is not None or (job.team and job.team not in groups):
+def job_for(ports: Ports, request: Request) -> Job:
+    """Return the job in the request's path, if whoever asks may work on it.
+
+    Raises `Unknown` if not, `Removed` or `Unauthorized` if their sign-in was ended.
+    """
+    job = _read_job(ports, request)
+    if not is_member(job, request):
         raise Unknown("There is no such job.")
     return job
+
+
+def job_to_watch(ports: Ports, request: Request) -> Job:
+    """Return the job in the path of a requester's request, whatever team it is for."""
+    return _read_job(ports, request)
+
+
+def _read_job(ports: Ports, request: Request) -> Job:
+    # One read for the job and the marks: each claim and each answer begins with it.
+    job_item, *marks = ports.table.get(job_key(request.job), *mark_keys(request))
+    check_marks(request, *marks)
+    return job_of(job_item)

@@ -41,6 +41,7 @@ ROUTES = (
     Route("GET", "/assets/<name>", Rights.PUBLIC, site.show_asset),
     Route("GET", "/frame", Rights.PUBLIC, site.show_frame),
     Route("GET", "/me", Rights.WORKER, views.show_me),
+    Route("DELETE", "/session", Rights.WORKER, views.sign_out),
     Route("GET", "/jobs", Rights.WORKER, views.list_jobs),
     Route("POST", "/jobs/<job>/claims", Rights.WORKER, views.claim_task),
     Route("PUT", "/jobs/<job>/tasks/<task>/answer", Rights.WORKER, views.answer_task),

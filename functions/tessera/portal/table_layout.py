@@ -11,7 +11,8 @@
 | `job#J#place` | worker | the worker's cursor |
 | `job#J#figures` | worker | the worker's statistics |
 | `job#J#back#W` | task | a task that worker W gave back |
-| `removed` | worker | the mark of a worker who was removed |
+| `removed` | worker | the mark of a worker who was removed, or signed out everywhere |
+| `session` | sign-in | the mark of a sign-in that its worker ended |
 | `rate#W` | minute | the requests of worker W in that minute |
 
 Why it is laid out so: docs/decisions/portal-claims-without-scans.md. Some names are not those of
@@ -94,8 +95,13 @@ def lease_key(job: str, task: int, worker: str, lease: Lease) -> Key:
 
 
 def removed_key(worker: str) -> Key:
-    """Return the key of the mark of a removed worker, whose token is good for a while yet."""
+    """Return the key of the mark that ends all of a worker's sign-ins, whose tokens still hold."""
     return Key("removed", worker)
+
+
+def session_key(session: str) -> Key:
+    """Return the key of the mark that ends one sign-in; `-` for a token that names none."""
+    return Key("session", session or "-")
 
 
 def rate_key(worker: str, minute: int) -> Key:

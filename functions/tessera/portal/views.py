@@ -21,7 +21,8 @@ from tessera.portal.http import Request, Response, empty_response, json_response
 from tessera.portal.job_lifecycle import open_jobs
 from tessera.portal.ports import Ports
 from tessera.portal.records import LEASE_GRACE, Job
-from tessera.portal.rights import REQUESTERS, job_for, require_active
+from tessera.portal.rights import REQUESTERS, is_member, job_for, job_to_watch
+from tessera.portal.sessions import end_session, end_sessions, require_active
 from tessera.portal.site import Site, read_file
 from tessera.portal.submissions import submit
 from tessera.portal.table_layout import read_counts, read_stats
@@ -48,19 +49,29 @@ NO_PICTURE = "data:,"
 
 def show_me(ports: Ports, site: Site, request: Request) -> Response:
     """Tell who is signed in."""
-    require_active(ports, request.worker)
+    require_active(ports, request)
     is_requester = REQUESTERS in request.groups
     me = {"worker": request.worker, "name": request.name, "requester": is_requester}
     return json_response(200, me)
 
 
+def sign_out(ports: Ports, site: Site, request: Request) -> Response:
+    """End the worker's sign-in at once; with `?everywhere`, all that began before it, too."""
+    require_active(ports, request)  # or an ended sign-in could move the mark that ended it
+    if request.query == "everywhere":
+        end_sessions(ports, request.worker, request.signed_in)
+    else:
+        end_session(ports, request)
+    return empty_response()
+
+
 def list_jobs(ports: Ports, site: Site, request: Request) -> Response:
     """List the open jobs of the worker: the question, the tasks left, what they did."""
-    require_active(ports, request.worker)
+    require_active(ports, request)
     jobs = [
-        _job_summary(ports, job, request.worker)
+        _job_summary(ports, job, request.worker) | {"member": is_member(job, request)}
         for job in open_jobs(ports)
-        if not job.team or job.team in request.groups or REQUESTERS in request.groups
+        if is_member(job, request) or REQUESTERS in request.groups
     ]
     return json_response(200, {"jobs": jobs})
 
@@ -82,7 +93,7 @@ def _job_summary(ports: Ports, job: Job, worker: str) -> dict[str, Any]:
 
 def claim_task(ports: Ports, site: Site, request: Request) -> Response:
     """Lease a task to the worker, the one they hold or the next: 204 when there is none now."""
-    job = _job(ports, request)
+    job = job_for(ports, request)
     showing = _showing(request.body)
     for _ in range(MAX_SKIPS):
         claimed = claim(ports, job, request.worker, showing, request.name)
@@ -128,7 +139,7 @@ def _showing(body: bytes) -> set[int]:
 
 def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     """Save the worker's answer: 200 saved, 409 surplus, 400 with a sentence when it is wrong."""
-    job = _job(ports, request)
+    job = job_for(ports, request)
     number = _task_number(job, request)
     line = read_line(ports, job, number)
     answer = read_answer(request.body, indexes_of(line), job.choices)
@@ -141,7 +152,7 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
 
 def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
     """Make the worker's lease last its full time again: 404 when the task went to somebody else."""
-    job = _job(ports, request)
+    job = job_for(ports, request)
     number = _task_number(job, request)
     lease = leases.renew(ports, job, request.worker, number)
     # The images' addresses end with the lease that they were signed for, so they are renewed too.
@@ -157,7 +168,7 @@ def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
 
 def skip_task(ports: Ports, site: Site, request: Request) -> Response:
     """Skip the task, which goes to others first."""
-    job = _job(ports, request)
+    job = job_for(ports, request)
     leases.give_back(ports, job, request.worker, _task_number(job, request))
     return json_response(200, {"outcome": "returned"})
 
@@ -167,12 +178,12 @@ def skip_task(ports: Ports, site: Site, request: Request) -> Response:
 
 def show_progress(ports: Ports, site: Site, request: Request) -> Response:
     """Report the job's progress."""
-    return json_response(200, progress.progress(ports, _job(ports, request)))
+    return json_response(200, progress.progress(ports, job_to_watch(ports, request)))
 
 
 def show_task(ports: Ports, site: Site, request: Request) -> Response:
     """Show a task as workers see it, with its answers, to look at and not to answer."""
-    job = _job(ports, request)
+    job = job_to_watch(ports, request)
     number = _task_number(job, request)
     task_input = task_page.prepare(ports, job, read_line(ports, job, number))
     if task_input is None:
@@ -184,10 +195,6 @@ def show_task(ports: Ports, site: Site, request: Request) -> Response:
 
 
 # ── What several views need ──────────────────────────────────────────────────────────────────────
-
-
-def _job(ports: Ports, request: Request) -> Job:
-    return job_for(ports, request.job, request.worker, request.groups)
 
 
 def _task_number(job: Job, request: Request) -> int:
