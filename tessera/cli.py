@@ -7,6 +7,8 @@ Each command has a module of its own, which is imported when the command is call
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +19,7 @@ from click.shell_completion import CompletionItem
 
 from tessera.exits import Exit, Unreachable
 from tessera.stack.cloud import STACK_NAME, Cloud
-from tessera.stack.local_stack import LocalStack
+from tessera.stack.local_stack import HOME, PORT, LocalStack
 from tessera.stack.target import Target
 
 COMMANDS = {
@@ -26,6 +28,7 @@ COMMANDS = {
     "up": ("up:up", "Start the local stack and deploy Tessera to it."),
     "down": ("down:down", "Stop the local stack and keep its data."),
     "deploy": ("deploy:deploy", "Deploy Tessera to AWS."),
+    "doctor": ("doctor:doctor", "Check what a first day on AWS depends on."),
     "status": ("status:status", "Show what is deployed and which runs are active."),
     "estimate": ("estimate:estimate_command", "Estimate the cost of labeling a manifest."),
     "preview": ("preview:preview", "Preview the page that workers will see."),
@@ -97,7 +100,7 @@ class Tool(click.Group):
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
         except Exception as error:
             if type(error).__module__.startswith("botocore."):
-                raise explain(error) from error
+                raise explain(error, ctx.params.get("profile")) from error
             raise
 
 
@@ -119,11 +122,35 @@ HINTS = {
 """What to do about an error, by the code that AWS gives it or by its class in botocore."""
 
 
-def explain(error: Exception) -> click.ClickException:
-    """Turn an error of AWS into one whose message says what to do about it."""
+AWS_COMMAND = re.compile(r"aws (sso login|configure|sts get-caller-identity)")
+"""Commands in the hints that depend on the profile."""
+
+
+def explain(error: Exception, profile: str | None = None) -> click.ClickException:
+    """Turn an error of AWS into one whose message says what to do about it, for this profile."""
     code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
-    message = f"{error}\n{HINTS[code]}" if code in HINTS else str(error)
+    hint = HINTS.get(code, "")
+    if profile and code != "ProfileNotFound":
+        hint = AWS_COMMAND.sub(rf"\g<0> --profile {shlex.quote(profile)}", hint)
+    message = f"{error}\n{hint}" if hint else str(error)
     return Unreachable(message) if HINTS.get(code) is NO_ANSWER else click.ClickException(message)
+
+
+def region_of(profile: str) -> str | None:
+    """Return the region of a profile or of the environment, if either has one.
+
+    ClickException if there is no such profile: of all that is wrong it is the first to be seen.
+    """
+    from botocore.session import Session  # late: only work on AWS needs it, and help needs none
+
+    session = Session(profile=profile)
+    if profile not in session.available_profiles:
+        raise click.ClickException(
+            f"There is no AWS profile {profile!r}. {HINTS['ProfileNotFound']}. "
+            f"Or make it: aws configure --profile {shlex.quote(profile)}"
+        )
+    region: str | None = session.get_config_variable("region")
+    return region
 
 
 @click.group(
@@ -139,11 +166,11 @@ def explain(error: Exception) -> click.ClickException:
 @click.option(
     "--endpoint", envvar="TESSERA_ENDPOINT", help="URL of another embedded AWS to work on."
 )
-@click.option("--port", default=4566, envvar="TESSERA_PORT", help="Port of the local stack.")
+@click.option("--port", default=PORT, envvar="TESSERA_PORT", help="Port of the local stack.")
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
-    default=".tessera",
+    default=HOME,
     envvar="TESSERA_HOME",
     help="Folder that holds the local stack's objects, state and log.",
 )
@@ -164,9 +191,13 @@ def main(
     """
     local = LocalStack(home.resolve(), port)
     remote = None
+    stack = () if name == STACK_NAME else ("--stack", name)
     if endpoint:
-        remote = replace(local.cloud, endpoint=endpoint, stack_name=name)
-    elif profile:
+        options = ("--endpoint", endpoint, *local.options, *stack)
+        remote = replace(local.cloud, endpoint=endpoint, stack_name=name, options=options)
+    elif profile and not context.resilient_parsing:
+        region = region or region_of(profile)
         os.environ["AWS_PROFILE"] = profile  # of this process and of the SAM CLI that it starts
-        remote = Cloud(region=region, stack_name=name)
+        options = ("--profile", profile, *(("--region", region) if region else ()), *stack)
+        remote = Cloud(region=region, stack_name=name, profile=profile, options=options)
     context.obj = Target(local, remote)

@@ -13,8 +13,10 @@ from typing import Any
 import click
 import msgspec
 
+from tessera.commands.doctor import examine, print_findings
 from tessera.exits import Refused
 from tessera.screen import aside, json_option, out, print_json, warn
+from tessera.stack.checks import GOOD
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, StackError, sam_cli
 from tessera.tiling.errors import TesseraError
@@ -67,12 +69,9 @@ def deploy(
     This runs sam build, which needs Python 3.13, and sam deploy. Deploying again updates the
     stack. Its buckets are kept even when the stack is deleted.
     """
-    cloud = context.obj.remote or Cloud()
-    if cloud.endpoint:
-        raise click.UsageError("deploy is for AWS; deploy to the local stack with: tessera up")
+    cloud = _destination(context)
     parameters = template_parameters(settings, images, kms_key, more)
-    profile = context.find_root().params.get("profile")
-    deployment = plan(cloud, profile, parameters)
+    deployment = plan(cloud, parameters)
     warn(deployment.warnings)
     if dry_run:
         _show_plan(deployment, as_json)
@@ -90,7 +89,30 @@ def deploy(
         where = {"region": account["Region"], "account": account["Account"]}
         print_json(asdict(deployment) | where | {"deployed": True})
     else:
-        out.print(f"Deployed. Next: tessera --profile {profile or 'NAME'} status")
+        _check(cloud)
+
+
+def _destination(context: click.Context) -> Cloud:
+    """Return the stack to deploy, in the account of --profile or of the environment."""
+    cloud: Cloud | None = context.obj.remote
+    if cloud is None:
+        given = context.find_root().params
+        region, name = given.get("region"), given["name"]
+        options = ("--profile", os.environ.get("AWS_PROFILE", "NAME"))
+        options += (("--region", region) if region else ()) + ("--stack", name)
+        return Cloud(region=region, stack_name=name, options=options)
+    if cloud.endpoint:
+        raise click.UsageError("deploy is for AWS; deploy to the local stack with: tessera up")
+    return cloud
+
+
+def _check(cloud: Cloud) -> None:
+    """Print what is deployed, and what may still keep its first day from being a good one."""
+    out.print(f"Deployed. Next: {cloud.command('status')}", soft_wrap=True)
+    wrong = [finding for finding in examine(cloud) if finding.state != GOOD]
+    print_findings(wrong)
+    if wrong:
+        aside.print(f"Look again: {cloud.command('doctor')}", soft_wrap=True)
 
 
 def template_parameters(
@@ -118,7 +140,7 @@ def template_parameters(
     return parameters
 
 
-def plan(cloud: Cloud, profile: str | None, parameters: dict[str, str]) -> Deployment:
+def plan(cloud: Cloud, parameters: dict[str, str]) -> Deployment:
     """Plan a deployment, so that its commands deploy the same when they are pasted."""
     build = [sam_cli(), "build", "--template-file", str(ROOT / "template.yaml")]
     deploying = [
@@ -126,8 +148,8 @@ def plan(cloud: Cloud, profile: str | None, parameters: dict[str, str]) -> Deplo
         "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND",
         "--no-fail-on-empty-changeset", "--no-confirm-changeset",
     ]  # fmt: skip
-    if profile:
-        deploying += ["--profile", profile]
+    if cloud.profile:
+        deploying += ["--profile", cloud.profile]
     if cloud.region:
         deploying += ["--region", cloud.region]
     if parameters:

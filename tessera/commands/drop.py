@@ -120,7 +120,7 @@ def drop_command(
         facts = {"execution": execution, "run": status.run, "status": end.status}
         print_json(dropped | {"warnings": notices} | facts | {"result": end.output})
     else:
-        out.print(next_step(end, status.run), soft_wrap=True)
+        out.print(next_step(cloud, end, status.run), soft_wrap=True)
     if end.output.get("partial"):
         context.exit(Exit.PARTIAL)
 
@@ -163,21 +163,21 @@ def _wait_until_grouped(observer: RunObserver) -> RunStatus:
             time.sleep(PAUSE)
 
 
-def next_step(end: Ending, run: str) -> str:
+def next_step(cloud: Cloud, end: Ending, run: str) -> str:
     """Describe what became of a drop, and what to do next."""
     if end.status == "RUNNING":
         return (
             f"[bold]Run[/]      {run}\n"
-            f"It is waiting for workers. Watch its progress: tessera watch {run}"
+            f"It is waiting for workers. Watch its progress: {cloud.command(f'watch {run}')}"
         )
     if end.output.get("outcome") == "already-running":
         return (
             f"[bold]Run[/]      {end.output['run']}\n"
             "This manifest has been dropped before, and its run is used again. "
-            f"Watch it: tessera watch {end.output['run']}"
+            f"Watch it: {cloud.command('watch ' + end.output['run'])}"
         )
     return (
         f"[bold]Run[/]      {end.output['run']}\n"
         f"[bold]Labeled[/]  {end.output['labeled']:,} of {end.output['images']:,} images\n"
-        f"[bold]Next[/]     tessera report {end.output['run']} --open"
+        f"[bold]Next[/]     {cloud.command('report ' + end.output['run'])} --open"
     )

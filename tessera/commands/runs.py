@@ -39,13 +39,14 @@ class Entry:
 @click.pass_context
 def runs_command(context: click.Context, count: int, as_json: bool) -> None:
     """List the runs, newest first, with their status."""
-    entries = newest(context.obj.cloud, count)
+    cloud: Cloud = context.obj.cloud
+    entries = newest(cloud, count)
     if as_json:
         print_json([asdict(entry) for entry in entries])
     elif entries:
         out.print(_table(entries))
     else:
-        aside.print("There are no runs yet. Start one: tessera drop MANIFEST")
+        aside.print(f"There are no runs yet. Start one: {cloud.command('drop MANIFEST')}")
 
 
 def _table(entries: list[Entry]) -> Table:

@@ -10,6 +10,7 @@ import click
 from tessera.commands.runs import newest
 from tessera.exits import Exit
 from tessera.screen import json_option, out, print_json
+from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
 
 
@@ -25,7 +26,7 @@ def status(context: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        _show(facts)
+        _show(facts, context.obj.remote or context.obj.local.cloud)
     if not facts["deployed"]:
         context.exit(Exit.NOT_DEPLOYED)
 
@@ -55,14 +56,14 @@ def read_status(target: Target) -> dict[str, Any]:
     }
 
 
-def _show(facts: dict[str, Any]) -> None:
+def _show(facts: dict[str, Any], cloud: Cloud) -> None:
     """Print the status for a person, with what to do next."""
     address = f" at {facts['endpoint']}" if facts["endpoint"] else ""
     if not facts["answers"]:
-        out.print(f"Nothing answers{address}. Start the local stack: tessera up")
+        out.print(f"Nothing answers{address}. Start the local stack: {cloud.command('up')}")
         return
     if not facts["deployed"]:
-        command = "tessera up" if facts["endpoint"] else "tessera deploy"
+        command = cloud.command("up" if facts["endpoint"] else "deploy")
         place = f"{facts['where']}{address}"
         out.print(f"Tessera is not deployed on {place}. Deploy it: {command}", soft_wrap=True)
         return

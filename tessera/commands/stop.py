@@ -34,7 +34,8 @@ def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
     names = [name] if job else latest_jobs(folder)
     if not names:
         raise RunError(
-            f"{folder.name} has no jobs yet. Its status: tessera watch {folder.name} --once"
+            f"{folder.name} has no jobs yet. "
+            f"Its status: {cloud.command(f'watch {folder.name} --once')}"
         )
     if not yes:
         click.confirm(

@@ -42,7 +42,8 @@ def too_few_workers(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
     return (
         f"the portal has {present}, but an image may need answers from {needed} workers "
         "(max_answers), and nobody answers an image twice. Without more workers the run "
-        "will wait. Add one: tessera workers add EMAIL. Or lower answers_per_image and max_answers",
+        "will wait. Add one: "
+        f"{cloud.command('workers add EMAIL')}. Or lower answers_per_image and max_answers",
     )
 
 
@@ -97,6 +98,10 @@ def _add(cloud: Cloud, email: str, groups: list[str], *, mailed: bool) -> dict[s
     return {"email": email, "new": password is not None, "password": printed, "teams": groups}
 
 
+def _no_worker(cloud: Cloud, email: str) -> str:
+    return f"There is no worker {email}. List them: {cloud.command('workers list')}"
+
+
 def _outcome(account: dict[str, Any]) -> str:
     if not account["new"]:
         return "already has an account."
@@ -131,7 +136,7 @@ def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
     cloud = target.cloud
     worker = cloud.users.worker(email)
     if worker is None:
-        raise click.ClickException(f"There is no worker {email}. List them: tessera workers list")
+        raise click.ClickException(_no_worker(cloud, email))
     freed = block_worker(cloud.ports, worker)
     cloud.users.delete(email)
     if as_json:
@@ -152,7 +157,7 @@ def reset_worker(target: Target, /, email: str, as_json: bool) -> None:
     cloud = target.cloud
     worker = cloud.users.worker(email)
     if worker is None:
-        raise click.ClickException(f"There is no worker {email}. List them: tessera workers list")
+        raise click.ClickException(_no_worker(cloud, email))
     password = cloud.users.reset_password(email)
     end_sessions(cloud.ports, worker)  # Cognito ends sign-ins, and not the tokens that they gave
     if as_json:

@@ -54,9 +54,9 @@ class RunFolder:
         except ClientError as error:
             if not is_missing(error):
                 raise
+            watch = self.cloud.command(f"watch {self.name}")
             raise NotFound(
-                f"There is no {self.uri(file)}. "
-                f"Perhaps the run has not got so far yet: tessera watch {self.name}"
+                f"There is no {self.uri(file)}. Perhaps the run has not got so far yet: {watch}"
             ) from error
 
     def has(self, file: str) -> bool:
@@ -108,7 +108,8 @@ def find_run(cloud: Cloud, name: str | None) -> RunFolder:
     runs = [folder for folder, _ in list_runs(cloud)]
     if not runs:
         raise NotFound(
-            f"There are no runs in {cloud.outputs['Labels']} yet. Start one: tessera drop MANIFEST"
+            f"There are no runs in {cloud.outputs['Labels']} yet. "
+            f"Start one: {cloud.command('drop MANIFEST')}"
         )
     if name is None:
         return runs[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,6 +33,31 @@ class Cloud:
     credentials: tuple[str, str] | None = None
     region: str | None = None
     stack_name: str = STACK_NAME
+    profile: str | None = None
+    options: tuple[str, ...] = ()
+    """Options of the tool that lead to this stack; none for the usual one on this machine."""
+
+    def command(self, words: str) -> str:
+        """Return a command of the tool that works on this stack when it is pasted.
+
+        >>> Cloud(options=("--profile", "prod", "--region", "eu-west-1")).command("watch pets-1")
+        'tessera --profile prod --region eu-west-1 watch pets-1'
+        """
+        return " ".join(["tessera", *map(shlex.quote, self.options), words])
+
+    def aws_command(self, words: str) -> str:
+        """Return a command of AWS's own tool that works in this stack's account and region.
+
+        >>> Cloud(profile="prod", region="eu-west-1").aws_command("kms list-keys")
+        'aws --profile prod --region eu-west-1 kms list-keys'
+        """
+        named = {
+            "--profile": self.profile,
+            "--region": self.region,
+            "--endpoint-url": self.endpoint,
+        }
+        options = (f"{option} {shlex.quote(value)}" for option, value in named.items() if value)
+        return " ".join(["aws", *options, words])
 
     @cached_property
     def connection(self) -> Connection:
@@ -76,11 +102,15 @@ class Cloud:
         return described
 
     @cached_property
+    def parameters(self) -> dict[str, str]:
+        """Parameters that the stack was deployed with, by name; empty if it is not deployed."""
+        listed = self._described().get("Parameters", [])
+        return {entry["ParameterKey"]: str(entry.get("ParameterValue", "")) for entry in listed}
+
+    @property
     def default_settings(self) -> bytes:
         """Settings for projects that have none of their own; empty if there are none."""
-        listed = self._described().get("Parameters", [])
-        values = {entry["ParameterKey"]: str(entry.get("ParameterValue", "")) for entry in listed}
-        return values.get("DefaultSettings", "").encode()
+        return self.parameters.get("DefaultSettings", "").encode()
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -89,9 +119,14 @@ class Cloud:
         if not outputs:
             raise NotDeployed(
                 f"There is no stack {self.stack_name!r} at {self.endpoint or 'AWS'}. "
-                "Start the local one: tessera up. Or deploy: tessera --profile NAME deploy"
+                f"{self._how_to_deploy()}"
             )
         return outputs
+
+    def _how_to_deploy(self) -> str:
+        if self.profile:
+            return f"Deploy it: {self.command('deploy')}"
+        return "Start the local one: tessera up. Or deploy: tessera --profile NAME deploy"
 
     @property
     def portal_url(self) -> str:

@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 """Checkout that template, functions and pages are deployed from."""
 
 REGION = "us-east-1"
+PORT, HOME = 4566, ".tessera"
+"""Port and folder of the local stack, unless options name others."""
 INBOX, LABELS = "tessera-inbox", "tessera-labels"
 SETTLED = 5.0
 """Seconds without a write after which a stopping stack has saved its state."""
@@ -52,7 +54,7 @@ class LocalStack:
     """Embedded AWS of one folder: `home` holds its objects, state, log and process id."""
 
     home: Path
-    port: int = 4566
+    port: int = PORT
     host: str = "127.0.0.1"
 
     @property
@@ -112,7 +114,14 @@ class LocalStack:
     @property
     def cloud(self) -> Cloud:
         """Connection to this stack, and to what is deployed on it."""
-        return Cloud(self.endpoint, self.credentials, REGION)
+        return Cloud(self.endpoint, self.credentials, REGION, options=self.options)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options of the tool that lead to this stack, as far as they are not the usual ones."""
+        port = () if self.port == PORT else ("--port", str(self.port))
+        usual = self.home == (Path.cwd() / HOME).resolve()
+        return port if usual else (*port, "--home", str(self.home))
 
     def is_up(self) -> bool:
         """Return whether an embedded AWS answers at this address."""

@@ -20,6 +20,6 @@ def start_and_deploy(stack: LocalStack, console: Console) -> Cloud:
         deployed = stack.deploy()
     console.print(
         f"[bold]Stack[/]    {stack.endpoint}, {'deployed' if deployed else 'deployed before'} "
-        f"[dim]({time.monotonic() - began:.1f} s; tessera down stops it)[/]"
+        f"[dim]({time.monotonic() - began:.1f} s; {stack.cloud.command('down')} stops it)[/]"
     )
     return stack.cloud

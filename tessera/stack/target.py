@@ -23,7 +23,8 @@ class Target:
             return self.remote
         if not self.local.is_up():
             raise NotDeployed(
-                f"The local stack is not running at {self.local.endpoint}. Start it: tessera up. "
+                f"The local stack is not running at {self.local.endpoint}. "
+                f"Start it: {self.local.cloud.command('up')}. "
                 "Or work on AWS: tessera --profile NAME …"
             )
         return self.local.cloud

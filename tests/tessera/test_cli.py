@@ -176,7 +176,7 @@ def test_without_a_stack_commands_say_how_to_get_one(tmp_path: Path) -> None:
     done = call("--home", str(tmp_path), "--port", "9", "runs")
 
     assert done.exit_code == Exit.NOT_DEPLOYED
-    assert "tessera up" in done.output
+    assert f"tessera --port 9 --home {tmp_path} up" in done.output
 
 
 def test_the_status_of_nothing_has_its_exit_code(tmp_path: Path) -> None:
@@ -207,3 +207,48 @@ def test_interrupting_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_for_each_shell(shell: str) -> None:
     assert "_TESSERA_COMPLETE" in call("completion", shell).output
+
+
+@pytest.fixture
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration of AWS with one profile, which has a region."""
+    config = tmp_path / "config"
+    config.write_text("[profile prod]\nregion = ap-east-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_PROFILE", "")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize("words", ["deploy --dry-run", "status", "doctor", "runs"])
+def test_an_unknown_profile_fails_with_a_sentence_before_anything_else(words: str) -> None:
+    done = call("--profile", "prdo", *words.split())
+
+    assert done.exit_code == Exit.FAILED
+    assert "There is no AWS profile 'prdo'" in done.output
+    assert "aws configure --profile prdo" in done.output
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("words", "region"), [("", "ap-east-1"), ("--region eu-west-1 ", "eu-west-1")]
+)
+def test_a_planned_deployment_names_profile_and_region(words: str, region: str) -> None:
+    done = call(*f"--profile prod {words}--stack mine deploy --dry-run".split())
+
+    assert f"--profile prod --region {region}" in done.output
+    assert "--stack-name mine" in done.output
+
+
+def test_without_a_profile_a_deployment_still_has_the_stack_and_region_that_were_named() -> None:
+    done = call(*["--region", "eu-west-1", "--stack", "mine", "deploy", "--dry-run"])
+
+    assert "--stack-name mine" in done.output
+    assert "--region eu-west-1" in done.output
+
+
+def test_a_hint_about_signing_in_names_the_profile() -> None:
+    error = type("E", (Exception,), {"response": {"Error": {"Code": "ExpiredToken"}}})("expired")
+
+    assert "aws sso login --profile prod" in explain(error, "prod").message

@@ -14,7 +14,7 @@ def test_deploy_prints_its_commands_with_the_parameters(tmp_path: Path) -> None:
     settings.write_text('{"labels": ["a \\"b\\"", "c"]}')
 
     parameters = template_parameters(settings, ("s3://pets/",), "", ("LogLevel=DEBUG",))
-    deployment = plan(Cloud(region="eu-west-1", stack_name="mine"), "prod", parameters)
+    deployment = plan(Cloud(region="eu-west-1", stack_name="mine", profile="prod"), parameters)
     build, deploying = deployment.commands
 
     assert build[1] == "build"

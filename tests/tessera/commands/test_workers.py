@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,10 +13,11 @@ from tessera.stack.cloud import Cloud
 from tessera.tiling.settings import read_settings
 
 
-class Pool:
-    """A user pool with so many accounts, or one that the caller may not look into."""
+class Pool(Cloud):
+    """A stack whose user pool has so many accounts, or may not be looked into by the caller."""
 
     def __init__(self, accounts: int | None) -> None:
+        super().__init__()
         self.accounts = accounts
         self.outputs = {"WorkerPoolId": "pool"}
 
@@ -49,6 +50,6 @@ def test_a_drop_warns_of_fewer_accounts_than_an_image_may_need_workers(
             {"labels": ["cat", "dog"], "answers_per_image": min(2, needed), "max_answers": needed}
         ).encode()
     )
-    warnings = too_few_workers(cast(Cloud, Pool(accounts)), settings)
+    warnings = too_few_workers(Pool(accounts), settings)
     assert warning in " ".join(warnings)
     assert bool(warnings) == bool(warning)
