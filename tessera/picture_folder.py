@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from tessera.exits import Refused
-from tessera.exports.pictures import HEAD, in_order, kind_of
+from tessera.exports.pictures import HEAD, Undecodable, check_decodes, in_order, kind_of
 from tessera.picture_types import MEDIA_TYPES, SHOWN, left_out, picture_type, suffixes_in_words
 from tessera.screen import counted, progress, warn
 
@@ -155,15 +152,9 @@ def reason_not_shown(content: bytes) -> str:
     if kind not in SHOWN:
         return f"{kind} inside, which browsers do not show" if kind else "not a picture"
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                return f"{width:,} × {height:,} pixels are too many"
-            # A JPEG is decoded at an eighth of its size: all of its bytes are read, for less work.
-            image.draft("RGB", (width // 8 or 1, height // 8 or 1))
-            image.load()
-    except Exception as error:  # a damaged file makes Pillow raise what its format's reader does
-        return f"damaged: {str(error) or type(error).__name__}"
+        check_decodes(content, most_pixels=MOST_PIXELS)
+    except Undecodable as reason:
+        return str(reason)
     return ""
 
 

@@ -12,13 +12,8 @@ import click
 from tessera.commands.completion import run_names
 from tessera.exits import Exit, Refused
 from tessera.exports.dataset import LeftOut, Sample, samples
-from tessera.exports.formats import (
-    FORMATS,
-    Export,
-    custom_labels_problems,
-    write_classes,
-    write_left_out,
-)
+from tessera.exports.formats import FORMATS, Export, write_classes, write_left_out
+from tessera.exports.notices import notices
 from tessera.exports.pictures import write_whole
 from tessera.exports.split import read_shares, split
 from tessera.runs.folder import RunFolder, find_run
@@ -64,6 +59,10 @@ class Shares(click.ParamType[dict[str, float]]):
     "--min-confidence", type=click.FloatRange(0, 1), default=0.0,
     help="Leave out labels with less confidence.",
 )  # fmt: skip
+@click.option(
+    "--upright", is_flag=True,
+    help="Turn pictures as their EXIF says, for readers that do not.",
+)  # fmt: skip
 @json_option("Print what was written as JSON.")
 @click.pass_context
 def export(
@@ -75,13 +74,14 @@ def export(
     seed: int,
     group_key: str | None,
     min_confidence: float,
+    upright: bool,
     as_json: bool,
 ) -> None:
     """Export a run's labels in a format that training code reads.
 
     RUN is the name of a run or the beginning of it; the default is the newest run. When it was
-    interrupted, the same command continues. Lines that cannot be exported are listed in
-    left-out.csv (exit code 5).
+    interrupted, the same command continues. Lines that cannot be exported, damaged pictures among
+    them, are listed in left-out.csv (exit code 5); if that is all of them, the export has failed.
     """
     source = find_run(context.obj.cloud, run)
     folder = folder or Path(f"{source.name}-{form}")
@@ -89,15 +89,19 @@ def export(
         "run": source.name, "form": form, "split": shares, "seed": seed, "group_by": group_key,
         "min_confidence": min_confidence,
     }  # fmt: skip
-    claim_folder(folder, options)
+    if upright:  # a folder of an older version has an export.json without the option
+        options["upright"] = True
     kept, left_out = read_samples(source, group_key, min_confidence)
+    claim_folder(folder, options)
     labels = split_samples(source, folder, kept, shares, seed)
-    labels.left_out += left_out
-    FORMATS[form](labels)
-    write_classes(labels, labels.class_ids.items())
+    labels.form, labels.upright, labels.left_out = form, upright, left_out
+    if kept:
+        FORMATS[form](labels)
     write_left_out(labels)
-    warnings = custom_labels_problems(labels) if form == "custom-labels" else []
-    result = options | summarize(labels) | {"warnings": warnings}
+    if not any(samples for _, samples in labels.kept()):
+        raise click.ClickException(reason_for_nothing(labels))
+    write_classes(labels)
+    result = options | summarize(labels) | {"warnings": notices(labels)}
     if as_json:
         print_json(result)
     else:
@@ -156,12 +160,29 @@ def split_samples(
             parts[name].append(sample)
     return Export(
         run=run.name,
+        form="",
         folder=folder,
         labels=settings.labels,
         class_ids={name: settings.labels.index(name) for name in settings.classes},
         parts=parts,
         left_out=[],
         storage=run.cloud.storage,
+        written_on=run.modified("training.manifest").strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
+    )
+
+
+def reason_for_nothing(export: Export) -> str:
+    """Return why an export has no picture, and what to do."""
+    if not export.left_out:
+        return (
+            f"There is nothing to export: {export.run} has no labeled picture. "
+            f"Its report says why: tessera report {export.run} --open"
+        )
+    (reason, count), *others = Counter(left.reason for left in export.left_out).most_common()
+    more = f"; {export.folder}/left-out.csv has the others" if others else ""
+    return (
+        f"There is nothing to export: all {counted(len(export.left_out), 'line')} of "
+        f"{export.run} were left out, {count:,} because: {reason}{more}."
     )
 
 

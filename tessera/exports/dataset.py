@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
@@ -46,7 +47,7 @@ class _Metadata(msgspec.Struct, rename="kebab"):
     answers: int | None = None
     creation_date: str = ""
     job_name: str = ""
-    human_annotated: str = "yes"
+    human_annotated: str = ""
 
 
 def samples(
@@ -123,15 +124,28 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
     >>> folder_names(["cat", "cat/dog", "cat:dog", ".."])
     {'cat': 'cat', 'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog-2', '..': '_'}
     """
-    taken: set[str] = set()
+    taken = set(_OF_THE_EXPORT)
     names = {}
     for label in labels:
-        fitting = _UNFIT.sub("_", label).strip().strip(".").encode()[:120]
-        wanted = fitting.decode(errors="ignore") or "_"
+        fitting = _UNFIT.sub("_", label).strip(" .").encode()[:120].decode(errors="ignore")
+        wanted = fitting.rstrip(" .") or "_"
+        if _DEVICE.fullmatch(wanted.partition(".")[0]):
+            wanted = f"{wanted}_"
         name, count = wanted, 1
-        while name.casefold() in taken:  # some file systems ignore case
+        while _alike(name) in taken:
             count += 1
             name = f"{wanted}-{count}"
-        taken.add(name.casefold())
+        taken.add(_alike(name))
         names[label] = name
     return names
+
+
+_OF_THE_EXPORT = ("classes.json", "export.json", "left-out.csv")
+"""Files beside the folders."""
+_DEVICE = re.compile(r"(?i:con|prn|aux|nul|com\d|lpt\d)")
+"""Names that Windows keeps for devices."""
+
+
+def _alike(name: str) -> str:
+    """Return what names have in common that some file system takes for one."""
+    return unicodedata.normalize("NFKC", name).casefold()

@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +21,19 @@ import msgspec
 
 from tessera.aws.storage import Storage
 from tessera.exports.dataset import LeftOut, Sample, file_name, folder_names
-from tessera.exports.pictures import (
-    HEAD,
-    Missing,
-    fetch,
-    in_order,
-    kind_of,
-    size_of,
-    write_whole,
-)
-from tessera.picture_types import suffix_of
+from tessera.exports.openable import OpenablePicture, look_at_written, make_openable
+from tessera.exports.pictures import Missing, fetch, in_order, write_whole
 from tessera.screen import progress
 
 SHARD = 1_000
 """Pictures in one tar file."""
 
-Size = tuple[int, int]
+OPENED: dict[str, frozenset[str] | None] = {
+    "imagefolder": frozenset({"jpg", "png", "bmp", "tif", "webp"}),
+    "webdataset": frozenset({"jpg", "png", "bmp", "tif", "webp", "gif"}),
+}
+"""Types of pictures that a form's reader opens, by suffix; the readers of the others open what
+Pillow does. From torchvision's IMG_EXTENSIONS and webdataset's IMAGE_EXTENSIONS."""
 
 
 @dataclass
@@ -42,16 +41,24 @@ class Export:
     """Samples to export, the folder for them, and the lines that had to be left out.
 
     `parts` has the samples of each part of a split; without a split there is one part, whose name
-    is empty.
+    is empty. With `upright`, pictures are turned as EXIF says. `written_on` is when the labels were
+    written, for those that do not say when they were given.
     """
 
     run: str
+    form: str
     folder: Path
     labels: tuple[str, ...]
     class_ids: dict[str, int]
     parts: dict[str, list[Sample]]
     left_out: list[LeftOut]
     storage: Storage
+    upright: bool = False
+    written_on: str = ""
+    turned: int = 0
+    """Pictures that their reader has to turn by EXIF."""
+    converted: Counter[str] = field(default_factory=Counter)
+    """Pictures of types that the form's reader does not open, written as PNG, by suffix."""
 
     @property
     def digits(self) -> int:
@@ -66,8 +73,23 @@ class Export:
             yield name, [sample for sample in samples if sample.line not in left_out]
 
     def leave_out(self, sample: Sample, missing: Missing) -> None:
-        """Leave out a sample whose picture is missing."""
+        """Leave out a sample whose picture is missing, or none that can be opened."""
         self.left_out.append(LeftOut(sample.line, sample.uri, f"no picture: {missing}"))
+
+    def fetch(self, sample: Sample) -> OpenablePicture:
+        """Return a sample's picture such as the form's reader opens it; Missing says why not."""
+        content = fetch(self.storage, sample.uri)
+        return make_openable(content, opened=OPENED.get(self.form), upright=self.upright)
+
+    def note(self, picture: OpenablePicture) -> None:
+        """Count what there is to tell of a picture."""
+        self.turned += picture.turned
+        if picture.converted_from:
+            self.converted[picture.converted_from] += 1
+
+    def labels_of(self) -> dict[str, set[str]]:
+        """Return the labels that have a picture, by part."""
+        return {part: {sample.class_name for sample in kept} for part, kept in self.kept()}
 
 
 def write_csv(export: Export) -> None:
@@ -91,75 +113,75 @@ def write_csv(export: Export) -> None:
         write_whole(export.folder / f"{part or 'labels'}.csv", text.getvalue().encode())
 
 
-CUSTOM_LABELS_LINES = 250_000
-"""Lines that Rekognition Custom Labels takes in one manifest, at most."""
-
-
 def write_custom_labels(export: Export) -> None:
     """Write a manifest for Rekognition Custom Labels, or one for each part.
 
     Its lines have the keys that the service asks for and no others, which it would refuse.
     """
     for part, samples in export.parts.items():
-        lines = [msgspec.json.encode(_custom_label(sample)) + b"\n" for sample in samples]
+        lines = [
+            msgspec.json.encode(_custom_label(sample, export.written_on)) + b"\n"
+            for sample in samples
+        ]
         write_whole(export.folder / f"{part or 'labels'}.manifest", b"".join(lines))
 
 
-def _custom_label(sample: Sample) -> dict[str, Any]:
-    return {
-        "source-ref": sample.uri,
-        "label": sample.class_id,
-        "label-metadata": {
-            "confidence": 1.0 if sample.confidence is None else sample.confidence,
-            "class-name": sample.class_name,
-            "human-annotated": sample.human,
-            "creation-date": sample.created,
-            "type": "groundtruth/image-classification",
-            "job-name": sample.job,
-        },
+def _custom_label(sample: Sample, written_on: str) -> dict[str, Any]:
+    """Return a line; of what a label does not say, only what the service insists on is filled in.
+
+    It insists on a confidence, which it does not use; 0 claims nothing.
+    """
+    metadata = {
+        "confidence": 0 if sample.confidence is None else sample.confidence,
+        "class-name": sample.class_name,
+        "human-annotated": sample.human or "no",
+        "creation-date": sample.created or written_on,
+        "type": "groundtruth/image-classification",
     }
-
-
-def custom_labels_problems(export: Export) -> list[str]:
-    """Return what Rekognition Custom Labels will refuse about these manifests."""
-    problems = []
-    buckets = {sample.uri.split("/")[2] for samples in export.parts.values() for sample in samples}
-    if len(buckets) > 1:
-        names = ", ".join(sorted(buckets)[:3])
-        problems.append(f"the pictures are in {len(buckets)} buckets ({names}); it takes one")
-    for part, samples in export.parts.items():
-        if len(samples) > CUSTOM_LABELS_LINES:
-            problems.append(
-                f"{part or 'labels'}.manifest has {len(samples):,} lines; it takes "
-                f"{CUSTOM_LABELS_LINES:,} unless AWS raises your limit"
-            )
-        odd = {suffix_of(sample.uri) for sample in samples} - {"jpg", "png", ""}
-        if odd:
-            problems.append(f"some pictures are {', '.join(sorted(odd))}; it takes JPEG and PNG")
-        if len({sample.class_name for sample in samples}) < 2:
-            problems.append(f"{part or 'labels'}.manifest has fewer than two different labels")
-    return problems
+    if sample.job:
+        metadata["job-name"] = sample.job
+    return {"source-ref": sample.uri, "label": sample.class_id, "label-metadata": metadata}
 
 
 def write_image_folder(export: Export) -> None:
     """Write a folder for each label, as torchvision's ImageFolder, Keras and others read them.
 
-    With a split, they are in a folder for each part.
+    With a split, they are in a folder for each part. ImageFolder refuses an empty folder, so a
+    label without a picture has none; `classes.json` has the numbers that are read.
     """
     folders = folder_names(export.class_ids)
-    for part in export.parts:
-        for label in folders.values():  # a label without a picture must not shift the others
-            (export.folder / part / label).mkdir(parents=True, exist_ok=True)
     _fetch_all(
         export,
         lambda part, sample, name: export.folder / part / folders[sample.class_name] / name,
     )
+    labels = export.labels_of()
+    for part, of_part in labels.items():
+        if part and of_part:
+            _write_folder_classes(export, export.folder / part, of_part)
+    _write_folder_classes(export, export.folder, set().union(*labels.values()))
+
+
+def _write_folder_classes(export: Export, folder: Path, labels: set[str]) -> None:
+    """Write the `classes.json` of a folder: the labels as ImageFolder numbers their folders."""
+    folders = folder_names(export.class_ids)
+    classes = [
+        {"id": number, "label": label, "folder": folders[label], "class_id": class_id}
+        for number, (label, class_id) in enumerate(
+            sorted(
+                ((label, export.class_ids[label]) for label in labels),
+                key=lambda known: folders[known[0]],
+            )
+        )
+    ]
+    _write_json(folder / "classes.json", classes)
 
 
 def write_coco(export: Export) -> None:
     """Write `annotations/instances….json` and the pictures; a label is a box around its picture.
 
-    Category ids count from one, as COCO's own do: the class id plus one.
+    Category ids count from one, as COCO's own do: the class id plus one. Sizes are those that
+    people saw, after EXIF: Detectron2 and FiftyOne read them so
+    (docs/decisions/operator-exports-as-read.md).
     """
     placed = _fetch_all(export, lambda part, _, name: export.folder / (part or "images") / name)
     categories = [
@@ -206,6 +228,8 @@ def write_huggingface(export: Export) -> None:
     """Write pictures with `metadata.jsonl` for each part, and a card that says how to read them."""
     placed = _fetch_all(export, lambda part, _, name: export.folder / (part or "train") / name)
     for part, samples in export.kept():
+        if not samples:  # `datasets` refuses a part of metadata alone
+            continue
         rows = [
             {
                 "file_name": placed[sample.line][0].name,
@@ -227,6 +251,8 @@ def _card(export: Export) -> str:
     `datasets` takes the columns' types from the metadata alone, so the card cannot declare them.
     """
     names = json.dumps(_names(export), ensure_ascii=False)
+    # pyarrow, by which `datasets` reads, makes times of a column of dates, and numbers of those
+    column = "class_id" if any(map(_DATE.match, export.class_ids)) else "label"
     counts = "\n".join(f"| {part or 'train'} | {len(kept)} |" for part, kept in export.kept())
     return f"""---
 task_categories:
@@ -245,9 +271,13 @@ Labels that people gave, with the confidence of each; `source` says where the pi
 from datasets import ClassLabel, load_dataset
 
 images = load_dataset("imagefolder", data_dir=".")
-images = images.cast_column("label", ClassLabel(names={names}))
+images = images.cast_column("{column}", ClassLabel(names={names}))
 ```
 """
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+"""Beginning of labels that are taken for times."""
 
 
 def _names(export: Export) -> list[str]:
@@ -274,19 +304,19 @@ def _write_shard(
 ) -> None:
     part = path.with_name(f".{path.name}.part")
     with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
-        for sample, content in in_order(lambda sample: fetch(export.storage, sample.uri), shard):
+        for sample, picture in in_order(export.fetch, shard):
             advance(1)
-            if isinstance(content, Missing):
-                export.leave_out(sample, content)
+            if isinstance(picture, Missing):
+                export.leave_out(sample, picture)
                 continue
+            export.note(picture)
             key = f"{sample.line:0{export.digits}d}"
-            suffix = suffix_of(sample.uri) or kind_of(content) or "bin"
             facts = {
                 "label": sample.class_name,
                 "confidence": sample.confidence,
                 "source": sample.uri,
             }
-            _add(tar, f"{key}.{suffix}", content)
+            _add(tar, f"{key}.{picture.suffix}", picture.content)
             _add(tar, f"{key}.cls", str(sample.class_id).encode())
             _add(tar, f"{key}.json", msgspec.json.encode(facts))
     part.replace(path)
@@ -309,31 +339,41 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _fetch_all(
     export: Export, path_of: Callable[[str, Sample, str], Path]
-) -> dict[int, tuple[Path, Size]]:
+) -> dict[int, tuple[Path, tuple[int, int]]]:
     """Download every picture that is not in its place; return place and size of each by line."""
+    written = _pictures_by_line(export.folder)
 
-    def download(job: tuple[str, Sample]) -> tuple[Path, Size]:
-        part, sample = job
-        suffix = (
-            suffix_of(sample.uri) or kind_of(fetch(export.storage, sample.uri, first=HEAD)) or "bin"
-        )
-        path = path_of(part, sample, file_name(sample, suffix, digits=export.digits))
-        if path.exists():
-            return path, size_of(path.read_bytes())
-        content = fetch(export.storage, sample.uri)
-        write_whole(path, content)
-        return path, size_of(content)
+    def download(sample_of_part: tuple[str, Sample]) -> tuple[Path, OpenablePicture]:
+        part, sample = sample_of_part
+        if path := written.get(sample.line):
+            return path, look_at_written(path.read_bytes(), path.suffix[1:])
+        picture = export.fetch(sample)
+        path = path_of(part, sample, file_name(sample, picture.suffix, digits=export.digits))
+        write_whole(path, picture.content)
+        return path, replace(picture, content=b"")  # thousands of them would fill the memory
 
-    jobs = [(part, sample) for part, samples in export.parts.items() for sample in samples]
-    placed: dict[int, tuple[Path, Size]] = {}
-    with progress("pictures", len(jobs)) as advance:
-        for (_, sample), picture in in_order(download, jobs):
+    samples = [(part, sample) for part, samples in export.parts.items() for sample in samples]
+    placed: dict[int, tuple[Path, tuple[int, int]]] = {}
+    with progress("pictures", len(samples)) as advance:
+        for (_, sample), result in in_order(download, samples):
             advance(1)
-            if isinstance(picture, Missing):
-                export.leave_out(sample, picture)
+            if isinstance(result, Missing):
+                export.leave_out(sample, result)
             else:
-                placed[sample.line] = picture
+                path, picture = result
+                export.note(picture)
+                placed[sample.line] = path, picture.size
     return placed
+
+
+def _pictures_by_line(folder: Path) -> dict[int, Path]:
+    """Return the pictures that an earlier try has written, by their line."""
+    paths = (path for path in folder.rglob("*") if _WRITTEN.match(path.name) and path.is_file())
+    return {int(path.name.partition("-")[0]): path for path in paths}
+
+
+_WRITTEN = re.compile(r"\d{6,}-.+\.[a-z]+$", re.DOTALL)
+"""Names of the pictures that are written; those of files half written begin with a dot."""
 
 
 def write_left_out(export: Export) -> None:
@@ -352,14 +392,23 @@ def write_left_out(export: Export) -> None:
     write_whole(path, text.getvalue().encode())
 
 
-def write_classes(export: Export, names: Iterable[tuple[str, int]]) -> None:
-    """Write `classes.json`: what each class id means, and the folder for its pictures."""
+def write_classes(export: Export) -> None:
+    """Write `classes.json`: what each class id means, and the folder for its pictures.
+
+    ImageFolder has written its own, as it numbers classes otherwise.
+    """
+    if export.form == "imagefolder":
+        return
     folders = folder_names(export.class_ids)
-    classes = [{"id": number, "label": label, "folder": folders[label]} for label, number in names]
-    write_whole(
-        export.folder / "classes.json",
-        json.dumps(classes, ensure_ascii=False, indent=2).encode() + b"\n",
-    )
+    classes = [
+        {"id": number, "label": label, "folder": folders[label]}
+        for label, number in export.class_ids.items()
+    ]
+    _write_json(export.folder / "classes.json", classes)
+
+
+def _write_json(path: Path, document: Any) -> None:
+    write_whole(path, json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n")
 
 
 FORMATS: dict[str, Callable[[Export], None]] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from tessera.aws.storage import Storage
 from tessera.picture_types import MEDIA_TYPES
@@ -30,7 +30,11 @@ Result = TypeVar("Result")
 
 
 class Missing(Exception):
-    """Picture that does not exist or may not be read."""
+    """Picture that does not exist, may not be read, or that no reader can open."""
+
+
+class Undecodable(Exception):
+    """Reason why a picture cannot be decoded."""
 
 
 def fetch(storage: Storage, uri: str, *, first: int | None = None) -> bytes:
@@ -110,3 +114,25 @@ def size_of(content: bytes) -> tuple[int, int]:
             return image.size
     except Exception:  # a damaged file makes Pillow raise what its format's reader happens to
         return 0, 0
+
+
+def check_decodes(content: bytes, *, most_pixels: int) -> None:
+    """Raise Undecodable, which says why, if Pillow cannot decode a picture whole."""
+    if not content:
+        raise Undecodable("0 bytes")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            width, height = image.size
+            if width * height > most_pixels:
+                raise Undecodable(f"{width:,} × {height:,} pixels are too many")
+            # A JPEG is decoded at an eighth of its size: all of its bytes are read, for less work.
+            image.draft("RGB", (width // 8 or 1, height // 8 or 1))
+            image.load()
+    except UnidentifiedImageError:
+        kind = kind_of(content[:HEAD])
+        reason = f"damaged: no {kind} that can be opened" if kind else "not a picture"
+        raise Undecodable(reason) from None
+    except Undecodable:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise what its format's reader does
+        raise Undecodable(f"damaged: {str(error) or type(error).__name__}") from error

@@ -59,6 +59,12 @@ class RunFolder:
                 f"There is no {self.uri(file)}. Perhaps the run has not got so far yet: {watch}"
             ) from error
 
+    def modified(self, file: str) -> datetime:
+        """Return when a file of the run was written; NotFound as in `read`."""
+        for entry in islice(self.cloud.storage.list_objects(self.uri(file)), 1):
+            return entry.modified
+        raise NotFound(f"There is no {self.uri(file)}.")
+
     def has(self, file: str) -> bool:
         """Return whether the run has a file of this name."""
         return self.cloud.storage.exists(self.uri(file))

@@ -98,7 +98,9 @@ class Labels:
             "counts": {"lines": images},
         }
         self.put("labels", f"{home}run.json", json.dumps(record).encode())
-        self.put("labels", f"{home}training.manifest", "\n".join(lines).encode() + b"\n")
+        self.put(
+            "labels", f"{home}training.manifest", "".join(f"{line}\n" for line in lines).encode()
+        )
         return name
 
 
