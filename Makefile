@@ -32,10 +32,11 @@ up: environment ## start the local stack
 down: environment ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
-quick: environment ## run the tests that need neither browser nor stack: about a minute on two cores
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not stack and not browser and not docker"
+quick: environment ## run the tests that need neither browser nor stack, with fewer examples: under a minute on two cores
+	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick \
+	    -m "not slow and not stack and not browser and not docker"
 
-test: environment ## run the tests that take no more than seconds each: under five minutes on two cores
+test: environment ## run all tests but the slow ones, with Chromium if there is one: under three minutes on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 check: environment format types lint docs ## all that CI checks, and with it every test

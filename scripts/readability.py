@@ -11,6 +11,7 @@ import re
 import tokenize
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,20 +107,30 @@ def code_lines(text: str, tree: ast.AST) -> int:
     )
 
 
+@cache  # the tests count overlapping folders
+def count_file(path: Path) -> Counts:
+    """Count everything in one file."""
+    text = path.read_text("utf-8")
+    tree = ast.parse(text)
+    return Counts(
+        files=1,
+        code_lines=code_lines(text, tree),
+        comments=comment_lines(text),
+        banned=Counter(name for name in bindings(tree) if name in BANNED),
+        functions=list(functions(path, tree)),
+    )
+
+
 def count(*folders: str) -> Counts:
     """Count everything over the Python files below some folders."""
-    files = code = comments = 0
-    banned: Counter[str] = Counter()
-    every: list[Function] = []
-    for path in sources(*folders):
-        text = path.read_text("utf-8")
-        tree = ast.parse(text)
-        files += 1
-        code += code_lines(text, tree)
-        comments += comment_lines(text)
-        banned.update(name for name in bindings(tree) if name in BANNED)
-        every += functions(path, tree)
-    return Counts(files, code, comments, banned, every)
+    counted = [count_file(path) for path in sources(*folders)]
+    return Counts(
+        files=len(counted),
+        code_lines=sum(file.code_lines for file in counted),
+        comments=sum(file.comments for file in counted),
+        banned=sum((file.banned for file in counted), Counter()),
+        functions=[function for file in counted for function in file.functions],
+    )
 
 
 def noun_phrases(counts: Counts) -> list[Function]:

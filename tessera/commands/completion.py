@@ -38,11 +38,13 @@ def run_names(context: click.Context, _: click.Parameter, incomplete: str) -> li
     """Return the names of runs that begin so, or none if the stack does not answer."""
     values = context.find_root().params
     try:
-        cloud = (
-            Cloud(region=values.get("region"), stack_name=values["name"])
-            if values.get("profile")
-            else LocalStack(values["home"], values["port"]).cloud
-        )
+        if values.get("profile"):
+            cloud = Cloud(region=values.get("region"), stack_name=values["name"])
+        else:
+            local = LocalStack(values["home"], values["port"])
+            if not local.is_up():  # boto3 would try for seconds, and a shell waits
+                return []
+            cloud = local.cloud
         names = [folder.name for folder, _ in list_runs(cloud)]
     except Exception:  # a shell that waits for names must get an answer, whatever fails
         return []

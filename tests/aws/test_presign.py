@@ -13,11 +13,12 @@ from tessera.aws.connection import connect
 from tessera.aws.storage import Storage
 
 KEYS = ("AKIDEXAMPLE", "secret")
-PARTITIONS = boto3.Session().get_available_partitions()
+SESSION = boto3.Session()
+PARTITIONS = SESSION.get_available_partitions()
 REGIONS = [
     region
     for partition in PARTITIONS
-    for region in boto3.Session().get_available_regions("s3", partition_name=partition)
+    for region in SESSION.get_available_regions("s3", partition_name=partition)
 ]
 
 

@@ -18,8 +18,12 @@ from tests.ui.worker import PICTURES, Pictures, page_html, settings
 pytestmark = pytest.mark.browser
 
 COUNTS = [
-    pytest.param(count, marks=[] if count in {5, 9, 24} else pytest.mark.slow)
+    # labels below the pictures, and in a list at the side: the others lie between these two
+    pytest.param(count, marks=[] if count in {9, 24} else pytest.mark.slow)
     for count in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 24, 36, 50)
+]
+BLOCKS = [
+    pytest.param(blocks, marks=[] if blocks == 4 else pytest.mark.slow) for blocks in (1, 4, 8)
 ]
 NAMES = ("kind {}", "a rather long name of kind {}, seen from its left side")
 SHAPES = {
@@ -113,7 +117,7 @@ def test_everything_fits(window: tuple[Page, str], count: int) -> None:
     assert faults == {}
 
 
-@pytest.mark.parametrize("blocks", [1, 4, 8])
+@pytest.mark.parametrize("blocks", BLOCKS)
 def test_suggestions_fit_with_their_headings(window: tuple[Page, str], blocks: int) -> None:
     page, pointer = window
     guesses = tuple(f"kind {at % blocks}" for at in range(20))
@@ -126,6 +130,7 @@ def test_suggestions_fit_with_their_headings(window: tuple[Page, str], blocks: i
     assert faults == {}
 
 
+@pytest.mark.slow  # the table of common windows is the faster half
 @pytest.mark.parametrize("count", [4, 9, 30])
 def test_everything_fits_in_windows_nobody_thought_of(window: tuple[Page, str], count: int) -> None:
     page, _ = window

@@ -153,7 +153,16 @@ def without_shortcuts(worker: Worker) -> None:
     worker.press("Escape")
 
 
-STATES = [untouched, half_done, all_done, with_gaps, zoomed, with_help, without_shortcuts]
+# Axe takes as long as several other tests: not slow are the states that have the others' elements
+# together, which are gaps and the sentence about them, the help, suggestions, and many labels.
+STATES = [
+    with_gaps,
+    with_help,
+    *(
+        pytest.param(state, marks=pytest.mark.slow)
+        for state in (untouched, half_done, all_done, zoomed, without_shortcuts)
+    ),
+]
 GUESSES = {"prelabels": ["cat", "dog"] * 9 + ["neither"]}
 MANY = {"run": settings(*(f"kind {n}" for n in range(30)))}
 
@@ -170,18 +179,31 @@ def test_axe_finds_nothing(sit: Sit, state: Callable[[Worker], None]) -> None:
     assert violations(worker) == []
 
 
+PLACES: dict[str, dict[str, Any]] = {
+    "phone with many labels": {"context": PHONE, **MANY},
+    "dark with suggestions": {"context": {"color_scheme": "dark"}, **GUESSES},
+    "no scripts": {"scripts": False, "wait": False},
+}
+MORE_PLACES: dict[str, dict[str, Any]] = {
+    "suggestions": GUESSES,
+    "many labels": MANY,
+    "phone": {"context": PHONE},
+    "phone with suggestions": {"context": PHONE, **GUESSES},
+    "high contrast": {"context": {"forced_colors": "active"}},
+    "dark": {"context": {"color_scheme": "dark"}},
+}
+
+
 @pytest.mark.parametrize(
     "task",
     [
-        GUESSES, MANY, {"context": PHONE}, {"context": {"forced_colors": "active"}},
-        {"context": {"color_scheme": "dark"}}, {"context": {"color_scheme": "dark"}, **GUESSES},
-        {"scripts": False, "wait": False}, {"context": PHONE, **GUESSES},
-        {"context": PHONE, **MANY},
+        *(pytest.param(task, id=name) for name, task in PLACES.items()),
+        *(
+            pytest.param(task, id=name, marks=pytest.mark.slow)
+            for name, task in MORE_PLACES.items()
+        ),
     ],
-    ids=["suggestions", "many labels", "phone", "high contrast", "dark",
-         "dark with suggestions", "no scripts",
-         "phone with suggestions", "phone with many labels"],
-)  # fmt: skip
+)
 def test_axe_finds_nothing_in_other_places(sit: Sit, task: dict[str, Any]) -> None:
     assert violations(sit(20, **task)) == []
 

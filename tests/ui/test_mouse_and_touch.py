@@ -119,15 +119,19 @@ def drag_over_some(worker: Worker) -> None:
     drag(worker, 1, 3)
 
 
+# one action for each way in which the page could lose the focus; the slow ones are like these
+ACTIONS = [click_picture, click_size, click_background, look_at_help, drag_over_some]
+MORE_ACTIONS = [
+    click_digit, click_label, click_progress, zoom_and_back, click_undo, click_unsure,
+    press_submit_too_early,
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "action",
-    [
-        click_picture, click_digit, click_label, click_size, click_progress, click_background,
-        zoom_and_back, look_at_help, click_undo, click_unsure, press_submit_too_early,
-        drag_over_some,
-    ],
+    [*ACTIONS, *(pytest.param(action, marks=pytest.mark.slow) for action in MORE_ACTIONS)],
     ids=lambda action: action.__name__.replace("_", " "),
-)  # fmt: skip
+)
 def test_digits_live_on_after_the_mouse(sit: Sit, action: Callable[[Worker], None]) -> None:
     worker = sit(20)
     action(worker)

@@ -67,7 +67,7 @@ def test_without_scripts_every_tile_names_its_labels_and_takes_an_answer(sit: Si
     assert worker.labels == [None, "dog"]
 
 
-@pytest.mark.parametrize("images", [1, 101])
+@pytest.mark.parametrize("images", [1, pytest.param(101, marks=pytest.mark.slow)])
 def test_one_picture_and_a_hundred_and_one(sit: Sit, images: int) -> None:
     worker = sit(images)
     for number in range(1, images + 1):

@@ -69,13 +69,13 @@ def test_a_worker_sits_out_a_portal_that_does_not_answer() -> None:
     assert someone.answer_next("pets-r1-000") is False
 
 
-@pytest.mark.parametrize("images", [1, 20])
-def test_seconds_are_in_the_mean_what_a_page_of_that_size_takes(images: int) -> None:
-    names = list(TRUTH)[:images]
+@pytest.mark.parametrize(("images", "pages"), [(1, 200), (20, 40)])
+def test_seconds_are_in_the_mean_what_a_page_of_that_size_takes(images: int, pages: int) -> None:
+    html = page(list(TRUTH)[:images])
     spent = [
         seconds
-        for number in range(200)
-        for seconds in split_meta(worker(f"9-{number}").label_page(page(names)))[1].values()
+        for number in range(pages)
+        for seconds in split_meta(worker(f"9-{number}").label_page(html))[1].values()
     ]
 
     assert mean(spent) == pytest.approx(page_seconds(images), rel=0.1)

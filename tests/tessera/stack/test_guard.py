@@ -284,6 +284,7 @@ def test_the_key_is_the_owners_alone_and_each_stack_has_its_own(tmp_path: Path) 
 
 
 @pytest.mark.stack
+@pytest.mark.slow
 def test_the_stack_listens_at_its_own_port_alone(stack: LocalStack) -> None:
     pid = int((stack.home / "aws.pid").read_text())
     listening = set()
