@@ -6,6 +6,7 @@ Each command has a module of its own, which is imported when the command is call
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -98,10 +99,35 @@ class Tool(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted. Runs and deployments that have begun continue.", err=True)
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except OSError as error:  # of a file that is named, or of a connection
+            if error.errno == errno.EPIPE:  # `| head`, which click ends quietly
+                raise
+            if error.filename is None:
+                raise fault(error) from error
+            raise click.ClickException(
+                f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights: "
+                f"ls -ld {shlex.quote(os.fsdecode(error.filename))}"
+            ) from error
         except Exception as error:
             if type(error).__module__.startswith("botocore."):
                 raise explain(error, ctx.params.get("profile")) from error
-            raise
+            raise fault(error) from error
+
+
+TRACEBACK = "TESSERA_TRACEBACK"
+"""Variable that has a fault of the tool's own end in a traceback, for whoever reports it."""
+
+
+def fault(error: Exception) -> Exception:
+    """Turn an error that nothing foresaw into a sentence, or leave it where tracebacks are set."""
+    if os.environ.get(TRACEBACK):
+        return error
+    return click.ClickException(
+        f"A fault of Tessera's own: {type(error).__name__}: {error}\n"
+        f"Please report it with what {TRACEBACK}=1 prints before the same command."
+    )
 
 
 SIGN_IN_AGAIN = "Sign in again: aws sso login"

@@ -29,7 +29,8 @@ IMPURE = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "os", "t
 ARROWS = {
     "errors": set(),
     "method_names": set(),
-    "settings": {"errors", "method_names"},
+    "encoding": set(),
+    "settings": {"encoding", "errors", "method_names"},
     "job_names": set(),
     "jobs": {"settings"},
     "offsets": set(),

@@ -14,12 +14,12 @@ import click
 import msgspec
 
 from tessera.commands.doctor import examine, print_findings
-from tessera.exits import Refused
+from tessera.runs.checks import read_settings_file
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.checks import GOOD
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, StackError, sam_cli
-from tessera.tiling.errors import TesseraError
+from tessera.tiling.encoding import decode_json
 from tessera.tiling.settings import read_settings, warnings
 
 
@@ -121,11 +121,8 @@ def template_parameters(
     """Return the template's parameters that were given; Refused if the settings are wrong."""
     parameters = {}
     if settings:
-        try:
-            read_settings(settings.read_bytes())
-        except TesseraError as error:
-            raise Refused(f"{settings} cannot be used: {error}") from error
-        compact = msgspec.json.encode(msgspec.json.decode(settings.read_bytes()))
+        read_settings_file(settings)
+        compact = msgspec.json.encode(decode_json(settings.read_bytes()))
         parameters["DefaultSettings"] = compact.decode()
     if images:
         buckets = (name.removeprefix("s3://").strip("/") for name in images)

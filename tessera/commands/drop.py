@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tessera.commands.workers import too_few_workers
+from tessera.csv_file import readable
 from tessera.exits import Exit, Refused
 from tessera.runs.checks import count_manifest, parse_settings, read_settings_file
 from tessera.runs.display import show_until_ended
@@ -65,13 +66,20 @@ class Source:
 
     def own_settings(self) -> bytes | None:
         """Read the settings file; None if there is none."""
-        return self.settings_file.read_bytes() if self.settings_file.exists() else None
+        if not self.settings_file.exists():
+            return None
+        with readable(self.settings_file):
+            return self.settings_file.read_bytes()
 
-    def lines(self, cloud: Cloud, settings: Settings) -> bytes:
-        """Check and return the manifest, or upload the images and return a manifest of them."""
+    def check(self, settings: Settings) -> None:
+        """Refuse a manifest that a run would refuse, before anybody is asked for anything."""
+        if not self.path.is_dir():
+            count_manifest(self.path, settings)
+
+    def lines(self, cloud: Cloud) -> bytes:
+        """Return the manifest, or upload the images and return a manifest of them."""
         if self.path.is_dir():
             return upload_pictures(cloud, self.path, self.project)
-        count_manifest(self.path, settings)
         return self.path.read_bytes()
 
 
@@ -104,9 +112,10 @@ def drop_command(
     settings = parse_settings(own, str(source.settings_file)) if own is not None else None
     cloud: Cloud = context.obj.cloud
     settings = settings or _settings_in_force(cloud, source)
+    source.check(settings)
     notices = (*warnings(settings), *too_few_workers(cloud, settings))
     warn(notices)
-    dropped, execution = _start(cloud, source, source.lines(cloud, settings), own, quiet=as_json)
+    dropped, execution = _start(cloud, source, source.lines(cloud), own, quiet=as_json)
     observer = RunObserver(cloud, execution)
     status = (
         show_until_ended(observer, console_for(as_json))

@@ -12,7 +12,12 @@ import msgspec
 from rich.table import Table
 
 from tessera.exits import Refused
-from tessera.runs.checks import pieces_of, read_settings_file
+from tessera.runs.checks import (
+    manifest_remedy,
+    parse_settings,
+    pieces_of,
+    read_settings_file,
+)
 from tessera.screen import aside, json_option, out, print_json
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
@@ -51,11 +56,12 @@ def group_command(
     settings = _settings(manifest, settings_path)
     options = {"images_per_task": images_per_task, "order": order}
     overrides = {key: value for key, value in options.items() if value is not None}
+    changed = msgspec.json.encode(msgspec.to_builtins(settings) | overrides)
+    settings = parse_settings(changed, "The settings with these options")
     try:
-        settings = read_settings(msgspec.json.encode(msgspec.to_builtins(settings) | overrides))
         summary = _group(manifest, settings, folder)
     except TesseraError as error:
-        raise Refused(f"{manifest}: {error}") from error
+        raise Refused(f"{manifest}: {error}.\n{manifest_remedy(manifest)}") from error
     if as_json:
         print_json({"out": str(folder), **msgspec.to_builtins(summary)})
     else:

@@ -6,6 +6,7 @@ import base64
 import json
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle, islice
@@ -15,12 +16,15 @@ from typing import Any
 import click
 
 from tessera.exits import Refused
-from tessera.picture_types import is_shown, picture_type
-from tessera.runs.checks import read_settings_file
-from tessera.screen import aside, json_option, out, print_json
+from tessera.out_file import OutFile
+from tessera.picture_folder import reason_not_shown, walk_pictures, warnings_of
+from tessera.picture_types import is_shown, picture_type, suffixes_in_words
+from tessera.runs.checks import PIECE, manifest_remedy, read_settings_file
+from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.page import build_page, render_task, with_stand_in
 from tessera.tiling.settings import Settings
 
@@ -43,7 +47,7 @@ Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--images", type=Folder, help="Show the first pictures of this folder.")
 @click.option("--prelabels", is_flag=True, help="Show suggestions, made up where there are none.")
 @click.option(
-    "--out", "path", type=click.Path(path_type=Path, dir_okay=False), default=Path("page.html"),
+    "--out", "path", type=OutFile(), default=Path("page.html"),
     show_default=True, help="File to write; any browser opens it.",
 )  # fmt: skip
 @click.option("--serve", is_flag=True, help="Open it on localhost and print what is submitted.")
@@ -97,9 +101,14 @@ def _tiles(settings: Settings, manifest: Path | None, folder: Path) -> list[dict
             else _folder_tiles(folder, most)
         )
     except TesseraError as error:
-        raise Refused(str(error)) from error
+        remedy = f"\n{manifest_remedy(manifest)}" if manifest else ""
+        raise Refused(f"{manifest or folder}: {error}.{remedy}") from error
+    if not tiles and manifest:
+        raise Refused(f"There are no images in {manifest}. {manifest_remedy(manifest)}")
     if not tiles:
-        raise Refused(f"There are no images in {manifest or folder}.")
+        raise Refused(
+            f"There are no images in {folder} that browsers show: {suffixes_in_words()} files."
+        )
     return tiles
 
 
@@ -147,8 +156,9 @@ def page_server(page: str, submit: Callable[[Any], None]) -> ThreadingHTTPServer
 
 
 def _manifest_tiles(manifest: Path, settings: Settings) -> Iterator[dict[str, Any]]:
-    with manifest.open("rb") as lines:
-        for line in read_manifest((line.rstrip(b"\n") for line in lines), settings):
+    with manifest.open("rb") as file:
+        lines = manifest_lines(iter(partial(file.read, PIECE), b""))
+        for line in read_manifest(lines, settings):
             if isinstance(line, Image):
                 tile: dict[str, Any] = {"source-ref": line.source_ref, "index": line.index}
                 if line.prelabel is not None:
@@ -159,8 +169,14 @@ def _manifest_tiles(manifest: Path, settings: Settings) -> Iterator[dict[str, An
 
 
 def _folder_tiles(folder: Path, most: int) -> list[dict[str, Any]]:
-    paths = sorted(path for path in folder.rglob("*") if is_shown(path.name))
-    return [{"source-ref": str(path), "index": index} for index, path in enumerate(paths[:most])]
+    """Return the first pictures of a folder that a browser can show."""
+    walk = walk_pictures(folder)
+    showable = (
+        folder / name for name in walk.names if not reason_not_shown((folder / name).read_bytes())
+    )
+    paths = list(islice(showable, most))  # a page's worth: the others are not decoded
+    warn(warnings_of(walk))
+    return [{"source-ref": str(path), "index": index} for index, path in enumerate(paths)]
 
 
 def _picture_finder(manifest: Path | None) -> Callable[[str], str]:

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from tessera.csv_file import readable
 from tessera.exits import Refused
 from tessera.screen import progress, warn
+from tessera.tiling.encoding import HEAD, NO_TEXT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
-from tessera.tiling.settings import Settings, read_settings
+from tessera.tiling.manifest.stream import GZIP_MAGIC
+from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings
 
 PIECE = 1024 * 1024
 """Bytes of a manifest that are read at a time; the bar on the screen moves on with each."""
@@ -24,7 +27,9 @@ def read_settings_file(path: Path) -> Settings:
             f"There is no {path}. Write one (docs/manifests.md says what it may hold), "
             "or name it: --settings FILE"
         )
-    return parse_settings(path.read_bytes(), str(path))
+    with readable(path), path.open("rb") as file:
+        # A byte more than is allowed, so that a file of any size is refused without reading it all.
+        return parse_settings(file.read(LONGEST_SETTINGS + 1), str(path))
 
 
 def parse_settings(raw: bytes, where: str) -> Settings:
@@ -34,7 +39,27 @@ def parse_settings(raw: bytes, where: str) -> Settings:
     except TesseraError as error:
         problems = getattr(error, "problems", (str(error),))
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise Refused(f"{where} cannot be used:\n{listed}") from error
+        raise Refused(
+            f"{where} cannot be used:\n{listed}\ndocs/manifests.md says what settings may hold."
+        ) from error
+
+
+def manifest_remedy(manifest: Path) -> str:
+    """Say how to turn a file that is no manifest into one, by what it begins with."""
+    with manifest.open("rb") as file:
+        head = file.read(HEAD)
+    for magic, meaning in NO_TEXT:
+        if head.startswith(magic) and magic != GZIP_MAGIC:
+            return f"It is {meaning.partition(';')[0]}; write a manifest: one JSON object a line."
+    if head.startswith(GZIP_MAGIC):
+        return f"Pack it anew, and test it: gzip --test {manifest}"
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head:
+        return f"Write it as UTF-8: iconv -f UTF-16 -t UTF-8 {manifest} > utf-8.manifest"
+    if head.lstrip().startswith(b"["):
+        return f"Write an array as one object a line: jq -c '.[]' {manifest} > lines.manifest"
+    if head.lstrip().startswith(b"{") and b"\n" in head and b"}" not in head.split(b"\n")[0]:
+        return f"Write each object on one line: jq -c . {manifest} > lines.manifest"
+    return 'Each line has to be like {"source-ref": "s3://bucket/1.jpg"}; see docs/manifests.md.'
 
 
 def count_manifest(manifest: Path, settings: Settings) -> Summary:
@@ -44,7 +69,8 @@ def count_manifest(manifest: Path, settings: Settings) -> Summary:
             summary = group_manifest(read, settings, _discard, TemporaryFile)
         except TesseraError as error:
             raise Refused(
-                f"{manifest} would be refused: {error} ({type(error).__name__})"
+                f"{manifest} would be refused: {error} ({type(error).__name__}).\n"
+                f"{manifest_remedy(manifest)}"
             ) from error
     if settings.gold_per_task and not summary.gold:
         warn(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from tessera.tiling.encoding import decode_json
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
 from tessera.tiling.method_names import DEFAULT_METHOD, Method
 
@@ -256,8 +257,8 @@ def read_settings(raw: bytes) -> Settings:
     if len(raw) > LONGEST_SETTINGS:
         raise SettingsInvalid([f"the settings are longer than {LONGEST_SETTINGS:,} bytes"])
     try:
-        record = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        record = decode_json(raw)
+    except ValueError as error:
         raise SettingsInvalid([f"the settings are not JSON: {error}"]) from error
     if not isinstance(record, dict):
         raise SettingsInvalid(["the settings are not a JSON object"])
@@ -429,12 +430,12 @@ def _alike(labels: list[str]) -> Iterator[str]:
         yield f"labels: {label!r} is there more than once"
     first_spelling: dict[str, str] = {}
     for label in dict.fromkeys(labels):
-        other = first_spelling.setdefault(_likeness(label), label)
+        other = first_spelling.setdefault(likeness(label), label)
         if other != label:
             yield f"labels: {other!r} and {label!r} look alike; name them apart"
 
 
-def _likeness(label: str) -> str:
+def likeness(label: str) -> str:
     """Return what a label looks like: its width, its case and what is invisible do not count."""
     visible = "".join(letter for letter in label if unicodedata.category(letter) != "Cf")
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())

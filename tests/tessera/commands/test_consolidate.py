@@ -58,7 +58,7 @@ def test_gold_calibrates_and_a_guess_decides_a_tie(tmp_path: Path) -> None:
 
 
 def test_columns_may_stand_in_any_order_and_lines_be_empty(tmp_path: Path) -> None:
-    mixed = "other,label,worker,task\n\n1,cat,ann,a.jpg\n\n2,dog,bob,b.jpg,more\n"
+    mixed = "other,label,worker,task\n\n1,cat,ann,a.jpg\n\n2,dog,bob,b.jpg\n"
     rows = consolidated(tmp_path, mixed)
     assert [(row["task"], row["label"]) for row in rows] == [("a.jpg", "cat"), ("b.jpg", "dog")]
 

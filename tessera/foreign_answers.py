@@ -1,0 +1,335 @@
+"""Read answers from outside, and what else is known of their tasks, as columns of numbers."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessera.csv_file import (
+    MISSING_IN_PANDAS,
+    Notices,
+    canonical_id,
+    is_missing,
+    read_rows,
+)
+from tessera.exits import Refused
+from tessera.screen import counted, progress
+from tessera.tiling.consensus import Crowd, Evidence, guesses
+from tessera.tiling.settings import likeness, normal_text
+
+ROWS_AT_A_TIME = 10_000
+"""Rows read between two signs of progress."""
+MOST_LABELS = 1_000
+"""Labels of one file: a page offers 50, and more than these are texts or ids, from another column.
+Tables of the methods grow with workers times labels."""
+
+
+class Numbers(dict[str, int]):
+    """Numbers of names, in order of first appearance.
+
+    >>> numbers = Numbers()
+    >>> [numbers[name] for name in ("dog", "cat", "dog")]
+    [0, 1, 0]
+    """
+
+    def __missing__(self, name: str) -> int:
+        """Give a new name the next number."""
+        self[name] = len(self)
+        return self[name]
+
+
+class Columns(NamedTuple):
+    """Columns of answers with the line that each is on; a label of -1 says it cannot be judged."""
+
+    line: array[int]
+    task: array[int]
+    worker: array[int]
+    label: array[int]
+
+
+def read_crowd(
+    path: Path, tasks: Numbers, labels: Numbers, unreadable: str | None, notices: Notices
+) -> Crowd:
+    """Read a CSV file of answers; tasks and labels get their numbers on the way.
+
+    An empty label is no answer. Of several answers of a worker to a task the first counts. Workers
+    and labels are numbered by name, so the order of rows decides ties and nothing else.
+    """
+    workers = Numbers()
+    columns = _read_columns(path, tasks, workers, labels, unreadable, notices)
+    if not tasks:
+        raise Refused(f"{path} holds no answers, only the names of its columns.")
+    if unreadable is not None and -1 not in columns.label:
+        _tell_of_unreadable(path, unreadable, labels, notices)
+    _tell_of_names(tasks, workers, labels, notices)
+    image = np.frombuffer(columns.task, np.int32)
+    worker = _number_by_name(columns.worker, workers)
+    label = _number_by_name(columns.label, labels).astype(np.int16)
+    first = _first_answers(image, worker, label, columns.line, notices)
+    return Crowd(
+        len(tasks), max(len(workers), 1), max(len(labels), 1),
+        image[first], worker[first], label[first],
+    )  # fmt: skip
+
+
+def _read_columns(
+    path: Path,
+    tasks: Numbers,
+    workers: Numbers,
+    labels: Numbers,
+    unreadable: str | None,
+    notices: Notices,
+) -> Columns:
+    columns = Columns(array("i"), array("i"), array("i"), array("i"))
+    escape = None if unreadable is None else normal_text(unreadable)
+    with progress("reading answers", None) as advance:
+        rows = read_rows(path, ("task", "worker", "label"), notices)
+        for number, (line, (task, worker, answer)) in enumerate(rows, start=1):
+            for name, value in (("task", task), ("worker", worker)):
+                if is_missing(value):
+                    raise Refused(f"{path}, line {line}: no {name}. Complete or delete the line")
+            image = tasks[task]  # known even without an answer, so that no task is lost
+            if is_missing(answer):
+                notices.count("answer", "without a label left out", line)
+                continue
+            label = normal_text(answer)
+            columns.line.append(line)
+            columns.task.append(image)
+            columns.worker.append(workers[worker])
+            columns.label.append(-1 if label == escape else labels[label])
+            if len(labels) > MOST_LABELS:
+                raise Refused(
+                    f"{path}, line {line}: more than {MOST_LABELS:,} different labels, the last "
+                    f"{answer[:80]!r}. Is the right column called 'label'?"
+                )
+            if number % ROWS_AT_A_TIME == 0:
+                advance(ROWS_AT_A_TIME)
+    return columns
+
+
+def _first_answers(
+    image: NDArray[np.int32],
+    worker: NDArray[np.int32],
+    label: NDArray[np.int16],
+    lines: array[int],
+    notices: Notices,
+) -> NDArray[np.intp]:
+    """Return the rows of each worker's first answer to each task, in the order of the file."""
+    pairs = image.astype(np.int64) * (int(worker.max(initial=0)) + 1) + worker
+    _, firsts, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    first_of_each = firsts[inverse]
+    again = np.flatnonzero(first_of_each != np.arange(len(pairs)))
+    differs = label[again] != label[first_of_each[again]]
+    for rows, remark in (
+        (again[~differs], "given by a worker a second time to the same task counted once"),
+        (
+            again[differs],
+            "unlike the same worker's first one to the task left out: the first counts",
+        ),
+    ):
+        if len(rows):
+            notices.count("answer", remark, lines[int(rows[0])], len(rows))
+    return np.sort(firsts)
+
+
+def _tell_of_unreadable(path: Path, unreadable: str, labels: Numbers, notices: Notices) -> None:
+    """Refuse a label for --unreadable that is spelled otherwise in the file; tell if it is not."""
+    alike = [label for label in labels if likeness(label) == likeness(normal_text(unreadable))]
+    if alike:
+        raise Refused(
+            f"{path} has no label {unreadable!r} but {alike[0]!r}. Say so: "
+            f"--unreadable {alike[0]!r}"
+        )
+    near = get_close_matches(unreadable, labels, n=1)
+    hint = f"; is {near[0]!r} meant?" if near else ""
+    notices.add(f"no answer is {unreadable!r}, so --unreadable has no effect{hint}")
+
+
+def _tell_of_names(tasks: Numbers, workers: Numbers, labels: Numbers, notices: Notices) -> None:
+    """Tell of names that mean something else to other programs, or probably the same here."""
+    for noun, numbers in (("task", tasks), ("worker", workers)):
+        floats = [name for name in numbers if canonical_id(name) != name]
+        twins = [name for name in floats if canonical_id(name) in numbers]
+        if twins:
+            notices.add(
+                f"{counted(len(twins), noun)} such as {twins[0]!r} and {canonical_id(twins[0])!r} "
+                "kept apart, though a spreadsheet may have written the one for the other. Write "
+                "each id in one way"
+            )
+        elif rounded := [name for name in floats if "e" in name.lower() and "." in name]:
+            notices.add(
+                f"{counted(len(rounded), noun)} such as {rounded[0]!r} look like long ids that a "
+                "spreadsheet rounded, so that several are one. Export them as text"
+            )
+    spellings: dict[str, str] = {}
+    for label in labels:
+        other = spellings.setdefault(likeness(label), label)
+        if other != label:
+            notices.add(
+                f"{other!r} and {label!r} count as two labels. If they are one, spell it one way"
+            )
+        if label.lower() in MISSING_IN_PANDAS:
+            notices.add(
+                f"the label {label!r} is a missing value to pandas. Read the result with "
+                "keep_default_na=False"
+            )
+
+
+def _number_by_name(column: array[int], numbers: Numbers) -> NDArray[np.int32]:
+    """Return the column with its names numbered in alphabetical order; -1 stays.
+
+    The names get these numbers, too.
+    """
+    rank = {name: number for number, name in enumerate(sorted(numbers))}
+    table = np.array([*(rank[name] for name in numbers), -1], np.int32)
+    numbers.clear()
+    numbers.update(rank)
+    return table[np.frombuffer(column, np.int32)]
+
+
+def read_evidence(
+    answers: Path,
+    tasks: Numbers,
+    labels: Numbers,
+    gold: Path | None,
+    prelabels: Path | None,
+    classes: int,
+) -> tuple[Evidence, list[str]]:
+    """Read what is known of tasks beside answers; return it with notices of what is not used."""
+    evidence, notices = Evidence(), list[str]()
+    if prelabels:
+        guess, sure = np.full(len(tasks), -1, np.int16), np.zeros(len(tasks))
+        side = SideFile(prelabels, tasks, labels, "task", answers)
+        for task, label, confidence in side.read(with_confidence=True):
+            guess[task], sure[task] = label, confidence
+        evidence = guesses(guess, sure, classes)
+        notices += side.notices
+    if gold:
+        known = np.full(len(tasks), -1, np.int16)
+        side = SideFile(gold, tasks, labels, "task", answers)
+        for task, label, _ in side.read():
+            known[task] = label
+        evidence = replace(evidence, known=known)
+        notices += side.notices
+    return evidence, notices
+
+
+class SideFile:
+    """File of labels beside another file, matched with it by name."""
+
+    def __init__(
+        self,
+        path: Path,
+        names: Mapping[str, int],
+        labels: Mapping[str, int],
+        noun: str,
+        beside: Path,
+    ) -> None:
+        """Prepare to match rows with `names`, of the file or folder `beside`, and `labels`.
+
+        The column of names is called `noun`.
+        """
+        self._beside = beside
+        self._path = path
+        self._names = names
+        self._labels = labels
+        self._noun = noun
+        self._find = name_finder(names)
+        self.notices = Notices(path)
+
+    def read(self, *, with_confidence: bool = False) -> Iterator[tuple[int, int, float]]:
+        """Yield the number of the name, of the label, and the confidence, of each row that matches.
+
+        Refused if none does, and if one name has two labels. The notices are complete at the end.
+        """
+        columns = (self._noun, "label", *(["confidence"] if with_confidence else []))
+        rows = matches = 0
+        elsewhere: list[str] = []
+        first: dict[int, tuple[str, int]] = {}
+        for line, (name, text, *more) in read_rows(self._path, columns, self.notices):
+            rows += 1
+            label = normal_text(text)
+            sure = self._confidence(more[0], line) if more else 0.0
+            number = self._find(name)
+            if is_missing(label):
+                self.notices.count("row", "without a label passed over", line)
+            elif number is None:
+                elsewhere.append(name)
+                self.notices.count("row", f"of no {self._noun} here passed over", line)
+            elif label not in self._labels:
+                self._count_unknown_label(label, line)
+            else:
+                matches += 1
+                self._check_once(first, number, label, line, name)
+                yield number, self._labels[label], sure
+        if not matches:
+            self._refuse(rows, elsewhere)
+
+    def _count_unknown_label(self, label: str, line: int) -> None:
+        alike = {likeness(known): known for known in self._labels}
+        hint = f"; is {alike[likeness(label)]!r} meant?" if likeness(label) in alike else ""
+        remark = f"with the label {label[:80]!r}, which is none here, passed over{hint}"
+        self.notices.count("row", remark, line)
+
+    def _check_once(
+        self, first: dict[int, tuple[str, int]], number: int, label: str, line: int, name: str
+    ) -> None:
+        other, before = first.setdefault(number, (label, line))
+        if other != label:
+            raise Refused(
+                f"{self._path}, line {line}: {name!r} is {label!r} here and {other!r} on line "
+                f"{before}. Keep one of the two lines"
+            )
+
+    def _confidence(self, text: str, line: int) -> float:
+        """Return a number between 0 and 1; Refused for any other text."""
+        try:
+            confidence = float(text)
+        except ValueError:
+            confidence = -1.0
+        if not 0 <= confidence <= 1:
+            comma = ". Write a point in the place of the comma" if "," in text else ""
+            raise Refused(
+                f"{self._path}, line {line}: {text[:80]!r} is no confidence between 0 and 1{comma}"
+            )
+        return confidence
+
+    def _refuse(self, rows: int, elsewhere: list[str]) -> None:
+        """Raise Refused for a file that matches nothing, with a name of each side to compare."""
+        if not rows:
+            raise Refused(f"{self._path} holds no rows, only the names of its columns.")
+        if elsewhere:
+            own = next(iter(self._names), "")
+            why = f"its {self._noun}s look like {elsewhere[0]!r}, those to match like {own!r}"
+        else:
+            why = "its labels are none of " + ", ".join(map(repr, list(self._labels)[:10]))
+        raise Refused(
+            f"{self._path}: 0 of {counted(rows, 'row')} match a {self._noun} of {self._beside}: "
+            f"{why}. "
+            "Write them in the same way"
+        )
+
+
+def name_finder(names: Mapping[str, int]) -> Callable[[str], int | None]:
+    """Return a function from a name to its number, also where other programs respelled it.
+
+    As it stands first; then with accents composed, and as the whole number that it was before
+    pandas made `12.0` of `12`. A respelling that two names share finds neither.
+    """
+    respelled: dict[str, int | None] = {}
+    for name, number in names.items():
+        key = canonical_id(normal_text(name))
+        respelled[key] = None if key in respelled else number
+
+    def find(name: str) -> int | None:
+        number = names.get(name)  # never by index: an unknown name must not get a number
+        return respelled.get(canonical_id(normal_text(name))) if number is None else number
+
+    return find
