@@ -7,6 +7,8 @@ MQTT besides. Any web page that is open in a browser on the machine could run co
 - a request is for this machine by its `Host`, and comes from no foreign `Origin`;
 - it is signed with the key of this stack, which only whoever may read its folder has, or it is for
   the portal, whose API checks tokens itself, or it is one of the calls by which a browser signs in;
+- a sign-in's next step belongs to the step before, and its tokens are the pool's own, which the
+  embedded Cognito takes on trust;
 - wrong passwords lock an account for a while, as Cognito does;
 - objects are shown in a sandbox, so that a picture that is a document runs no script;
 - the portal's requests wait for a free process instead of starting dozens.
@@ -15,12 +17,13 @@ MQTT besides. Any web page that is open in a browser on the machine could run co
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Any, NamedTuple
@@ -51,19 +54,23 @@ SIGN_IN_CALLS = frozenset(
         "GlobalSignOut",
         "RevokeToken",
         "GetTokensFromRefreshToken",
-        "ForgotPassword",
-        "ConfirmForgotPassword",
         "AssociateSoftwareToken",
         "VerifySoftwareToken",
         "SetUserMFAPreference",
     )
 )
-"""Calls that a browser may make without a key. `SignUp` is none of them: accounts are given."""
+"""Calls that a browser may make without a key. `SignUp` is none of them: accounts are given.
+`ForgotPassword` is none: no mail is sent here, and the embedded Cognito takes any code."""
+
+SIGN_IN_FLOWS = frozenset({"USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH"})
+"""Ways to begin a sign-in: those that the template gives the portal's client."""
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of a request that is held to check its signature; S3's are signed by hash, and not held."""
 MAX_SKEW = 15 * 60
 """Seconds that a signature's date may be off, as on AWS."""
+CHALLENGE_SECONDS = 15 * 60
+"""Seconds that a sign-in may take from one step to the next: Cognito's longest session."""
 WRONG_PASSWORDS, LOCKED = 5, 15 * 60
 """Wrong passwords in a row that lock an account, and for how many seconds; Cognito's are alike."""
 PROCESSES = 2 * (os.cpu_count() or 2) + 4
@@ -71,12 +78,12 @@ PROCESSES = 2 * (os.cpu_count() or 2) + 4
 
 
 class Refusal(Exception):
-    """Request that is not answered: its HTTP status and the sentence that says why."""
+    """Request that is not answered: its HTTP status, why in a sentence, and AWS's word for it."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        """Keep status and reason."""
+    def __init__(self, status: int, reason: str, kind: str = "AccessDeniedException") -> None:
+        """Keep status, reason and kind."""
         super().__init__(reason)
-        self.status = status
+        self.status, self.kind = status, kind
 
 
 class Request(NamedTuple):
@@ -230,6 +237,101 @@ class Lockout:
             self._wrong.pop(account, None)
 
 
+class Challenge(NamedTuple):
+    """Step of a sign-in that waits for its answer: whose it is, what it asks, until when."""
+
+    accounts: frozenset[str]
+    name: str
+    until: float
+
+
+class SignIns:
+    """Sign-ins under way, with the checks that the embedded Cognito leaves out.
+
+    It would answer a challenge that it never set, for anybody's name, and take tokens that nobody
+    signed. `is_good` tells whether the pool signed a token and has not revoked it.
+    """
+
+    def __init__(
+        self, is_good: Callable[[str], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Start without any."""
+        self._is_good, self._clock = is_good, clock
+        self._challenges: dict[str, Challenge] = {}
+
+    def check(self, call: str, content: Mapping[str, Any]) -> None:
+        """Refuse a call whose tokens are not the pool's, or whose step was not asked for."""
+        for token, kind in tokens_in(content):
+            claims = claims_of(token)
+            if claims.get("token_use") != kind or not self._is_good(token):
+                raise not_authorized("The token is not one of this pool, or it was revoked.")
+            if claims.get("exp", 0) <= time.time():
+                raise not_authorized("The token has expired.")
+        if call == "InitiateAuth" and content.get("AuthFlow") not in SIGN_IN_FLOWS:
+            raise not_authorized("This client does not sign in that way.")
+        if call == "RespondToAuthChallenge":
+            self._check_challenge(content)
+        elif "Session" in content and "AccessToken" not in content:
+            self._challenge(content)  # the steps in which an authenticator is set up
+
+    def _check_challenge(self, content: Mapping[str, Any]) -> None:
+        challenge = self._challenge(content)
+        account = str(member(content, "ChallengeResponses").get("USERNAME", "")).casefold()
+        if challenge.name != content.get("ChallengeName") or account not in challenge.accounts:
+            raise not_authorized("This is not the step that the sign-in is at.")
+
+    def _challenge(self, content: Mapping[str, Any]) -> Challenge:
+        challenge = self._challenges.get(str(content.get("Session")))
+        if challenge is None or challenge.until <= self._clock():
+            raise not_authorized("The sign-in took too long, or was never begun. Begin again.")
+        return challenge
+
+    def note(self, content: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        """Remember the step that a call's response asks for, and forget the one it answered."""
+        now = self._clock()
+        before = self._challenges.get(str(content.get("Session")))
+        if "AuthenticationResult" in response:
+            self._challenges.pop(str(content.get("Session")), None)
+        if "Session" not in response:
+            return
+        names = {str(member(content, "AuthParameters").get("USERNAME", ""))}
+        names.add(str(member(response, "ChallengeParameters").get("USER_ID_FOR_SRP", "")))
+        accounts = before.accounts if before else {name.casefold() for name in names if name}
+        name = response.get("ChallengeName", before.name if before else "")
+        self._challenges = {key: each for key, each in self._challenges.items() if each.until > now}
+        self._challenges[response["Session"]] = Challenge(
+            frozenset(accounts), name, now + CHALLENGE_SECONDS
+        )
+
+
+def not_authorized(reason: str) -> Refusal:
+    """Return the refusal that Cognito answers a sign-in with."""
+    return Refusal(400, reason, "NotAuthorizedException")
+
+
+def tokens_in(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the tokens that a call carries, each with the kind that it must be of."""
+    parameters = member(content, "AuthParameters")
+    for holder, name, kind in (
+        (content, "AccessToken", "access"),
+        (content, "RefreshToken", "refresh"),
+        (content, "Token", "refresh"),
+        (parameters, "REFRESH_TOKEN", "refresh"),
+    ):
+        if name in holder:
+            yield str(holder[name]), kind
+
+
+def claims_of(token: str) -> Mapping[str, Any]:
+    """Return what a token says, unchecked; nothing if it is none."""
+    try:
+        text = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, IndexError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
 class Guard:
     """ASGI application that passes on what may be answered, and refuses the rest."""
 
@@ -240,14 +342,16 @@ class Guard:
         port: int,
         hosts: frozenset[str],
         secret_of: Callable[[str], str | None],
+        is_good: Callable[[str], bool],
         processes: int = PROCESSES,
     ) -> None:
         """Guard `app`, which listens at `port` under the names `hosts`.
 
-        `secret_of` gives the secret of an access key, or None if it is not one of this stack.
+        `secret_of` gives the secret of an access key, or None if it is not one of this stack;
+        `is_good` tells whether a pool of this stack signed a token and has not revoked it.
         """
         self._app, self._port, self._hosts, self._secret_of = app, port, hosts, secret_of
-        self._lockout = Lockout()
+        self._lockout, self._sign_ins = Lockout(), SignIns(is_good)
         # A function that the portal waits for must not wait for the portal: each kind has its own.
         self._portal = asyncio.Semaphore(processes)
         self._functions = asyncio.Semaphore(processes)
@@ -266,13 +370,13 @@ class Guard:
                 async with self._portal:
                     await self._app(scope, receive, without_cors(send))
             elif request.is_sign_in:
-                await self._sign_in(scope, receive, send)
+                await self._sign_in(request, scope, receive, send)
             elif OPEN_PATHS.fullmatch(request.path):
                 await self._app(scope, receive, without_cors(send))
             else:
                 await self._signed(request, scope, receive, send)
         except Refusal as refusal:
-            await answer(send, refusal.status, "AccessDeniedException", str(refusal))
+            await answer(send, refusal.status, refusal.kind, str(refusal))
 
     async def _signed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request that is signed; a function's invocation waits for its turn."""
@@ -287,33 +391,58 @@ class Guard:
         else:
             await self._app(scope, receive, sandboxed(without_cors(send)))
 
-    async def _sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on a sign-in, unless its account is locked, and count a wrong password."""
+    async def _sign_in(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a step of a sign-in that may be taken, and count a wrong password or code."""
         body = await read_body(receive)
-        account = account_in(body)
+        content = read_object(body)
+        account = account_in(content)
         if account and self._lockout.is_locked(account):
-            message = "Password attempts exceeded"  # Cognito's own words, which the page knows
-            await answer(send, 400, "NotAuthorizedException", message)
-            return
-        status = 0
+            raise not_authorized("Password attempts exceeded")  # Cognito's words: the page knows
+        if account:  # as wrong until it is known to be right: many at once must not all be tried
+            self._lockout.count(account, wrong=True)
+        self._sign_ins.check(request.headers["x-amz-target"].partition(".")[2], content)
+        status, response = 0, bytearray()
 
-        async def counted(message: MutableMapping[str, Any]) -> None:
+        async def noted(message: MutableMapping[str, Any]) -> None:
             nonlocal status
             status = message.get("status", status)
+            response.extend(message.get("body", b""))
             await send(message)
 
-        await self._app(scope, replay(body), without_cors(counted))
-        if account:
-            self._lockout.count(account, wrong=status >= 400)
+        await self._app(scope, replay(body), without_cors(noted))
+        if status == 200:
+            if account:
+                self._lockout.count(account, wrong=False)
+            self._sign_ins.note(content, read_object(bytes(response)))
 
 
-def account_in(body: bytes) -> str:
-    """Return the account that a sign-in by password is for, in lower case; else nothing."""
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body; an empty one if there is none."""
     try:
-        parameters = json.loads(body).get("AuthParameters", {})
-        return str(parameters["USERNAME"]).casefold() if "PASSWORD" in parameters else ""
-    except (ValueError, AttributeError, KeyError, TypeError):
-        return ""
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def member(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object's member that is an object, too; an empty one if it is none."""
+    inner = content.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
+def account_in(content: Mapping[str, Any]) -> str:
+    """Return whose password or code a step of a sign-in gives, in lower case; else nothing.
+
+    Codes are counted apart: a right password before each guess must not forget the wrong ones.
+    """
+    parameters = member(content, "AuthParameters")
+    responses = member(content, "ChallengeResponses")
+    if "PASSWORD" in parameters:
+        return str(parameters.get("USERNAME", "")).casefold()
+    if "SOFTWARE_TOKEN_MFA_CODE" in responses:
+        return f"code of {responses.get('USERNAME', '')}".casefold()
+    return ""
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -366,10 +495,7 @@ def sandboxed(send: Send) -> Send:
         if message["type"] == "http.response.start":
             message["headers"] = [
                 *message.get("headers", []),
-                (
-                    b"content-security-policy",
-                    b"sandbox; default-src 'none'; style-src 'unsafe-inline'",
-                ),
+                (b"content-security-policy", OBJECT_POLICY),
                 (b"x-content-type-options", b"nosniff"),
             ]
         await send(message)
@@ -391,7 +517,7 @@ async def answer(send: Send, status: int, kind: str, message: str) -> None:
 def main() -> None:
     """Run the embedded AWS behind the guard, as its environment says."""
     from ministack import app as embedded  # late: tests of the guard need no embedded AWS
-    from ministack.services import sts
+    from ministack.services import cognito, sts
 
     secret = os.environ["AWS_SECRET_ACCESS_KEY"]
     # Functions have the account's number as their key; with IAM enforced, a session of their role.
@@ -403,12 +529,19 @@ def main() -> None:
         session = sts._sessions.get(key)
         return str(session["SecretAccessKey"]) if session else None
 
+    def is_good(token: str) -> bool:
+        revoked = cognito._revoked_tokens
+        if token in revoked or claims_of(token).get("origin_jti") in revoked:
+            return False
+        return token.count(".") == 2 and bool(cognito._signature_valid(token))
+
     open_to_containers = os.environ.get("BIND_HOST", "127.0.0.1") != "127.0.0.1"
     embedded.app = Guard(
         embedded.app,
         port=int(os.environ["GATEWAY_PORT"]),
         hosts=LOOPBACK | CONTAINERS if open_to_containers else LOOPBACK,
         secret_of=secret_of,
+        is_good=is_good,
     )
     embedded.main()
 

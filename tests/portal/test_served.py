@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from tessera.portal.rights import Rights
 from tessera.portal.routes import ROUTES
+from tessera.portal.sessions import end_sessions
 from tessera.stack.local_stack import LocalStack, free_port
 from tests.portal.served import Served, Worker, answer_of
 from tests.portal.world import path_of
@@ -128,6 +130,60 @@ def test_nobody_makes_an_account_but_an_administrator(served: Served) -> None:
         UserPoolId=served.cloud.outputs["WorkerPoolId"]
     )["UserPool"]
     assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+
+
+def test_no_step_of_a_sign_in_can_be_skipped_in_somebody_elses_name(
+    served: Served, stack: LocalStack
+) -> None:
+    victim, thief = served.account("victim"), served.account("thief")
+    session = served.sign_in(victim)
+    own = served.sign_in(thief, "RefreshToken").token
+    forged = (
+        f"{own.split('.')[0]}.{part(read(own, 1) | {'sub': read(session.token, 1)['sub']})}.c2ln"
+    )
+    access = f"{own.split('.')[0]}.{part(read(own, 1) | {'token_use': 'access'})}.c2ln"
+    responses = {"USERNAME": victim.email, "NEW_PASSWORD": "Mine-from-now-1"}
+    tries: list[tuple[str, dict[str, Any]]] = [
+        *(
+            (
+                "RespondToAuthChallenge",
+                {"ChallengeName": challenge, "ChallengeResponses": responses},
+            )
+            for challenge in ("NEW_PASSWORD_REQUIRED", "MFA_SETUP", "SOFTWARE_TOKEN_MFA")
+        ),
+        (
+            "InitiateAuth",
+            {"AuthFlow": "REFRESH_TOKEN_AUTH", "AuthParameters": {"REFRESH_TOKEN": forged}},
+        ),
+        ("GetTokensFromRefreshToken", {"RefreshToken": forged}),
+        ("SetUserMFAPreference", {"AccessToken": access}),
+        ("GlobalSignOut", {"AccessToken": access}),
+        ("ForgotPassword", {"Username": victim.email}),
+        (
+            "ConfirmForgotPassword",
+            {"Username": victim.email, "Password": "Mine-from-now-1", "ConfirmationCode": "1"},
+        ),
+    ]
+    for call, content in tries:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            served.cognito(call, content)
+        refused.value.close()
+        assert refused.value.code in {400, 403}, call
+    assert served.sign_in(victim).ask("GET", "me")[0] == 200
+    assert session.ask("GET", "me")[0] == 200
+    assert Worker(session.portal, own).ask("GET", "me")[0] == 401
+
+
+def test_a_sign_in_ends_with_its_sign_out_and_with_a_reset(
+    served: Served, stack: LocalStack
+) -> None:
+    account = served.account("ending")
+    first, second = served.sign_in(account), served.sign_in(account, "AccessToken")
+    assert first.ask("DELETE", "session")[0] == 204
+    assert [first.ask("GET", "me")[0], second.ask("GET", "me")[0]] == [401, 200]
+    served.cloud.users.reset_password(account.email)
+    end_sessions(served.cloud.ports, read(second.token, 1)["sub"])
+    assert second.ask("GET", "jobs")[0] == 401
 
 
 def test_the_last_answer_wakes_the_job_and_its_output_is_written(served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import stat
@@ -30,11 +31,24 @@ PORT, KEY, SECRET = 4566, "tessera", "a secret of this folder"
 HOST = f"127.0.0.1:{PORT}"
 
 
+def token(**claims: Any) -> str:
+    """A token that says so, signed by nobody."""
+    text = json.dumps(claims).encode()
+    return f"e30.{base64.urlsafe_b64encode(text).rstrip(b'=').decode()}.c2lnbmVk"
+
+
+ACCESS = token(token_use="access", sub="ann", exp=9e9)
+REFRESH = token(token_use="refresh", sub="ann", exp=9e9)
+OVER = token(token_use="access", sub="ann", exp=1)
+GOOD = {ACCESS, REFRESH, OVER}
+"""Tokens that the pool has signed."""
+
+
 class Embedded:
     """Embedded AWS as the guard sees it: it answers everything, and opens it to every origin."""
 
-    def __init__(self, status: int = 200) -> None:
-        self.status, self.bodies = status, list[bytes]()
+    def __init__(self, status: int = 200, content: bytes = b"<svg/>") -> None:
+        self.status, self.bodies, self.content = status, list[bytes](), content
         self.now = self.most = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -45,13 +59,20 @@ class Embedded:
         await asyncio.sleep(0)
         headers = [(b"access-control-allow-origin", b"*"), (b"content-type", b"image/svg+xml")]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"<svg/>", "more_body": False})
+        await send({"type": "http.response.body", "body": self.content, "more_body": False})
         self.now -= 1
 
 
 def guard(embedded: Embedded, **changed: Any) -> Guard:
     secret_of: Callable[[str], str | None] = {KEY: SECRET}.get
-    return Guard(embedded, port=PORT, hosts=LOOPBACK, secret_of=secret_of, **changed)
+    return Guard(
+        embedded,
+        port=PORT,
+        hosts=LOOPBACK,
+        secret_of=secret_of,
+        is_good=GOOD.__contains__,
+        **changed,
+    )
 
 
 async def asked(
@@ -216,12 +237,34 @@ def test_no_response_opens_itself_to_other_origins_and_objects_are_in_a_sandbox(
 
 def sign_in(password: str, call: str = "InitiateAuth") -> tuple[dict[str, str], bytes]:
     target = {"X-Amz-Target": f"AWSCognitoIdentityProviderService.{call}"}
-    return target, json.dumps(
-        {"AuthParameters": {"USERNAME": "Ann@example.com", "PASSWORD": password}}
-    ).encode()
+    parameters = {"USERNAME": "Ann@example.com", "PASSWORD": password}
+    content = {"AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters}
+    return target, json.dumps(content).encode()
 
 
-@pytest.mark.parametrize("call", ["SignUp", "ConfirmSignUp", "ListUserPools", "AdminCreateUser"])
+def step(guarded: Guard, call: str, **content: Any) -> int:
+    """The status of the response to a step of a sign-in."""
+    target = {"X-Amz-Target": f"AWSCognitoIdentityProviderService.{call}"}
+    return ask(guarded, "POST", f"http://{HOST}/", target, json.dumps(content).encode())
+
+
+def answer_to(
+    session: str, name: str = "NEW_PASSWORD_REQUIRED", who: str = "ann@example.com"
+) -> Any:
+    """A challenge's answer, as a page sends it."""
+    return {
+        "Session": session,
+        "ChallengeName": name,
+        "ChallengeResponses": {"USERNAME": who, "NEW_PASSWORD": "Mine-from-now-1"},
+    }
+
+
+def asking_for(challenge: str, session: str) -> bytes:
+    """What Cognito answers when a sign-in takes another step."""
+    return json.dumps({"ChallengeName": challenge, "Session": session}).encode()
+
+
+@pytest.mark.parametrize("call", ["SignUp", "ConfirmSignUp", "ConfirmForgotPassword", "AdminCreateUser", "UpdateUserAttributes"])
 def test_nobody_gives_themselves_an_account(call: str) -> None:
     assert f"AWSCognitoIdentityProviderService.{call}" not in SIGN_IN_CALLS
     embedded = Embedded()
@@ -237,6 +280,116 @@ def test_wrong_passwords_lock_an_account_even_for_the_right_one() -> None:
     assert len(embedded.bodies) == WRONG_PASSWORDS
     embedded.status = 200
     assert ask(guarded, "POST", f"http://{HOST}/", *sign_in("right")) == 400
+
+
+def test_wrong_passwords_sent_at_once_are_not_all_tried() -> None:
+    embedded = Embedded(status=400)
+    guarded = guard(embedded)
+
+    async def everybody() -> list[tuple[int, Any]]:
+        tries = [asked(guarded, "POST", f"http://{HOST}/", *sign_in(str(n))) for n in range(50)]
+        return await asyncio.gather(*tries)
+
+    in_a_loop(everybody())
+    assert len(embedded.bodies) == WRONG_PASSWORDS
+
+
+def test_wrong_codes_lock_the_second_factor_though_the_password_is_right_each_time() -> None:
+    embedded = Embedded(content=asking_for("SOFTWARE_TOKEN_MFA", "s"))
+    guarded = guard(embedded)
+    guessed = 0
+    for number in range(3 * WRONG_PASSWORDS):
+        embedded.status = 200
+        assert ask(guarded, "POST", f"http://{HOST}/", *sign_in("right")) == 200
+        embedded.status = 400
+        content = answer_to("s", "SOFTWARE_TOKEN_MFA")
+        content["ChallengeResponses"]["SOFTWARE_TOKEN_MFA_CODE"] = f"{number:06d}"
+        before = len(embedded.bodies)
+        assert step(guarded, "RespondToAuthChallenge", **content) == 400
+        guessed += len(embedded.bodies) - before
+    assert guessed == WRONG_PASSWORDS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        answer_to("never begun"),
+        answer_to("s", "MFA_SETUP"),
+        answer_to("s", "SOFTWARE_TOKEN_MFA"),
+        answer_to("s", who="ben@example.com"),
+        answer_to("s", who=""),
+        answer_to("s") | {"Session": None},
+        {"ChallengeName": "NEW_PASSWORD_REQUIRED"},
+        {},
+    ],
+    ids=str,
+)
+def test_a_step_that_a_sign_in_is_not_at_is_refused(content: dict[str, Any]) -> None:
+    embedded = Embedded(content=asking_for("NEW_PASSWORD_REQUIRED", "s"))
+    guarded = guard(embedded)
+    assert ask(guarded, "POST", f"http://{HOST}/", *sign_in("first")) == 200
+    assert step(guarded, "RespondToAuthChallenge", **content) == 400
+    assert len(embedded.bodies) == 1
+    embedded.content = b'{"AuthenticationResult": {}}'
+    assert step(guarded, "RespondToAuthChallenge", **answer_to("s")) == 200
+    assert step(guarded, "RespondToAuthChallenge", **answer_to("s")) == 400  # it is taken
+
+
+def test_an_authenticator_is_set_up_in_the_sign_in_that_asks_for_it_and_in_no_other() -> None:
+    embedded = Embedded(content=asking_for("MFA_SETUP", "s"))
+    guarded = guard(embedded)
+    assert step(guarded, "AssociateSoftwareToken", Session="s") == 400
+    assert ask(guarded, "POST", f"http://{HOST}/", *sign_in("right")) == 200
+    embedded.content = b'{"SecretCode": "ABC", "Session": "t"}'
+    assert step(guarded, "AssociateSoftwareToken", Session="s") == 200
+    embedded.content = b'{"Status": "SUCCESS", "Session": "u"}'
+    assert step(guarded, "VerifySoftwareToken", Session="t", UserCode="123456") == 200
+    assert step(guarded, "RespondToAuthChallenge", **answer_to("u", "MFA_SETUP")) == 200
+
+
+@pytest.mark.parametrize("call", sorted(SIGN_IN_CALLS))
+def test_no_call_takes_a_token_that_the_pool_did_not_sign_or_that_is_of_another_kind(
+    call: str,
+) -> None:
+    name = call.partition(".")[2]
+    forged = token(token_use="access", sub="ben", exp=9e9)
+    values: list[Any] = [forged, REFRESH, OVER, "garbage", "", None, {}]
+    contents: list[Any] = [{"AccessToken": value} for value in values]
+    contents += [
+        {field: each}
+        for field in ("RefreshToken", "Token")
+        for each in (token(token_use="refresh", sub="ben", exp=9e9), ACCESS, "garbage")
+    ]
+    contents += [
+        {"AuthFlow": "REFRESH_TOKEN_AUTH", "AuthParameters": {"REFRESH_TOKEN": each}}
+        for each in (token(token_use="refresh", sub="ben", exp=9e9), ACCESS, "")
+    ]
+    embedded = Embedded()
+    for content in contents:
+        assert step(guard(embedded), name, **content) == 400
+    assert not embedded.bodies
+
+
+def test_good_tokens_are_taken() -> None:
+    guarded = guard(Embedded())
+    renewed = {"AuthFlow": "REFRESH_TOKEN_AUTH", "AuthParameters": {"REFRESH_TOKEN": REFRESH}}
+    assert step(guarded, "InitiateAuth", **renewed) == 200
+    assert step(guarded, "GlobalSignOut", AccessToken=ACCESS) == 200
+    assert step(guarded, "RevokeToken", Token=REFRESH) == 200
+
+
+@pytest.mark.parametrize("flow", ["CUSTOM_AUTH", "USER_SRP_AUTH", "ADMIN_NO_SRP_AUTH", "", None])
+def test_a_sign_in_begins_as_the_template_allows(flow: Any) -> None:
+    embedded = Embedded()
+    assert step(guard(embedded), "InitiateAuth", AuthFlow=flow, AuthParameters={}) == 400
+    assert not embedded.bodies
+
+
+@given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"AuthParameters": 7}'))
+def test_no_body_of_a_sign_in_breaks_the_guard(body: bytes) -> None:
+    for call in ("InitiateAuth", "RespondToAuthChallenge", "RevokeToken"):
+        target = {"X-Amz-Target": f"AWSCognitoIdentityProviderService.{call}"}
+        assert ask(guard(Embedded()), "POST", f"http://{HOST}/", target, body) in {200, 400}
 
 
 def test_a_lock_ends_and_a_right_password_forgets_the_wrong_ones() -> None:
