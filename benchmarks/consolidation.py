@@ -491,7 +491,7 @@ def pipeline(folder: Path, images: int, output: str) -> float:
     consensus: Consensus = consolidate(
         answer_table(book, images=images, classes=len(LABELS)).crowd, settings.method
     )
-    labels = label_lines(consensus, gain=settings.gain, gold={}, duplicates={})
+    labels = label_lines(consensus, settings, gold={}, duplicates={})
     splice = LabelSplice("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")
     lines = pieces(folder / "in.manifest")
     outcomes = write_manifests(

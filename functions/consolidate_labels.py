@@ -21,6 +21,7 @@ from tessera.tiling.report.build import RunResult, build_report, summarize
 from tessera.tiling.report.confidence import most_doubtful
 from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.report.render import render_html, render_json
+from tessera.tiling.report.unloaded import most_unloaded
 from tessera.tiling.run import Run, read_run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
@@ -68,7 +69,8 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
             gold=gold,
             duplicates=_duplicates(storage, run),
             create=create,
-            watched=most_doubtful(consensus).tolist(),
+            unloaded=table.unloaded.workers_by_image(table.crowd.images),
+            watched=[*most_doubtful(consensus).tolist(), *most_unloaded(table.unloaded)],
         )
     result = RunResult(
         run=run,
@@ -81,6 +83,7 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
         evidence=evidence,
         consensus=consensus,
         lines=lines,
+        unloaded=table.unloaded,
     )
     _report(storage, result, create)
     return summarize(result)
@@ -89,8 +92,8 @@ def consolidate_run(storage: Storage, event: dict[str, Any]) -> dict[str, Any]:
 def _report(storage: Storage, result: RunResult, create: CreateFile) -> None:
     """Write the report, and either the images to ask again or, at the run's end, its metrics."""
     run, figures = result.run, build_report(result)
-    if result.images_to_ask_again:
-        rows = unsure_rows(result.lines.unsure, result.crowd, result.names)
+    if again := result.images_to_ask_again:
+        rows = unsure_rows(again, result.crowd, result.unloaded, result.names)
         _write(create, f"round-{run.round}/unsure.csv", rows)
     else:
         publish(measure_run(figures), run.project)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tessera.tiling.errors import ManifestUnreadable
+from tests.fakes import Files
+from tests.functions.conftest import Run
 
 CAT, DOG, INVALID = "cat", "dog", "invalid image"
 HOME, MANIFEST = "s3://labels/runs/pets/", "s3://inbox/pets.manifest"
@@ -332,3 +337,102 @@ def test_a_manifest_that_is_gone_is_told_of_and_the_answers_are_there(run: Any) 
     with pytest.raises(ManifestUnreadable, match=r"is gone .* No answer is lost"):
         run.consolidate()
     assert len(run.lines("answers.csv")) == 2
+
+
+WORKERS = [f"w{number}" for number in range(9)]
+FAILED = "did not load"
+
+
+class Office(NamedTuple):
+    """People who are asked for labels, and what becomes of each image in each one's hands."""
+
+    outcomes: list[list[str]]  # by image and worker
+    answers_per_image: int
+    more_answers: int
+
+
+offices = st.builds(
+    Office,
+    st.lists(
+        st.lists(st.sampled_from([CAT, CAT, DOG, FAILED, FAILED]), min_size=9, max_size=9),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(1, 2),
+    st.integers(0, 2),
+)
+
+
+def hand_in(run: Any, round_: int, shard: int, images: list[int], by_worker: Any) -> None:
+    """Let workers hand in a task of these images, some of which failed."""
+    uri = f"{HOME}round-{round_}/jobs/pets-r{round_}-{shard:03d}/manifests/output/output.manifest"
+    run.job((images, {}), round_=round_, shard=shard)
+    line = msgspec.json.decode(run.bucket.objects[uri])
+    line["label"]["responses"] = [
+        {
+            "workerId": worker,
+            "annotation": run.choices({i: o for i, o in outcomes.items() if o != FAILED}),
+            "unloaded": [image for image, outcome in outcomes.items() if outcome == FAILED],
+        }
+        for worker, outcomes in by_worker.items()
+    ]
+    run.bucket.objects[uri] = msgspec.json.encode(line) + b"\n"
+
+
+def label_all(run: Any, office: Office) -> dict[int, list[str]]:
+    """Run all rounds until no image is asked again; return who was asked each image."""
+    count = len(office.outcomes)
+    first = WORKERS[: office.answers_per_image]
+    asked = {image: list(first) for image in range(count)}
+    run.images(count)
+    run.settings |= {
+        "answers_per_image": office.answers_per_image,
+        "max_answers": office.answers_per_image + office.more_answers,
+    }
+
+    def outcome(image: int, worker: str) -> str:
+        return office.outcomes[image][WORKERS.index(worker)]
+
+    hand_in(run, 1, 0, list(range(count)), {
+        worker: {str(image): outcome(image, worker) for image in range(count)} for worker in first
+    })  # fmt: skip
+    round_ = 1
+    while run.consolidate(round_)["outcome"] == "again":
+        rows = run.lines(f"round-{round_}/unsure.csv")[1:]
+        round_ += 1
+        for shard, row in enumerate(rows):
+            index, _, workers = row.partition(",")
+            assert workers.split() == sorted(asked[int(index)]), "asked of nobody twice"
+            worker = next(worker for worker in WORKERS if worker not in workers.split())
+            asked[int(index)].append(worker)
+            answers = {worker: {index: outcome(int(index), worker)}}
+            hand_in(run, round_, shard, [int(index)], answers)
+    return asked
+
+
+@settings(max_examples=40, deadline=None)
+@given(offices)
+def test_an_image_that_did_not_load_is_asked_of_others_until_three_tried_in_vain(
+    office: Office,
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UI_DIRECTORY", str(Path(__file__).parents[2] / "ui"))
+        run = Run(Files())
+        asked = label_all(run, office)
+    unlabeled = {line.split(",")[0]: line.split(",")[1] for line in run.lines("unlabeled.csv")[1:]}
+    for image, workers in asked.items():
+        outcomes = [office.outcomes[image][WORKERS.index(worker)] for worker in workers]
+        failures = outcomes.count(FAILED)
+        answers = len(outcomes) - failures
+        assert answers >= office.answers_per_image or failures >= 3
+        assert answers <= office.answers_per_image + office.more_answers
+        reason = FAILED if not answers else None
+        assert unlabeled.get(str(image)) == reason
+    rows = run.lines("answers.csv")[1:]
+    assert len(rows) == sum(
+        office.outcomes[image][WORKERS.index(worker)] != FAILED
+        for image, workers in asked.items()
+        for worker in workers
+    )
+    figures = run.report().get("unloaded", {"times": 0})
+    assert figures["times"] == sum(map(len, asked.values())) - len(rows)

@@ -10,6 +10,10 @@ from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.run_record import decode_record, manifest_uri, project_of, settings_of
 from tessera.tiling.settings import Settings
 
+MAX_UNLOADED = 3
+"""Workers an image may fail to load for until it is given up: the network of one may be at fault,
+and even of two in one office, but three in vain mean the image."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -55,6 +59,16 @@ class Run:
         """
         answers = self.settings.answers_per_image + self.round
         return answers <= self.settings.max_answers and self.all_jobs_completed
+
+    @property
+    def may_retry(self) -> bool:
+        """Return whether images that did not load may be asked of somebody else once more.
+
+        A failure is no answer, so it takes none from `max_answers`: it may cost so many rounds more
+        as give an image its `MAX_UNLOADED` workers.
+        """
+        answers = self.settings.answers_per_image + self.round
+        return answers < self.settings.max_answers + MAX_UNLOADED and self.all_jobs_completed
 
 
 def read_run(document: bytes, event: Mapping[str, Any]) -> Run:

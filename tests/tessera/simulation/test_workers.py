@@ -37,7 +37,7 @@ def test_a_simulated_worker_tells_its_seconds_as_the_page_does() -> None:
     names = list(TRUTH)[:20]
     answer = worker("1-0").label_page(page(names))
     log = json.loads(answer["meta"])
-    rest, seconds = split_meta(answer)
+    rest, seconds, _ = split_meta(answer)
     source = (ROOT / "ui" / "tiles.liquid.html").read_text("utf-8")
 
     assert list(rest) == list(seconds) == [str(at) for at in range(20)]
@@ -54,7 +54,7 @@ def test_the_seconds_follow_from_the_seed_and_leave_the_answers_alone() -> None:
     turned = random.Random(1).sample(names, len(names))
 
     def answers(seed: str, names: list[str]) -> dict[str, Any]:
-        answer, seconds = split_meta(worker(seed).label_page(page(names)))
+        answer, seconds, _ = split_meta(worker(seed).label_page(page(names)))
         return {name: (answer[str(at)], seconds[str(at)]) for at, name in enumerate(names)}
 
     assert answers("1-0", names) == answers("1-0", names) == answers("1-0", turned)

@@ -81,7 +81,7 @@ def test_the_file_of_unsure_images_names_who_has_answered_them(
     submitted: list[Submitted], unsure: list[int]
 ) -> None:
     table = answer_table(book_of(submitted), images=5, classes=2)
-    text = b"".join(unsure_rows(unsure, table.crowd, table.names)).decode()
+    text = b"".join(unsure_rows(unsure, table.crowd, table.unloaded, table.names)).decode()
     rows = list(csv.reader(io.StringIO(text)))
     answered = {
         image: sorted({worker for worker, _, labels in submitted if image in labels})

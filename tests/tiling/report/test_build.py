@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tessera.tiling.consensus import Evidence, consolidate
+from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.report.build import RunResult, build_report, summarize
 from tessera.tiling.run import Run
 from tessera.tiling.settings import settings_from
@@ -42,8 +43,12 @@ def result(
     lines: LineOutcomes,
     *answers: tuple[int, int, int],
     known: tuple[int, ...] | None = None,
+    unloaded: tuple[tuple[int, int], ...] = (),
 ) -> RunResult:
-    """The result of a run of three images that got these answers in its first round."""
+    """The result of a run of three images that got these answers in its first round.
+
+    `unloaded` are pairs of an image and the worker whom it did not load for.
+    """
     crowd = crowd_of(*answers, (2, 1, 0), classes=2)
     rows = len(crowd) if answers else 0
     crowd = type(crowd)(3, 2, 2, crowd.image[:rows], crowd.worker[:rows], crowd.label[:rows])
@@ -59,6 +64,7 @@ def result(
         evidence=evidence,
         consensus=consolidate(crowd, of.settings.method, evidence=evidence),
         lines=lines,
+        unloaded=Unloaded(*np.array(unloaded, np.int32).reshape(-1, 2).T),
     )
 
 
@@ -80,7 +86,10 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
         for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
         for key in re.findall(r"`(\w+)`", row)
     }
-    assert build_report(result(run(), outcomes(), *ANSWERS)).keys() == documented
+    with_failure = result(run(), outcomes(), *ANSWERS, unloaded=((2, 1),))
+    assert build_report(with_failure).keys() == documented
+    # where every picture came there is nothing to say of it
+    assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == {"unloaded"}
 
 
 def test_a_run_that_got_no_answer_has_a_report_too() -> None:

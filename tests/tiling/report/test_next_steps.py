@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tessera.tiling.report.next_steps import next_steps
 from tests.tiling.report.small_run import figures
@@ -47,3 +48,34 @@ def test_one_of_something_is_told_of_in_the_singular() -> None:
         "1 image without a label (1 unreadable).",
         "1 line could not be used.",
     ]
+
+
+def unloaded(**changed: Any) -> dict[str, Any]:
+    """Figures of a run in which pictures did not load."""
+    made = {
+        "times": 3, "images": 1, "given_up": 0, "blocked_workers": [], "workers": [],
+        "pictures": [{"index": 3, "source": "s3://pets/3.jpg", "times": 3}],
+    }  # fmt: skip
+    return figures(unloaded=made | changed)
+
+
+def test_pictures_that_reach_nobody_are_to_be_mended_before_they_are_asked_again() -> None:
+    run = unloaded(given_up=1)
+    run["images"] = run["images"] | {"unlabeled": 1}
+    run["unlabeled"] = {"did not load": 1}
+    first, second, *_ = next_steps(run)
+    assert first["found"] == "1 picture did not load for 3 people."
+    assert "s3://pets/3.jpg" in first["do"]
+    assert second["do"].startswith("Then drop unlabeled.manifest")
+
+
+def test_a_worker_whom_pictures_do_not_reach_is_named() -> None:
+    first = next_steps(unloaded(blocked_workers=["ann"]))[0]
+    assert first["found"] == "Most pictures did not load for ann."
+    assert "firewall" in first["do"]
+    many = next_steps(unloaded(blocked_workers=["ann", "bob", "cid", "dan"]))[0]
+    assert many["found"] == "Most pictures did not load for ann, bob, cid and others."
+
+
+def test_pictures_that_came_at_the_second_try_are_told_of() -> None:
+    assert "1 picture did not load at first" in next_steps(unloaded())[0]["found"]

@@ -74,7 +74,8 @@ def labels_of(
     gold: Mapping[int, int] | None = None,
     duplicates: Mapping[int, int] | None = None,
 ) -> LineLabels:
-    return label_lines(consensus, gain=gain, gold=gold or {}, duplicates=duplicates or {})
+    settings = msgspec.structs.replace(SETTINGS, gain=gain)
+    return label_lines(consensus, settings, gold=gold or {}, duplicates=duplicates or {})
 
 
 def manifest(*names: str, end: bytes = b"\n") -> bytes:
@@ -200,7 +201,7 @@ def test_an_image_that_cannot_be_judged_says_so() -> None:
     assert files["unlabeled.csv"] == (
         b"index,reason,source\n0,no answer,s3://pets/0.jpg\n1,unreadable,s3://pets/1.jpg\n"
     )
-    assert dict(outcomes.reasons) == {"no answer": 1, "unreadable": 1}
+    assert dict(+outcomes.reasons) == {"no answer": 1, "unreadable": 1}
 
 
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=20))

@@ -20,6 +20,7 @@ class AnswerBook:
 
     `image` (int32), `label` (int8) and `seconds` (float32) have a row an answer. `worker` (int32),
     `round` (int8) and `size` (int32) have a row a submission, whose answers are the next `size`.
+    `unloaded_image` and `unloaded_worker` (int32) have a row for each image that did not load.
     `workers` numbers the workers by id, in order of first appearance. `noted` counts what was left
     out, kept out or rescued, by reason; `on_odd` is called with everything that was kept out.
     """
@@ -28,6 +29,7 @@ class AnswerBook:
         """Start without answers."""
         self.image, self.label, self.seconds = array("i"), array("b"), array("f")
         self.worker, self.round, self.size = array("i"), array("b"), array("i")
+        self.unloaded_image, self.unloaded_worker = array("i"), array("i")
         self.workers: dict[str, int] = {}
         self.noted: Counter[str] = Counter()
         self._on_odd = on_odd
@@ -56,6 +58,12 @@ class AnswerBook:
         self.worker.append(self.workers.setdefault(worker, len(self.workers)))
         self.round.append(round_)
         self.size.append(len(images))
+
+    def add_unloaded(self, worker: str, images: Sequence[int]) -> None:
+        """Add images that did not load for a worker, and so have no answer of theirs."""
+        number = self.workers.setdefault(worker, len(self.workers))
+        self.unloaded_image.extend(images)
+        self.unloaded_worker.extend([number] * len(images))
 
     def add_short_forms(self, tasks: Sequence[tuple[ShortForm, bytes]], round_: int) -> None:
         """Add all submissions to these tasks, each in short and with its label numbers.

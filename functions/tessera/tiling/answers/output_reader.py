@@ -207,7 +207,9 @@ class OutputReader:
                 images.append(int(key))
                 labels.append(label)
         self.book.add(submission.worker, task.round, images, labels, submission.seconds)
-        if left_out := len(task.images) - len(images):
+        unloaded = _unloaded_images(submission, expected.difference(images))
+        self.book.add_unloaded(submission.worker, unloaded)
+        if left_out := len(task.images) - len(images) - len(unloaded):
             self.book.noted["images left out of a submission"] += left_out
 
     def _answers(self, task: Task, submission: Submission) -> dict[str, msgspec.Raw]:
@@ -220,7 +222,7 @@ class OutputReader:
         except msgspec.DecodeError:
             pass
         try:
-            answer, seconds = split_meta(unwrap(bytes(submission.annotation)))
+            answer, seconds, unloaded = split_meta(unwrap(bytes(submission.annotation)))
         except ValueError as error:
             reason = f"an answer cannot be read: {error!r}"
             text = excerpt(bytes(submission.annotation).decode("utf-8", "replace"))
@@ -228,7 +230,14 @@ class OutputReader:
             self.book.note(OddAnswer(task.job, reason, number, worker, content=text))
             return {}
         submission.seconds = submission.seconds or seconds
+        submission.unloaded = submission.unloaded or unloaded
         return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in answer.items()}
+
+
+def _unloaded_images(submission: Submission, unanswered: frozenset[int]) -> list[int]:
+    """Return which of a task's unanswered images did not load for the worker."""
+    names = set(submission.unloaded or ())
+    return [image for image in sorted(unanswered) if str(image) in names]
 
 
 def _why_odd(key: str, raw: msgspec.Raw, label: int, expected: frozenset[int]) -> str:

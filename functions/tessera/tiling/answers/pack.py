@@ -61,6 +61,7 @@ def _response(annotation: dict[str, Any], fetch: Callable[[str], bytes]) -> dict
     """Return a worker's answers as the output manifest has them: unwrapped, the log as seconds."""
     data = annotation["annotationData"]
     content = data["content"] if "content" in data else fetch(data["s3Uri"])
-    answer, seconds = split_meta(unwrap(content))
+    answer, seconds, unloaded = split_meta(unwrap(content))
     response: dict[str, Any] = {"workerId": str(annotation["workerId"]), "annotation": answer}
-    return response | ({"seconds": seconds} if seconds else {})
+    response |= {"seconds": seconds} if seconds else {}
+    return response | ({"unloaded": unloaded} if unloaded else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -35,12 +35,14 @@ class OddAnswer(msgspec.Struct, frozen=True):
 class Submission(msgspec.Struct, gc=False):
     """One worker's answers to one task; `annotation` is the form's object in its own bytes.
 
-    `seconds` has the time spent on each image, by the form's keys, where that was measured.
+    `seconds` has the time spent on each image, by the form's keys, where that was measured;
+    `unloaded` names the images that did not load for the worker, and so have no answer.
     """
 
     worker: str = msgspec.field(name="workerId")  # as Ground Truth spells it
     annotation: msgspec.Raw
     seconds: dict[str, float] | None = None
+    unloaded: list[str] | None = None
 
 
 class _TaskImage(msgspec.Struct, gc=False):
@@ -85,29 +87,71 @@ def unwrap(content: str | bytes | dict[str, Any] | list[Any]) -> dict[str, Any]:
     return form
 
 
-def split_meta(answer: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-    """Separate the answer from the page's log; return it and the seconds an image by the log.
+class SplitAnswer(NamedTuple):
+    """Answers of a form without the page's log, and what the log says of them.
 
-    The log stays whole in `worker-response/`; the output manifest carries only its seconds.
+    `seconds` are those spent on each image, `unloaded` names the images that did not load.
+    """
 
-    >>> meta = '{"tiles": [{"id": "0", "dwell": 1250}]}'
-    >>> split_meta({"0": {"cat": True}, "meta": meta})
-    ({'0': {'cat': True}}, {'0': 1.25})
+    answer: dict[str, Any]
+    seconds: dict[str, float]
+    unloaded: list[str]
+
+
+def split_meta(answer: dict[str, Any]) -> SplitAnswer:
+    """Separate the answer from the page's log.
+
+    The log stays whole in `worker-response/`; the output manifest carries only its seconds, and
+    which images did not load. Those have no answer, whatever the form hands in for them.
+
+    >>> meta = '{"tiles": [{"id": "0", "dwell": 1250}, {"id": "1", "load": "error"}]}'
+    >>> split_meta({"0": {"cat": True}, "1": {"cat": False}, "meta": meta})
+    SplitAnswer(answer={'0': {'cat': True}}, seconds={'0': 1.25}, unloaded=['1'])
     """
     if "meta" not in answer:
-        return answer, {}
-    rest = {key: value for key, value in answer.items() if key != "meta"}
-    return rest, _seconds_by_image(answer["meta"], rest)
+        return SplitAnswer(answer, {}, [])
+    try:
+        log = msgspec.json.decode(answer["meta"])
+    except (ValueError, TypeError, RecursionError):
+        log = answer["meta"]
+    unloaded = _unloaded_images(log, answer)
+    left_out = {"meta", *unloaded}
+    rest = {key: value for key, value in answer.items() if key not in left_out}
+    return SplitAnswer(rest, _seconds_by_image(log, rest), unloaded)
 
 
-def _seconds_by_image(meta: Any, answer: dict[str, Any]) -> dict[str, float]:
+def _unloaded_images(log: Any, answer: dict[str, Any]) -> list[str]:
+    """Return the images that did not load and that nobody chose a label for, by the page's log."""
+    tiles = log.get("tiles") if isinstance(log, dict) else None
+    failed = {
+        # a page of a run begun long ago chose the escape by itself, and said so
+        str(tile.get("id")): tile.get("by") == "auto-error"
+        for tile in (tiles if isinstance(tiles, list) else ())
+        if isinstance(tile, dict) and tile.get("load") == "error"
+    }
+    return [
+        image
+        for image, is_automatic in failed.items()
+        if is_automatic or not _has_choice(answer.get(image))
+    ]
+
+
+def _has_choice(choice: Any) -> bool:
+    """Return whether something was chosen: radios of an image without an answer are all false."""
+    return any(choice.values()) if isinstance(choice, dict) else bool(choice)
+
+
+def _seconds_by_image(log: Any, answer: dict[str, Any]) -> dict[str, float]:
     """Return the seconds measured on each image, else the page's time shared out, else nothing."""
     try:
-        log = msgspec.json.decode(meta) if isinstance(meta, str) else meta
         tiles = log.get("tiles", ())
-        measured = {str(tile["id"]): round(tile["dwell"] / 1000, 3) for tile in tiles}
+        measured = {
+            key: round(tile["dwell"] / 1000, 3)
+            for tile in tiles
+            if (key := str(tile["id"])) in answer
+        }
         if any(measured.values()):
-            return {key: seconds for key, seconds in measured.items() if key in answer}
+            return measured
         page = (log["submitMs"] - log["readyMs"] - log.get("hiddenMs", 0)) / 1000
         return {key: round(page / len(answer), 3) for key in answer} if page > 0 else {}
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -137,9 +181,12 @@ def read_submission(entry: dict[str, Any], key: str) -> Submission:
 
     Raises ValueError, TypeError, KeyError or AttributeError if it cannot be read.
     """
-    answer, seconds = split_meta(unwrap(entry[key]))
+    answer, seconds, unloaded = split_meta(unwrap(entry[key]))
+    if not unloaded and isinstance(entry.get("unloaded"), list):  # as `pack` names them
+        unloaded = [image for image in entry["unloaded"] if isinstance(image, str)]
     annotation = msgspec.Raw(msgspec.json.encode(answer))
-    return Submission(str(entry["workerId"]), annotation, seconds or _time_spent(entry, answer))
+    seconds = seconds or _time_spent(entry, answer)
+    return Submission(str(entry["workerId"]), annotation, seconds, unloaded)
 
 
 def _time_spent(entry: dict[str, Any], answer: dict[str, Any]) -> dict[str, float]:

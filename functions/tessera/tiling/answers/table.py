@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.consensus import Crowd
+from tessera.tiling.consensus.unloaded import Unloaded, unloaded_pairs
 
 ROWS_AT_A_TIME = 65_536
 """Rows of CSV that are joined before they are written: some 4 MiB."""
@@ -24,6 +25,7 @@ class AnswerTable:
 
     `crowd` has images, workers and labels, `names` the ids of its workers. `seconds` (NaN where not
     measured), `submission` (its number) and `round_` have a row an answer, as the crowd has.
+    `unloaded` are the images that did not load.
     """
 
     crowd: Crowd
@@ -31,6 +33,7 @@ class AnswerTable:
     seconds: NDArray[np.float32]
     submission: NDArray[np.int32]
     round_: NDArray[np.int8]
+    unloaded: Unloaded
 
 
 def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
@@ -54,7 +57,11 @@ def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
         seconds, submission = seconds[kept], submission[kept]
     round_ = np.frombuffer(book.round, np.int8)[submission]
     crowd = Crowd(images, len(names), classes, image, worker, label)
-    return AnswerTable(crowd, names, seconds, submission, round_)
+    unloaded_image = np.frombuffer(book.unloaded_image, np.int32)
+    unloaded_worker = rank[np.frombuffer(book.unloaded_worker, np.int32)]
+    known = unloaded_image < images
+    unloaded = unloaded_pairs(unloaded_image[known], unloaded_worker[known], crowd, len(names))
+    return AnswerTable(crowd, names, seconds, submission, round_, unloaded)
 
 
 def _first_of_worker(
@@ -99,20 +106,27 @@ def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
     yield "".join(rows).encode()
 
 
-def unsure_rows(unsure: Sequence[int], crowd: Crowd, names: Sequence[str]) -> Iterator[bytes]:
-    """Yield `unsure.csv`: the images to ask again, each with the workers who have answered it."""
+def unsure_rows(
+    unsure: Sequence[int], crowd: Crowd, unloaded: Unloaded, names: Sequence[str]
+) -> Iterator[bytes]:
+    """Yield `unsure.csv`: the images to ask again, each with the workers who had it before.
+
+    Those are who answered it, and who could not because it did not load: it is somebody else's.
+    """
     yield b"index,workers\n"
     asked_again = np.zeros(crowd.images, np.bool_)
     asked_again[np.asarray(unsure, np.int64)] = True
-    rows = np.flatnonzero(asked_again[crowd.image])
-    order = np.lexsort((crowd.worker[rows], crowd.image[rows]))
-    answered_by: dict[int, list[str]] = {}
-    for image, worker in zip(
-        crowd.image[rows][order].tolist(), crowd.worker[rows][order].tolist(), strict=True
+    image = np.concatenate((crowd.image, unloaded.image))
+    worker = np.concatenate((crowd.worker, unloaded.worker))
+    rows = np.flatnonzero(asked_again[image])
+    order = np.lexsort((worker[rows], image[rows]))
+    asked_before: dict[int, list[str]] = {}
+    for index, number in zip(
+        image[rows][order].tolist(), worker[rows][order].tolist(), strict=True
     ):
-        answered_by.setdefault(image, []).append(names[worker])
-    for image in unsure:
-        yield f"{image},{csv_field(' '.join(answered_by.get(image, ())))}\n".encode()
+        asked_before.setdefault(index, []).append(names[number])
+    for index in unsure:
+        yield f"{index},{csv_field(' '.join(asked_before.get(index, ())))}\n".encode()
 
 
 def csv_field(text: str) -> str:

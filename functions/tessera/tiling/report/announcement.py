@@ -24,11 +24,17 @@ Job = Mapping[str, Any]
 
 
 def announce_labels(
-    result: Mapping[str, Any], *, manifest: str, jobs: Sequence[Job], execution: str
+    result: Mapping[str, Any],
+    *,
+    manifest: str,
+    jobs: Sequence[Job],
+    execution: str,
+    unloaded: int = 0,
 ) -> dict[str, Any]:
     """Return the subject line and the notice for a run whose training manifest is written.
 
-    `result` is what ConsolidateLabels returns and `jobs` are those of the last round.
+    `result` is what ConsolidateLabels returns, `jobs` are those of the last round, and `unloaded`
+    counts the images that have no label because they did not load.
     """
     incomplete = _incomplete(jobs)
     kind = "Partly labeled" if result["partial"] else "Labeled"
@@ -50,14 +56,17 @@ def announce_labels(
             "rounds": result["round"],
             "partial": result["partial"],
             "jobs": incomplete[:NOTICE_JOBS],
-            "message": _message(result, incomplete),
+            "message": _message(result, incomplete, unloaded),
             "execution": execution,
         },
     }
 
 
-def explain_nothing_labeled(jobs: Sequence[Job], home: str) -> dict[str, str]:
-    """Return the error and the cause that a run without a single answer ends with."""
+def explain_nothing_labeled(jobs: Sequence[Job], home: str, *, unloaded: int = 0) -> dict[str, str]:
+    """Return the error and the cause that a run without a single answer ends with.
+
+    `unloaded` counts the images that did not load for those who were asked.
+    """
     incomplete = _incomplete(jobs)
     # not the same as unanswered: what is wrong is in the request, and asking again will not help
     if jobs and all(job["status"] == NOT_OPENED for job in jobs):
@@ -68,6 +77,8 @@ def explain_nothing_labeled(jobs: Sequence[Job], home: str) -> dict[str, str]:
             f"The first, {first['name']}: {first['error']}: {first['cause']}",
         }
     sentences = ["The jobs ended without a single answer."]
+    if unloaded:
+        sentences.append(f"{pluralize(unloaded, 'picture')} did not load for the workers.")
     if incomplete:
         cause = incomplete[0].get("cause")
         sentences.append(_ended(incomplete[0], f": {cause}" if cause else ""))
@@ -78,7 +89,7 @@ def _incomplete(jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if job["status"] != COMPLETED]
 
 
-def _message(result: Mapping[str, Any], incomplete: Sequence[Job]) -> str:
+def _message(result: Mapping[str, Any], incomplete: Sequence[Job], unloaded: int) -> str:
     """Say how many images are labeled; of a partial run also what is missing and what to do."""
     labeled, images, unlabeled = result["labeled"], result["images"], result["unlabeled"]
     # "0 of 1 image is", "1 of 200 images is"
@@ -93,6 +104,11 @@ def _message(result: Mapping[str, Any], incomplete: Sequence[Job]) -> str:
         sentences.append(
             f"{pluralize(unlabeled, 'image')} {has} no label; drop unlabeled.manifest to ask for "
             f"{them} again."
+        )
+    if unloaded:
+        sentences.append(
+            f"{pluralize(unloaded, 'picture')} did not load for the workers: the report names them "
+            "and what to look at first."
         )
     if incomplete:  # one by name: usually all ended for the same reason
         sentences.append(_ended(incomplete[0]))

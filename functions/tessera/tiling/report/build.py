@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence
+from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.report.agreement import agreement_figures
 from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
 from tessera.tiling.report.confidence import (
@@ -23,9 +24,14 @@ from tessera.tiling.report.confidence import (
 from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.report.rounds import round_figures
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
+from tessera.tiling.report.unloaded import unloaded_figures
 from tessera.tiling.report.workers import page_figures, worker_figures
 from tessera.tiling.run import Run
-from tessera.tiling.training.line_counts import UNANSWERED_REASON, LineOutcomes
+from tessera.tiling.training.line_counts import (
+    UNANSWERED_REASON,
+    UNLOADED_REASON,
+    LineOutcomes,
+)
 
 VERSION = 1
 """Version of report.json: it rises when a key changes its meaning or goes away."""
@@ -37,7 +43,8 @@ class RunResult:
 
     `seconds`, `submission` and `round_` have a row for each answer of the crowd: how long it took
     (not a number if nobody measured), which submission and which round it came in. `names` are the
-    workers', `noted` counts by reason the answers that could not be used.
+    workers', `noted` counts by reason the answers that could not be used, `unloaded` are the images
+    that did not load.
     """
 
     run: Run
@@ -50,6 +57,7 @@ class RunResult:
     evidence: Evidence
     consensus: Consensus
     lines: LineOutcomes
+    unloaded: Unloaded
 
     @property
     def known(self) -> NDArray[np.int16]:
@@ -58,9 +66,11 @@ class RunResult:
         return np.full(self.crowd.images, -1, np.int16) if known is None else known
 
     @property
-    def images_to_ask_again(self) -> int:
-        """Return how many images are worth one more answer and may be asked again."""
-        return len(self.lines.unsure) if self.run.may_ask_again else 0
+    def images_to_ask_again(self) -> Sequence[int]:
+        """Return the images that are worth one more answer, and may be asked again."""
+        unsure = self.lines.unsure if self.run.may_ask_again else ()
+        retry = self.lines.retry if self.run.may_retry else ()
+        return sorted({*unsure, *retry}) if retry else unsure
 
     @property
     def outcome(self) -> str:
@@ -68,7 +78,8 @@ class RunResult:
         counts = self.lines.counts
         # gold images are mixed into tasks of others, and alone they are not asked
         asked = counts.lines - counts.rejected - counts.labeled_before - counts.gold
-        if asked and not len(self.crowd):
+        may_load_elsewhere = self.run.may_retry and len(self.lines.retry)
+        if asked and not len(self.crowd) and not may_load_elsewhere:
             return "nothing-labeled"
         return "again" if self.images_to_ask_again else "done"
 
@@ -76,7 +87,9 @@ class RunResult:
     def partial(self) -> bool:
         """Return whether some of what was asked was not answered."""
         # a completed job may lack answers too: tasks expire, and single answers cannot be used
-        return not self.run.all_jobs_completed or self.lines.reasons[UNANSWERED_REASON] > 0
+        reasons = self.lines.reasons
+        unanswered = reasons[UNANSWERED_REASON] + reasons[UNLOADED_REASON]
+        return not self.run.all_jobs_completed or unanswered > 0
 
 
 def build_report(result: RunResult) -> dict[str, Any]:
@@ -101,6 +114,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "confidence": confidence_figures(consensus),
         "gold": gold_figures(consensus, result.known),
         **_worker_figures(result),
+        **_unloaded_figures(result),
         "jobs": run.jobs,
         "manifest": run.manifest_uri,
         "started": run.started,
@@ -134,6 +148,15 @@ def _worker_figures(result: RunResult) -> dict[str, Any]:
     }
 
 
+def _unloaded_figures(result: RunResult) -> dict[str, Any]:
+    if not len(result.unloaded):  # every picture came, as they should: not worth a key
+        return {}
+    figures = unloaded_figures(
+        result.unloaded, result.crowd, result.names, sources=result.lines.sources
+    )
+    return {"unloaded": figures}
+
+
 def _round_figures(result: RunResult) -> list[dict[str, Any]]:
     return round_figures(
         result.crowd,
@@ -158,15 +181,21 @@ def summarize(result: RunResult) -> dict[str, Any]:
         "unlabeled": counts.unlabeled,
         "rejected": counts.rejected,
         "uncertain": counts.uncertain,
-        "again": result.images_to_ask_again,
+        "again": len(result.images_to_ask_again),
         "partial": result.partial,
         "training_manifest": f"{run.home}training.manifest",
         "report": f"{run.home}report.html",
     }
     if result.outcome == "nothing-labeled":
-        return summary | {"failure": explain_nothing_labeled(run.jobs, run.home)}
+        unloaded = result.lines.reasons[UNLOADED_REASON]
+        failure = explain_nothing_labeled(run.jobs, run.home, unloaded=unloaded)
+        return summary | {"failure": failure}
     return summary | {
         "announcement": announce_labels(
-            summary, manifest=run.manifest_uri, jobs=run.jobs, execution=run.execution
+            summary,
+            manifest=run.manifest_uri,
+            jobs=run.jobs,
+            execution=run.execution,
+            unloaded=result.lines.reasons[UNLOADED_REASON],
         )
     }

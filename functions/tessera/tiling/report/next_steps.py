@@ -8,6 +8,8 @@ from typing import Any
 
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.report.wording import pluralize
+from tessera.tiling.run import MAX_UNLOADED
+from tessera.tiling.training.line_counts import UNLOADED_REASON
 
 RELIABLE_ALPHA = 0.8
 """Krippendorff's alpha from which data count as reliable; below 0.667 they allow not even tentative
@@ -15,6 +17,8 @@ conclusions. Source: Krippendorff (2004), Content Analysis: An Introduction to I
 GOLD_WANTED = 100
 """Images with known labels to ask for: twice as many as the correction of confidences is fitted
 from at all, and enough to know an accuracy of 90 % to 6 points either way."""
+NAMED_WORKERS = 3
+"""Workers named in a sentence at most; the table below it has the others."""
 
 Step = tuple[str, str]
 """What was found, and the action that mends it: `found` and `do` in report.json."""
@@ -36,16 +40,48 @@ def _missing(figures: Mapping[str, Any]) -> Iterator[Step]:
             f"{len(incomplete)} of {pluralize(len(jobs), 'job')} ended before the last answer.",
             "What they had is used; the rest is in unlabeled.manifest.",
         )
+    yield from _unloaded(figures)
     if images["unlabeled"]:
         why = ", ".join(f"{count:,} {reason}" for reason, count in figures["unlabeled"].items())
+        only_unloaded = set(figures["unlabeled"]) == {UNLOADED_REASON}
+        first = "Then drop" if only_unloaded else "Drop"
         yield (
             f"{pluralize(images['unlabeled'], 'image')} without a label ({why}).",
-            "Drop unlabeled.manifest to ask for them again.",
+            f"{first} unlabeled.manifest to ask for them again.",
         )
     if images["rejected"]:
         yield (
             f"{pluralize(images['rejected'], 'line')} could not be used.",
             "rejected.jsonl says of each why; mend and drop them.",
+        )
+
+
+def _unloaded(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on pictures that did not load, by whether it was the workers' network or theirs."""
+    unloaded = figures.get("unloaded")
+    if not unloaded:
+        return
+    pictures = pluralize(unloaded["images"], "picture")
+    blocked = unloaded["blocked_workers"]
+    if blocked:
+        people = "worker's network" if len(blocked) == 1 else "networks of these workers"
+        yield (
+            f"Most pictures did not load for {', '.join(blocked[:NAMED_WORKERS])}"
+            f"{' and others' if len(blocked) > NAMED_WORKERS else ''}.",
+            f"Look at the {people}: a firewall, proxy or browser extension keeps the pictures' "
+            "address away.",
+        )
+    if unloaded["given_up"]:
+        example = next((entry["source"] for entry in unloaded["pictures"]), "")
+        yield (
+            f"{pluralize(unloaded['given_up'], 'picture')} did not load for {MAX_UNLOADED} people.",
+            f"Open one, such as {example}: it is gone, damaged, or no type that browsers show. "
+            "Mend them first.",
+        )
+    elif not blocked:
+        yield (
+            f"{pictures} did not load at first, {unloaded['times']} times in all.",
+            "Somebody else was asked. If that happens often, look at the workers' connections.",
         )
 
 

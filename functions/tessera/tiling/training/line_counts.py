@@ -8,6 +8,7 @@ from collections import Counter
 import msgspec
 
 UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
+UNLOADED_REASON = "did not load"
 """Why an image has no label, as unlabeled.csv and report.json say it."""
 
 
@@ -42,11 +43,13 @@ class LineOutcomes(msgspec.Struct):
     """Counts of a manifest's written lines, and what else the report needs to know of them.
 
     `reasons` counts images without a label, `labels` images by their label's position in the
-    classes; `unsure` are the images to ask again, `sources` the URIs of a few images by line.
+    classes; `unsure` are the images to ask again, `retry` those that lack an answer because they
+    did not load for somebody, and `sources` the URIs of a few images by line.
     """
 
     counts: Counts = msgspec.field(default_factory=Counts)
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     labels: Counter[int] = msgspec.field(default_factory=Counter)
     unsure: array[int] = msgspec.field(default_factory=lambda: array("i"))
+    retry: array[int] = msgspec.field(default_factory=lambda: array("i"))
     sources: dict[int, str] = msgspec.field(default_factory=dict)

@@ -34,7 +34,7 @@ from tessera.tiling.consensus import Consensus
 from tessera.tiling.manifest.blocks import BlockParser
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
 from tessera.tiling.manifest.stream import line_blocks
-from tessera.tiling.run import Run
+from tessera.tiling.run import MAX_UNLOADED, Run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.settings import Settings
 from tessera.tiling.training.label_splice import (
@@ -48,6 +48,7 @@ from tessera.tiling.training.label_splice import (
 )
 from tessera.tiling.training.line_counts import (
     UNANSWERED_REASON,
+    UNLOADED_REASON,
     UNREADABLE_REASON,
     LineOutcomes,
 )
@@ -56,9 +57,6 @@ Bools = NDArray[np.bool_]
 
 BLOCK = 256 * 1024
 """Bytes of lines read at once: six times as many are written, and both stay in the cache."""
-
-REASONS = (UNANSWERED_REASON, UNREADABLE_REASON)
-"""Reasons in unlabeled.csv, by whether the image is known to be unreadable."""
 
 _BRACE_AND_NEWLINE = b"}\n"
 
@@ -74,6 +72,12 @@ class LineFlag(IntFlag):
     """The label was known beforehand."""
     DUPLICATE = 8
     """The image was asked at an earlier line that shows the same picture."""
+    UNLOADED = 16
+    """The image did not load for somebody, and has no label."""
+    RETRY = 32
+    """The image lacks an answer because it did not load: somebody else is to be asked."""
+    GIVEN_UP = 64
+    """The image did not load for `MAX_UNLOADED` workers: nobody else is asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,18 +109,30 @@ class LineLabels:
 
 
 def label_lines(
-    consensus: Consensus, *, gain: float, gold: Mapping[int, int], duplicates: Mapping[int, int]
+    consensus: Consensus,
+    settings: Settings,
+    *,
+    gold: Mapping[int, int],
+    duplicates: Mapping[int, int],
+    unloaded: NDArray[np.int64] | None = None,
 ) -> LineLabels:
     """Return the label of every manifest line.
 
-    A line is unsure if one more answer is expected to gain more than `gain`, or if it has none.
-    `gold` has known labels by line (-1: known to be unreadable), and they win over the consensus;
-    `duplicates` has the line whose label a duplicate takes over.
+    A line is unsure if one more answer is expected to gain more than `settings.gain`, or if it has
+    none. `gold` has known labels by line (-1: known to be unreadable), and they win over the
+    consensus; `duplicates` has the line whose label a duplicate takes over; `unloaded` says how
+    many workers each line's image did not load for.
     """
     # np.uint8(flag): numpy takes an IntFlag for 64 bits wide, and so would the column be
     flags = np.where(consensus.unreadable, np.uint8(LineFlag.UNREADABLE), np.uint8(0))
     unanswered = (consensus.label < 0) & ~consensus.unreadable
-    flags[(consensus.gain > gain) | unanswered] |= np.uint8(LineFlag.UNSURE)
+    flags[(consensus.gain > settings.gain) | unanswered] |= np.uint8(LineFlag.UNSURE)
+    if unloaded is not None:
+        lacks_answers = consensus.answers < settings.answers_per_image
+        is_given_up = unloaded >= MAX_UNLOADED
+        flags[(unloaded > 0) & unanswered] |= np.uint8(LineFlag.UNLOADED)
+        flags[(unloaded > 0) & lacks_answers & ~is_given_up] |= np.uint8(LineFlag.RETRY)
+        flags[is_given_up] |= np.uint8(LineFlag.GIVEN_UP)
     label = consensus.label.copy()
     confidence = to_steps(consensus.confidence)
     support = encode_support(to_steps(consensus.agreement), consensus.answers)
@@ -156,6 +172,7 @@ def label_manifest(
     gold: Mapping[int, int],
     duplicates: Mapping[int, int],
     create: CreateFile,
+    unloaded: NDArray[np.int64] | None = None,
     watched: Iterable[int] = (),
 ) -> LineOutcomes:
     """Label a run's manifest by the consensus and write its lines; every line is accounted for.
@@ -169,7 +186,7 @@ def label_manifest(
     outcomes = write_manifests(
         chunks,
         settings,
-        label_lines(consensus, gain=settings.gain, gold=gold, duplicates=duplicates),
+        label_lines(consensus, settings, gold=gold, duplicates=duplicates, unloaded=unloaded),
         LabelSplice(
             settings.label_attribute, classes, run=run.name, created=creation_date(run.started)
         ),
@@ -352,12 +369,19 @@ def _write_unlabeled(block: _Block, files: _Files) -> None:
             file.write(block.end.join(compress(block.lines, rows.tolist())) + block.end)
     indexes = np.flatnonzero(unlabeled)
     if len(indexes):
-        unreadable = block.labels.has(LineFlag.UNREADABLE)[indexes].tolist()
+        flags = block.labels.flags[indexes].tolist()
         entries = (
-            f"{block.start + row},{REASONS[why]},{_csv_field(block.source(row))}\n"
-            for row, why in zip(indexes.tolist(), unreadable, strict=True)
+            f"{block.start + row},{_reason(flag)},{_csv_field(block.source(row))}\n"
+            for row, flag in zip(indexes.tolist(), flags, strict=True)
         )
         files.reasons.write("".join(entries).encode())
+
+
+def _reason(flags: int) -> str:
+    """Return why an image with these flags has no label."""
+    if flags & LineFlag.UNREADABLE:
+        return UNREADABLE_REASON
+    return UNLOADED_REASON if flags & LineFlag.UNLOADED else UNANSWERED_REASON
 
 
 def _csv_field(text: str) -> str:
@@ -381,14 +405,20 @@ def _count(outcomes: LineOutcomes, block: _Block) -> None:
     counts.gold += _total(block.images & block.labels.has(LineFlag.GOLD))
     counts.repeats += _total(block.images & block.labels.has(LineFlag.DUPLICATE))
     counts.uncertain += _total(block.uncertain)
+    unlabeled = block.images & ~labeled
     for label, lines in enumerate(np.bincount(block.labels.label[labeled]).tolist()):
         outcomes.labels[label] += lines
-    unreadable = _total(block.images & ~labeled & block.labels.has(LineFlag.UNREADABLE))
-    outcomes.reasons[UNREADABLE_REASON] += unreadable
-    outcomes.reasons[UNANSWERED_REASON] += images - new - unreadable
+    unreadable = unlabeled & block.labels.has(LineFlag.UNREADABLE)
+    unloaded = unlabeled & ~unreadable & block.labels.has(LineFlag.UNLOADED)
+    outcomes.reasons[UNREADABLE_REASON] += _total(unreadable)
+    outcomes.reasons[UNANSWERED_REASON] += _total(unlabeled & ~unreadable & ~unloaded)
+    outcomes.reasons[UNLOADED_REASON] += _total(unloaded)
     # a duplicate is asked again at its first line, and only there
-    again = block.labels.has(LineFlag.UNSURE) & ~block.labels.has(LineFlag.DUPLICATE)
-    outcomes.unsure.extend((np.flatnonzero(block.images & again) + block.start).tolist())
+    asked = block.images & ~block.labels.has(LineFlag.DUPLICATE)
+    again = asked & block.labels.has(LineFlag.UNSURE) & ~block.labels.has(LineFlag.GIVEN_UP)
+    outcomes.unsure.extend((np.flatnonzero(again) + block.start).tolist())
+    retry = asked & block.labels.has(LineFlag.RETRY)
+    outcomes.retry.extend((np.flatnonzero(retry) + block.start).tolist())
 
 
 def _total(rows: Bools) -> int:
