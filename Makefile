@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help environment run label up down quick test check format types lint docs bench build generated page packages grants transcript audit clean
+.PHONY: help environment run label up down quick test check format types lint docs bench build generated page packages grants transcript smoke smoke-transcript audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -89,6 +89,12 @@ grants: environment ## take every grant away in turn, with IAM enforced, and wri
 
 transcript: environment ## deploy with IAM enforced, run the example, and write docs/local-deployment.md
 	@$(BIN)/python tests/cloud/transcript.py
+
+smoke: environment ## deploy under a throw-away name, label 20 pictures, check, delete: PROFILE=NAME REGION=… on AWS
+	@$(BIN)/python -m scripts.smoke --profile "$(PROFILE)" $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
+
+smoke-transcript: environment ## the same against the embedded AWS, and write docs/smoke-test.md
+	@$(BIN)/python -m scripts.smoke --transcript
 
 audit: .venv-packages/ready ## look the functions' packages up in the vulnerability database (needs the internet)
 	@.venv-packages/bin/pip-audit --requirement functions/requirements.txt --require-hashes --disable-pip

@@ -76,7 +76,7 @@ def deploy(
     if dry_run:
         _show_plan(deployment, as_json)
         return
-    account = _identity(cloud)
+    account = identity(cloud)
     aside.print(
         f"[bold]Account[/] {account['Account']}  [bold]as[/] {account['Arn']}\n"
         f"[bold]Stack[/]   {deployment.stack} in {account['Region']}",
@@ -84,7 +84,7 @@ def deploy(
     )
     if not yes:
         click.confirm("Deploy there?", abort=True, err=True)
-    _run(deployment.commands, quiet=as_json)
+    run_commands(deployment.commands, quiet=as_json)
     if as_json:
         where = {"region": account["Region"], "account": account["Account"]}
         print_json(asdict(deployment) | where | {"deployed": True})
@@ -185,14 +185,14 @@ def _show_plan(deployment: Deployment, as_json: bool) -> None:
         click.echo(shlex.join(command))
 
 
-def _identity(cloud: Cloud) -> dict[str, Any]:
+def identity(cloud: Cloud) -> dict[str, Any]:
     """Return the account and the identity that would deploy, and the region."""
     sts = cloud.client("sts")
-    identity: dict[str, Any] = dict(sts.get_caller_identity())
+    identity: dict[str, Any] = dict(sts.get_calleridentity())
     return identity | {"Region": sts.meta.region_name}
 
 
-def _run(commands: list[list[str]], *, quiet: bool) -> None:
+def run_commands(commands: list[list[str]], *, quiet: bool) -> None:
     """Run the commands in turn; StackError if one fails."""
     environment = os.environ | {"SAM_CLI_TELEMETRY": "0"}
     for command in commands:

@@ -62,13 +62,13 @@ class Example:
         lines = path.read_bytes().splitlines(keepends=True)[:count]
         return b"".join(lines).replace(b"s3://tessera-inbox/", f"s3://{bucket}/".encode())
 
-    def upload_images(self, cloud: Cloud) -> int:
-        """Upload the images that the inbox does not have; return their number."""
+    def upload_images(self, cloud: Cloud, count: int | None = None) -> int:
+        """Upload the first images that the inbox does not have, or all; return their number."""
         prefix = f"{cloud.outputs['Inbox']}/images/{self.folder.name}/"
         uploaded = set(cloud.storage.list_uris(prefix))
         missing = [
             path
-            for path in sorted((self.folder / "images").iterdir())
+            for path in sorted((self.folder / "images").iterdir())[:count]
             if prefix + path.name not in uploaded
         ]
         for path in missing:
@@ -90,7 +90,7 @@ def run(
         f"each errs on {error_rate:.0%} of the images and makes up its times"
     )
     crew = make_workers(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
-    return _drop_and_finish(cloud, example, example.settings, None, crew, out, console)
+    return drop_and_finish(cloud, example, example.settings, None, crew, out, console)
 
 
 def make_workers(
@@ -148,10 +148,10 @@ def label(stack: LocalStack, *, out: Path, images: int, console: Console) -> dic
     )
     webbrowser.open(cloud.portal_url)
     settings = example.settings | {"answers_per_image": 1, "max_answers": 1}
-    return _drop_and_finish(cloud, example, settings, images, [], out, console)
+    return drop_and_finish(cloud, example, settings, images, [], out, console)
 
 
-def _drop_and_finish(
+def drop_and_finish(
     cloud: Cloud,
     example: Example,
     settings: dict[str, Any],
@@ -160,8 +160,12 @@ def _drop_and_finish(
     out: Path,
     console: Console,
 ) -> dict[str, Any]:
+    """Drop the first images of the example, or all, have them labeled, and check the result.
+
+    RunError if the run fails or its counts do not add up.
+    """
     with waiting("Uploading the example's images", console):
-        example.upload_images(cloud)
+        example.upload_images(cloud, count)
     manifest = example.manifest(split_uri(cloud.outputs["Inbox"])[0], count)
     key = drop(
         cloud,

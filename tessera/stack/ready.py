@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import replace
 
 from rich.console import Console
 
 from tessera.screen import waiting
 from tessera.stack.cloud import Cloud
-from tessera.stack.local_stack import LocalStack
+from tessera.stack.local_stack import ROOT, LocalStack
 
 
 def start_and_deploy(stack: LocalStack, console: Console) -> Cloud:
@@ -23,3 +25,14 @@ def start_and_deploy(stack: LocalStack, console: Console) -> Cloud:
         f"[dim]({time.monotonic() - began:.1f} s; {stack.cloud.command('down')} stops it)[/]"
     )
     return stack.cloud
+
+
+def start_embedded(stack: LocalStack, name: str) -> tuple[Cloud, dict[str, str]]:
+    """Start an embedded AWS that enforces IAM, for the SAM CLI to deploy to from here.
+
+    Return the stack of this name there, and the parameters of its template.
+    """
+    stack.start(auth=True)
+    os.environ |= stack.variables  # of the SAM CLI, which takes its endpoint from there
+    parameters = {"AwsEndpointUrl": stack.endpoint, "UiDirectory": str(ROOT / "ui")}
+    return replace(stack.cloud, stack_name=name), parameters
