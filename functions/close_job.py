@@ -7,11 +7,14 @@ import os
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from tessera.aws.connection import Connection, connect
 from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed
 from tessera.aws.tracing import traced
 from tessera.portal.job_lifecycle import close_due_jobs, close_job
+from tessera.tiling.answers.pack import collect
 
 
 @cache
@@ -20,11 +23,20 @@ def connection() -> Connection:
     return connect(region=os.environ.get("AWS_REGION"))
 
 
+def _collect(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """Do in this process what CollectAnswers would do in its own."""
+    packed, odd = collect(event, connection().storage.get)
+    for entry in odd:
+        logger.error("answer kept out", extra=msgspec.to_builtins(entry))
+    return packed
+
+
 @observed
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the job as DescribeLabelingJob would; or, on a schedule, the jobs that were due."""
-    ports = portal_ports(connection(), os.environ["TABLE_NAME"])
+    own = {os.environ.get("COLLECT_ANSWERS_ARN", ""): _collect}
+    ports = portal_ports(connection(), os.environ["TABLE_NAME"], own)
     if event.get("due"):
         due = [job.name for job in close_due_jobs(ports)]
         logger.info("executions of jobs that are over told", jobs=due)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tessera.aws.telemetry import logger, observed
-from tessera.tiling.answers.pack import pack
+from tessera.tiling.answers.pack import collect
 
 if TYPE_CHECKING:
     from tessera.aws.connection import Connection
@@ -32,12 +32,7 @@ def _fetch(uri: str) -> bytes:
 @observed
 def handler(event: dict[str, Any], context: Any) -> list[dict[str, Any]]:
     """Return the answers to each task of the payload, for the job's output manifest."""
-    payload = (
-        msgspec.json.decode(_fetch(event["payload"]["s3Uri"]))
-        if "payload" in event
-        else event.get("test_payload", [])
-    )
-    packed, odd = pack(payload, event["labelAttributeName"], _fetch)
+    packed, odd = collect(event, _fetch)
     for entry in odd:
         logger.error("answer kept out", extra=msgspec.to_builtins(entry))
     logger.info("answers collected", extra={"tasks": len(packed), "kept_out": len(odd)})

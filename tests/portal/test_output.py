@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.portal import job_lifecycle
+from tessera.portal import job_lifecycle, output
 from tessera.portal.output import BATCH_BYTES, BATCH_TASKS, AnsweredTask, batches
+from tessera.tiling.grouping.limits import MAX_TASKS, max_tasks
+from tests.fakes import Files
 from tests.portal.world import World
+from tests.tiling.folder import settings
 
 
 def test_every_line_is_in_the_output_in_order_with_its_label_or_as_it_came(world: World) -> None:
@@ -53,3 +59,114 @@ def test_no_call_gets_more_than_it_can_take_unless_one_task_has_more(sizes: list
 def test_a_call_gets_a_hundred_tasks_at_most() -> None:
     tasks = [AnsweredTask(number, b"{}", []) for number in range(250)]
     assert [len(call) for call in batches(tasks)] == [BATCH_TASKS, BATCH_TASKS, 50]
+
+
+SMALL = {"PART_TASKS": 4, "BATCH_TASKS": 2}
+"""Sizes by which a job of a few tasks has several parts."""
+
+
+class Breaking(Files):
+    """S3 that breaks off at its so manieth request, if it is told to."""
+
+    left: int | None = None
+
+    def _count(self, operation: str, uri: str) -> None:
+        if self.left is not None:
+            if self.left == 0:
+                raise TimeoutError("broken off")
+            self.left -= 1
+        super()._count(operation, uri)
+
+
+def closed_output(world: World, request: Any) -> bytes:
+    described = job_lifecycle.close_job(world.ports, request)
+    return world.files.get(described["LabelingJobOutput"]["OutputDatasetS3Uri"])
+
+
+def answered_world(tasks: int, answers: int) -> tuple[World, Any]:
+    world = World(files=Breaking())
+    request = world.request(tasks=tasks)
+    job = job_lifecycle.open_job(world.ports, request)
+    for number in range(min(answers, 2 * tasks)):  # a full job takes no more
+        worker = ("ann", "ben")[number % 2]
+        if (task := world.claim(job, worker)) is not None:
+            world.answer(job, worker, task)
+    return world, request
+
+
+@given(
+    tasks=st.integers(1, 14),
+    answers=st.integers(0, 20),
+    breaks=st.lists(st.integers(0, 40), max_size=4),
+)
+def test_a_closing_that_broke_off_anywhere_gives_the_same_bytes_when_it_is_repeated(
+    tasks: int, answers: int, breaks: list[int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in SMALL.items():
+            patch.setattr(output, name, size)
+        whole = closed_output(*answered_world(tasks, answers))
+        world, request = answered_world(tasks, answers)
+        files = world.files
+        assert isinstance(files, Breaking)
+        for requests in breaks:
+            files.left = requests
+            with suppress(TimeoutError):
+                closed_output(world, request)
+        files.left = None
+        assert closed_output(world, request) == whole
+
+
+def test_a_repeated_closing_reads_no_answer_of_a_part_that_was_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, size in SMALL.items():
+        monkeypatch.setattr(output, name, size)
+    world, request = answered_world(tasks=12, answers=24)
+    first = closed_output(world, request)
+    answers = set(world.files.list_uris(f"{request['OutputConfig']['S3OutputPath']}/"))
+    for uri in answers:
+        if "/worker-response/" in uri:  # who needed one would fail; the listing has them all
+            monkeypatch.setitem(world.files.objects, uri, b"not to be read")
+    assert closed_output(world, request) == first
+
+
+def test_a_job_that_got_more_answers_after_it_was_closed_has_them_in_its_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, size in SMALL.items():
+        monkeypatch.setattr(output, name, size)
+    world, request = answered_world(tasks=6, answers=3)
+    first = closed_output(world, request)
+    job = job_lifecycle.open_job(world.ports, request)
+    world.work(job, "ann")
+    second = closed_output(world, request)
+    assert second != first
+    for line in second.splitlines():
+        responses = json.loads(line)["label"]["responses"]
+        assert "ann" in {response["workerId"].rpartition(".")[2] for response in responses}
+
+
+ANSWER_SECONDS, BATCH_SECONDS = 0.004, 0.45
+"""Processor's seconds of an answer and of a batch that CloseJob reads and packs, at their worst: a
+slow machine, TLS and all; benchmarks/scale.py measures both."""
+BUDGET = 600.0
+"""Seconds that closing the largest job may take of the 900 that the function has."""
+
+
+@pytest.mark.parametrize("answers", range(1, 10))
+def test_the_largest_job_is_closed_within_the_budget_however_many_answer_each_image(
+    answers: int,
+) -> None:
+    chosen = settings(answers_per_image=answers, max_answers=9)
+    tasks = max_tasks(chosen, answers)
+    seconds = tasks * answers * ANSWER_SECONDS + tasks / BATCH_TASKS * BATCH_SECONDS
+    assert seconds < BUDGET
+
+
+@pytest.mark.parametrize("answers", range(1, 10))
+def test_ten_million_images_fit_the_thousand_jobs_of_a_run(answers: int) -> None:
+    chosen = settings(answers_per_image=answers, max_answers=9)
+    pages = -(-10_000_000 // chosen.images_per_task)
+    assert -(-pages // max_tasks(chosen, answers)) <= 1000
+    assert max_tasks(chosen, answers) <= MAX_TASKS

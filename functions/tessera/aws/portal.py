@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from tessera.portal.ports import Ports
 
@@ -11,13 +13,29 @@ if TYPE_CHECKING:
     from tessera.aws.connection import Connection
 
 
-def portal_ports(connection: Connection, table: str) -> Ports:
-    """Return what the portal needs from outside, with its index in the table of this name."""
+Function = Callable[[dict[str, Any]], Any]
+"""Answers an event, as a function of Lambda does."""
+NONE_IN_PROCESS: Mapping[str, Function] = MappingProxyType({})
+
+
+def portal_ports(
+    connection: Connection, table: str, in_process: Mapping[str, Function] = NONE_IN_PROCESS
+) -> Ports:
+    """Return what the portal needs from outside, with its index in the table of this name.
+
+    Functions of the stack's own are called `in_process`, by ARN: a function that waits for another
+    holds two of the account's concurrent executions and pays for both.
+    """
+
+    def invoke(arn: str, event: dict[str, Any]) -> Any:
+        own = in_process.get(arn)
+        return own(event) if own else connection.functions.invoke(arn, event)
+
     return Ports(
         table=connection.table(table),
         files=connection.storage,
         clock=time.time,
-        invoke=connection.functions.invoke,
+        invoke=invoke,
         resume=connection.workflow.send_task_success,
         # it is in workers' names in answers; the client knows the profile's or the shell's
         region=connection.region or connection.client("dynamodb").meta.region_name,

@@ -1,14 +1,20 @@
 """Write a closed job's output tree, as Ground Truth leaves it, from the answers in S3.
 
 It needs nothing but the request and S3, so it does the same however the job ended, and the same
-bytes when it is done twice.
+bytes when it is done twice. It is written in parts of a thousand tasks, each kept by what was
+answered; whoever closes the job again after a broken-off writing goes on with the part after.
+
+    tasks of a part ─ answered before? ─ yes ─> its lines as they were kept ──┐
+                            no                                               ├─> output manifest
+                            └─> read answers ahead ─> batches ─> labels ─> keep its lines ─┘
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import blake2b
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -21,6 +27,13 @@ from tessera.tiling.jobs import COMPLETED, STOPPED
 
 BATCH_TASKS = 100
 """Tasks of one call of the post-annotation Lambda, and of one stretch of answers read ahead."""
+
+PART_TASKS = 1_000
+"""Tasks whose lines are kept together: a put for some four seconds of reading, which is what a
+writing that broke off loses (docs/limits.md)."""
+
+STRETCHES_AHEAD = 2
+"""Stretches of a batch's tasks whose answers are read at a time: one while another is packed."""
 
 BATCH_BYTES = 2_000_000
 """Bytes of answers of one call: a third of the 6 MB that a Lambda's response may have, since the
@@ -41,32 +54,75 @@ def write_output(ports: Ports, job: Job) -> dict[str, Any]:
     Every line of the job's manifest is in the output manifest, in order: with the label where there
     is an answer, else as it came.
     """
-    files = ports.files
+    files, counts = ports.files, Counter[str]()
     workers = answered_by(files, job)
-    complete = labeled = total = 0
     manifest = f"{job.output}/manifests/output/output.manifest"
     with files.writer(manifest) as output, ThreadPoolExecutor(PARALLEL_READS) as readers:
+        writing = OutputWriting(ports, job, workers, readers)
         lines = enumerate(files.iter_lines(job.manifest))
-        for number, batch in enumerate(batches(read_answers(files, job, workers, lines, readers))):
-            answered = [task for task in batch if task.answers]
-            labels = call_post_annotation(ports, job, number, answered)
-            for task in batch:
-                output.write(output_line(job, task, labels.get(str(task.number))) + b"\n")
-                labeled += str(task.number) in labels
-                complete += len(task.answers) >= job.workers
-                total += 1
+        while part := [(number, line.strip()) for number, line in islice(lines, PART_TASKS)]:
+            labeled = writing.label_part(part)
+            output.write(b"".join(line + b"\n" for line in labeled))
+            counts["total"] += len(part)
+            # a line without a label is as it came
+            counts["labeled"] += sum(b != a for (_, a), b in zip(part, labeled, strict=True))
+            counts["full"] += sum(len(workers.get(n, ())) >= job.workers for n, _ in part)
     return {
         "LabelingJobName": job.name,
-        "LabelingJobStatus": COMPLETED if complete == total else STOPPED,
+        "LabelingJobStatus": COMPLETED if counts["full"] == counts["total"] else STOPPED,
         "LabelCounters": {
-            "TotalLabeled": labeled,
-            "HumanLabeled": labeled,
+            "TotalLabeled": counts["labeled"],
+            "HumanLabeled": counts["labeled"],
             "MachineLabeled": 0,
             "FailedNonRetryableError": 0,
-            "Unlabeled": total - labeled,
+            "Unlabeled": counts["total"] - counts["labeled"],
         },
         "LabelingJobOutput": {"OutputDatasetS3Uri": manifest},
     }
+
+
+class OutputWriting:
+    """One writing of a job's output, which goes on where an earlier one broke off."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        job: Job,
+        workers: Mapping[int, list[str]],
+        readers: ThreadPoolExecutor,
+    ) -> None:
+        """List the parts that an earlier writing has kept."""
+        self._ports, self._job, self._workers, self._readers = ports, job, workers, readers
+        self._folder = f"{job.output}/manifests/intermediate/1/"
+        self._kept = set(ports.files.list_uris(self._folder))
+
+    def label_part(self, part: list[tuple[int, bytes]]) -> list[bytes]:
+        """Return the lines of a part's tasks as the output has them."""
+        if not any(self._workers.get(number) for number, _ in part):
+            return [line for _, line in part]
+        uri = f"{self._folder}{part[0][0] // PART_TASKS:05d}-{self._digest(part)}.manifest"
+        files = self._ports.files
+        if uri in self._kept:
+            return files.get(uri).split(b"\n")
+        lines = []
+        tasks = read_answers(files, self._job, self._workers, iter(part), self._readers)
+        for batch in batches(tasks):
+            answered = [task for task in batch if task.answers]
+            labels = call_post_annotation(self._ports, self._job, batch[0].number, answered)
+            lines += [output_line(self._job, task, labels.get(str(task.number))) for task in batch]
+        files.put(uri, b"\n".join(lines))
+        return lines
+
+    def _digest(self, part: list[tuple[int, bytes]]) -> str:
+        """Return a name for what the lines are made of: the tasks, and who answered them.
+
+        An answer is put once and never changed, so its name stands for its content.
+        """
+        digest = blake2b(digest_size=12)
+        for number, line in part:
+            digest.update(msgspec.json.encode([sorted(self._workers.get(number, ())), len(line)]))
+            digest.update(line)
+        return digest.hexdigest()
 
 
 def answered_by(files: Files, job: Job) -> dict[int, list[str]]:
@@ -92,15 +148,21 @@ def read_answers(
     def read(number: int, worker: str) -> dict[str, Any]:
         return decode_response(files.get(job.response(number, worker)))
 
-    # S3 is slow to answer and quick to read in parallel: each stretch is asked for at once.
-    while stretch := list(islice(lines, BATCH_TASKS)):
-        ahead = [
-            # In order of names, so that two writings give the same bytes.
-            [readers.submit(read, number, worker) for worker in sorted(workers.get(number, ()))]
-            for number, _ in stretch
-        ]
-        for (number, line), reads in zip(stretch, ahead, strict=True):
-            yield AnsweredTask(number, line.strip(), [read.result() for read in reads])
+    ahead: deque[list[tuple[int, bytes, list[Future[dict[str, Any]]]]]] = deque()
+    while True:
+        # S3 is slow to answer and quick to read in parallel: whole stretches are asked for at once.
+        while len(ahead) < STRETCHES_AHEAD and (stretch := list(islice(lines, BATCH_TASKS))):
+            ahead.append(
+                [
+                    # In order of names, so that two writings give the same bytes.
+                    (n, line, [readers.submit(read, n, w) for w in sorted(workers.get(n, ()))])
+                    for n, line in stretch
+                ]
+            )
+        if not ahead:
+            return
+        for number, line, reads in ahead.popleft():
+            yield AnsweredTask(number, line, [read.result() for read in reads])
 
 
 def batches(tasks: Iterable[AnsweredTask]) -> Iterator[list[AnsweredTask]]:
@@ -119,18 +181,21 @@ def batches(tasks: Iterable[AnsweredTask]) -> Iterator[list[AnsweredTask]]:
 
 
 def call_post_annotation(
-    ports: Ports, job: Job, number: int, tasks: list[AnsweredTask]
+    ports: Ports, job: Job, first: int, tasks: list[AnsweredTask]
 ) -> dict[str, dict[str, Any]]:
     """Return the labels that the post-annotation Lambda makes of the tasks' answers, by task.
 
-    Its request and its response are kept in S3, where Ground Truth keeps them.
+    Its request and its response are kept in S3, where Ground Truth keeps them, under the number of
+    the batch that begins with the task `first`.
     """
     if not tasks:
         return {}
     if not job.collect:  # Ground Truth then leaves the label empty and names the answers
         return {str(task.number): {job.attribute: {}} for task in tasks}
     folder = f"{job.output}/annotations/consolidated-annotation"
-    name = f"iteration-1/{number:05d}.json"
+    number, rest = divmod(first, BATCH_TASKS)
+    # a batch that its bytes cut short leaves the next ones to begin between two hundreds
+    name = f"iteration-1/{number:05d}{f'-{rest:02d}' if rest else ''}.json"
     request = f"{folder}/consolidation-request/{name}"
     ports.files.put(request, msgspec.json.encode([_data_object(task) for task in tasks]))
     labels = ports.invoke(

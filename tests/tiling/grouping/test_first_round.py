@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.tiling.errors import NoUsableLine, TesseraError, TooManyBadLines
-from tessera.tiling.grouping import first_round
+from tessera.tiling.grouping import first_round, limits
 from tessera.tiling.grouping.first_round import (
     ENOUGH_REJECTED,
     ENOUGH_UNUSABLE,
@@ -137,7 +137,7 @@ def test_the_text_of_a_shard_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_round, "MAX_TASKS", 10)
+    monkeypatch.setattr(limits, "MAX_TASKS", 10)
     summary, folder = grouped(manifest(55), settings(images_per_task=4))
     assert all(shard.tasks <= 10 for shard in summary.shards)
     long = b"".join(b'{"source-ref":"s3://bkt/%s%d"}\n' % (b"x" * 1000, i) for i in range(400))
@@ -150,6 +150,33 @@ def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -
         for index in task
     )
     assert times_asked == Counter(range(400))
+
+
+@pytest.mark.parametrize("order", ["spread", "as-given", "shuffle", "by-prelabel"])
+@pytest.mark.parametrize("answers", range(1, 10))
+def test_no_job_of_the_portal_gets_more_answers_than_can_be_collected_in_time(
+    monkeypatch: pytest.MonkeyPatch, answers: int, order: str
+) -> None:
+    monkeypatch.setattr(limits, "MAX_SUBMISSIONS", 18)
+    chosen = settings(order=order, answers_per_image=answers, max_answers=9, images_per_task=3)
+    summary, folder = grouped(manifest(200), chosen)
+    assert all(shard.tasks * answers <= 18 for shard in summary.shards)
+    times_asked = Counter(
+        index
+        for shard in range(len(summary.shards))
+        for task in folder.indexes(shard)
+        for index in task
+    )
+    assert times_asked == Counter(range(200))
+    # as few jobs as possible: each is a state of its own, and a thousand of them a run's most
+    assert len(summary.shards) == -(-200 // (18 // answers * 3))
+
+
+def test_a_job_of_ground_truth_is_cut_by_its_quota_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_SUBMISSIONS", 18)
+    team = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/pets"
+    summary, _ = grouped(manifest(200), settings(images_per_task=3, workforce=team))
+    assert [shard.tasks for shard in summary.shards] == [67]
 
 
 @pytest.mark.parametrize(

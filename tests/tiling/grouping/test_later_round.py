@@ -70,7 +70,7 @@ def test_a_later_round_has_shards_too(monkeypatch: pytest.MonkeyPatch) -> None:
     shards, folder = regrouped(rows, settings())
     assert [shard.images for shard in shards] == [50, 50, 20]
     monkeypatch.setattr(later_round, "MAX_SHARD_IMAGES", 2_000_000)
-    monkeypatch.setattr(later_round, "MAX_TASKS", 4)
+    monkeypatch.setattr(limits, "MAX_TASKS", 4)
     shards, folder = regrouped(rows, settings())
     assert all(shard.tasks <= 4 for shard in shards)
     times_asked: dict[int, int] = defaultdict(int)

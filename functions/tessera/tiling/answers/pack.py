@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from tessera.tiling.answers.short_form import short_form
 from tessera.tiling.answers.submission import (
     OddAnswer,
@@ -47,6 +49,21 @@ def pack(
         content = {attribute: label}
         packed.append({"datasetObjectId": task, "consolidatedAnnotation": {"content": content}})
     return packed, odd
+
+
+def collect(
+    event: dict[str, Any], fetch: Callable[[str], bytes]
+) -> tuple[list[dict[str, Any]], list[OddAnswer]]:
+    """Answer Ground Truth's post-annotation request: its result, and the answers kept out of it.
+
+    The payload of the event lies behind an S3 URI, or in the event itself under `test_payload`.
+    """
+    payload = (
+        msgspec.json.decode(fetch(event["payload"]["s3Uri"]))
+        if "payload" in event
+        else event.get("test_payload", [])
+    )
+    return pack(payload, event["labelAttributeName"], fetch)
 
 
 def _in_short(entry: dict[str, Any], responses: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from tessera.tiling.grouping.gold import find_gold_images
 from tessera.tiling.grouping.limits import (
     MAX_SHARD_BYTES,
     MAX_SHARD_IMAGES,
-    MAX_TASKS,
+    max_tasks,
     record_lengths,
 )
 from tessera.tiling.grouping.orders import ORDERS, RoundRobin, ShardImages
@@ -137,6 +137,10 @@ class FirstRound:
         self._open_scratch = scratch
         self._gold = find_gold_images(read, settings)
         self._limits = self._gold.remaining_limits(settings.images_per_task)
+        self._max_tasks = max_tasks(settings, settings.answers_per_image)
+        job_images = self._max_tasks * self._limits.images
+        # Several whole jobs at a time: duplicates are looked up once a buffer, not once a job.
+        self._capacity = MAX_SHARD_IMAGES // job_images * job_images or MAX_SHARD_IMAGES
         self._rejected_file = LazyFile("rejected.jsonl", create, files)
         self._duplicates_file = LazyFile("repeats.csv", create, files, b"index,first\n")
         self.first_reason = ""  # of a rejected line, for the message if the manifest is refused
@@ -164,8 +168,7 @@ class FirstRound:
         """Add the images of a block of lines, and write the shard whenever it is full."""
         batch = self.parser.parse(block)
         if self._buffer is None:  # the lines' template is known from the first block on
-            capacity = min(MAX_TASKS * self._limits.images, MAX_SHARD_IMAGES)
-            self._buffer = ShardBuffer(self._scratch(), capacity, self.parser.template)
+            self._buffer = ShardBuffer(self._scratch(), self._capacity, self.parser.template)
         buffer = self._buffer
         while batch:
             free = buffer.capacity - buffer.count
@@ -193,8 +196,9 @@ class FirstRound:
             if len(duplicates.positions):
                 positions = np.delete(positions, duplicates.positions)
                 self._write_duplicates(duplicates, buffer)
-        if len(positions):
-            self._write_tasks(positions, buffer)
+        jobs = -(-len(positions) // (self._max_tasks * self._limits.images))
+        for part in np.array_split(positions, jobs) if jobs else ():
+            self._write_tasks(part, buffer)
         buffer.clear()
 
     def _write_duplicates(self, duplicates: Duplicates, buffer: ShardBuffer) -> None:
@@ -214,7 +218,7 @@ class FirstRound:
             seed=self._settings.seed,
         )
         plan = ORDERS[self._settings.order](images)
-        if plan.tasks > MAX_TASKS:
+        if plan.tasks > self._max_tasks:
             # Only long names get here: a shard has no more images than that many full tasks.
             middle = len(positions) // 2
             self._write_tasks(positions[:middle], buffer)

@@ -21,8 +21,8 @@ from tessera.tiling.grouping.limits import (
     MAX_ATTRIBUTE_CHARACTERS,
     MAX_SHARD_BYTES,
     MAX_SHARD_IMAGES,
-    MAX_TASKS,
     TaskLimits,
+    max_tasks,
     record_lengths,
 )
 from tessera.tiling.grouping.orders import Consecutive, consecutive_sizes
@@ -116,7 +116,8 @@ class LaterRound:
         self, settings: Settings, round_: int, create: CreateFile, scratch: BinaryIO
     ) -> None:
         """Begin the round with the number `round_`, which is 2 or more."""
-        self.capacity = min(MAX_TASKS * settings.images_per_task, MAX_SHARD_IMAGES)
+        self._max_tasks = max_tasks(settings, answers_per_task=1)
+        self.capacity = min(self._max_tasks * settings.images_per_task, MAX_SHARD_IMAGES)
         self._limits = TaskLimits(settings.images_per_task)  # only first rounds have gold images
         self._round = round_
         self._create = create
@@ -145,8 +146,8 @@ class LaterRound:
     def _write_shard(self) -> None:
         """Write what is in the buffer, as several shards if a job does not take so many tasks."""
         plan = self._plan()
-        for start in range(0, plan.tasks, MAX_TASKS):
-            sizes = plan.sizes[start : start + MAX_TASKS]
+        for start in range(0, plan.tasks, self._max_tasks):
+            sizes = plan.sizes[start : start + self._max_tasks]
             first = int(plan.sizes[:start].sum())
             part = Consecutive(plan.ranking[first : first + int(sizes.sum())], sizes)
             name = tasks_name(self._round, len(self._shards))

@@ -7,11 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
+from tessera.tiling.settings import Settings
 
 MAX_TASKS = 100_000
 """Ground Truth's quota of data objects in a labeling job; a task is one."""
+MAX_SUBMISSIONS = 40_000
+"""Answers to tasks that a job of the portal may get. CloseJob reads each, at 4 ms of a processor at
+worst, and may take 900 s: 160 s leave room for a slow day (docs/limits.md)."""
 MAX_SHARD_IMAGES = 2_000_000
-"""What 100,000 tasks of 20 images hold; bounds memory, at 22 bytes an image."""
+"""Images that are buffered before they are cut into jobs: what 100,000 tasks of 20 images hold.
+Bounds memory, at 22 bytes an image."""
 MAX_SHARD_BYTES = 384 * 1024 * 1024
 """Bytes of text in a shard. Bounds the scratch file, and memory in a function of 1 GiB, where an
 order jumps about and all text is read (docs/decisions/grouping-in-bounded-memory.md)."""
@@ -26,6 +31,18 @@ POWERS_OF_TEN = 10 ** np.arange(1, 19, dtype=np.int64)
 
 Lengths = NDArray[np.int64]
 """Characters that each image's record takes in its task, with a comma."""
+
+
+def max_tasks(settings: Settings, answers_per_task: int) -> int:
+    """Return the most tasks that one job takes, each answered so often.
+
+    >>> from tessera.tiling.settings import settings_from
+    >>> max_tasks(settings_from({"labels": ["cat", "dog"]}), 3)
+    13333
+    """
+    if settings.workforce != "portal":  # Ground Truth writes the output by itself
+        return MAX_TASKS
+    return min(MAX_TASKS, MAX_SUBMISSIONS // answers_per_task)
 
 
 class TaskLimits(msgspec.Struct, frozen=True):

@@ -135,21 +135,22 @@ class ShardBuffer:
         self._scratch.seek(start)
         return self.template.split(self._scratch.read(stop - start))
 
-    def read_all(self) -> ShardText:
-        """Read all text into memory, for an order that jumps about."""
-        self._scratch.seek(0)
-        text = self._scratch.read(self.text_bytes)
-        return ShardText(text, self._line_starts[: self.count + 1], self.template)
+    def read_between(self, first: int, end: int) -> ShardText:
+        """Read the text of positions from `first` up to `end`, for an order that jumps about."""
+        start, stop = self._line_starts[first], self._line_starts[end]
+        self._scratch.seek(int(start))
+        text = self._scratch.read(int(stop) - int(start))
+        return ShardText(text, self._line_starts[: self.count + 1], self.template, start)
 
 
 class ShardText:
     """Text of a shard in memory, from which items can be cut in any order."""
 
     def __init__(
-        self, text: bytes, line_starts: NDArray[np.uint32], template: LineTemplate
+        self, text: bytes, line_starts: NDArray[np.uint32], template: LineTemplate, start: np.uint32
     ) -> None:
-        """Keep the text, and where each of its lines begins and the last one ends."""
-        self._text = text
+        """Keep the text, its start in the shard, and where the shard's lines begin and end."""
+        self._text, self._start = text, start
         self._line_starts = line_starts
         self._head, self._tail = len(template.head), len(template.tail)
 
@@ -157,6 +158,6 @@ class ShardText:
         """Return the items of these positions, in their order."""
         # Slices of one bytes object are the fastest way to make many small ones.
         text = self._text
-        starts = (self._line_starts[positions] + np.uint32(self._head)).tolist()
-        ends = (self._line_starts[1:][positions] - np.uint32(self._tail)).tolist()
+        starts = (self._line_starts[positions] - self._start + np.uint32(self._head)).tolist()
+        ends = (self._line_starts[1:][positions] - self._start - np.uint32(self._tail)).tolist()
         return [text[start:end] for start, end in zip(starts, ends, strict=True)]

@@ -237,7 +237,8 @@ def write_consecutive(
     extra_keys: ExtraKeys | None = None,
 ) -> None:
     """Write the tasks of a consecutive plan, whose images may be anywhere in the shard."""
-    text = buffer.read_all()
+    # Of a buffer that is cut into several jobs, each reads its own part.
+    text = buffer.read_between(int(plan.ranking.min()), int(plan.ranking.max()) + 1)
     ends = np.cumsum(plan.sizes)
     for first in range(0, plan.tasks, TASKS_AT_ONCE):
         start = int(ends[first] - plan.sizes[first])
