@@ -223,8 +223,8 @@ def report(served: Served, count: int, seconds: float, large: int, turns: int) -
     print("|", " | ".join(columns), "| nothing left | asked again |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|", *rows, sep="\n")
     print("\n| | must reach | measured | |\n|---|---:|---:|---|")
-    for what, wanted, measured, holds in gates:
-        print(f"| {what} | {wanted} | {measured} | {'holds' if holds else '**missed**'} |")
+    for what, wanted, figure, holds in gates:
+        print(f"| {what} | {wanted} | {figure} | {'holds' if holds else '**missed**'} |")
     return 0 if all(gate[-1] for gate in gates) else 1
 
 
