@@ -87,6 +87,10 @@ class Files(Storage):
         self._count("HeadObject", uri)
         return len(self.objects[uri]) if uri in self.objects else None
 
+    def etag(self, uri: str) -> str | None:
+        self.requests["HeadObject"] += 1
+        return etag(self.objects[uri]) if uri in self.objects else None
+
     def bucket_exists(self, bucket: str) -> bool:
         self.requests["HeadBucket"] += 1
         return bucket not in self.absent_buckets

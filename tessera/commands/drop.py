@@ -15,6 +15,7 @@ from tessera.csv_file import readable
 from tessera.exits import Exit, Refused
 from tessera.runs.checks import count_manifest, parse_settings, read_settings_file
 from tessera.runs.display import show_until_ended
+from tessera.runs.earlier_labels import asks_the_same, reuse_labels
 from tessera.runs.executions import (
     ENDED,
     Ending,
@@ -24,6 +25,8 @@ from tessera.runs.executions import (
     read_ending,
     wait_for_execution,
 )
+from tessera.runs.folder import find_run
+from tessera.runs.picture_changes import changes_since_shown
 from tessera.runs.status import RunObserver, RunStatus, settings_in_force
 from tessera.runs.uploads import upload_pictures
 from tessera.screen import aside, console_for, json_option, out, print_json, waiting, warn
@@ -76,11 +79,34 @@ class Source:
         if not self.path.is_dir():
             count_manifest(self.path, settings)
 
-    def lines(self, cloud: Cloud) -> bytes:
-        """Return the manifest, or upload the images and return a manifest of them."""
-        if self.path.is_dir():
-            return upload_pictures(cloud, self.path, self.project)
-        return self.path.read_bytes()
+    def lines(self, cloud: Cloud, settings: Settings, *, ask_again: bool = False) -> bytes:
+        """Return the manifest, or upload the images and return a manifest of them.
+
+        Pictures that a finished run of the project labeled keep their labels, with a word, unless
+        they are to be asked again. A folder dropped before, with the same pictures and settings,
+        gives the manifest of then, whose run is used again.
+        """
+        if not self.path.is_dir():
+            return self.path.read_bytes()
+        lines = upload_pictures(cloud, self.path, self.project)
+        if ask_again:
+            return lines
+        dropped = self._dropped_before(cloud, settings)
+        if dropped and asks_the_same(dropped, lines, settings):
+            return dropped
+        labeled = reuse_labels(cloud, lines, self.project, settings)
+        warn(labeled.notice())
+        return labeled.lines
+
+    def _dropped_before(self, cloud: Cloud, settings: Settings) -> bytes | None:
+        """Return the manifest in the inbox if it was dropped with these settings, else None."""
+        uri = f"{cloud.outputs['Inbox']}/{self.project}/{self.name}.manifest"
+        if not cloud.storage.exists(uri):
+            return None
+        raw = settings_in_force(cloud, cloud.outputs["Inbox"], self.project)
+        if not raw or parse_settings(raw, self.project) != settings:
+            return None
+        return cloud.storage.get(uri)
 
 
 @click.command("drop")
@@ -91,6 +117,10 @@ class Source:
     help="Settings file.  [default: labeling.json beside the manifest, else the settings of the "
     "project or the stack]", show_default=False,
 )  # fmt: skip
+@click.option(
+    "--ask-again", is_flag=True,
+    help="Ask also for pictures of a folder that a finished run of the project has labeled.",
+)  # fmt: skip
 @click.option("--watch", "watched", is_flag=True, help="Show the run's progress until it ends.")
 @json_option("Print what was dropped as JSON.")
 @click.pass_context
@@ -99,13 +129,15 @@ def drop_command(
     manifest: Path,
     project: str | None,
     settings_path: Path | None,
+    ask_again: bool,
     watched: bool,
     as_json: bool,
 ) -> None:
     """Have MANIFEST labeled: check it on this machine, upload it, and start a run.
 
-    MANIFEST may also be a folder of images, which are uploaded with a manifest of them. Dropping
-    the same again starts no second run.
+    MANIFEST may also be a folder of images, which are uploaded with a manifest of them; images that
+    a finished run of the project has labeled keep their labels. Dropping the same again starts no
+    second run.
     """
     source = Source.at(manifest, settings_path, project)
     own = source.own_settings()
@@ -115,7 +147,8 @@ def drop_command(
     source.check(settings)
     notices = (*warnings(settings), *too_few_workers(cloud, settings))
     warn(notices)
-    dropped, execution = _start(cloud, source, source.lines(cloud), own, quiet=as_json)
+    lines = source.lines(cloud, settings, ask_again=ask_again)
+    dropped, execution = _start(cloud, source, lines, own, quiet=as_json)
     observer = RunObserver(cloud, execution)
     status = (
         show_until_ended(observer, console_for(as_json))
@@ -125,6 +158,8 @@ def drop_command(
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
         raise failure(end)
+    if end.output.get("outcome") == "already-running":
+        warn(changes_since_shown(find_run(cloud, end.output["run"])).warnings())
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
         print_json(dropped | {"warnings": notices} | facts | {"result": end.output})

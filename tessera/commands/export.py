@@ -17,7 +17,9 @@ from tessera.exports.notices import notices
 from tessera.exports.pictures import write_whole
 from tessera.exports.split import read_shares, split
 from tessera.runs.folder import RunFolder, find_run
+from tessera.runs.picture_changes import changes_since_shown, recorded_etags
 from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
+from tessera.tiling.run_record import project_of
 
 
 class Shares(click.ParamType[dict[str, float]]):
@@ -95,13 +97,18 @@ def export(
     claim_folder(folder, options)
     labels = split_samples(source, folder, kept, shares, seed)
     labels.form, labels.upright, labels.left_out = form, upright, left_out
+    if form not in ("csv", "custom-labels"):  # whose pictures are read, all of them
+        labels.etags, _ = recorded_etags(source)
     if kept:
         FORMATS[form](labels)
     write_left_out(labels)
     if not any(samples for _, samples in labels.kept()):
         raise click.ClickException(reason_for_nothing(labels))
     write_classes(labels)
-    result = options | summarize(labels) | {"warnings": notices(labels)}
+    warnings = notices(labels)
+    if form in ("csv", "custom-labels"):
+        warnings += changes_since_shown(source).warnings()
+    result = options | summarize(labels) | {"warnings": warnings}
     if as_json:
         print_json(result)
     else:
@@ -161,6 +168,7 @@ def split_samples(
     return Export(
         run=run.name,
         form="",
+        uploads=f"{run.cloud.outputs['Inbox']}/images/{project_of(run.record['manifest'])}/",
         folder=folder,
         labels=settings.labels,
         class_ids={name: settings.labels.index(name) for name in settings.classes},

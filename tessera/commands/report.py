@@ -13,6 +13,7 @@ from tessera.commands.completion import run_names
 from tessera.exits import Exit
 from tessera.exports.pictures import Missing, fetch, in_order, media_type, write_whole
 from tessera.runs.folder import RunFolder, find_run
+from tessera.runs.picture_changes import changes_since_shown
 from tessera.screen import json_option, out, print_json, progress, warn
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.report.render import render_html
@@ -48,6 +49,7 @@ def report_command(
     write_whole(path, render_report(folder.report, pictures).encode())
     out.print(str(path), soft_wrap=True)
     warn(f"no picture: {reason}" for reason in missing)
+    warn(changes_since_shown(folder).warnings())
     if opened:
         webbrowser.open(path.resolve().as_uri())
     if missing:

@@ -22,7 +22,9 @@ import msgspec
 from tessera.aws.storage import Storage
 from tessera.exports.dataset import LeftOut, Sample, file_name, folder_names
 from tessera.exports.openable import OpenablePicture, look_at_written, make_openable
-from tessera.exports.pictures import Missing, fetch, in_order, write_whole
+from tessera.exports.pictures import Missing, fetch_with_etag, in_order, write_whole
+from tessera.picture_folder import content_hash
+from tessera.runs.uploads import digest_in
 from tessera.screen import progress
 
 SHARD = 1_000
@@ -55,6 +57,12 @@ class Export:
     storage: Storage
     upright: bool = False
     written_on: str = ""
+    uploads: str = "s3://"
+    """Prefix of the pictures that `drop` uploaded for the project."""
+    etags: dict[str, set[str]] = field(default_factory=dict)
+    """ETags that pictures had when they were shown."""
+    changed: list[str] = field(default_factory=list)
+    """Pictures that have changed since."""
     turned: int = 0
     """Pictures that their reader has to turn by EXIF."""
     converted: Counter[str] = field(default_factory=Counter)
@@ -77,8 +85,16 @@ class Export:
         self.left_out.append(LeftOut(sample.line, sample.uri, f"no picture: {missing}"))
 
     def fetch(self, sample: Sample) -> OpenablePicture:
-        """Return a sample's picture such as the form's reader opens it; Missing says why not."""
-        content = fetch(self.storage, sample.uri)
+        """Return a sample's picture such as the form's reader opens it; Missing says why not.
+
+        Notes a picture that has changed since people were shown it.
+        """
+        content, etag = fetch_with_etag(self.storage, sample.uri)
+        promised = digest_in(self.uploads, sample.uri)
+        if self.etags.get(sample.uri, {etag}) != {etag} or (
+            promised and promised != content_hash(content)
+        ):
+            self.changed.append(sample.uri)
         return make_openable(content, opened=OPENED.get(self.form), upright=self.upright)
 
     def note(self, picture: OpenablePicture) -> None:

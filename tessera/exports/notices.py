@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tessera.exports.dataset import folder_names
 from tessera.exports.formats import Export
 from tessera.picture_types import suffix_of
+from tessera.runs.picture_changes import PictureChanges
 from tessera.screen import counted
 
 CUSTOM_LABELS_LINES = 250_000
@@ -29,6 +30,8 @@ def notices(export: Export) -> list[str]:
             f"{counted(count, suffix + ' picture')} written as png, with the first frame only: "
             f"the readers of {export.form} do not open {suffix}"
         )
+    changes = PictureChanges(tuple(sorted(export.changed)), len(export.changed))
+    lines += changes.warnings()
     if export.turned:
         lines.append(
             f"{counted(export.turned, 'picture')} turned by EXIF alone: people saw them upright, "

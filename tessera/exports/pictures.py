@@ -45,6 +45,14 @@ def fetch(storage: Storage, uri: str, *, first: int | None = None) -> bytes:
         raise Missing(f"{uri}: {error}") from error
 
 
+def fetch_with_etag(storage: Storage, uri: str) -> tuple[bytes, str]:
+    """Return one picture and its ETag; Missing says why it cannot be read."""
+    try:
+        return storage.get_with_etag(uri)
+    except (ClientError, BotoCoreError) as error:
+        raise Missing(f"{uri}: {error}") from error
+
+
 def in_order(
     work: Callable[[Job], Result], jobs: Iterable[Job], *, at_once: int = AT_ONCE
 ) -> Iterator[tuple[Job, Result | Missing]]:

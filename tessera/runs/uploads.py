@@ -57,6 +57,16 @@ def picture_uri(prefix: str, digest: str, name: str) -> str:
     return uri
 
 
+def digest_in(prefix: str, uri: str) -> str:
+    """Return the content hash in the URI of a picture that was put under a prefix, or "" if none.
+
+    >>> digest_in("s3://inbox/images/pets/", "s3://inbox/images/pets/" + "0f" * 16 + "/may/1.jpg")
+    '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f'
+    """
+    match = _BY_HASH.fullmatch(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
+    return match[1] if match else ""
+
+
 def _pictures_by_content(cloud: Cloud, prefix: str) -> dict[str, str]:
     """Return the URIs of a project's pictures in the inbox by content hash.
 
@@ -64,8 +74,8 @@ def _pictures_by_content(cloud: Cloud, prefix: str) -> dict[str, str]:
     """
     uris: dict[str, str] = {}
     for uri in cloud.storage.list_uris(prefix):
-        if match := _BY_HASH.fullmatch(uri.removeprefix(prefix)):
-            uris.setdefault(match[1], uri)
+        if digest := digest_in(prefix, uri):
+            uris.setdefault(digest, uri)
     return uris
 
 

@@ -56,6 +56,17 @@ def test_what_is_absent_has_no_size_and_is_said_to_be_missing(files: Storage) ->
         list(files.iter_chunks(ABSENT, if_missing=KeyError("my own")))
 
 
+def test_an_etag_is_of_the_content_and_none_where_there_is_no_object(files: Storage) -> None:
+    files.put(f"{HOME}one", b"1")
+    files.put(f"{HOME}alike", b"1")
+    files.put(f"{HOME}other", b"2")
+    one, alike, other = (files.etag(HOME + name) for name in ("one", "alike", "other"))
+    assert one == alike != other
+    assert one == files.get_with_etag(f"{HOME}one")[1]
+    assert files.etag(ABSENT) is None
+    assert files.etag("s3://no such bucket/1.png") is None
+
+
 def test_a_bucket_exists_or_not(files: Storage) -> None:
     if isinstance(files, Files):
         files.absent_buckets.add("no-such-bucket")

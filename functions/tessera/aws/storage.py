@@ -173,6 +173,16 @@ class Storage:
                 return None
             raise
 
+    def etag(self, uri: str) -> str | None:
+        """Return the ETag of the object's content; None if S3 refuses it, or has no such object."""
+        try:
+            return self._client().head_object(**_object(uri))["ETag"]
+        except Exception as error:
+            # By name: importing botocore's errors costs a cold start.
+            if type(error).__name__ in ("ClientError", "ParamValidationError", "ValueError"):
+                return None
+            raise
+
     def bucket_exists(self, bucket: str) -> bool:
         """Return whether there is a bucket of this name, anybody's; no right to it is needed."""
         try:

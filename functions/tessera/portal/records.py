@@ -90,6 +90,10 @@ class Job(msgspec.Struct, frozen=True):
         """Prefix of the answers' URIs."""
         return f"{self.output}/annotations/worker-response/iteration-1/"
 
+    def pictures(self, task: int) -> str:
+        """Return the URI of the record of what a task's pictures were."""
+        return f"{self.output}/pictures/{task}.json"
+
     def response(self, task: int, worker: str) -> str:
         """Return the URI of one worker's answer to one task."""
         return f"{self.responses}{task}/{worker}.json"

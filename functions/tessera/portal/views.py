@@ -19,6 +19,7 @@ from tessera.portal.claims import Claim, claim
 from tessera.portal.errors import Busy, Invalid, Unknown
 from tessera.portal.http import Request, Response, empty_response, json_response
 from tessera.portal.job_lifecycle import open_jobs
+from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
 from tessera.portal.records import LEASE_GRACE, Job
 from tessera.portal.rights import REQUESTERS, is_member, job_for, job_to_watch
@@ -106,6 +107,7 @@ def claim_task(ports: Ports, site: Site, request: Request) -> Response:
         elif (task_input := task_page.prepare(ports, job, line)) is None:
             leases.drop_task(ports, job, claimed.task)
         else:
+            record_pictures(ports, job, claimed.task, line)
             return _claimed(ports, site, claimed, line, task_input)
     raise Busy("Looking for a page that you have not had. One moment.")
 

@@ -277,7 +277,7 @@ def settings_from(record: dict[str, Any]) -> Settings:
     if problems:
         attribute_alone = all(problem.startswith("label_attribute:") for problem in problems)
         raise (LabelAttributeIllegal if attribute_alone else SettingsInvalid)(problems)
-    values.setdefault("question", _question(values["labels"]))
+    values.setdefault("question", default_question(values["labels"]))
     values.setdefault("instructions", "")
     values.setdefault("max_answers", max(3, values.get("answers_per_image", 2)))
     return msgspec.convert(values, Settings)
@@ -339,7 +339,7 @@ def _category_names(labels: Any) -> Any:
     return [normal_text(name) if isinstance(name, str) else name for name in names]
 
 
-def _question(labels: list[str]) -> str:
+def default_question(labels: list[str]) -> str:
     """Return a question that names the labels, or a general one if they are too many for a line."""
     names = [label for label in labels if label not in ESCAPES] or labels
     text = f"Is this {', '.join(names[:-1])} or {names[-1]}?" if len(names) > 1 else ""

@@ -264,7 +264,10 @@ def asking_for(challenge: str, session: str) -> bytes:
     return json.dumps({"ChallengeName": challenge, "Session": session}).encode()
 
 
-@pytest.mark.parametrize("call", ["SignUp", "ConfirmSignUp", "ConfirmForgotPassword", "AdminCreateUser", "UpdateUserAttributes"])
+@pytest.mark.parametrize(
+    "call",
+    ["SignUp", "ConfirmSignUp", "ConfirmForgotPassword", "AdminCreateUser", "UpdateUserAttributes"],
+)
 def test_nobody_gives_themselves_an_account(call: str) -> None:
     assert f"AWSCognitoIdentityProviderService.{call}" not in SIGN_IN_CALLS
     embedded = Embedded()
