@@ -119,11 +119,13 @@ def _ask(storage: Storage, home: str, record: RunRecord, asked: AskedRound) -> d
 
 
 def _write_page(storage: Storage, settings: Settings, home: str) -> None:
-    from tessera.tiling.page import build_page  # late: only a first round needs Liquid
+    # Late: only a first round needs Liquid.
+    from tessera.tiling.page import build_page, check_page
 
     template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "tiles.liquid.html").read_text("utf-8")
-    page = build_page(template, settings).encode()
-    storage.put(f"{home}page.liquid.html", page, content_type="text/html")
+    page = build_page(template, settings)
+    check_page(page, settings)
+    storage.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
     storage.put(f"{home}labels.json", label_categories(settings), content_type="application/json")
 
 

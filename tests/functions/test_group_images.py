@@ -161,6 +161,26 @@ def test_what_cannot_be_asked_is_refused_under_a_name(
     assert not [name for name in buckets.files() if name.startswith("round-")]
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "{{ task.input.images[0].index | no_such_filter }}",
+        "{% for image in task.input.images %}",
+        "{{ task.input.images[1].prelabel | divided_by: 0 }}",
+        "[[ question | no_such_filter ]]",
+    ],
+)
+def test_a_page_that_cannot_be_rendered_is_refused_before_anybody_is_asked(
+    buckets: Buckets, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiles.liquid.html").write_text(page)
+    monkeypatch.setenv("UI_DIRECTORY", str(tmp_path))
+    result = group(buckets.put("pets/may.manifest", lines(5)))
+    assert (result["outcome"], result["error"]) == ("refused", "PageUnusable")
+    assert result["cause"].startswith("tiles.liquid.html, the page of this stack, cannot be")
+    assert not [name for name in buckets.files() if name.startswith("round-")]
+
+
 @pytest.mark.parametrize("versioned", [False, True])
 def test_a_manifest_that_was_deleted_after_its_event_is_refused_under_a_name(
     buckets: Buckets, versioned: bool

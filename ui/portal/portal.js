@@ -150,7 +150,8 @@ async function ask(method, path, body) {
       const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
       if (response.status === 401) { await token(true); continue; }
       const content = response.status === 204 ? null : await response.json();
-      if (response.status !== 429 && response.status < 500) return { status: response.status, content };
+      const again = Number(response.headers.get("Retry-After")) * 1000;
+      if (response.status !== 429 && response.status < 500) return { status: response.status, content, again };
       note(content.message, "bad");
     } catch (error) {
       if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) note("Offline. Your answers wait here and are sent when the connection is back.", "bad");
@@ -205,8 +206,8 @@ function stop() {
 /** The next page of the worker, in a frame out of sight; nothing if there is none. */
 async function take(mine) {
   const showing = [mine.current?.task, ...unsent.keys()].filter(Boolean);
-  const { status, content } = await ask("POST", `jobs/${mine.job}/claims`, { showing });
-  if (status !== 200) return { none: true, status };
+  const { status, content, again } = await ask("POST", `jobs/${mine.job}/claims`, { showing });
+  if (status !== 200) return { none: true, status, again };
   if (mine !== work) return { none: true, status: 0 };
   const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: "The page to label", inert: "" });
   frame.className = "ahead";
@@ -245,7 +246,7 @@ async function advance(mine) {
   let page = mine.ahead ?? await mine.fetching;
   if (!page || page.none) page = await fetchNext(mine);
   if (mine !== work || mine.current) return;
-  if (page.none) return rest(mine, page.status);
+  if (page.none) return rest(mine, page.status, page.again);
   mine.ahead = null;
   present(mine, page);
   fetchAhead(mine);
@@ -259,14 +260,14 @@ async function fetchAhead(mine) {
 }
 
 /** Say that there is no page now; look again while the job is open. */
-function rest(mine, status) {
+function rest(mine, status, again) {
   one("#skip").hidden = true;
   const over = status !== 204, card = one("#between");
   card.querySelector("h2").textContent = over ? "This job is done" : "Nothing more for you right now";
   card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : "Others are at work on the last pages. If one comes free, it appears here.";
   card.hidden = false;
   card.querySelector("button").focus();
-  if (!over) mine.again = setTimeout(() => mine === work && advance(mine), 10_000);
+  if (!over) mine.again = setTimeout(() => mine === work && advance(mine), again || 10_000);
 }
 
 /** Show a page again whose answer was refused, as the worker left it. */
@@ -406,6 +407,9 @@ async function showProgress(job) {
     item.append(make("dt", name), make("dd", value));
     return item;
   }));
+  one("#failures").hidden = !content.failures.length;
+  view.querySelector("#failures ul").replaceChildren(...content.failures.map(failure =>
+    make("li", `Page ${failure.task}, ${failure.set_aside ? "set aside" : "tried again"}: ${failure.reason}`)));
   view.querySelector("tbody").replaceChildren(...content.workers.map(worker => {
     const row = make("tr");
     row.append(...[worker.name ?? worker.worker, worker.answers, worker.images, worker.images_an_hour?.toLocaleString("en") ?? "–", share(worker.agreement), share(worker.gold_accuracy), ago(worker.last)].map(text => make("td", String(text))));

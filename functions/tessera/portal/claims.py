@@ -18,20 +18,28 @@ from msgspec.structs import replace
 
 from tessera.portal import records
 from tessera.portal.errors import Busy, Closed
-from tessera.portal.leases import held_tasks, sweep
+from tessera.portal.exclusions import excluded_tasks
+from tessera.portal.leases import running, sweep
 from tessera.portal.ports import Ports
 from tessera.portal.records import OPEN, REPAIRING, Job, Lease, Task, WorkerCursor
 from tessera.portal.store import Change
 from tessera.portal.table_layout import (
+    Counts,
+    QueueEntry,
     count_dealt,
     given_back_key,
+    place_bits,
     put_cursor,
     read_counts,
     read_cursor,
     read_given_back,
+    read_held,
     read_queue,
     read_task,
+    read_tasks,
     stripe_size,
+    stripes,
+    task_at,
     task_changes,
     time_key,
 )
@@ -45,12 +53,17 @@ MAX_LEAD = 8
 time lies close together in the manifest, so that one read of it serves many
 (docs/decisions/portal-manifest-in-blocks.md)."""
 
-QUEUE_READ = 24
-"""Queue entries looked at in one read. Each has some 150 bytes, so a read costs one unit of
-DynamoDB, which is 4 KB."""
+QUEUE_READS = (24, 500, 10_000)
+"""Queue entries looked at in the reads of one claim; a cursor that passed so many goes on there
+next time. Each has some 150 bytes: the usual first read costs one unit of DynamoDB, which is 4 KB,
+and the rare last one passes what a worker did in days
+(docs/decisions/portal-claims-without-scans.md)."""
 
-MAX_QUEUE_READS = 4
-"""Reads of the queue in one claim; a cursor that passed so many entries goes on there next time."""
+CANDIDATES = 4
+"""Tasks of the queue that are read together: others may have taken the first ones meanwhile."""
+
+GIVEN_BACK_READ = 24
+"""Tasks that a worker gave back, looked at in one claim: 4 KB of them, too."""
 
 CURSOR_LAG = 5.0
 """Seconds before now that a cursor does not pass: an entry may become visible a little late, for
@@ -77,34 +90,49 @@ class Candidate(NamedTuple):
 
 
 def claim(
-    ports: Ports, job: Job, worker: str, showing: Collection[int] = (), name: str = ""
+    ports: Ports,
+    job: Job,
+    worker: str,
+    showing: Collection[int] = (),
+    name: str = "",
+    cursor: WorkerCursor | None = None,
+    avoid: Collection[int] = (),
 ) -> Claim | None:
     """Lease a task to the worker besides those their page shows.
 
     That is one they hold already, or the next; None if there is none for them now. `name` is what
-    requesters see of the worker. Raises `Closed` or, if others were faster each time, `Busy`.
+    requesters see of the worker; `cursor` is theirs, if it was just read; `avoid` are tasks that
+    they gave back just now. Raises `Closed` or, if others were faster each time, `Busy`.
     """
+    excluded = excluded_tasks(ports, job, worker)
     for attempt in range(ATTEMPTS):
         now = ports.clock()
         _require_open(job, now)
         sweep(ports, job, now)  # first, so that a seat which lapsed is free for this very claim
-        cursor = read_cursor(ports.table, job.name, worker)
-        cursor = replace(cursor, name=name or cursor.name)
-        held = held_tasks(ports, job, worker, cursor, now)
+        cursor = cursor or read_cursor(ports.table, job.name, worker)
+        tasks, counts = read_held(ports.table, job, cursor.held)
+        held = running(tasks, worker, now)
         # A page that was reloaded, or whose response got lost, asks again for what it holds.
         for task in held:
             if task.number not in showing:
                 return Claim(job, task.number, task.leases[worker])
         if len(held) >= MAX_HELD:
             return None
-        position, candidate = Search(ports, job, worker, now, attempt).next_task(cursor.position)
-        moved = replace(cursor, position=position, held=tuple(task.number for task in held))
+        search = Search(ports, job, worker, excluded, avoid, counts, now, attempt)
+        position, candidate = search.next_task(cursor.position)
+        moved = replace(
+            cursor,
+            name=name or cursor.name,
+            position=position,
+            held=tuple(task.number for task in held),
+        )
         if candidate is None:
             if position != cursor.position:  # what was passed is not looked at again next time
                 ports.table.write(put_cursor(job.name, worker, moved))
             return None
         if lease := _lease(ports, job, worker, moved, candidate, now):
             return Claim(job, candidate.task.number, lease)
+        cursor = None  # the next attempt must read what the faster request wrote
     raise Busy(CONTENDED)
 
 
@@ -128,11 +156,17 @@ def _lease(
 
 @dataclass(frozen=True)
 class Search:
-    """Search for a worker's next task, at one moment, in one attempt at it."""
+    """Search for a worker's next task, at one moment, in one attempt at it.
+
+    `excluded` has a byte for each task, 1 for one that the worker may not have.
+    """
 
     ports: Ports
     job: Job
     worker: str
+    excluded: bytes
+    avoid: Collection[int]
+    counts: Counts
     now: float
     attempt: int
 
@@ -151,24 +185,30 @@ class Search:
         """Return a task that others have started and that still has a free seat."""
         table, latest = self.ports.table, time_key(self.now - CURSOR_LAG)
         after = position
-        for _ in range(MAX_QUEUE_READS):
-            entries = read_queue(table, self.job.name, after=after, limit=QUEUE_READ)
+        for limit in QUEUE_READS:
+            entries = read_queue(table, self.job.name, after=after, limit=limit)
+            new = [entry for entry in entries if self._is_new(entry)]
+            first_new = new[0].sort if new else None
             for entry in entries:
-                if self.worker not in entry.known_to or entry.sort > latest:
+                if entry.sort == first_new or entry.sort > latest:
                     break
                 position = entry.sort
-            new = [entry for entry in entries if self.worker not in entry.known_to]
             # Workers spread over the first entries, so that they do not all ask for the same one.
-            first = self._spread(self.worker, len(new))
-            for entry in new[first:] + new[:first]:
-                # Other workers may have taken the seat since the entry was read.
-                task = read_task(table, self.job.name, entry.task)
+            first = self._spread(self.worker, min(len(new), QUEUE_READS[0]))
+            nearest = (new[first:] + new[:first])[:CANDIDATES]
+            # Other workers may have taken the seat since the entry was read.
+            for task in read_tasks(table, self.job.name, tuple(e.task for e in nearest)):
                 if task.free_seats(self.job.workers) and self.worker not in task.known_to:
                     return position, Candidate(task)
-            if new or len(entries) < QUEUE_READ:
+            if new or len(entries) < limit:
                 break
             after = entries[-1].sort
         return position, None
+
+    def _is_new(self, entry: QueueEntry) -> bool:
+        """Return whether the worker may have the task of an entry, and never had."""
+        is_excluded = bool(self.excluded) and bool(self.excluded[entry.task])
+        return self.worker not in entry.known_to and not is_excluded
 
     def _fresh(self) -> Candidate | None:
         """Return a task that nobody had yet, dealt by one of the counters that are not ahead.
@@ -176,36 +216,53 @@ class Search:
         A counter passes tasks that were answered before it came to them, by workers whose seats
         were lost with the index: those that have a free seat wait in the queue.
         """
+        counts = self.counts
         for _ in range(ATTEMPTS):
-            dealt = read_counts(self.ports.table, self.job).dealt
-            number, change = self._deal(dealt)
+            number, change = self._deal(counts)
             if change is None:
                 return None
+            # The first attempt trusts the counter: the lease fails if somebody has the task.
+            if not self.attempt:
+                return Candidate(Task(number), (change,))
             task = read_task(self.ports.table, self.job.name, number)
             if not task.version:
                 return Candidate(task, (change,))
             self.ports.table.write(change)
+            counts = read_counts(self.ports.table, self.job)
         return None
 
-    def _deal(self, dealt: dict[int, int]) -> tuple[int, Change | None]:
+    def _deal(self, counts: Counts) -> tuple[int, Change | None]:
         """Return the next task of a counter and the change that deals it; None if all are dealt."""
-        unfinished = [stripe for stripe in dealt if dealt[stripe] < stripe_size(self.job, stripe)]
+        places = {stripe: self._next_place(counts, stripe) for stripe in counts.dealt}
+        unfinished = [stripe for stripe, place in places.items() if place is not None]
         if not unfinished:
             return 0, None
-        furthest = min(dealt[stripe] for stripe in unfinished) + MAX_LEAD
-        near = [stripe for stripe in unfinished if dealt[stripe] < furthest]
+        furthest = min(counts.dealt[stripe] for stripe in unfinished) + MAX_LEAD
+        near = [stripe for stripe in unfinished if counts.dealt[stripe] < furthest]
         # Another counter each time, or some would lag behind.
-        stripe = near[self._spread(f"{self.worker} {sum(dealt.values())}", len(near))]
+        stripe = near[self._spread(f"{self.worker} {sum(counts.dealt.values())}", len(near))]
         # Whoever read the same count gets the same number; `count_dealt` lets one of them have it.
-        number = stripe + dealt[stripe] * len(dealt)
-        return number, count_dealt(self.job, stripe, dealt[stripe])
+        place = places[stripe] or 0
+        return task_at(self.job, stripe, place), count_dealt(self.job, stripe, counts, place)
+
+    def _next_place(self, counts: Counts, stripe: int) -> int | None:
+        """Return the first place of a stripe that was not dealt and that the worker may have."""
+        size = stripe_size(self.job, stripe)
+        if not self.excluded and stripe not in counts.ahead:
+            return counts.dealt[stripe] if counts.dealt[stripe] < size else None
+        taken = counts.dealt_bits(stripe)
+        if self.excluded:
+            taken |= place_bits(self.excluded[stripe :: len(stripes(self.job))])
+        place = (~taken & taken + 1).bit_length() - 1  # the lowest bit that is not set
+        return place if place < size else None
 
     def _given_back(self) -> Candidate | None:
         """Return a task that the worker gave back and that still has a free seat."""
         table, job = self.ports.table, self.job.name
-        for number in read_given_back(table, job, self.worker, limit=QUEUE_READ):
-            task = read_task(table, job, number)
-            forget = Change("delete", given_back_key(job, self.worker, number))
+        numbers = read_given_back(table, job, self.worker, limit=GIVEN_BACK_READ)
+        numbers = [number for number in numbers if number not in self.avoid]
+        for task in read_tasks(table, job, tuple(numbers)):
+            forget = Change("delete", given_back_key(job, self.worker, task.number))
             if self.worker not in task.given_back:
                 table.write(forget)  # it was answered meanwhile
             elif task.free_seats(self.job.workers):

@@ -6,6 +6,7 @@ PortalError
 ├── Removed       403  a worker whose account was removed
 ├── Unknown       404  no such job or task, or none that this worker may see
 ├── Closed        409  the job takes no more answers
+├── Unusable      422  the page of a task cannot be shown, and the sentence says why
 ├── TooLarge      413  more bytes than a request may have
 ├── TooMany       429  more requests than one worker may make
 └── Busy          503  try again: other requests were faster several times, or AWS did not answer
@@ -51,6 +52,12 @@ class Closed(PortalError):
     """Request to a job that takes no more answers."""
 
     status = 409
+
+
+class Unusable(PortalError):
+    """Request for a task whose page cannot be shown; the sentence says why."""
+
+    status = 422
 
 
 class TooLarge(PortalError):

@@ -120,9 +120,10 @@ def json_response(status: int, content: Any) -> Response:
     return Response(status, SAFE_HEADERS | headers, msgspec.json.encode(content).decode())
 
 
-def empty_response() -> Response:
-    """Return a response without content."""
-    return Response(204, SAFE_HEADERS | {"cache-control": "no-store"}, "")
+def empty_response(again: int | None = None) -> Response:
+    """Return a response without content; `again` is after how many seconds to ask again."""
+    headers = {"cache-control": "no-store"} | ({"retry-after": str(again)} if again else {})
+    return Response(204, SAFE_HEADERS | headers, "")
 
 
 def page_response(body: str, content_type: str, policy: str) -> Response:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tessera.portal.errors import Busy, Invalid, Unknown
+from tessera.portal.exclusions import find_exclusions, write_exclusions
 from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
 from tessera.portal.ports import Ports
@@ -110,6 +111,7 @@ def _lacks_index(ports: Ports, job: Job, before: Job | None) -> bool:
 
 def _new(ports: Ports, wanted: Job, token: str) -> Job:
     if ports.files.size(wanted.offsets) is None:
+        write_exclusions(ports, wanted)
         write_offsets(ports, wanted)
     # Gold labels lie beside the tasks and never in them: a worker could read them there.
     gold = wanted.manifest.rpartition("/")[0] + "/gold.csv"
@@ -119,6 +121,7 @@ def _new(ports: Ports, wanted: Job, token: str) -> Job:
         opened=ports.clock(),
         choices=_choices(ports, wanted),
         gold=gold if ports.files.size(gold) is not None else "",
+        exclusions=find_exclusions(ports, wanted),
         tokens=(token,) if token else (),
     )
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
 from tessera.portal import records
 from tessera.portal.errors import Unknown
 from tessera.portal.job_lifecycle import close_if_full, open_jobs
 from tessera.portal.ports import Ports
-from tessera.portal.records import Job, Lease, Task, WorkerCursor
-from tessera.portal.store import Change
+from tessera.portal.records import LEASE_GRACE, Job, Lease, Task
+from tessera.portal.store import Change, Table
 from tessera.portal.submissions import count_answer
 from tessera.portal.table_layout import (
+    LeaseEntry,
+    PageFailure,
     count_dropped,
+    lease_key,
+    put_failure,
     put_given_back,
     read_cursor,
     read_lapsed,
-    read_task,
     read_tasks,
     removed_key,
     task_changes,
@@ -25,10 +31,15 @@ SWEPT = 2
 """Lapsed leases that a claim looks at. A claim makes one lease, so two keep up with any number that
 lapse, and a claim's cost stays bounded (docs/decisions/portal-claims-without-scans.md)."""
 
+LOOK_AHEAD = LEASE_GRACE
+"""Seconds for which a look at the leases counts: a lease made later lapses later still."""
 
-def held_tasks(ports: Ports, job: Job, worker: str, cursor: WorkerCursor, now: float) -> list[Task]:
+_next_sweeps: WeakKeyDictionary[Table, dict[str, float]] = WeakKeyDictionary()
+"""Time at which the first of a job's leases may lapse, as far as this process knows."""
+
+
+def running(tasks: Iterable[Task], worker: str, now: float) -> list[Task]:
     """Return the tasks at which the worker's lease still runs."""
-    tasks = read_tasks(ports.table, job.name, cursor.held)
     return [task for task in tasks if worker in task.leases and now < task.leases[worker].until]
 
 
@@ -81,6 +92,30 @@ def drop_task(ports: Ports, job: Job, number: int) -> None:
     close_if_full(ports, job)
 
 
+def note_failure(ports: Ports, job: Job, worker: str, number: int, reason: str) -> None:
+    """Free the worker's seat at a task whose page cannot be shown, and note why for requesters.
+
+    A task that fails too often is set aside: the answers that it lacks count as done, so that it
+    keeps nobody from the others and the job can become full.
+    """
+
+    def failed(task: Task, now: float) -> tuple[Task, list[Change]]:
+        if task.dropped:
+            return task, []
+        after = records.fail_page(task, worker, now)
+        aside = records.is_unusable(after)
+        changes = [put_failure(job.name, PageFailure(number, reason, now, aside))]
+        if aside:
+            spared = max(0, job.workers - len(task.answers))
+            return records.drop(after), [*changes, count_dropped(job, number, spared)]
+        if worker in task.leases:
+            changes.append(put_given_back(job.name, worker, number))
+        return after, changes
+
+    update_task(ports, job, number, failed)
+    close_if_full(ports, job)
+
+
 def block_worker(ports: Ports, worker: str) -> int:
     """Block a worker immediately, release their seats, and return how many; their answers stay."""
     # The mark first: a claim that comes between would take a seat again.
@@ -88,25 +123,43 @@ def block_worker(ports: Ports, worker: str) -> int:
     released = 0
     for job in open_jobs(ports):
         cursor = read_cursor(ports.table, job.name, worker)
-        for task in held_tasks(ports, job, worker, cursor, ports.clock()):
+        for task in running(read_tasks(ports.table, job.name, cursor.held), worker, ports.clock()):
             give_back(ports, job, worker, task.number)
             released += 1
     return released
 
 
 def sweep(ports: Ports, job: Job, now: float) -> None:
-    """Free a few seats whose leases lapsed, so that claims keep the job tidy without a timer."""
-    for entry in read_lapsed(ports.table, job.name, now, limit=SWEPT):
-        task = read_task(ports.table, job.name, entry.task)
-        lease = task.leases.get(entry.worker)
-        if lease is None or lease.lapses > now:  # it was renewed or given up: the entry is stale
-            ports.table.write(Change("delete", entry.key))
-        # The index may not have heard of an answer, so S3 is asked before a seat is given away.
-        elif ports.files.size(job.response(task.number, entry.worker)) is None:
-            # Not repeated: if another request was faster, the lease may run again.
-            freed = records.free_seat(task, entry.worker)
-            noted = put_given_back(job.name, entry.worker, task.number)
-            ports.table.write(*task_changes(job, task, freed, now), noted)
-        else:
-            # The answer was stored, and the function died before it was counted.
-            count_answer(ports, job, entry.worker, task)
+    """Free a few seats whose leases lapsed, so that claims keep the job tidy without a timer.
+
+    Until the first of the leases may lapse, nothing is read.
+    """
+    due = _next_sweeps.setdefault(ports.table, {})
+    if now < due.get(job.name, 0.0) <= now + LOOK_AHEAD:  # else the clock was set back
+        return
+    entries = read_lapsed(ports.table, job.name, now + LOOK_AHEAD, limit=SWEPT + 1)
+    lapsed = [entry for entry in entries[:SWEPT] if entry.lapses < now]
+    later = entries[len(lapsed) :]
+    tasks = read_tasks(ports.table, job.name, tuple({entry.task for entry in lapsed}))
+    by_number = {task.number: task for task in tasks}
+    for entry in lapsed:
+        _sweep_lease(ports, job, entry, by_number[entry.task], now)
+    # Last: a sweep that failed is repeated by the next claim, and so is one that had work to do.
+    due[job.name] = now if lapsed else later[0].lapses if later else now + LOOK_AHEAD
+
+
+def _sweep_lease(ports: Ports, job: Job, entry: LeaseEntry, task: Task, now: float) -> None:
+    """Free the seat of a lease that lapsed, or count the answer that its worker had stored."""
+    lease = task.leases.get(entry.worker)
+    # It was renewed or given up: the entry is stale.
+    if lease is None or lease_key(job.name, task.number, entry.worker, lease) != entry.key:
+        ports.table.write(Change("delete", entry.key))
+    # The index may not have heard of an answer, so S3 is asked before a seat is given away.
+    elif ports.files.size(job.response(task.number, entry.worker)) is None:
+        # Not repeated: if another request was faster, the lease may run again.
+        freed = records.free_seat(task, entry.worker)
+        noted = put_given_back(job.name, entry.worker, task.number)
+        ports.table.write(*task_changes(job, task, freed, now), noted)
+    else:
+        # The answer was stored, and the function died before it was counted.
+        count_answer(ports, job, entry.worker, task)

@@ -14,6 +14,7 @@ from tessera.portal.table_layout import (
     all_stats,
     read_counts,
     read_cursor,
+    read_failures,
     read_task,
 )
 from tessera.portal.worker_response import decode_response
@@ -21,6 +22,10 @@ from tessera.portal.worker_response import decode_response
 ACTIVE_SECONDS = 900.0
 """Seconds since their last answer within which a worker counts as at work. A page of twenty takes
 about a minute, so whoever sent none for fifteen has gone."""
+
+
+MAX_FAILURES = 100
+"""Tasks that cannot be shown which the progress names: their reasons are mostly the same."""
 
 
 class Totals(NamedTuple):
@@ -112,6 +117,10 @@ def progress(ports: Ports, job: Job) -> dict[str, Any]:
         "opened": job.opened,
         "closes": job.closes,
         **totals.quality,
+        "failures": [
+            {"task": failure.task, "reason": failure.reason, "set_aside": failure.set_aside}
+            for failure in read_failures(ports.table, job.name, limit=MAX_FAILURES)
+        ],
         "workers": [_worker(name, totals.workers[worker], totals.now) for name, worker in workers],
     }
 

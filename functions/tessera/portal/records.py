@@ -24,6 +24,12 @@ one answer too many (docs/decisions/portal-answers-are-objects.md)."""
 MAX_LEASE = 8 * 3600.0
 """Seconds after which a lease is renewed no more: Ground Truth's longest task."""
 
+MAX_FAILURES = 3
+"""Times that a page fails before its task is set aside (docs/decisions/portal-set-aside.md)."""
+
+FAILURE_SECONDS = 60.0
+"""Seconds within which failures count as one: what fails for a moment sets no task aside."""
+
 OPEN, FULL, STOPPED, EXPIRED, REPAIRING = "Open", "Full", "Stopped", "Expired", "Repairing"
 """Statuses of a job; docs/portal.md tells what leads to each."""
 
@@ -36,7 +42,8 @@ class Job(msgspec.Struct, frozen=True):
     post-annotation Lambdas; `tokens` belong to the executions that wait for the job's end, and
     `announced` says that they were told. `repairing` is the time at which the repair under way
     began and `repaired_as` the status after it; `rebuilt` is the time at which the index last lost
-    the job's leases. Each write raises `version`, and expects the one before.
+    the job's leases. `exclusions` is the URI of the file that tells who may not have which task.
+    Each write raises `version`, and expects the one before.
     """
 
     name: str
@@ -64,6 +71,7 @@ class Job(msgspec.Struct, frozen=True):
     repairing: float = 0.0
     repaired_as: str = OPEN
     rebuilt: float = 0.0
+    exclusions: str = ""
 
     @property
     def closes(self) -> float:
@@ -115,8 +123,9 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """Task: who has a seat, who answered what, who gave it back, and who may not have it.
 
     `answers` maps workers to their choices by image index; `given_back` maps workers to the time
-    at which they had got the task; `queued` is the task's sort key in the queue. Where the table
-    calls an attribute otherwise, its name is given: tables outlive their code.
+    at which they had got the task; `queued` is the task's sort key in the queue. `failures` counts
+    the times that its page could not be shown, `failed` is the last of them. Where the table calls
+    an attribute otherwise, its name is given: tables outlive their code.
     """
 
     number: int
@@ -126,6 +135,8 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     given_back: dict[str, float] = {}
     excluded: tuple[str, ...] = msgspec.field(default=(), name="barred")
     queued: str = ""
+    failures: int = 0
+    failed: float = 0.0
     dropped: bool = msgspec.field(default=False, name="excused")
 
     def free_seats(self, workers: int) -> int:
@@ -179,6 +190,19 @@ def exclude_worker(task: Task, worker: str) -> Task:
 def drop(task: Task) -> Task:
     """Return the task as one that needs no more people."""
     return replace(task, dropped=True, leases={})
+
+
+def fail_page(task: Task, worker: str, now: float) -> Task:
+    """Return the task with the worker's seat free again, because its page could not be shown."""
+    freed = free_seat(task, worker) if worker in task.leases else task
+    if now < task.failed + FAILURE_SECONDS:
+        return freed
+    return replace(freed, failures=task.failures + 1, failed=now)
+
+
+def is_unusable(task: Task) -> bool:
+    """Return whether a task is to be set aside: its page failed too often, and nobody has it."""
+    return task.failures >= MAX_FAILURES and not task.leases
 
 
 def add_answer(task: Task, worker: str, choices: dict[str, str]) -> Task:

@@ -25,6 +25,7 @@ from tessera.portal.table_layout import (
     index_keys,
     item_of,
     open_key,
+    place_bits,
     put_given_back,
     put_job,
     put_stripe,
@@ -171,17 +172,14 @@ class _Rebuild:
         )
 
     def _put_stripe(self, stripe: int) -> None:
-        """Put a stripe's counters, dealt as far as any of its tasks was touched.
+        """Put a stripe's counters: those of its tasks that were touched count as dealt.
 
-        A task before that one which nobody has was dealt once, and waits in the queue.
+        A task that nobody has was perhaps dealt once; it is dealt again like a fresh one.
         """
-        # Counters deal in order, so the last touched task tells how far this one had come.
         own = self.touched[stripe :: len(stripes(self.job))]
-        dealt = own.rfind(1) + 1
-        for place in range(dealt):
-            if not own[place]:
-                self._put_task(Task(stripe + place * len(stripes(self.job))))
-        self._put(put_stripe(self.job, stripe, dealt=dealt, answered=self.answered[stripe]))
+        dealt_bits = place_bits(own)
+        answered = self.answered[stripe]
+        self._put(put_stripe(self.job, stripe, dealt_bits=dealt_bits, answered=answered))
 
     def _put(self, *changes: Change) -> None:
         # All changes of one task in one write, as always.

@@ -10,6 +10,7 @@ from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.portal.sessions import check_marks, mark_keys
 from tessera.portal.site import Site
+from tessera.portal.store import Item, Key
 from tessera.portal.table_layout import job_key, job_of, rate_key
 
 REQUESTERS = "requesters"
@@ -67,19 +68,25 @@ def job_for(ports: Ports, request: Request) -> Job:
 
     Raises `Unknown` if not, `Removed` or `Unauthorized` if their sign-in was ended.
     """
-    job = _read_job(ports, request)
+    return job_and_items(ports, request)[0]
+
+
+def job_and_items(ports: Ports, request: Request, *keys: Key) -> tuple[Job, list[Item | None]]:
+    """Return the job as `job_for` does, and the items at other keys, read together."""
+    job, items = _read_job(ports, request, *keys)
     if not is_member(job, request):
         raise Unknown("There is no such job.")
-    return job
+    return job, items
 
 
 def job_to_watch(ports: Ports, request: Request) -> Job:
     """Return the job in the path of a requester's request, whatever team it is for."""
-    return _read_job(ports, request)
+    return _read_job(ports, request)[0]
 
 
-def _read_job(ports: Ports, request: Request) -> Job:
-    # One read for the job and the marks: each claim and each answer begins with it.
-    job_item, *marks = ports.table.get(job_key(request.job), *mark_keys(request))
-    check_marks(request, *marks)
-    return job_of(job_item)
+def _read_job(ports: Ports, request: Request, *keys: Key) -> tuple[Job, list[Item | None]]:
+    # One read for all: each claim and each answer begins with it.
+    marks = mark_keys(request)
+    job_item, *items = ports.table.get(job_key(request.job), *marks, *keys)
+    check_marks(request, *items[: len(marks)])
+    return job_of(job_item), items[len(marks) :]

@@ -13,11 +13,19 @@ from typing import Any, Literal, TypeAlias
 from tessera.portal import records
 from tessera.portal.answer_body import choices_in
 from tessera.portal.errors import Busy, Unknown
+from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.job_lifecycle import close_if_full
 from tessera.portal.ports import Ports
 from tessera.portal.records import MAX_LEASE, OPEN, REPAIRING, Job, Task
 from tessera.portal.store import Change
-from tessera.portal.table_layout import count_answered, stats_key, stats_of, task_key, task_of
+from tessera.portal.table_layout import (
+    count_answered,
+    forget_failure,
+    stats_key,
+    stats_of,
+    task_key,
+    task_of,
+)
 from tessera.portal.task_updates import update_task
 from tessera.portal.worker_response import decode_response, encode_response
 from tessera.portal.worker_stats import read_gold, stats_changes, stats_of_answer
@@ -46,7 +54,9 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
     if worker in task.answers or _is_stored(ports, job, task, worker):
         count_answer(ports, job, worker, task)
         return "saved"
-    if worker in task.excluded or not (worker in task.known_to or _leases_were_lost(ports, job)):
+    if not (worker in task.known_to or _leases_were_lost(ports, job)) or _is_excluded(
+        ports, job, worker, task
+    ):
         raise Unknown("This page is not yours.")
     try:
         seated = _with_seat(ports, job, worker, task)
@@ -68,6 +78,12 @@ def _is_stored(ports: Ports, job: Job, task: Task, worker: str) -> bool:
     if worker in task.leases:
         return False  # the ordinary case: the write itself will tell
     return ports.files.size(job.response(task.number, worker)) is not None
+
+
+def _is_excluded(ports: Ports, job: Job, worker: str, task: Task) -> bool:
+    """Return whether the worker answered one of the task's images in an earlier round."""
+    excluded = excluded_tasks(ports, job, worker)
+    return worker in task.excluded or (bool(excluded) and bool(excluded[task.number]))
 
 
 def _leases_were_lost(ports: Ports, job: Job) -> bool:
@@ -119,6 +135,8 @@ def count_answer(
         # One more than was asked fills no seat: it must not pay for a task that lacks one.
         if len(task.answers) < job.workers:
             changes = [*changes, count_answered(job, task.number)]
+        if task.failures and not task.dropped:
+            changes = [*changes, forget_failure(job.name, task.number)]
         return after, changes
 
     update_task(ports, job, task.number, count, known=task)

@@ -5,12 +5,13 @@
 | `open` | job | a job that is open, or whose executions were not resumed yet |
 | `job#J` | `job` | the job |
 | `job#J#task` | task | the task: its seats, answers, returns and exclusions |
-| `job#J#stripe` | stripe | tasks dealt, answers counted, answers that dropped tasks spare |
+| `job#J#stripe` | stripe | tasks dealt, which if out of order, answers counted and spared |
 | `job#J#queue` | time, task | a task with a free seat that others had, and who they were |
 | `job#J#lease` | end, task, worker | a lease |
 | `job#J#place` | worker | the worker's cursor |
 | `job#J#figures` | worker | the worker's statistics |
 | `job#J#back#W` | task | a task that worker W gave back |
+| `job#J#failed` | task | why a task's page could not be shown, and whether it was set aside |
 | `removed` | worker | the mark of a worker who was removed, or signed out everywhere |
 | `session` | sign-in | the mark of a sign-in that its worker ended |
 | `rate#W` | minute | the requests of worker W in that minute |
@@ -21,7 +22,9 @@ the code; they stay, because deployed tables hold them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -37,7 +40,7 @@ STRIPES = 16
 
 OPEN_JOBS = "open"
 
-Kind: TypeAlias = Literal["task", "stripe", "queue", "lease", "place", "figures"]
+Kind: TypeAlias = Literal["task", "stripe", "queue", "lease", "place", "figures", "failed"]
 
 
 # ── Keys ─────────────────────────────────────────────────────────────────────────────────────────
@@ -92,6 +95,11 @@ def given_back_key(job: str, worker: str, task: int) -> Key:
 def lease_key(job: str, task: int, worker: str, lease: Lease) -> Key:
     """Return the key of a lease, which sorts by the time at which it lapses."""
     return Key(partition(job, "lease"), f"{time_key(lease.lapses)}#{task:06d}#{worker}")
+
+
+def failure_key(job: str, task: int) -> Key:
+    """Return the key of the note about a task whose page could not be shown."""
+    return Key(partition(job, "failed"), f"{task:06d}")
 
 
 def removed_key(worker: str) -> Key:
@@ -205,6 +213,17 @@ def all_stats(table: Table, job: str) -> dict[str, WorkerStats]:
     return {worker: stats_of(item) for worker, item in table.query(partition(job, "figures"))}
 
 
+def read_worker(table: Table, jobs: Sequence[Job], worker: str) -> list[tuple[Counts, WorkerStats]]:
+    """Return the counters of jobs, and a worker's statistics in each, read together."""
+    keys = [[*stripe_keys(job), stats_key(job.name, worker)] for job in jobs]
+    items = iter(table.get(*chain(*keys)) if jobs else [])
+    rows = [list(islice(items, len(of_job))) for of_job in keys]
+    return [
+        (counts_of(job, counters), stats_of(stats))
+        for job, (*counters, stats) in zip(jobs, rows, strict=True)
+    ]
+
+
 class QueueEntry(NamedTuple):
     """Task in the queue of those that others had and that have a free seat."""
 
@@ -226,6 +245,11 @@ class LeaseEntry(NamedTuple):
     task: int
     worker: str
 
+    @property
+    def lapses(self) -> float:
+        """Time at which the lease lapses, unless it is renewed."""
+        return float(self.key.sort.partition("#")[0])
+
 
 def read_lapsed(table: Table, job: str, now: float, *, limit: int) -> list[LeaseEntry]:
     """Return the leases whose seats may go to other workers, the oldest first."""
@@ -242,9 +266,27 @@ def read_given_back(table: Table, job: str, worker: str, *, limit: int) -> list[
     return [int(item["task"]) for _, item in entries]
 
 
+class PageFailure(NamedTuple):
+    """Task whose page could not be shown, why, when last, and whether it was set aside."""
+
+    task: int
+    reason: str
+    last: float
+    set_aside: bool
+
+
+def read_failures(table: Table, job: str, *, limit: int) -> list[PageFailure]:
+    """Return the tasks whose pages could not be shown, by number."""
+    entries = table.query(partition(job, "failed"), limit=limit)
+    return [
+        PageFailure(int(sort), str(item["reason"]), float(item["last"]), bool(item["aside"]))
+        for sort, item in entries
+    ]
+
+
 def index_keys(table: Table, job: str) -> list[Key]:
     """Return the keys of all items of a job but the job itself and its workers' cursors."""
-    kinds: tuple[Kind, ...] = ("task", "figures", "lease", "queue", "stripe")
+    kinds: tuple[Kind, ...] = ("task", "figures", "lease", "queue", "stripe", "failed")
     names = [partition(job, kind) for kind in kinds]
     names += [given_back_partition(job, worker) for worker in all_cursors(table, job)]
     return [Key(name, sort) for name in names for sort, _ in table.query(name)]
@@ -263,6 +305,24 @@ def stripe_of(job: Job, task: int) -> int:
     return task % len(stripes(job))
 
 
+def task_at(job: Job, stripe: int, place: int) -> int:
+    """Return the number of the task at a place of a stripe."""
+    return stripe + place * len(stripes(job))
+
+
+BITS = bytes.maketrans(b"\0\1", b"01")
+"""Spells bytes of 0 and 1 as digits, which `int` reads at once."""
+
+
+def place_bits(marks: bytes | bytearray) -> int:
+    """Return a number with a bit for each place of a stripe that has a 1.
+
+    >>> bin(place_bits(b"\\1\\0\\1\\1"))
+    '0b1101'
+    """
+    return int(marks[::-1].translate(BITS) or b"0", 2)
+
+
 def stripe_size(job: Job, stripe: int) -> int:
     """Return the number of a stripe's tasks: every sixteenth, starting with its own number.
 
@@ -274,11 +334,24 @@ def stripe_size(job: Job, stripe: int) -> int:
 
 
 class Counts(NamedTuple):
-    """Counters of a job, its stripes added up; `dealt` by stripe."""
+    """Counters of a job, its stripes added up; `dealt` and `ahead` by stripe.
+
+    A stripe deals its tasks in order, unless the worker may not have the next one. Then `ahead`
+    has a bit for each place of the stripe that was dealt; without, its first ones were.
+    """
 
     dealt: dict[int, int]
     answered: int
     dropped: int
+    ahead: Mapping[int, int] = MappingProxyType({})
+
+    def dealt_bits(self, stripe: int) -> int:
+        """Return a number with a bit for each place of a stripe that was dealt.
+
+        >>> bin(Counts({0: 3}, 0, 0).dealt_bits(0))
+        '0b111'
+        """
+        return self.ahead.get(stripe) or (1 << self.dealt[stripe]) - 1
 
     @property
     def done(self) -> int:
@@ -292,24 +365,55 @@ class Counts(NamedTuple):
 
 def read_counts(table: Table, job: Job) -> Counts:
     """Return the job's counters, read together."""
-    items = {int(sort): item for sort, item in table.query(partition(job.name, "stripe"))}
+    return counts_of(job, table.get(*stripe_keys(job)) if job.tasks else [])
+
+
+def read_held(table: Table, job: Job, numbers: Sequence[int]) -> tuple[list[Task], Counts]:
+    """Return the tasks of these numbers and the job's counters, read together."""
+    items = table.get(*(task_key(job.name, n) for n in numbers), *stripe_keys(job))
+    tasks = [task_of(item, number) for item, number in zip(items, numbers, strict=False)]
+    return tasks, counts_of(job, items[len(numbers) :])
+
+
+def stripe_keys(job: Job) -> list[Key]:
+    """Return the keys of a job's counters, for whoever reads them together with other items."""
+    return [stripe_key(job, stripe) for stripe in stripes(job)]
+
+
+def counts_of(job: Job, items: Sequence[Item | None]) -> Counts:
+    """Return the counters in the items at a job's `stripe_keys`."""
+    present = {stripe: item for stripe, item in zip(stripes(job), items, strict=True) if item}
     return Counts(
         # An answer that was counted while the index was rebuilt may have made the item too soon.
-        dealt={stripe: int(item.get("dealt", 0)) for stripe, item in items.items()},
-        answered=sum(int(item.get("answered", 0)) for item in items.values()),
-        dropped=sum(int(item.get("excused", 0)) for item in items.values()),
+        dealt={stripe: int(item.get("dealt", 0)) for stripe, item in present.items()},
+        answered=sum(int(item.get("answered", 0)) for item in present.values()),
+        dropped=sum(int(item.get("excused", 0)) for item in present.values()),
+        ahead={s: int(item["ahead"], 16) for s, item in present.items() if item.get("ahead")},
     )
 
 
-def put_stripe(job: Job, stripe: int, *, dealt: int = 0, answered: int = 0) -> Change:
+def put_stripe(job: Job, stripe: int, *, dealt_bits: int = 0, answered: int = 0) -> Change:
     """Return the change that sets the counters of a stripe that has none."""
-    counts = {"dealt": dealt, "answered": answered, "excused": 0}
-    return Change("put", stripe_key(job, stripe), counts, ABSENT)
+    dealt = {"dealt": dealt_bits.bit_count(), **_ahead(dealt_bits)}
+    return Change(
+        "put", stripe_key(job, stripe), {**dealt, "answered": answered, "excused": 0}, ABSENT
+    )
 
 
-def count_dealt(job: Job, stripe: int, dealt: int) -> Change:
-    """Return the change that deals a stripe's next task, if nobody else did since `dealt`."""
-    return Change("add", stripe_key(job, stripe), {"dealt": 1}, {"dealt": dealt})
+def count_dealt(job: Job, stripe: int, counts: Counts, place: int) -> Change:
+    """Return the change that deals a place of a stripe, if nobody was dealt one since `counts`."""
+    sets: dict[str, str] = {}
+    if stripe in counts.ahead or place != counts.dealt[stripe]:
+        # In order again, a stripe needs no bits any more.
+        sets = {"ahead": "", **_ahead(counts.dealt_bits(stripe) | 1 << place)}
+    expected = {"dealt": counts.dealt[stripe]}
+    return Change("add", stripe_key(job, stripe), {"dealt": 1}, expected, sets)
+
+
+def _ahead(dealt_bits: int) -> dict[str, str]:
+    """Return the attribute for places dealt out of order; none if they are the first ones."""
+    # 1,563 hexadecimal digits at most: a sixteenth of a job's 100,000 tasks.
+    return {"ahead": f"{dealt_bits:x}"} if dealt_bits & dealt_bits + 1 else {}
 
 
 def count_answered(job: Job, task: int) -> Change:
@@ -335,6 +439,17 @@ def put_cursor(job: str, worker: str, cursor: WorkerCursor) -> Change:
     """Return the change that puts a cursor's next version, if no other request was faster."""
     after = replace(cursor, version=cursor.version + 1)
     return Change("put", cursor_key(job, worker), item_of(after), _expect(cursor))
+
+
+def put_failure(job: str, failure: PageFailure) -> Change:
+    """Return the change that notes why a task's page could not be shown."""
+    item = {"reason": failure.reason, "last": failure.last, "aside": failure.set_aside}
+    return Change("put", failure_key(job, failure.task), item)
+
+
+def forget_failure(job: str, task: int) -> Change:
+    """Return the change that forgets a failure: the page was shown and answered since."""
+    return Change("delete", failure_key(job, task))
 
 
 def put_given_back(job: str, worker: str, task: int) -> Change:

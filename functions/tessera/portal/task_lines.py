@@ -12,7 +12,7 @@ from itertools import islice
 
 import msgspec
 
-from tessera.portal.ports import Ports, worker_id
+from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.tiling.offsets import entry_range, pack_offsets, read_offsets
 
@@ -72,16 +72,6 @@ def sources_of(line: bytes) -> dict[str, str]:
         return {str(image["index"]): str(image["source-ref"]) for image in images}
     except (msgspec.DecodeError, KeyError, TypeError):
         return {}
-
-
-def answered_before(ports: Ports, line: bytes, worker: str) -> bool:
-    """Return whether the worker answered one of the task's images in an earlier round.
-
-    A task of a later round names those workers, with a space between, under `answered-by`.
-    """
-    # Answers name workers with the service before the identifier; a file made by hand may not.
-    names = str(msgspec.json.decode(line).get("answered-by", "")).split()
-    return worker in names or worker_id(ports, worker) in names
 
 
 def write_offsets(ports: Ports, job: Job) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tessera.portal.errors import Unusable
 from tessera.portal.ports import Ports, job_arn
 from tessera.portal.records import Job
 from tessera.tiling.page import CROWD_SCRIPT, render_task
@@ -16,6 +17,9 @@ CROWD_TAG = re.compile(
     rf"<script\b[^>]*\bsrc=[\"']{re.escape(CROWD_SCRIPT)}[\"'][^>]*>\s*</script>", re.I
 )
 HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.I)
+MAX_REASON = 300
+"""Characters of the reason for which a page cannot be shown: a sentence, not a trace."""
+
 CROWD_ELEMENT = re.compile(r"<(crowd-[a-z-]+)", re.I)
 
 
@@ -30,21 +34,36 @@ def prepare(ports: Ports, job: Job, line: bytes) -> dict[str, Any] | None:
     """Return what the page reads as `task.input`, or None if no people are wanted for the task.
 
     That is for the job's pre-annotation Lambda to say; a job without one gets the line as it is.
+    Raises `Unusable` with the reason if there is no input for the page.
     """
-    record = msgspec.json.decode(line)
-    if not job.prepare:
-        return dict(record)
-    answer = ports.invoke(
-        job.prepare,
-        {
-            "version": "2018-10-16",
-            "labelingJobArn": job_arn(ports, job, job.prepare),
-            "dataObject": record,
-        },
-    )
-    if answer.get("isHumanAnnotationRequired", True) is False:
-        return None
-    return dict(answer["taskInput"])
+    try:
+        record = msgspec.json.decode(line)
+        if not job.prepare:
+            return dict(record)
+        answer = ports.invoke(
+            job.prepare,
+            {
+                "version": "2018-10-16",
+                "labelingJobArn": job_arn(ports, job, job.prepare),
+                "dataObject": record,
+            },
+        )
+        if answer.get("isHumanAnnotationRequired", True) is False:
+            return None
+        return dict(answer["taskInput"])
+    # Whatever the line holds, or the requester's function does, is this task's affair alone.
+    except Exception as error:
+        raise unusable(error) from error
+
+
+def unusable(error: Exception) -> Unusable:
+    """Return what requesters and workers are told of a page that failed with this error."""
+    reason = " ".join(str(error).split())[:MAX_REASON]
+    return Unusable(f"This page cannot be shown: {type(error).__name__}: {reason}")
+
+
+class Outage(Exception):
+    """Failure of the store while a page was rendered, which is not the page's."""
 
 
 def render(
@@ -61,9 +80,22 @@ def render(
     `bridge` is the script that joins it to the portal around it; `stand_in` is the one that serves
     `crowd-form` in the place of AWS's. A page with other crowd elements keeps AWS's own script
     where the stack allows it (`aws`). Why pages run in a
-    frame: docs/decisions/portal-page-in-a-sandbox.md.
+    frame: docs/decisions/portal-page-in-a-sandbox.md. Raises `Unusable` with the reason if the
+    page cannot be rendered, `Outage` if it is `grant` that fails.
     """
-    html = render_task(page, task_input, grant)
+
+    def granted(uri: str) -> str:
+        try:
+            return grant(uri)
+        except Exception as error:
+            raise Outage(str(error)) from error
+
+    try:
+        html = render_task(page, task_input, granted)
+    except Outage:
+        raise
+    except Exception as error:  # a template can do almost anything
+        raise unusable(error) from error
     # Looked for in the rendered page: a template may leave elements out.
     elements = {name.lower() for name in CROWD_ELEMENT.findall(html)}
     if aws and elements - {"crowd-form", "crowd-button"}:

@@ -16,23 +16,28 @@ import msgspec
 from tessera.portal import leases, progress, task_page
 from tessera.portal.answer_body import read_answer
 from tessera.portal.claims import Claim, claim
-from tessera.portal.errors import Busy, Invalid, Unknown
+from tessera.portal.errors import Invalid, Unknown, Unusable
+from tessera.portal.exclusions import answered_before
 from tessera.portal.http import Request, Response, empty_response, json_response
 from tessera.portal.job_lifecycle import open_jobs
 from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
-from tessera.portal.records import LEASE_GRACE, Job
-from tessera.portal.rights import REQUESTERS, is_member, job_for, job_to_watch
+from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
+from tessera.portal.rights import REQUESTERS, is_member, job_and_items, job_for, job_to_watch
 from tessera.portal.sessions import end_session, end_sessions, require_active
 from tessera.portal.site import Site, read_file
 from tessera.portal.submissions import submit
-from tessera.portal.table_layout import read_counts, read_stats
-from tessera.portal.task_lines import answered_before, indexes_of, read_line, sources_of
+from tessera.portal.table_layout import Counts, cursor_key, cursor_of, read_worker
+from tessera.portal.task_lines import indexes_of, read_line, sources_of
 
 MAX_SKIPS = 10
-"""Tasks skipped in one claim, because the worker answered one of their images before or because
-they need no people, before the browser is asked to come again. Each costs some reads, a write and
-the pre-annotation Lambda, and an HTTP API gives up a request after 30 seconds."""
+"""Tasks skipped in one claim, because they need no people or their pages cannot be shown, before
+the browser is asked to come again. Each costs some reads, a write and the pre-annotation Lambda,
+and an HTTP API gives up a request after 30 seconds."""
+
+AGAIN_SECONDS = 1
+"""Seconds after which a page asks again where a claim skipped as many tasks as it may: the next one
+goes on there."""
 
 MAX_SHOWING = 8
 """Tasks that a page may say it shows: more than it may hold (`claims.MAX_HELD`)."""
@@ -70,16 +75,17 @@ def list_jobs(ports: Ports, site: Site, request: Request) -> Response:
     """List the open jobs of the worker: the question, the tasks left, what they did."""
     require_active(ports, request)
     jobs = [
-        _job_summary(ports, job, request.worker) | {"member": is_member(job, request)}
-        for job in open_jobs(ports)
-        if is_member(job, request) or REQUESTERS in request.groups
+        job for job in open_jobs(ports) if is_member(job, request) or REQUESTERS in request.groups
     ]
-    return json_response(200, {"jobs": jobs})
+    figures = read_worker(ports.table, jobs, request.worker)
+    summaries = [
+        _job_summary(job, counts, own) | {"member": is_member(job, request)}
+        for job, (counts, own) in zip(jobs, figures, strict=True)
+    ]
+    return json_response(200, {"jobs": summaries})
 
 
-def _job_summary(ports: Ports, job: Job, worker: str) -> dict[str, Any]:
-    counts = read_counts(ports.table, job)
-    own = read_stats(ports.table, job.name, worker)
+def _job_summary(job: Job, counts: Counts, own: WorkerStats) -> dict[str, Any]:
     return {
         "job": job.name,
         "title": job.title,
@@ -94,22 +100,31 @@ def _job_summary(ports: Ports, job: Job, worker: str) -> dict[str, Any]:
 
 def claim_task(ports: Ports, site: Site, request: Request) -> Response:
     """Lease a task to the worker, the one they hold or the next: 204 when there is none now."""
-    job = job_for(ports, request)
-    showing = _showing(request.body)
+    worker, showing = request.worker, _showing(request.body)
+    job, (item,) = job_and_items(ports, request, cursor_key(request.job, worker))
+    cursor: WorkerCursor | None = cursor_of(item)
+    avoid: set[int] = set()
     for _ in range(MAX_SKIPS):
-        claimed = claim(ports, job, request.worker, showing, request.name)
+        claimed = claim(ports, job, worker, showing, request.name, cursor, avoid)
+        cursor = None  # the next round must read what this one wrote
         if claimed is None:
             return empty_response()
         # Only a task that the worker has is read and prepared: candidates would cost as much each.
         line = read_line(ports, job, claimed.task)
-        if answered_before(ports, line, request.worker):
-            leases.exclude(ports, job, request.worker, claimed.task)
-        elif (task_input := task_page.prepare(ports, job, line)) is None:
+        if answered_before(ports, line, worker):
+            leases.exclude(ports, job, worker, claimed.task)
+            continue
+        try:
+            task_input = task_page.prepare(ports, job, line)
+            if task_input is not None:
+                response = _claimed(ports, site, claimed, line, task_input)
+                record_pictures(ports, job, claimed.task, line)
+                return response
             leases.drop_task(ports, job, claimed.task)
-        else:
-            record_pictures(ports, job, claimed.task, line)
-            return _claimed(ports, site, claimed, line, task_input)
-    raise Busy("Looking for a page that you have not had. One moment.")
+        except Unusable as error:  # the worker goes on with another one
+            leases.note_failure(ports, job, worker, claimed.task, str(error))
+            avoid.add(claimed.task)
+    return empty_response(again=AGAIN_SECONDS)
 
 
 def _claimed(

@@ -7,7 +7,8 @@ TesseraError
 ├── ManifestUnreadable          the manifest ends early or is not text at all
 ├── NoUsableLine                not one line of the manifest names an image
 ├── BucketMissing               images are in a bucket that does not exist
-└── TooManyBadLines             more lines are bad than the settings allow
+├── TooManyBadLines             more lines are bad than the settings allow
+└── PageUnusable                the worker's page of the stack cannot be rendered
 
 Operators look the names up in docs/operations.md, which has a paragraph for each.
 """
@@ -52,3 +53,7 @@ class BucketMissing(TesseraError):
 
 class TooManyBadLines(TesseraError):
     """Manifest with a larger share of unusable lines than the settings allow."""
+
+
+class PageUnusable(TesseraError):
+    """Worker's page that cannot be rendered, for this run's settings or for any task."""

@@ -13,13 +13,16 @@ import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from contextvars import ContextVar
+from functools import cache, lru_cache
 from typing import Any
 
-from liquid import Environment
+from liquid import BoundTemplate, Environment
+from liquid.exceptions import LiquidError
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
+from tessera.tiling.errors import PageUnusable
 from tessera.tiling.settings import Settings
 
 CROWD_SCRIPT = "https://assets.crowd.aws/crowd-html-elements.js"
@@ -76,7 +79,10 @@ def shortcut_keys(choices: Sequence[str]) -> tuple[str, ...]:
 
 
 def build_page(template: str, settings: Settings) -> str:
-    """Put a run's labels, question and instructions into the template of the worker's page."""
+    """Put a run's labels, question and instructions into the template of the worker's page.
+
+    Raises PageUnusable if the template does not allow it.
+    """
     colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
         {
@@ -92,23 +98,54 @@ def build_page(template: str, settings: Settings) -> str:
             (*ESCAPE_COLOR, 0) if choice == settings.escape else next(colors)
         ]
     ]
-    return (
-        _run_environment()
-        .from_string(template)
-        .render(
-            question=_without_liquid(str(escape(settings.question))),
-            instructions=_without_liquid(_html(settings.instructions)),
-            choices=choices,
-            build=hashlib.sha256(template.encode()).hexdigest()[:12],
+    try:
+        return (
+            _run_environment()
+            .from_string(template)
+            .render(
+                question=_without_liquid(str(escape(settings.question))),
+                instructions=_without_liquid(_html(settings.instructions)),
+                choices=choices,
+                build=hashlib.sha256(template.encode()).hexdigest()[:12],
+            )
         )
-    )
+    except LiquidError as error:
+        raise page_unusable(error) from error
 
 
 def render_task(page: str, task_input: Mapping[str, Any], grant: Callable[[str], str]) -> str:
     """Render a run's page for one task as Ground Truth does; `grant` turns S3 URIs into links."""
-    environment = _task_environment()
-    environment.add_filter("grant_read_access", lambda uri: grant(str(uri)))
-    return environment.from_string(page).render(task={"input": task_input})
+    token = _grant.set(grant)
+    try:
+        return _compiled(page).render(task={"input": task_input})
+    finally:
+        _grant.reset(token)
+
+
+SAMPLE = (
+    {"source-ref": "s3://bucket/1.jpg", "index": 0},
+    {"source-ref": "s3://bucket/2.jpg", "index": 1, "width": 640, "height": 480},
+)
+"""Images of a task that a page is tried with: with all that an image may have, and with little."""
+
+
+def check_page(page: str, settings: Settings) -> None:
+    """Raise PageUnusable, with the reason, if a run's page cannot be rendered for a task."""
+    guess = {"prelabel": settings.choices[0], "prelabel-confidence": 0.5}
+    images = [SAMPLE[0], SAMPLE[1] | guess]
+    try:
+        render_task(page, {"images": images}, str)
+    except Exception as error:  # a template can do almost anything
+        raise page_unusable(error) from error
+
+
+def page_unusable(error: Exception) -> PageUnusable:
+    """Return the refusal of a page that failed with this error."""
+    reason = " ".join(str(error).split())
+    return PageUnusable(
+        "tiles.liquid.html, the page of this stack, cannot be rendered: "
+        f"{type(error).__name__}: {reason}; mend it in the stack's ui folder and deploy again"
+    )
 
 
 def with_stand_in(page: str, script: str) -> str:
@@ -172,9 +209,21 @@ def _run_environment() -> Environment:
     )
 
 
+_grant: ContextVar[Callable[[str], str]] = ContextVar("grant")
+"""What turns S3 URIs into links, for the task that is being rendered."""
+
+
+@lru_cache(maxsize=8)
+def _compiled(page: str) -> BoundTemplate:
+    """Parse a run's page: it takes as long as rendering, and all tasks of the run have the same."""
+    return _task_environment().from_string(page)
+
+
+@cache
 def _task_environment() -> Environment:
     """Make an environment with what Ground Truth adds to Liquid."""
     environment = Environment(autoescape=True)
+    environment.add_filter("grant_read_access", lambda uri: _grant.get()(str(uri)))
     environment.add_filter("to_json", lambda value: json.dumps(value, ensure_ascii=False))
     environment.add_filter("skip_autoescape", lambda value: Markup(value))
     return environment

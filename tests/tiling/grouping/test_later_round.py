@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera.tiling.exclusions import read_exclusions
 from tessera.tiling.grouping import later_round, limits
 from tessera.tiling.grouping.later_round import MIN_AVAILABLE_WORKERS, group_later_round
 from tessera.tiling.grouping.task_file import Shard
@@ -92,3 +93,25 @@ def test_workers_too_many_for_an_attribute_are_left_out() -> None:
     assert "answered-by" not in folder.lines(round_=2)[0]
     assert json.loads(folder.lines(round_=2)[0]["source"])[0]["index"] == 1
     assert limits.MAX_ATTRIBUTE_CHARACTERS == 20_000
+
+
+@given(rows=ROWS, size=st.integers(1, 30))
+def test_the_exclusions_name_the_workers_of_each_task_as_its_line_does(
+    rows: dict[int, list[str]], size: int
+) -> None:
+    _, folder = regrouped(rows, settings(images_per_task=size))
+    name = "round-2/tasks-000.exclusions.json"
+    ranges = read_exclusions(folder.files.get(name, b"{}"))
+    excluded = {
+        (task, worker)
+        for worker, ends in ranges.items()
+        for start, end in zip(ends[::2], ends[1::2], strict=True)
+        for task in range(start, end)
+    }
+    lines = folder.lines(round_=2) if rows else []
+    assert excluded == {
+        (task, worker)
+        for task, line in enumerate(lines)
+        for worker in line.get("answered-by", "").split()
+    }
+    assert (name in folder.files) == bool(excluded)

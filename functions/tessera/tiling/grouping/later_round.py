@@ -10,13 +10,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import count, islice
 from typing import BinaryIO
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tessera.tiling.exclusions import Exclusions
 from tessera.tiling.grouping.limits import (
     MAX_ATTRIBUTE_CHARACTERS,
     MAX_SHARD_BYTES,
@@ -27,7 +28,12 @@ from tessera.tiling.grouping.limits import (
 )
 from tessera.tiling.grouping.orders import Consecutive, consecutive_sizes
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
-from tessera.tiling.grouping.task_file import Shard, TaskFile, write_consecutive
+from tessera.tiling.grouping.task_file import (
+    ExtraKeys,
+    Shard,
+    TaskFile,
+    write_consecutive,
+)
 from tessera.tiling.jobs import tasks_name
 from tessera.tiling.manifest.batch import PLAIN
 from tessera.tiling.manifest.items import batch_of_images
@@ -151,8 +157,11 @@ class LaterRound:
             first = int(plan.sizes[:start].sum())
             part = Consecutive(plan.ranking[first : first + int(sizes.sum())], sizes)
             name = tasks_name(self._round, len(self._shards))
+            exclusions = Exclusions()
             with TaskFile(name, self._create) as file:
-                write_consecutive(file, self._buffer, part, extra_keys=self._answered_by)
+                extra_keys = self._extra_keys(exclusions)
+                write_consecutive(file, self._buffer, part, extra_keys=extra_keys)
+            exclusions.write(name, self._create)
             self._shards.append(Shard(part.tasks, len(part.ranking)))
         self._buffer.clear()
         self._workers.clear()
@@ -168,14 +177,20 @@ class LaterRound:
         sizes = consecutive_sizes(len(ranking), lengths, self._limits)
         return Consecutive(ranking, split_for_available_workers(sizes, ranking, self._workers))
 
-    def _answered_by(self, positions: Positions) -> bytes:
-        """Return the key that names who answered any image of a task; nothing if it is too long."""
-        names = {name for place in positions.tolist() for name in self._workers[place].split()}
-        text = " ".join(sorted(names))
-        # A longer attribute would fail the job; without it a worker may see an image once more.
-        if not text or len(text) > MAX_ATTRIBUTE_CHARACTERS:
-            return b""
-        return b',"%b":%b' % (ANSWERED_BY.encode(), msgspec.json.encode(text))
+    def _extra_keys(self, exclusions: Exclusions) -> ExtraKeys:
+        """Return what names who answered any image of a task, and notes them as excluded."""
+        tasks = count()
+
+        def answered_by(positions: Positions) -> bytes:
+            names = {name for place in positions.tolist() for name in self._workers[place].split()}
+            exclusions.add(next(tasks), sorted(names))
+            text = " ".join(sorted(names))
+            # A longer attribute would fail the job; the portal reads the exclusions instead.
+            if not text or len(text) > MAX_ATTRIBUTE_CHARACTERS:
+                return b""
+            return b',"%b":%b' % (ANSWERED_BY.encode(), msgspec.json.encode(text))
+
+        return answered_by
 
 
 def split_for_available_workers(

@@ -1,0 +1,60 @@
+"""Name and encode the file that tells which tasks of a job each worker may not have.
+
+It lies beside the tasks manifest of a later round: whoever answered one of a task's images before
+may not have the task. Neighboring tasks have mostly the same workers, so ranges are kept:
+
+    {"private.us-east-1.ann": [0, 3000, 3007, 3008]}     ann may have neither 0 to 2,999 nor 3,007
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from tessera.tiling.run_files import CreateFile
+
+Ranges = dict[str, list[int]]
+"""Where each range of tasks begins and ends, one after another, by worker."""
+
+
+def exclusions_name(manifest: str) -> str:
+    """Return the name of a tasks manifest's exclusions, beside it.
+
+    >>> exclusions_name("round-2/tasks-000.manifest")
+    'round-2/tasks-000.exclusions.json'
+    """
+    return re.sub(r"\.[^./]*$", "", manifest) + ".exclusions.json"
+
+
+class Exclusions:
+    """Workers who may not have a task, noted task after task."""
+
+    def __init__(self) -> None:
+        """Start with every task open to everybody."""
+        self._ranges: Ranges = {}
+
+    def add(self, task: int, workers: Iterable[str]) -> None:
+        """Note the workers who may not have a task; tasks have to rise."""
+        for worker in workers:
+            ranges = self._ranges.setdefault(worker, [])
+            if ranges and ranges[-1] == task:
+                ranges[-1] = task + 1
+            else:
+                ranges += (task, task + 1)
+
+    def write(self, manifest: str, create: CreateFile) -> None:
+        """Write the file beside the tasks manifest; none if nobody is excluded."""
+        if self._ranges:
+            with create(exclusions_name(manifest)) as file:
+                file.write(msgspec.json.encode(self._ranges))
+
+
+def read_exclusions(data: bytes) -> Ranges:
+    """Decode the file.
+
+    >>> read_exclusions(b'{"ann": [0, 3]}')
+    {'ann': [0, 3]}
+    """
+    return msgspec.json.decode(data, type=Ranges)
