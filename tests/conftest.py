@@ -32,7 +32,8 @@ os.environ |= CREDENTIALS | {
 os.environ.pop("AWS_PROFILE", None)
 os.environ.pop("AWS_ENDPOINT_URL", None)
 
-# Properties take the time they take: a busy machine is no failure. `make quick` tries fewer examples.
+# Properties take the time they take: a busy machine is no failure.
+# `make quick` tries fewer examples.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("unhurried")
