@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera.tiling.answers import gather
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.gather import gather_answers
 from tessera.tiling.offsets import offsets_name, pack_offsets
@@ -161,3 +162,53 @@ def test_responses_are_rescued_in_whatever_order_the_output_has_its_tasks(
     assert sorted(book.image) == sorted([*range(8), *range(8)])
     assert all(label == image % 2 for image, label in zip(book.image, book.label, strict=True))
     assert not folder.files
+
+
+class Unwilling(Files):
+    """S3 that gives only so many objects before it breaks off, as a function out of time does."""
+
+    left = 1_000_000
+
+    def get(self, uri: str, version_id: str | None = None) -> bytes:
+        if "/worker-response/" in uri:
+            self.left -= 1
+            if self.left < 0:
+                raise TimeoutError("out of time")
+        return super().get(uri, version_id)
+
+
+@given(
+    tasks=st.integers(0, 12),
+    part=st.integers(1, 5),
+    attempts=st.lists(st.integers(0, 9), max_size=5),
+)
+def test_a_rescue_that_runs_out_of_time_goes_on_where_it_was(
+    tasks: int, part: int, attempts: list[int]
+) -> None:
+    """Whatever the size of the parts and however often it broke off, the answers are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gather, "PART", part)
+        files = Unwilling()
+        job = Job(files, *([image] for image in range(tasks)))
+        for task in range(tasks):
+            job.respond(task, "ann", {str(task): "cat"})
+            job.respond(task, "bob", {str(task): "dog"})
+        whole, _ = gathered(files)
+        assert whole.noted.get("submissions rescued", 0) == 2 * tasks
+        folder = Folder()
+        folder.bucket = files
+        read = 0
+        for allowed in (*attempts, 1_000_000):
+            files.left = allowed
+            try:
+                book = gather_answers(files, run(), folder.create)
+            except TimeoutError:
+                continue
+            assert list(book.image) == list(whole.image)
+            assert list(book.label) == list(whole.label)
+            read = allowed - files.left
+        # all full parts are kept by now, and none of their responses is read again
+        files.left = 1_000_000
+        gather_answers(files, run(), folder.create)
+        assert 1_000_000 - files.left == 2 * tasks % part
+        assert read <= 2 * tasks

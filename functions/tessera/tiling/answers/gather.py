@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
@@ -20,6 +21,14 @@ from tessera.tiling.run_files import CreateFile, LazyFile
 READERS = 32
 """Responses read at the same time. A job that was stopped leaves one small object a submission:
 waiting for S3 is nearly all of the time, and its client keeps 64 connections."""
+
+PART = 2_000
+"""Responses that are read and kept together: five seconds of reading, and as many megabytes. A
+rescue of more takes up where an earlier one was when its function ran out of time; one of fewer
+keeps nothing (docs/limits.md)."""
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class Files(Protocol):
@@ -46,11 +55,13 @@ def gather_answers(files: Files, run: Run, create: CreateFile) -> AnswerBook:
         book = AnswerBook(lambda odd: odd_answers.write(msgspec.json.encode(odd) + b"\n"))
         reader = OutputReader(book, settings.classes, settings.escape, settings.label_attribute)
         for round_ in range(1, run.round + 1):
-            _gather_round(reader, files, run, round_)
+            _gather_round(reader, files, run, round_, create)
     return book
 
 
-def _gather_round(reader: OutputReader, files: Files, run: Run, round_: int) -> None:
+def _gather_round(
+    reader: OutputReader, files: Files, run: Run, round_: int, create: CreateFile
+) -> None:
     """Read the output manifest of each job of a round, and what it lacks from its responses."""
     folder = f"{run.home}round-{round_}/"
     # later rounds ask one worker more of each image (docs/rounds.md)
@@ -69,8 +80,10 @@ def _gather_round(reader: OutputReader, files: Files, run: Run, round_: int) -> 
         incomplete = list(reader.read(job, lines, round_=round_, wanted=wanted, asked=asked))
         if incomplete:
             by_number = _match_tasks(files, tasks, incomplete)
+            kept = f"round-{round_}/jobs/{job}/annotations/rescued/"
+            parts = KeptParts(files, run.home, kept, create)
             responses = f"{folder}jobs/{job}/annotations/worker-response/"
-            _rescue(reader, files, responses, by_number)
+            _rescue(reader, files, responses, by_number, parts)
 
 
 def _match_tasks(files: Files, tasks: str, incomplete: Sequence[Task]) -> dict[int, Task]:
@@ -97,13 +110,40 @@ def _match_tasks(files: Files, tasks: str, incomplete: Sequence[Task]) -> dict[i
     return matched
 
 
+class KeptParts:
+    """Responses that were read before, many in one object, in a job's folder of the run."""
+
+    def __init__(self, files: Files, home: str, folder: str, create: CreateFile) -> None:
+        """Remember the parts that are kept in `folder`, which is named from `home` on."""
+        self._files, self._folder, self._create = files, folder, create
+        self._kept = {uri.rpartition("/")[2]: uri for uri in files.list_uris(home + folder)}
+
+    def read(self, uris: Sequence[str], readers: ThreadPoolExecutor) -> list[bytes]:
+        """Return the contents of a part's objects, in their order; keep those of a full part.
+
+        A response is put once and never changed, so the names stand for the contents.
+        """
+        name = f"{blake2b(chr(10).join(uris).encode(), digest_size=12).hexdigest()}.msgpack"
+        if uri := self._kept.get(name):
+            return _unpack(self._files.get(uri))
+        contents = list(readers.map(self._files.get, uris))
+        if len(uris) == PART:
+            with self._create(self._folder + name) as file:
+                file.write(_pack(contents))
+        return contents
+
+
 def _rescue(
-    reader: OutputReader, files: Files, folder: str, incomplete: Mapping[int, Task]
+    reader: OutputReader,
+    files: Files,
+    folder: str,
+    incomplete: Mapping[int, Task],
+    parts: KeptParts,
 ) -> None:
     """Take in responses to tasks that the output manifest has too few answers of.
 
     The labeling service writes them to ITERATION/TASK/NAME.json as they come in, so that they are
-    there even if the job ended before its answers were consolidated.
+    there even if the job ended before its answers were consolidated. Memory holds a part of them.
     """
     responses: list[tuple[Task, str]] = []
     for uri in files.list_uris(folder):
@@ -112,7 +152,9 @@ def _rescue(
         if number.isdecimal() and int(number) in incomplete:
             responses.append((incomplete[int(number)], uri))
     # fetched in parallel and taken in one by one: the book's columns are in order of arrival
-    with ThreadPoolExecutor(READERS) as pool:
-        contents = pool.map(files.get, [uri for _, uri in responses])
-        for (task, _), content in zip(responses, contents, strict=True):
-            reader.book.noted["submissions rescued"] += reader.rescue(task, content)
+    with ThreadPoolExecutor(READERS) as readers:
+        for start in range(0, len(responses), PART):
+            part = responses[start : start + PART]
+            contents = parts.read([uri for _, uri in part], readers)
+            for (task, _), content in zip(part, contents, strict=True):
+                reader.book.noted["submissions rescued"] += reader.rescue(task, content)
