@@ -151,19 +151,19 @@ class EM:
         """Return the model of the crowd; a large one is fitted on a sample, then once on all."""
         images = sum(len(part.ids) for part in by_depth)
         if images <= 2 * SAMPLE_IMAGES:
-            return self._iterate(by_depth, None, self.max_iterations)
+            return self.iterate(by_depth, None, self.max_iterations)
         sample = [part.every(images // SAMPLE_IMAGES) for part in by_depth]
-        model = self._iterate(sample, None, self.max_iterations)
-        whole = self._iterate(by_depth, model, FINAL_PASSES)
+        model = self.iterate(sample, None, self.max_iterations)
+        whole = self.iterate(by_depth, model, FINAL_PASSES)
         return replace(whole, converged=model.converged)
 
-    def _iterate(self, by_depth: list[EqualDepth], model: Model | None, iterations: int) -> Model:
+    def iterate(self, by_depth: list[EqualDepth], model: Model | None, iterations: int) -> Model:
         """Repeat E-step and M-step; without a model the first E-step goes by the votes."""
         shares = vote_shares(by_depth, self.classes)
         answers = sum(part.codes.size for part in by_depth)
         before = -np.inf
         for _ in range(iterations):
-            counts, log_likelihood = self._e_step(by_depth, model, shares)
+            counts, log_likelihood = self.e_step(by_depth, model, shares)
             started_from_votes = model is None
             model = self.m_step(counts)
             if started_from_votes:  # votes have no likelihood to compare with
@@ -174,7 +174,7 @@ class EM:
         assert model is not None
         return replace(model, converged=False)
 
-    def _e_step(
+    def e_step(
         self, by_depth: list[EqualDepth], model: Model | None, shares: Floats
     ) -> tuple[ExpectedCounts, float]:
         """Count the answers by what the model says of their images; also its log likelihood."""

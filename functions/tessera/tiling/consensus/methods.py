@@ -37,10 +37,21 @@ def consolidate(
     """
     if method not in METHODS:
         raise ValueError(f"no consolidation method {method!r}; there are {', '.join(METHODS)}")
-    result = _empty_result(crowd, probabilities)
-    state = Consolidation(crowd, split_by_depth(crowd), evidence or Evidence(), result)
+    state = start(crowd, evidence or Evidence(), probabilities=probabilities)
     METHODS[method](state)
-    break_ties_by_arrival(crowd, result.label, state.tied)
+    return finish(state)
+
+
+def start(crowd: Crowd, evidence: Evidence, *, probabilities: bool = False) -> Consolidation:
+    """Return a consolidation before any label is chosen."""
+    result = _empty_result(crowd, probabilities)
+    return Consolidation(crowd, split_by_depth(crowd), evidence, result)
+
+
+def finish(state: Consolidation) -> Consensus:
+    """Decide what is still tied, take labels from unreadable images, and return the result."""
+    result = state.result
+    break_ties_by_arrival(state.crowd, result.label, state.tied)
     result.label[result.unreadable] = NO_LABEL
     result.confidence[result.unreadable] = 0
     result.gain[result.unreadable] = 0
@@ -82,14 +93,14 @@ def _hierarchical(state: Consolidation) -> None:
         if int(answered.sum()) >= MIN_GOLD:
             # a model fitted to the gold labels is sure of them, and rho would come out too low
             blind = replace(state.evidence, known=None)
-            model = _to_predict(replace(em, evidence=blind).fit(state.by_depth), flattest)
+            model = to_predict(replace(em, evidence=blind).fit(state.by_depth), flattest)
             result.rho = fit_rho(state.by_depth, model, blind, known)
             result.calibrated_on = int(answered.sum())
     # the final model does know the gold labels, which tell more about the workers
-    _predict(state, _to_predict(em.fit(state.by_depth), flattest), result.rho)
+    label_by(state, to_predict(em.fit(state.by_depth), flattest), result.rho)
 
 
-def _to_predict(model: Model, flattest: Floats) -> Model:
+def to_predict(model: Model, flattest: Floats) -> Model:
     """Return the model with the class prior that images are labeled by.
 
     It follows the votes more closely than the prior of the fit, which errs on the flat side so that
@@ -112,10 +123,10 @@ def _dawid_skene(state: Consolidation) -> None:
         tolerance=dawid_skene.TOLERANCE,
         max_iterations=dawid_skene.MAX_ITERATIONS,
     )
-    _predict(state, em.fit(state.by_depth), rho=0.0)
+    label_by(state, em.fit(state.by_depth), rho=0.0)
 
 
-def _predict(state: Consolidation, model: Model, rho: float) -> None:
+def label_by(state: Consolidation, model: Model, rho: float) -> None:
     """Label every image by the model, with tempered probabilities."""
     classes, workers = state.crowd.classes, state.crowd.workers
     prior = np.exp(model.log_prior)

@@ -1,0 +1,114 @@
+"""A crowd in parts gets the labels that it gets as one, wherever it is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tessera.tiling.consensus import (
+    Consensus,
+    Crowd,
+    Evidence,
+    class_prior,
+    consolidate,
+    em,
+    worker_shrinkage,
+)
+from tessera.tiling.consensus.by_parts import Part, consolidate_by_parts, split_crowd
+from tests.tiling.consensus.crowds import crowds, simulated
+
+SAMPLES = {em: 60, class_prior: 40, worker_shrinkage: 30}
+"""Sizes of the samples at which a crowd of some hundred images is sampled, and counted in parts."""
+
+
+def by_parts(crowd: Crowd, known: NDArray[np.int16] | None, ends: Sequence[int]) -> list[Consensus]:
+    def loaded(part: Part) -> Part:
+        return part
+
+    loads: list[Callable[[], Part]] = [
+        partial(loaded, part) for part in split_crowd(crowd, known, ends)
+    ]
+    return list(consolidate_by_parts(loads, crowd.workers, crowd.classes))
+
+
+def assert_same(parts: Sequence[Consensus], whole: Consensus) -> None:
+    for name in ("label", "answers", "unreadable"):
+        values = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_array_equal(values, getattr(whole, name), name)
+    for name in ("confidence", "agreement", "gain"):
+        values = np.concatenate([getattr(part, name) for part in parts])
+        np.testing.assert_allclose(values, getattr(whole, name), rtol=1e-4, atol=1e-5)
+    for part in parts:
+        assert part.rho == pytest.approx(whole.rho)
+        assert part.calibrated_on == whole.calibrated_on
+        assert part.converged == whole.converged
+        assert part.accuracy == pytest.approx(whole.accuracy, rel=1e-5)
+
+
+@pytest.fixture
+def small_samples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module, size in SAMPLES.items():
+            patch.setattr(module, "SAMPLE_IMAGES", size)
+        yield
+
+
+ENDS = [[], [1], [250], [100, 101, 400], [0, 0, 700], [77 * part for part in range(1, 9)]]
+
+
+@pytest.mark.usefixtures("small_samples")
+@pytest.mark.parametrize("gold", [0, 30, 120])
+@pytest.mark.parametrize("answers", [1, 2, 5])
+@pytest.mark.parametrize("ends", ENDS)
+def test_a_crowd_that_is_sampled_gets_the_same_labels_wherever_it_is_cut(
+    ends: list[int], answers: int, gold: int
+) -> None:
+    crowd, truth = simulated(700, 20, answers=answers, seed=answers)
+    unread = np.random.default_rng(7).random(len(crowd)) < 0.1
+    crowd = replace(crowd, label=np.where(unread, -1, crowd.label).astype(np.int8))
+    known = np.full(700, -1, np.int16)
+    if gold:
+        known[:: 700 // gold] = truth[:: 700 // gold]
+
+    whole = consolidate(crowd, evidence=Evidence(known))
+
+    assert_same(by_parts(crowd, known, ends), whole)
+
+
+@given(crowd=crowds(), cuts=st.lists(st.integers(0, 12), max_size=4))
+def test_any_small_crowd_does_too_and_without_gold(crowd: Crowd, cuts: list[int]) -> None:
+    ends = sorted(min(cut, crowd.images) for cut in cuts)
+    assert_same(by_parts(crowd, None, ends), consolidate(crowd))
+
+
+@pytest.mark.usefixtures("small_samples")
+def test_no_part_is_in_memory_beside_another() -> None:
+    crowd, _ = simulated(500, 12, answers=2)
+    alive = most = loads = 0
+
+    class Watched(Part):
+        """A part that tells when it is dropped."""
+
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    def load(part: Part) -> Part:
+        nonlocal alive, most, loads
+        alive, loads = alive + 1, loads + 1
+        most = max(most, alive)
+        return Watched(part.crowd, part.known)
+
+    parts = split_crowd(crowd, None, [100, 200, 300, 400])
+    labels = list(consolidate_by_parts([partial(load, part) for part in parts], 12, 4))
+
+    assert len(labels) == 5
+    assert most == 1
+    assert loads == 4 * 5
