@@ -43,6 +43,7 @@ ARROWS = {
     "manifest": {"settings", "errors"},
     "consensus": {"method_names"},
     "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"},
+    "ask_round": {"grouping", "page", "run_record", "run_files", "jobs", "settings", "errors"},
     "answers": {"run", "run_files", "job_names", "offsets", "consensus"},
     "training": {"run", "run_files", "manifest", "settings", "consensus"},
     "report": {

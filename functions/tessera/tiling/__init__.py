@@ -16,6 +16,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     what a manifest's line may hold          manifest/lines.py
     which image goes to which page           grouping/orders.py
     how gold images are mixed in             grouping/gold.py
+    what is written before a round is asked  ask_round.py; who owns a run: run_record.py
     which images are asked again             grouping/later_round.py, training/write_manifests.py
     colors and keys of labels                page.py; the page itself: ui/README.md
     names of runs, the job's request         jobs.py; names of jobs: job_names.py

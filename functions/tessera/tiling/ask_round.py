@@ -1,0 +1,148 @@
+"""Ask a round: decide and write all that a run or its next round needs, before anybody is asked.
+
+That is the settings, the page, the tasks of every shard, and which execution owns the run. No
+worker and no fee is involved before all of it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from tessera.tiling import run_record
+from tessera.tiling.errors import TesseraError
+from tessera.tiling.grouping.bucket_sample import check_buckets
+from tessera.tiling.grouping.first_round import group_manifest
+from tessera.tiling.grouping.later_round import group_later_round
+from tessera.tiling.jobs import Surroundings, label_categories
+from tessera.tiling.run_files import OpenScratch, Writable
+from tessera.tiling.run_record import (
+    AskedRound,
+    RunRecord,
+    ask_result,
+    begin_record,
+    claim_run,
+    decode_record,
+    find_settings,
+    read_manifest_bytes,
+    settings_of,
+)
+from tessera.tiling.settings import Settings
+
+
+class Files(run_record.Files, Protocol):
+    """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
+
+    def bucket_exists(self, bucket: str) -> bool:
+        """Return whether there is a bucket of this name, anybody's."""
+
+    def iter_lines(self, uri: str) -> Iterator[bytes]:
+        """Iterate over the object's lines without their line ends."""
+
+    def put(self, uri: str, data: bytes, *, content_type: str) -> None:
+        """Put the object, replacing what is there."""
+
+    def writer(self, uri: str) -> AbstractContextManager[Writable]:
+        """Open a `with` block that writes one object of any size, piece by piece."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Stack that a round is asked in: where runs lie, what settings and requests take from it.
+
+    `status` returns an execution's status, `template` is the file of the worker's page.
+    """
+
+    files: Files
+    status: Callable[[str], str]
+    scratch: OpenScratch
+    runs: str
+    default_settings: str
+    template: Path
+    surroundings: Surroundings
+
+
+class Decision(NamedTuple):
+    """Result of the state GroupImages, and the counts of a manifest whose lines were read."""
+
+    result: dict[str, Any]
+    counts: Mapping[str, int] = {}
+
+
+def ask_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
+    """Decide whether the event's round is asked, write all it needs, and return what to go on with.
+
+    Asking the same round again writes the same bytes.
+    """
+    ask = _ask_first_round if event.get("round", 1) == 1 else _ask_later_round
+    try:
+        return ask(stack, event)
+    except TesseraError as error:
+        refusal = {"outcome": "refused", "error": type(error).__name__, "cause": str(error)}
+        return Decision(refusal)
+
+
+def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
+    """Write all that a new manifest needs, unless another execution is working on it."""
+    files, manifest = stack.files, event["manifest"]
+    settings = find_settings(files, manifest, stack.default_settings)
+    record = begin_record(manifest, settings, event["execution"])
+    home = f"{stack.runs}{record.run}/"
+    # Before anything else is written: two executions may have begun for the same manifest.
+    owner = claim_run(files, f"{home}run.json", record, stack.status)
+    if owner != record.execution:
+        return _already_running(record.run, home, owner)
+    record = decode_record(files.get(f"{home}run.json"))  # which knows whom it was taken from
+    _write_page(stack, settings, home)
+    read = partial(read_manifest_bytes, files, manifest)
+    check_buckets(read(), settings, files.bucket_exists)
+    summary = group_manifest(read, settings, lambda name: files.writer(home + name), stack.scratch)
+    record = msgspec.structs.replace(record, counts=summary.counts)
+    result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
+    return Decision(result, summary.counts)
+
+
+def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
+    """Write tasks of the images that the round before left unsure, for one worker more each."""
+    files, home, round_ = stack.files, event["home"], event["round"]
+    record = decode_record(files.get(f"{home}run.json"))
+    # A run can be taken over between rounds, by a drop after its execution was stopped.
+    if record.execution != event["execution"]:
+        return _already_running(event["run"], home, record.execution)
+    unsure = files.iter_lines(f"{home}round-{round_ - 1}/unsure.csv")
+    read = partial(read_manifest_bytes, files, record.manifest)
+    settings, create = settings_of(record), lambda name: files.writer(home + name)
+    shards = group_later_round(unsure, read, settings, round_, create, stack.scratch)
+    return Decision(_ask(stack, home, record, AskedRound.of(round_, shards)))
+
+
+def _already_running(run: str, home: str, owner: str) -> Decision:
+    return Decision({"outcome": "already-running", "run": run, "home": home, "owner": owner})
+
+
+def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[str, Any]:
+    """Note the round in run.json, and return the request that opens its jobs."""
+    # Before its jobs are opened, so that no job is without a trace in run.json.
+    record = record.with_round(asked)
+    document = msgspec.json.encode(record)
+    stack.files.put(f"{home}run.json", document, content_type="application/json")
+    return ask_result(home, record, asked, stack.surroundings)
+
+
+def _write_page(stack: Stack, settings: Settings, home: str) -> None:
+    # Late: only a first round needs Liquid.
+    from tessera.tiling.page import build_page, check_page
+
+    page, labels = (
+        build_page(stack.template.read_text("utf-8"), settings),
+        label_categories(settings),
+    )
+    check_page(page, settings)
+    stack.files.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
+    stack.files.put(f"{home}labels.json", labels, content_type="application/json")
