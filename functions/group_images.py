@@ -4,10 +4,10 @@ What is decided and written, before any worker or fee is involved, is in `tesser
 """
 
 import os
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, cast
+from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -16,7 +16,6 @@ from tessera.aws.telemetry import logger, metrics, observed
 from tessera.aws.tracing import traced
 from tessera.tiling.ask_round import Stack, ask_round
 from tessera.tiling.jobs import Surroundings
-from tessera.tiling.run_files import OpenScratch
 
 OUTCOMES = {
     "ask": "RoundsAsked",
@@ -38,8 +37,7 @@ def stack() -> Stack:
     return Stack(
         files=connection().storage,
         status=connection().workflow.status,
-        # on the function's own disk; the grouping writes blocks, which need no buffer
-        scratch=cast(OpenScratch, partial(TemporaryFile, buffering=0)),
+        scratch=lambda: TemporaryFile(buffering=0),  # it writes blocks, which need no buffer
         runs=f"s3://{os.environ['LABELS_BUCKET']}/runs/",
         default_settings=os.environ.get("DEFAULT_SETTINGS", ""),
         template=Path(os.environ.get("UI_DIRECTORY", "/opt"), "tiles.liquid.html"),

@@ -54,6 +54,7 @@ ARROWS = {
         "estimate",
         "training.line_counts",
     },
+    "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"},
 }
 """What each part of `tessera.tiling` may import of the others: the flow, and nothing sideways."""
 

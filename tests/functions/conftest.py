@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 import consolidate_labels
-from tests.fakes import Files
+from tests.fakes import Aws, Files
 
 HOME = "s3://labels/runs/pets/"
 MANIFEST = "s3://inbox/pets.manifest"
+CONTEXT = SimpleNamespace(
+    function_name="ConsolidateLabels",
+    memory_limit_in_mb=3008,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:ConsolidateLabels",
+    aws_request_id="1",
+)
 
 
 class Run:
@@ -87,7 +94,8 @@ class Run:
             "execution": "arn:aws:states:::execution:labeling:1",
             "started": "2026-11-23T01:51:01.123Z",
         }
-        return consolidate_labels.consolidate_run(self.bucket, event | more)
+        summary: dict[str, Any] = consolidate_labels.handler(event | more, CONTEXT)
+        return summary
 
     def lines(self, name: str) -> list[Any]:
         """The lines of one of the run's files, decoded if they are JSON."""
@@ -108,4 +116,6 @@ def jsonl(lines: list[Any]) -> bytes:
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """An empty run in an empty bucket."""
     monkeypatch.setenv("UI_DIRECTORY", str(Path(__file__).parents[2] / "ui"))
-    return Run(Files())
+    aws = Aws()
+    monkeypatch.setattr(consolidate_labels, "connection", lambda: aws)
+    return Run(aws.files)

@@ -1,0 +1,125 @@
+"""Label a run: the answers of all rounds so far become labels, manifests and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from tessera.tiling.answers import gather
+from tessera.tiling.answers.table import answer_rows, answer_table, known_classes, unsure_rows
+from tessera.tiling.consensus import Evidence, consolidate
+from tessera.tiling.errors import ManifestUnreadable
+from tessera.tiling.report.build import RunResult, build_report
+from tessera.tiling.report.confidence import most_doubtful
+from tessera.tiling.report.render import render_html, render_json
+from tessera.tiling.report.unloaded import most_unloaded
+from tessera.tiling.run import Run, read_run
+from tessera.tiling.run_files import CreateFile, Writable
+from tessera.tiling.training.known_labels import read_duplicates, read_gold
+from tessera.tiling.training.write_manifests import label_manifest
+
+Step = Callable[[str], AbstractContextManager[None]]
+"""Opens a `with` block around a part of the work, by its name, which a trace shows."""
+
+
+class Files(gather.Files, Protocol):
+    """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
+
+    def iter_chunks(
+        self, uri: str, version_id: str | None, *, if_missing: Exception
+    ) -> Iterator[bytes]:
+        """Iterate over the object's bytes; raise `if_missing` if it does not exist."""
+
+    def put(self, uri: str, data: bytes, *, content_type: str) -> None:
+        """Put the object, replacing what is there."""
+
+    def writer(self, uri: str, *, content_type: str) -> AbstractContextManager[Writable]:
+        """Open a `with` block that writes one object of any size, piece by piece."""
+
+
+def label_run(
+    files: Files, event: Mapping[str, Any], template: Path, step: Step
+) -> tuple[RunResult, dict[str, Any]]:
+    """Consolidate every round so far, write the run's files, and return the result and its figures.
+
+    `event` is that of the state ConsolidateLabels, `template` the file of the report's page.
+    """
+    run = read_run(files.get(f"{event['home']}run.json"), event)
+    result = _label(files, run, step)
+    if again := result.images_to_ask_again:
+        rows = unsure_rows(again, result.crowd, result.unloaded, result.names)
+        _write(partial(_create, files, run.home), f"round-{run.round}/unsure.csv", rows)
+    figures = build_report(result)
+    page = render_html(template.read_text("utf-8"), figures).encode()
+    files.put(f"{run.home}report.json", render_json(figures), content_type="application/json")
+    files.put(f"{run.home}report.html", page, content_type="text/html; charset=utf-8")
+    return result, figures
+
+
+def _label(files: Files, run: Run, step: Step) -> RunResult:
+    """Gather the answers, decide each image's label, and write the lines where they belong."""
+    settings, create = run.settings, partial(_create, files, run.home)
+    with step("gather answers"):
+        book = gather.gather_answers(files, run, create)
+        table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
+        # before the manifest is read again: if it is gone, these are what is left
+        _write(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
+    # read only if there are any: it takes a reading of the whole manifest
+    gold = read_gold(_manifest(files, run), settings) if run.counts.get("gold") else {}
+    evidence = Evidence(known_classes(gold, table.crowd.images) if gold else None)
+    with step("consolidate"):
+        consensus = consolidate(table.crowd, settings.method, evidence=evidence)
+    with step("write manifests"):
+        lines = label_manifest(
+            _manifest(files, run),
+            run,
+            consensus,
+            gold=gold,
+            duplicates=_duplicates(files, run),
+            create=create,
+            unloaded=table.unloaded.workers_by_image(table.crowd.images),
+            watched=[*most_doubtful(consensus).tolist(), *most_unloaded(table.unloaded)],
+        )
+    return RunResult(
+        run=run,
+        crowd=table.crowd,
+        names=table.names,
+        seconds=table.seconds,
+        submission=table.submission,
+        round_=table.round_,
+        noted=book.noted,
+        evidence=evidence,
+        consensus=consensus,
+        lines=lines,
+        unloaded=table.unloaded,
+    )
+
+
+def _duplicates(files: Files, run: Run) -> dict[int, int]:
+    if not run.counts.get("repeats"):  # a run without any has no such file
+        return {}
+    return read_duplicates(files.iter_lines(f"{run.home}repeats.csv"))
+
+
+def _manifest(files: Files, run: Run) -> Iterator[bytes]:
+    """Iterate over the manifest's bytes as they were when it was grouped."""
+    gone = ManifestUnreadable(
+        f"{run.manifest_uri} is gone as it was when the run began, and labels are written to its "
+        "lines. No answer is lost: answers.csv in the run's folder has all, and tessera "
+        "consolidate makes labels of it"
+    )
+    return files.iter_chunks(run.manifest_uri, run.manifest.get("version-id"), if_missing=gone)
+
+
+def _create(files: Files, home: str, name: str) -> AbstractContextManager[Writable]:
+    kind = "text/csv" if name.endswith(".csv") else "application/jsonlines"
+    return files.writer(home + name, content_type=kind)
+
+
+def _write(create: CreateFile, name: str, pieces: Iterable[bytes]) -> None:
+    with create(name) as file:
+        for piece in pieces:
+            file.write(piece)
