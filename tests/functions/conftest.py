@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import consolidate_labels
-from tests.fakes import Aws, Files
+from tests.fakes import Files
 
 HOME = "s3://labels/runs/pets/"
 MANIFEST = "s3://inbox/pets.manifest"
@@ -94,7 +94,10 @@ class Run:
             "execution": "arn:aws:states:::execution:labeling:1",
             "started": "2026-11-23T01:51:01.123Z",
         }
-        summary: dict[str, Any] = consolidate_labels.handler(event | more, CONTEXT)
+        with pytest.MonkeyPatch.context() as patch:
+            connection = SimpleNamespace(storage=self.bucket)
+            patch.setattr(consolidate_labels, "connection", lambda: connection)
+            summary: dict[str, Any] = consolidate_labels.handler(event | more, CONTEXT)
         return summary
 
     def lines(self, name: str) -> list[Any]:
@@ -116,6 +119,4 @@ def jsonl(lines: list[Any]) -> bytes:
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """An empty run in an empty bucket."""
     monkeypatch.setenv("UI_DIRECTORY", str(Path(__file__).parents[2] / "ui"))
-    aws = Aws()
-    monkeypatch.setattr(consolidate_labels, "connection", lambda: aws)
-    return Run(aws.files)
+    return Run(Files())
