@@ -37,6 +37,10 @@ def site() -> Site:
         client=os.environ["USER_POOL_CLIENT_ID"],
         region=region,
         aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
+        mfa=os.environ.get("MFA") or "OFF",
+        provider=os.environ.get("IDENTITY_PROVIDER", ""),
+        domain=os.environ.get("SIGN_IN_DOMAIN", ""),
+        federated_client=os.environ.get("FEDERATED_CLIENT_ID", ""),
         requests_per_minute=int(os.environ.get("REQUESTS_PER_MINUTE") or REQUESTS_PER_MINUTE),
     )
 

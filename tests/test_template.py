@@ -346,6 +346,10 @@ def test_a_worker_is_one_person_by_any_spelling_and_cannot_take_another_name() -
     )
     assert pool["UsernameConfiguration"] == {"CaseSensitive": False}
     assert "email" not in client["WriteAttributes"]
+    # The one that an organization's email is written by gives no token for writing it.
+    federated = RESOURCES["FederatedClient"]["Properties"]
+    assert federated["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
+    assert "aws.cognito.signin.user.admin" not in federated["AllowedOAuthScopes"]
     message = str(pool["AdminCreateUserConfig"]["InviteMessageTemplate"])
     assert {"{portal}", "{username}", "{####}"} <= set(re.findall(r"\{[^{}]+\}", message))
 

@@ -150,14 +150,17 @@ def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
 
 @workers.command("reset")
 @click.argument("email")
+@click.option("--authenticator", is_flag=True, help="Forget their authenticator app, too.")
 @json_option("Print the password as JSON.")
 @click.pass_obj
-def reset_worker(target: Target, /, email: str, as_json: bool) -> None:
+def reset_worker(target: Target, /, email: str, authenticator: bool, as_json: bool) -> None:
     """Give an account a new temporary password, and sign it out everywhere."""
     cloud = target.cloud
     worker = cloud.users.worker(email)
     if worker is None:
         raise click.ClickException(_no_worker(cloud, email))
+    if authenticator:
+        cloud.users.forget_authenticator(email)
     password = cloud.users.reset_password(email)
     end_sessions(cloud.ports, worker)  # Cognito ends sign-ins, and not the tokens that they gave
     if as_json:

@@ -37,7 +37,10 @@ def test_no_debug_mode_of_the_environment_prints_a_request(
 def test_a_method_that_no_route_has_is_404_in_the_portals_own_words(
     method: str,
 ) -> None:
-    assert World().ask(method, "/jobs") == (404, {"message": "There is no such page."})
+    assert World().ask(method, "/jobs") == (
+        404,
+        {"error": "Unknown", "message": "There is no such page."},
+    )
 
 
 def test_the_stage_is_no_part_of_the_path() -> None:

@@ -4,7 +4,8 @@
  * URL. A requester's page runs in a sandboxed frame and reaches this one by messages alone: an
  * answer, or a sign that somebody is at work. Answers go into an outbox that survives a reload and
  * waits for the network; a page leaves for good when the portal has said what became of it. */
-"use strict";
+import { begin, forget, inTime, isSignedIn, kept, signInAgain, signOut, token, worker } from "./session.js";
+
 (() => {
 const one = selector => document.querySelector(selector);
 const settings = document.documentElement.dataset;
@@ -20,17 +21,8 @@ const pause = ms => new Promise(done => {
 });
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
-// ---- What survives a reload: the session and the answers not yet sent ----
-const kept = {
-  get(name, otherwise) {
-    try { return JSON.parse(sessionStorage.getItem(name)) ?? otherwise; } catch { return otherwise; }
-  },
-  set(name, value) {
-    try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* then a reload forgets */ }
-  },
-};
-let session = kept.get("session", null); // { id, refresh, until, name }
-const outbox = kept.get("outbox", []); // [{ job, task, answer }]
+const outbox = kept.get("outbox", []); // [{ worker, job, task, answer }], what has not been sent
+const own = entry => entry.worker === worker();
 
 function note(text = "", kind = "") {
   const element = one("#note");
@@ -38,121 +30,30 @@ function note(text = "", kind = "") {
   element.className = kind;
 }
 
-// ---- Signing in, at Cognito itself ----
-async function cognito(action, content) {
-  const response = await fetch(`${settings.cognito}/`, {
-    method: "POST",
-    headers: { "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": `AWSCognitoIdentityProviderService.${action}` },
-    body: JSON.stringify({ ClientId: settings.client, ...content }),
-  });
-  const answer = await response.json();
-  if (!response.ok) throw Object.assign(new Error(answer.message), { refused: response.status < 500, kind: answer.__type });
-  return answer;
-}
-
-function admit(result, name) {
-  session = { id: result.IdToken, refresh: result.RefreshToken ?? session?.refresh, until: Date.now() + result.ExpiresIn * 1000, name };
-  kept.set("session", session);
-}
-
-/** The challenge that Cognito answers with, or nothing when the worker is in. */
-async function signIn(name, password) {
-  const answer = await cognito("InitiateAuth", { AuthFlow: "USER_PASSWORD_AUTH", AuthParameters: { USERNAME: name, PASSWORD: password } });
-  if (answer.AuthenticationResult) admit(answer.AuthenticationResult, name);
-  return answer.ChallengeName ? answer : null;
-}
-
-function sayWhy(error) {
-  if (!error.refused) return "The sign-in service cannot be reached. Please try again.";
-  if (/InvalidPassword/.test(error.kind)) return "Please choose a longer password with small and capital letters and a digit.";
-  if (/PasswordReset/.test(error.kind)) return "Your password was reset. Please ask whoever gave you the account for a new one.";
-  return "This email and password do not go together.";
-}
-
-/** Run a form's work, with its button off meanwhile and what went wrong said in it. */
-function onSubmit(form, work) {
-  form.addEventListener("submit", async event => {
-    event.preventDefault();
-    const button = form.querySelector("button.main"), error = form.querySelector(".error");
-    button.disabled = true;
-    error.textContent = "";
-    try { await work(form.elements); } catch (problem) { error.textContent = problem.say ?? sayWhy(problem); }
-    button.disabled = false;
-  });
-}
-
-let challenge = null;
-onSubmit(one("#sign-in form"), async ({ name, password }) => {
-  challenge = await signIn(name.value, password.value);
-  password.value = "";
-  if (!challenge) return enter();
-  if (challenge.ChallengeName !== "NEW_PASSWORD_REQUIRED") throw { say: `This account asks for ${challenge.ChallengeName}, which the portal does not know.` };
-  one("#new-password [name=name]").value = name.value;
-  show("new-password");
-});
-onSubmit(one("#new-password form"), async ({ name, password, again }) => {
-  if (password.value !== again.value) throw { say: "The two are not the same." };
-  const answer = await cognito("RespondToAuthChallenge", {
-    ChallengeName: "NEW_PASSWORD_REQUIRED",
-    Session: challenge.Session,
-    ChallengeResponses: { USERNAME: challenge.ChallengeParameters?.USER_ID_FOR_SRP ?? name.value, NEW_PASSWORD: password.value },
-  });
-  admit(answer.AuthenticationResult, name.value);
-  password.value = again.value = "";
-  enter();
-});
-
-let renewing = null;
-/** A token that still holds for a while: the one at hand, a renewed one, or one signed in for anew. */
-function token(refused = false) {
-  if (session && !refused && Date.now() < session.until - 60_000) return session.id;
-  return renewing ??= renew().finally(() => { renewing = null; });
-}
-
-async function renew() {
-  if (session?.refresh) {
-    try {
-      const answer = await cognito("InitiateAuth", { AuthFlow: "REFRESH_TOKEN_AUTH", AuthParameters: { REFRESH_TOKEN: session.refresh } });
-      admit(answer.AuthenticationResult, session.name);
-      return session.id;
-    } catch (error) {
-      if (!error.refused) throw error; // offline: whoever asks tries again
-    }
-  }
-  await signInAgain();
-  return session.id;
-}
-
-/** Wait until the worker has signed in again, over the page as they left it. */
-function signInAgain() {
-  const dialog = one("#again"), form = dialog.querySelector("form");
-  form.elements.name.value = session?.name ?? "";
-  dialog.showModal();
-  (session?.name ? form.elements.password : form.elements.name).focus();
-  return new Promise(done => dialog.addEventListener("close", done, { once: true }));
-}
-one("#again").addEventListener("cancel", event => event.preventDefault());
-onSubmit(one("#again form"), async ({ name, password }) => {
-  const former = session?.name;
-  if (await signIn(name.value, password.value)) throw { say: "This account needs a new password. Please reload the page." };
-  password.value = "";
-  one("#again").close();
-  if (former && former !== name.value) location.reload(); // another worker: nothing of the first stays
-});
-
 // ---- Asking the portal ----
+/** Never: what was asked under a name that is no longer signed in here has no answer. */
+const never = () => new Promise(() => {});
+
 /** The response to one request, asked again until the portal has decided. */
 async function ask(method, path, body) {
-  for (let wait = 1000; ;) {
+  const asker = worker();
+  for (let wait = 1000, refusals = 0; ;) {
+    if (!asker || asker !== worker()) return never();
     try {
-      const headers = { Authorization: `Bearer ${await token()}` };
+      const used = await token();
+      if (asker !== worker()) return never();
+      const headers = { Authorization: `Bearer ${used}` };
       if (body !== undefined) headers["Content-Type"] = "application/json";
       const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-      if (response.status === 401) { await token(true); continue; }
+      if (response.status === 401 && ++refusals < 3) { // a token that was ended, then a sign-in that was
+        await (refusals === 1 ? token(used) : signInAgain());
+        continue;
+      }
       const content = response.status === 204 ? null : await response.json();
+      if (content?.error === "Removed") { forget(content.message); return never(); }
       const again = Number(response.headers.get("Retry-After")) * 1000;
-      if (response.status !== 429 && response.status < 500) return { status: response.status, content, again };
-      note(content.message, "bad");
+      if (isDecided(response.status, content)) return { status: response.status, content, again };
+      note(content.message ?? `Something before the portal refused this (${response.status}). Trying again.`, "bad");
     } catch (error) {
       if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) note("Offline. Your answers wait here and are sent when the connection is back.", "bad");
       else throw error;
@@ -162,16 +63,23 @@ async function ask(method, path, body) {
   }
 }
 
+/** Whether the portal itself has decided: not a proxy before it, and not for this moment alone. */
+function isDecided(status, content) {
+  if (status === 429 || status >= 500 || status === 401) return false;
+  return status < 400 || Boolean(content.error || content.outcome);
+}
+
 // ---- The outbox ----
 const unsent = new Map(); // task -> the page whose answer is on its way, to bring back if it is refused
 let sending = null;
 function send() {
   return sending ??= (async () => {
-    while (outbox.length) {
-      const { job, task, answer } = outbox[0];
+    for (let entry; (entry = outbox.find(each => own(each) && !each.waits));) {
+      const { job, task, answer } = entry;
       note("Saving…");
       const { status, content } = await ask("PUT", `jobs/${job}/tasks/${task}/answer`, answer);
-      outbox.shift();
+      if (content?.error === "UnknownJob") { keepForLater(entry); continue; }
+      outbox.splice(outbox.indexOf(entry), 1);
       kept.set("outbox", outbox);
       const page = unsent.get(task);
       unsent.delete(task);
@@ -181,6 +89,13 @@ function send() {
       else page?.frame.remove();
     }
   })().finally(() => { sending = null; });
+}
+
+/** Keep an answer to a job that the portal does not know now, being rebuilt perhaps. */
+function keepForLater(entry) {
+  entry.waits = true;
+  note("The portal does not know this job now. Your answer waits here and is sent again.", "bad");
+  setTimeout(() => { entry.waits = false; send(); }, 30_000);
 }
 
 // ---- A job's pages ----
@@ -303,7 +218,7 @@ function sendAnswer(page, answer) {
   page.frame.className = "ahead";
   page.frame.inert = true;
   unsent.set(page.task, page);
-  outbox.push({ job: mine.job, task: page.task, answer });
+  outbox.push({ worker: worker(), job: mine.job, task: page.task, answer });
   kept.set("outbox", outbox);
   send();
   advance(mine);
@@ -370,7 +285,7 @@ async function listJobs() {
       look.addEventListener("click", () => { location.hash = `#progress/${job.job}`; });
       acts.append(look);
     }
-    acts.append(go);
+    if (job.member) acts.append(go);
     item.append(words, acts);
     return item;
   }));
@@ -434,17 +349,18 @@ one("#look").addEventListener("submit", async event => {
 
 // ---- Which view ----
 let me = null, refreshing = null;
-const TITLES = { "sign-in": "Sign in", "new-password": "Choose a password", jobs: "Your work", task: "Labeling", progress: "Progress" };
+const BEFORE = ["sign-in", "new-password", "forgot", "authenticator"]; // views without anybody in
+const TITLES = { "sign-in": "Sign in", "new-password": "Choose a password", forgot: "Forgotten password", authenticator: "Authenticator app", jobs: "Your work", task: "Labeling", progress: "Progress" };
 function show(name) {
   for (const view of document.querySelectorAll("body > main")) view.hidden = view.id !== name;
-  one("#bar").hidden = name === "sign-in" || name === "new-password";
+  one("#bar").hidden = BEFORE.includes(name);
   document.title = `${TITLES[name]} · Tessera`;
   const first = one(`#${name} input:not([hidden])`);
-  if (name === "sign-in" || name === "new-password") first?.focus();
+  if (BEFORE.includes(name)) first?.focus();
 }
 
 async function route() {
-  if (!session) return show("sign-in");
+  if (!isSignedIn()) return;
   clearInterval(refreshing);
   const [view, job] = location.hash.slice(1).split("/");
   if (view !== "job" || work?.job !== job) stop();
@@ -472,20 +388,19 @@ async function enter() {
   me = (await ask("GET", "me")).content;
   send();
   await route();
+  if (outbox.some(entry => !own(entry))) note("Answers of somebody else wait in this tab. They are sent when that person signs in here again.", "bad");
 }
 
 one("#leave").addEventListener("click", async () => {
   const pages = [work?.current, work?.ahead].filter(Boolean);
   stop();
-  await send();
-  await Promise.all(pages.map(page => ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`)));
-  if (session?.refresh) await cognito("RevokeToken", { Token: session.refresh }).catch(() => {});
-  sessionStorage.clear();
-  location.hash = "";
-  location.reload();
+  // Without a network a sign-out must not wait for it.
+  await inTime(send());
+  await inTime(Promise.all(pages.map(page => ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`))));
+  const left = outbox.filter(own).length;
+  await signOut(left ? `You are signed out. ${count(left, "answer")} could not be sent: they wait in this tab until you sign in here again.` : "");
 });
-addEventListener("beforeunload", event => { if (outbox.length) event.preventDefault(); });
+addEventListener("beforeunload", event => { if (outbox.some(own)) event.preventDefault(); });
 
-if (session) enter();
-else show("sign-in");
+begin({ enter, show });
 })();

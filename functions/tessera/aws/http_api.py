@@ -42,7 +42,9 @@ def http_api(
 
     def no_route(error: NotFoundError) -> HttpResponse[str]:
         # In the portal's words and with its headers, not in Powertools' own.
-        return http_response(json_response(404, {"message": "There is no such page."}))
+        return http_response(
+            json_response(404, {"error": "Unknown", "message": "There is no such page."})
+        )
 
     def refused(error: PortalError) -> HttpResponse[str]:
         # The page tells by the name what came from the portal, and what from something before it.

@@ -65,6 +65,14 @@ class Users:
         self._client().admin_user_global_sign_out(UserPoolId=self._pool, Username=email)
         return password
 
+    def forget_authenticator(self, email: str) -> None:
+        """Ask the account for no code of an authenticator app until one is set up again."""
+        self._client().admin_set_user_mfa_preference(
+            UserPoolId=self._pool,
+            Username=email,
+            SoftwareTokenMfaSettings={"Enabled": False, "PreferredMfa": False},
+        )
+
     def worker(self, email: str) -> str | None:
         """Return the name under which an account's answers are kept, or None without account."""
         client = self._client()
@@ -96,8 +104,10 @@ class Users:
                 groups = client.admin_list_groups_for_user(
                     UserPoolId=self._pool, Username=user["Username"]
                 )["Groups"]
+                # An organization's member is known to the pool by another name than the address.
+                is_external = user["UserStatus"] == "EXTERNAL_PROVIDER"
                 yield User(
-                    email=names.get("email") or user["Username"],
+                    email=user["Username"] if is_external else names.get("email", user["Username"]),
                     worker=names["sub"],
                     status=user["UserStatus"],
                     groups=tuple(group["GroupName"] for group in groups),

@@ -5,6 +5,7 @@ PortalError
 ├── Unauthorized  401  no token that was checked came with the request
 ├── Removed       403  a worker whose account was removed
 ├── Unknown       404  no such job or task, or none that this worker may see
+│   └── UnknownJob     no such job, for now perhaps
 ├── Closed        409  the job takes no more answers
 ├── Unusable      422  the page of a task cannot be shown, and the sentence says why
 ├── TooLarge      413  more bytes than a request may have
@@ -46,6 +47,13 @@ class Unknown(PortalError):
     """
 
     status = 404
+
+
+class UnknownJob(Unknown):
+    """Request for a job that does not exist, or not for this worker.
+
+    An answer to it is not lost: its page keeps it, for the job may be about to be opened again.
+    """
 
 
 class Closed(PortalError):

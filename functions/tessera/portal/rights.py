@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from tessera.portal.errors import TooMany, Unauthorized, Unknown
+from tessera.portal.errors import TooMany, Unauthorized, Unknown, UnknownJob
 from tessera.portal.http import Request
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
@@ -66,7 +66,7 @@ def is_member(job: Job, request: Request) -> bool:
 def job_for(ports: Ports, request: Request) -> Job:
     """Return the job in the request's path, if whoever asks may work on it.
 
-    Raises `Unknown` if not, `Removed` or `Unauthorized` if their sign-in was ended.
+    Raises `UnknownJob` if not, `Removed` or `Unauthorized` if their sign-in was ended.
     """
     return job_and_items(ports, request)[0]
 
@@ -75,7 +75,7 @@ def job_and_items(ports: Ports, request: Request, *keys: Key) -> tuple[Job, list
     """Return the job as `job_for` does, and the items at other keys, read together."""
     job, items = _read_job(ports, request, *keys)
     if not is_member(job, request):
-        raise Unknown("There is no such job.")
+        raise UnknownJob("There is no such job.")
     return job, items
 
 

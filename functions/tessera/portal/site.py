@@ -14,7 +14,13 @@ REQUESTS_PER_MINUTE = 240
 """Requests a worker may make in a minute. Twenty pages a minute, each with its claim, its answer
 and a renewal, take 60; what is more is a script."""
 
-ASSETS = {"portal.js": "text/javascript", "portal.css": "text/css", "icon.svg": "image/svg+xml"}
+ASSETS = {
+    "portal.js": "text/javascript",
+    "session.js": "text/javascript",
+    "federation.js": "text/javascript",
+    "portal.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
 """Files of the page, by the names under which they may be asked for: names, never paths."""
 
 
@@ -22,8 +28,10 @@ ASSETS = {"portal.js": "text/javascript", "portal.css": "text/css", "icon.svg": 
 class Site:
     """Folder of the portal's pages, and how the browser signs in.
 
-    `cognito` is the address that sign-ins go to and `client` the pool's client; `aws_crowd` says
-    that pages may load AWS's own script of crowd elements.
+    `cognito` is the address that sign-ins go to and `client` the pool's client; `mfa` says whether
+    the pool asks for a second factor (OFF, OPTIONAL, ON). With an organization's own sign-in,
+    `provider` is its name, `domain` the pool's address for it and `federated_client` its client.
+    `aws_crowd` says that pages may load AWS's own script of crowd elements.
     """
 
     ui: Path
@@ -32,6 +40,10 @@ class Site:
     region: str
     aws_crowd: bool = False
     requests_per_minute: int = REQUESTS_PER_MINUTE
+    mfa: str = "OFF"
+    provider: str = ""
+    domain: str = ""
+    federated_client: str = ""
 
 
 def show_portal(ports: Ports, site: Site, request: Request) -> Response:
@@ -42,13 +54,23 @@ def show_portal(ports: Ports, site: Site, request: Request) -> Response:
     html = (
         Environment(autoescape=True)
         .from_string(template)
-        .render(cognito=site.cognito, client=site.client, region=site.region)
+        .render(
+            cognito=site.cognito,
+            client=site.client,
+            mfa=site.mfa,
+            provider=site.provider,
+            domain=site.domain,
+            federated_client=site.federated_client,
+        )
     )
+    services = " ".join(filter(None, ("'self'", site.cognito, site.domain)))
     # Nothing inline, nothing from elsewhere; the frame alone may hold what a requester wrote.
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self' {site.cognito}; frame-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
+        f"connect-src {services}; frame-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'; "
+        # No text becomes markup or a script by any way of the DOM: no policy may make it so.
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     return page_response(html, "text/html", policy)
 

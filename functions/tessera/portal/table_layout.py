@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from tessera.portal.errors import Unknown
+from tessera.portal.errors import UnknownJob
 from tessera.portal.records import Job, Lease, Task, WorkerCursor, WorkerStats
 from tessera.portal.store import ABSENT, Change, Item, Key, Table
 
@@ -136,9 +136,9 @@ def item_of(record: Any) -> Item:
 
 
 def job_of(item: Item | None) -> Job:
-    """Return the job in an item; raises `Unknown` if there is none."""
+    """Return the job in an item; raises `UnknownJob` if there is none."""
     if item is None:
-        raise Unknown("There is no such job.")
+        raise UnknownJob("There is no such job.")
     return msgspec.convert(item, Job)
 
 
@@ -161,7 +161,7 @@ def stats_of(item: Item | None) -> WorkerStats:
 
 
 def read_job(table: Table, name: str) -> Job:
-    """Return the job of this name; raises `Unknown` if there is none."""
+    """Return the job of this name; raises `UnknownJob` if there is none."""
     return job_of(table.get(job_key(name))[0])
 
 
