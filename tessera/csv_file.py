@@ -17,6 +17,7 @@ from typing import NamedTuple, TextIO
 
 from tessera.exits import Refused
 from tessera.screen import counted
+from tessera.tiling.csv_field import plain_text
 from tessera.tiling.encoding import WINDOWS, Encoding, NotText, detect_encoding
 
 PIECE = 1024 * 1024
@@ -180,7 +181,7 @@ def _rows(
             notices.count("row", "without any value passed over", line)
             continue
         _check_fields(path, line, cells, names, places, notices)
-        fields = tuple(cells[place].strip() for place in places)
+        fields = tuple(plain_text(cells[place].strip()).strip() for place in places)
         for name, field in zip(columns, fields, strict=True):
             if "\n" in field or "\r" in field:
                 raise Refused(

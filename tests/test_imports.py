@@ -30,6 +30,7 @@ ARROWS = {
     "errors": set(),
     "method_names": set(),
     "encoding": set(),
+    "csv_field": set(),
     "settings": {"encoding", "errors", "method_names"},
     "job_names": set(),
     "jobs": {"settings"},
@@ -42,10 +43,11 @@ ARROWS = {
     "estimate": {"settings"},
     "manifest": {"settings", "errors"},
     "consensus": {"method_names"},
-    "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"},
+    "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"}
+    | {"csv_field"},
     "ask_round": {"grouping", "page", "run_record", "run_files", "jobs", "settings", "errors"},
-    "answers": {"run", "run_files", "job_names", "offsets", "consensus"},
-    "training": {"run", "run_files", "manifest", "settings", "consensus"},
+    "answers": {"run", "run_files", "job_names", "offsets", "consensus", "csv_field"},
+    "training": {"run", "run_files", "manifest", "settings", "consensus", "csv_field"},
     "report": {
         "run",
         "settings",

@@ -13,6 +13,7 @@ from tessera.foreign_answers import Numbers, read_crowd, read_evidence
 from tessera.out_file import OutFile
 from tessera.screen import aside, json_option, print_json, waiting, warn
 from tessera.tiling.consensus import Consensus, Crowd, consolidate
+from tessera.tiling.csv_field import guard_formula
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
 
 NOT_CONVERGED = (
@@ -107,4 +108,12 @@ def write_labels(out: Path, consensus: Consensus, tasks: list[str], labels: list
             strict=True,
         ):
             name = labels[label] if label >= 0 else ""
-            writer.writerow([task, name, f"{confidence:.4f}", answers, f"{gain:.4f}"])
+            writer.writerow(
+                [
+                    guard_formula(task),
+                    guard_formula(name),
+                    f"{confidence:.4f}",
+                    answers,
+                    f"{gain:.4f}",
+                ]
+            )

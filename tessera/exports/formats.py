@@ -26,6 +26,7 @@ from tessera.exports.pictures import Missing, fetch_with_etag, in_order, write_w
 from tessera.picture_folder import content_hash
 from tessera.runs.uploads import digest_in
 from tessera.screen import progress
+from tessera.tiling.csv_field import guard_formula
 
 SHARD = 1_000
 """Pictures in one tar file."""
@@ -117,8 +118,8 @@ def write_csv(export: Export) -> None:
         for sample in samples:
             rows.writerow(
                 [
-                    sample.uri,
-                    sample.class_name,
+                    guard_formula(sample.uri),
+                    guard_formula(sample.class_name),
                     sample.class_id,
                     *(
                         "" if value is None else value
@@ -402,7 +403,7 @@ def write_left_out(export: Export) -> None:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["line", "image", "reason"])
     rows.writerows(
-        (left.line + 1, left.uri, left.reason)
+        (left.line + 1, guard_formula(left.uri), left.reason)
         for left in sorted(export.left_out, key=lambda left: left.line)
     )
     write_whole(path, text.getvalue().encode())

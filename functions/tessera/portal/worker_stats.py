@@ -14,6 +14,7 @@ from tessera.portal.ports import Files
 from tessera.portal.records import AnswerStats, Job, Task
 from tessera.portal.store import Change
 from tessera.portal.table_layout import stats_key
+from tessera.tiling.csv_field import plain_text
 
 
 def stats_of_answer(
@@ -71,4 +72,4 @@ def read_gold(files: Files, job: Job) -> Mapping[str, str]:
 @lru_cache(maxsize=8)  # it never changes, and each answer to the job asks for it
 def _gold(get: Callable[[str], bytes], uri: str) -> Mapping[str, str]:
     rows = csv.reader(get(uri).decode().splitlines()[1:])
-    return {index: label for index, label, *_ in rows}
+    return {index: plain_text(label) for index, label, *_ in rows}

@@ -13,7 +13,6 @@ from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.table import (
     answer_rows,
     answer_table,
-    csv_field,
     known_classes,
     unsure_rows,
 )
@@ -89,12 +88,6 @@ def test_the_file_of_unsure_images_names_who_has_answered_them(
     }
     assert rows[0] == ["index", "workers"]
     assert rows[1:] == [[str(image), " ".join(answered[image])] for image in unsure]
-
-
-@given(st.text())
-def test_a_field_of_csv_is_read_back_as_it_was(text: str) -> None:
-    line = f"1,{csv_field(text)},2\n"
-    assert next(csv.reader(io.StringIO(line, newline=""))) == ["1", text, "2"]
 
 
 def test_the_known_classes_stand_at_their_images() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.consensus import Crowd
 from tessera.tiling.consensus.unloaded import Unloaded, unloaded_pairs
+from tessera.tiling.csv_field import csv_field
 
 ROWS_AT_A_TIME = 65_536
 """Rows of CSV that are joined before they are written: some 4 MiB."""
@@ -127,13 +126,6 @@ def unsure_rows(
         asked_before.setdefault(index, []).append(names[number])
     for index in unsure:
         yield f"{index},{csv_field(' '.join(asked_before.get(index, ())))}\n".encode()
-
-
-def csv_field(text: str) -> str:
-    """Return the text as one field of a CSV file, quoted if it must be."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow([text])  # what ends lines is quoted, so both
-    return line.getvalue()[:-2] if text else text
 
 
 def known_classes(gold: Mapping[int, int], images: int) -> NDArray[np.int16]:

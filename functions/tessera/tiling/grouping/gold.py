@@ -10,6 +10,7 @@ from itertools import islice
 import msgspec
 import numpy as np
 
+from tessera.tiling.csv_field import guard_formula
 from tessera.tiling.grouping.limits import (
     COMMA_CHARACTERS,
     LIST_CHARACTERS,
@@ -52,7 +53,7 @@ class GoldImages(msgspec.Struct, frozen=True):
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(("index", "label"))
-        rows.writerows(self.labels.items())
+        rows.writerows((index, guard_formula(label)) for index, label in self.labels.items())
         return text.getvalue().encode()
 
     def remaining_limits(self, images_per_task: int) -> TaskLimits:

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus
+from tessera.tiling.csv_field import csv_field
 from tessera.tiling.manifest.blocks import BlockParser
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
 from tessera.tiling.manifest.stream import line_blocks
@@ -371,7 +372,7 @@ def _write_unlabeled(block: _Block, files: _Files) -> None:
     if len(indexes):
         flags = block.labels.flags[indexes].tolist()
         entries = (
-            f"{block.start + row},{_reason(flag)},{_csv_field(block.source(row))}\n"
+            f"{block.start + row},{_reason(flag)},{csv_field(block.source(row))}\n"
             for row, flag in zip(indexes.tolist(), flags, strict=True)
         )
         files.reasons.write("".join(entries).encode())
@@ -382,13 +383,6 @@ def _reason(flags: int) -> str:
     if flags & LineFlag.UNREADABLE:
         return UNREADABLE_REASON
     return UNLOADED_REASON if flags & LineFlag.UNLOADED else UNANSWERED_REASON
-
-
-def _csv_field(text: str) -> str:
-    """Quote a CSV field where it must be; Python's writer leaves a lone carriage return bare."""
-    if not any(character in text for character in ',"\r\n'):
-        return text
-    return '"' + text.replace('"', '""') + '"'
 
 
 def _count(outcomes: LineOutcomes, block: _Block) -> None:
