@@ -23,9 +23,13 @@ def connection() -> Connection:
     return connect(region=os.environ.get("AWS_REGION"))
 
 
+def _fetch(uri: str) -> bytes:
+    return connection().storage.get_or_raise(uri, LookupError(f"{uri} is gone"))
+
+
 def _collect(event: dict[str, Any]) -> list[dict[str, Any]]:
     """Do in this process what CollectAnswers would do in its own."""
-    packed, odd = collect(event, connection().storage.get)
+    packed, odd = collect(event, _fetch)
     for entry in odd:
         logger.error("answer kept out", extra=msgspec.to_builtins(entry))
     return packed

@@ -26,7 +26,7 @@ def connection() -> Connection:
 
 
 def _fetch(uri: str) -> bytes:
-    return connection().storage.get(uri)
+    return connection().storage.get_or_raise(uri, LookupError(f"{uri} is gone"))
 
 
 @observed

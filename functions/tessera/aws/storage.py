@@ -143,6 +143,15 @@ class Storage:
         """Return the whole object."""
         return self._client().get_object(**_object(uri, version_id))["Body"].read()
 
+    def get_or_raise(self, uri: str, if_missing: Exception) -> bytes:
+        """Return the whole object; raise `if_missing` if it does not exist, not S3's own error."""
+        try:
+            return self.get(uri)
+        except Exception as error:
+            if is_missing(error):
+                raise if_missing from error
+            raise
+
     def get_range(self, uri: str, start: int, end: int) -> bytes:
         """Return the bytes from `start` up to, not including, `end`."""
         part = f"bytes={start}-{end - 1}"

@@ -145,10 +145,13 @@ def read_answers(
 ) -> Iterator[AnsweredTask]:
     """Yield each task with its answers, which are read a stretch ahead of whoever takes them."""
 
-    def read(number: int, worker: str) -> dict[str, Any]:
-        return decode_response(files.get(job.response(number, worker)))
+    def read(number: int, worker: str) -> dict[str, Any] | None:
+        try:
+            return decode_response(files.get(job.response(number, worker)))
+        except ValueError:  # left out; whoever makes labels notes it, and why
+            return None
 
-    ahead: deque[list[tuple[int, bytes, list[Future[dict[str, Any]]]]]] = deque()
+    ahead: deque[list[tuple[int, bytes, list[Future[dict[str, Any] | None]]]]] = deque()
     while True:
         # S3 is slow to answer and quick to read in parallel: whole stretches are asked for at once.
         while len(ahead) < STRETCHES_AHEAD and (stretch := list(islice(lines, BATCH_TASKS))):
@@ -162,7 +165,8 @@ def read_answers(
         if not ahead:
             return
         for number, line, reads in ahead.popleft():
-            yield AnsweredTask(number, line, [read.result() for read in reads])
+            answers = [answer for read in reads if (answer := read.result()) is not None]
+            yield AnsweredTask(number, line, answers)
 
 
 def batches(tasks: Iterable[AnsweredTask]) -> Iterator[list[AnsweredTask]]:

@@ -17,7 +17,7 @@ from tessera.portal.table_layout import (
     read_failures,
     read_task,
 )
-from tessera.portal.worker_response import decode_response
+from tessera.portal.worker_response import decode_or_empty
 
 ACTIVE_SECONDS = 900.0
 """Seconds since their last answer within which a worker counts as at work. A page of twenty takes
@@ -165,7 +165,7 @@ def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
     """Return who answered a task, in how many seconds, and what, from the objects in S3."""
     answers = []
     for worker in sorted(read_task(ports.table, job.name, number).answers):
-        answer = decode_response(ports.files.get(job.response(number, worker)))
+        answer = decode_or_empty(ports.files.get(job.response(number, worker)))
         choices = choices_in(answer["answerContent"])
         tally = Counter(choices.values())
         answers.append(

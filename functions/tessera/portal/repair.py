@@ -34,7 +34,7 @@ from tessera.portal.table_layout import (
     stripes,
     task_changes,
 )
-from tessera.portal.worker_response import decode_response, seconds_of
+from tessera.portal.worker_response import decode_or_empty, seconds_of
 from tessera.portal.worker_stats import read_gold, stats_of_answer
 
 READ_BATCH = 400
@@ -220,7 +220,7 @@ def _answers(files: Files, job: Job) -> Iterator[tuple[int, list[tuple[str, dict
 
     def read(uri: str) -> tuple[int, str, dict[str, Any]]:
         task, _, name = uri.removeprefix(job.responses).partition("/")
-        return int(task), name.removesuffix(".json"), decode_response(files.get(uri))
+        return int(task), name.removesuffix(".json"), decode_or_empty(files.get(uri))
 
     def read_all() -> Iterator[tuple[int, str, dict[str, Any]]]:
         uris = files.list_uris(job.responses)

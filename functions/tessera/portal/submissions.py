@@ -27,7 +27,7 @@ from tessera.portal.table_layout import (
     task_of,
 )
 from tessera.portal.task_updates import update_task
-from tessera.portal.worker_response import decode_response, encode_response
+from tessera.portal.worker_response import decode_or_empty, encode_response
 from tessera.portal.worker_stats import read_gold, stats_changes, stats_of_answer
 
 Outcome: TypeAlias = Literal["saved", "surplus"]
@@ -123,7 +123,7 @@ def count_answer(
 
     `stored` is the answer's object, if it was just written.
     """
-    response = decode_response(stored or ports.files.get(job.response(task.number, worker)))
+    response = decode_or_empty(stored or ports.files.get(job.response(task.number, worker)))
     gold = read_gold(ports.files, job)
 
     def count(task: Task, now: float) -> tuple[Task, list[Change]]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from tessera.portal.ports import Ports, worker_id
+
+MOST_SECONDS = 7 * 24 * 3600.0
+"""Seconds spent on a task, beyond which the number is none: a lease lasts 8 hours at most."""
 
 
 def encode_response(ports: Ports, worker: str, began: float, answer: Mapping[str, Any]) -> bytes:
@@ -32,10 +35,45 @@ def encode_response(ports: Ports, worker: str, began: float, answer: Mapping[str
     return msgspec.json.encode({"answers": [response]})
 
 
+class _Response(msgspec.Struct, rename="camel"):
+    """Part of an answer that others rely on; the rest of it may be anything."""
+
+    answer_content: dict[str, Any]
+    worker_id: str
+    submission_time: str
+    time_spent_in_seconds: Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
+
+
+class _Responses(msgspec.Struct):
+    """Object of `worker-response/`: one answer in a list."""
+
+    answers: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+
+
 def decode_response(data: bytes) -> dict[str, Any]:
-    """Return the one answer of a worker's response."""
-    answer: dict[str, Any] = msgspec.json.decode(data)["answers"][0]
+    """Return the one answer of a worker's response; raises ValueError if it is none.
+
+    S3 holds what was put there, by the portal or by anybody with the right to.
+    """
+    try:
+        (answer, *_) = msgspec.json.decode(data, type=_Responses).answers
+        known = msgspec.convert(answer, _Response)
+        seconds_of(known.submission_time)
+    except RecursionError:  # thousands of brackets: the decoder's own bound
+        raise ValueError("nested too deep") from None
     return answer
+
+
+def decode_or_empty(data: bytes) -> dict[str, Any]:
+    """Return the answer of a worker's response, or one without any choice if it is malformed.
+
+    The seat counts as taken, so that the job goes on; what the object holds is noted when labels
+    are made (`tessera.tiling.answers.output_reader`).
+    """
+    try:
+        return decode_response(data)
+    except ValueError:
+        return {"answerContent": {}, "timeSpentInSeconds": 0.0, "submissionTime": timestamp(0)}
 
 
 def timestamp(seconds: float) -> str:

@@ -16,6 +16,7 @@ from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.short_form import ShortForm, ShortFormReader
 from tessera.tiling.answers.submission import (
     EXCERPT_LENGTH,
+    MALFORMED,
     UNREADABLE_LABEL,
     UNUSABLE_LABEL,
     OddAnswer,
@@ -67,7 +68,7 @@ class _LabelNumbers(dict[bytes, int]):
     def __missing__(self, raw: bytes) -> int:
         try:
             label = self._by_name.get(chosen_label(msgspec.json.decode(raw)), UNUSABLE_LABEL)
-        except ValueError:
+        except MALFORMED:
             label = UNUSABLE_LABEL
         if len(self) < MAX_LABEL_NUMBERS:
             self[raw] = label
@@ -132,7 +133,7 @@ class OutputReader:
         """Add an object of `worker-response/` to the book; return how many submissions were new."""
         try:
             entries = msgspec.json.decode(content)["answers"]
-        except (ValueError, TypeError, KeyError) as error:
+        except MALFORMED as error:
             reason = f"a worker's response cannot be read: {error!r}"
             text = excerpt(content.decode("utf-8", "replace"))
             self.book.note(OddAnswer(task.job, reason, str(task.number), content=text))
@@ -156,7 +157,7 @@ class OutputReader:
             parsed = self._decode_line(line)
             task.images = image_indices(parsed.source)
             return parsed.label.responses if parsed.label else []
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return self._read_odd_line(task, line)
 
     def _read_odd_line(self, task: Task, line: bytes) -> list[Submission]:
@@ -164,7 +165,7 @@ class OutputReader:
         try:
             parsed = msgspec.json.decode(line)
             task.images = image_indices(parsed["source"])
-        except (ValueError, TypeError, KeyError) as error:
+        except MALFORMED as error:
             reason = f"a line of the output manifest cannot be read: {error!r}"
             text = excerpt(line.decode("utf-8", "replace"))
             self.book.note(OddAnswer(task.job, reason, str(task.number), content=text))
@@ -178,7 +179,7 @@ class OutputReader:
         for entry in entries if isinstance(entries, list) else ():
             try:
                 yield read_submission(entry, key)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except MALFORMED as error:
                 reason = f"an answer cannot be read: {error!r}"
                 text = excerpt(entry)
                 self.book.note(OddAnswer(task.job, reason, str(task.number), content=text))
@@ -219,11 +220,11 @@ class OutputReader:
             # as `pack` writes it; other programs leave the form's wrappings around it
             if not annotation.keys() & {"meta", "annotatedResult"}:
                 return annotation
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             pass
         try:
             answer, seconds, unloaded = split_meta(unwrap(bytes(submission.annotation)))
-        except ValueError as error:
+        except MALFORMED as error:
             reason = f"an answer cannot be read: {error!r}"
             text = excerpt(bytes(submission.annotation).decode("utf-8", "replace"))
             number, worker = str(task.number), submission.worker
@@ -243,11 +244,12 @@ def _unloaded_images(submission: Submission, unanswered: frozenset[int]) -> list
 def _why_odd(key: str, raw: msgspec.Raw, label: int, expected: frozenset[int]) -> str:
     """Return why an answer cannot be used; empty when it can."""
     try:
-        if int(key) not in expected:
+        # Not what is a number to Python only, such as "1_0" or " 7": each image has one key.
+        if str(int(key)) != key or int(key) not in expected:
             return "the answer is for an image that is not in the task"
         if label == UNUSABLE_LABEL:
             name = chosen_label(msgspec.json.decode(raw))
             return f"the answer is not in the list of labels: {name[:256]}"
-    except ValueError as error:
+    except MALFORMED as error:
         return f"the answer is malformed: {error}"
     return ""

@@ -9,9 +9,11 @@ import msgspec
 
 from tessera.tiling.answers.short_form import short_form
 from tessera.tiling.answers.submission import (
+    MALFORMED,
     OddAnswer,
     excerpt,
     image_indices,
+    read_worker,
     split_meta,
     unwrap,
 )
@@ -30,7 +32,7 @@ def pack(
     for entry in payload:
         try:
             task, annotations = str(entry["datasetObjectId"]), list(entry["annotations"])
-        except (TypeError, KeyError) as error:
+        except MALFORMED as error:
             reason = f"not a task with its answers: {error!r}"
             odd.append(OddAnswer("payload", reason, content=excerpt(entry)))
             continue
@@ -38,7 +40,7 @@ def pack(
         for annotation in annotations:
             try:
                 responses.append(_response(annotation, fetch))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except MALFORMED as error:
                 worker = annotation.get("workerId", "") if isinstance(annotation, dict) else ""
                 reason = f"the answer cannot be read: {error}"
                 text = excerpt(annotation)
@@ -70,7 +72,7 @@ def _in_short(entry: dict[str, Any], responses: list[dict[str, Any]]) -> dict[st
     """Return a task's answers in short, if the task names its images and nothing in it is odd."""
     try:
         return short_form(image_indices(entry["dataObject"]["content"]), responses)
-    except (ValueError, TypeError, KeyError):
+    except MALFORMED:
         return None
 
 
@@ -79,6 +81,6 @@ def _response(annotation: dict[str, Any], fetch: Callable[[str], bytes]) -> dict
     data = annotation["annotationData"]
     content = data["content"] if "content" in data else fetch(data["s3Uri"])
     answer, seconds, unloaded = split_meta(unwrap(content))
-    response: dict[str, Any] = {"workerId": str(annotation["workerId"]), "annotation": answer}
+    response: dict[str, Any] = {"workerId": read_worker(annotation), "annotation": answer}
     response |= {"seconds": seconds} if seconds else {}
     return response | ({"unloaded": unloaded} if unloaded else {})

@@ -75,7 +75,7 @@ def short_form(
                     numbers = {name: number for number, name in enumerate(choice)}
                 choices.append(numbers.setdefault(chosen_label(choice), len(numbers)))
             times.append([seconds[key] for key in keys] if seconds else None)
-    except (ValueError, KeyError):
+    except (ValueError, LookupError, TypeError):
         return None
     if len(numbers) > len(SYMBOLS):
         return None  # more choices than a page can have: a foreign form
@@ -124,7 +124,7 @@ class ShortFormReader:
             if form is None:
                 return None
             labels = form.symbols.encode().translate(self._tables[bytes(form.choices)])
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):  # not UTF-8, or brackets without end
             return None
         size, workers = len(form.images), len(form.workers)
         if not labels or len(labels) != size * workers or len(set(form.workers)) < workers:

@@ -15,6 +15,20 @@ EXCERPT_LENGTH = 2_000
 """Characters of odd content that are written down: enough to see what it is, and too few for a
 hostile page to fill the file with."""
 
+MOST_SECONDS = 7 * 24 * 3600
+"""Seconds spent on a page, beyond which the number is none: a lease lasts 8 hours at most, and
+infinity would be in every mean of the report."""
+
+MALFORMED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What reading somebody's JSON may raise: thousands of brackets, numbers of a thousand digits."""
+
 ImageIndex = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
@@ -148,13 +162,15 @@ def _seconds_by_image(log: Any, answer: dict[str, Any]) -> dict[str, float]:
         measured = {
             key: round(tile["dwell"] / 1000, 3)
             for tile in tiles
-            if (key := str(tile["id"])) in answer
+            if (key := str(tile["id"])) in answer and _is_duration(tile["dwell"] / 1000)
         }
         if any(measured.values()):
             return measured
         page = (log["submitMs"] - log["readyMs"] - log.get("hiddenMs", 0)) / 1000
-        return {key: round(page / len(answer), 3) for key in answer} if page > 0 else {}
-    except (ValueError, TypeError, KeyError, AttributeError):
+        if not _is_duration(page):
+            return {}
+        return {key: round(page / len(answer), 3) for key in answer}
+    except MALFORMED:
         return {}  # the log is a convenience: an answer is as good without it
 
 
@@ -179,14 +195,26 @@ def chosen_label(choice: Any) -> str:
 def read_submission(entry: dict[str, Any], key: str) -> Submission:
     """Read a submission that may be wrapped in any way; `entry[key]` holds the answers.
 
-    Raises ValueError, TypeError, KeyError or AttributeError if it cannot be read.
+    Raises one of `MALFORMED` if it cannot be read.
     """
     answer, seconds, unloaded = split_meta(unwrap(entry[key]))
     if not unloaded and isinstance(entry.get("unloaded"), list):  # as `pack` names them
         unloaded = [image for image in entry["unloaded"] if isinstance(image, str)]
     annotation = msgspec.Raw(msgspec.json.encode(answer))
     seconds = seconds or _time_spent(entry, answer)
-    return Submission(str(entry["workerId"]), annotation, seconds, unloaded)
+    return Submission(read_worker(entry), annotation, seconds, unloaded)
+
+
+def read_worker(entry: dict[str, Any]) -> str:
+    """Return a submission's worker; raises ValueError if it names none.
+
+    >>> read_worker({"workerId": "private.eu-west-1.ann"})
+    'private.eu-west-1.ann'
+    """
+    worker = entry["workerId"]
+    if isinstance(worker, bool) or not isinstance(worker, str | int) or worker == "":
+        raise ValueError("the worker has no name")
+    return str(worker)
 
 
 def _time_spent(entry: dict[str, Any], answer: dict[str, Any]) -> dict[str, float]:
@@ -194,17 +222,24 @@ def _time_spent(entry: dict[str, Any], answer: dict[str, Any]) -> dict[str, floa
     by_image, of_task = entry.get("seconds"), entry.get("timeSpentInSeconds")
     if isinstance(by_image, dict):
         return {
-            key: float(value) for key, value in by_image.items() if isinstance(value, int | float)
+            key: float(value)
+            for key, value in by_image.items()
+            if isinstance(value, int | float) and _is_duration(value)
         }
-    if isinstance(of_task, int | float) and of_task > 0 and answer:
+    if isinstance(of_task, int | float) and _is_duration(of_task) and answer:
         return dict.fromkeys(answer, round(of_task / len(answer), 3))
     return {}
+
+
+def _is_duration(seconds: float) -> bool:
+    """Return whether a person can have taken so long; a page may send any number."""
+    return 0 < seconds <= MOST_SECONDS
 
 
 def excerpt(content: Any) -> str:
     """Return the beginning of some content as text, to be written down."""
     try:
         text = content if isinstance(content, str) else msgspec.json.encode(content).decode()
-    except (TypeError, ValueError):
-        text = repr(content)
+    except MALFORMED:
+        text = f"content of the type {type(content).__name__} that cannot be written"
     return text[:EXCERPT_LENGTH]
