@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import consolidate_labels
 from tessera.portal.output import write_output
 from tessera.portal.records import Job
 from tessera.tiling.answers.pack import collect
-from tests.portal.world import COLLECT, HOME, World
+from tessera.tiling.label_run import label_run
+from tests.portal.world import COLLECT, HOME, ROOT, World
 
 TASKS, WORKERS = 3, ("ann", "ben", "cid")
 LABELS = ["cat", "dog", "cannot see"]
@@ -126,7 +126,7 @@ def labels(world: World) -> dict[str, str | None]:
         "jobs": [{"name": "pets-1-r1-000", "status": "Completed"}],
         "started": "2026-11-23T01:51:01.123Z",
     }  # fmt: skip
-    consolidate_labels.consolidate_run(world.files, event)
+    label_run(world.files, event, ROOT / "ui" / "report.liquid.html", lambda _: nullcontext())
     json.loads(world.files.objects[f"{HOME}/report.json"], parse_constant=pytest.fail)
     lines = world.files.objects[f"{HOME}/training.manifest"].splitlines()
     named = {
@@ -140,18 +140,7 @@ def of_other_tasks(labeled: dict[str, str | None], task: int) -> dict[str, str |
     return {source: label for source, label in labeled.items() if source not in about}
 
 
-@pytest.fixture(autouse=True)
-def pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report's template, and nobody who counts."""
-    monkeypatch.setattr(consolidate_labels, "publish", lambda *_: None)
-    monkeypatch.setenv("UI_DIRECTORY", str(Path(__file__).parents[2] / "ui"))
-
-
-many = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @many
