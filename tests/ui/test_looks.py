@@ -37,10 +37,13 @@ def test_pictures_of_any_shape_fill_their_tiles(sit: Sit, shape: tuple[int, int]
     assert box["width"] / box["height"] == pytest.approx(shape[0] / shape[1], rel=0.12)
 
 
-def test_sizes_in_the_task_shape_the_tiles_before_a_picture_is_there(sit: Sit) -> None:
+@pytest.mark.parametrize("known", [{"sizes": [(300, 480)] * 20}, {"shape": 0.625}])
+def test_the_pictures_shape_is_the_tiles_before_a_picture_is_there(
+    sit: Sit, known: dict[str, Any]
+) -> None:
     pictures = Pictures((300, 480))
     pictures.hold(*range(20))
-    worker = sit(20, pictures=pictures, wait=False, sizes=[(300, 480)] * 20)
+    worker = sit(20, pictures=pictures, wait=False, **known)
     before = worker.picture(20).bounding_box()
     assert before
     assert before["width"] < before["height"]

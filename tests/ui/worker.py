@@ -205,6 +205,7 @@ def page_html(
     prelabels: Sequence[str | None] = (),
     confidences: Sequence[float] = (),
     sizes: Sequence[tuple[int, int]] = (),
+    shape: float | None = None,
     stand_in: bool = True,
     scripts: bool = True,
 ) -> str:
@@ -219,7 +220,7 @@ def page_html(
         image["prelabel-confidence"] = confidence
     for image, (width, height) in zip(tiles, sizes, strict=False):
         image |= {"width": width, "height": height}
-    page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), run)
+    page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), run, shape)
     if stand_in:
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
     if not scripts:

@@ -20,6 +20,7 @@ from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.bucket_sample import check_buckets
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
+from tessera.tiling.grouping.picture_shape import sample_shape
 from tessera.tiling.jobs import Surroundings, label_categories
 from tessera.tiling.run_files import OpenScratch, Writable
 from tessera.tiling.run_record import (
@@ -44,6 +45,9 @@ class Files(run_record.Files, Protocol):
 
     def iter_lines(self, uri: str) -> Iterator[bytes]:
         """Iterate over the object's lines without their line ends."""
+
+    def get_range(self, uri: str, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to, not including, `end`."""
 
     def put(self, uri: str, data: bytes, *, content_type: str) -> None:
         """Put the object, replacing what is there."""
@@ -99,8 +103,8 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     if owner != record.execution:
         return _already_running(record.run, home, owner)
     record = decode_record(files.get(f"{home}run.json"))  # which knows whom it was taken from
-    _write_page(stack, settings, home)
     read = partial(read_manifest_bytes, files, manifest)
+    _write_page(stack, settings, home, sample_shape(read(), settings, files.get_range))
     check_buckets(read(), settings, files.bucket_exists)
     summary = group_manifest(read, settings, lambda name: files.writer(home + name), stack.scratch)
     record = msgspec.structs.replace(record, counts=summary.counts)
@@ -135,12 +139,12 @@ def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[
     return ask_result(home, record, asked, stack.surroundings)
 
 
-def _write_page(stack: Stack, settings: Settings, home: str) -> None:
+def _write_page(stack: Stack, settings: Settings, home: str, shape: float | None) -> None:
     # Late: only a first round needs Liquid.
     from tessera.tiling.page import build_page, check_page
 
     page, labels = (
-        build_page(stack.template.read_text("utf-8"), settings),
+        build_page(stack.template.read_text("utf-8"), settings, shape),
         label_categories(settings),
     )
     check_page(page, settings)

@@ -78,10 +78,11 @@ def shortcut_keys(choices: Sequence[str]) -> tuple[str, ...]:
     return tuple(keys[choice] for choice in range(len(choices)))
 
 
-def build_page(template: str, settings: Settings) -> str:
+def build_page(template: str, settings: Settings, shape: float | None = None) -> str:
     """Put a run's labels, question and instructions into the template of the worker's page.
 
-    Raises PageUnusable if the template does not allow it.
+    `shape` is width by height of most of the run's pictures, if it is known. Raises PageUnusable
+    if the template does not allow it.
     """
     colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
@@ -106,6 +107,7 @@ def build_page(template: str, settings: Settings) -> str:
                 question=_without_liquid(str(escape(settings.question))),
                 instructions=_without_liquid(_html(settings.instructions)),
                 choices=choices,
+                shape=shape or "",
                 build=hashlib.sha256(template.encode()).hexdigest()[:12],
             )
         )

@@ -33,6 +33,9 @@ const main = find("main");
 let aspect = 4 / 3; // of a picture, width by height
 let aspectIsKnown = false;
 
+/** Width by height of most of the run's pictures, if somebody looked at them before; else NaN. */
+const shapeOfRun = Number.parseFloat(grid.dataset.shape);
+
 /** Whether a block of one suggestion begins at this place. */
 const beginsBlock = (at) => hasSuggestions && tiles[at].rank !== tiles[at - 1]?.rank;
 
@@ -160,12 +163,12 @@ function medianShape(shapes) {
   return Math.min(Math.max(sorted[sorted.length >> 1], TALLEST), WIDEST);
 }
 
-/** Take on the pictures' shape, once and before any input. */
+/** Take on the pictures' shape, once and before any input: this page's, else the run's. */
 export function fitShape() {
-  const shapes = tiles.map((tile) => tile.shape).filter(Boolean);
-  if (aspectIsKnown || log.firstInputMs || shapes.length < Math.min(SHAPE_SAMPLE, tiles.length)) {
-    return;
-  }
+  const ofPage = tiles.map((tile) => tile.shape).filter(Boolean);
+  const shapes = shapeOfRun && ofPage.length < tiles.length ? [shapeOfRun] : ofPage;
+  const isTooFew = shapes === ofPage && shapes.length < Math.min(SHAPE_SAMPLE, tiles.length);
+  if (aspectIsKnown || log.firstInputMs || isTooFew) return;
   aspectIsKnown = true;
   const shape = medianShape(shapes);
   if (Math.abs(shape / aspect - 1) < SAME_SHAPE) return;
