@@ -22,6 +22,7 @@ BENCHMARKS = {
     "effort": ["labeling_effort"],
     "consolidation": ["consolidation.py"],
     "adaptive": ["adaptive.py"],
+    "guesses": ["guesses.py"],
     "portal": ["portal_load.py"],
     "overhead": ["overhead.py"],
     "cold-start": ["cold_start.py"],

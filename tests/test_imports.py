@@ -43,6 +43,7 @@ ARROWS = {
     "estimate": {"settings"},
     "manifest": {"settings", "errors"},
     "consensus": {"method_names"},
+    "guesses": {"consensus"},
     "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"}
     | {"csv_field"},
     "ask_round": {"grouping", "page", "run_record", "run_files", "jobs", "settings", "errors"},

@@ -9,13 +9,20 @@ from typing import Any
 import click
 
 from tessera.csv_file import Notices
+from tessera.exits import Refused
 from tessera.foreign_answers import Numbers, read_crowd, read_evidence
+from tessera.image_columns import match_rows, read_columns
 from tessera.out_file import OutFile
 from tessera.screen import aside, json_option, print_json, waiting, warn
 from tessera.tiling.consensus import Consensus, Crowd, consolidate
 from tessera.tiling.csv_field import guard_formula
+from tessera.tiling.guesses import MIN_NATS, Guesses, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
 
+NOT_USED = (
+    "the model was not used: it knows {nats:.3f} nats of an answer, less than {least}. Are the "
+    "rows those of these images, in this order? With few answers it may need more of them"
+)
 NOT_CONVERGED = (
     "the estimates still moved at the last iteration: labels of low confidence are less certain "
     "than they look. Compare with those of --method majority"
@@ -39,6 +46,18 @@ NOT_CONVERGED = (
     "--prelabels", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="CSV file of a model's guesses (task,label,confidence) that no worker has seen.",
 )  # fmt: skip
+@click.option(
+    "--embeddings", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Array of numbers (.npy), one row an image, that a model learns the labels from.",
+)  # fmt: skip
+@click.option(
+    "--probabilities", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The same with the class probabilities of a model of your own.",
+)  # fmt: skip
+@click.option(
+    "--ids", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Text file with the task of each row of these, one a line; without it tasks are rows.",
+)  # fmt: skip
 @click.option("--unreadable", help="Label which means that a task cannot be judged.")
 @click.option(
     "--out", type=OutFile(), required=True,
@@ -50,6 +69,9 @@ def consolidate_command(
     method: Method,
     gold: Path | None,
     prelabels: Path | None,
+    embeddings: Path | None,
+    probabilities: Path | None,
+    ids: Path | None,
     unreadable: str | None,
     out: Path,
     as_json: bool,
@@ -59,18 +81,33 @@ def consolidate_command(
     The result has the columns task, label, confidence, answers and gain; a task that most workers
     could not judge has no label. The rows are taken to be in the order in which answers came: of
     a worker's answers to one task the first counts. A row without a label is no answer.
+
+    With --embeddings or --probabilities a model learns from the answers and is weighed as one more
+    annotator, and images that nobody was asked about get a label too.
     """
     tasks, labels, notices = Numbers(), Numbers(), Notices(answers)
+    columns = read_columns(embeddings, probabilities)
+    if columns and method != DEFAULT_METHOD:
+        raise Refused(f"--embeddings and --probabilities need --method {DEFAULT_METHOD}.")
+    if ids and not columns:
+        raise Refused("--ids names the rows of --embeddings or --probabilities; give one of them.")
     crowd = read_crowd(answers, tasks, labels, unreadable, notices)
+    if columns:
+        crowd, tasks = match_rows(answers, crowd, tasks, columns, ids)
     evidence, more = read_evidence(answers, tasks, labels, gold, prelabels, crowd.classes)
     warnings = [*notices, *more]
     with waiting(f"Consolidating {len(crowd):,} answers"):
-        consensus = consolidate(crowd, method, evidence=evidence)
+        if columns:
+            guesses, consensus = learn(columns, crowd, evidence)
+        else:
+            guesses, consensus = None, consolidate(crowd, method, evidence=evidence)
         write_labels(out, consensus, list(tasks), list(labels))
     if not consensus.converged:
         warnings.append(NOT_CONVERGED)
+    if guesses and not guesses.used:
+        warnings.append(NOT_USED.format(nats=guesses.nats, least=MIN_NATS))
     warn(warnings)
-    summary = summarize(crowd, consensus)
+    summary = summarize(crowd, consensus, guesses)
     if as_json:
         print_json(summary | {"warnings": warnings})
     else:
@@ -78,11 +115,11 @@ def consolidate_command(
         aside.print(", ".join(items))
 
 
-def summarize(crowd: Crowd, consensus: Consensus) -> dict[str, Any]:
+def summarize(crowd: Crowd, consensus: Consensus, guesses: Guesses | None) -> dict[str, Any]:
     """Return what was consolidated, in numbers."""
     labeled = consensus.label >= 0
     gold = consensus.calibrated_on
-    return {
+    summary = {
         "tasks": crowd.images,
         "workers": crowd.workers,
         "answers": len(crowd),
@@ -92,6 +129,14 @@ def summarize(crowd: Crowd, consensus: Consensus) -> dict[str, Any]:
         ),
         "calibrated_by": f"{gold} gold" if gold else "default",
     }
+    if guesses:
+        unasked = int((labeled & (consensus.answers == 0)).sum())
+        summary |= {
+            "labeled_by_the_model_alone": unasked,
+            "model_knows_nats_an_answer": round(guesses.nats, 3),
+            "model_agrees_out_of_fold": round(guesses.accuracy, 4),
+        }
+    return summary
 
 
 def write_labels(out: Path, consensus: Consensus, tasks: list[str], labels: list[str]) -> None:

@@ -77,6 +77,11 @@ def reordered(answers: Crowd, order: NDArray[np.int64]) -> Crowd:
     )
 
 
+def rows_where(answers: Crowd, kept: NDArray[np.bool_]) -> Crowd:
+    """Return the crowd with some of its answers alone."""
+    return reordered(answers, np.flatnonzero(kept))
+
+
 def gold_of(truth: NDArray[np.int64], known: int) -> Evidence:
     """Return the truth of the first images as evidence."""
     gold = np.full(len(truth), -1, np.int16)

@@ -6,7 +6,8 @@ This is the documented way in; it needs numpy and nothing else of Tessera:
 - `consolidate(crowd, method)`: the labels, by one of `METHODS`;
 - `Consensus`: what it returns, one row an image;
 - `Evidence`: what is known beside the answers, which are known classes and a model's guesses;
-- `guesses(guess, probability, classes)`: a model's guesses as evidence.
+- `guesses(guess, probability, classes)`: a model's guesses as evidence. How a model is learned
+  from the answers themselves is in `tessera.tiling.guesses`.
 
 Two of three workers call the first image a 1, all three call the second a 0:
 
@@ -26,10 +27,19 @@ Two of three workers call the first image a 1, all three call the second a 0:
 How each method works is in the module that is named for it; docs/consolidation.md is for users.
 """
 
-from tessera.tiling.consensus.crowd import Crowd
+from tessera.tiling.consensus.crowd import Crowd, Floats
 from tessera.tiling.consensus.em import Evidence, guesses
 from tessera.tiling.consensus.methods import METHODS, consolidate
 from tessera.tiling.consensus.result import Consensus
 from tessera.tiling.method_names import Method
 
-__all__ = ["METHODS", "Consensus", "Crowd", "Evidence", "Method", "consolidate", "guesses"]
+__all__ = [
+    "METHODS",
+    "Consensus",
+    "Crowd",
+    "Evidence",
+    "Floats",
+    "Method",
+    "consolidate",
+    "guesses",
+]

@@ -11,6 +11,9 @@ answer:
 
     p[k] = softmax(scores[k] / (1 + rho (r - 1) / sqrt(a)))
 
+A model that learned from the answers repeats them as people repeat one another: it counts as one
+more answer (docs/decisions/guesses-one-more-annotator.md).
+
 With enough gold images `rho` is fitted to them; otherwise it is `RHO`, which suits most crowds.
 Measured in docs/decisions/consensus-evenest-prior.md and consensus-confidence-without-gold.md.
 
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus.crowd import EqualDepth, Floats, vote_counts
+from tessera.tiling.consensus.crowd import EqualDepth, Floats, Ints, vote_counts
 from tessera.tiling.consensus.em import Evidence, Model
 
 RHO = 0.65
@@ -43,7 +46,7 @@ MAX_NINES = 6
 """Nines of the highest confidence, which five or more answers give: see `max_confidence`."""
 
 
-def design_effect(earlier: int, rho: float, agreement: Floats | float) -> Floats | float:
+def design_effect(earlier: int | Ints, rho: float, agreement: Floats | float) -> Floats | float:
     """Return how many times too much `earlier` answers and one more count, taken as independent.
 
     `agreement` is the share of the most common answer.
@@ -55,7 +58,9 @@ def design_effect(earlier: int, rho: float, agreement: Floats | float) -> Floats
     return effect
 
 
-def temper(scores: Floats, depth: int, rho: float, agreement: Floats | float = 1.0) -> Floats:
+def temper(
+    scores: Floats, depth: int | Ints, rho: float, agreement: Floats | float = 1.0
+) -> Floats:
     """Turn log scores from `depth` answers (classes x images) into probabilities, in place."""
     scores -= scores.max(axis=0)
     scores /= design_effect(depth - 1, rho, agreement)
@@ -78,7 +83,7 @@ def max_confidence(answers: NDArray[np.integer]) -> Floats:
 class _GoldScores:
     """Gold images of equally many answers: agreement, scores (classes x images), true classes."""
 
-    depth: int
+    depth: int | Ints
     agreement: Floats
     scores: Floats
     truth: NDArray[np.int16]
@@ -99,7 +104,8 @@ def fit_rho(
             images = EqualDepth(part.ids[columns], part.codes[:, columns])
             agreement = vote_counts(images, len(model.log_prior)).max(axis=0) / part.depth
             scores = model.log_joint(images, evidence)
-            gold.append(_GoldScores(part.depth, agreement, scores, known[images.ids]))
+            depth = part.depth + evidence.guessed(images.ids)
+            gold.append(_GoldScores(depth, agreement, scores, known[images.ids]))
     grid = RHO * np.exp(LOG_RHO_SD * RHO_GRID)
     return float(max(grid, key=lambda rho: _log_posterior(gold, float(rho))))
 
@@ -118,7 +124,7 @@ def _log_posterior(gold: list[_GoldScores], rho: float) -> float:
 def expected_gain(
     p: Floats,
     pooled_confusion: Floats,
-    depth: int,
+    depth: int | Ints,
     rho: float,
     agreement: Floats | float = 1.0,
 ) -> NDArray[np.float32]:

@@ -54,12 +54,21 @@ class Evidence:
     """Knowledge of images beside their answers, one row an image.
 
     `known` is the class of an image that is known beforehand, else -1. `guess` is the class that a
-    model guessed, else -1, and `log_odds` the weight of that guess.
+    model guessed, else -1, and `log_odds` the weight of that guess. `log_ratio` (images x classes)
+    is the log of a class's probability, by a model that learned from the answers, over its mean; a
+    row of zeros is an image without a guess. That model counts as one more annotator.
     """
 
     known: NDArray[np.int16] | None = None
     guess: NDArray[np.int16] | None = None
     log_odds: NDArray[np.float32] | None = None
+    log_ratio: NDArray[np.float32] | None = None
+
+    def guessed(self, ids: NDArray[np.int32] | slice) -> NDArray[np.bool_] | int:
+        """Return which of the images have a guess of the model, or 0 if there is no model."""
+        if self.log_ratio is None:
+            return 0
+        return np.asarray(self.log_ratio[ids].any(axis=1))
 
     def clamp_known(self, p: Floats, ids: NDArray[np.int32]) -> None:
         """Set the probabilities (classes x images) of known images to one and zero, in place."""
@@ -121,11 +130,16 @@ class Model:
 
     def log_joint(self, block: EqualDepth, evidence: Evidence) -> Floats:
         """Return the log joint probability of class and answers (classes x images)."""
-        first, *others = block.codes
-        total = self.log_confusion.take(first, axis=0)
-        for codes in others:
-            total += self.log_confusion.take(codes, axis=0)
+        if block.depth:
+            first, *others = block.codes
+            total = self.log_confusion.take(first, axis=0)
+            for codes in others:
+                total += self.log_confusion.take(codes, axis=0)
+        else:  # nobody was asked
+            total = np.zeros((len(block.ids), len(self.log_prior)), self.log_confusion.dtype)
         total += self.log_prior.astype(total.dtype)
+        if evidence.log_ratio is not None:
+            total += evidence.log_ratio[block.ids]
         scores = np.ascontiguousarray(total.T)
         evidence.add_guesses(scores, block.ids)
         return scores

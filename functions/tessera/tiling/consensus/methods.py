@@ -85,6 +85,8 @@ def _hierarchical(state: Consolidation) -> None:
         crowd.workers,
         crowd.classes,
         state.evidence,
+        # a model's guess is the second opinion that says how good a single answer is
+        use_single_answers=state.evidence.log_ratio is not None,
     )
     result.rho = RHO
     known = state.evidence.known
@@ -133,7 +135,7 @@ def label_by(state: Consolidation, model: Model, rho: float) -> None:
     for block in state.blocks():
         scores = model.log_joint(block, state.evidence)
         agreement = state.choose_labels(block, scores, prior)
-        p = temper(scores, block.depth, rho, agreement)
+        p = temper(scores, block.depth + state.evidence.guessed(block.ids), rho, agreement)
         state.set_confidence(block, p, model.pooled_confusion, rho, agreement)
     confusion = model.log_confusion.reshape(workers, classes, classes)
     right = np.exp(np.einsum("wkk->wk", confusion))

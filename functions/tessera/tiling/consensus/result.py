@@ -19,6 +19,8 @@ and no worker can flip what all others agree on (docs/decisions/consensus-consta
 
 NO_LABEL = -1
 """Label of an image that got none."""
+ALL = slice(None)
+"""Index of all images."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,15 +66,26 @@ class Consolidation:
     tied: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
 
     def blocks(self) -> Iterator[EqualDepth]:
-        """Yield all images that have readable answers, a block of equal depth at a time."""
+        """Yield all images that can be labeled, a block of equal depth at a time.
+
+        Those are the images with readable answers, and, of depth zero, those that a model guessed
+        though nobody has answered.
+        """
         for part in self.by_depth:
             yield from part.blocks()
+        if self.evidence.log_ratio is not None:
+            # not those whose answers all say that the picture cannot be judged
+            unasked = np.flatnonzero((self.result.answers == 0) & self.evidence.guessed(ALL))
+            no_codes = np.empty((0, len(unasked)), np.int32)
+            yield from EqualDepth(unasked.astype(np.int32), no_codes).blocks()
 
     def choose_labels(self, block: EqualDepth, scores: Floats, rank: Floats) -> Floats:
         """Write a block's labels by their scores (classes x images); ties go by votes, then rank.
 
         Returns the share that the most common answer to each image has (images).
         """
+        if self.evidence.log_ratio is not None:
+            return self._choose_with_model(block, scores, rank)
         result, classes = self.result, self.crowd.classes
         # most images are unanimous, so all get their first answer and only the others are decided
         labels = block.labels(classes).astype(np.int16)
@@ -94,6 +107,25 @@ class Consolidation:
             self.tied[int(disputed.ids[column])] = remaining[:, column]
         return largest_share
 
+    def _choose_with_model(self, block: EqualDepth, scores: Floats, rank: Floats) -> Floats:
+        """Write a block's labels where a model has a say: it may name a class that nobody named.
+
+        It cannot overturn `VOTES_AGAINST_ONE` or more that all agree. Returns the share that the
+        most common answer to each image has (images), 1 where there is no answer.
+        """
+        result, depth = self.result, block.depth
+        counts = vote_counts(block, self.crowd.classes)
+        highest = counts.max(axis=0)
+        unanimous = (highest == depth) & (depth >= VOTES_AGAINST_ONE)
+        candidates = np.where(unanimous & (counts < highest), -np.inf, scores)
+        label, remaining = best_labels(candidates, counts, rank)
+        result.label[block.ids] = label
+        result.agreement[block.ids] = counts[label, np.arange(len(label))] / max(depth, 1)
+        if depth:
+            for column in np.flatnonzero(remaining.any(axis=0)).tolist():
+                self.tied[int(block.ids[column])] = remaining[:, column]
+        return highest / depth if depth else np.ones(len(label))
+
     def set_confidence(
         self,
         block: EqualDepth,
@@ -104,9 +136,10 @@ class Consolidation:
     ) -> None:
         """Write the confidence and gain of a block's labels, by `p` (classes x images)."""
         result, ids = self.result, block.ids
+        depth = block.depth + np.asarray(self.evidence.guessed(ids))
         of_label = p[result.label[ids], np.arange(len(ids))]
-        result.confidence[ids] = np.minimum(of_label, max_confidence(np.array(block.depth)))
-        result.gain[ids] = expected_gain(p, pooled_confusion, block.depth, rho, agreement)
+        result.confidence[ids] = np.minimum(of_label, max_confidence(depth))
+        result.gain[ids] = expected_gain(p, pooled_confusion, depth, rho, agreement)
         if result.probabilities is not None:
             result.probabilities[ids] = p.T
 

@@ -1,0 +1,146 @@
+"""Bring embeddings and probabilities into the columns that the model learns from.
+
+An embedding `e` becomes `(e / |e| - m) / s`, with the mean `m` of the rows of unit length and `s`
+such that a row has a mean square length of one; beyond `MAX_COLUMNS` numbers it is projected on its
+first principal axes. Of probabilities their logarithms are used, less their mean over the classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tessera.tiling.consensus import Floats
+
+MAX_COLUMNS = 256
+"""Principal axes kept, so that ten million images of any encoder stay at 5 GB in float16."""
+SAMPLE_ROWS = 50_000
+"""Rows, evenly spaced, that mean, scale and axes are computed from: more move no axis of weight."""
+BLOCK_ROWS = 8_192
+"""Rows computed at a time, which bounds temporary arrays."""
+MIN_PROBABILITY = 1e-5
+"""Smallest probability whose logarithm is taken: a model's 1e-30 says no more than that it is sure,
+and would outweigh all other columns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """What the model learns from: sources with one row an image, in the order of the images.
+
+    `embeddings` (images x numbers) and `probabilities` (images x any classes) may be memory maps;
+    at least one of them is there. Rows that hold NaN, or of which all numbers are zero, have no
+    guess.
+    """
+
+    embeddings: NDArray[np.floating] | None = None
+    probabilities: NDArray[np.floating] | None = None
+
+    @property
+    def sources(self) -> list[NDArray[np.floating]]:
+        """List the arrays that are there."""
+        return [rows for rows in (self.embeddings, self.probabilities) if rows is not None]
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.sources[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """Linear map of one source: `(scale(row) - mean) @ axes`, with `axes` None for no rotation."""
+
+    rows: NDArray[np.floating]
+    is_embedding: bool
+    mean: Floats
+    axes: Floats | None
+    length: float
+
+    def of(self, rows: NDArray[np.floating]) -> Floats:
+        """Return the columns (rows x columns, float32) of a block of rows."""
+        centered = _scaled(rows, self.is_embedding) - self.mean
+        projected: Floats = centered if self.axes is None else centered @ self.axes
+        projected /= self.length
+        return projected
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """Columns as the model reads them: a block of rows at a time, as often as needed.
+
+    `usable` (images) is false where a source has no numbers for an image.
+    """
+
+    projections: list[Projection]
+    usable: NDArray[np.bool_]
+    width: int
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """Yield slices of images with their columns and a constant one (images x width + 1)."""
+        for start in range(0, len(self.usable), BLOCK_ROWS):
+            rows = slice(start, min(start + BLOCK_ROWS, len(self.usable)))
+            parts = [projection.of(projection.rows[rows]) for projection in self.projections]
+            one = np.ones((rows.stop - start, 1), np.float32)
+            block = np.hstack([*parts, one])
+            block[~self.usable[rows]] = 0
+            yield rows, block
+
+
+def features(columns: Columns) -> Features:
+    """Return the columns ready to be read, with their scale taken from a sample of the rows."""
+    usable = np.ones(len(columns), np.bool_)
+    for rows in columns.sources:
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = np.asarray(rows[start : start + BLOCK_ROWS], np.float32)
+            usable[start : start + BLOCK_ROWS] &= np.isfinite(block).all(axis=1) & block.any(axis=1)
+    projections = [
+        _project(rows, usable, is_embedding=rows is columns.embeddings) for rows in columns.sources
+    ]
+    width = sum(
+        projection.rows.shape[1] if projection.axes is None else projection.axes.shape[1]
+        for projection in projections
+    )
+    return Features(projections, usable, width)
+
+
+def _project(
+    rows: NDArray[np.floating], usable: NDArray[np.bool_], *, is_embedding: bool
+) -> Projection:
+    """Return the map of a source, from an even sample of its usable rows."""
+    ids = np.flatnonzero(usable)
+    ids = ids[:: max(len(ids) // SAMPLE_ROWS, 1)]
+    sample = _scaled(rows[ids], is_embedding)
+    mean = sample.mean(axis=0, dtype=np.float64) if len(ids) else np.zeros(rows.shape[1])
+    centered = sample - mean.astype(np.float32)
+    axes = principal_axes(centered) if rows.shape[1] > MAX_COLUMNS else None
+    kept = centered if axes is None else centered @ axes
+    length = float(np.sqrt((kept.astype(np.float64) ** 2).sum() / max(len(ids), 1)))
+    return Projection(rows, is_embedding, mean.astype(np.float32), axes, length or 1.0)
+
+
+def principal_axes(centered: Floats) -> Floats:
+    """Return the `MAX_COLUMNS` axes (numbers x axes, float32) along which centered rows vary most.
+
+    An axis' sign is chosen so that its largest number is positive, since LAPACK leaves it open.
+    """
+    covariance = (centered.T @ centered).astype(np.float64)
+    _, vectors = np.linalg.eigh(covariance)
+    axes = vectors[:, ::-1][:, :MAX_COLUMNS]
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
+    chosen: Floats = (axes * np.sign(largest)).astype(np.float32)
+    return chosen
+
+
+def _scaled(rows: NDArray[np.floating], is_embedding: bool) -> Floats:
+    """Return embeddings at unit length, and probabilities as centered logarithms, in float32."""
+    numbers = np.array(rows, np.float32)
+    np.nan_to_num(numbers, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    if is_embedding:
+        lengths = np.sqrt((numbers.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+        numbers /= np.maximum(lengths, 1e-9).astype(np.float32)
+        return numbers
+    np.log(np.maximum(numbers, MIN_PROBABILITY), out=numbers)
+    numbers -= numbers.mean(axis=1, keepdims=True)
+    return numbers
