@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "ui" / "tiles"
+DESIGN = ROOT / "ui" / "design.css"
 PAGE = ROOT / "ui" / "tiles.liquid.html"
 
 ESBUILD = "esbuild@0.28.2"
@@ -22,10 +23,10 @@ LIQUID = re.compile(r"\[\[|\[%|\{\{|\{%")
 
 
 def sources_hash() -> str:
-    """Hash what the page is built of: every source, and esbuild's version."""
+    """Hash what the page is built of: every source, the design, and esbuild's version."""
     digest = hashlib.sha256(ESBUILD.encode())
-    for path in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
-        digest.update(f"\n{path.relative_to(SOURCES).as_posix()}\n".encode())
+    for path in [DESIGN, *sorted(path for path in SOURCES.rglob("*") if path.is_file())]:
+        digest.update(f"\n{path.relative_to(SOURCES.parent).as_posix()}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

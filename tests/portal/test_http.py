@@ -28,7 +28,16 @@ def test_a_body_in_base64_is_read_as_it_is(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/frame", "/assets/portal.js", "/assets/portal.css", "/me", "/nothing"]
+    "path",
+    [
+        "/",
+        "/frame",
+        "/assets/portal.js",
+        "/assets/portal.css",
+        "/assets/design.css",
+        "/me",
+        "/nothing",
+    ],
 )
 def test_every_response_carries_the_security_headers(world: World, path: str) -> None:
     world.ask("GET", path)

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tessera.tiling.page import COLORS, ESCAPE_COLOR
 from tests.ui.conftest import FIRST_SCREEN_LOADED
+from tests.ui.contrast import contrast
 from tests.ui.worker import Pictures, Sit, Worker, settings
 
 pytestmark = pytest.mark.browser
@@ -106,18 +107,6 @@ def test_the_focused_tile_is_never_under_the_bar(sit: Sit) -> None:
     assert main
     assert tile
     assert tile["y"] >= main["y"]
-
-
-def luminance(color: str) -> float:
-    digits = color[1:] if len(color) == 7 else "".join(c * 2 for c in color[1:])
-    channels = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize(("fill", "text"), [*COLORS, ESCAPE_COLOR])

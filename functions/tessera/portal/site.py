@@ -18,6 +18,7 @@ ASSETS = {
     "portal.js": "text/javascript",
     "session.js": "text/javascript",
     "federation.js": "text/javascript",
+    "design.css": "text/css",
     "portal.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
@@ -80,7 +81,9 @@ def show_asset(ports: Ports, site: Site, request: Request) -> Response:
     name = request.parts["name"]
     if name not in ASSETS:
         raise Unknown("There is no such page.")
-    return page_response(read_file(site.ui / "portal" / name), ASSETS[name], "default-src 'none'")
+    # The design is the worker's page's and the report's too, so it lies beside the portal.
+    folder = site.ui if name == "design.css" else site.ui / "portal"
+    return page_response(read_file(folder / name), ASSETS[name], "default-src 'none'")
 
 
 def show_frame(ports: Ports, site: Site, request: Request) -> Response:
