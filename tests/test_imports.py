@@ -37,6 +37,7 @@ ARROWS = {
     "offsets": set(),
     "run_files": set(),
     "exclusions": {"run_files"},
+    "gold_uses": set(),
     "run_record": {"settings", "jobs", "errors"},
     "run": {"settings", "jobs", "run_record"},
     "page": {"settings", "errors"},
@@ -45,7 +46,7 @@ ARROWS = {
     "consensus": {"method_names"},
     "guesses": {"consensus"},
     "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"}
-    | {"csv_field"},
+    | {"csv_field", "gold_uses"},
     "ask_round": {"grouping", "page", "run_record", "run_files", "jobs", "settings", "errors"},
     "answers": {"run", "run_files", "job_names", "offsets", "consensus", "csv_field"},
     "training": {"run", "run_files", "manifest", "settings", "consensus", "csv_field"},

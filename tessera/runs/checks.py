@@ -79,6 +79,14 @@ def count_manifest(manifest: Path, settings: Settings) -> Summary:
                 f'{manifest} has a known label; give some lines a "gold" key'
             ]
         )
+    if summary.gold_left_out:
+        warn(
+            [
+                f"gold_per_task: {summary.gold_left_out:,} gold images are left out of pages, "
+                "because they would be told by the guess that the other images have; give more "
+                f'gold lines of {manifest} a "prelabel", one of each label'
+            ]
+        )
     return summary
 
 

@@ -49,7 +49,8 @@ def faulty_world(tasks: int, workers: int, bad: int, fault: str) -> tuple[Faulty
     request = world.request(tasks=tasks, workers=workers)
     if fault == "template":
         page = world.files.get(f"{HOME}/page.liquid.html").decode()
-        broken = f"{{% if task.input.images[0].index == {bad} %}}{{{{ 1 | no_such }}}}{{% endif %}}"
+        first = f"{{% if task.input.images[0].source-ref == 's3://pets/{bad}.jpg' %}}"
+        broken = f"{first}{{{{ 1 | no_such }}}}{{% endif %}}"
         world.files.put(f"{HOME}/page.liquid.html", (page + broken).encode())
     if fault == "no JSON":
         manifest = request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"]

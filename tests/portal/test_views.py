@@ -53,7 +53,7 @@ def test_a_renewed_lease_brings_addresses_that_last_as_long(world: World) -> Non
     world.clock.wait(600)
     _, renewed = world.ask("PUT", f"/jobs/{job.name}/tasks/0/lease")
     page = world.ask("POST", f"/jobs/{job.name}/claims")[1]["page"]
-    assert renewed["addresses"].keys() == {"0", "1"}
+    assert renewed["addresses"].keys() == {"0-0", "0-1"}
     for address in renewed["addresses"].values():
         assert "seconds=1800" in address
         assert address.replace("&", "&amp;") in page

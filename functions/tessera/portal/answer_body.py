@@ -8,13 +8,19 @@ from typing import Any
 import msgspec
 
 from tessera.portal.errors import Invalid, TooLarge
+from tessera.portal.page_names import restore_indexes
 
 MAX_BYTES = 512 * 1024
 """Bytes of an answer: a hundred images with all that the page measures take a tenth of it."""
 
 
-def read_answer(body: bytes, indexes: Collection[str] | None, choices: Collection[str]) -> Any:
-    """Return the answer in a request's body.
+def read_answer(
+    body: bytes,
+    indexes: Collection[str] | None,
+    choices: Collection[str],
+    names: Mapping[str, str] | None = None,
+) -> Any:
+    """Return the answer in a request's body; `names` are the page's names of its images.
 
     With the task's indexes given, it must have exactly one true choice for each and no other; with
     the job's choices given, only those. Images that the page's log says did not load may have none,
@@ -34,6 +40,8 @@ def read_answer(body: bytes, indexes: Collection[str] | None, choices: Collectio
         answer = answer[0]  # crowd-form puts a list around its one object
     if not isinstance(answer, dict):
         raise Invalid("The answer is not a JSON object.")
+    if names:
+        answer = restore_indexes(answer, names)
     if indexes is not None:
         _drop_unloaded(answer)
         _check(answer, indexes, choices)

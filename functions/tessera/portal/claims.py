@@ -9,7 +9,8 @@ at once than they may hold. Why so: docs/decisions/portal-claims-without-scans.m
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import dataclasses
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 from tessera.portal import records
 from tessera.portal.errors import Busy, Closed
 from tessera.portal.exclusions import excluded_tasks
+from tessera.portal.gold_uses import NO_GOLD_IMAGES, gold_of_tasks, gold_seen, note_gold
 from tessera.portal.leases import running, sweep
 from tessera.portal.ports import Ports
 from tessera.portal.records import OPEN, REPAIRING, Job, Lease, Task, WorkerCursor
@@ -61,6 +63,10 @@ and the rare last one passes what a worker did in days
 
 CANDIDATES = 4
 """Tasks of the queue that are read together: others may have taken the first ones meanwhile."""
+
+MAX_SEEN_PASSED = 64
+"""Tasks of a counter that are passed because the worker has seen their gold images: with sixteen
+counters a thousand tasks, in which every gold image of a run comes up that has as many."""
 
 GIVEN_BACK_READ = 24
 """Tasks that a worker gave back, looked at in one claim: 4 KB of them, too."""
@@ -118,7 +124,8 @@ def claim(
                 return Claim(job, task.number, task.leases[worker])
         if len(held) >= MAX_HELD:
             return None
-        search = Search(ports, job, worker, excluded, avoid, counts, now, attempt)
+        tasks_gold, seen = gold_of_tasks(ports, job), gold_seen(cursor)
+        search = Search(ports, job, worker, excluded, avoid, tasks_gold, seen, counts, now, attempt)
         position, candidate = search.next_task(cursor.position)
         moved = replace(
             cursor,
@@ -130,6 +137,8 @@ def claim(
             if position != cursor.position:  # what was passed is not looked at again next time
                 ports.table.write(put_cursor(job.name, worker, moved))
             return None
+        if tasks_gold:
+            moved = note_gold(moved, tasks_gold[candidate.task.number])
         if lease := _lease(ports, job, worker, moved, candidate, now):
             return Claim(job, candidate.task.number, lease)
         cursor = None  # the next attempt must read what the faster request wrote
@@ -158,7 +167,8 @@ def _lease(
 class Search:
     """Search for a worker's next task, at one moment, in one attempt at it.
 
-    `excluded` has a byte for each task, 1 for one that the worker may not have.
+    `excluded` has a byte for each task, 1 for one that the worker may not have; `tasks_gold` has
+    the gold images of each task if tasks share some, `seen` are those that the worker has seen.
     """
 
     ports: Ports
@@ -166,6 +176,8 @@ class Search:
     worker: str
     excluded: bytes
     avoid: Collection[int]
+    tasks_gold: Sequence[frozenset[int]]
+    seen: frozenset[int]
     counts: Counts
     now: float
     attempt: int
@@ -173,18 +185,31 @@ class Search:
     def next_task(self, position: str) -> tuple[str, Candidate | None]:
         """Return the cursor's new position in the queue, and the task to try for.
 
-        A worker who found the queue contested several times looks for a fresh task first.
+        Tasks with gold images that the worker has seen come after all others. A worker who found
+        the queue contested several times looks for a fresh task first.
         """
         fresh = self._fresh() if self.attempt >= CONTESTED else None
         if fresh:
             return position, fresh
-        position, started = self._started(position)
-        return position, started or self._fresh() or self._given_back()
+        position, entries = self._queued(position)
+        unseen = [entry for entry in entries if not self._was_seen(entry.task)]
+        candidate = self._started(unseen) or self._fresh()
+        if candidate is None and self.seen:
+            rest = [entry for entry in entries if self._was_seen(entry.task)]
+            candidate = (
+                self._started(rest) or dataclasses.replace(self, seen=NO_GOLD_IMAGES)._fresh()
+            )
+        return position, candidate or self._given_back()
 
-    def _started(self, position: str) -> tuple[str, Candidate | None]:
-        """Return a task that others have started and that still has a free seat."""
+    def _was_seen(self, task: int) -> bool:
+        """Return whether the worker has seen a gold image of the task."""
+        return bool(self.seen) and not self.seen.isdisjoint(self.tasks_gold[task])
+
+    def _queued(self, position: str) -> tuple[str, list[QueueEntry]]:
+        """Return the cursor's new position, and tasks that others have started, with free seats."""
         table, latest = self.ports.table, time_key(self.now - CURSOR_LAG)
         after = position
+        new: list[QueueEntry] = []
         for limit in QUEUE_READS:
             entries = read_queue(table, self.job.name, after=after, limit=limit)
             new = [entry for entry in entries if self._is_new(entry)]
@@ -193,17 +218,22 @@ class Search:
                 if entry.sort == first_new or entry.sort > latest:
                     break
                 position = entry.sort
-            # Workers spread over the first entries, so that they do not all ask for the same one.
-            first = self._spread(self.worker, min(len(new), QUEUE_READS[0]))
-            nearest = (new[first:] + new[:first])[:CANDIDATES]
-            # Other workers may have taken the seat since the entry was read.
-            for task in read_tasks(table, self.job.name, tuple(e.task for e in nearest)):
-                if task.free_seats(self.job.workers) and self.worker not in task.known_to:
-                    return position, Candidate(task)
             if new or len(entries) < limit:
                 break
             after = entries[-1].sort
-        return position, None
+        return position, new
+
+    def _started(self, entries: list[QueueEntry]) -> Candidate | None:
+        """Return one of the tasks that others have started, if it still has a free seat."""
+        # Workers spread over the first entries, so that they do not all ask for the same one.
+        first = self._spread(self.worker, min(len(entries), QUEUE_READS[0]))
+        nearest = (entries[first:] + entries[:first])[:CANDIDATES]
+        # Other workers may have taken the seat since the entry was read.
+        numbers = tuple(entry.task for entry in nearest)
+        for task in read_tasks(self.ports.table, self.job.name, numbers):
+            if task.free_seats(self.job.workers) and self.worker not in task.known_to:
+                return Candidate(task)
+        return None
 
     def _is_new(self, entry: QueueEntry) -> bool:
         """Return whether the worker may have the task of an entry, and never had."""
@@ -248,13 +278,19 @@ class Search:
     def _next_place(self, counts: Counts, stripe: int) -> int | None:
         """Return the first place of a stripe that was not dealt and that the worker may have."""
         size = stripe_size(self.job, stripe)
-        if not self.excluded and stripe not in counts.ahead:
+        if not self.excluded and not self.seen and stripe not in counts.ahead:
             return counts.dealt[stripe] if counts.dealt[stripe] < size else None
         taken = counts.dealt_bits(stripe)
         if self.excluded:
             taken |= place_bits(self.excluded[stripe :: len(stripes(self.job))])
-        place = (~taken & taken + 1).bit_length() - 1  # the lowest bit that is not set
-        return place if place < size else None
+        for _ in range(MAX_SEEN_PASSED):
+            place = (~taken & taken + 1).bit_length() - 1  # the lowest bit that is not set
+            if place >= size:
+                return None
+            if not self._was_seen(task_at(self.job, stripe, place)):
+                return place
+            taken |= 1 << place
+        return None
 
     def _given_back(self) -> Candidate | None:
         """Return a task that the worker gave back and that still has a free seat."""

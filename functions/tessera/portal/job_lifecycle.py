@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tessera.portal.errors import Busy, Invalid, Unknown
 from tessera.portal.exclusions import find_exclusions, write_exclusions
+from tessera.portal.gold_uses import find_gold_uses
 from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
 from tessera.portal.ports import Ports
@@ -122,6 +123,7 @@ def _new(ports: Ports, wanted: Job, token: str) -> Job:
         choices=_choices(ports, wanted),
         gold=gold if ports.files.size(gold) is not None else "",
         exclusions=find_exclusions(ports, wanted),
+        gold_uses=find_gold_uses(ports, wanted),
         tokens=(token,) if token else (),
     )
 

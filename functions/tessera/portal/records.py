@@ -42,7 +42,8 @@ class Job(msgspec.Struct, frozen=True):
     post-annotation Lambdas; `tokens` belong to the executions that wait for the job's end, and
     `announced` says that they were told. `repairing` is the time at which the repair under way
     began and `repaired_as` the status after it; `rebuilt` is the time at which the index last lost
-    the job's leases. `exclusions` is the URI of the file that tells who may not have which task.
+    the job's leases. `exclusions` is the URI of the file that tells who may not have which task,
+    `gold_uses` that of the one that tells which gold images each task has, if some have the same.
     Each write raises `version`, and expects the one before.
     """
 
@@ -72,6 +73,7 @@ class Job(msgspec.Struct, frozen=True):
     repaired_as: str = OPEN
     rebuilt: float = 0.0
     exclusions: str = ""
+    gold_uses: str = ""
 
     @property
     def closes(self) -> float:
@@ -220,12 +222,16 @@ def _without(by_worker: dict[str, Value], worker: str) -> dict[str, Value]:
 
 
 class WorkerCursor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Worker's position in a job: the tasks they may hold, and how far they are in the queue."""
+    """Worker's position in a job: the tasks they may hold, and how far they are in the queue.
+
+    `gold_seen` has the indexes of the gold images in their last tasks, with a space between.
+    """
 
     version: int = 0
     held: tuple[int, ...] = ()
     position: str = msgspec.field(default="", name="cursor")
     name: str = ""
+    gold_seen: str = ""
 
 
 class AnswerStats(msgspec.Struct, frozen=True):

@@ -48,15 +48,15 @@ def _block(get_range: GetRange, uri: str, number: int) -> bytes:
     return get_range(uri, number * BLOCK_BYTES, (number + 1) * BLOCK_BYTES)
 
 
-def indexes_of(line: bytes) -> set[str] | None:
+def indexes_of(line: bytes) -> list[str] | None:
     """Return the indexes that a task's answer must name, or None for a line in another form.
 
-    >>> sorted(indexes_of(b'{"source":"[{\\\\"index\\\\":4},{\\\\"index\\\\":24}]"}'))
-    ['24', '4']
+    >>> indexes_of(b'{"source":"[{\\\\"index\\\\":4},{\\\\"index\\\\":24}]"}')
+    ['4', '24']
     """
     try:
         images = msgspec.json.decode(msgspec.json.decode(line)["source"])
-        return {str(image["index"]) for image in images}
+        return [str(image["index"]) for image in images]
     except (msgspec.DecodeError, KeyError, TypeError):
         return None  # a job of somebody's own: its answers are taken as they come
 

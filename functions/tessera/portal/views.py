@@ -20,6 +20,7 @@ from tessera.portal.errors import Invalid, Unknown, Unusable
 from tessera.portal.exclusions import answered_before
 from tessera.portal.http import Request, Response, empty_response, json_response
 from tessera.portal.job_lifecycle import open_jobs
+from tessera.portal.page_names import hide_indexes, page_names
 from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
 from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
@@ -130,13 +131,14 @@ def claim_task(ports: Ports, site: Site, request: Request) -> Response:
 def _claimed(
     ports: Ports, site: Site, claimed: Claim, line: bytes, task_input: dict[str, Any]
 ) -> Response:
-    until = claimed.lease.until
+    until, indexes = claimed.lease.until, indexes_of(line) or []
+    task_input = hide_indexes(task_input, page_names(claimed.task, indexes))
     page = _render(ports, site, claimed.job, task_input, until)
     content = {
         "task": str(claimed.task),
         "lease": iso_time(until),
         "seconds": until - ports.clock(),
-        "images": len(indexes_of(line) or ()),
+        "images": len(indexes),
         "page": page.html,
         "crowd": page.crowd,
     }
@@ -159,7 +161,8 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     job = job_for(ports, request)
     number = _task_number(job, request)
     line = read_line(ports, job, number)
-    answer = read_answer(request.body, indexes_of(line), job.choices)
+    indexes = indexes_of(line)
+    answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
     outcome = submit(ports, job, request.worker, number, answer)
     if outcome == "saved":
         return json_response(200, {"outcome": outcome, "message": "Saved."})
@@ -173,12 +176,13 @@ def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
     number = _task_number(job, request)
     lease = leases.renew(ports, job, request.worker, number)
     # The images' addresses end with the lease that they were signed for, so they are renewed too.
-    sources = sources_of(read_line(ports, job, number))
-    grant = _grant(ports, lease.until)
+    line = read_line(ports, job, number)
+    sources, grant = sources_of(line), _grant(ports, lease.until)
+    names = page_names(number, indexes_of(line) or [])
     content = {
         "lease": iso_time(lease.until),
         "seconds": lease.until - ports.clock(),
-        "addresses": {index: grant(uri) for index, uri in sources.items()},
+        "addresses": {name: grant(sources[index]) for name, index in names.items() if sources},
     }
     return json_response(200, content)
 
@@ -202,9 +206,11 @@ def show_task(ports: Ports, site: Site, request: Request) -> Response:
     """Show a task as workers see it, with its answers, to look at and not to answer."""
     job = job_to_watch(ports, request)
     number = _task_number(job, request)
-    task_input = task_page.prepare(ports, job, read_line(ports, job, number))
+    line = read_line(ports, job, number)
+    task_input = task_page.prepare(ports, job, line)
     if task_input is None:
         raise Unknown("The pre-annotation function keeps this task from people.")
+    task_input = hide_indexes(task_input, page_names(number, indexes_of(line) or []))
     page = _render(ports, site, job, task_input, ports.clock() + PREVIEW_SECONDS)
     answers = progress.answers_of(ports, job, number)
     content = {"task": str(number), "page": page.html, "crowd": page.crowd, "answers": answers}

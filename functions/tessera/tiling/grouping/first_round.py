@@ -60,6 +60,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int
     labeled: int
     rejected: int
+    gold_left_out: int
+    """Places of gold images in tasks that stay empty, because none has a guess as others have."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -148,6 +150,7 @@ class FirstRound:
         self._buffer: ShardBuffer | None = None
         self._duplicate_finder = DuplicateFinder(self._scratch)
         self._duplicates = 0
+        self._gold_left_out = 0
         self._shards: list[Shard] = []
 
     def _scratch(self) -> BinaryIO:
@@ -224,7 +227,7 @@ class FirstRound:
             self._write_tasks(positions[:middle], buffer)
             self._write_tasks(positions[middle:], buffer)
             return
-        insert_gold = self._gold.inserter(images.seed, images.shard)
+        insert_gold = self._gold.inserter(self._settings, images.shard)
         with TaskFile(tasks_name(1, images.shard), self._create) as file:
             # Gold images go anywhere in a task, so its records have to be in memory together.
             if isinstance(plan, RoundRobin) and insert_gold is None:
@@ -232,6 +235,10 @@ class FirstRound:
             else:
                 plan = plan.as_consecutive() if isinstance(plan, RoundRobin) else plan
                 write_consecutive(file, buffer, plan, insert_gold)
+        if insert_gold is not None:
+            insert_gold.write(tasks_name(1, images.shard), self._create)
+            wanted = plan.tasks * insert_gold.per_task
+            self._gold_left_out += wanted - sum(map(len, insert_gold.used))
         self._shards.append(Shard(plan.tasks, len(images)))
 
     def summary(self) -> Summary:
@@ -245,6 +252,7 @@ class FirstRound:
             repeats=self._duplicates,
             labeled=counts.labeled,
             rejected=counts.rejected,
+            gold_left_out=self._gold_left_out,
         )
         # If they ever do not, a line was lost or is asked twice: better no run than a wrong one.
         usable = summary.images + summary.gold + summary.repeats + summary.labeled
