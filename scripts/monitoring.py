@@ -62,6 +62,10 @@ def run_alarms() -> dict[str, Alarm]:
             "AWS/SQS", "ApproximateNumberOfMessagesVisible",
             {"QueueName": "${UndeliveredDropsName}"}, "a-drop-did-not-start-a-run", "Maximum",
         ),
+        "Faults": Alarm(
+            "A function or the portal met a fault of Tessera's own, which does not pass by itself.",
+            "Tessera", "Faults", {"service": "tessera"}, "a-fault-of-tesseras-own",
+        ),
         "EventsUnhandled": Alarm(
             "A function failed on an asynchronous event, which is kept in the queue.",
             "AWS/SQS", "ApproximateNumberOfMessagesVisible",

@@ -153,8 +153,13 @@ def test_the_portal_imports_the_core_but_no_aws(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", AWS, ids=name)
-def test_the_door_to_aws_knows_nothing_of_labeling_but_the_names_of_jobs(path: Path) -> None:
-    allowed = ("tessera.aws", "tessera.portal", "tessera.tiling.job_names")
+def test_the_door_to_aws_knows_nothing_of_labeling_but_names_of_jobs_and_errors(path: Path) -> None:
+    allowed = (
+        "tessera.aws",
+        "tessera.portal",
+        "tessera.tiling.errors",
+        "tessera.tiling.job_names",
+    )
     assert of_ours(path) == within(of_ours(path), *allowed)
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from tessera.aws.telemetry import logger, metrics, observed, publish, subject
 from tessera.aws.tracing import step, traced
+from tessera.portal.errors import Busy, is_outage
+from tessera.tiling.errors import ManifestUnreadable
 
 JOB = "pets-may-2f9a-r2-013"
 CONTEXT = SimpleNamespace(
@@ -113,3 +115,49 @@ def test_a_traced_handler_answers_and_fails_as_it_would_untraced() -> None:
     assert handler({"run": "pets"}, CONTEXT) == "thought"
     with pytest.raises(ValueError, match="nothing to think about"):
         handler({}, CONTEXT)
+
+
+class Refused(Exception):
+    """Error as botocore raises them."""
+
+
+Refused.__module__ = "botocore.exceptions"
+
+
+@pytest.mark.parametrize(
+    ("error", "metric"),
+    [
+        (KeyError("source"), "Faults"),
+        (ZeroDivisionError(), "Faults"),
+        (RecursionError(), "Faults"),
+        (Refused("SlowDown"), "Outages"),
+        (ConnectionResetError(), "Outages"),
+        (TimeoutError(), "Outages"),
+        (ManifestUnreadable("it is gone"), ""),
+        (Busy("come again"), ""),
+    ],
+)
+def test_a_fault_of_ours_is_counted_apart_from_an_outage_and_a_refusal_is_neither(
+    error: Exception, metric: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @observed
+    def handler(event: dict[str, Any], context: Any) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        handler({}, CONTEXT)
+
+    counted = {
+        name
+        for line in lines(capsys.readouterr().out)
+        for name in ("Faults", "Outages")
+        if name in line
+    }
+    assert counted == ({metric} if metric else set())
+    assert is_outage(error) is (metric == "Outages")
+
+
+def test_what_was_raised_because_of_an_outage_is_one() -> None:
+    error = ValueError("the page")
+    error.__cause__ = Refused("SlowDown")
+    assert is_outage(error)

@@ -26,7 +26,7 @@ def test_a_request_that_fails_logs_neither_token_nor_answer(
         "body": '{"1": "SECRET-ANSWER"}',
     }
     response = serve_portal.handler(event, Context())
-    assert response["statusCode"] == 503
+    assert response["statusCode"] == 500
     assert "request failed" in log.getvalue()
     assert "SECRET" not in log.getvalue() + json.dumps(response)
 

@@ -104,6 +104,8 @@ def test_one_task_that_cannot_be_shown_blocks_neither_the_others_nor_the_jobs_en
     (failure,) = seen["failures"]
     assert (failure["task"], failure["set_aside"]) == (bad, True)
     assert failure["reason"].startswith("This page cannot be shown: ")
+    record = json.loads(world.files.get(f"{job.output}/set-aside/{bad}.json"))
+    assert record == {"task": bad, "reason": failure["reason"]}
 
 
 def test_a_page_that_failed_for_a_moment_is_asked_and_its_failure_forgotten() -> None:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler import Response as HttpResponse
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from tessera.aws.telemetry import logger
+from tessera.aws.telemetry import count_failure, logger
 from tessera.portal.errors import PortalError
 from tessera.portal.http import Response, json_response, read_request
 from tessera.portal.ports import Ports
@@ -55,8 +55,11 @@ def http_api(
         http = app.current_event.request_context.http
         # Handled here, Powertools logs no second trace of its own, and the page tries again.
         logger.exception("request failed", method=http.method, path=http.path)
-        message = "The portal cannot reach its store. Trying again."
-        return http_response(json_response(503, {"message": message}))
+        if count_failure(error) == "Outages":
+            message = "The portal cannot reach its store. Trying again."
+            return http_response(json_response(503, {"message": message}))
+        message = "Something went wrong in the portal itself, and is reported. Trying again."
+        return http_response(json_response(500, {"message": message}))
 
     handlers = {NotFoundError: no_route, PortalError: refused, Exception: failed}
     for kind, handle in handlers.items():

@@ -10,7 +10,10 @@ from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 
+from tessera.portal.errors import PortalError, is_outage
+from tessera.tiling.errors import TesseraError
 from tessera.tiling.job_names import parse_job_name
 
 logger = Logger()
@@ -32,12 +35,29 @@ def observed(handler: Handler[Answer]) -> Handler[Answer]:
         logger.append_keys(**subject(event))
         try:
             return handler(event, context)
+        except (TesseraError, PortalError):  # a refusal, which its name and its sentence tell
+            raise
+        except Exception as error:
+            count_failure(error)
+            raise
         finally:
             if metrics.provider.metric_set:
                 metrics.flush_metrics()
 
     wrapped: Handler[Answer] = logger.inject_lambda_context(named, clear_state=True)
     return wrapped
+
+
+def count_failure(error: Exception) -> str:
+    """Count an error as a fault of ours or as an outage, and return which: `Faults`, `Outages`.
+
+    An outage passes, and what it stopped is tried again; a fault has to be mended, so that it has
+    an alarm of its own (docs/operations.md).
+    """
+    name = "Outages" if is_outage(error) else "Faults"
+    metrics.add_metric(name, MetricUnit.Count, 1)
+    logger.error("%s: %s", name[:-1].lower(), type(error).__name__)
+    return name
 
 
 def publish(measures: Iterable[tuple[str, str, float]], project: str) -> None:

@@ -84,3 +84,24 @@ class Busy(PortalError):
     """Request with nothing wrong about it, to be sent again."""
 
     status = 503
+
+
+OUTSIDE = frozenset({"botocore", "boto3", "s3transfer", "urllib3"})
+"""Packages whose errors say that something outside did not answer, or refused."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether an error comes from outside (the network, AWS), and is no fault of our code.
+
+    An error that was raised because of an outage is one.
+
+    >>> is_outage(ConnectionResetError()), is_outage(KeyError("source"))
+    (True, False)
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        packages = {kind.__module__.partition(".")[0] for kind in type(cause).__mro__}
+        if isinstance(cause, OSError) or packages & OUTSIDE:
+            return True
+        cause = cause.__cause__
+    return False

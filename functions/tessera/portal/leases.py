@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from tessera.portal import records
 from tessera.portal.errors import Unknown
 from tessera.portal.job_lifecycle import close_if_full, open_jobs
@@ -112,7 +114,11 @@ def note_failure(ports: Ports, job: Job, worker: str, number: int, reason: str) 
             changes.append(put_given_back(job.name, worker, number))
         return after, changes
 
-    update_task(ports, job, number, failed)
+    task = update_task(ports, job, number, failed)
+    if task.dropped and task.failures >= records.MAX_FAILURES:
+        # In S3 too, where labels are made: its images come out with this reason.
+        document = msgspec.json.encode({"task": number, "reason": reason})
+        ports.files.put(job.set_aside(number), document)
     close_if_full(ports, job)
 
 

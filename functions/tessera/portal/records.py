@@ -100,6 +100,10 @@ class Job(msgspec.Struct, frozen=True):
         """Prefix of the answers' URIs."""
         return f"{self.output}/annotations/worker-response/iteration-1/"
 
+    def set_aside(self, task: int) -> str:
+        """Return the URI of the record of why a task was set aside."""
+        return f"{self.output}/set-aside/{task}.json"
+
     def pictures(self, task: int) -> str:
         """Return the URI of the record of what a task's pictures were."""
         return f"{self.output}/pictures/{task}.json"

@@ -81,6 +81,7 @@ def _label(files: Files, run: Run, step: Step) -> RunResult:
             duplicates=_duplicates(files, run),
             create=create,
             unloaded=table.unloaded.workers_by_image(table.crowd.images),
+            set_aside=book.set_aside,
             watched=[*most_doubtful(consensus).tolist(), *most_unloaded(table.unloaded)],
         )
     return RunResult(

@@ -212,3 +212,23 @@ def test_a_rescue_that_runs_out_of_time_goes_on_where_it_was(
         gather_answers(files, run(), folder.create)
         assert 1_000_000 - files.left == 2 * tasks % part
         assert read <= 2 * tasks
+
+
+@pytest.mark.parametrize(
+    "record", [b'{"task": 1, "reason": "KeyError: source"}', b"{", b"[7]", b""]
+)
+def test_a_page_that_was_set_aside_is_noted_with_its_reason_and_its_images(record: bytes) -> None:
+    files = Files()
+    tasks: tuple[list[int], ...] = ([0, 1], [2, 3], [4])
+    whole = [{w: dict.fromkeys(map(str, task), "cat") for w in ("ann", "bob")} for task in tasks]
+    job = Job(files, *tasks).end(whole[0], {}, whole[2])
+    files.objects[f"{job.folder}set-aside/1.json"] = record
+    files.objects[f"{job.folder}set-aside/0.json"] = b'{"task": 0, "reason": "put back since"}'
+    files.objects[f"{job.folder}set-aside/readme.txt"] = b"somebody's own"
+
+    book, folder = gathered(files)
+
+    assert list(book.set_aside) == [2, 3]
+    assert book.noted["a page could not be shown and was set aside"] == 1
+    if b"KeyError" in record:
+        assert b"KeyError: source" in folder.files["odd-answers.jsonl"]

@@ -21,6 +21,7 @@ class AnswerBook:
     `image` (int32), `label` (int8) and `seconds` (float32) have a row an answer. `worker` (int32),
     `round` (int8) and `size` (int32) have a row a submission, whose answers are the next `size`.
     `unloaded_image` and `unloaded_worker` (int32) have a row for each image that did not load.
+    `set_aside` (int32) has the images of pages that could not be shown to anybody.
     `workers` numbers the workers by id, in order of first appearance. `noted` counts what was left
     out, kept out or rescued, by reason; `on_odd` is called with everything that was kept out.
     """
@@ -30,6 +31,7 @@ class AnswerBook:
         self.image, self.label, self.seconds = array("i"), array("b"), array("f")
         self.worker, self.round, self.size = array("i"), array("b"), array("i")
         self.unloaded_image, self.unloaded_worker = array("i"), array("i")
+        self.set_aside = array("i")
         self.workers: dict[str, int] = {}
         self.noted: Counter[str] = Counter()
         self._on_odd = on_odd

@@ -12,7 +12,7 @@ import msgspec
 
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.output_reader import OutputReader, Task
-from tessera.tiling.answers.submission import image_indices
+from tessera.tiling.answers.submission import MALFORMED, OddAnswer, image_indices
 from tessera.tiling.job_names import job_name
 from tessera.tiling.offsets import count_tasks, offsets_name
 from tessera.tiling.run import Run
@@ -82,8 +82,29 @@ def _gather_round(
             by_number = _match_tasks(files, tasks, incomplete)
             kept = f"round-{round_}/jobs/{job}/annotations/rescued/"
             parts = KeptParts(files, run.home, kept, create)
+            _read_set_aside(reader.book, files, f"{folder}jobs/{job}/set-aside/", by_number)
             responses = f"{folder}jobs/{job}/annotations/worker-response/"
             _rescue(reader, files, responses, by_number, parts)
+
+
+def _read_set_aside(
+    book: AnswerBook, files: Files, folder: str, incomplete: Mapping[int, Task]
+) -> None:
+    """Note tasks that the portal has set aside because their page could not be shown, and why."""
+    for uri in files.list_uris(folder):
+        number = uri.removeprefix(folder).removesuffix(".json")
+        if not number.isdecimal() or not (task := incomplete.get(int(number))):
+            continue  # it was put back, and answered
+        try:
+            reason = str(msgspec.json.decode(files.get(uri))["reason"])
+        except MALFORMED:
+            reason = "the record of why cannot be read"
+        book.note(OddAnswer(task.job, f"{SET_ASIDE}: {reason}", number))
+        book.set_aside.extend(task.images)
+
+
+SET_ASIDE = "a page could not be shown and was set aside"
+"""First words of what is noted of such a page."""
 
 
 def _match_tasks(files: Files, tasks: str, incomplete: Sequence[Task]) -> dict[int, Task]:

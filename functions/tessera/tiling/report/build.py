@@ -28,6 +28,7 @@ from tessera.tiling.report.unloaded import unloaded_figures
 from tessera.tiling.report.workers import page_figures, worker_figures
 from tessera.tiling.run import Run
 from tessera.tiling.training.line_counts import (
+    SET_ASIDE_REASON,
     UNANSWERED_REASON,
     UNLOADED_REASON,
     LineOutcomes,
@@ -88,7 +89,8 @@ class RunResult:
         """Return whether some of what was asked was not answered."""
         # a completed job may lack answers too: tasks expire, and single answers cannot be used
         reasons = self.lines.reasons
-        unanswered = reasons[UNANSWERED_REASON] + reasons[UNLOADED_REASON]
+        causes = (UNANSWERED_REASON, UNLOADED_REASON, SET_ASIDE_REASON)
+        unanswered = sum(reasons[cause] for cause in causes)
         return not self.run.all_jobs_completed or unanswered > 0
 
 

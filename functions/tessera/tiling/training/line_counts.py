@@ -9,6 +9,7 @@ import msgspec
 
 UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
 UNLOADED_REASON = "did not load"
+SET_ASIDE_REASON = "page could not be shown"
 """Why an image has no label, as unlabeled.csv and report.json say it."""
 
 

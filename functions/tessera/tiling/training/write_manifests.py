@@ -20,7 +20,7 @@ take the slower way through `LineOpener`, with the same bytes for the lines besi
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntFlag
@@ -48,6 +48,7 @@ from tessera.tiling.training.label_splice import (
     to_steps,
 )
 from tessera.tiling.training.line_counts import (
+    SET_ASIDE_REASON,
     UNANSWERED_REASON,
     UNLOADED_REASON,
     UNREADABLE_REASON,
@@ -79,6 +80,8 @@ class LineFlag(IntFlag):
     """The image lacks an answer because it did not load: somebody else is to be asked."""
     GIVEN_UP = 64
     """The image did not load for `MAX_UNLOADED` workers: nobody else is asked."""
+    SET_ASIDE = 128
+    """The page with the image could not be shown, and the image has no label."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,18 +119,23 @@ def label_lines(
     gold: Mapping[int, int],
     duplicates: Mapping[int, int],
     unloaded: NDArray[np.int64] | None = None,
+    set_aside: Sequence[int] = (),
 ) -> LineLabels:
     """Return the label of every manifest line.
 
     A line is unsure if one more answer is expected to gain more than `settings.gain`, or if it has
     none. `gold` has known labels by line (-1: known to be unreadable), and they win over the
     consensus; `duplicates` has the line whose label a duplicate takes over; `unloaded` says how
-    many workers each line's image did not load for.
+    many workers each line's image did not load for, and `set_aside` are the lines of images on
+    pages that could not be shown.
     """
     # np.uint8(flag): numpy takes an IntFlag for 64 bits wide, and so would the column be
     flags = np.where(consensus.unreadable, np.uint8(LineFlag.UNREADABLE), np.uint8(0))
     unanswered = (consensus.label < 0) & ~consensus.unreadable
     flags[(consensus.gain > settings.gain) | unanswered] |= np.uint8(LineFlag.UNSURE)
+    kept_back = np.zeros(len(flags), np.bool_)
+    kept_back[[line for line in set_aside if line < len(flags)]] = True
+    flags[kept_back & unanswered] |= np.uint8(LineFlag.SET_ASIDE)
     if unloaded is not None:
         lacks_answers = consensus.answers < settings.answers_per_image
         is_given_up = unloaded >= MAX_UNLOADED
@@ -174,6 +182,7 @@ def label_manifest(
     duplicates: Mapping[int, int],
     create: CreateFile,
     unloaded: NDArray[np.int64] | None = None,
+    set_aside: Sequence[int] = (),
     watched: Iterable[int] = (),
 ) -> LineOutcomes:
     """Label a run's manifest by the consensus and write its lines; every line is accounted for.
@@ -187,7 +196,14 @@ def label_manifest(
     outcomes = write_manifests(
         chunks,
         settings,
-        label_lines(consensus, settings, gold=gold, duplicates=duplicates, unloaded=unloaded),
+        label_lines(
+            consensus,
+            settings,
+            gold=gold,
+            duplicates=duplicates,
+            unloaded=unloaded,
+            set_aside=set_aside,
+        ),
         LabelSplice(
             settings.label_attribute, classes, run=run.name, created=creation_date(run.started)
         ),
@@ -382,7 +398,9 @@ def _reason(flags: int) -> str:
     """Return why an image with these flags has no label."""
     if flags & LineFlag.UNREADABLE:
         return UNREADABLE_REASON
-    return UNLOADED_REASON if flags & LineFlag.UNLOADED else UNANSWERED_REASON
+    if flags & LineFlag.UNLOADED:
+        return UNLOADED_REASON
+    return SET_ASIDE_REASON if flags & LineFlag.SET_ASIDE else UNANSWERED_REASON
 
 
 def _count(outcomes: LineOutcomes, block: _Block) -> None:
@@ -405,7 +423,10 @@ def _count(outcomes: LineOutcomes, block: _Block) -> None:
     unreadable = unlabeled & block.labels.has(LineFlag.UNREADABLE)
     unloaded = unlabeled & ~unreadable & block.labels.has(LineFlag.UNLOADED)
     outcomes.reasons[UNREADABLE_REASON] += _total(unreadable)
-    outcomes.reasons[UNANSWERED_REASON] += _total(unlabeled & ~unreadable & ~unloaded)
+    others = unlabeled & ~unreadable & ~unloaded
+    set_aside = others & block.labels.has(LineFlag.SET_ASIDE)
+    outcomes.reasons[SET_ASIDE_REASON] += _total(set_aside)
+    outcomes.reasons[UNANSWERED_REASON] += _total(others & ~set_aside)
     outcomes.reasons[UNLOADED_REASON] += _total(unloaded)
     # a duplicate is asked again at its first line, and only there
     asked = block.images & ~block.labels.has(LineFlag.DUPLICATE)
