@@ -28,7 +28,9 @@ def evaluate(template: Any, states: dict[str, Any], **variables: Any) -> Any:
     if not (isinstance(template, str) and template.startswith("{%")):
         return template
     expression = template.removeprefix("{%").removesuffix("%}").strip()
-    value = jsonata.Jsonata(expression).evaluate(None, variables | {"states": states})
+    program = jsonata.Jsonata(expression)
+    program.register_lambda("parse", json.loads)  # Step Functions' own, JSONata has none
+    value = program.evaluate(None, variables | {"states": states})
     if value is None:
         raise LookupError(f"{expression} gives nothing")
     return value

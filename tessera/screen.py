@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -36,6 +37,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def json_option(help_text: str) -> Callable[[Command], Command]:
     """Give a command the option --json, with which its result is one JSON document."""
     return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def out_option(command: Command) -> Command:
+    """Give a command that labels the example the option --out, the folder for its results."""
+    folder = click.Path(path_type=Path)
+    option = click.option("--out", "folder", type=folder, default="out", help="Folder for results.")
+    return option(command)
 
 
 def console_for(as_json: bool) -> Console:

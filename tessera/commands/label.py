@@ -6,20 +6,14 @@ from pathlib import Path
 
 import click
 
-from tessera.screen import console_for, json_option, print_json
+from tessera.screen import console_for, json_option, out_option, print_json
 from tessera.simulation import example
 from tessera.stack.target import Target
 
 
 @click.command()
 @click.option("--images", default=60, help="How many of the example's images to label.")
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default="out",
-    help="Folder for results.",
-)
+@out_option
 @json_option("Print the result as JSON.")
 @click.pass_obj
 def label(target: Target, images: int, folder: Path, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tessera.screen import console_for, json_option, print_json
+from tessera.screen import console_for, json_option, out_option, print_json
 from tessera.simulation import example
 from tessera.stack.target import Target
 
@@ -15,13 +15,7 @@ from tessera.stack.target import Target
 @click.option("--workers", default=5, help="Number of simulated workers.")
 @click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
 @click.option("--seed", default=1, help="Seed of their errors.")
-@click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default="out",
-    help="Folder for results.",
-)
+@out_option
 @json_option("Print the result as JSON.")
 @click.pass_obj
 def run(

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from tessera.portal.table_layout import job_key, open_key
 from tessera.stack.local_stack import INBOX, LABELS, LocalStack, free_port
 
 TABLE = ROOT / "docs" / "grants.md"
@@ -199,8 +200,9 @@ def group_images(world: World) -> Iterator[Any]:
 def forget(world: World, job: str) -> None:
     """Take all that the portal's table knows of a job, as if it was lost."""
     table, dynamodb = world.cloud.outputs["PortalTableName"], world.cloud.client("dynamodb")
+    partition, entry = job_key(job).partition, open_key(job)
     for item in dynamodb.scan(TableName=table)["Items"]:
-        if item["pk"]["S"].startswith(f"job#{job}") or item["sk"]["S"] == job:
+        if item["pk"]["S"].startswith(partition) or item["sk"]["S"] == entry.sort:
             dynamodb.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
 
 

@@ -10,7 +10,7 @@ import pytest
 from tessera.portal import job_lifecycle
 from tessera.portal.records import FULL, OPEN
 from tessera.portal.repair import repair
-from tessera.portal.table_layout import read_counts, stats_key
+from tessera.portal.table_layout import partition, read_counts, stats_key
 from tests.fakes import Table
 from tests.portal.world import World, answer_of
 
@@ -18,13 +18,13 @@ from tests.portal.world import World, answer_of
 def index_of(world: World) -> dict[str, Any]:
     """What the index holds of answers: the tasks', the counters' and the workers' figures."""
     job = world.again(world.open(tasks=12))
-    tasks = {sort: item["answers"] for sort, item in world.table.query(f"job#{job.name}#task")}
+    tasks = {sort: item["answers"] for sort, item in world.table.query(partition(job.name, "task"))}
     return {
         "tasks": {sort: answers for sort, answers in tasks.items() if answers},
         "answered": read_counts(world.table, job).answered,
         "figures": {
             worker: item | {"seconds": round(item["seconds"], 6), "last": round(item["last"])}
-            for worker, item in world.table.query(f"job#{job.name}#figures")
+            for worker, item in world.table.query(partition(job.name, "figures"))
         },
     }
 

@@ -273,20 +273,43 @@ def test_a_shard_has_the_job_and_the_tasks_that_the_functions_name(round_: int, 
 @pytest.mark.parametrize("grouped", [{}, {"run": "", "home": ""}, {"run": "r", "home": "s3://h/"}])
 def test_people_and_machines_get_the_same_notice_of_a_failure(grouped: dict[str, str]) -> None:
     drop = {"detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}}
-    facts = evaluate(
-        STATES["DescribeFailure"]["Output"],
+    failure = evaluate(
+        STATES["DescribeFailure"]["Assign"]["failure"],
         {"context": {"Execution": {"Id": "arn", "Input": drop}}},
         failure={"error": "NoUsableLine", "cause": "line 1"},
     )
-    parts = {"input": facts}
+    variables = {"grouped": grouped, "failure": failure}
     (entry,) = STATES["PublishFailure"]["Arguments"]["Entries"]
-    detail = evaluate(entry["Detail"], parts, grouped=grouped)
-    message = evaluate(STATES["AnnounceFailure"]["Arguments"]["Message"], parts, grouped=grouped)
+    detail = evaluate(entry["Detail"], {}, **variables)
+    message = evaluate(STATES["AnnounceFailure"]["Arguments"]["Message"], {}, **variables)
     assert json.loads(message) == detail
     assert list(detail) == [
         "version", *grouped, "manifest", "error", "cause", "execution",
     ]  # fmt: skip
     assert detail["manifest"] == "s3://b/k"
+
+
+@pytest.mark.parametrize(
+    ("caught", "cause"),
+    [
+        ({"Error": "Runtime.ExitError", "Cause": "the process ended"}, "the process ended"),
+        ({"Error": "States.Timeout"}, ""),
+        ({"Error": "KeyError", "Cause": '{"errorMessage": "no cat", "x": 1}'}, "no cat"),
+        ({"Error": "Lambda.Unknown", "Cause": '{"message": "none"}'}, '{"message": "none"}'),
+    ],
+)
+def test_a_failure_s_cause_is_the_sentence_in_what_was_caught(
+    caught: dict[str, str], cause: str
+) -> None:
+    drop = {"detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}}
+    (failing,) = STATES["GroupUnsure"]["Catch"]
+    failure = evaluate(
+        STATES["DescribeFailure"]["Assign"]["failure"],
+        {"context": {"Execution": {"Id": "arn", "Input": drop}}},
+        failure=evaluate(failing["Assign"]["failure"], {"errorOutput": caught}),
+    )
+    assert failure["cause"] == f"{caught['Error']}: {cause}"
+    assert "caught" not in failure
 
 
 @pytest.mark.parametrize("status", [COMPLETED, STOPPED, FAILED, *IN_PROGRESS])
