@@ -17,14 +17,6 @@ from tessera.aws.tracing import traced
 from tessera.tiling.ask_round import Stack, ask_round
 from tessera.tiling.jobs import Surroundings
 
-OUTCOMES = {
-    "ask": "RoundsAsked",
-    "nothing-to-ask": "RoundsWithNothingToAsk",
-    "already-running": "RunsAlreadyRunning",
-    "refused": "ManifestsRefused",
-}
-"""The metric that counts each outcome."""
-
 
 @cache
 def connection() -> Connection:
@@ -41,7 +33,13 @@ def stack() -> Stack:
         runs=f"s3://{os.environ['LABELS_BUCKET']}/runs/",
         default_settings=os.environ.get("DEFAULT_SETTINGS", ""),
         template=Path(os.environ.get("UI_DIRECTORY", "/opt"), "tiles.liquid.html"),
-        surroundings=Surroundings.of(os.environ),
+        surroundings=Surroundings(
+            prepare_task=os.environ.get("PREPARE_TASK_ARN", ""),
+            collect_answers=os.environ.get("COLLECT_ANSWERS_ARN", ""),
+            labeling_role=os.environ.get("LABELING_ROLE_ARN", ""),
+            kms_key=os.environ.get("KMS_KEY_ID", ""),
+            public_price=os.environ.get("PUBLIC_PRICE", ""),
+        ),
     )
 
 
@@ -49,12 +47,12 @@ def stack() -> Stack:
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return what the state machine goes on with: jobs to open, or why there are none."""
-    result, counts = ask_round(stack(), event)
-    metrics.add_metric(OUTCOMES[result["outcome"]], MetricUnit.Count, 1)
-    for name, count in counts.items():
-        metrics.add_metric(f"{name.capitalize()}InManifest", MetricUnit.Count, count)
+    decision = ask_round(stack(), event)
+    result = decision.result
+    for name, count in decision.metrics.items():
+        metrics.add_metric(name, MetricUnit.Count, count)
     log = logger.warning if result["outcome"] == "refused" else logger.info
     # without the request, which is long and in the execution's history
     facts = {key: value for key, value in result.items() if not isinstance(value, dict)}
-    log("round decided", counts=counts, **facts)
+    log("round decided", counts=decision.counts, **facts)
     return result

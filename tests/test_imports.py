@@ -174,6 +174,11 @@ def test_a_handler_imports_no_other_handler_and_not_the_tool(handler: str) -> No
     assert of_ours(path) == within(of_ours(path), "tessera.tiling", "tessera.portal", "tessera.aws")
 
 
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_is_read_in_a_minute(handler: str) -> None:
+    assert len((FUNCTIONS / f"{handler}.py").read_text("utf-8").splitlines()) <= 60
+
+
 @pytest.mark.parametrize("path", TOOL, ids=name)
 def test_the_tool_imports_nothing_that_only_developers_have(path: Path) -> None:
     assert of_ours(path) == within(of_ours(path), "tessera")

@@ -36,6 +36,14 @@ from tessera.tiling.run_record import (
 )
 from tessera.tiling.settings import Settings
 
+OUTCOMES = {
+    "ask": "RoundsAsked",
+    "nothing-to-ask": "RoundsWithNothingToAsk",
+    "already-running": "RunsAlreadyRunning",
+    "refused": "ManifestsRefused",
+}
+"""Metric that counts each outcome."""
+
 
 class Files(run_record.Files, Protocol):
     """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
@@ -77,6 +85,12 @@ class Decision(NamedTuple):
 
     result: dict[str, Any]
     counts: Mapping[str, int] = {}
+
+    @property
+    def metrics(self) -> dict[str, int]:
+        """What is counted in CloudWatch: how the round was decided, and lines by what they are."""
+        lines = {f"{name.capitalize()}InManifest": count for name, count in self.counts.items()}
+        return {OUTCOMES[self.result["outcome"]]: 1} | lines
 
 
 def ask_round(stack: Stack, event: Mapping[str, Any]) -> Decision:

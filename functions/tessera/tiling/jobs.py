@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -45,17 +45,6 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     labeling_role: str = ""
     kms_key: str = ""
     public_price: str = ""
-
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Self:
-        """Read them from a function's environment; what is not there is empty."""
-        return cls(
-            prepare_task=variables.get("PREPARE_TASK_ARN", ""),
-            collect_answers=variables.get("COLLECT_ANSWERS_ARN", ""),
-            labeling_role=variables.get("LABELING_ROLE_ARN", ""),
-            kms_key=variables.get("KMS_KEY_ID", ""),
-            public_price=variables.get("PUBLIC_PRICE", ""),
-        )
 
 
 def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
