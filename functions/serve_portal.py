@@ -55,7 +55,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Neither the event nor its headers are ever logged: they hold the worker's token.
     """
     response = app.resolve(event, context)
-    if response["statusCode"] >= 400:  # what a worker was told is looked for in the logs
-        method = event["requestContext"]["http"]["method"]
-        logger.info("refused", method=method, status=response["statusCode"])
+    if (status := response["statusCode"]) >= 400:  # operators look for refusals in the logs
+        logger.info("refused", method=event["requestContext"]["http"]["method"], status=status)
     return response
