@@ -62,6 +62,8 @@ class ShardBuffer:
         if batch.prelabels is not None and batch.confidences is not None:
             self._all_prelabels()[rows] = batch.prelabels
             self._all_confidences()[rows] = batch.confidences
+        elif self._prelabels is not None and self._confidences is not None:
+            self._prelabels[rows], self._confidences[rows] = NO_PRELABEL, np.inf
         self._scratch.write(batch.text)
         self.count += len(batch)
         self.text_bytes += len(batch.text)
@@ -70,12 +72,14 @@ class ShardBuffer:
     def _all_prelabels(self) -> NDArray[np.uint8]:
         # Made when they are first asked for: most manifests have no prelabel at all.
         if self._prelabels is None:
-            self._prelabels = np.full(self.capacity, NO_PRELABEL, np.uint8)
+            self._prelabels = np.empty(self.capacity, np.uint8)
+            self._prelabels[: self.count] = NO_PRELABEL  # `add` fills the rows from there on
         return self._prelabels
 
     def _all_confidences(self) -> NDArray[np.float32]:
         if self._confidences is None:
-            self._confidences = np.full(self.capacity, np.inf, np.float32)
+            self._confidences = np.empty(self.capacity, np.float32)
+            self._confidences[: self.count] = np.inf
         return self._confidences
 
     @property

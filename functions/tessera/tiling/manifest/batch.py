@@ -29,6 +29,11 @@ class LineTemplate(msgspec.Struct, frozen=True):
         """Return the text of these items."""
         return self.head + self.separator.join(items) + self.tail if items else b""
 
+    def join_text(self, items: list[str]) -> bytes:
+        """Return the text of these items, which are encoded all at once."""
+        separator = self.separator.decode("latin-1")  # ASCII, as the template's pattern has it
+        return self.head + separator.join(items).encode() + self.tail if items else b""
+
     def split(self, text: bytes) -> list[bytes]:
         """Return the items of a text.
 
@@ -47,6 +52,8 @@ class LineTemplate(msgspec.Struct, frozen=True):
 
 PLAIN = LineTemplate(b"", b"\n", b"\n")
 """Items alone, each on a line."""
+ESCAPED = LineTemplate(b'{\\"source-ref\\":\\"', b'\\"}\n{\\"source-ref\\":\\"', b'\\"}\n')
+"""Items between what is before and behind them inside a task's source."""
 
 
 class Batch(msgspec.Struct, frozen=True):

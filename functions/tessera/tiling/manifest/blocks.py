@@ -13,24 +13,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import compress
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.manifest.batch import PLAIN, Batch, LineTemplate
+from tessera.tiling.manifest.batch import ESCAPED, PLAIN, Batch, LineTemplate
 from tessera.tiling.manifest.class_rule import ClassRule, NoClass
 from tessera.tiling.manifest.fingerprints import fingerprints
 from tessera.tiling.manifest.items import (
+    Prelabels,
     batch_of_images,
-    encode_prelabel,
-    prelabel_confidences,
     prelabel_numbers,
+    with_prelabels,
 )
 from tessera.tiling.manifest.lines import (
     BYTE_ORDER_MARK,
     MAX_LINE_CHARACTERS,
+    Confidence,
     Image,
     Labeled,
     LineReader,
@@ -40,12 +41,15 @@ from tessera.tiling.manifest.lines import (
 from tessera.tiling.manifest.sources import MAX_KEY_BYTES, bucket_problem
 from tessera.tiling.settings import Settings
 
-NEWLINE, SLASH, SPACE, QUOTE = b'\n/ "'
+NEWLINE, RETURN, SLASH, SPACE, QUOTE, OPEN, CLOSE = b'\n\r/ "{}'
 SCHEME = b"s3://"
+HEAD = b'{"source-ref":"'
 _FIRST_LINE = re.compile(rb'(\{ ?"source-ref" ?: ?")s3://[^"\\]+(" ?\}\r?\n)')
 """Spellings of a line that common JSON writers make; any other goes the slower ways."""
 _BUCKET = re.compile(rb"s3://[^/\"\\]+/")
 _EVERY_BUCKET = re.compile(rb"s3://([^/]*)/")
+Scalar = str | int | float | bool | None
+"""Value of a key that means nothing, where it is none of a kind that holds others."""
 _ZERO = np.zeros(1, np.int64)
 
 
@@ -78,6 +82,11 @@ class BlockParser:
         self._class_rule = ClassRule(settings)
         record = record_type(settings.label_attribute)
         self._decode_lines = msgspec.json.Decoder(record, strict=True).decode_lines
+        self._attribute = settings.label_attribute
+        # One object for each label, of which no new string is made for every line.
+        self._choice: Any = Literal.__getitem__(settings.choices)
+        self._decode_alike: Callable[[bytes], list[Any]] | None = None
+        self._are_bare = self._have_confidence = False
         self._label_numbers = {name: number for number, name in enumerate(settings.choices)}
         self._choices = frozenset(settings.choices) | {None}
         self._gold_indexes = gold_indexes
@@ -92,14 +101,30 @@ class BlockParser:
             block = block.removeprefix(BYTE_ORDER_MARK)
             if match := _FIRST_LINE.match(block):
                 self.template = LineTemplate(match[1], match[2] + match[1], match[2])
+            else:
+                self._expect_alike(block[: block.index(b"\n")])
         ends = _line_ends(block)
         self.counts.lines += len(ends)
         batch = None
-        if self.template is not PLAIN:  # which nothing but a list of URIs follows
+        if self.template not in (PLAIN, ESCAPED):  # which no line of a manifest follows
             batch = self._parse_uniform(block, self.template, ends, first)
         if batch is None:
             batch = self._parse_together(block, ends, first)
         return self._parse_one_by_one(block, first) if batch is None else batch
+
+    def _expect_alike(self, first_line: bytes) -> None:
+        """Prepare for lines with the keys of the first one."""
+        record = type_of_alike(first_line, self._attribute, self._choice)
+        if record is None:
+            return
+        names = {field.name for field in msgspec.structs.fields(record)}
+        if "prelabel" not in names and "prelabel_confidence" in names:
+            return  # a confidence of nothing: possible, and not worth a way of its own
+        self._decode_alike = msgspec.json.Decoder(record, strict=True).decode_lines
+        self._are_bare = "prelabel" not in names
+        self._have_confidence = "prelabel_confidence" in names
+        if names <= {"source_ref", "prelabel", "prelabel_confidence"} and not self._are_bare:
+            self.template = ESCAPED
 
     def _parse_uniform(
         self, block: bytes, template: LineTemplate, ends: NDArray[np.int64], first: int
@@ -116,11 +141,7 @@ class BlockParser:
         text = np.frombuffer(block, np.uint8)
         line_starts = np.concatenate([_ZERO, ends[:-1]])
         starts, ends = line_starts + len(template.head), ends - len(template.tail)
-        keys = _key_starts(text, starts) if prefix == SCHEME else starts + len(prefix)
-        key_bytes = ends - keys
-        if not _have_buckets(block, prefix):
-            return None
-        if key_bytes.min() < 1 or key_bytes.max() > MAX_KEY_BYTES:
+        if not _are_sources(block, text, starts, ends, prefix):
             return None
         characters = _count_characters(block, text, starts, ends)
         if characters is None:
@@ -134,57 +155,109 @@ class BlockParser:
         )
 
     def _parse_together(self, block: bytes, ends: NDArray[np.int64], first: int) -> Batch | None:
-        """Return the batch of lines that are all good, decoded in one call; None if any is not."""
-        records = self._decode_block(block, ends)
-        if records is None:
+        """Return the batch of lines that are all good, decoded in one call; None if any is not.
+
+        Hot path, like the uniform one. A loop of Python may take one attribute from each record, no
+        more (docs/decisions/grouping-constants.md).
+        """
+        if not _is_one_object_a_line(block, ends):
             return None
-        sources = [record.source_ref.encode() for record in records]
+        # Most lines have the first one's keys, and a type of those alone is decoded the fastest.
+        records = _decode(self._decode_alike, block) if self._decode_alike else None
+        alike = records is not None
+        records = _decode(self._decode_lines, block) if records is None else records
+        if records is None or len(records) != len(ends):
+            return None
+        if alike and self.template is ESCAPED:
+            batch = self._parse_prelabeled(records, first)
+            if batch is not None:
+                return batch
+        sources = [record.source_ref for record in records]
         # The sources alone, as lines of their own: so the checks are those of the uniform way.
-        bare = self.template.join(sources)
+        template = PLAIN if self.template is ESCAPED else self.template
+        bare = template.join_text(sources)
         bare_ends = _line_ends(bare)
         if len(bare_ends) != len(ends):  # a line break inside a source
             return None
-        batch = self._parse_uniform(bare, self.template, bare_ends, first)
-        # Keys that mean nothing here are the usual ones, and then the bare lines are all there is.
-        if batch is None or not any(map(_has_more_keys, records)):
+        batch = self._parse_uniform(bare, template, bare_ends, first)
+        if batch is None or (alike and self._are_bare):
             return batch
-        unlabeled = [record.label is msgspec.UNSET for record in records]
-        asked = list(compress(records, unlabeled))
-        labeled = [record for record in records if record.label is not msgspec.UNSET]
-        if not self._are_usable(asked) or not all(map(self._has_class, labeled)):
+        if alike:  # not decoded again: that would only show the same prelabels
+            return self._with_prelabels(batch, slice(None), sources, records)
+        return self._with_meanings(batch, sources, records)
+
+    def _parse_prelabeled(self, records: list[Any], first: int) -> Batch | None:
+        """Return the batch of images that all have a prelabel, or all one with a confidence.
+
+        Hot path: the records are encoded again in one call, in the order that items have, and
+        escaped in another. None if any lacks a key, or has what JSON escapes.
+
+            {"source-ref":"s3://pets/1.jpg","prelabel-confidence":0.9,"prelabel":"cat"}\\n
+            |--- head ----||----------------------- item --------------------------||tail
+        """
+        block = msgspec.json.Encoder().encode_lines(records)
+        lines, text = len(records), np.frombuffer(block, np.uint8)
+        quotes = np.flatnonzero(text == QUOTE)
+        each = 10 if self._have_confidence else 8  # two of a key, and two of a string
+        if len(quotes) != each * lines or b"\\" in block:
             return None
-        # Counted only now that nothing can send the block on to be read line by line.
-        self.counts.labeled += len(records) - len(asked)
-        return self._add_prelabels(
-            batch, list(compress(sources, unlabeled)), asked, np.array(unlabeled)
+        # No string holds a quote, so a head is the beginning of a line, and nothing else is.
+        bucket = _BUCKET.match(block, len(HEAD))
+        prefix = bucket[0] if bucket and block.count(HEAD + bucket[0]) == lines else SCHEME
+        if block.count(HEAD + prefix) != lines:
+            return None
+        starts, ends, item_ends = quotes[2::each] + 1, quotes[3::each], quotes[each - 1 :: each]
+        characters = _count_characters(block, text, starts, item_ends)
+        if characters is None or not _are_sources(block, text, starts, ends, prefix):
+            return None
+        prelabels = [record.prelabel for record in records]
+        confidences = np.full(lines, np.inf)
+        if self._have_confidence:
+            confidences = np.array([record.prelabel_confidence for record in records], np.float64)
+        return Batch(
+            text=block.replace(b'"', b'\\"'),
+            line_starts=starts - len(HEAD) + each * np.arange(lines),
+            characters=characters,
+            indexes=np.arange(first, first + lines),
+            fingerprints=fingerprints(block, starts, ends) if self._with_fingerprints else None,
+            prelabels=prelabel_numbers(prelabels, self._label_numbers),
+            confidences=confidences,
         )
 
-    def _decode_block(self, block: bytes, ends: NDArray[np.int64]) -> list[Any] | None:
-        """Return the block's lines as records, or None unless each is sure to be one object.
+    def _with_meanings(self, batch: Batch, sources: list[str], records: list[Any]) -> Batch | None:
+        """Return the batch with prelabels, without labeled lines; None if any line is not sure."""
+        if self._gold_indexes and any(record.gold is not None for record in records):
+            return None
+        if not {record.gold for record in records} <= self._choices:
+            return None
+        unlabeled = [record.label is msgspec.UNSET for record in records]
+        if all(unlabeled):
+            return self._with_prelabels(batch, slice(None), sources, records)
+        labeled = [record for record in records if record.label is not msgspec.UNSET]
+        if not all(map(self._has_class, labeled)):
+            return None
+        asked, sources = list(compress(records, unlabeled)), list(compress(sources, unlabeled))
+        batch_or_none = self._with_prelabels(batch, np.array(unlabeled), sources, asked)
+        # Counted only now that nothing can send the block on to be read line by line.
+        self.counts.labeled += len(labeled) if batch_or_none is not None else 0
+        return batch_or_none
 
-        The decoder does not mind where lines end: two objects on one line, or one on two, would
-        shift every index after them.
-        """
-        lines = len(ends)
-        closed = block.count(b"}\n") + block.count(b"}\r\n")
-        if not block.startswith(b"{") or block.count(b"\n{") != lines - 1 or closed != lines:
-            return None
-        if np.diff(ends, prepend=0).max() > MAX_LINE_CHARACTERS:
-            return None
+    def _with_prelabels(
+        self,
+        batch: Batch,
+        rows: slice | NDArray[np.bool_],
+        sources: list[str],
+        records: list[Any],
+    ) -> Batch | None:
+        """Return the rows of a batch with their prelabels; None if any is none of the labels."""
+        prelabels = [record.prelabel for record in records]
+        confidences = [getattr(record, "prelabel_confidence", None) for record in records]
         try:
-            block.decode()  # the decoder does not check text in keys that it skips
-            records: list[Any] = self._decode_lines(block)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            numbers = prelabel_numbers(prelabels, self._label_numbers)
+        except KeyError:  # none of the labels, or spelled otherwise
             return None
-        return records if len(records) == lines else None
-
-    def _are_usable(self, asked: list[Any]) -> bool:
-        """Whether all prelabels and gold labels are labels, and no line is to be left out."""
-        prelabels = {record.prelabel for record in asked}
-        golds = {record.gold for record in asked}
-        if self._gold_indexes and golds != {None}:
-            return False
-        return prelabels | golds <= self._choices
+        guesses = Prelabels(prelabels, confidences, numbers)
+        return with_prelabels(batch, rows, sources, guesses, self.template)
 
     def _has_class(self, record: Any) -> bool:
         """Whether a labeled line is sure to name a class of the run by its number."""
@@ -192,28 +265,6 @@ class BlockParser:
             return not self._class_rule.read(record.label, record.metadata or None).renumbered
         except NoClass:
             return False
-
-    def _add_prelabels(
-        self, batch: Batch, sources: list[bytes], asked: list[Any], rows: NDArray[np.bool_]
-    ) -> Batch:
-        """Return the batch without its labeled lines (`rows` are the others), prelabels included.
-
-        Pairs of prelabel and confidence recur, so each different one is encoded once.
-        """
-        pairs = [(record.prelabel, record.prelabel_confidence) for record in asked]
-        encoded = {pair: encode_prelabel(*pair) for pair in set(pairs)}
-        items = [source + encoded[pair][0] for source, pair in zip(sources, pairs, strict=True)]
-        more = np.fromiter((encoded[pair][1] for pair in pairs), np.uint16, len(pairs))
-        any_prelabel = any(prelabel is not None for prelabel, _ in encoded)
-        return Batch(
-            text=self.template.join(items),
-            line_starts=self.template.line_starts(items),
-            characters=batch.characters[rows] + more,
-            indexes=batch.indexes[rows],
-            fingerprints=None if batch.fingerprints is None else batch.fingerprints.rows(rows),
-            prelabels=prelabel_numbers(asked, self._label_numbers) if any_prelabel else None,
-            confidences=prelabel_confidences(asked) if any_prelabel else None,
-        )
 
     def _parse_one_by_one(self, block: bytes, first: int) -> Batch:
         """Return the batch of lines that have to be read singly, and count the others."""
@@ -278,16 +329,80 @@ def uniform_prefix(block: bytes, template: LineTemplate, lines: int) -> bytes | 
     return prefix
 
 
+def type_of_alike(first_line: bytes, attribute: str, choice: Any) -> Any:
+    """Return a type of lines that have no other keys than the first one; None if there is none.
+
+    None if that has a label or is gold, which are rare, or is no object. A decoder that looks for
+    all keys that mean something takes half as long again.
+    """
+    try:
+        members = msgspec.json.decode(first_line, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if "source-ref" not in members or members.keys() & {"gold", attribute}:
+        return None
+    fields: list[Any] = [("source_ref", str)]
+    # In the order in which items have them, as the records are encoded again.
+    if "prelabel-confidence" in members:
+        fields.append(("prelabel_confidence", Confidence | None, None))
+    if "prelabel" in members:
+        fields.append(("prelabel", choice | None, None))
+    names = {"source_ref": "source-ref", "prelabel_confidence": "prelabel-confidence"}
+    for place, (key, value) in enumerate(members.items()):
+        if key not in ("source-ref", "prelabel", "prelabel-confidence"):
+            # A value is made of it, but of one that holds others only its place is noted.
+            kind: Any = msgspec.Raw if bytes(value)[:1] in b"[{" else Scalar
+            fields.append((f"key_{place}", kind, None))
+            names[f"key_{place}"] = key
+    return msgspec.defstruct(
+        "Alike", fields, rename=names, forbid_unknown_fields=True, omit_defaults=True, gc=False
+    )
+
+
+def _is_one_object_a_line(block: bytes, ends: NDArray[np.int64]) -> bool:
+    """Whether each line is sure to be one object, if the block is as many objects as lines.
+
+    The decoder does not mind where lines end: two objects on one line, or one on two, would shift
+    every index after them.
+    """
+    lengths = np.diff(ends, prepend=0)
+    if lengths.min() < len(b"{}\n") or lengths.max() > MAX_LINE_CHARACTERS:
+        return False
+    text = np.frombuffer(block, np.uint8)
+    last = text[ends - 2]
+    if b"\r" in block:
+        last = np.where(last == RETURN, text[ends - 3], last)
+    return bool((text[ends - lengths] == OPEN).all() and (last == CLOSE).all())
+
+
+def _decode(decode: Callable[[bytes], list[Any]], block: bytes) -> list[Any] | None:
+    """Return the objects of a block as records, or None if any cannot be one."""
+    try:
+        if not block.isascii():
+            block.decode()  # the decoder does not check text in keys that it skips
+        return decode(block)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _line_ends(block: bytes) -> NDArray[np.int64]:
     """Return where each line is over, its line end included."""
     return np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE) + 1
 
 
-def _has_more_keys(record: Any) -> bool:
-    """Whether a record has any key that means something besides its source."""
-    return (
-        record.label is not msgspec.UNSET or record.prelabel is not None or record.gold is not None
-    )
+def _are_sources(
+    block: bytes,
+    text: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    prefix: bytes,
+) -> bool:
+    """Whether S3 can have all objects at text[start:end], which begin with the prefix."""
+    keys = _key_starts(text, starts) if prefix == SCHEME else starts + len(prefix)
+    key_bytes = ends - keys
+    if not _have_buckets(block, prefix):
+        return False
+    return bool(key_bytes.min() >= 1 and key_bytes.max() <= MAX_KEY_BYTES)
 
 
 def _have_buckets(block: bytes, prefix: bytes) -> bool:

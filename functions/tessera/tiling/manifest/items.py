@@ -12,8 +12,9 @@ units, which are never fewer than code points: Ground Truth does not say which o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from operator import add
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -64,35 +65,78 @@ def batch_of_images(
     """Return the batch of images that were read one by one."""
     pairs = [encode_item(image) for image in images]
     items = [item for item, _ in pairs]
-    any_prelabel = any(image.prelabel is not None for image in images)
+    prelabels = [image.prelabel for image in images]
+    confidences = [image.prelabel_confidence for image in images]
+    any_prelabel = prelabels.count(None) < len(prelabels)
     return Batch(
         text=template.join(items),
         line_starts=template.line_starts(items),
         characters=np.fromiter((characters for _, characters in pairs), np.uint16, len(pairs)),
         indexes=np.fromiter((image.index for image in images), np.int64, len(images)),
         fingerprints=_fingerprints_of(images) if with_fingerprints else None,
-        prelabels=prelabel_numbers(images, label_numbers) if any_prelabel else None,
-        confidences=prelabel_confidences(images) if any_prelabel else None,
+        prelabels=prelabel_numbers(prelabels, label_numbers) if any_prelabel else None,
+        confidences=prelabel_confidences(prelabels, confidences) if any_prelabel else None,
     )
 
 
-def prelabel_numbers(images: Iterable[Any], label_numbers: Mapping[str, int]) -> NDArray[np.uint8]:
-    """Return the number of each image's prelabel, NO_PRELABEL without one."""
-    numbers = (
-        NO_PRELABEL if image.prelabel is None else label_numbers[image.prelabel] for image in images
-    )
-    return np.fromiter(numbers, np.uint8)
+class Prelabels(NamedTuple):
+    """Columns of images' prelabels, with the number of each."""
+
+    names: list[str | None]
+    confidences: list[float | None]
+    numbers: NDArray[np.uint8]
 
 
-def prelabel_confidences(images: Iterable[Any]) -> NDArray[np.float64]:
-    """Return the confidence of each image's prelabel; without one infinite, to be sorted last."""
-    confidences = (
-        np.inf
-        if image.prelabel is None or image.prelabel_confidence is None
-        else image.prelabel_confidence
-        for image in images
+def with_prelabels(
+    batch: Batch,
+    rows: slice | NDArray[np.bool_],
+    sources: list[str],
+    prelabels: Prelabels,
+    template: LineTemplate,
+) -> Batch:
+    """Return some rows of a batch of bare sources, given once more as texts, with their prelabels.
+
+    Sources have to be their own JSON strings, as those of uniform lines are.
+    """
+    names, confidences, numbers = prelabels
+    # Each different pair is encoded once: without confidences there are as many as labels.
+    pairs = list(zip(names, confidences, strict=True))
+    encoded = {pair: encode_prelabel(*pair) for pair in {*pairs}}
+    endings = {pair: ending.decode() for pair, (ending, _) in encoded.items()}
+    units = {pair: characters for pair, (_, characters) in encoded.items()}
+    text = template.join_text(list(map(add, sources, map(endings.__getitem__, pairs))))
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(b"\n")) + 1
+    more = np.fromiter(map(units.__getitem__, pairs), np.uint16, len(pairs))
+    any_prelabel = names.count(None) < len(names)
+    return Batch(
+        text=text,
+        line_starts=np.concatenate([np.zeros(min(len(ends), 1), np.int64), ends[:-1]]),
+        characters=batch.characters[rows] + more,
+        indexes=batch.indexes[rows],
+        fingerprints=None if batch.fingerprints is None else batch.fingerprints.rows(rows),
+        prelabels=numbers if any_prelabel else None,
+        confidences=prelabel_confidences(names, confidences) if any_prelabel else None,
     )
-    return np.fromiter(confidences, np.float64)
+
+
+def prelabel_numbers(
+    prelabels: Sequence[str | None], label_numbers: Mapping[str, int]
+) -> NDArray[np.uint8]:
+    """Return the number of each prelabel, NO_PRELABEL without one."""
+    numbers: dict[str | None, int] = {None: NO_PRELABEL}
+    numbers.update(label_numbers)
+    return np.fromiter(map(numbers.__getitem__, prelabels), np.uint8, len(prelabels))
+
+
+def prelabel_confidences(
+    prelabels: Sequence[str | None], confidences: Sequence[float | None]
+) -> NDArray[np.float64]:
+    """Return the confidence of each prelabel; without one infinite, to be sorted last."""
+    if None not in prelabels and None not in confidences:
+        return np.array(confidences, np.float64)
+    pairs = zip(prelabels, confidences, strict=True)
+    numbers = (np.inf if None in pair else pair[1] for pair in pairs)
+    return np.fromiter(numbers, np.float64, len(prelabels))
 
 
 def _fingerprints_of(images: list[Image]) -> Fingerprints:
