@@ -21,7 +21,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tessera.aws.connection import Connection
-from tessera.aws.storage import BINARY, Object, Storage, split_uri
+from tessera.aws.storage import BINARY, Head, Object, Storage, split_uri
 from tessera.aws.workflow import Workflow
 from tessera.portal.store import ABSENT, Change, Item, Key
 
@@ -51,6 +51,8 @@ class Files(Storage):
         self.modified: dict[str, datetime] = {}
         self.requests: Counter[str] = Counter()
         self.absent_buckets: set[str] = set()
+        self.refused_buckets: set[str] = set()
+        self.requesters_pay: set[str] = set()
         self._lock = threading.Lock()
 
     def _no_client(self) -> Any:
@@ -86,6 +88,15 @@ class Files(Storage):
     def size(self, uri: str) -> int | None:
         self._count("HeadObject", uri)
         return len(self.objects[uri]) if uri in self.objects else None
+
+    def head(self, uri: str, *, requester_pays: bool = False) -> Head | int:
+        self._count("HeadObject", uri)
+        bucket, _ = split_uri(uri)
+        if bucket in self.refused_buckets or (bucket in self.requesters_pay and not requester_pays):
+            return 403
+        if uri not in self.objects:
+            return 404
+        return Head(len(self.objects[uri]), self.content_types.get(uri, BINARY))
 
     def etag(self, uri: str) -> str | None:
         self.requests["HeadObject"] += 1

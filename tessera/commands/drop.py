@@ -158,6 +158,8 @@ def drop_command(
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
         raise failure(end)
+    if status.run:
+        warn(find_run(cloud, status.run).record.get("notices") or ())
     if end.output.get("outcome") == "already-running":
         warn(changes_since_shown(find_run(cloud, end.output["run"])).warnings())
     if as_json:

@@ -67,6 +67,13 @@ def test_an_etag_is_of_the_content_and_none_where_there_is_no_object(files: Stor
     assert files.etag("s3://no such bucket/1.png") is None
 
 
+def test_a_head_is_size_and_media_type_or_the_status_of_a_refusal(files: Storage) -> None:
+    files.put(f"{HOME}a.png", b"123", content_type="image/png")
+    assert files.head(f"{HOME}a.png") == (3, "image/png")
+    assert files.head(f"{HOME}a.png", requester_pays=True) == (3, "image/png")
+    assert files.head(ABSENT) == 404
+
+
 def test_a_bucket_exists_or_not(files: Storage) -> None:
     if isinstance(files, Files):
         files.absent_buckets.add("no-such-bucket")

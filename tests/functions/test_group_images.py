@@ -1,6 +1,7 @@
 """The GroupImages handler against S3 and Step Functions in memory."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -109,6 +110,25 @@ def test_a_manifest_of_a_bucket_that_does_not_exist_is_refused(buckets: Buckets)
         in result["cause"]
     )
     assert not any(name.startswith("round-1/") for name in buckets.files())
+
+
+def test_a_manifest_of_a_bucket_that_may_not_be_read_is_refused(buckets: Buckets) -> None:
+    buckets.aws.files.refused_buckets.add("pets")
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert (result["outcome"], result["error"]) == ("refused", "BucketUnreadable")
+    assert "S3 refuses 45 of the first 45 images (403)" in result["cause"]
+    assert not any(name.startswith("round-1/") for name in buckets.files())
+
+
+def test_pictures_that_are_missing_or_empty_are_told_in_run_json(buckets: Buckets) -> None:
+    manifest = buckets.put("pets/may.manifest", lines(3))
+    for uri in re.findall(rb"s3://[^\"]+", lines(3)):
+        buckets.aws.files.objects[uri.decode()] = b"a picture"
+    buckets.aws.files.objects[re.findall(rb"s3://[^\"]+", lines(3))[1].decode()] = b""
+    group(manifest)
+    (notice,) = json.loads(buckets.files()["run.json"])["notices"]
+    assert notice.startswith("1 of the first 3 pictures cannot be shown: s3://")
+    assert "(0 bytes)" in notice
 
 
 def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:

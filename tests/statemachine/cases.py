@@ -309,6 +309,28 @@ def _manifests() -> list[Case]:
                 )
             },
         ),
+        Case(
+            "refused-pictures",
+            "FAILED",
+            "BucketUnreadable",
+            "s3://theirs",
+            mocks={
+                "GroupImages": payload(
+                    outcome="refused", error="BucketUnreadable", cause="S3 refuses s3://theirs"
+                )
+            },
+        ),
+        Case(
+            "refused-page",
+            "FAILED",
+            "PageUnusable",
+            "tiles.liquid.html",
+            mocks={
+                "GroupImages": payload(
+                    outcome="refused", error="PageUnusable", cause="tiles.liquid.html: line 3"
+                )
+            },
+        ),
         Case("refused-settings", "FAILED", "SettingsInvalid", "labels", settings=wrong),
         Case("refused-labels", "FAILED", "LabelsMissing", "labels", settings={"labels": []}),
         Case(

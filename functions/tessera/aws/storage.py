@@ -63,6 +63,13 @@ class Object(NamedTuple):
     modified: datetime
 
 
+class Head(NamedTuple):
+    """Size in bytes and media type of an object."""
+
+    size: int
+    content_type: str
+
+
 def _object(uri: str, version_id: str | None = None) -> dict[str, Any]:
     """Return an object's address as the parameters of a request."""
     bucket, key = split_uri(uri)
@@ -181,6 +188,22 @@ class Storage:
             if is_missing(error):
                 return None
             raise
+
+    def head(self, uri: str, *, requester_pays: bool = False) -> Head | int:
+        """Return the object's size and media type, or the HTTP status of S3's refusal (4xx).
+
+        With `requester_pays`, the request is one of an account that pays for what others own.
+        """
+        payer: dict[str, Any] = {"RequestPayer": "requester"} if requester_pays else {}
+        try:
+            answer = self._client().head_object(**_object(uri), **payer)
+        except Exception as error:
+            response = getattr(error, "response", {})
+            status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            if 400 <= status < 500:
+                return status
+            raise
+        return Head(answer["ContentLength"], answer.get("ContentType", BINARY))
 
     def etag(self, uri: str) -> str | None:
         """Return the ETag of the object's content; None if S3 refuses it, or has no such object."""

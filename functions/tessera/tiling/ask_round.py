@@ -20,6 +20,7 @@ from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.bucket_sample import check_buckets
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
+from tessera.tiling.grouping.picture_sample import Head, check_pictures
 from tessera.tiling.grouping.picture_shape import sample_shape
 from tessera.tiling.jobs import Surroundings, label_categories
 from tessera.tiling.run_files import OpenScratch, Writable
@@ -50,6 +51,9 @@ class Files(run_record.Files, Protocol):
 
     def bucket_exists(self, bucket: str) -> bool:
         """Return whether there is a bucket of this name, anybody's."""
+
+    def head(self, uri: str, *, requester_pays: bool = False) -> Head | int:
+        """Return an object's size and media type, or the HTTP status of S3's refusal."""
 
     def iter_lines(self, uri: str) -> Iterator[bytes]:
         """Iterate over the object's lines without their line ends."""
@@ -120,6 +124,8 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     read = partial(read_manifest_bytes, files, manifest)
     _write_page(stack, settings, home, sample_shape(read(), settings, files.get_range))
     check_buckets(read(), settings, files.bucket_exists)
+    if notices := check_pictures(read(), settings, files.head):
+        record = msgspec.structs.replace(record, notices=notices)
     summary = group_manifest(read, settings, lambda name: files.writer(home + name), stack.scratch)
     record = msgspec.structs.replace(record, counts=summary.counts)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))

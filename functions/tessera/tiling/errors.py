@@ -7,6 +7,7 @@ TesseraError
 ├── ManifestUnreadable          the manifest ends early or is not text at all
 ├── NoUsableLine                not one line of the manifest names an image
 ├── BucketMissing               images are in a bucket that does not exist
+├── BucketUnreadable            images are in a bucket that the stack may not read
 ├── TooManyBadLines             more lines are bad than the settings allow
 └── PageUnusable                the worker's page of the stack cannot be rendered
 
@@ -49,6 +50,10 @@ class NoUsableLine(TesseraError):
 
 class BucketMissing(TesseraError):
     """Manifest of images in a bucket that does not exist."""
+
+
+class BucketUnreadable(TesseraError):
+    """Manifest of images in a bucket that the stack may not read, or that no browser may."""
 
 
 class TooManyBadLines(TesseraError):
