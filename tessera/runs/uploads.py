@@ -12,6 +12,7 @@ import json
 import re
 from pathlib import Path, PurePosixPath
 
+from tessera.aws.storage import split_uri
 from tessera.exits import Refused
 from tessera.exports.pictures import in_order
 from tessera.picture_folder import HASH_DIGITS, Picture, content_hash, look_at_pictures
@@ -52,7 +53,7 @@ def picture_uri(prefix: str, digest: str, name: str) -> str:
     's3://inbox/images/pets/4d3e/may/tom.jpg'
     """
     uri = f"{prefix}{digest}/{name}"
-    if len(uri.partition("://")[2].partition("/")[2].encode()) > LONGEST_KEY:
+    if len(split_uri(uri)[1].encode()) > LONGEST_KEY:
         return f"{prefix}{digest}/{PurePosixPath(name).name}"
     return uri
 

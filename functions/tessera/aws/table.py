@@ -128,7 +128,7 @@ class Table:
 
     def write(self, *changes: Change) -> bool:
         """Make all changes, or none if one is not as expected; return whether they were made."""
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import ClientError  # late: loading it takes a cold start's time
 
         try:
             self._client().transact_write_items(

@@ -17,7 +17,8 @@ Answer = TypeVar("Answer")
 
 @cache
 def tracer() -> Tracer:
-    """Make the tracer at the first event: the X-Ray SDK makes a client when it is imported."""
+    """Make the tracer at the first event."""
+    # late: the X-Ray SDK makes a client when it is imported
     from aws_lambda_powertools import Tracer
 
     # Nothing is patched: a subsegment for each of a job's 200,000 reads of S3 took a third of

@@ -8,6 +8,7 @@ from itertools import islice
 
 from tessera.tiling.errors import BucketMissing
 from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.sources import bucket_of
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.settings import Settings
 
@@ -27,7 +28,7 @@ def check_buckets(
     """
     lines = read_manifest(manifest_lines(chunks), settings)
     sources = (line.source_ref for line in lines if isinstance(line, Image))
-    buckets = Counter(uri.split("/", 3)[2] for uri in islice(sources, SAMPLE))
+    buckets = Counter(bucket_of(uri) for uri in islice(sources, SAMPLE))
     missing = [name for name, _ in buckets.most_common(MOST_BUCKETS) if not exists(name)]
     images = sum(buckets[name] for name in missing)
     if images > settings.bad_lines * buckets.total():

@@ -43,6 +43,15 @@ def source_problem(uri: str) -> str:
     return ""
 
 
+def bucket_of(uri: str) -> str:
+    """Return the bucket of an image whose URI has no problem.
+
+    >>> bucket_of("s3://pets/cats/tom.jpg")
+    'pets'
+    """
+    return uri.split("/", 3)[2]
+
+
 @lru_cache(maxsize=1024)  # a manifest names few buckets on many lines
 def bucket_problem(name: str) -> str:
     """Return why S3 cannot have a bucket of images of this name; empty if it can.
