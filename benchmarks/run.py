@@ -25,6 +25,7 @@ BENCHMARKS = {
     "guesses": ["guesses.py"],
     "portal": ["portal_load.py"],
     "overhead": ["overhead.py"],
+    "scale": ["scale.py"],
     "cold-start": ["cold_start.py"],
 }
 
