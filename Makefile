@@ -20,6 +20,13 @@ environment: .venv/ready .venv-sam/ready ## install what Tessera needs, beside t
 	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
 	@touch $@
 
+.venv-asl/ready: asl-requirements.txt
+	@echo "Making the environment of the second interpreter in .venv-asl (some minutes, once) …"
+	@python3.13 -m venv .venv-asl
+	@.venv-asl/bin/python -m pip install --quiet --disable-pip-version-check --requirement asl-requirements.txt
+	@npm install --silent --no-audit --no-fund --prefix .venv-asl jsonata@2.0.6
+	@touch $@
+
 run: environment ## label the example from start to finish with simulated workers
 	@$(BIN)/tessera run
 
@@ -104,4 +111,4 @@ audit: .venv-packages/ready ## look the functions' packages up in the vulnerabil
 	@touch $@
 
 clean: down ## forget the local stack with all its runs, and the environments
-	@rm -rf .tessera .venv .venv-sam .venv-packages .aws-sam build out
+	@rm -rf .tessera .venv .venv-sam .venv-asl .venv-packages .aws-sam build out

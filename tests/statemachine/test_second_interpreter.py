@@ -1,0 +1,300 @@
+"""The machine's paths by a second interpreter, which was tried against AWS's own recordings.
+
+What the embedded AWS and this project might both have misunderstood shows here: LocalStack's engine
+was written by others, and JSONata is the reference implementation. `.sync` is the one thing that it
+does not know for labeling jobs, so that the call alone is made.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from scripts.expressions import MACHINE
+from tessera.stack.local_stack import ROOT
+from tests.statemachine.holding import states_of
+
+ENVIRONMENT = ROOT / ".venv-asl"
+SCRIPT = ROOT / "tests" / "statemachine" / "second_interpreter.py"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed"),
+    pytest.mark.skipif(
+        not (ENVIRONMENT / "ready").exists(), reason="not installed: make .venv-asl/ready"
+    ),
+]
+
+HOME = "s3://labels/runs/pets-may-2f9a/"
+VETS = "arn:aws:sagemaker:eu-west-1:1:workteam/private-crowd/vets"
+EVENT = {"detail": {"bucket": {"name": "inbox"}, "object": {"key": "pets/may.manifest"}}}
+Answers = dict[str, list[Any]]
+
+
+def payload(**answer: Any) -> dict[str, Any]:
+    return {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": answer}
+
+
+def throws(error: str, cause: str = "") -> dict[str, str]:
+    return {"Error": error, "Cause": cause}
+
+
+def grouped(shards: int = 1, **more: Any) -> dict[str, Any]:
+    request = {"LabelAttributeName": "label", "InputConfig": {"DataAttributes": {}}}
+    described = {
+        "outcome": "ask",
+        "run": "pets-may-2f9a",
+        "home": HOME,
+        "round": 1,
+        "shards": shards,
+        "tasks": 50,
+        "images": 1000,
+        "rejected": 0,
+        "workforce": "portal",
+        "request": request,
+    }
+    return payload(**(described | more))
+
+
+def labels(outcome: str = "done", **more: Any) -> dict[str, Any]:
+    announcement = {"subject": "Training Manifest Ready", "notice": {"message": "Done: é 😀"}}
+    failure = {"error": "NothingLabeled", "cause": "nobody answered"}
+    described = {"outcome": outcome, "labeled": 990, "announcement": announcement}
+    return payload(**(described | {"failure": failure} | more))
+
+
+def described(status: str, manifest: str = f"{HOME}round-1/tasks-000.manifest") -> dict[str, Any]:
+    source = {"DataSource": {"S3DataSource": {"ManifestS3Uri": manifest}}}
+    return {"LabelingJobStatus": status, "InputConfig": source, "FailureReason": "r" * 2000}
+
+
+PUBLISHED = {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}
+USUAL: Answers = {
+    "GroupImages": [grouped()],
+    "GroupUnsure": [grouped(round=2)],
+    "OpenJob": [{"LabelingJobName": "n", "LabelingJobStatus": "Completed"}],
+    "CloseJob": [payload(LabelingJobName="pets-r1-000", LabelingJobStatus="Completed")],
+    "CreateLabelingJob": [{"LabelingJobName": "n"}],
+    "DescribeLabelingJob": [described("Completed")],
+    "ConsolidateLabels": [labels()],
+    "Announce": [{"MessageId": "m"}],
+    "PublishReady": [PUBLISHED],
+    "AnnounceFailure": [{"MessageId": "m"}],
+    "PublishFailure": [PUBLISHED],
+}
+WITH_VETS = {"GroupImages": [grouped(workforce=VETS)]}
+THROTTLED = throws("SageMaker.AmazonSageMakerException", "Rate exceeded")
+NOBODY = {"ConsolidateLabels": [labels("nothing-labeled")]}
+IN_LAMBDA = json.dumps({"errorMessage": 'a "quoted" é', "errorType": "E", "stackTrace": ["secret"]})
+
+CASES: dict[str, tuple[Answers, str, str]] = {
+    "whole": ({}, "Succeeded", ""),
+    "twelve shards": ({"GroupImages": [grouped(12)]}, "Succeeded", ""),
+    "nothing to ask": (
+        {"GroupImages": [grouped(0, outcome="nothing-to-ask")]},
+        "Succeeded",
+        "",
+    ),
+    "refused": (
+        {"GroupImages": [payload(outcome="refused", error="LabelsMissing", cause="none")]},
+        "Failed",
+        "LabelsMissing",
+    ),
+    "already running": (
+        {"GroupImages": [payload(outcome="already-running", run="r", home="h", owner="o")]},
+        "Succeeded",
+        "",
+    ),
+    "grouping throws": (
+        {"GroupImages": [throws("ValueError", IN_LAMBDA)]},
+        "Failed",
+        "GroupingFailed",
+    ),
+    "grouping out of time": (
+        {"GroupImages": [throws("States.Timeout")]},
+        "Failed",
+        "GroupingFailed",
+    ),
+    "opening refused": (
+        {"OpenJob": [throws("Invalid", "bad")]} | NOBODY,
+        "Failed",
+        "NothingLabeled",
+    ),
+    "opening without a cause": (
+        {"OpenJob": [throws("KeyError")]} | NOBODY,
+        "Failed",
+        "NothingLabeled",
+    ),
+    "job out of time": ({"OpenJob": [throws("States.Timeout")]}, "Succeeded", ""),
+    "closing throws": ({"CloseJob": [throws("FunctionFailed", "x" * 5000)]}, "Succeeded", ""),
+    "closing once out of time": (
+        {"CloseJob": [throws("States.Timeout"), *USUAL["CloseJob"]]},
+        "Succeeded",
+        "",
+    ),
+    "consolidation throws": (
+        {"ConsolidateLabels": [throws("MemoryError", "{}")]},
+        "Failed",
+        "ConsolidationFailed",
+    ),
+    "asked again": ({"ConsolidateLabels": [labels("again"), labels()]}, "Succeeded", ""),
+    "asked again, of nobody": (
+        {
+            "ConsolidateLabels": [labels("again")],
+            "GroupUnsure": [grouped(0, outcome="nothing-to-ask")],
+        },
+        "Succeeded",
+        "",
+    ),
+    "asked again, manifest gone": (
+        {
+            "ConsolidateLabels": [labels("again")],
+            "GroupUnsure": [payload(outcome="refused", error="ManifestUnreadable", cause="gone")],
+        },
+        "Failed",
+        "ManifestUnreadable",
+    ),
+    "regrouping throws": (
+        {"ConsolidateLabels": [labels("again")], "GroupUnsure": [throws("E", "")]},
+        "Failed",
+        "GroupingFailed",
+    ),
+    "every job refused": (
+        {
+            "OpenJob": [throws("Invalid", "bad")],
+            "ConsolidateLabels": [
+                labels("nothing-labeled", failure={"error": "JobsRefused", "cause": "not one"})
+            ],
+        },
+        "Failed",
+        "JobsRefused",
+    ),
+    "a request that cannot be described": (
+        {"GroupImages": [grouped(request={})]},
+        "Failed",
+        "LabelingFailed",
+    ),
+    "nobody answered": (NOBODY, "Failed", "NothingLabeled"),
+    "nobody is told": (
+        {
+            "Announce": [throws("SNS.AuthorizationErrorException")],
+            "PublishReady": [throws("EventBridge.FailedEntry")],
+        },
+        "Succeeded",
+        "",
+    ),
+    "nobody is told of a failure": (
+        NOBODY
+        | {
+            "AnnounceFailure": [throws("SNS.AuthorizationErrorException")],
+            "PublishFailure": [throws("EventBridge.FailedEntry")],
+        },
+        "Failed",
+        "NothingLabeled",
+    ),
+    "Ground Truth": (WITH_VETS, "Succeeded", ""),
+    "Ground Truth throttles": (
+        WITH_VETS | {"CreateLabelingJob": [THROTTLED, THROTTLED, {"LabelingJobName": "n"}]},
+        "Succeeded",
+        "",
+    ),
+    "Ground Truth is at its limit": (
+        WITH_VETS
+        | {
+            "CreateLabelingJob": [
+                *[throws("SageMaker.ResourceLimitExceededException")] * 3,
+                {"LabelingJobName": "n"},
+            ]
+        },
+        "Succeeded",
+        "",
+    ),
+    "Ground Truth's job fails": (
+        WITH_VETS
+        | {
+            "CreateLabelingJob": [throws("States.TaskFailed", "job failed")],
+            "DescribeLabelingJob": [described("Failed")],
+        },
+        "Succeeded",
+        "",
+    ),
+    "Ground Truth's job runs on": (
+        WITH_VETS
+        | {
+            "CreateLabelingJob": [throws("SageMaker.ResourceInUseException")],
+            "DescribeLabelingJob": [described("Completed")],
+        },
+        "Succeeded",
+        "",
+    ),
+    "Ground Truth's name is taken": (
+        WITH_VETS
+        | {
+            "CreateLabelingJob": [throws("SageMaker.ResourceInUseException")],
+            "DescribeLabelingJob": [described("Completed", "s3://other/tasks.manifest")],
+        }
+        | NOBODY,
+        "Failed",
+        "NothingLabeled",
+    ),
+    "Ground Truth does not answer": (
+        WITH_VETS
+        | {
+            "CreateLabelingJob": [throws("SageMaker.ValidationException", "no")],
+            "DescribeLabelingJob": [throws("SageMaker.ResourceNotFoundException")],
+        }
+        | NOBODY,
+        "Failed",
+        "NothingLabeled",
+    ),
+}
+NOT_ENTERED = {"WaitForJob"}
+"""States that would wait for half an hour here; the embedded AWS's clock is scaled for them."""
+
+
+@pytest.fixture(scope="module")
+def endings() -> dict[str, Any]:
+    """How each case ended by the second interpreter."""
+    machine = (
+        json.dumps(MACHINE).replace("${Partition}", "aws").replace("${MaxConcurrentJobs}", "10")
+    )
+    machine = machine.replace("states:::sagemaker:createLabelingJob.sync", CREATE)
+    asked = {
+        "machine": json.loads(machine),
+        "event": EVENT,
+        "cases": {name: USUAL | answers for name, (answers, _, _) in CASES.items()},
+    }
+    command = [
+        str(ENVIRONMENT / "bin" / "python"),
+        str(SCRIPT),
+        str(ENVIRONMENT / "node_modules" / "jsonata"),
+    ]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    endings: dict[str, Any] = json.loads(done.stdout)
+    return endings
+
+
+CREATE = "states:::aws-sdk:sagemaker:createLabelingJob"
+"""The call without the wait for the job, which the second interpreter does not know."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_ends_by_the_second_interpreter_as_it_must(
+    name: str, endings: dict[str, Any]
+) -> None:
+    _, status, error = CASES[name]
+    end = endings[name]
+
+    assert end["type"] == f"Execution{status}", end
+    assert end["details"].get("error", "") == error
+    assert "secret" not in json.dumps(end["details"])  # a stack trace is for logs
+
+
+def test_the_cases_enter_every_state_but_the_one_that_waits(endings: dict[str, Any]) -> None:
+    entered = {state for end in endings.values() for state in end["states"]}
+
+    assert entered == states_of(MACHINE) - NOT_ENTERED
