@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -47,7 +48,6 @@ os.environ |= {
     "UI_DIRECTORY": str(ROOT / "ui"),
 }
 
-from consolidate_labels import consolidate_run
 from tessera.aws.connection import Connection
 from tessera.portal.output import write_output
 from tessera.portal.ports import Ports
@@ -58,6 +58,7 @@ from tessera.tiling.consensus import Crowd, consolidate
 from tessera.tiling.consensus.by_parts import Part, consolidate_by_parts
 from tessera.tiling.grouping.limits import max_tasks
 from tessera.tiling.job_names import job_name
+from tessera.tiling.label_run import label_run
 from tessera.tiling.offsets import offsets_name, pack_offsets
 from tessera.tiling.run import read_run
 from tessera.tiling.settings import settings_from
@@ -344,9 +345,12 @@ def consolidate_labels(images: int, answers: int) -> float:
         s3 = Answers(folder)
         storage = s3.connection().storage
         began, before = time.process_time(), s3.seconds
-        summary = consolidate_run(storage, consolidation_event(shards))
+        template = ROOT / "ui" / "report.liquid.html"
+        result, _ = label_run(
+            storage, consolidation_event(shards), template, lambda _: nullcontext()
+        )
         took = time.process_time() - began - (s3.seconds - before)
-        assert summary["labeled"] == images, summary
+        assert (result.consensus.label >= 0).sum() == images
         return took
 
 
@@ -393,7 +397,7 @@ def output_line(task: int, answers: int, chance: np.random.Generator) -> bytes:
     labels = (np.arange(PAGE) % 2 ^ wrong).tolist()
     images = images_of(task)
     names = [f'"private.eu-west-1.{worker:012d}"' for worker in workers]
-    said = "".join(str(label) for row in labels for label in row)
+    symbols = "".join(str(label) for row in labels for label in row)
     seconds = ",".join(["[" + ",".join(["1.25"] * PAGE) + "]"] * answers)
     full = b",".join(
         b'{"workerId":%b,"annotation":{%b}}'
@@ -405,7 +409,7 @@ def output_line(task: int, answers: int, chance: np.random.Generator) -> bytes:
     )
     short = (
         f'{{"images":{json.dumps(list(images))},"choices":["cat","dog","invalid image"],'
-        f'"workers":[{",".join(names)}],"said":"{said}","seconds":[{seconds}]}}'
+        f'"workers":[{",".join(names)}],"said":"{symbols}","seconds":[{seconds}]}}'
     )
     head = json.dumps({"source": source_of(task)})[:-1].encode()
     return head + b',"label":{"compact":%b,"responses":[%b]}}\n' % (short.encode(), full)
