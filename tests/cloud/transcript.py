@@ -51,7 +51,7 @@ def transcript(stack: LocalStack) -> Iterator[str]:
     yield "Deleting a training manifest as the consolidation's role:\n"
     yield f"```\n{refused(stack.cloud)}\n```\n"
     for number in range(1, RUNS + 1):
-        console = Console(record=True, width=110, file=StringIO())
+        console = Console(record=True, width=160, file=StringIO())
         with tempfile.TemporaryDirectory() as folder:
             example.run(
                 stack, out=Path(folder), workers=4, error_rate=0.05, seed=number, console=console
@@ -66,6 +66,7 @@ def transcript(stack: LocalStack) -> Iterator[str]:
 def place(text: str) -> str:
     """The text without what differs from machine to machine."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:4566", text)
+    text = re.sub(r" --port \d+ --home \S+", "", text)
     return re.sub(r"/tmp/\w+", "out", text)
 
 
