@@ -125,26 +125,19 @@ def confirm_by_keys(hand: Hand, page: Page, truth: list[str]) -> None:
     """Suggestions: each row is looked at and confirmed with Enter, what is wrong takes a key."""
     columns, keys, chosen = _columns(page), _keys(page), _shown(page)
     for start in range(0, len(truth), columns):
-        at = start
         for wrong in range(start, min(start + columns, len(truth))):
             if chosen[wrong] != truth[wrong]:
-                hand.type(*["ArrowRight"] * (wrong - at), keys[truth[wrong]])
-                at = min(wrong + 1, start + columns - 1, len(truth) - 1)
+                hand.type(*["ArrowRight"] * (wrong - _focus(page)), keys[truth[wrong]])
         hand.type("Enter")
     hand.type("Enter")
 
 
 def confirm_by_mouse(hand: Hand, page: Page, truth: list[str]) -> None:
-    """Suggestions: what is wrong is clicked, then one drag up the row buttons confirms them."""
+    """Suggestions: what is wrong gets its digit pressed, then a drag over the rows confirms."""
     chosen = _shown(page)
     for at, label in enumerate(truth):
         if chosen[at] != label:
-            on = (LABELS.index(label) - LABELS.index(chosen[at])) % len(LABELS)
-            back, picture = len(LABELS) - on, page.locator(".picture").nth(at)
-            if on <= back:
-                hand.click(picture, times=on)
-            else:
-                hand.click(picture, times=back, button="right")
+            hand.click(page.locator(".tile").nth(at).locator("label").nth(LABELS.index(label)))
     buttons = page.locator(".confirm")
     hand.drag(buttons.last, buttons.first)
     hand.click(page.locator("#submit"))
@@ -159,6 +152,11 @@ def _keys(page: Page) -> dict[str, str]:
 
 def _columns(page: Page) -> int:
     script = "all => new Set(all.map(tile => tile.offsetLeft)).size"
+    return int(page.locator(".tile").evaluate_all(script))
+
+
+def _focus(page: Page) -> int:
+    script = "all => all.indexOf(document.activeElement)"
     return int(page.locator(".tile").evaluate_all(script))
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tessera.portal import claims, leases
+from tessera.portal.claims import MAX_HELD
 from tessera.portal.errors import Closed
 from tessera.portal.records import FULL
 from tessera.portal.table_layout import STRIPES
@@ -33,15 +34,16 @@ def test_asking_again_gives_the_same_task(world: World) -> None:
     assert world.claim(job, "ann") == first
 
 
-def test_a_page_in_front_of_the_worker_leaves_one_more_to_fetch_ahead_and_no_third(
+def test_a_worker_holds_a_page_and_the_next_one_in_each_of_two_tabs_and_no_more(
     world: World,
 ) -> None:
     job = world.open(tasks=10)
-    first = world.take(job, "ann")
-    second = world.take(job, "ann", first)
-    assert second != first
-    assert world.claim(job, "ann", first, second) is None
-    assert world.claim(job, "ann", second) == first
+    held: list[int] = []
+    for _ in range(MAX_HELD):
+        held.append(world.take(job, "ann", *held))
+    assert len(set(held)) == MAX_HELD == 4
+    assert world.claim(job, "ann", *held) is None
+    assert world.claim(job, "ann", *held[1:]) == held[0]
 
 
 def test_tasks_that_others_have_started_are_finished_first(world: World) -> None:

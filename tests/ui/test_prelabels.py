@@ -54,7 +54,7 @@ def test_submit_asks_for_the_rows_that_nobody_confirmed(sit: Sit) -> None:
     assert worker.note == "20 of 20 still need an answer. This is the first."
 
 
-def test_a_wrong_suggestion_takes_one_key_and_stays_in_its_row(sit: Sit) -> None:
+def test_a_wrong_suggestion_takes_one_key_and_its_row_is_finished_first(sit: Sit) -> None:
     worker = sit(20, prelabels=GUESSES)
     worker.press(*["ArrowRight"] * (worker.columns - 1), "3")
     assert worker.at <= worker.columns
@@ -97,10 +97,68 @@ def test_a_confirm_button_works_without_a_mouse(sit: Sit) -> None:
     assert worker.page.locator(".labeled").count() == worker.columns
 
 
-def test_a_click_on_a_suggestion_steps_on_from_it(sit: Sit) -> None:
+def test_the_first_click_on_a_suggestion_agrees_and_the_next_steps_on(sit: Sit) -> None:
     worker = sit(2, prelabels=["dog", "dog"])
     worker.picture(1).click()
+    assert worker.label(1) == "dog"
+    assert worker.page.locator(".suggested").count() == 1
+    worker.picture(1).click()
     assert worker.label(1) == "neither"
+
+
+def test_the_right_button_steps_back_from_a_suggestion_at_once(sit: Sit) -> None:
+    worker = sit(2, prelabels=["dog", "dog"])
+    worker.picture(1).click(button="right")
+    assert worker.label(1) == "cat"
+
+
+def test_a_press_on_the_suggested_digit_agrees(sit: Sit) -> None:
+    worker = sit(2, prelabels=["dog", "dog"])
+    worker.tile(1).locator("label").nth(1).click()
+    assert worker.label(1) == "dog"
+    assert worker.page.locator(".suggested").count() == 1
+    worker.press("ArrowRight", "2")  # and so does its key
+    assert worker.page.locator(".suggested").count() == 0
+    worker.press("Enter")
+    assert [tile["by"] for tile in worker.meta["tiles"]] == ["mouse", "key"]
+
+
+@pytest.mark.parametrize("start", [0, 2, 19])
+def test_a_key_an_image_labels_every_image_wherever_one_begins(sit: Sit, start: int) -> None:
+    worker = sit(20, prelabels=GUESSES)
+    worker.press(*["ArrowRight"] * start)
+    worker.press(*["3"] * 20)
+    assert worker.labels == ["neither"] * 20
+    assert worker.page.locator(".suggested").count() == 0
+    worker.press("Enter")
+    assert [tile["changes"] for tile in worker.meta["tiles"] if tile["pre"] != "neither"] == [
+        1
+    ] * 19
+
+
+def test_a_tap_agrees_and_a_rows_button_confirms_the_row(sit: Sit) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    worker = sit(20, prelabels=GUESSES, context=phone)
+    worker.picture(1).tap()
+    assert worker.label(1) == "cat"
+    assert worker.page.locator(".labeled").count() == 1
+    button = worker.page.locator(".confirm").nth(1)
+    box = button.bounding_box()
+    assert box
+    assert min(box["width"], box["height"]) >= 44
+    button.tap()
+    assert worker.page.locator(".labeled").count() == 1 + worker.columns
+
+
+def test_a_row_that_was_never_in_view_is_not_confirmed(sit: Sit) -> None:
+    window = {"viewport": {"width": 500, "height": 420}}
+    worker = sit(20, prelabels=["cat"] * 20, context=window)
+    last = worker.page.locator(".confirm").last
+    last.evaluate("button => button.click()")  # as a script or a reader of the screen may
+    assert worker.page.locator(".labeled").count() == 0
+    assert "was not in view yet" in worker.note
+    last.click()
+    assert worker.page.locator(".labeled").count() > 0
 
 
 def test_pictures_without_a_suggestion_come_last_and_need_a_label(sit: Sit) -> None:

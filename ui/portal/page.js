@@ -14,10 +14,13 @@
     }, { capture: true, passive: true });
   }
   // What the page asks, and what the portal answers: events in here, messages out there.
-  document.addEventListener("tessera-refresh", () => send("refresh"));
-  addEventListener("message", event => {
-    if (event.source !== portal || event.data?.tessera !== "addresses") return;
-    document.dispatchEvent(new CustomEvent("tessera-addresses", { detail: event.data.detail }));
+  for (const question of ["refresh", "keep"]) {
+    document.addEventListener(`tessera-${question}`, ({ detail }) => send(question, { detail }));
+  }
+  const NEWS = ["addresses", "draft", "choices"];
+  addEventListener("message", ({ source, data }) => {
+    if (source !== portal || !NEWS.includes(data?.tessera)) return;
+    document.dispatchEvent(new CustomEvent(`tessera-${data.tessera}`, { detail: data.detail }));
   });
   // A frame out of sight can take the keyboard from the one in sight: what asks for it here waits.
   let shown = false, wanted = null;

@@ -5,6 +5,8 @@
  * answer, or a sign that somebody is at work. Answers go into an outbox that survives a reload and
  * waits for the network; a page leaves for good when the portal has said what became of it. */
 import { begin, forget, inTime, isSignedIn, kept, signInAgain, signOut, token, worker } from "./session.js";
+import { dropDraft, keepDraft, readDraft, sweepDrafts } from "./drafts.js";
+import { holdPage, reclaimPages, releaseOthers, releasePage, tasksElsewhere } from "./tabs.js";
 
 (() => {
 const one = selector => document.querySelector(selector);
@@ -75,9 +77,9 @@ let sending = null;
 function send() {
   return sending ??= (async () => {
     for (let entry; (entry = outbox.find(each => own(each) && !each.waits));) {
-      const { job, task, answer } = entry;
+      const { job, task, answer, corrects } = entry;
       note("Saving…");
-      const { status, content } = await ask("PUT", `jobs/${job}/tasks/${task}/answer`, answer);
+      const { status, content } = await ask("PUT", `jobs/${job}/tasks/${task}/${corrects ? "correction" : "answer"}`, answer);
       if (content?.error === "UnknownJob") { keepForLater(entry); continue; }
       outbox.splice(outbox.indexOf(entry), 1);
       kept.set("outbox", outbox);
@@ -85,8 +87,12 @@ function send() {
       unsent.delete(task);
       if (status === 200) note("Saved", "good");
       else note(content.message, "bad");
-      if (status === 400 || status === 413) bringBack(page);
-      else page?.frame.remove();
+      if (status === 400 || status === 413) { bringBack(page); continue; }
+      const sent = { worker: worker(), job, task, corrects };
+      dropDraft(sent);
+      if (content?.outcome === "different") { bringBack(Object.assign(page ?? {}, { corrects: true })); continue; }
+      page?.frame.remove();
+      releasePage(sent);
     }
   })().finally(() => { sending = null; });
 }
@@ -99,36 +105,48 @@ function keepForLater(entry) {
 }
 
 // ---- A job's pages ----
-let work = null; // { job, title, current, ahead, dry, timer }
+let work = null; // { job, current, ahead, waiting: the current page while an earlier one is in front }
 
 async function start(job) {
   work = { job, current: null, ahead: null, fetching: null };
   document.body.classList.add("working");
   one("#where").textContent = "";
+  await reclaimPages();
   await send();
   await advance(work);
 }
 
 function stop() {
   if (!work) return;
-  for (const page of [work.current, work.ahead]) page?.frame.remove();
+  for (const page of [work.current, work.ahead, work.waiting]) page?.frame.remove();
   clearTimeout(work.again);
+  releaseOthers([...unsent.values()]);
   work = null;
   document.body.classList.remove("working");
-  one("#skip").hidden = true;
+  for (const button of ["#skip", "#earlier", "#onward"]) one(button).hidden = true;
 }
 
 /** The next page of the worker, in a frame out of sight; nothing if there is none. */
 async function take(mine) {
   const showing = [mine.current?.task, ...unsent.keys()].filter(Boolean);
-  const { status, content, again } = await ask("POST", `jobs/${mine.job}/claims`, { showing });
-  if (status !== 200) return { none: true, status, again };
-  if (mine !== work) return { none: true, status: 0 };
+  for (;;) {
+    const elsewhere = await tasksElsewhere(worker(), mine.job);
+    const { status, content, again } = await ask("POST", `jobs/${mine.job}/claims`, { showing: [...showing, ...elsewhere] });
+    if (status !== 200) return { none: true, status, again, elsewhere: elsewhere.length };
+    if (mine !== work) return { none: true, status: 0 };
+    const page = { worker: worker(), job: mine.job, task: content.task };
+    if (await holdPage(page)) return frameOf(page, content);
+    showing.push(content.task); // another tab was a moment faster
+  }
+}
+
+/** A page with its frame, out of sight yet. */
+function frameOf(page, content) {
   const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: "The page to label", inert: "" });
   frame.className = "ahead";
-  const page = { task: content.task, job: mine.job, frame, html: content.page, seconds: content.seconds, until: Date.now() + content.seconds * 1000, active: Date.now() };
+  const now = Date.now();
   one("#frames").append(frame);
-  return page;
+  return Object.assign(page, { frame, html: content.page, seconds: content.seconds, until: now + content.seconds * 1000, active: now, marked: 0 });
 }
 
 function present(mine, page) {
@@ -136,7 +154,10 @@ function present(mine, page) {
   page.frame.className = "";
   page.frame.inert = false;
   one("#between").hidden = true;
-  one("#skip").hidden = false;
+  one("#earlier").hidden = false;
+  one("#skip").hidden = Boolean(page.corrects);
+  one("#onward").hidden = !page.corrects;
+  one("#where").textContent = page.corrects ? "A page that you sent before: correct what is wrong, and submit it again." : "";
   page.active = Date.now();
   reveal(page);
   if (page.aheadOf) renewLease(page);
@@ -161,7 +182,7 @@ async function advance(mine) {
   let page = mine.ahead ?? await mine.fetching;
   if (!page || page.none) page = await fetchNext(mine);
   if (mine !== work || mine.current) return;
-  if (page.none) return rest(mine, page.status, page.again);
+  if (page.none) return rest(mine, page);
   mine.ahead = null;
   present(mine, page);
   fetchAhead(mine);
@@ -175,11 +196,12 @@ async function fetchAhead(mine) {
 }
 
 /** Say that there is no page now; look again while the job is open. */
-function rest(mine, status, again) {
+function rest(mine, { status, again, elsewhere }) {
   one("#skip").hidden = true;
+  one("#earlier").hidden = status !== 204;
   const over = status !== 204, card = one("#between");
   card.querySelector("h2").textContent = over ? "This job is done" : "Nothing more for you right now";
-  card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : "Others are at work on the last pages. If one comes free, it appears here.";
+  card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "Others are at work on the last pages. If one comes free, it appears here.";
   card.hidden = false;
   card.querySelector("button").focus();
   if (!over) mine.again = setTimeout(() => mine === work && advance(mine), again || 10_000);
@@ -187,14 +209,14 @@ function rest(mine, status, again) {
 
 /** Show a page again whose answer was refused, as the worker left it. */
 function bringBack(page) {
-  if (!page || page.job !== work?.job) return;
+  if (!page?.frame || page.job !== work?.job) return;
   const other = work.current;
   if (other) { other.frame.className = "ahead"; other.frame.inert = true; work.ahead?.frame.remove(); work.ahead = other; }
   present(work, page);
 }
 
 addEventListener("message", event => {
-  const pages = [work?.current, work?.ahead, seen, ...unsent.values()].filter(Boolean);
+  const pages = [work?.current, work?.ahead, work?.waiting, seen, ...unsent.values()].filter(Boolean);
   const frames = [...document.querySelectorAll("iframe")];
   const frame = frames.find(each => each.contentWindow === event.source);
   if (!frame) return;
@@ -204,9 +226,26 @@ addEventListener("message", event => {
   if (!page || page === seen) return;
   if (kind === "active") page.active = Date.now();
   if (kind === "refresh" && !(Date.now() - page.renewed < FRESH)) renewLease(page);
+  if (kind === "keep") takeDraft(page, event.data.detail);
+  if (kind === "ready") giveDraft(page);
   if (kind === "ready" && page === work?.current) reveal(page);
   if (kind === "answer" && page === work?.current) sendAnswer(page, event.data.answer);
 });
+
+/** Keep what is marked on a page, after each mark. */
+function takeDraft(page, draft) {
+  page.marked = Number(draft?.marked) || 0;
+  keepDraft(page, draft);
+}
+
+/** Give a page the marks that the worker left on it. */
+function giveDraft(page) {
+  const draft = readDraft(page);
+  const tell = (kind, detail) => page.frame.contentWindow.postMessage({ tessera: kind, detail }, "*");
+  if (draft) tell("draft", draft);
+  else if (page.choices) tell("choices", page.choices);
+  page.marked = draft?.marked ?? 0;
+}
 
 function deliver(page) {
   page.frame.contentWindow.postMessage({ page: page.html }, "*");
@@ -218,21 +257,64 @@ function sendAnswer(page, answer) {
   page.frame.className = "ahead";
   page.frame.inert = true;
   unsent.set(page.task, page);
-  outbox.push({ worker: worker(), job: mine.job, task: page.task, answer });
+  outbox.push({ worker: worker(), job: mine.job, task: page.task, answer, corrects: page.corrects });
   kept.set("outbox", outbox);
   send();
-  advance(mine);
+  goOn(mine);
 }
+
+/** Go on with the page that an earlier one was in front of, or with the next. */
+function goOn(mine) {
+  const page = mine.waiting;
+  mine.waiting = null;
+  if (page) present(mine, page);
+  else advance(mine);
+}
+
+/** Show the page that the worker sent before the one in front, to correct it. */
+async function goBack(mine) {
+  const front = mine.current, position = front?.corrects ? mine.answered.indexOf(front.task) + 1 : 0;
+  if (!position) {
+    await sending; // the page sent last is one of them
+    mine.answered = (await ask("GET", `jobs/${mine.job}/answers`)).content.tasks ?? [];
+  }
+  const task = mine.answered[position];
+  if (!task) return note("There is no page before this one.");
+  const { status, content } = await ask("GET", `jobs/${mine.job}/tasks/${task}/answer`);
+  if (status !== 200) return note(content.message, "bad");
+  if (mine !== work || mine.current !== front) return; // the worker went elsewhere meanwhile
+  clearTimeout(mine.again);
+  if (front?.corrects) front.frame.remove();
+  else mine.waiting = front;
+  if (front) { front.frame.className = "ahead"; front.frame.inert = true; }
+  present(mine, frameOf({ worker: worker(), job: mine.job, task, corrects: true, choices: content.choices }, content));
+}
+one("#earlier").addEventListener("click", () => work && goBack(work));
+one("#onward").addEventListener("click", () => {
+  work.current.frame.remove();
+  work.current = null;
+  goOn(work);
+});
 
 one("#skip").addEventListener("click", async () => {
   const mine = work, page = mine?.current;
-  if (!page) return;
+  if (!page || page.marked && !await confirmSkip(page)) return;
+  if (mine.current !== page) return; // it was sent meanwhile
   mine.current = null;
   page.frame.remove();
+  releasePage(page);
   note("Given back");
   await ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`);
   advance(mine);
 });
+/** Ask before others get a page on which something is marked. */
+function confirmSkip(page) {
+  const dialog = one("#confirm-skip");
+  dialog.querySelector("b").textContent = count(page.marked, "picture");
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise(done => dialog.addEventListener("close", () => done(dialog.returnValue === "skip"), { once: true }));
+}
 one("#between button").addEventListener("click", () => { location.hash = "#jobs"; });
 
 // ---- Leases: renewed while somebody is at work on the page ----
@@ -241,7 +323,9 @@ const FRESH = 5000; // milliseconds for which addresses are not asked for again
 /** Renew a page's lease; its pictures get addresses that last as long. */
 async function renewLease(page) {
   page.renewed = Date.now();
-  const { status, content } = await ask("PUT", `jobs/${page.job}/tasks/${page.task}/lease`);
+  const path = `jobs/${page.job}/tasks/${page.task}`;
+  // A page that was sent has no seat to keep; it gets addresses with its answer.
+  const { status, content } = page.corrects ? await ask("GET", `${path}/answer`) : await ask("PUT", `${path}/lease`);
   if (status === 200) {
     page.until = Date.now() + content.seconds * 1000;
     page.frame.contentWindow?.postMessage({ tessera: "addresses", detail: content.addresses }, "*");
@@ -251,12 +335,12 @@ async function renewLease(page) {
   page.over = status !== 200;
 }
 setInterval(() => {
-  for (const page of [work?.current, work?.ahead]) {
+  for (const page of [work?.current, work?.ahead, work?.waiting]) {
     if (!page || page.over) continue;
     const left = page.until - Date.now(), full = page.seconds * 1000;
     const active = Date.now() - (work.current?.active ?? 0) < full / 2 && !document.hidden;
     if (left < full / 2 && active) { page.until = Date.now() + full; renewLease(page); }
-    else if (page === work.current && left > 0 && left < 120_000) note("This page goes to somebody else in two minutes. Any key keeps it.", "bad");
+    else if (page === work.current && !page.corrects && left > 0 && left < 120_000) note("This page goes to somebody else in two minutes. Any key keeps it.", "bad");
   }
 }, 10_000);
 
@@ -386,17 +470,19 @@ addEventListener("hashchange", route);
 async function enter() {
   show("jobs");
   me = (await ask("GET", "me")).content;
+  sweepDrafts();
   send();
   await route();
   if (outbox.some(entry => !own(entry))) note("Answers of somebody else wait in this tab. They are sent when that person signs in here again.", "bad");
 }
 
 one("#leave").addEventListener("click", async () => {
-  const pages = [work?.current, work?.ahead].filter(Boolean);
+  const pages = [work?.current, work?.ahead, work?.waiting].filter(page => page && !page.corrects);
   stop();
   // Without a network a sign-out must not wait for it.
   await inTime(send());
-  await inTime(Promise.all(pages.map(page => ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`))));
+  // What is marked stays on its page, and the page the worker's, until its time is up.
+  await inTime(Promise.all(pages.filter(page => !page.marked).map(page => ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`))));
   const left = outbox.filter(own).length;
   await signOut(left ? `You are signed out. ${count(left, "answer")} could not be sent: they wait in this tab until you sign in here again.` : "");
 });

@@ -115,3 +115,19 @@ def choices_in(answer: Mapping[str, Any]) -> dict[str, str]:
             if len(true) == 1:
                 chosen[index] = true[0]
     return chosen
+
+
+def is_same_answer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two answers to a task make the same choices.
+
+    What the page measured is no part of that: it goes on while an answer is sent again. Of a page
+    of another form everything else counts.
+
+    >>> is_same_answer({"7": {"cat": True, "dog": False}, "meta": "{}"}, {"7": {"cat": True}})
+    True
+    """
+    return _content_of(one) == _content_of(other)
+
+
+def _content_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return choices_in(answer) or {key: value for key, value in answer.items() if key != "meta"}

@@ -18,6 +18,7 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from tessera.portal import records
+from tessera.portal.corrections import recent_answers
 from tessera.portal.errors import Busy, Closed
 from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.gold_uses import NO_GOLD_IMAGES, gold_of_tasks, gold_seen, note_gold
@@ -47,8 +48,9 @@ from tessera.portal.table_layout import (
 )
 from tessera.portal.task_updates import ATTEMPTS, CONTENDED
 
-MAX_HELD = 2
-"""Tasks a worker holds at a time: the one on their screen and the one fetched ahead."""
+MAX_HELD = 4
+"""Tasks a worker holds at a time: the one on their screen and the one fetched ahead, in two tabs. A
+third tab gets none, so nobody keeps many seats from others."""
 
 MAX_LEAD = 8
 """Tasks that a counter deals before those that are behind must follow: what is dealt at the same
@@ -132,6 +134,7 @@ def claim(
             name=name or cursor.name,
             position=position,
             held=tuple(task.number for task in held),
+            recent=recent_answers(cursor, worker, tasks),
         )
         if candidate is None:
             if position != cursor.position:  # what was passed is not looked at again next time

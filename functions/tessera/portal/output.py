@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tessera.portal.corrections import last_corrections
 from tessera.portal.ports import PARALLEL_READS, Files, Ports, job_arn
 from tessera.portal.records import Job
 from tessera.portal.worker_response import decode_response
@@ -91,7 +92,8 @@ class OutputWriting:
         workers: Mapping[int, list[str]],
         readers: ThreadPoolExecutor,
     ) -> None:
-        """List the parts that an earlier writing has kept."""
+        """List the corrections, and the parts that an earlier writing has kept."""
+        self._corrections = last_corrections(ports.files, job)
         self._ports, self._job, self._workers, self._readers = ports, job, workers, readers
         self._folder = f"{job.output}/manifests/intermediate/1/"
         self._kept = set(ports.files.list_uris(self._folder))
@@ -105,7 +107,9 @@ class OutputWriting:
         if uri in self._kept:
             return files.get(uri).split(b"\n")
         lines = []
-        tasks = read_answers(files, self._job, self._workers, iter(part), self._readers)
+        tasks = read_answers(
+            files, self._job, self._workers, self._corrections, iter(part), self._readers
+        )
         for batch in batches(tasks):
             answered = [task for task in batch if task.answers]
             labels = call_post_annotation(self._ports, self._job, batch[0].number, answered)
@@ -116,11 +120,15 @@ class OutputWriting:
     def _digest(self, part: list[tuple[int, bytes]]) -> str:
         """Return a name for what the lines are made of: the tasks, and who answered them.
 
-        An answer is put once and never changed, so its name stands for its content.
+        An answer or a correction is put once and never changed, so its name stands for its content.
         """
         digest = blake2b(digest_size=12)
         for number, line in part:
-            digest.update(msgspec.json.encode([sorted(self._workers.get(number, ())), len(line)]))
+            workers = sorted(self._workers.get(number, ()))
+            corrections = [self._corrections.get((number, worker)) for worker in workers]
+            # One without a correction keeps the name that it had before there were any.
+            made_of = [workers, len(line), *filter(None, corrections)]
+            digest.update(msgspec.json.encode(made_of))
             digest.update(line)
         return digest.hexdigest()
 
@@ -140,14 +148,19 @@ def read_answers(
     files: Files,
     job: Job,
     workers: Mapping[int, list[str]],
+    corrections: Mapping[tuple[int, str], str],
     lines: Iterator[tuple[int, bytes]],
     readers: ThreadPoolExecutor,
 ) -> Iterator[AnsweredTask]:
-    """Yield each task with its answers, which are read a stretch ahead of whoever takes them."""
+    """Yield each task with its answers, which are read a stretch ahead of whoever takes them.
+
+    Of an answer that was corrected the last correction counts, alone.
+    """
 
     def read(number: int, worker: str) -> dict[str, Any] | None:
+        uri = corrections.get((number, worker)) or job.response(number, worker)
         try:
-            return decode_response(files.get(job.response(number, worker)))
+            return decode_response(files.get(uri))
         except ValueError:  # left out; whoever makes labels notes it, and why
             return None
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from tessera.portal.answer_body import choices_in
+from tessera.portal.corrections import counting_response
 from tessera.portal.ports import Ports
 from tessera.portal.records import AnswerStats, Job, WorkerStats
 from tessera.portal.table_layout import (
@@ -165,7 +166,8 @@ def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
     """Return who answered a task, in how many seconds, and what, from the objects in S3."""
     answers = []
     for worker in sorted(read_task(ports.table, job.name, number).answers):
-        answer = decode_or_empty(ports.files.get(job.response(number, worker)))
+        uri = counting_response(ports.files, job, number, worker)
+        answer = decode_or_empty(ports.files.get(uri))
         choices = choices_in(answer["answerContent"])
         tally = Counter(choices.values())
         answers.append(

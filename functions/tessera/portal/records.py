@@ -108,9 +108,18 @@ class Job(msgspec.Struct, frozen=True):
         """Return the URI of the record of what a task's pictures were."""
         return f"{self.output}/pictures/{task}.json"
 
+    @property
+    def corrections(self) -> str:
+        """Prefix of the URIs of corrected answers, which count instead of the first ones."""
+        return f"{self.output}/annotations/worker-response/iteration-2/"
+
     def response(self, task: int, worker: str) -> str:
         """Return the URI of one worker's answer to one task."""
         return f"{self.responses}{task}/{worker}.json"
+
+    def correction(self, task: int, worker: str, number: int) -> str:
+        """Return the URI of a worker's correction of their answer to one task, from number 1."""
+        return f"{self.corrections}{task}/{worker}-{number:03d}.json"
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -228,7 +237,8 @@ def _without(by_worker: dict[str, Value], worker: str) -> dict[str, Value]:
 class WorkerCursor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Worker's position in a job: the tasks they may hold, and how far they are in the queue.
 
-    `gold_seen` has the indexes of the gold images in their last tasks, with a space between.
+    `gold_seen` has the indexes of the gold images in their last tasks, with a space between;
+    `recent` are the last tasks that they answered, which they can go back to, the oldest first.
     """
 
     version: int = 0
@@ -236,6 +246,7 @@ class WorkerCursor(msgspec.Struct, frozen=True, omit_defaults=True):
     position: str = msgspec.field(default="", name="cursor")
     name: str = ""
     gold_seen: str = ""
+    recent: tuple[int, ...] = ()
 
 
 class AnswerStats(msgspec.Struct, frozen=True):

@@ -19,6 +19,8 @@ ASSETS = {
     "session.js": "text/javascript",
     "federation.js": "text/javascript",
     "design.css": "text/css",
+    "drafts.js": "text/javascript",
+    "tabs.js": "text/javascript",
     "portal.css": "text/css",
     "icon.svg": "image/svg+xml",
 }

@@ -1,7 +1,8 @@
 """Save submissions: an answer is an object in S3 first, then counted in the index, then "saved".
 
 The object's name is the task's and the worker's, and S3 refuses to write it a second time, so a
-double click, a retry, two tabs and a lost response end in one answer: the first. Why in this order:
+double click, a retry, two tabs and a lost response end in one answer: the first. Of another answer
+to the same task the worker is told that it is not what was saved. Why in this order:
 docs/decisions/portal-answers-are-objects.md.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from tessera.portal import records
-from tessera.portal.answer_body import choices_in
+from tessera.portal.answer_body import choices_in, is_same_answer
 from tessera.portal.errors import Busy, Unknown
 from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.job_lifecycle import close_if_full
@@ -30,7 +31,7 @@ from tessera.portal.task_updates import update_task
 from tessera.portal.worker_response import decode_or_empty, encode_response
 from tessera.portal.worker_stats import read_gold, stats_changes, stats_of_answer
 
-Outcome: TypeAlias = Literal["saved", "surplus"]
+Outcome: TypeAlias = Literal["saved", "surplus", "different"]
 
 ANSWER_GRACE = 30.0
 """Seconds past its end that a lease still carries an answer: half of `records.LEASE_GRACE`, so that
@@ -44,16 +45,16 @@ class Surplus(Exception):
 def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str, Any]) -> Outcome:
     """Save a worker's answer to a task.
 
-    Returns `saved` when it is in S3 and counted, however often it was sent, and `surplus` when the
-    task needs it no more. Raises `Unknown` if the worker never had the task.
+    Returns `saved` when it is in S3 and counted, however often it was sent, `surplus` when the
+    task needs it no more, and `different` when the worker's answer in S3 has other choices. Raises
+    `Unknown` if the worker never had the task.
     """
     if job.status == REPAIRING:  # an answer counted now would be erased with the old index
         raise Busy("This job is being put in order. Trying again.")
     items = ports.table.get(task_key(job.name, number), stats_key(job.name, worker))
     task, stats = task_of(items[0], number), stats_of(items[1])
     if worker in task.answers or _is_stored(ports, job, task, worker):
-        count_answer(ports, job, worker, task)
-        return "saved"
+        return _compare(count_answer(ports, job, worker, task), answer)
     if not (worker in task.known_to or _leases_were_lost(ports, job)) or _is_excluded(
         ports, job, worker, task
     ):
@@ -62,15 +63,19 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
         seated = _with_seat(ports, job, worker, task)
     except Surplus:
         return "surplus"
-    if worker in seated.answers:
-        return "saved"  # sent from two tabs, and the other one was counted meanwhile
+    if worker in seated.answers:  # sent from two tabs, and the other one was counted meanwhile
+        return _compare(count_answer(ports, job, worker, seated), answer)
     # Work on a page that was fetched ahead began when the page before it was sent.
     began = max(seated.leases[worker].since, stats.last)
     response = encode_response(ports, worker, began, answer)
     is_first = ports.files.put_if_absent(job.response(number, worker), response)
     # What counts is what S3 holds: of two tabs' answers the first, whichever this one is.
-    count_answer(ports, job, worker, seated, response if is_first else None)
-    return "saved"
+    stored = count_answer(ports, job, worker, seated, response if is_first else None)
+    return _compare(stored, answer)
+
+
+def _compare(stored: Mapping[str, Any], answer: Mapping[str, Any]) -> Outcome:
+    return "saved" if is_same_answer(stored["answerContent"], answer) else "different"
 
 
 def _is_stored(ports: Ports, job: Job, task: Task, worker: str) -> bool:
@@ -118,10 +123,10 @@ def _with_seat(ports: Ports, job: Job, worker: str, task: Task) -> Task:
 
 def count_answer(
     ports: Ports, job: Job, worker: str, task: Task, stored: bytes | None = None
-) -> None:
-    """Count a worker's stored answer in the index, once, and close the job with the last one.
+) -> dict[str, Any]:
+    """Count a worker's stored answer in the index, once, and return it.
 
-    `stored` is the answer's object, if it was just written.
+    `stored` is the answer's object, if it was just written. The last answer closes the job.
     """
     response = decode_or_empty(stored or ports.files.get(job.response(task.number, worker)))
     gold = read_gold(ports.files, job)
@@ -141,3 +146,4 @@ def count_answer(
 
     update_task(ports, job, task.number, count, known=task)
     close_if_full(ports, job)
+    return response

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from tessera.portal import leases, progress, task_page
-from tessera.portal.answer_body import read_answer
+from tessera.portal.answer_body import choices_in, read_answer
 from tessera.portal.claims import Claim, claim
+from tessera.portal.corrections import answered_tasks, correct, read_own_answer
 from tessera.portal.errors import Invalid, Unknown, Unusable
 from tessera.portal.exclusions import answered_before
 from tessera.portal.http import Request, Response, empty_response, json_response
@@ -27,7 +28,7 @@ from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
 from tessera.portal.rights import REQUESTERS, is_member, job_and_items, job_for, job_to_watch
 from tessera.portal.sessions import end_session, end_sessions, require_active
 from tessera.portal.site import Site, read_file
-from tessera.portal.submissions import submit
+from tessera.portal.submissions import Outcome, submit
 from tessera.portal.table_layout import Counts, cursor_key, cursor_of, read_worker
 from tessera.portal.task_lines import indexes_of, read_line, sources_of
 
@@ -157,17 +158,27 @@ def _showing(body: bytes) -> set[int]:
 
 
 def answer_task(ports: Ports, site: Site, request: Request) -> Response:
-    """Save the worker's answer: 200 saved, 409 surplus, 400 with a sentence when it is wrong."""
+    """Save the worker's answer: 200 saved, 409 surplus or different, 400 when it is wrong."""
     job = job_for(ports, request)
     number = _task_number(job, request)
     line = read_line(ports, job, number)
     indexes = indexes_of(line)
     answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
     outcome = submit(ports, job, request.worker, number, answer)
-    if outcome == "saved":
-        return json_response(200, {"outcome": outcome, "message": "Saved."})
-    message = "Others had answered this page by the time your answer came, so it is not needed."
-    return json_response(409, {"outcome": outcome, "message": message})
+    return json_response(200 if outcome == "saved" else 409, _told(outcome))
+
+
+MESSAGES: dict[Outcome, str] = {
+    "saved": "Saved.",
+    "surplus": "Others had answered this page by the time your answer came, so it is not needed.",
+    "different": "You sent other labels for this page before, and those are saved. "
+    "Send it once more to correct them.",
+}
+"""What a worker is told of each outcome of an answer."""
+
+
+def _told(outcome: Outcome) -> dict[str, str]:
+    return {"outcome": outcome, "message": MESSAGES[outcome]}
 
 
 def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
@@ -176,15 +187,55 @@ def renew_lease(ports: Ports, site: Site, request: Request) -> Response:
     number = _task_number(job, request)
     lease = leases.renew(ports, job, request.worker, number)
     # The images' addresses end with the lease that they were signed for, so they are renewed too.
-    line = read_line(ports, job, number)
-    sources, grant = sources_of(line), _grant(ports, lease.until)
-    names = page_names(number, indexes_of(line) or [])
     content = {
         "lease": iso_time(lease.until),
         "seconds": lease.until - ports.clock(),
-        "addresses": {name: grant(sources[index]) for name, index in names.items() if sources},
+        "addresses": _addresses(ports, number, read_line(ports, job, number), lease.until),
     }
     return json_response(200, content)
+
+
+def list_answers(ports: Ports, site: Site, request: Request) -> Response:
+    """List the pages that the worker answered last, the newest first."""
+    numbers = answered_tasks(ports, job_for(ports, request), request.worker)
+    return json_response(200, {"tasks": [str(number) for number in numbers]})
+
+
+def show_answer(ports: Ports, site: Site, request: Request) -> Response:
+    """Show a page that the worker answered, with what they answered, to correct it."""
+    job = job_for(ports, request)
+    number = _task_number(job, request)
+    answer = read_own_answer(ports, job, request.worker, number)
+    line = read_line(ports, job, number)
+    task_input = task_page.prepare(ports, job, line)
+    if task_input is None:
+        raise Unknown("The pre-annotation function keeps this task from people.")
+    until = ports.clock() + job.seconds
+    names, choices = page_names(number, indexes_of(line) or []), choices_in(answer["answerContent"])
+    page = _render(ports, site, job, hide_indexes(task_input, names), until)
+    content = {
+        "task": str(number),
+        "sent": answer["submissionTime"],
+        "choices": {name: choices[index] for name, index in names.items() if index in choices},
+        "seconds": job.seconds,
+        "page": page.html,
+        "crowd": page.crowd,
+        "addresses": _addresses(ports, number, line, until),
+    }
+    return json_response(200, content)
+
+
+def correct_answer(ports: Ports, site: Site, request: Request) -> Response:
+    """Save a correction, which counts instead of the worker's answer: 200 saved, 409 too late."""
+    job = job_for(ports, request)
+    number = _task_number(job, request)
+    indexes = indexes_of(read_line(ports, job, number))
+    answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
+    outcome = correct(ports, job, request.worker, number, answer)
+    if outcome == "saved":
+        return json_response(200, _told(outcome))
+    message = "This job has ended, so its pages can no longer be corrected."
+    return json_response(409, {"outcome": outcome, "message": message})
 
 
 def skip_task(ports: Ports, site: Site, request: Request) -> Response:
@@ -238,6 +289,13 @@ def _render(
         bridge=read_file(site.ui / "portal" / "page.js"),
         aws=site.aws_crowd,
     )
+
+
+def _addresses(ports: Ports, task: int, line: bytes, until: float) -> dict[str, str]:
+    """Return the addresses of a task's images by their names on the page, until the given time."""
+    sources, grant = sources_of(line), _grant(ports, until)
+    names = page_names(task, indexes_of(line) or [])
+    return {name: grant(sources[index]) for name, index in names.items() if sources}
 
 
 def _grant(ports: Ports, until: float) -> Callable[[str], str]:

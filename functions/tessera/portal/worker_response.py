@@ -35,6 +35,22 @@ def encode_response(ports: Ports, worker: str, began: float, answer: Mapping[str
     return msgspec.json.encode({"answers": [response]})
 
 
+def encode_correction(
+    ports: Ports, worker: str, former: Mapping[str, Any], answer: Mapping[str, Any]
+) -> bytes:
+    """Return a correction that is submitted now of the worker's `former` answer.
+
+    The time is that of the first work on the task: how long the page lay open before it was
+    corrected says nothing.
+    """
+    submitted = {
+        "submissionTime": timestamp(ports.clock()),
+        "answerContent": answer,
+        "workerId": worker_id(ports, worker),
+    }
+    return msgspec.json.encode({"answers": [{**former, **submitted}]})
+
+
 class _Response(msgspec.Struct, rename="camel"):
     """Part of an answer that others rely on; the rest of it may be anything."""
 

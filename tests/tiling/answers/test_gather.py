@@ -119,6 +119,17 @@ def test_responses_are_rescued_whether_the_job_handed_over_a_part_or_nothing(end
     assert book.noted["submissions rescued"] == 1
 
 
+def test_of_a_worker_who_corrected_their_answer_the_correction_alone_is_rescued() -> None:
+    files = Files()
+    job = Job(files, [0], [1])
+    job.respond(0, "ann", {"0": "cat"})
+    job.respond(1, "ann", {"1": "cat"})
+    job.respond(0, "ann", {"0": "dog"}, iteration=2)
+    book, _ = gathered(files)
+    assert dict(zip(book.image, book.label, strict=True)) == {0: 1, 1: 0}
+    assert book.noted["submissions rescued"] == 2
+
+
 def test_tasks_beyond_the_end_of_an_output_get_their_images_from_what_was_asked() -> None:
     files = Files()
     job = Job(files, [0], [1]).end({"ann": {"0": "cat"}, "bob": {"0": "cat"}})

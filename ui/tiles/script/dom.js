@@ -14,5 +14,12 @@ export function listen(types, handler) {
   for (const type of types.split(" ")) document.addEventListener(type, handler);
 }
 
-/** Whole milliseconds since the page was asked for. */
-export const now = () => Math.round(performance.now());
+let earlierMs = 0; // of the page's life before it was opened anew
+
+/** Whole milliseconds since the page was asked for, at its first opening if there were several. */
+export const now = () => Math.round(performance.now() + earlierMs);
+
+/** Let the clock go on from where it stood when the page was left. */
+export function continueFrom(leftAt) {
+  earlierMs += leftAt;
+}

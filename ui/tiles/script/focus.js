@@ -1,6 +1,6 @@
 /** Where the worker is, and for how long. */
 
-import { find, now } from "./dom.js";
+import { continueFrom, find, now } from "./dom.js";
 import { log, state } from "./state.js";
 import { tiles } from "./tiles.js";
 import { followZoom } from "./zoom.js";
@@ -19,6 +19,13 @@ export function bookTime() {
 /** Begin to book time: what went before was loading. */
 export function startClock() {
   log.readyMs = accountedMs = now();
+}
+
+/** Go on from when the page was left; nobody's time away is booked. */
+export function resumeClock(leftAt) {
+  bookTime();
+  continueFrom(leftAt);
+  accountedMs = now();
 }
 
 /** Frame a tile that has the keyboard's focus already. */

@@ -5,12 +5,12 @@
 
 import { listen } from "./dom.js";
 
-/** Ask the surroundings: "refresh" for new addresses of the pictures. */
+/** Ask the surroundings: "refresh" for new addresses of the pictures, "keep" to keep a draft. */
 export function askHost(question, detail = null) {
   document.dispatchEvent(new CustomEvent(`tessera-${question}`, { detail }));
 }
 
-/** Do something with what the surroundings send: "addresses", "show". */
+/** Do something with what the surroundings send: "addresses", "draft", "choices", "show". */
 export function onHost(news, handler) {
   listen(`tessera-${news}`, ({ detail }) => handler(detail));
 }

@@ -5,11 +5,12 @@ import { listen, now } from "./dom.js";
 import { goTo, moves } from "./focus.js";
 import { help } from "./help.js";
 import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
+import { toneKeys } from "./lens.js";
 import { announce } from "./note.js";
-import { log } from "./state.js";
+import { log, state } from "./state.js";
 import { confirmOrSubmit } from "./submit.js";
 import { tileOf } from "./tiles.js";
-import { closeZoom, openZoom, toggleZoom } from "./zoom.js";
+import { closeZoom, isEnlarged, openZoom, panKeys, toggleZoom, zoomKeys } from "./zoom.js";
 
 const LATE_ENTER = 400; // milliseconds in which an Enter was meant for the page before
 
@@ -38,6 +39,7 @@ const commands = {
   "?": () => help.showModal(),
   u: toggleUnsure,
   z: toggleZoom,
+  ...toneKeys,
 };
 
 /** What a key does, or undefined where it does nothing here. */
@@ -48,6 +50,8 @@ function commandOf(event) {
   if (key === "Backspace" && typed) return () => typeKey("");
   if (key === "Backspace" || (withControl && character === "z")) return undo;
   if (withControl) return undefined;
+  if (isEnlarged() && panKeys[key]) return panKeys[key];
+  if (state.zoomed && zoomKeys[key]) return zoomKeys[key];
   if (moves[key]) return () => goTo(moves[key]());
   const beginsLabel = typed || keys.some((label) => label.startsWith(character));
   if (character && beginsLabel) return () => typeKey(character);
@@ -77,7 +81,8 @@ function onKeyDown(event) {
   const command = commandOf(event);
   if (!command) return;
   event.preventDefault();
-  if (event.repeat && !moves[key]) return; // a key held down labels one picture
+  const mayRepeat = moves[key] || zoomKeys[key] || toneKeys[key];
+  if (event.repeat && !mayRepeat) return; // a key held down labels one picture
   if (!isEnter) announce();
   command();
 }

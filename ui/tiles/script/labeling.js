@@ -2,6 +2,7 @@
 
 import { names } from "./choices.js";
 import { now } from "./dom.js";
+import { keepDraft } from "./draft.js";
 import { draw } from "./draw.js";
 import { goTo } from "./focus.js";
 import { handOf } from "./hand.js";
@@ -9,6 +10,7 @@ import { announce, warn } from "./note.js";
 import { retryFailed } from "./pictures.js";
 import { log, state } from "./state.js";
 import { firstGap, hasFailed, hasSuggestions, isOpen, isSuggested, tiles } from "./tiles.js";
+import { wasSeen } from "./view.js";
 
 const PREVIOUS_KEPT = 5; // former labels of one picture in the log: enough to see somebody waver
 
@@ -40,6 +42,7 @@ export function put(tile, label, by) {
   record.first ??= record.last;
   tile.confirmed = true;
   draw(tile);
+  keepDraft();
 }
 
 /** Whether a picture can be judged; if not, say why. Nothing is judged that cannot be seen. */
@@ -64,34 +67,51 @@ export function give(tile, choice, by, step) {
   return true;
 }
 
+/**
+ * The next tile that waits for an answer. With suggestions those of the same row come first: Enter
+ * must confirm the row that the worker is looking at.
+ */
+function nextOpen({ row, record }) {
+  const onward = [...tiles.slice(record.pos + 1), ...tiles.slice(0, record.pos)].filter(isOpen);
+  return (hasSuggestions && onward.find((tile) => tile.row === row)) || onward[0];
+}
+
 /** Give the framed tile a label and frame the next one without an answer. */
 export function giveAndGoOn(choice) {
   const { current } = state;
-  if (!give(current, choice, handOf())) return goTo();
-  const position = current.record.pos;
-  const next = [...tiles.slice(position + 1), ...tiles.slice(0, position)]
-    .find((tile) => isOpen(tile) && !(hasSuggestions && tile.row !== current.row));
-  return goTo(next);
+  goTo(give(current, choice, handOf()) ? nextOpen(current) : current);
 }
 
-/** Give a tile the label after its own, or before it with a `direction` of -1. */
+/**
+ * Give a tile the label after its own, or before it with a `direction` of -1. The first press on a
+ * suggestion agrees with it.
+ */
 export function stepLabel(tile, direction) {
+  if (isSuggested(tile) && direction > 0) return agree(tile);
   const choice = names.indexOf(tile.record.label) + direction;
   const first = choice < -1 ? names.length - 1 : choice; // from no label back to the last one
   give(tile, (first + names.length) % names.length, handOf());
+  return goTo(tile);
+}
+
+/** Confirm the suggestion of one tile. */
+export function agree(tile) {
+  give(tile, names.indexOf(tile.record.label), handOf());
   goTo(tile);
 }
 
-/** Confirm the suggestions of a row; false where it had none, or one that cannot be judged. */
+/** Bring a picture into view that a row was to be confirmed without, and say why that waits. */
+function showUnseen(tile) {
+  goTo(tile);
+  if (canJudge(tile)) warn(`Picture ${tile.record.pos + 1} was not in view yet. Look, and confirm.`);
+}
+
+/** Confirm the suggestions of a row; false where it had none, or one that was not seen. */
 export function confirmRow(row) {
   const suggested = tiles.filter((tile) => tile.row === row && isSuggested(tile) && isOpen(tile));
-  const unseen = suggested.find((tile) => tile.record.load !== "ok");
-  if (unseen) {
-    goTo(unseen);
-    canJudge(unseen);
-    return false;
-  }
-  if (!suggested.length) return false;
+  const unseen = suggested.find((tile) => tile.record.load !== "ok" || !wasSeen(tile));
+  if (unseen) showUnseen(unseen);
+  if (unseen || !suggested.length) return false;
   beginStep(...suggested);
   for (const tile of suggested) put(tile, tile.record.label, "suggestion");
   log.rows.push({ row, confirmMs: now() });
@@ -113,6 +133,7 @@ export function undo() {
     Object.assign(tile.record, record);
     draw(tile);
   }
+  keepDraft();
   return goTo(step.current);
 }
 
@@ -123,5 +144,6 @@ export function toggleUnsure() {
   current.record.unsure = !current.record.unsure;
   goTo();
   draw(current);
+  keepDraft();
   announce(current.element.ariaLabel);
 }

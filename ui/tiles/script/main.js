@@ -2,6 +2,7 @@
 
 import { buttons } from "./choices.js";
 import { find, findAll, listen, make } from "./dom.js";
+import { startDraft } from "./draft.js";
 import { draw } from "./draw.js";
 import { bookTime, goTo, startClock } from "./focus.js";
 import { startHand } from "./hand.js";
@@ -9,13 +10,15 @@ import { help, startHelp } from "./help.js";
 import { startKeyboard, typeKey } from "./keyboard.js";
 import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
 import { layOut, startLayout } from "./layout.js";
+import { startLens } from "./lens.js";
 import { announce } from "./note.js";
 import { startPictures } from "./pictures.js";
 import { startPointer } from "./pointer.js";
 import { state } from "./state.js";
 import { startSubmit, submit } from "./submit.js";
-import { tileOf, tiles } from "./tiles.js";
-import { closeZoom, openZoom } from "./zoom.js";
+import { tiles } from "./tiles.js";
+import { watchTiles } from "./view.js";
+import { openZoom } from "./zoom.js";
 
 /** Put into a tile what only works with a script. */
 function furnish(tile) {
@@ -56,25 +59,6 @@ function wireButtons() {
   onClick("#unsure", toggleUnsure);
   onClick("#submit", submit);
   onClick("#open-help", () => help.showModal());
-  onClick("#lens", () => {
-    closeZoom();
-    goTo();
-  });
-}
-
-/** Log how long each tile was in view. */
-function watchTiles() {
-  const inView = new Map(); // element -> since when
-  const observer = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting, time } of entries) {
-      if (inView.has(target)) {
-        tileOf(target).record.visibleMs += Math.round(time - inView.get(target));
-      }
-      if (isIntersecting) inView.set(target, time);
-      else inView.delete(target);
-    }
-  }, { threshold: 0.5 });
-  for (const tile of tiles) observer.observe(tile.element);
 }
 
 tiles.forEach(furnish);
@@ -82,8 +66,10 @@ wireButtons();
 startHand();
 startKeyboard();
 startPointer();
+startLens();
 startHelp();
 startSubmit();
+startDraft();
 draw(...tiles);
 startPictures();
 startLayout();

@@ -5,10 +5,10 @@ import { names } from "./choices.js";
 import { draw } from "./draw.js";
 import { frame, goTo } from "./focus.js";
 import { handOf } from "./hand.js";
-import { beginStep, confirmRow, give, stepLabel } from "./labeling.js";
+import { agree, beginStep, confirmRow, give, stepLabel } from "./labeling.js";
 import { announce } from "./note.js";
 import { log } from "./state.js";
-import { firstGap, isDone, tileOf } from "./tiles.js";
+import { firstGap, isDone, isSuggested, tileOf } from "./tiles.js";
 import { closeZoom, openZoom } from "./zoom.js";
 
 const HOLD = 450; // milliseconds after which a finger that rests asks for the zoom
@@ -86,6 +86,7 @@ function confirmRowsFrom(first) {
 function onPointerDown(event) {
   const { target, pointerId } = event;
   const isTouch = event.pointerType === "touch";
+  if (isTouch && !event.isPrimary) return pinch(target);
   log.firstInputMs ??= now();
   log.touch ||= isTouch;
   if (event.button || target.closest(".tile :is(label, button)")) return;
@@ -93,6 +94,16 @@ function onPointerDown(event) {
   const tile = tileOf(target);
   if (tile) gesture = pressTile(tile, isTouch);
   else if (rowOf(target) >= 0) gesture = confirmRowsFrom(rowOf(target));
+}
+
+/** A second finger on a tile opens the zoom, which stays open; two fingers then enlarge. */
+function pinch(target) {
+  const tile = tileOf(target);
+  gesture.cancel();
+  gesture = idle;
+  if (!tile) return;
+  goTo(tile);
+  openZoom();
 }
 
 function endGesture(event) {
@@ -107,6 +118,12 @@ function onContextMenu(event) {
   if (!tile) return;
   event.preventDefault();
   if (event.pointerType !== "touch") stepLabel(tile, -1);
+}
+
+/** A press on the digit that is suggested changes no radio, and agrees. */
+function onClick({ target }) {
+  const tile = target.matches(".tile input") && tileOf(target);
+  if (tile && isSuggested(tile) && target.value === tile.record.label) agree(tile);
 }
 
 /** A radio of a tile was chosen itself. */
@@ -125,6 +142,7 @@ export function startPointer() {
   listen("pointerup pointercancel", endGesture);
   listen("contextmenu", onContextMenu);
   listen("change", onChange);
+  listen("click", onClick);
   // A press takes the focus from no tile; the dialog's fields need it.
   listen("mousedown", (event) => {
     if (!event.target.closest("dialog, input")) event.preventDefault();

@@ -25,6 +25,7 @@ export const log = {
   hiddenMs: 0,
   blockedSubmits: 0,
   undos: 0,
+  returns: 0, // how often the page was left and opened again
   shortcutsOff: false,
   rows: [],
 };

@@ -3,6 +3,7 @@
 import { find, now } from "./dom.js";
 import { draw } from "./draw.js";
 import { bookTime, goTo } from "./focus.js";
+import { onHost } from "./host.js";
 import { confirmRowAndGoOn } from "./labeling.js";
 import { warn } from "./note.js";
 import { log, state } from "./state.js";
@@ -63,6 +64,7 @@ export function confirmOrSubmit() {
 }
 
 export function startSubmit() {
+  onHost("show", () => { sentMs = -Infinity; }); // it may have been brought back, to be sent again
   crowdForm.onsubmit = (event) => {
     find("[name=meta]").value = writeLog();
     if (!firstGap() && tiles.some(isDone)) return;

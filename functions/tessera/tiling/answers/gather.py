@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -154,6 +154,15 @@ class KeptParts:
         return contents
 
 
+def _newest_first(uris: Iterable[str], first_iteration: str) -> list[str]:
+    """Return corrections, the last one first, and then first answers in the order they came in."""
+    first: list[str] = []
+    later: list[str] = []
+    for uri in uris:
+        (first if uri.startswith(first_iteration) else later).append(uri)
+    return later[::-1] + first
+
+
 def _rescue(
     reader: OutputReader,
     files: Files,
@@ -164,10 +173,11 @@ def _rescue(
     """Take in responses to tasks that the output manifest has too few answers of.
 
     The labeling service writes them to ITERATION/TASK/NAME.json as they come in, so that they are
-    there even if the job ended before its answers were consolidated. Memory holds a part of them.
+    there even if the job ended before its answers were consolidated. Later iterations hold what
+    workers corrected; a worker's newest response is taken in. Memory holds a part of them.
     """
     responses: list[tuple[Task, str]] = []
-    for uri in files.list_uris(folder):
+    for uri in _newest_first(files.list_uris(folder), f"{folder}iteration-1/"):
         _iteration, _, rest = uri.removeprefix(folder).partition("/")
         number = rest.partition("/")[0]
         if number.isdecimal() and int(number) in incomplete:

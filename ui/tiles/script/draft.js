@@ -1,0 +1,78 @@
+/**
+ * Nothing marked is lost: after each mark the surroundings get all of them to keep, and give them
+ * back when the same task is opened again.
+ */
+
+import { names } from "./choices.js";
+import { find, now } from "./dom.js";
+import { draw } from "./draw.js";
+import { goTo, resumeClock } from "./focus.js";
+import { askHost, onHost } from "./host.js";
+import { warn } from "./note.js";
+import { log } from "./state.js";
+import { firstGap, isDone, tiles } from "./tiles.js";
+
+const comment = find("#comment");
+
+let isDue = false;
+
+const isMarked = (tile) => isDone(tile) || tile.record.unsure;
+
+/** Hand the marks over; `marked` is for the surroundings, the rest for `restore` alone. */
+function sendDraft() {
+  isDue = false;
+  askHost("keep", {
+    marked: tiles.filter(isMarked).length,
+    leftAt: now(),
+    log,
+    comment: comment.value,
+    tiles: tiles.map(({ confirmed, record }) => ({ confirmed, record })),
+  });
+}
+
+/** Have the marks kept, once for all changes of one key or press. */
+export function keepDraft() {
+  if (!isDue) queueMicrotask(sendDraft);
+  isDue = true;
+}
+
+/** Give a tile what was on it; what the page knows of its picture is of now. */
+function restoreTile(tile, { confirmed, record }) {
+  if (record.label && !names.includes(record.label)) return;
+  const { pos, pre, load, loadMs, w, h } = tile.record;
+  Object.assign(tile.record, record, { pos, pre, load, loadMs, w, h });
+  tile.confirmed = confirmed;
+}
+
+/** Put the marks of an earlier opening of this page back; those given since it opened stay. */
+function restore(draft) {
+  resumeClock(draft.leftAt);
+  const { readyMs, firstInputMs, touch, hiddenMs, undos, rows, returns } = draft.log;
+  Object.assign(log, { readyMs, firstInputMs, touch, hiddenMs, undos, rows });
+  log.returns = returns + 1;
+  comment.value = draft.comment;
+  for (const kept of draft.tiles) {
+    const tile = tiles.find(({ record }) => record.id === kept.record.id);
+    if (tile && !isMarked(tile)) restoreTile(tile, kept);
+  }
+  draw(...tiles);
+  goTo(firstGap());
+  if (draft.marked) warn(`${draft.marked} of ${tiles.length} are as you left them.`);
+}
+
+/** Show what the worker answered when they sent this page, to correct it. */
+function showChoices(choices) {
+  for (const tile of tiles) {
+    const label = choices[tile.record.id];
+    if (isMarked(tile) || !names.includes(label)) continue;
+    Object.assign(tile.record, { label, by: "before" });
+    tile.confirmed = true;
+  }
+  draw(...tiles);
+}
+
+export function startDraft() {
+  onHost("choices", showChoices);
+  comment.oninput = keepDraft;
+  onHost("draft", restore);
+}
