@@ -15,6 +15,8 @@ from tessera.exits import Refused
 from tessera.exports.pictures import HEAD, Undecodable, check_decodes, in_order, kind_of
 from tessera.picture_types import MEDIA_TYPES, SHOWN, left_out, picture_type, suffixes_in_words
 from tessera.screen import counted, progress, warn
+from tessera.tiling.instructions import EXAMPLES
+from tessera.tiling.instructions import NAME as INSTRUCTIONS
 
 HASH_DIGITS = 32
 """Hexadecimal digits of a content hash, from SHA-256: 128 bits, beyond any chance of two alike
@@ -84,6 +86,7 @@ def walk_pictures(folder: Path) -> Walk:
     names a file whose name is not UTF-8, as keys in S3 must be.
     """
     walk, visited = Walk(), set[tuple[int, int]]()
+    has_settings = any((folder / name).is_file() for name in ("labeling.json", INSTRUCTIONS))
     below, links = [folder], list[Path]()
     # Links wait until no real folder is left, so that a picture is known by its own path.
     while below or links:
@@ -103,6 +106,8 @@ def walk_pictures(folder: Path) -> Walk:
             if path.is_dir():
                 if is_hidden(f"{name}/"):
                     walk.leave_out(HIDDEN, f"{name}/")
+                elif f"{name}/" == EXAMPLES and has_settings:
+                    walk.leave_out("as examples for the instructions", EXAMPLES)
                 else:
                     (links if path.is_symlink() else below).append(path)
             elif (kind := picture_type(name)) is None:

@@ -26,6 +26,7 @@ from tessera.runs.executions import (
     wait_for_execution,
 )
 from tessera.runs.folder import find_run
+from tessera.runs.instructions import settings_beside, upload_instructions
 from tessera.runs.picture_changes import changes_since_shown
 from tessera.runs.status import RunObserver, RunStatus, settings_in_force
 from tessera.runs.uploads import upload_pictures
@@ -59,6 +60,11 @@ class Source:
                 f"{project!r} cannot be the name of a folder in S3. Give another: --project NAME"
             )
         return cls(path, settings_file or folder / "labeling.json", project)
+
+    @property
+    def folder(self) -> Path:
+        """Folder in which instructions and examples lie."""
+        return self.path if self.path.is_dir() else self.path.parent
 
     @property
     def name(self) -> str:
@@ -143,10 +149,11 @@ def drop_command(
     own = source.own_settings()
     settings = parse_settings(own, str(source.settings_file)) if own is not None else None
     cloud: Cloud = context.obj.cloud
-    settings = settings or _settings_in_force(cloud, source)
+    settings = settings_beside(settings or _settings_in_force(cloud, source), source.folder)
     source.check(settings)
     notices = (*warnings(settings), *too_few_workers(cloud, settings))
     warn(notices)
+    upload_instructions(cloud, source.folder, source.project)
     lines = source.lines(cloud, settings, ask_again=ask_again)
     dropped, execution = _start(cloud, source, lines, own, quiet=as_json)
     observer = RunObserver(cloud, execution)

@@ -20,6 +20,7 @@ from tessera.out_file import OutFile
 from tessera.picture_folder import reason_not_shown, walk_pictures, warnings_of
 from tessera.picture_types import is_shown, picture_type, suffixes_in_words
 from tessera.runs.checks import PIECE, manifest_remedy, read_settings_file
+from tessera.runs.instructions import settings_beside
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError
@@ -67,12 +68,14 @@ def preview(
     """
     if manifest and images:
         raise click.UsageError("Give --manifest or --images, not both.")
-    settings = read_settings_file(settings_file or EXAMPLE / "labeling.json")
+    settings_file = settings_file or EXAMPLE / "labeling.json"
+    settings = settings_beside(read_settings_file(settings_file), settings_file.parent)
     tiles = _tiles(settings, manifest, images or EXAMPLE / "images")
     if prelabels:
         for tile, label in zip(tiles, cycle(settings.labels), strict=False):
             tile.setdefault("prelabel", label)
-    page = render_page(settings, tiles, _picture_finder(manifest))
+    find = _picture_finder(manifest)
+    page = render_page(settings, tiles, find, folder=f"{settings_file.parent}/")
     path.write_text(page, encoding="utf-8")
     result: dict[str, Any] = {
         "page": str(path), "pictures": len(tiles), "choices": list(settings.choices),
@@ -122,10 +125,18 @@ def _serve(page: str, submit: Callable[[Any], None]) -> None:
 
 
 def render_page(
-    settings: Settings, tiles: Sequence[dict[str, Any]], find: Callable[[str], str]
+    settings: Settings,
+    tiles: Sequence[dict[str, Any]],
+    find: Callable[[str], str],
+    *,
+    folder: str = "",
 ) -> str:
-    """Render the page as the portal does, with everything it needs in it."""
-    page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), settings)
+    """Render the page as the portal does, with everything it needs in it.
+
+    `folder` is where the pictures of the instructions lie.
+    """
+    template = (UI / "tiles.liquid.html").read_text(encoding="utf-8")
+    page = build_page(template, settings, folder=folder)
     page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
     return render_task(page, {"images": list(tiles)}, find)
 
@@ -192,7 +203,7 @@ def _picture_finder(manifest: Path | None) -> Callable[[str], str]:
             return source
         name = source.rpartition("/")[2]
         path = beside.get(name) if manifest else Path(source)
-        return _inlined(path) if path else _drawn(name)
+        return _inlined(path) if path and path.is_file() else _drawn(name)
 
     return find
 

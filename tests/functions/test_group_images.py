@@ -271,3 +271,13 @@ def test_a_later_round_asks_the_unsure_images_of_one_worker_more(buckets: Bucket
 def test_a_later_round_of_a_run_that_another_took_over_asks_nobody(buckets: Buckets) -> None:
     result = group(buckets.put("pets/may.manifest", lines(45)))
     assert again(result, "second")["outcome"] == "already-running"
+
+
+def test_instructions_and_examples_beside_the_manifest_are_on_the_page(buckets: Buckets) -> None:
+    buckets.put("pets/instructions.md", b"Look at the *ears*:\n\n![ears](ears.png)")
+    buckets.put("pets/examples/cat/1.jpg", b"")
+    assert group(buckets.put("pets/may.manifest", lines(3)))["outcome"] == "ask"
+    page = buckets.files()["page.liquid.html"].decode()
+    assert "Look at the <em>ears</em>" in page
+    assert 'src="{{ "s3://inbox/pets/ears.png" | grant_read_access }}"' in page
+    assert '"s3://inbox/pets/examples/cat/1.jpg"' in page

@@ -32,6 +32,7 @@ from tessera.tiling.run_record import (
     claim_run,
     decode_record,
     find_settings,
+    folder_uri,
     read_manifest_bytes,
     settings_of,
 )
@@ -122,7 +123,8 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         return _already_running(record.run, home, owner)
     record = decode_record(files.get(f"{home}run.json"))  # which knows whom it was taken from
     read = partial(read_manifest_bytes, files, manifest)
-    _write_page(stack, settings, home, sample_shape(read(), settings, files.get_range))
+    shape = sample_shape(read(), settings, files.get_range)
+    _write_page(stack, settings, home, shape, folder_uri(manifest))
     check_buckets(read(), settings, files.bucket_exists)
     if notices := check_pictures(read(), settings, files.head):
         record = msgspec.structs.replace(record, notices=notices)
@@ -159,12 +161,14 @@ def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[
     return ask_result(home, record, asked, stack.surroundings)
 
 
-def _write_page(stack: Stack, settings: Settings, home: str, shape: float | None) -> None:
+def _write_page(
+    stack: Stack, settings: Settings, home: str, shape: float | None, folder: str
+) -> None:
     # Late: only a first round needs Liquid.
     from tessera.tiling.page import build_page, check_page
 
     page, labels = (
-        build_page(stack.template.read_text("utf-8"), settings, shape),
+        build_page(stack.template.read_text("utf-8"), settings, shape, folder),
         label_categories(settings),
     )
     check_page(page, settings)

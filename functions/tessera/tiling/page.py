@@ -19,10 +19,10 @@ from typing import Any
 
 from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError
-from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from tessera.tiling.errors import PageUnusable
+from tessera.tiling.instructions_html import render_instructions, without_liquid
 from tessera.tiling.settings import Settings
 
 CROWD_SCRIPT = "https://assets.crowd.aws/crowd-html-elements.js"
@@ -78,11 +78,14 @@ def shortcut_keys(choices: Sequence[str]) -> tuple[str, ...]:
     return tuple(keys[choice] for choice in range(len(choices)))
 
 
-def build_page(template: str, settings: Settings, shape: float | None = None) -> str:
+def build_page(
+    template: str, settings: Settings, shape: float | None = None, folder: str = ""
+) -> str:
     """Put a run's labels, question and instructions into the template of the worker's page.
 
-    `shape` is width by height of most of the run's pictures, if it is known. Raises PageUnusable
-    if the template does not allow it.
+    `shape` is width by height of most of the run's pictures, if it is known; `folder` is the URI
+    of the folder whose pictures the instructions show. Raises PageUnusable if the template does not
+    allow it.
     """
     colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
@@ -105,7 +108,7 @@ def build_page(template: str, settings: Settings, shape: float | None = None) ->
             .from_string(template)
             .render(
                 question=_without_liquid(str(escape(settings.question))),
-                instructions=_without_liquid(_html(settings.instructions)),
+                instructions=Markup(render_instructions(settings.instructions, folder)),
                 choices=choices,
                 shape=shape or "",
                 build=hashlib.sha256(template.encode()).hexdigest()[:12],
@@ -162,16 +165,6 @@ def with_stand_in(page: str, script: str) -> str:
     return page.replace(element, f"<script>{inline}</script>", 1)
 
 
-def _html(markdown: str) -> str:
-    """Render Markdown, its headings one level down: the question is the page's first heading."""
-    renderer = MarkdownIt("commonmark", {"html": False})
-    tokens = renderer.parse(markdown)
-    for token in tokens:
-        if token.type.startswith("heading_"):
-            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
-    return str(renderer.renderer.render(tokens, renderer.options, {}))
-
-
 def _typeable(name: str) -> str:
     """Reduce a name to characters that every keyboard has: "Épée 2" is "epee2"."""
     plain = unicodedata.normalize("NFKD", name).lower()
@@ -195,8 +188,7 @@ def _by_first_character(choices: Sequence[str]) -> Mapping[str, list[int]]:
 
 
 def _without_liquid(markup: str) -> Markup:
-    """Spell braces and percent signs as entities, so that HTML cannot be Liquid as well."""
-    return Markup(markup.replace("{", "&#123;").replace("}", "&#125;").replace("%", "&#37;"))
+    return Markup(without_liquid(markup))
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable
+from tessera.tiling.instructions import with_instructions
 from tessera.tiling.jobs import Surroundings, labeling_job_request, run_id
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, settings_from
 
@@ -30,6 +31,9 @@ class Files(Protocol):
 
     def get_up_to(self, uri: str, limit: int) -> bytes | None:
         """Return the object's first bytes, or None if it does not exist."""
+
+    def list_uris(self, prefix: str) -> Iterator[str]:
+        """Yield the URIs of the objects under a prefix, in key order."""
 
     def get_with_etag(self, uri: str) -> tuple[bytes, str]:
         """Return the whole object and its ETag."""
@@ -106,17 +110,17 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 def find_settings(files: Files, manifest: Mapping[str, Any], default: str) -> Settings:
     """Return the settings from labeling.json in the manifest's folder, else the stack's default.
 
-    Raises SettingsInvalid if they cannot be used, LabelsMissing if there are none at all.
+    Instructions and examples that lie in the folder are among them. Raises SettingsInvalid if they
+    cannot be used, LabelsMissing if there are none at all.
     """
-    folder, slash, _ = manifest["key"].rpartition("/")
-    uri = f"s3://{manifest['bucket']}/{folder}{slash}labeling.json"
+    folder = folder_uri(manifest)
+    uri = f"{folder}labeling.json"
     # A byte more than is allowed, so that a file of any size is refused without reading it all.
     document = files.get_up_to(uri, LONGEST_SETTINGS + 1)
-    if document is not None:
-        return read_settings(document)
-    if not default.strip():
+    if document is None and not default.strip():
         raise LabelsMissing([f"labels: there is no {uri}, and the stack has no default settings"])
-    return read_settings(default.encode())
+    settings = read_settings(default.encode() if document is None else document)
+    return with_instructions(settings, files, folder)
 
 
 def begin_record(manifest: dict[str, Any], settings: Settings, execution: str) -> RunRecord:
@@ -196,6 +200,12 @@ def read_manifest_bytes(files: Files, manifest: Mapping[str, Any]) -> Iterator[b
 def manifest_uri(manifest: Mapping[str, Any]) -> str:
     """Return the URI of a run's manifest."""
     return f"s3://{manifest['bucket']}/{manifest['key']}"
+
+
+def folder_uri(manifest: Mapping[str, Any]) -> str:
+    """Return the URI of the folder in which a run's manifest lies, with a slash at its end."""
+    folder, slash, _ = manifest["key"].rpartition("/")
+    return f"s3://{manifest['bucket']}/{folder}{slash}"
 
 
 def project_of(manifest: Mapping[str, Any]) -> str:

@@ -45,6 +45,10 @@ STOPPING = ("stop_after_pages", "stop_after_percent")
 """Settings that only Ground Truth can follow."""
 
 
+LONGEST_INSTRUCTIONS = 20_000
+"""Characters of instructions. Ground Truth takes pages of 128,000, labels and tiles among them."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of one run: how its images are put to workers, and what becomes of the answers."""
 
@@ -73,9 +77,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     instructions: Annotated[
         str,
         Meta(
-            max_length=20_000,
+            max_length=LONGEST_INSTRUCTIONS,
             description="How to answer, in Markdown",
-            extra={"default": "none"},
+            extra={"default": "`instructions.md` beside the manifest, if there is one"},
         ),
     ]
     label_attribute: Annotated[
