@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tessera.exits import Refused
 from tessera.exports.pictures import HEAD, Undecodable, check_decodes, in_order, kind_of
+from tessera.page_picture import can_convert, needs_page_picture
 from tessera.picture_types import MEDIA_TYPES, SHOWN, left_out, picture_type, suffixes_in_words
 from tessera.screen import counted, progress, warn
 from tessera.tiling.instructions import EXAMPLES
@@ -42,6 +43,8 @@ class Picture:
     digest: str
     """Content hash."""
     media_type: str
+    needs_page: bool = False
+    """Whether a page shows a picture that is made of it (`tessera.page_picture`)."""
 
 
 @dataclass(slots=True)
@@ -56,17 +59,22 @@ class Walk:
         self.others.setdefault(reason, []).append(name)
 
 
-def look_at_pictures(folder: Path) -> list[Picture]:
+def look_at_pictures(folder: Path, *, convert: bool = False) -> list[Picture]:
     """Decode the pictures of a folder on all cores, and return those that can be shown, by name.
 
-    Warns of everything that is left out, with the reason. Refused if nothing remains.
+    With `convert`, those that can be converted to what browsers show are among them. Warns of
+    everything that is left out, with the reason. Refused if nothing remains.
     """
-    walk = walk_pictures(folder)
+    walk = walk_pictures(folder, convert=convert)
     showable: list[Picture] = []
     unshown: list[str] = []
     with progress("pictures looked at", len(walk.names)) as advance:
         # Pillow decodes without Python's lock, so that threads use all cores.
-        jobs = in_order(lambda name: _look(folder, name), walk.names, at_once=os.cpu_count() or 1)
+        jobs = in_order(
+            lambda name: _look(folder, name, convert=convert),
+            walk.names,
+            at_once=os.cpu_count() or 1,
+        )
         for name, picture in jobs:
             if isinstance(picture, Picture):
                 showable.append(picture)
@@ -79,7 +87,7 @@ def look_at_pictures(folder: Path) -> list[Picture]:
     return showable
 
 
-def walk_pictures(folder: Path) -> Walk:
+def walk_pictures(folder: Path, *, convert: bool = False) -> Walk:
     """Find the pictures in a folder, at any depth, sorted as S3 sorts keys.
 
     A folder that several links lead to is walked once, by its own place if that is inside. Refused
@@ -116,7 +124,7 @@ def walk_pictures(folder: Path) -> Walk:
                 walk.leave_out(HIDDEN, name)
             elif not path.is_file():
                 walk.leave_out("because they cannot be read", name)
-            elif not kind.in_browsers:
+            elif not kind.in_browsers and not (convert and can_convert(kind.suffix)):
                 walk.leave_out("", name)
             else:
                 walk.names.append(name)
@@ -145,8 +153,10 @@ def content_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
 
 
-def reason_not_shown(content: bytes) -> str:
+def reason_not_shown(content: bytes, *, convert: bool = False) -> str:
     """Return why browsers cannot show a picture, or an empty string if they can.
+
+    With `convert`, why they cannot show a picture that is made of it either.
 
     >>> reason_not_shown(b""), reason_not_shown(b"<html>")
     ('0 bytes', 'not a picture')
@@ -154,7 +164,7 @@ def reason_not_shown(content: bytes) -> str:
     if not content:
         return "0 bytes"
     kind = kind_of(content[:HEAD])
-    if kind not in SHOWN:
+    if kind not in SHOWN and not (convert and kind and can_convert(kind)):
         return f"{kind} inside, which browsers do not show" if kind else "not a picture"
     try:
         check_decodes(content, most_pixels=MOST_PIXELS)
@@ -163,16 +173,17 @@ def reason_not_shown(content: bytes) -> str:
     return ""
 
 
-def _look(folder: Path, name: str) -> Picture | str:
+def _look(folder: Path, name: str, *, convert: bool) -> Picture | str:
     """Return a picture, or why it cannot be shown."""
     try:
         content = (folder / name).read_bytes()
     except OSError as error:
         return error.strerror or "cannot be read"
-    if reason := reason_not_shown(content):
+    if reason := reason_not_shown(content, convert=convert):
         return reason
     media_type = MEDIA_TYPES[kind_of(content[:HEAD])]
-    return Picture(folder / name, name, content_hash(content), media_type)
+    needs_page = convert and needs_page_picture(content)
+    return Picture(folder / name, name, content_hash(content), media_type, needs_page)
 
 
 def _name(folder: Path, path: Path) -> str:

@@ -78,12 +78,14 @@ def suffixes_in_words() -> str:
 def left_out(names: Iterable[str]) -> tuple[str, ...]:
     """Return a warning about the pictures among names that browsers do not show, if there are any.
 
-    >>> left_out(["a.png", "b.tiff", "c.HEIC", "d.tif"])
-    ('2 tif and 1 heic left out: browsers do not show them. Convert them, to png for instance.',)
+    >>> left_out(["a.png", "b.tiff", "d.tif"])
+    ('2 tif left out: browsers do not show them. `tessera drop FOLDER --convert` converts them.',)
     """
     kinds = (picture_type(name) for name in names)
     counts = Counter(kind.suffix for kind in kinds if kind is not None and not kind.in_browsers)
     if not counts:
         return ()
     listed = " and ".join(f"{count:,} {suffix}" for suffix, count in counts.items())
-    return (f"{listed} left out: browsers do not show them. Convert them, to png for instance.",)
+    heic = " (heic after pip install pillow-heif)" if "heic" in counts else ""
+    remedy = f"`tessera drop FOLDER --convert` converts them{heic}."
+    return (f"{listed} left out: browsers do not show them. {remedy}",)

@@ -85,7 +85,9 @@ class Source:
         if not self.path.is_dir():
             count_manifest(self.path, settings)
 
-    def lines(self, cloud: Cloud, settings: Settings, *, ask_again: bool = False) -> bytes:
+    def lines(
+        self, cloud: Cloud, settings: Settings, *, ask_again: bool = False, convert: bool = False
+    ) -> bytes:
         """Return the manifest, or upload the images and return a manifest of them.
 
         Pictures that a finished run of the project labeled keep their labels, with a word, unless
@@ -94,7 +96,7 @@ class Source:
         """
         if not self.path.is_dir():
             return self.path.read_bytes()
-        lines = upload_pictures(cloud, self.path, self.project)
+        lines = upload_pictures(cloud, self.path, self.project, convert=convert)
         if ask_again:
             return lines
         dropped = self._dropped_before(cloud, settings)
@@ -127,6 +129,11 @@ class Source:
     "--ask-again", is_flag=True,
     help="Ask also for pictures of a folder that a finished run of the project has labeled.",
 )  # fmt: skip
+@click.option(
+    "--convert", is_flag=True,
+    help="Show a JPEG of pictures of a folder that browsers do not show, such as TIFF, or that are "
+    "very large; exports have the originals.",
+)  # fmt: skip
 @click.option("--watch", "watched", is_flag=True, help="Show the run's progress until it ends.")
 @json_option("Print what was dropped as JSON.")
 @click.pass_context
@@ -136,6 +143,7 @@ def drop_command(
     project: str | None,
     settings_path: Path | None,
     ask_again: bool,
+    convert: bool,
     watched: bool,
     as_json: bool,
 ) -> None:
@@ -154,7 +162,7 @@ def drop_command(
     notices = (*warnings(settings), *too_few_workers(cloud, settings))
     warn(notices)
     upload_instructions(cloud, source.folder, source.project)
-    lines = source.lines(cloud, settings, ask_again=ask_again)
+    lines = source.lines(cloud, settings, ask_again=ask_again, convert=convert)
     dropped, execution = _start(cloud, source, lines, own, quiet=as_json)
     observer = RunObserver(cloud, execution)
     status = (

@@ -13,12 +13,17 @@ import msgspec
 from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.settings import Settings
 
+ORIGINAL_KEY = "tessera-original-ref"
+"""Key of the URI of the picture of which a line's `source-ref` was made for pages."""
 _UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 """Characters that some file system does not allow in a name."""
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """Labeled picture; `line` is its zero-based line in the training manifest."""
+    """Labeled picture; `line` is its zero-based line in the training manifest.
+
+    `uri` is the original, `page_uri` what people were shown: the same, unless that was made of it.
+    """
 
     line: int
     uri: str
@@ -31,6 +36,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     job: str
     human: str
     group: str
+    page_uri: str = ""
 
 
 class LeftOut(msgspec.Struct, frozen=True, gc=False):
@@ -91,9 +97,10 @@ def _sample(
     known = rule.read(members[attribute], raw)
     metadata = msgspec.json.decode(raw or b"{}", type=_Metadata)
     group = members.get(group_key) if group_key else None
+    original = msgspec.json.decode(members.get(ORIGINAL_KEY, b"null"))
     return Sample(
         number,
-        uri,
+        original if isinstance(original, str) else uri,
         known.number,
         known.name,
         metadata.confidence,
@@ -103,6 +110,7 @@ def _sample(
         sys.intern(metadata.job_name),
         sys.intern(metadata.human_annotated),
         bytes(group).decode() if group is not None else uri,
+        uri,
     )
 
 

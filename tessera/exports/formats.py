@@ -24,6 +24,7 @@ from tessera.exports.dataset import LeftOut, Sample, file_name, folder_names
 from tessera.exports.openable import OpenablePicture, look_at_written, make_openable
 from tessera.exports.pictures import Missing, fetch_with_etag, in_order, write_whole
 from tessera.picture_folder import content_hash
+from tessera.picture_types import suffix_of
 from tessera.runs.uploads import digest_in
 from tessera.screen import progress
 from tessera.tiling.csv_field import guard_formula
@@ -88,14 +89,23 @@ class Export:
     def fetch(self, sample: Sample) -> OpenablePicture:
         """Return a sample's picture such as the form's reader opens it; Missing says why not.
 
-        Notes a picture that has changed since people were shown it.
+        Where the original is of a type that no reader opens, it is what people were shown.
         """
-        content, etag = fetch_with_etag(self.storage, sample.uri)
-        promised = digest_in(self.uploads, sample.uri)
-        if self.etags.get(sample.uri, {etag}) != {etag} or (
+        try:
+            return self._fetch(sample.uri)
+        except Missing:
+            if sample.page_uri in ("", sample.uri):
+                raise
+            return self._fetch(sample.page_uri)
+
+    def _fetch(self, uri: str) -> OpenablePicture:
+        """Return a picture, and note if it has changed since people were shown it."""
+        content, etag = fetch_with_etag(self.storage, uri)
+        promised = digest_in(self.uploads, uri)
+        if self.etags.get(uri, {etag}) != {etag} or (
             promised and promised != content_hash(content)
         ):
-            self.changed.append(sample.uri)
+            self.changed.append(uri)
         return make_openable(content, opened=OPENED.get(self.form), upright=self.upright)
 
     def note(self, picture: OpenablePicture) -> None:
@@ -157,7 +167,10 @@ def _custom_label(sample: Sample, written_on: str) -> dict[str, Any]:
     }
     if sample.job:
         metadata["job-name"] = sample.job
-    return {"source-ref": sample.uri, "label": sample.class_id, "label-metadata": metadata}
+    # Of a picture that had to be converted the service, too, opens what was made of it.
+    opened = suffix_of(sample.uri) in ("jpg", "png", "")
+    uri = sample.uri if opened else sample.page_uri or sample.uri
+    return {"source-ref": uri, "label": sample.class_id, "label-metadata": metadata}
 
 
 def write_image_folder(export: Export) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tessera.exits import NotFound
+from tessera.exports.dataset import ORIGINAL_KEY
 from tessera.exports.pictures import in_order
 from tessera.runs.folder import RunFolder, list_runs
 from tessera.runs.uploads import digest_in
@@ -55,7 +56,7 @@ def reuse_labels(
     """
     prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
     lines = [_decode_members(line) for line in manifest.splitlines()]
-    digests = [digest_in(prefix, msgspec.json.decode(line["source-ref"])) for line in lines]
+    digests = [digest_in(prefix, _original(line)) for line in lines]
     wanted = {
         digest
         for digest, line in zip(digests, lines, strict=True)
@@ -74,6 +75,12 @@ def reuse_labels(
         return LabeledManifest(manifest, 0, ())
     written = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
     return LabeledManifest(written, reused, tuple(runs))
+
+
+def _original(members: Members) -> str:
+    """Return the URI of a line's picture as dropped, whatever the page shows of it."""
+    uri = msgspec.json.decode(members.get(ORIGINAL_KEY) or members["source-ref"])
+    return uri if isinstance(uri, str) else ""
 
 
 def asks_the_same(dropped: bytes, lines: bytes, settings: Settings) -> bool:
@@ -152,7 +159,7 @@ def _labels_by_digest(
             for line in run.lines("training.manifest"):
                 advance(1)
                 members = _decode_members(line)
-                digest = digest_in(prefix, msgspec.json.decode(members["source-ref"]))
+                digest = digest_in(prefix, _original(members))
                 if digest not in wanted or digest in labels or theirs not in members:
                     continue
                 label, metadata = members[theirs], members.get(f"{theirs}-metadata")

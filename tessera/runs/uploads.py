@@ -9,12 +9,15 @@ whatever name, is neither uploaded nor asked again (docs/decisions/pictures-by-c
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path, PurePosixPath
 
 from tessera.aws.storage import split_uri
 from tessera.exits import Refused
+from tessera.exports.dataset import ORIGINAL_KEY
 from tessera.exports.pictures import in_order
+from tessera.page_picture import MOST_SIDE, make_page_picture
 from tessera.picture_folder import HASH_DIGITS, Picture, content_hash, look_at_pictures
 from tessera.screen import progress
 from tessera.stack.cloud import Cloud
@@ -24,15 +27,16 @@ LONGEST_KEY = 1024
 _BY_HASH = re.compile(rf"([0-9a-f]{{{HASH_DIGITS}}})/.+", re.DOTALL)
 
 
-def upload_pictures(cloud: Cloud, folder: Path, project: str) -> bytes:
+def upload_pictures(cloud: Cloud, folder: Path, project: str, *, convert: bool = False) -> bytes:
     """Upload a folder's pictures to the inbox, and return a manifest of them.
 
     Content that the project's pictures in the inbox have already is not uploaded again, so that
-    an interrupted drop goes on where it was. What cannot be shown is left out, with a warning.
+    an interrupted drop goes on where it was. What cannot be shown is left out, with a warning; with
+    `convert`, pages get a JPEG of what browsers do not show, and of what is very large.
     Refused if no picture is left, or if one changes meanwhile.
     """
     prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
-    pictures = look_at_pictures(folder)
+    pictures = look_at_pictures(folder, convert=convert)
     uris = _pictures_by_content(cloud, prefix)
     missing: list[Picture] = []
     for picture in pictures:
@@ -40,8 +44,39 @@ def upload_pictures(cloud: Cloud, folder: Path, project: str) -> bytes:
             uris[picture.digest] = picture_uri(prefix, picture.digest, picture.name)
             missing.append(picture)
     _upload_all(cloud, missing, uris)
-    refs = ({"source-ref": uris[picture.digest]} for picture in pictures)
+    pages = _upload_page_pictures(cloud, project, [one for one in pictures if one.needs_page])
+    refs = (_reference(uris[picture.digest], pages.get(picture.digest)) for picture in pictures)
     return ("\n".join(json.dumps(ref, ensure_ascii=False) for ref in refs) + "\n").encode()
+
+
+def _reference(uri: str, page: str | None) -> dict[str, str]:
+    """Return the keys of a picture's line: what the page shows and, if that is made, of what."""
+    return {"source-ref": page, ORIGINAL_KEY: uri} if page else {"source-ref": uri}
+
+
+def _upload_page_pictures(cloud: Cloud, project: str, pictures: list[Picture]) -> dict[str, str]:
+    """Upload the JPEGs that pages show of these pictures; return their URIs by content hash.
+
+    They lie beside the pictures, not among them, under the hash of what they are made of, so that
+    each is made once.
+    """
+    base = f"{cloud.outputs['Inbox']}/pages-{MOST_SIDE}/{project}/"
+    present = {uri.removeprefix(base)[:HASH_DIGITS]: uri for uri in cloud.storage.list_uris(base)}
+    uris = {
+        one.digest: present.get(one.digest)
+        or picture_uri(base, one.digest, f"{PurePosixPath(one.name).stem}.jpg")
+        for one in pictures
+    }
+    missing = {one.digest: one for one in pictures if one.digest not in present}
+
+    def upload(picture: Picture) -> None:
+        content = make_page_picture(picture.path.read_bytes())
+        cloud.storage.put(uris[picture.digest], content, content_type="image/jpeg")
+
+    with progress("pictures converted", len(missing)) as advance:
+        for _ in in_order(upload, missing.values(), at_once=os.cpu_count() or 1):
+            advance(1)
+    return uris
 
 
 def picture_uri(prefix: str, digest: str, name: str) -> str:

@@ -146,7 +146,7 @@ def test_a_picture_that_changes_meanwhile_is_not_put_under_the_hash_of_what_it_w
     write(tmp_path / "f", {"a.png": png(1, 1)})
 
     outdated = Picture(tmp_path / "f" / "a.png", "a.png", content_hash(b"before"), "image/png")
-    monkeypatch.setattr(uploads, "look_at_pictures", lambda _: [outdated])
+    monkeypatch.setattr(uploads, "look_at_pictures", lambda *_, **__: [outdated])
     with pytest.raises(Refused, match=r"a\.png changed while .* Drop the folder again"):
         upload_pictures(place.cloud, tmp_path / "f", "pets")
     assert not labels.files.objects
