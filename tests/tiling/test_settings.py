@@ -56,6 +56,9 @@ def settings(**keys: object) -> Settings:
         ({"workforce": TEAM, "stop_after_pages": 1.5}, "stop_after_pages: 1.5 is not a whole"),
         ({"stop_after_pages": 9}, "stop_after_pages: the portal stops no job by itself"),
         ({"stop_after_percent": 9}, "end a run with: tessera stop RUN"),
+        ({"team": "all vets"}, "team"),
+        ({"team": ""}, "team"),
+        ({"workforce": TEAM, "team": "vets"}, "team: this is for the portal"),
     ],
 )
 def test_an_error_names_the_key_and_the_way_out(keys: dict[str, object], message: str) -> None:
@@ -198,6 +201,7 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         },
         "pets-may-694ea27f90da",
     ),
+    ({"team": "vets"}, "pets-may-a2824818b113"),
     ({"workforce": TEAM, "stop_after_pages": 500}, "pets-may-6666448dae25"),
     ({"workforce": TEAM, "stop_after_percent": 50}, "pets-may-d938508d04c2"),
     (

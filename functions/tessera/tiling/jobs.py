@@ -133,6 +133,7 @@ def labeling_job_request(
         "Tags": [
             {"Key": "tessera:run", "Value": run},
             {"Key": "tessera:project", "Value": _tag_value(project)},
+            *([{"Key": "team", "Value": settings.team}] if settings.team else []),
         ],
         **_stopping_conditions(settings),
     }

@@ -37,6 +37,8 @@ Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultCont
 # Both patterns are those of CreateLabelingJob: WorkteamArn and LabelAttributeName.
 WORK_TEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
 ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
+TEAM_NAME = r"^[A-Za-z0-9_.:/=+@-]{1,128}$"
+"""Names that both a group of Cognito and the value of a tag may have, without blanks."""
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
 """Account and name that the ARN of Ground Truth's public team has in every region."""
 DECEIVING = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -148,6 +150,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             extra_json_schema={"pattern": f"^(portal|{WORK_TEAM})$"},
         ),
     ] = "portal"
+    # Unset, as below: jobs for everybody have no tag of a team.
+    team: (
+        Annotated[
+            str,
+            Meta(
+                pattern=TEAM_NAME,
+                description="On the portal: the team whose members alone see the jobs "
+                "(`tessera workers add --team`)",
+                extra={"default": "none: every worker sees them"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     # Half an hour is many times the 50 seconds that a page takes, so that nobody loses one to a
     # break; ten days outlast a week's holiday, and Ground Truth takes no more than thirty.
     task_minutes: Annotated[
@@ -483,6 +498,11 @@ def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
                 f"{key}: the portal stops no job by itself; this is for a Ground Truth team as "
                 "workforce. On the portal, set job_days, or end a run with: tessera stop RUN"
             )
+    elif "team" in values:
+        yield (
+            "team: this is for the portal; with Ground Truth, workforce is the ARN of a work team, "
+            "whose members alone see the jobs"
+        )
     public = PUBLIC_TEAM in str(values.get("workforce", ""))
     declared = values.get("content_classifiers", ())
     if public and "FreeOfPersonallyIdentifiableInformation" not in declared:
