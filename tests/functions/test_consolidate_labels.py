@@ -55,6 +55,24 @@ def test_two_workers_who_agree_label_their_images(run: Any) -> None:
     }
 
 
+def test_the_report_counts_lines_labeled_before_for_each_label(run: Any) -> None:
+    before = [
+        {"source-ref": f"s3://old/{number}.jpg", "label": label,
+         "label-metadata": {"class-name": name, "type": "groundtruth/image-classification"}}
+        for number, (label, name) in enumerate([(0, CAT), (0, DOG), (1, DOG), (7, "horse")])
+    ]  # fmt: skip
+    run.manifest({"source-ref": "s3://pets/0.jpg"}, *before)
+    run.job(([0], {"ann": {"0": CAT}, "bob": {"0": CAT}}))
+
+    run.consolidate()
+
+    report = run.report()
+    assert report["labels"] == {CAT: 1, DOG: 0}
+    assert report["labels_before"] == {CAT: 1, DOG: 2}
+    assert report["images"]["labeled_before"] == 3
+    assert b"labeled before</th>" in run.bucket.objects[f"{HOME}report.html"]
+
+
 def test_a_line_keeps_its_own_bytes_around_the_label(run: Any) -> None:
     run.manifest(
         b'{ "source-ref" : "s3://pets/0.jpg", "big": 12345678901234567890.0, "a":"\\u00e9" } '

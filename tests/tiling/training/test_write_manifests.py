@@ -264,4 +264,5 @@ def test_a_line_labeled_before_gets_its_class_s_number_of_this_run_and_is_counte
     assert second == kept
     counts = outcomes.counts
     assert (counts.labeled_before, counts.renumbered, counts.rejected) == (2, 1, 1)
+    assert outcomes.labels_before == {1: 2}  # by the class that the line has in this run
     counts.check(4)

@@ -112,6 +112,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "images": msgspec.to_builtins(lines.counts),
         "unlabeled": dict(+lines.reasons),  # reasons that did not occur are left out
         "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
+        **_labels_before(lines, classes),
         "answers": answers,
         "confidence": confidence_figures(consensus),
         "gold": gold_figures(consensus, result.known),
@@ -128,6 +129,15 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
     }
     return figures | {"next": next_steps(figures)}
+
+
+def _labels_before(lines: LineOutcomes, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the lines of each label that were labeled before the run; nothing without any."""
+    if not lines.labels_before:
+        return {}
+    return {
+        "labels_before": {name: lines.labels_before[place] for place, name in enumerate(classes)}
+    }
 
 
 def _answer_figures(result: RunResult) -> dict[str, Any]:

@@ -44,13 +44,15 @@ class LineOutcomes(msgspec.Struct):
     """Counts of a manifest's written lines, and what else the report needs to know of them.
 
     `reasons` counts images without a label, `labels` images by their label's position in the
-    classes; `unsure` are the images to ask again, `retry` those that lack an answer because they
-    did not load for somebody, and `sources` the URIs of a few images by line.
+    classes, and `labels_before` lines that were labeled before by theirs; `unsure` are the images
+    to ask again, `retry` those that lack an answer because they did not load for somebody, and
+    `sources` the URIs of a few images by line.
     """
 
     counts: Counts = msgspec.field(default_factory=Counts)
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     labels: Counter[int] = msgspec.field(default_factory=Counter)
+    labels_before: Counter[int] = msgspec.field(default_factory=Counter)
     unsure: array[int] = msgspec.field(default_factory=lambda: array("i"))
     retry: array[int] = msgspec.field(default_factory=lambda: array("i"))
     sources: dict[int, str] = msgspec.field(default_factory=dict)

@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from tessera.tiling.consensus import Consensus
 from tessera.tiling.csv_field import csv_field
 from tessera.tiling.manifest.blocks import BlockParser
-from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
+from tessera.tiling.manifest.class_rule import ClassRule
+from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, record_type
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run import MAX_UNLOADED, Run
 from tessera.tiling.run_files import CreateFile, Writable
@@ -231,6 +232,7 @@ def write_manifests(
     """
     outcomes = LineOutcomes()
     opener = LineOpener(settings.label_attribute)
+    classes_of = _ClassesBefore(settings)
     watched = sorted(watched)  # so that a block finds its own by bisection
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(create(name)) for name in FILE_NAMES))
@@ -242,6 +244,8 @@ def write_manifests(
                 _write_closed_lines(block, splice, files, opener)
             _write_unlabeled(block, files)
             _count(outcomes, block)
+            if block.labeled_before.any():
+                outcomes.labels_before.update(classes_of(block))
             _keep_sources(outcomes, block, watched)
     return outcomes
 
@@ -438,6 +442,26 @@ def _count(outcomes: LineOutcomes, block: _Block) -> None:
 
 def _total(rows: Bools) -> int:
     return int(np.count_nonzero(rows))
+
+
+class _ClassesBefore:
+    """Reader of the classes of a block's lines that were labeled before, as places in the classes.
+
+    The same rule reads them as when they were let through.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare for the settings' classes and their key."""
+        self._decode = msgspec.json.Decoder(record_type(settings.label_attribute)).decode
+        self._rule = ClassRule(settings)
+        self._places = {name: place for place, name in enumerate(settings.classes)}
+
+    def __call__(self, block: _Block) -> Iterator[int]:
+        """Yield the class of each line."""
+        for line in compress(block.lines, block.labeled_before.tolist()):
+            record = self._decode(line)
+            known = self._rule.read(record.label, record.metadata or None)
+            yield self._places[known.name]
 
 
 def _keep_sources(outcomes: LineOutcomes, block: _Block, watched: list[int]) -> None:
