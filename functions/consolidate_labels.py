@@ -14,6 +14,7 @@ from tessera.aws.tracing import step, traced
 from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
 from tessera.tiling.report.metrics import measure_run
+from tessera.tiling.run_record import note_end
 
 
 @cache
@@ -35,6 +36,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if not result.images_to_ask_again:  # the metrics are those of a whole run
         publish(measure_run(figures), result.run.project)
     summary = summarize(result)
+    if summary["outcome"] == "done":
+        uri = f"{event['home']}run.json"
+        note_end(connection().storage, uri, event["execution"], event["jobs"])
     # the sentences are in the result; log queries go by numbers
     counts = {key: value for key, value in summary.items() if not isinstance(value, dict)}
     logger.info("labels consolidated", extra=counts)

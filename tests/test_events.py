@@ -41,6 +41,9 @@ def test_the_functions_write_the_sample_files_that_the_later_events_refer_to() -
     for step in FUNCTION_STEPS:
         answer(step)
     after = record.objects()
+    (run,) = [key for key in after if key.endswith("/run.json")]
+    # the last step has noted the run's end, which no event refers to
+    after[run] = after[run].replace(b',"done":true', b"")
     assert {key for key in before if after.get(key) != before[key]} == set()
 
 

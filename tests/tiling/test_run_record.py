@@ -11,6 +11,8 @@ import pytest
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable, SettingsInvalid
 from tessera.tiling.run_record import (
     ALIVE,
+    REFUSED_JOBS,
+    WORKING,
     AskedRound,
     RunRecord,
     begin_record,
@@ -18,6 +20,7 @@ from tessera.tiling.run_record import (
     decode_record,
     find_settings,
     manifest_uri,
+    note_end,
     project_of,
     read_manifest_bytes,
     settings_of,
@@ -64,6 +67,47 @@ def test_an_owner_keeps_the_run_as_long_as_it_is_alive(status: str) -> None:
     owner = claim_run(files, URI, record("second"), always(status))
     assert owner == ("first" if status in ALIVE else "second")
     assert decode_record(files.get(URI)).execution == owner
+
+
+STATUSES = [*sorted(ALIVE), "FAILED", "ABORTED", "TIMED_OUT", "GONE"]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("job", ["Completed", "Stopped", "Failed"])
+def test_a_run_that_is_done_is_never_begun_again_however_long_ago_it_ended(
+    job: str, status: str
+) -> None:
+    files = Files()
+    claim_run(files, URI, record("first"), unasked)
+    note_end(files, URI, "first", [{"name": "pets-r1-000", "status": job}])
+    ended = files.get(URI)
+    assert claim_run(files, URI, record("second"), always(status)) == "first"
+    assert files.get(URI) == ended
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("job", sorted(REFUSED_JOBS))
+def test_a_run_of_which_a_service_refused_a_part_is_gone_on_with_by_the_next_drop(
+    job: str, status: str
+) -> None:
+    files = Files()
+    claim_run(files, URI, record("first"), unasked)
+    jobs = [{"name": "pets-r1-000", "status": "Completed"}, {"name": "pets-r1-001", "status": job}]
+    note_end(files, URI, "first", jobs)
+    owner = claim_run(files, URI, record("second"), always(status))
+    assert owner == ("first" if status in WORKING else "second")
+    if owner == "second":  # it ends whole this time, and is left alone from then on
+        note_end(files, URI, "second", [jobs[0], jobs[0]])
+        assert claim_run(files, URI, record("third"), always("GONE")) == "second"
+
+
+def test_an_execution_that_lost_its_run_notes_no_end() -> None:
+    files = Files()
+    claim_run(files, URI, record("first"), unasked)
+    claim_run(files, URI, record("second"), always("FAILED"))
+    before = files.get(URI)
+    note_end(files, URI, "first", [])
+    assert files.get(URI) == before
 
 
 def test_of_two_that_take_over_at_the_same_moment_one_goes_on() -> None:

@@ -18,8 +18,12 @@ from tessera.tiling.instructions import with_instructions
 from tessera.tiling.jobs import Surroundings, labeling_job_request, run_id
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, settings_from
 
-ALIVE = frozenset({"RUNNING", "SUCCEEDED", "PENDING_REDRIVE"})
+WORKING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+"""Statuses of an execution that still works on its run."""
+ALIVE = WORKING | {"SUCCEEDED"}
 """Statuses of an execution that keeps its run. One that ended otherwise never works on it again."""
+REFUSED_JOBS = frozenset({"NotOpened", "NotClosed"})
+"""Statuses of jobs that a service refused to open or to close: asked once more, it may not."""
 JSON = "application/json"
 
 
@@ -95,6 +99,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         default=msgspec.UNSET, name="taken-from"
     )
     """The executions that owned the run before and are dead, oldest first; absent if none did."""
+    done: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether the run has ended with every job opened and closed; absent until its labels are
+    made, and in runs of versions that did not note it."""
 
     def with_round(self, asked: AskedRound) -> RunRecord:
         """Return the record with this round as its newest, also if it was asked before."""
@@ -136,8 +143,8 @@ def begin_record(manifest: dict[str, Any], settings: Settings, execution: str) -
 def claim_run(files: Files, uri: str, record: RunRecord, status: Callable[[str], str]) -> str:
     """Return the execution that owns the run with the record at `uri`.
 
-    That is the record's own execution if it comes first, or if the owner before it is not alive;
-    the record is then stored. `status` returns an execution's status.
+    That is the record's own execution if it comes first, or if the owner before it does not keep
+    the run; the record is then stored. `status` returns an execution's status.
     """
     document = msgspec.json.encode(record)
     if files.put_if_absent(uri, document, content_type=JSON):
@@ -146,12 +153,39 @@ def claim_run(files: Files, uri: str, record: RunRecord, status: Callable[[str],
     before = decode_record(stored)
     owner = before.execution
     # A function is called again after a failure: it then finds the record that it wrote itself.
-    if owner == record.execution or status(owner) in ALIVE:
+    if owner == record.execution or _keeps_run(before, status):
         return owner
     document = msgspec.json.encode(record.taking_over(before))
     if files.put_if_match(uri, document, etag, content_type=JSON):
         return record.execution
     return decode_record(files.get(uri)).execution  # another execution took over before this one
+
+
+def _keeps_run(record: RunRecord, status: Callable[[str], str]) -> bool:
+    """Return whether a run stays with the execution that owns it.
+
+    A run that is done stays as it is, also when AWS has forgotten its execution, which it does
+    after 90 days. One that ended in part because a service refused jobs can be gone on with: jobs
+    that have their answers are attached to, and only what is missing is asked.
+    """
+    if record.done is True:
+        return True
+    now = status(record.execution)
+    return now in WORKING or (record.done is msgspec.UNSET and now in ALIVE)
+
+
+def note_end(files: Files, uri: str, execution: str, jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Note in the record at `uri` that its run has ended, and whether any job was refused.
+
+    Nothing is noted for an execution that does not own the run any more.
+    """
+    stored, etag = files.get_with_etag(uri)
+    record = decode_record(stored)
+    if record.execution == execution:
+        done = not any(job["status"] in REFUSED_JOBS for job in jobs)
+        document = msgspec.json.encode(msgspec.structs.replace(record, done=done))
+        # Whoever was faster has taken the run over, and begins it anew.
+        files.put_if_match(uri, document, etag, content_type=JSON)
 
 
 def decode_record(document: bytes) -> RunRecord:
