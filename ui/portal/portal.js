@@ -248,7 +248,7 @@ function giveDraft(page) {
 }
 
 function deliver(page) {
-  page.frame.contentWindow.postMessage({ page: page.html }, "*");
+  page.frame.contentWindow.postMessage({ page: page.html, words: window.tesseraWords }, "*");
 }
 
 function sendAnswer(page, answer) {
@@ -356,7 +356,7 @@ async function listJobs() {
   list.replaceChildren(...content.jobs.map(job => {
     const item = make("li"), words = make("div"), acts = make("div");
     acts.className = "acts";
-    words.append(make("h2", job.title));
+    words.append(make("h2", job.title, { translate: "no" }));
     const left = job.left ? `${count(job.left, "page")} left` : "Every page is taken";
     words.append(make("p", `${left} · up to ${duration(job.minutes * 60)} a page`));
     if (job.mine.answers) words.append(make("p", `You did ${count(job.mine.answers, "page")}, ${count(job.mine.images, "image")}, ${(job.mine.seconds / Math.max(1, job.mine.images)).toFixed(1)} seconds an image.`));
@@ -364,7 +364,7 @@ async function listJobs() {
     go.className = "main";
     go.addEventListener("click", () => { location.hash = `#job/${job.job}`; });
     if (me?.requester) {
-      words.append(make("p", job.job));
+      words.append(make("p", job.job, { translate: "no" }));
       const look = make("button", "Progress", { "aria-label": `Progress: ${job.title}` });
       look.addEventListener("click", () => { location.hash = `#progress/${job.job}`; });
       acts.append(look);

@@ -18,6 +18,7 @@ ASSETS = {
     "portal.js": "text/javascript",
     "session.js": "text/javascript",
     "federation.js": "text/javascript",
+    "words.js": "text/javascript",
     "design.css": "text/css",
     "drafts.js": "text/javascript",
     "tabs.js": "text/javascript",
@@ -25,6 +26,9 @@ ASSETS = {
     "icon.svg": "image/svg+xml",
 }
 """Files of the page, by the names under which they may be asked for: names, never paths."""
+
+LANGUAGES = ("en", "de")
+"""Languages that the portal speaks: each has its words in `ui/languages`."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def show_portal(ports: Ports, site: Site, request: Request) -> Response:
         Environment(autoescape=True)
         .from_string(template)
         .render(
+            languages=" ".join(LANGUAGES),
             cognito=site.cognito,
             client=site.client,
             mfa=site.mfa,
@@ -81,6 +86,10 @@ def show_portal(ports: Ports, site: Site, request: Request) -> Response:
 def show_asset(ports: Ports, site: Site, request: Request) -> Response:
     """Return a script, a style sheet or an image of the page."""
     name = request.parts["name"]
+    language = name.removesuffix(".json")
+    if language in LANGUAGES and name != language:
+        words = read_file(site.ui / "languages" / name)
+        return page_response(words, "application/json", "default-src 'none'")
     if name not in ASSETS:
         raise Unknown("There is no such page.")
     # The design is the worker's page's and the report's too, so it lies beside the portal.

@@ -286,7 +286,8 @@ def _render(
         task_input,
         _grant(ports, until),
         stand_in=read_file(site.ui / "crowd-form.js"),
-        bridge=read_file(site.ui / "portal" / "page.js"),
+        bridge=read_file(site.ui / "portal" / "words.js")
+        + read_file(site.ui / "portal" / "page.js"),
         aws=site.aws_crowd,
     )
 

@@ -53,10 +53,12 @@ function tileBeside(step) {
 
 const isInLastRow = (tile) => tile.row === tiles.at(-1).row;
 
+const isRightToLeft = () => document.documentElement.dir === "rtl";
+
 /** What each moving key leads to; undefined stays where it is. */
 export const moves = {
-  ArrowLeft: () => tileBeside(-1),
-  ArrowRight: () => tileBeside(1),
+  ArrowLeft: () => tileBeside(isRightToLeft() ? 1 : -1),
+  ArrowRight: () => tileBeside(isRightToLeft() ? -1 : 1),
   ArrowUp: () => tiles[state.current.record.pos - state.columns],
   ArrowDown: () => (isInLastRow(state.current) ? state.current : tileBeside(state.columns)),
   Home: () => tiles[0],

@@ -1,0 +1,194 @@
+"""Every word of portal and page is in one file a language; requesters' words are left alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route
+
+from tessera.portal.site import LANGUAGES
+from tests.ui.conftest import FIRST_SCREEN_LOADED
+from tests.ui.test_layout import FAULTS
+from tests.ui.worker import PICTURES, Pictures, page_html, settings
+
+UI = Path(__file__).parents[2] / "ui"
+FILES = {name: json.loads((UI / "languages" / f"{name}.json").read_text()) for name in LANGUAGES}
+ENGLISH = FILES["en"]["words"]
+HOLE = re.compile(r"\{\w+\}")
+TEMPLATES = [UI / "portal" / "index.liquid.html", UI / "tiles" / "page.liquid.html"]
+SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *(UI / "tiles" / "script").glob("*.js")])
+NOT_OURS = {"Tessera"}  # names are the same in every language
+
+
+class Words(HTMLParser):
+    """Texts and labels of a template, but for what is a requester's."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: set[str] = set()
+        self.skipped: list[str] = []
+        self.feed(re.sub(r"\{%.*?%\}|\[%.*?%\]", "", html, flags=re.DOTALL))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag in {"input", "img", "meta", "link", "path"}:
+            pass
+        elif self.skipped or tag in {"script", "style"} or values.get("translate") == "no":
+            self.skipped.append(tag)
+        if not self.skipped:
+            for name in ("aria-label", "title", "alt", "placeholder"):
+                self._add(values.get(name) or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.skipped:
+            self.skipped.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.skipped:
+            self._add(data)
+
+    def _add(self, text: str) -> None:
+        text = " ".join(re.sub(r"\{\{.*?\}\}", "{number}", text).split())
+        if re.search(r"[A-Za-z]{2}", HOLE.sub("", text)) and "[[" not in text:
+            self.words.add(text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_all_sentences_with_all_their_holes(language: str) -> None:
+    words = FILES[language]["words"]
+    assert words.keys() == ENGLISH.keys()
+    for english, text in words.items():
+        assert text.strip()
+        assert sorted(HOLE.findall(text)) == sorted(HOLE.findall(english)), english
+    assert all(text == english for english, text in ENGLISH.items())
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_every_text_of_a_template_is_among_the_words(template: Path) -> None:
+    assert Words(template.read_text("utf-8")).words - ENGLISH.keys() - NOT_OURS == set()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_every_sentence_of_a_script_is_among_the_words(script: Path) -> None:
+    code = re.sub(r"/\*.*?\*/|(?<=\s)//[^\n]*", "", script.read_text("utf-8"), flags=re.DOTALL)
+    literals = {one or other for one, other in re.findall(r'"([^"\n]*)"|`([^`]*)`', code)}
+    sentences = {text for text in literals if re.fullmatch(r"[A-Z][^<>]* [^<>]*[.…?]", text)}
+    shapes = {HOLE.sub("{}", text) for text in ENGLISH}
+    assert {re.sub(r"\$\{[^}]*\}", "{}", text) for text in sentences} - shapes == set()
+
+
+def made_up(direction: str = "ltr") -> dict[str, Any]:
+    """A language in which every sentence is in brackets."""
+    return {
+        "language": "qps",
+        "direction": direction,
+        "words": {english: f"⟦{english}⟧" for english in ENGLISH},
+    }
+
+
+STILL_ENGLISH = """() => {
+  const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const theirs = node.parentElement.closest(
+      "[translate=no], .chip, script, style, noscript, #note.spoken");
+    if (!theirs && /[A-Za-z]{2}/.test(node.data) && !node.data.includes("⟦"))
+      texts.push(node.data.trim());
+  }
+  for (const element of document.querySelectorAll("[aria-label], [title], [alt], [placeholder]"))
+    if (!element.closest("[translate=no]")) for (const name of ["aria-label", "title", "alt"]) {
+      const text = element.getAttribute(name);
+      if (/[A-Za-z]{2}/.test(text ?? "") && !text.includes("⟦")) texts.push(text);
+    }
+  return texts;
+}"""
+
+
+def labels_page(chromium: Browser, language: dict[str, Any], **context: Any) -> Page:
+    """A worker's page in its frame, to which the portal has handed a language."""
+    page = chromium.new_context(**context).new_page()
+    words = (UI / "portal" / "words.js").read_text("utf-8")
+    page.add_init_script(f"window.tesseraWords = {json.dumps(language)};{words}")
+    html = page_html(settings("Open", "dog", "Undo", "cannot see"), 20, prelabels=["dog"] * 4)
+    page.route(PICTURES + "**", Pictures((480, 360), (300, 480)))
+    page.route(
+        "https://page.test/", lambda route: route.fulfill(body=html, content_type="text/html")
+    )
+    page.goto("https://page.test/")
+    page.wait_for_function(FIRST_SCREEN_LOADED)
+    return page
+
+
+@pytest.mark.browser
+def test_nothing_on_the_page_stays_english_but_what_the_requester_wrote(chromium: Browser) -> None:
+    page = labels_page(chromium, made_up())
+    page.keyboard.press("1")
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Enter")
+    page.keyboard.press("u")
+    assert page.evaluate(STILL_ENGLISH) == []
+    assert page.locator("#labels span").all_inner_texts()[:3] == ["Open", "dog", "Undo"]
+    assert page.locator("h1").inner_text() == "What is in the picture?"
+    assert page.evaluate("document.documentElement.lang") == "qps"
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_numbers_are_written_as_the_language_writes_them(chromium: Browser) -> None:
+    page = labels_page(chromium, FILES["de"])
+    page.evaluate("document.querySelector('#note').textContent = 'Picture 1,234 of 2,000'")
+    page.wait_for_function("document.querySelector('#note').textContent === 'Bild 1.234 von 2.000'")
+    page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [(390, 844), (844, 390), (1366, 768), (683, 384)])
+def test_everything_fits_from_right_to_left(chromium: Browser, size: tuple[int, int]) -> None:
+    viewport = {"width": size[0], "height": size[1]}
+    page = labels_page(chromium, made_up("rtl"), viewport=viewport)
+    assert page.evaluate(FAULTS, 4) == []
+    first, second = (page.locator(".tile").nth(at).bounding_box() for at in (0, 1))
+    assert first
+    assert second
+    if first["y"] == second["y"]:
+        assert first["x"] > second["x"]
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement === document.querySelectorAll('.tile')[1]")
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_nothing_of_the_portal_stays_english(chromium: Browser) -> None:
+    page = chromium.new_context(locale="de").new_page()
+    html = (UI / "portal" / "index.liquid.html").read_text("utf-8")
+    html = html.replace("{{ languages }}", "en de").replace("{{ provider }}", "Example")
+    html = html.replace("{{ cognito }}", "https://cognito.test")
+    types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+    def serve(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        if name == "de.json":
+            route.fulfill(body=json.dumps(made_up()), content_type="application/json")
+        elif "assets/" in route.request.url:
+            folder = UI if name == "design.css" else UI / "portal"
+            kind = types[Path(name).suffix]
+            route.fulfill(body=(folder / name).read_text("utf-8"), content_type=kind)
+        else:
+            route.fulfill(body=html, content_type="text/html")
+
+    page.route("**/*", serve)
+    page.route("https://cognito.test/**", lambda route: route.abort())
+    page.goto("https://portal.test/")
+    page.wait_for_function("document.documentElement.lang === 'qps'")
+    page.fill("#sign-in [name=name]", "ann@example.org")
+    page.fill("#sign-in [name=password]", "a password")
+    page.press("#sign-in [name=password]", "Enter")
+    page.wait_for_function("document.querySelector('#sign-in .error').textContent")
+    assert page.evaluate(STILL_ENGLISH) == []
+    assert page.title() == "⟦Sign in⟧ · Tessera"
+    page.context.close()
