@@ -112,8 +112,9 @@ def labels_page(chromium: Browser, language: dict[str, Any], **context: Any) -> 
     """A worker's page in its frame, to which the portal has handed a language."""
     page = chromium.new_context(**context).new_page()
     words = (UI / "portal" / "words.js").read_text("utf-8")
-    page.add_init_script(f"window.tesseraWords = {json.dumps(language)};{words}")
+    script = f"<script>window.tesseraWords = {json.dumps(language)};{words}</script>"
     html = page_html(settings("Open", "dog", "Undo", "cannot see"), 20, prelabels=["dog"] * 4)
+    html = html.replace("<head>", f"<head>{script}")
     page.route(PICTURES + "**", Pictures((480, 360), (300, 480)))
     page.route(
         "https://page.test/", lambda route: route.fulfill(body=html, content_type="text/html")
@@ -143,6 +144,14 @@ def test_numbers_are_written_as_the_language_writes_them(chromium: Browser) -> N
     page = labels_page(chromium, FILES["de"])
     page.evaluate("document.querySelector('#note').textContent = 'Picture 1,234 of 2,000'")
     page.wait_for_function("document.querySelector('#note').textContent === 'Bild 1.234 von 2.000'")
+    page.evaluate(
+        "document.querySelector('#note').textContent = '52 pages left · up to 30 minutes a page'"
+    )
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert page.locator("#note").text_content() == "noch 52 Seiten · bis zu 30 Minuten je Seite"
+    page.evaluate("document.querySelector('#note').textContent = '91.4 %'")
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # a second reading would be 914
+    assert page.locator("#note").text_content() == "91,4 %"
     page.context.close()
 
 

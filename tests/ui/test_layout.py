@@ -88,6 +88,8 @@ FAULTS = """labels => {
     const { left, right, height } = box(button);
     if (left < list.left - 1 || right > list.right + 1) faults.push("a label is cut off");
     if (height < target) faults.push("a label is too low");
+    if (!inside(box(button.querySelector("span")), box(button)))
+      faults.push("a label's name leaves its button");
   }
   const laptop = innerWidth >= 1366 && innerHeight >= 768 && labels <= 9;
   if (laptop && !tiles.every(tile => inside(box(tile), view))) faults.push("not all in view");

@@ -13,7 +13,8 @@
 
   /** A sentence with holes as a pattern, and what stands in them. */
   function sentence([english, other]) {
-    const text = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(HOLE, "(.+?)");
+    const text = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&")
+      .replace(HOLE, name => /number|total/.test(name) ? "([\\d.,]+)" : "(.+?)");
     const names = english.match(HOLE);
     return { pattern: new RegExp(`^${text}$`), names, other, plain: english.replace(HOLE, "").length };
   }
@@ -41,15 +42,25 @@
 
   const isTheirs = element => element?.closest("[translate=no], .chip, script, style, textarea");
 
+  /** What was put where: our own text is not to be read for English a second time. */
+  const written = new WeakMap();
+
   function putText(node) {
-    if (isTheirs(node.parentElement)) return;
+    if (isTheirs(node.parentElement) || written.get(node) === node.data) return;
     const text = node.data.trim().replace(/\s+/g, " "), other = text && inWords(text);
-    if (other !== text) node.data = node.data.match(/^\s*/)[0] + other + node.data.match(/\s*$/)[0];
+    if (other === text) return;
+    const [before] = node.data.match(/^\s*/), [after] = node.data.match(/\s*$/);
+    node.data = before + other + after;
+    written.set(node, node.data);
   }
 
   function putAttribute(element, name) {
-    const text = element.getAttribute(name), other = text && !element.matches("[translate=no]") && inWords(text);
-    if (other && other !== text) element.setAttribute(name, other);
+    const text = element.getAttribute(name), ours = written.get(element) ?? {};
+    if (!text || element.matches("[translate=no]") || ours[name] === text) return;
+    const other = inWords(text);
+    if (other === text) return;
+    written.set(element, { ...ours, [name]: other });
+    element.setAttribute(name, other);
   }
 
   function put(node) {
