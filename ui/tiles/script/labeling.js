@@ -103,7 +103,8 @@ export function agree(tile) {
 /** Bring a picture into view that a row was to be confirmed without, and say why that waits. */
 function showUnseen(tile) {
   goTo(tile);
-  if (canJudge(tile)) warn(`Picture ${tile.record.pos + 1} was not in view yet. Look, and confirm.`);
+  const number = tile.record.pos + 1;
+  if (canJudge(tile)) warn(`Picture ${number} was not in view yet. Look, and confirm.`);
 }
 
 /** Confirm the suggestions of a row; false where it had none, or one that was not seen. */

@@ -13,7 +13,8 @@ const pointers = new Map(); // what is pressed, by id
 
 let moved = 0; // pixels since the first pointer came down
 
-const distance = (one, other) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+const distance = (one, other) =>
+  Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
 
 function onWheel(event) {
   event.preventDefault();

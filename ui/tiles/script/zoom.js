@@ -21,7 +21,8 @@ export const isEnlarged = () => Boolean(state.zoomed) && placed.scale > 1;
 /** Place the picture, never smaller than the lens and never out of it. */
 function place({ scale, x, y }) {
   const { clientWidth: width, clientHeight: height, naturalWidth, naturalHeight } = lensImage;
-  const fitted = Math.min(width / naturalWidth, height / naturalHeight) || 1; // screen pixels of one
+  // Pixels of the screen for one of the picture.
+  const fitted = Math.min(width / naturalWidth, height / naturalHeight) || 1;
   const most = Math.max(PIXEL / fitted, LEAST_MOST);
   const bounded = Math.min(Math.max(scale, 1), most);
   const clamp = (shift, side) => {
