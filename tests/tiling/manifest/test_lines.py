@@ -2,8 +2,10 @@
 
 import pytest
 
+import tessera.tiling.manifest.lines as lines_module
 from tessera.tiling.errors import NoUsableLine
-from tessera.tiling.manifest.lines import Rejected, read_manifest
+from tessera.tiling.manifest.lines import Image, Rejected, read_manifest
+from tessera.tiling.settings import read_settings
 from tests.tiling.folder import grouped, manifest, settings
 
 GOOD = manifest(20)
@@ -77,3 +79,22 @@ def test_a_manifest_in_another_encoding_is_refused_with_the_reason(encoding: str
 def test_a_reader_of_whole_lines_sees_the_long_one_as_the_grouping_does() -> None:
     (line,) = read_manifest([b"x" * 1_000_000], settings())
     assert line == Rejected(0, "longer than 100,000 characters", "x" * 1000 + "…")
+
+
+def test_a_fault_of_ours_in_one_line_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check = lines_module.check_source
+
+    def faulty(uri: str) -> None:
+        check(uri)
+        if uri.endswith("/1.jpg"):
+            raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(lines_module, "check_source", faulty)
+    manifest = [b'{"source-ref": "s3://pets/%d.jpg"}' % number for number in range(3)]
+    first, faulted, last = read_manifest(manifest, read_settings(b'{"labels": ["a", "b"]}'))
+    assert isinstance(first, Image)
+    assert isinstance(last, Image)
+    assert isinstance(faulted, Rejected)
+    assert faulted.reason == "cannot be read, by a fault: ZeroDivisionError('a fault')"

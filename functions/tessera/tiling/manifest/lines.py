@@ -105,6 +105,8 @@ class LineReader:
             return Rejected(index, _validation_reason(str(error)), excerpt(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Rejected(index, f"not JSON: {error}", excerpt(line))
+        except Exception as error:  # a fault of ours: it takes one line, and no run with it
+            return Rejected(index, f"cannot be read, by a fault: {error!r}", excerpt(line))
         return Image(
             index,
             record.source_ref,
