@@ -64,7 +64,7 @@ def test_all_functions_are_built_once_from_one_folder_and_log_to_one_place() -> 
 
 
 COMMON_VARIABLES = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
-READ_BY_LIBRARIES = {"AWS_ENDPOINT_URL"} | {
+READ_BY_LIBRARIES = {"AWS_ENDPOINT_URL", "AWS_LAMBDA_EXEC_WRAPPER"} | {
     name for name in COMMON_VARIABLES if name.startswith("POWERTOOLS_")
 }
 
@@ -81,6 +81,15 @@ def test_a_function_is_given_no_variable_that_it_does_not_read(name: str) -> Non
     variables = set(properties.get("Environment", {}).get("Variables", {}))
     handler = ROOT / "functions" / f"{properties['Handler'].removesuffix('.handler')}.py"
     assert unread(variables, [handler, *AWS_MODULES]) == set()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_opentelemetrys_layer_and_its_wrapper_are_where_a_handler_traces(name: str) -> None:
+    properties = RESOURCES[name]["Properties"]
+    handler = ROOT / "functions" / f"{properties['Handler'].removesuffix('.handler')}.py"
+    traces = "@traced" in handler.read_text("utf-8")
+    assert ("TracingLayer" in str(properties.get("Layers", ""))) == traces
+    assert ("AWS_LAMBDA_EXEC_WRAPPER" in str(properties.get("Environment", ""))) == traces
 
 
 def test_what_all_functions_and_the_samples_are_given_is_read() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tessera.aws import tracing
 from tessera.aws.telemetry import logger, metrics, observed, publish, subject
 from tessera.aws.tracing import step, traced
 from tessera.portal.errors import Busy, is_outage
@@ -161,3 +164,42 @@ def test_what_was_raised_because_of_an_outage_is_one() -> None:
     error = ValueError("the page")
     error.__cause__ = Refused("SlowDown")
     assert is_outage(error)
+
+
+class Spans:
+    """OpenTelemetry's module of traces, as far as it is used: it keeps names and attributes."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.attributes: dict[str, Any] = {}
+
+    def get_tracer(self, _: str) -> Spans:
+        return self
+
+    def get_current_span(self) -> Spans:
+        return self
+
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        self.attributes |= attributes
+
+    @contextmanager
+    def start_as_current_span(self, name: str) -> Iterator[None]:
+        self.names.append(name)
+        yield
+
+
+def test_where_opentelemetry_is_loaded_it_traces_and_the_x_ray_sdk_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spans = Spans()
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", spans)
+    monkeypatch.setattr(tracing, "tracer", lambda: pytest.fail("the X-Ray SDK was asked"))
+
+    @traced
+    def handler(event: dict[str, Any], context: Any) -> str:
+        with step("gather answers"):
+            return "done"
+
+    assert handler({"job": JOB}, CONTEXT) == "done"
+    assert spans.names == ["gather answers"]
+    assert spans.attributes == {"job": JOB, "run": "pets-may-2f9a", "round": 2}

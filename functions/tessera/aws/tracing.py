@@ -1,7 +1,13 @@
-"""Trace with X-Ray. The tracer loads botocore, so functions a worker waits for never import it."""
+"""Trace with X-Ray: by Powertools' tracer, or by OpenTelemetry where its layer is.
+
+The X-Ray SDK under Powertools' tracer is kept up until February 2027; no other file imports it.
+Functions that a worker waits for import neither. AWS's layer (ADOT, the template's `TracingLayer`)
+loads OpenTelemetry before the handler and opens a span around it, so that being loaded is the sign.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
@@ -26,6 +32,11 @@ def tracer() -> Tracer:
     return Tracer(auto_patch=False)
 
 
+def opentelemetry() -> Any:
+    """Return OpenTelemetry's module of traces if its layer has loaded it, else None."""
+    return sys.modules.get("opentelemetry.trace")
+
+
 def traced(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[..., Answer]:
     """Wrap a handler in a subsegment that its run, round, job and execution find.
 
@@ -46,7 +57,10 @@ def traced(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[..., An
 
     @wraps(handler)
     def late(event: dict[str, Any], context: Any) -> Answer:
-        return captured()(event, context)
+        if (api := opentelemetry()) is None:
+            return captured()(event, context)
+        api.get_current_span().set_attributes(subject(event))
+        return handler(event, context)
 
     return late
 
@@ -54,5 +68,9 @@ def traced(handler: Callable[[dict[str, Any], Any], Answer]) -> Callable[..., An
 @contextmanager
 def step(name: str) -> Iterator[None]:
     """Open a `with` block that the trace shows as a part of its own, with its time and error."""
+    if (api := opentelemetry()) is not None:
+        with api.get_tracer("tessera").start_as_current_span(name):
+            yield
+        return
     with tracer().provider.in_subsegment(f"## {name}"):
         yield
