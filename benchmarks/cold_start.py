@@ -109,6 +109,8 @@ def memory_size(module: str) -> int:
     template = read_template()
     name = "".join(word.capitalize() for word in module.split("_")) + "Function"
     given = template["Resources"][name]["Properties"].get("MemorySize")
+    if isinstance(given, dict):  # a parameter's
+        given = template["Parameters"][given["Ref"]]["Default"]
     return int(given or template["Globals"]["Function"]["MemorySize"])
 
 

@@ -11,6 +11,9 @@ from tessera.stack.local_stack import LocalStack, free_port
 from tests.statemachine.cases import mock_config
 from tests.statemachine.stage import Stage
 
+# a script of an environment of its own, with packages that this one lacks
+collect_ignore = ["second_interpreter.py"]
+
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
