@@ -40,6 +40,7 @@ def stack() -> Stack:
             kms_key=os.environ.get("KMS_KEY_ID", ""),
             public_price=os.environ.get("PUBLIC_PRICE", ""),
         ),
+        image_objects=os.environ.get("IMAGE_OBJECTS"),
     )
 
 

@@ -15,6 +15,7 @@ from tessera.aws.telemetry import logger, observed
 from tessera.portal.ports import Ports
 from tessera.portal.routes import ROUTES
 from tessera.portal.site import REQUESTS_PER_MINUTE, Site
+from tessera.tiling.page_input import prepare_task
 
 
 @cache
@@ -23,9 +24,12 @@ def connection() -> Connection:
     return connect(region=os.environ.get("AWS_REGION"))
 
 
+@cache
 def ports() -> Ports:
-    """Return what the portal needs of AWS."""
-    return portal_ports(connection(), os.environ["TABLE_NAME"])
+    """Return what the portal needs of AWS, the same to each request: it keeps what it has read."""
+    own = {os.environ.get("PREPARE_TASK_ARN", ""): prepare_task}
+    role = os.environ.get("PICTURES_ROLE_ARN", "")
+    return portal_ports(connection(), os.environ["TABLE_NAME"], own, role)
 
 
 def site() -> Site:

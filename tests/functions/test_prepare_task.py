@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from prepare_task import handler, task_input
+from prepare_task import handler
+from tessera.tiling.page_input import task_input
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 IMAGES = [

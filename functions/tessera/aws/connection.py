@@ -20,6 +20,9 @@ AWS_HOST = re.compile(
 )
 """Domains of AWS's partitions, in contrast to an embedded AWS or another service like S3."""
 
+Credentials = tuple[str, str] | tuple[str, str, str]
+"""Access key, its secret, and the token of a session if it is one."""
+
 _making = Lock()
 """Held while a client is made: all connections share boto3's session, which makes one at a time."""
 
@@ -67,7 +70,7 @@ class Connection:
 
     endpoint: str | None = None
     region: str | None = None
-    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def client(self, service: str) -> Any:
@@ -95,7 +98,7 @@ class Connection:
             return client
         import boto3  # late: a handler that needs no AWS starts in a tenth of the time
 
-        key, secret = self.credentials or (None, None)
+        key, secret, token = (*(self.credentials or (None, None)), None)[:3]
         make: Any = boto3.client  # its stubs know a service only by a literal name
         with _making:
             if name not in self._clients:
@@ -105,6 +108,7 @@ class Connection:
                     region_name=region,
                     aws_access_key_id=key,
                     aws_secret_access_key=secret,
+                    aws_session_token=token,
                     config=config or _config(service),
                 )
         return self._clients[name]
@@ -140,10 +144,10 @@ class Connection:
 def connect(
     endpoint: str | None = None,
     region: str | None = None,
-    credentials: tuple[str, str] | None = None,
+    credentials: Credentials | None = None,
 ) -> Connection:
     """Connect to AWS, or to what answers like it at `endpoint`; nobody is asked anything yet.
 
-    `credentials` are an access key and its secret.
+    `credentials` are an access key and its secret, and the token of a session if it is one.
     """
     return Connection(endpoint, region, credentials)

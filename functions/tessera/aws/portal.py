@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from tessera.aws.pictures import RoleStorage
 from tessera.portal.ports import Ports
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ NONE_IN_PROCESS: Mapping[str, Function] = MappingProxyType({})
 
 
 def portal_ports(
-    connection: Connection, table: str, in_process: Mapping[str, Function] = NONE_IN_PROCESS
+    connection: Connection,
+    table: str,
+    in_process: Mapping[str, Function] = NONE_IN_PROCESS,
+    pictures_role: str = "",
 ) -> Ports:
     """Return what the portal needs from outside, with its index in the table of this name.
 
     Functions of the stack's own are called `in_process`, by ARN: a function that waits for another
-    holds two of the account's concurrent executions and pays for both.
+    holds two of the account's concurrent executions and pays for both. Pictures are read by
+    `pictures_role`, or by the caller's own where there is none.
     """
 
     def invoke(arn: str, event: dict[str, Any]) -> Any:
@@ -33,7 +38,7 @@ def portal_ports(
 
     return Ports(
         table=connection.table(table),
-        files=connection.storage,
+        files=RoleStorage(connection, pictures_role) if pictures_role else connection.storage,
         clock=time.time,
         invoke=invoke,
         resume=connection.workflow.send_task_success,

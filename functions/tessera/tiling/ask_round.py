@@ -23,6 +23,7 @@ from tessera.tiling.grouping.later_round import group_later_round
 from tessera.tiling.grouping.picture_sample import Head, check_pictures
 from tessera.tiling.grouping.picture_shape import sample_shape
 from tessera.tiling.jobs import Surroundings, label_categories
+from tessera.tiling.manifest.source_rule import SourceRule, image_objects
 from tessera.tiling.run_files import OpenScratch, Writable
 from tessera.tiling.run_record import (
     AskedRound,
@@ -73,7 +74,8 @@ class Files(run_record.Files, Protocol):
 class Stack:
     """Stack that a round is asked in: where runs lie, what settings and requests take from it.
 
-    `status` returns an execution's status, `template` is the file of the worker's page.
+    `status` returns an execution's status, `template` is the file of the worker's page;
+    `image_objects` are ARN patterns of pictures outside the inbox, None where all are allowed.
     """
 
     files: Files
@@ -83,6 +85,19 @@ class Stack:
     default_settings: str
     template: Path
     surroundings: Surroundings
+    image_objects: str | None = None
+
+    def source_rule(self, manifest: Mapping[str, Any], settings: Settings) -> SourceRule:
+        """Return which pictures a manifest may name, by where in the inbox it lies."""
+        project, slash, _ = str(manifest["key"]).partition("/")
+        # Ground Truth shows pictures by a role of its own, which operators may give more.
+        is_portal = settings.workforce == "portal" and self.image_objects is not None
+        return SourceRule(
+            inbox=manifest["bucket"],
+            folder=project + slash if slash else "",
+            labels=self.runs.split("/")[2],
+            objects=image_objects(self.image_objects or "") if is_portal else None,
+        )
 
 
 class Decision(NamedTuple):
@@ -123,15 +138,22 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         return _already_running(record.run, home, owner)
     record = decode_record(files.get(f"{home}run.json"))  # which knows whom it was taken from
     read = partial(read_manifest_bytes, files, manifest)
-    shape = sample_shape(read(), settings, files.get_range)
+    rule = stack.source_rule(manifest, settings)
+    shape = sample_shape(read(), settings, files.get_range, rule)
     _write_page(stack, settings, home, shape, folder_uri(manifest))
     check_buckets(read(), settings, files.bucket_exists)
     if notices := check_pictures(read(), settings, files.head):
         record = msgspec.structs.replace(record, notices=notices)
-    summary = group_manifest(read, settings, lambda name: files.writer(home + name), stack.scratch)
-    record = msgspec.structs.replace(record, counts=summary.counts)
+    create = partial(_create, files, home)
+    summary = group_manifest(read, settings, create, stack.scratch, rule)
+    record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
     return Decision(result, summary.counts)
+
+
+def _create(files: Files, home: str, name: str) -> AbstractContextManager[Writable]:
+    """Open a new file in a run's folder."""
+    return files.writer(home + name)
 
 
 def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
@@ -143,8 +165,9 @@ def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         return _already_running(event["run"], home, record.execution)
     unsure = files.iter_lines(f"{home}round-{round_ - 1}/unsure.csv")
     read = partial(read_manifest_bytes, files, record.manifest)
-    settings, create = settings_of(record), lambda name: files.writer(home + name)
-    shards = group_later_round(unsure, read, settings, round_, create, stack.scratch)
+    settings, create = settings_of(record), partial(_create, files, home)
+    scratch, rule = stack.scratch, record.pictures
+    shards = group_later_round(unsure, read, settings, round_, create, scratch, rule)
     return Decision(_ask(stack, home, record, AskedRound.of(round_, shards)))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tessera.tiling.jobs import COMPLETED
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.run_record import decode_record, manifest_uri, project_of, settings_of
 from tessera.tiling.settings import Settings
 
@@ -21,7 +22,7 @@ class Run:
 
     `manifest` is an object in S3 (`bucket`, `key`, maybe `version-id`), `counts` are those of its
     lines when it was grouped, `tasks` has the number of tasks by round, and `jobs` are the newest
-    round's, each with its `name` and `status`.
+    round's, each with its `name` and `status`; `pictures` is the rule of what lines may name.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Run:
     counts: Mapping[str, int]
     tasks: Mapping[int, int] = field(default_factory=dict)
     jobs: Sequence[Mapping[str, Any]] = ()
+    pictures: SourceRule = ANY_SOURCE
 
     @property
     def manifest_uri(self) -> str:
@@ -82,6 +84,7 @@ def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
         started=event["started"],
         execution=event["execution"],
         settings=settings_of(record),
+        pictures=record.pictures,
         manifest=record.manifest,
         counts=record.counts,
         tasks={asked.round: asked.tasks for asked in record.rounds},

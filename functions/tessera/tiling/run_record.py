@@ -16,6 +16,7 @@ import msgspec
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable
 from tessera.tiling.instructions import with_instructions
 from tessera.tiling.jobs import Surroundings, labeling_job_request, run_id
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, settings_from
 
 WORKING = frozenset({"RUNNING", "PENDING_REDRIVE"})
@@ -102,6 +103,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     done: bool | msgspec.UnsetType = msgspec.UNSET
     """Whether the run has ended with every job opened and closed; absent until its labels are
     made, and in runs of versions that did not note it."""
+    pictures: SourceRule = ANY_SOURCE
+    """Which pictures the manifest's lines may name, the same in every round."""
 
     def with_round(self, asked: AskedRound) -> RunRecord:
         """Return the record with this round as its newest, also if it was asked before."""

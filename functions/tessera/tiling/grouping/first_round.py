@@ -36,6 +36,7 @@ from tessera.tiling.grouping.task_file import (
 from tessera.tiling.jobs import GOLD_NAME, tasks_name
 from tessera.tiling.manifest.blocks import BlockParser, InputCounts
 from tessera.tiling.manifest.lines import Rejected
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
@@ -71,15 +72,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def group_manifest(
-    read: ReadManifest, settings: Settings, create: CreateFile, scratch: OpenScratch
+    read: ReadManifest,
+    settings: Settings,
+    create: CreateFile,
+    scratch: OpenScratch,
+    rule: SourceRule = ANY_SOURCE,
 ) -> Summary:
     """Write the first round's tasks, and return counts of what became of the manifest's lines.
+
+    `rule` tells which pictures the manifest may name.
 
     Raises NoUsableLine or TooManyBadLines, with rejected.jsonl written, if too little of it can be
     used; ManifestUnreadable if it cannot be read to its end.
     """
     with ExitStack() as files:
-        grouping = FirstRound(read, settings, create, scratch, files)
+        grouping = FirstRound(read, settings, create, scratch, files, rule)
         try:
             for block in line_blocks(read()):
                 grouping.add(block)
@@ -131,13 +138,14 @@ class FirstRound:
         create: CreateFile,
         scratch: OpenScratch,
         files: ExitStack,
+        rule: SourceRule,
     ) -> None:
         """Find the gold images first, if the settings insert any; `files` closes what is opened."""
         self._settings = settings
         self._create = create
         self._files = files
         self._open_scratch = scratch
-        self._gold = find_gold_images(read, settings)
+        self._gold = find_gold_images(read, settings, rule)
         self._limits = self._gold.remaining_limits(settings.images_per_task)
         self._max_tasks = max_tasks(settings, settings.answers_per_image)
         job_images = self._max_tasks * self._limits.images
@@ -146,7 +154,8 @@ class FirstRound:
         self._rejected_file = LazyFile("rejected.jsonl", create, files)
         self._duplicates_file = LazyFile("repeats.csv", create, files, b"index,first\n")
         self.first_reason = ""  # of a rejected line, for the message if the manifest is refused
-        self.parser = BlockParser(settings, frozenset(self._gold.labels), self._reject)
+        gold = frozenset(self._gold.labels)
+        self.parser = BlockParser(settings, gold, self._reject, rule=rule)
         self._buffer: ShardBuffer | None = None
         self._duplicate_finder = DuplicateFinder(self._scratch)
         self._duplicates = 0

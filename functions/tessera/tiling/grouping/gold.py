@@ -25,6 +25,7 @@ from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.task_file import INDEX, encode_index
 from tessera.tiling.manifest.items import encode_item
 from tessera.tiling.manifest.lines import Image, LineReader
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, ReadManifest
 from tessera.tiling.settings import Settings
@@ -188,14 +189,16 @@ class GoldInserter:
                 file.write(pack_gold_uses(indexes.tolist()))
 
 
-def find_gold_images(read: ReadManifest, settings: Settings) -> GoldImages:
+def find_gold_images(
+    read: ReadManifest, settings: Settings, rule: SourceRule = ANY_SOURCE
+) -> GoldImages:
     """Read the manifest for its gold images, if the settings insert any.
 
     It is a reading of its own, because the first task may need the manifest's last line.
     """
     if not settings.gold_per_task:
         return GoldImages()
-    lines = islice(_gold_lines(read, settings), MAX_GOLD_IMAGES)
+    lines = islice(_gold_lines(read, settings, rule), MAX_GOLD_IMAGES)
     images = [(line.index, line.gold, *encode_item(line)) for line in lines]
     if not images:
         return GoldImages()
@@ -215,9 +218,9 @@ def find_gold_images(read: ReadManifest, settings: Settings) -> GoldImages:
     )
 
 
-def _gold_lines(read: ReadManifest, settings: Settings) -> Iterator[Image]:
+def _gold_lines(read: ReadManifest, settings: Settings, rule: SourceRule) -> Iterator[Image]:
     """Yield the images with a known label; only blocks that may have one are read line by line."""
-    reader, index = LineReader(settings), 0
+    reader, index = LineReader(settings, rule), 0
     for block in line_blocks(read()):
         if b'"gold"' in block or b"\\u" in block:  # JSON may spell the key with escapes
             for number, text in enumerate(block[:-1].split(b"\n"), index):

@@ -38,6 +38,7 @@ from tessera.tiling.jobs import tasks_name
 from tessera.tiling.manifest.batch import PLAIN
 from tessera.tiling.manifest.items import batch_of_images
 from tessera.tiling.manifest.lines import Image, LineReader
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
@@ -64,6 +65,7 @@ def group_later_round(
     round_: int,
     create: CreateFile,
     scratch: OpenScratch,
+    rule: SourceRule = ANY_SOURCE,
 ) -> tuple[Shard, ...]:
     """Write the tasks of a later round for the images that the lines of unsure.csv name.
 
@@ -71,7 +73,7 @@ def group_later_round(
     """
     with ExitStack() as files:
         grouping = LaterRound(settings, round_, create, files.enter_context(scratch()))
-        images = _read_images(read_unsure(unsure), read, settings)
+        images = _read_images(read_unsure(unsure), read, settings, rule)
         while pairs := list(islice(images, min(IMAGES_AT_ONCE, grouping.capacity))):
             grouping.add([image for image, _ in pairs], [workers for _, workers in pairs])
         return grouping.finish()
@@ -94,11 +96,11 @@ def read_unsure(lines: Iterable[bytes]) -> Iterator[Unsure]:
 
 
 def _read_images(
-    unsure: Iterator[Unsure], read: ReadManifest, settings: Settings
+    unsure: Iterator[Unsure], read: ReadManifest, settings: Settings, rule: SourceRule
 ) -> Iterator[tuple[Image, str]]:
     """Yield the unsure images, each with its workers; no other line is decoded."""
     # Both come in rising order, so one pass over the manifest meets all rows.
-    reader, first = LineReader(settings), 0
+    reader, first = LineReader(settings, rule), 0
     row = next(unsure, None)
     for block in line_blocks(read()):
         if row is None:

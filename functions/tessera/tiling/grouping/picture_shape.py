@@ -14,6 +14,7 @@ from itertools import islice
 from statistics import median
 
 from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.settings import Settings
 
@@ -38,10 +39,13 @@ _ORIENTATION_TAG = 0x0112
 
 
 def sample_shape(
-    chunks: Iterable[bytes], settings: Settings, read_range: ReadRange
+    chunks: Iterable[bytes],
+    settings: Settings,
+    read_range: ReadRange,
+    rule: SourceRule = ANY_SOURCE,
 ) -> float | None:
     """Return the median of width by height of some of a manifest's pictures; None if unknown."""
-    lines = read_manifest(manifest_lines(chunks), settings)
+    lines = read_manifest(manifest_lines(chunks), settings, rule)
     first = islice((line.source_ref for line in lines if isinstance(line, Image)), FIRST_LINES)
     shapes = _read_shapes(_spread(list(first)), read_range)
     return round(median(shapes), 3) if shapes else None

@@ -38,6 +38,7 @@ from tessera.tiling.manifest.lines import (
     Rejected,
     record_type,
 )
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.sources import MAX_KEY_BYTES, bucket_problem
 from tessera.tiling.settings import Settings
 
@@ -71,14 +72,17 @@ class BlockParser:
         gold_indexes: frozenset[int],
         on_rejected: Callable[[Rejected], object],
         on_renumbered: Callable[[Labeled], object] = lambda _: None,
+        rule: SourceRule = ANY_SOURCE,
     ) -> None:
         """Leave the lines in `gold_indexes` out of batches, and hand bad ones to `on_rejected`.
 
-        Labeled lines whose class has another number in this run go to `on_renumbered`.
+        Labeled lines whose class has another number in this run go to `on_renumbered`; `rule`
+        tells which pictures the lines may name.
         """
+        self._rule = rule
         self.counts = InputCounts()
         self.template = PLAIN
-        self._reader = LineReader(settings)
+        self._reader = LineReader(settings, rule)
         self._class_rule = ClassRule(settings)
         record = record_type(settings.label_attribute)
         self._decode_lines = msgspec.json.Decoder(record, strict=True).decode_lines
@@ -136,7 +140,7 @@ class BlockParser:
         the lines, never a loop of Python.
         """
         prefix = uniform_prefix(block, template, len(ends))
-        if prefix is None:
+        if prefix is None or not _are_allowed(self._rule, block, template, len(ends), prefix):
             return None
         text = np.frombuffer(block, np.uint8)
         line_starts = np.concatenate([_ZERO, ends[:-1]])
@@ -412,6 +416,27 @@ def _have_buckets(block: bytes, prefix: bytes) -> bool:
     """
     names = set(_EVERY_BUCKET.findall(block)) if prefix == SCHEME else {prefix[len(SCHEME) : -1]}
     return not any(bucket_problem(name.decode("latin-1")) for name in names)
+
+
+def _are_allowed(
+    rule: SourceRule, block: bytes, template: LineTemplate, lines: int, prefix: bytes
+) -> bool:
+    """Whether the rule surely allows all sources of uniform lines; nothing is decoded."""
+    if rule is ANY_SOURCE:
+        return True
+    # A part of a key that no browser keeps: looked for in all text, since it is rare anywhere.
+    if b"/./" in block or b"/../" in block or b'/.."' in block or b'/."' in block:
+        return False
+    if prefix == SCHEME:
+        names = {name.decode("latin-1") for name in _EVERY_BUCKET.findall(block)}
+        return all(f"s3://{name}/" in rule.fixed_prefixes(name) for name in names)
+    for allowed in rule.fixed_prefixes(prefix[len(SCHEME) : -1].decode("latin-1")):
+        start = allowed.encode()
+        # As the prefix is counted for all lines but the first, which is looked at itself.
+        others = block.count(template.separator + start) == lines - 1
+        if others and block.startswith(template.head + start):
+            return True
+    return False
 
 
 def _key_starts(text: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:

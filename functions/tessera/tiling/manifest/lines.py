@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tessera.tiling.manifest.class_rule import ClassRule, NoClass, renumber
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.sources import source_problem
 from tessera.tiling.settings import Settings, normal_text
 
@@ -58,7 +59,9 @@ class BadLine(Exception):
     """Reason why one line cannot be used, as it is written down in rejected.jsonl."""
 
 
-def read_manifest(lines: Iterable[bytes], settings: Settings) -> Iterator[Line]:
+def read_manifest(
+    lines: Iterable[bytes], settings: Settings, rule: SourceRule = ANY_SOURCE
+) -> Iterator[Line]:
     """Yield every line of a manifest as what it is, in order and without gaps.
 
     >>> from tessera.tiling.settings import read_settings
@@ -67,7 +70,7 @@ def read_manifest(lines: Iterable[bytes], settings: Settings) -> Iterator[Line]:
     >>> [type(line).__name__ for line in read_manifest(lines, cats)]
     ['Image', 'Rejected']
     """
-    reader = LineReader(settings)
+    reader = LineReader(settings, rule)
     for index, line in enumerate(lines):
         yield reader.read(index, line)
 
@@ -75,8 +78,9 @@ def read_manifest(lines: Iterable[bytes], settings: Settings) -> Iterator[Line]:
 class LineReader:
     """Reader of single lines: the rule that every faster way of reading must agree with."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare for the settings' label attribute and labels."""
+    def __init__(self, settings: Settings, rule: SourceRule = ANY_SOURCE) -> None:
+        """Prepare for the settings; `rule` tells which pictures a line may name."""
+        self._rule = rule
         self._decode = msgspec.json.Decoder(record_type(settings.label_attribute)).decode
         self._choices = frozenset(settings.choices) | {None}
         self._attribute = settings.label_attribute
@@ -118,6 +122,8 @@ class LineReader:
 
     def _check_image(self, record: Any) -> None:
         check_source(record.source_ref)
+        if problem := self._rule.problem(record.source_ref):
+            raise BadLine(problem)
         if record.prelabel is not None and normal_text(record.prelabel) not in self._choices:
             raise BadLine(f"prelabel: {record.prelabel[:80]!r} is none of the labels")
         if record.gold is not None and normal_text(record.gold) not in self._choices:

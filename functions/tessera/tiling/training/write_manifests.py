@@ -35,6 +35,7 @@ from tessera.tiling.csv_field import csv_field
 from tessera.tiling.manifest.blocks import BlockParser
 from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, record_type
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run import MAX_UNLOADED, Run
 from tessera.tiling.run_files import CreateFile, Writable
@@ -210,6 +211,7 @@ def label_manifest(
         ),
         create,
         watched=watched,
+        rule=run.pictures,
     )
     outcomes.counts.check(run.counts["lines"])
     return outcomes
@@ -223,6 +225,7 @@ def write_manifests(
     create: CreateFile,
     *,
     watched: Iterable[int] = (),
+    rule: SourceRule = ANY_SOURCE,
 ) -> LineOutcomes:
     """Write every line of a manifest where it belongs, in order and in its own bytes; count all.
 
@@ -237,7 +240,7 @@ def write_manifests(
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(create(name)) for name in FILE_NAMES))
         files.reasons.write(b"index,reason,source\n")
-        for block in _read_blocks(chunks, settings, labels, opener):
+        for block in _read_blocks(chunks, settings, labels, opener, rule):
             if block.is_open:
                 _write_open_lines(block, splice, files)
             else:
@@ -294,7 +297,11 @@ class _Block:
 
 
 def _read_blocks(
-    chunks: Iterable[bytes], settings: Settings, labels: LineLabels, opener: LineOpener
+    chunks: Iterable[bytes],
+    settings: Settings,
+    labels: LineLabels,
+    opener: LineOpener,
+    rule: SourceRule,
 ) -> Iterator[_Block]:
     """Cut the manifest into blocks of lines, told apart as when they were grouped."""
     rejected: list[int] = []
@@ -306,6 +313,7 @@ def _read_blocks(
         frozenset(),
         lambda line: rejected.append(line.index),
         lambda line: renumbered.update({line.index - start: line.raw}),
+        rule,
     )
     for block in line_blocks(chunks, BLOCK):
         start = parser.counts.lines  # the block's first line

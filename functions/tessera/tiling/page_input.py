@@ -1,0 +1,47 @@
+"""Turn a task of the manifest into what the page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class PageImage(msgspec.Struct, rename="kebab", omit_defaults=True):
+    """Image of a task as the page reads it: only these keys, so that gold stays unknown to it."""
+
+    source_ref: str
+    index: int
+    prelabel: str | None = None
+    prelabel_confidence: float | None = None
+    # Any: sizes only help the page to shape its tiles, and are no reason to lose a task.
+    width: Any = None
+    height: Any = None
+
+
+class TaskInput(msgspec.Struct):
+    """Content of `task.input` in the page's template."""
+
+    images: list[PageImage]
+
+
+def task_input(source: str | list[Any]) -> TaskInput:
+    """Read a task's `source`: the list of its images, as text (Ground Truth's rule) or as it is.
+
+    Raises msgspec.MsgspecError if it is no such list.
+
+    >>> task_input('[{"source-ref": "s3://pets/7.jpg", "index": 7}]').images[0].index
+    7
+    """
+    if isinstance(source, str):
+        return TaskInput(msgspec.json.decode(source, type=list[PageImage]))
+    return TaskInput(msgspec.convert(source, list[PageImage]))
+
+
+def prepare_task(event: dict[str, Any]) -> dict[str, Any]:
+    """Answer a pre-annotation request of Ground Truth or the portal for one task."""
+    task = event["dataObject"]
+    # A manifest of plain images, one a page, is Ground Truth's own form.
+    one_image = [{"source-ref": task.get("source-ref"), "index": 0}]
+    page_input = task_input(task.get("source", one_image))
+    return {"taskInput": msgspec.to_builtins(page_input), "isHumanAnnotationRequired": True}
