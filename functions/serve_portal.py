@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tessera.aws.connection import Connection, connect
+from tessera.aws.connection import connect
 from tessera.aws.http_api import http_api
 from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed
@@ -19,17 +19,12 @@ from tessera.tiling.page_input import prepare_task
 
 
 @cache
-def connection() -> Connection:
-    """Connect at the first request and keep the connection: importing makes no client."""
-    return connect(region=os.environ.get("AWS_REGION"))
-
-
-@cache
 def ports() -> Ports:
     """Return what the portal needs of AWS, the same to each request: it keeps what it has read."""
+    aws = connect(region=os.environ.get("AWS_REGION"))
     own = {os.environ.get("PREPARE_TASK_ARN", ""): prepare_task}
     role = os.environ.get("PICTURES_ROLE_ARN", "")
-    return portal_ports(connection(), os.environ["TABLE_NAME"], own, role)
+    return portal_ports(aws, os.environ["TABLE_NAME"], own, role)
 
 
 def site() -> Site:

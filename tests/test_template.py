@@ -247,7 +247,7 @@ def statements(name: str) -> list[dict[str, Any]]:
     return [statement for statement in every if "Effect" in statement]
 
 
-GRANTING = [*FUNCTIONS, "LabelingStateMachine", "LabelingRole", "PicturesRole"]
+GRANTING = [*FUNCTIONS, "LabelingStateMachine", "LabelingRole"]
 
 
 @pytest.mark.parametrize("name", GRANTING)
@@ -323,18 +323,6 @@ def test_a_function_reads_and_writes_objects_only_where_its_work_lies(name: str)
                     assert resource["Sub"].startswith("${LabelsBucket.Arn}/runs/*")
             if action.startswith("s3:Delete"):
                 pytest.fail(f"{name} may delete objects")
-
-
-def test_pictures_are_signed_by_a_role_that_reads_pictures_and_nothing_else() -> None:
-    (reading, *with_key) = statements("PicturesRole")
-    assert reading["Action"] == "s3:GetObject"
-    assert "LabelsBucket" not in str(reading["Resource"])
-    assert [statement["Action"] for statement in with_key] in ([], ["kms:Decrypt"])
-    trust = RESOURCES["PicturesRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert [entry["Action"] for entry in trust] == ["sts:AssumeRole"]
-    assert "ServePortalFunctionRole" in str(trust[0]["Principal"])
-    own = [str(entry["Resource"]) for entry in statements("ServePortalFunction")]
-    assert not any("InboxBucket" in resource or "ImageObjects" in resource for resource in own)
 
 
 def test_only_the_state_machine_may_pass_a_role_and_only_to_ground_truth() -> None:

@@ -19,7 +19,7 @@ def test_a_request_that_fails_logs_neither_token_nor_answer(
     log = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", log)
     monkeypatch.setenv("USER_POOL_CLIENT_ID", "client")
-    monkeypatch.setattr(serve_portal, "connection", lambda: 1 / 0)
+    monkeypatch.setattr(serve_portal, "connect", lambda **_: 1 / 0)
     event = http_event("PUT", "/jobs/pets/tasks/1/answer", sub="ann", email="SECRET@example.org")
     event |= {
         "headers": {"authorization": "Bearer SECRET-TOKEN"},

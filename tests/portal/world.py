@@ -41,6 +41,8 @@ class World:
     table: Any = field(default_factory=Table)
     executions: Executions = field(default_factory=Executions)
     kept_from_people: set[int] = field(default_factory=set)
+    images: int = 2
+    """Images of each task."""
 
     @property
     def ports(self) -> Ports:
@@ -83,17 +85,21 @@ class World:
         ]
 
     def request(
-        self, tasks: int, workers: int = 2, name: str = "pets-1-r1-000", **tags: str
+        self,
+        tasks: int,
+        workers: int = 2,
+        name: str = "pets-1-r1-000",
+        **tags: str,
     ) -> Any:
-        """A CreateLabelingJob request over so many tasks of two images each, its files written."""
+        """A CreateLabelingJob request over so many tasks, its files written."""
         manifest = f"{HOME}/round-1/tasks-000.manifest"
         lines = []
         for task in range(tasks):
-            images = [
+            pictures = [
                 {"source-ref": f"s3://pets/{task + side * tasks}.jpg", "index": task + side * tasks}
-                for side in range(2)
+                for side in range(self.images)
             ]
-            lines.append(json.dumps({"source": json.dumps(images)}) + "\n")
+            lines.append(json.dumps({"source": json.dumps(pictures)}) + "\n")
         self.files.put(manifest, "".join(lines).encode())
         self.files.put(f"{HOME}/page.liquid.html", PAGE.encode())
         labels = {"labels": [{"label": label} for label in ("cat", "dog", "cannot see")]}
@@ -216,7 +222,8 @@ def path_of(route: Route, job: str = "pets-1-r1-000") -> str:
     return re.sub(r"<\w+>", lambda part: parts[part[0]], route.path)
 
 
-def answer_of(job: Job, task: int, label: str = "cat") -> dict[str, Any]:
+def answer_of(job: Job, task: int, label: str = "cat", images: int = 2) -> dict[str, Any]:
     """An answer as the page sends it."""
     choices = {choice: choice == label for choice in job.choices}
-    return {str(task): choices, str(task + job.tasks): choices, "meta": "{}"}
+    answer: dict[str, Any] = {str(task + side * job.tasks): choices for side in range(images)}
+    return answer | {"meta": "{}"}

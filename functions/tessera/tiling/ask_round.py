@@ -142,7 +142,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     shape = sample_shape(read(), settings, files.get_range, rule)
     _write_page(stack, settings, home, shape, folder_uri(manifest))
     check_buckets(read(), settings, files.bucket_exists)
-    if notices := check_pictures(read(), settings, files.head):
+    if notices := check_pictures(read(), settings, files.head, rule):
         record = msgspec.structs.replace(record, notices=notices)
     create = partial(_create, files, home)
     summary = group_manifest(read, settings, create, stack.scratch, rule)

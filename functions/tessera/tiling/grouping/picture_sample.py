@@ -14,6 +14,7 @@ from typing import Protocol
 
 from tessera.tiling.errors import BucketUnreadable
 from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.settings import Settings
 
@@ -50,14 +51,16 @@ class AskHead(Protocol):
         """Ask S3, perhaps as one who pays for what others own."""
 
 
-def check_pictures(chunks: Iterable[bytes], settings: Settings, head: AskHead) -> list[str]:
+def check_pictures(
+    chunks: Iterable[bytes], settings: Settings, head: AskHead, rule: SourceRule = ANY_SOURCE
+) -> list[str]:
     """Return what is wrong with pictures at a manifest's start, in sentences; none if nothing is.
 
     Raises BucketUnreadable if S3 refuses all that were looked at in a bucket, and they are a larger
     share than `bad_lines` allows. Pages of Ground Truth are signed by a role of its own, of whose
     rights these requests say nothing, so that for them no bucket is refused.
     """
-    lines = read_manifest(manifest_lines(chunks), settings)
+    lines = read_manifest(manifest_lines(chunks), settings, rule)
     sources = [line.source_ref for line in islice(_images(lines), SAMPLE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         heads = dict(zip(sources, pool.map(_quietly(head), sources), strict=True))

@@ -140,7 +140,20 @@ class BlockParser:
         the lines, never a loop of Python.
         """
         prefix = uniform_prefix(block, template, len(ends))
-        if prefix is None or not _are_allowed(self._rule, block, template, len(ends), prefix):
+        if prefix is None:
+            return None
+
+        lines = len(ends)
+        if not _are_allowed(
+            self._rule,
+            block,
+            prefix,
+            # As the prefix is counted for all lines but the first, which is looked at itself.
+            lambda start: (
+                block.startswith(template.head + start)
+                and block.count(template.separator + start) == lines - 1
+            ),
+        ):
             return None
         text = np.frombuffer(block, np.uint8)
         line_starts = np.concatenate([_ZERO, ends[:-1]])
@@ -209,6 +222,10 @@ class BlockParser:
         bucket = _BUCKET.match(block, len(HEAD))
         prefix = bucket[0] if bucket and block.count(HEAD + bucket[0]) == lines else SCHEME
         if block.count(HEAD + prefix) != lines:
+            return None
+        if not _are_allowed(
+            self._rule, block, prefix, lambda start: block.count(HEAD + start) == lines
+        ):
             return None
         starts, ends, item_ends = quotes[2::each] + 1, quotes[3::each], quotes[each - 1 :: each]
         characters = _count_characters(block, text, starts, item_ends)
@@ -419,24 +436,22 @@ def _have_buckets(block: bytes, prefix: bytes) -> bool:
 
 
 def _are_allowed(
-    rule: SourceRule, block: bytes, template: LineTemplate, lines: int, prefix: bytes
+    rule: SourceRule, block: bytes, prefix: bytes, all_begin: Callable[[bytes], bool]
 ) -> bool:
-    """Whether the rule surely allows all sources of uniform lines; nothing is decoded."""
+    """Whether the rule surely allows all sources of a block, of which nothing is decoded.
+
+    `all_begin` tells whether all sources begin so.
+    """
     if rule is ANY_SOURCE:
         return True
     # A part of a key that no browser keeps: looked for in all text, since it is rare anywhere.
-    if b"/./" in block or b"/../" in block or b'/.."' in block or b'/."' in block:
+    if any(part in block for part in (b"/./", b"/../", b'/."', b'/.."', b"/.\n", b"/..\n")):
         return False
     if prefix == SCHEME:
         names = {name.decode("latin-1") for name in _EVERY_BUCKET.findall(block)}
         return all(f"s3://{name}/" in rule.fixed_prefixes(name) for name in names)
-    for allowed in rule.fixed_prefixes(prefix[len(SCHEME) : -1].decode("latin-1")):
-        start = allowed.encode()
-        # As the prefix is counted for all lines but the first, which is looked at itself.
-        others = block.count(template.separator + start) == lines - 1
-        if others and block.startswith(template.head + start):
-            return True
-    return False
+    bucket = prefix[len(SCHEME) : -1].decode("latin-1")
+    return any(all_begin(start.encode()) for start in rule.fixed_prefixes(bucket))
 
 
 def _key_starts(text: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:
