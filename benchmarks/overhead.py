@@ -104,9 +104,14 @@ def timed(stack: LocalStack, images: int, a_page: int) -> Took:
     key = drop(cloud, lines.encode(), project="overhead", name=name, settings=settings)
     execution = wait_for_execution(cloud, key)
     prefix = f"overhead-{name}"
-    (job,) = until(
-        lambda: [job for job in worker.open_jobs() if job.startswith(prefix)], "the job", 900
-    )
+
+    def opened() -> list[str]:
+        now = read_ending(cloud, execution)
+        if now.status != "RUNNING":  # no job will come
+            raise SystemExit(f"{images} images: {now.status} {now.error} {now.cause}")
+        return [job for job in worker.open_jobs() if job.startswith(prefix)]
+
+    (job,) = until(opened, "the job", 900)
     until(lambda: worker.answer_next(job), "the first page", 60)
     to_first_page = time.monotonic() - began
     answer_the_rest(stack, job)
@@ -273,6 +278,8 @@ def main() -> int:
         stack.start()
         try:
             stack.deploy()
+            # a manifest of pictures in no bucket would be refused
+            stack.cloud.client("s3").create_bucket(Bucket="pictures")
             timed(stack, 20, 20)  # the functions' processes are started once
             runs = [timed(stack, images, a_page) for images, a_page in sizes]
         finally:
