@@ -173,17 +173,23 @@ def drop_command(
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
         raise failure(end)
-    if status.run:
-        warn(find_run(cloud, status.run).record.get("notices") or ())
-    if end.output.get("outcome") == "already-running":
-        warn(changes_since_shown(find_run(cloud, end.output["run"])).warnings())
+    of_pictures = _notices_on_pictures(cloud, status, end)
+    warn(of_pictures)
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
-        print_json(dropped | {"warnings": notices} | facts | {"result": end.output})
+        sentences = {"warnings": [*notices, *of_pictures]}
+        print_json(dropped | sentences | facts | {"result": end.output})
     else:
         out.print(next_step(cloud, end, status.run), soft_wrap=True)
     if end.output.get("partial"):
         context.exit(Exit.PARTIAL)
+
+
+def _notices_on_pictures(cloud: Cloud, status: RunStatus, end: Ending) -> list[str]:
+    """Say which of a run's first pictures cannot be shown or, of an earlier run, have changed."""
+    if end.output.get("outcome") == "already-running":
+        return changes_since_shown(find_run(cloud, end.output["run"])).warnings()
+    return list(find_run(cloud, status.run).record.get("notices") or ()) if status.run else []
 
 
 def _settings_in_force(cloud: Cloud, source: Source) -> Settings:

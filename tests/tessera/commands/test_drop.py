@@ -12,7 +12,8 @@ import pytest
 import tessera.commands.drop as drop_module
 from tessera.commands.drop import drop_command
 from tessera.exits import Exit
-from tessera.runs.executions import RunError
+from tessera.runs.executions import Ending, RunError
+from tessera.runs.status import RunStatus
 
 PUBLIC = {
     "labels": ["cat", "dog"],
@@ -74,3 +75,25 @@ def test_a_manifest_without_settings_gets_those_of_its_project_or_the_stack(
     assert "s3://inbox/pets/may.manifest" in labels.files.objects
     own = "s3://inbox/pets/labeling.json" in labels.files.objects
     assert own == (where == "the project")
+
+
+def test_a_drop_tells_of_first_pictures_that_cannot_be_shown_and_of_changed_ones(
+    labels: Any, place: Any
+) -> None:
+    name = labels.run(images=1)
+    home = f"s3://labels/runs/{name}/"
+    record = json.loads(labels.files.get(f"{home}run.json"))
+    record |= {"rounds": [{"round": 1}], "notices": ["1 of the first 9 pictures cannot be shown"]}
+    labels.files.put(f"{home}run.json", json.dumps(record).encode())
+    labels.files.put(f"{home}round-1/jobs/j/pictures/0.json", b'{"s3://inbox/pets/0.png": "old"}')
+    known = {"outcome": "already-running", "run": name}
+
+    begun = drop_module._notices_on_pictures(
+        place.cloud, RunStatus(name, "RUNNING", "LabelShards"), Ending("RUNNING", {})
+    )
+    again = drop_module._notices_on_pictures(
+        place.cloud, RunStatus("", "SUCCEEDED", ""), Ending("SUCCEEDED", known)
+    )
+
+    assert begun == ["1 of the first 9 pictures cannot be shown"]
+    assert "1 picture changed after people were shown them: s3://inbox/pets/0.png" in again[0]
