@@ -6,12 +6,15 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.portal.answer_body import MAX_BYTES, read_answer
 from tessera.portal.errors import Invalid, TooLarge
+from tessera.portal.page_names import page_names
+from tessera.tiling.answers.submission import split_meta
 
 INDEXES = {"4", "24"}
 
@@ -95,3 +98,27 @@ def test_a_page_of_another_form_may_answer_anything_in_an_object() -> None:
 def test_no_bytes_make_reading_an_answer_fail_otherwise(body: bytes) -> None:
     with suppress(Invalid):
         read_answer(body, INDEXES, CHOICES)
+
+
+@given(st.lists(st.sampled_from(["chosen", "failed", "failed, radios off"]), min_size=1))
+def test_what_did_not_load_reaches_the_consolidation_by_its_index(outcomes: list[str]) -> None:
+    indexes = [str(400 - 7 * place) for place in range(len(outcomes))]
+    names = page_names(7, indexes)
+    form: dict[str, Any] = {
+        name: {"cat": outcome == "chosen", "dog": False}
+        for name, outcome in zip(names, outcomes, strict=True)
+        if outcome != "failed, radios off"
+    }
+    tiles = [
+        {"id": name, "load": "ok" if outcome == "chosen" else "error"}
+        for name, outcome in zip(names, outcomes, strict=True)
+    ]
+    body = msgspec.json.encode(form | {"meta": msgspec.json.encode({"tiles": tiles}).decode()})
+    if "chosen" not in outcomes:  # a page none of whose pictures came has nothing to say
+        with pytest.raises(Invalid):
+            read_answer(body, indexes, ("cat", "dog"), names)
+        return
+    answer, _, unloaded = split_meta(read_answer(body, indexes, ("cat", "dog"), names))
+    by_outcome = dict(zip(indexes, outcomes, strict=True))
+    assert answer.keys() == {index for index, one in by_outcome.items() if one == "chosen"}
+    assert set(unloaded) == by_outcome.keys() - answer.keys()
