@@ -41,15 +41,13 @@ def read_columns(embeddings: Path | None, probabilities: Path | None) -> Columns
 
 def _read_array(path: Path) -> NDArray[np.floating]:
     try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        # not numpy.load, which takes archives and pickles for arrays, too
+        rows = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # the header is an expression, which fails in any way at all
         raise Refused(
             f"{path} cannot be read as a NumPy array of numbers. Write it with "
             f"numpy.save({path.name!r}, rows)."
         ) from error
-    if not isinstance(rows, np.ndarray):
-        rows.close()
-        raise Refused(f"{path} is an archive of arrays. Write one array with numpy.save.")
     if rows.ndim != 2 or not rows.size or not np.issubdtype(rows.dtype, np.floating):
         raise Refused(
             f"{path} is an array of shape {rows.shape} and type {rows.dtype}; it must have one row "
@@ -81,12 +79,11 @@ def match_rows(
     by_row = Numbers({name: row for row, name in enumerate(names)})
     missing = [task for task in tasks if task not in by_row]
     if missing:
-        where = f"is not in {ids}" if ids else f"is no row of {len(columns):,}, counted from 0"
-        hint = "" if ids else ". Give a file with the task of each row, one a line, as --ids"
+        place = str(ids) if ids else f"the {len(columns):,} rows, which are called 0, 1, 2 …"
+        remedy = "Name the task of each row there" if ids else "Give the rows' names as --ids"
         raise Refused(
-            f"{answers}: task {missing[0]!r} {where}"
-            + (f", nor are {counted(len(missing) - 1, 'other task')}" if len(missing) > 1 else "")
-            + f"{hint}."
+            f"{answers}: {counted(len(missing), 'task')} not among {place}, the first "
+            f"{missing[0]!r}. {remedy}, one a line."
         )
     row = np.fromiter((by_row[task] for task in tasks), np.int32, len(tasks))
     return replace(crowd, images=len(columns), image=row[crowd.image]), by_row
@@ -98,7 +95,9 @@ def _read_ids(path: Path, rows: int) -> list[str]:
     except UnicodeDecodeError as error:
         raise Refused(f"{path} is not text in UTF-8: write it with one task a line.") from error
     if len(names) != rows:
-        raise Refused(f"{path} has {len(names):,} lines for {rows:,} rows; it needs one for each.")
+        raise Refused(
+            f"{path} has {len(names):,} lines; give it one for each of the {rows:,} rows."
+        )
     if len(set(names)) < rows:
         twice = next(name for name in names if names.count(name) > 1)
         raise Refused(f"{path}: task {twice!r} has several rows; a row has one task of its own.")

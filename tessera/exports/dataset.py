@@ -71,12 +71,12 @@ def samples(
         try:
             members = decode(line)
             uri = msgspec.json.decode(members["source-ref"], type=str)
-        except (msgspec.DecodeError, KeyError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             yield LeftOut(number, "", "the line has no source-ref")
             continue
         try:
             sample = _sample(number, uri, members, attribute, rule, group_key)
-        except (msgspec.DecodeError, KeyError, ValueError) as error:
+        except (msgspec.DecodeError, RecursionError, KeyError, ValueError) as error:
             yield LeftOut(number, uri, f"its label cannot be read: {error}")
             continue
         if sample.confidence is not None and sample.confidence < least:

@@ -94,7 +94,7 @@ def asks_the_same(dropped: bytes, lines: bytes, settings: Settings) -> bool:
             continue
         try:
             members, others = _decode_members(line), _decode_members(other)
-        except msgspec.DecodeError:  # somebody else's manifest of this name
+        except (msgspec.DecodeError, UnicodeDecodeError):  # somebody else's manifest of this name
             return False
         keys = ("source-ref",) if attribute in members else members.keys() | others.keys()
         if any(bytes(members.get(key, b"")) != bytes(others.get(key, b"")) for key in keys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import re
@@ -10,14 +11,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tessera.cli import main
 from tessera.stack.cloud import Cloud
 from tests.tessera.conftest import Place, png
+
+
+def array(rows: NDArray[np.float32]) -> bytes:
+    """Return what numpy.save writes."""
+    file = io.BytesIO()
+    np.save(file, rows)
+    return file.getvalue()
+
 
 SETTINGS = json.dumps({"labels": ["cat", "dog"]}).encode()
 MANIFEST = b'{"source-ref": "s3://pets/1.jpg"}\n{"source-ref": "s3://pets/2.jpg"}\n'
@@ -27,6 +38,8 @@ FILES = {
     "answers.csv": b"task,worker,label\n1,ann,cat\n1,bob,cat\n2,ann,dog\n2,bob,cat\n",
     "gold.csv": b"task,label\n1,cat\n",
     "guesses.csv": b"task,label,confidence\n1,cat,0.9\n",
+    "rows.npy": array(np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float32)),
+    "names.txt": b"1\n2\n3\n",
     "pets/1.png": png(4, 3),
     "pets/labeling.json": SETTINGS,
     "image-gold.csv": b"image,label\n1.png,cat\n",
@@ -35,10 +48,14 @@ FILES = {
 """Files that no command objects to."""
 CONSOLIDATE = "consolidate answers.csv --gold gold.csv --prelabels guesses.csv --out out.csv"
 DROP = "drop pets --labels cat,dog --gold image-gold.csv --prelabels image-guesses.csv"
+BY_ROWS = "consolidate answers.csv --ids names.txt --out out.csv"
 CALLS = {
     ("consolidate", "answers"): (CONSOLIDATE, "answers.csv"),
     ("consolidate", "gold"): (CONSOLIDATE, "gold.csv"),
     ("consolidate", "prelabels"): (CONSOLIDATE, "guesses.csv"),
+    ("consolidate", "embeddings"): (f"{BY_ROWS} --embeddings rows.npy", "rows.npy"),
+    ("consolidate", "probabilities"): (f"{BY_ROWS} --probabilities rows.npy", "rows.npy"),
+    ("consolidate", "ids"): (f"{BY_ROWS} --embeddings rows.npy", "names.txt"),
     ("estimate", "manifest"): ("estimate pets.manifest", "pets.manifest"),
     ("estimate", "settings_path"): ("estimate pets.manifest", "labeling.json"),
     ("preview", "settings_file"): ("preview --settings labeling.json", "labeling.json"),

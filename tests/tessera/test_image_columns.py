@@ -102,7 +102,7 @@ def test_rows_belong_to_the_tasks_that_ids_names(folder: Path) -> None:
         (np.zeros(IMAGES), "shape"),
         (np.zeros((IMAGES, 2), np.int64), "int64"),
         (np.zeros((IMAGES, 0)), "shape"),
-        (np.zeros((7, 2)), "no row of 7"),
+        (np.zeros((7, 2)), "not among the 7 rows"),
         (np.array([["a", "b"]] * IMAGES), "type"),
         (np.array([[None, {}]] * IMAGES), "cannot be read"),
     ],
@@ -126,7 +126,10 @@ def test_a_file_that_holds_no_rows_of_numbers_is_refused_by_name(
     [
         (["--embeddings", "rows.npy", "--method", "majority"], "--method hierarchical"),
         (["--ids", "ids.txt"], "give one of them"),
-        (["--embeddings", "rows.npy", "--ids", "ids.txt"], "2 lines for 400 rows"),
+        (
+            ["--embeddings", "rows.npy", "--ids", "ids.txt"],
+            "2 lines; give it one for each of the 400 rows",
+        ),
         (["--probabilities", "rows.npy"], "not between 0 and 1"),
         (["--embeddings", "rows.npy", "--probabilities", "few.npy"], "few.npy has 3"),
     ],

@@ -57,7 +57,7 @@ def indexes_of(line: bytes) -> list[str] | None:
     try:
         images = msgspec.json.decode(msgspec.json.decode(line)["source"])
         return [str(image["index"]) for image in images]
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return None  # a job of somebody's own: its answers are taken as they come
 
 
@@ -70,7 +70,7 @@ def sources_of(line: bytes) -> dict[str, str]:
     try:
         images = msgspec.json.decode(msgspec.json.decode(line)["source"])
         return {str(image["index"]): str(image["source-ref"]) for image in images}
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return {}
 
 

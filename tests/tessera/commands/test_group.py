@@ -38,6 +38,7 @@ def test_group_writes_a_runs_files_and_says_what_became_of_the_lines(
         "lines": 48,
         "images": 45,
         "gold": 0,
+        "gold_left_out": 0,
         "repeats": 2,
         "labeled": 0,
         "rejected": 1,

@@ -358,7 +358,7 @@ def type_of_alike(first_line: bytes, attribute: str, choice: Any) -> Any:
     """
     try:
         members = msgspec.json.decode(first_line, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if "source-ref" not in members or members.keys() & {"gold", attribute}:
         return None
