@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.tiling.instructions_html import render_instructions
+from tessera.tiling.manifest.source_rule import SourceRule
 from tessera.tiling.page import render_task
 
 FOLDER = "s3://inbox/pets/"
@@ -56,6 +57,14 @@ def test_without_a_folder_only_whole_addresses_are_pictures() -> None:
     assert 'src="https://pets.test/1.jpg"' in granted(
         "![a cat](https://pets.test/1.jpg)", folder=""
     )
+
+
+def test_a_picture_that_the_run_must_not_show_is_its_text() -> None:
+    rule = SourceRule("inbox", "pets/", "labels", ())
+    markdown = "![a](1.jpg) ![b](s3://inbox/cars/1.jpg) ![c](s3://labels/runs/x/gold.csv)"
+    html = render_instructions(markdown, FOLDER, lambda uri: not rule.problem(uri))
+    assert html.count("grant_read_access") == 1
+    assert '"s3://inbox/pets/1.jpg"' in html
 
 
 def test_links_open_beside_the_page() -> None:

@@ -140,7 +140,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     read = partial(read_manifest_bytes, files, manifest)
     rule = stack.source_rule(manifest, settings)
     shape = sample_shape(read(), settings, files.get_range, rule)
-    _write_page(stack, settings, home, shape, folder_uri(manifest))
+    _write_page(stack, settings, record, shape, rule)
     check_buckets(read(), settings, files.bucket_exists)
     if notices := check_pictures(read(), settings, files.head, rule):
         record = msgspec.structs.replace(record, notices=notices)
@@ -185,15 +185,15 @@ def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[
 
 
 def _write_page(
-    stack: Stack, settings: Settings, home: str, shape: float | None, folder: str
+    stack: Stack, settings: Settings, record: RunRecord, shape: float | None, rule: SourceRule
 ) -> None:
     # Late: only a first round needs Liquid.
     from tessera.tiling.page import build_page, check_page
 
-    page, labels = (
-        build_page(stack.template.read_text("utf-8"), settings, shape, folder),
-        label_categories(settings),
-    )
+    home, folder = f"{stack.runs}{record.run}/", folder_uri(record.manifest)
+    template, labels = stack.template.read_text("utf-8"), label_categories(settings)
+    # What the instructions show is signed like a task's pictures, so the same rule holds for it.
+    page = build_page(template, settings, shape, folder, lambda uri: not rule.problem(uri))
     check_page(page, settings)
     stack.files.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
     stack.files.put(f"{home}labels.json", labels, content_type="application/json")

@@ -22,7 +22,7 @@ from liquid.exceptions import LiquidError
 from markupsafe import Markup, escape
 
 from tessera.tiling.errors import PageUnusable
-from tessera.tiling.instructions_html import render_instructions, without_liquid
+from tessera.tiling.instructions_html import any_picture, render_instructions, without_liquid
 from tessera.tiling.plain_output import PlainOutput
 from tessera.tiling.settings import Settings
 
@@ -80,13 +80,17 @@ def shortcut_keys(choices: Sequence[str]) -> tuple[str, ...]:
 
 
 def build_page(
-    template: str, settings: Settings, shape: float | None = None, folder: str = ""
+    template: str,
+    settings: Settings,
+    shape: float | None = None,
+    folder: str = "",
+    allowed: Callable[[str], bool] = any_picture,
 ) -> str:
     """Put a run's labels, question and instructions into the template of the worker's page.
 
     `shape` is width by height of most of the run's pictures, if it is known; `folder` is the URI
-    of the folder whose pictures the instructions show. Raises PageUnusable if the template does not
-    allow it.
+    of the folder whose pictures the instructions show, and `allowed` tells which S3 URIs they may
+    show. Raises PageUnusable if the template does not allow it.
     """
     colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
@@ -109,7 +113,7 @@ def build_page(
             .from_string(template)
             .render(
                 question=_without_liquid(str(escape(settings.question))),
-                instructions=Markup(render_instructions(settings.instructions, folder)),
+                instructions=Markup(render_instructions(settings.instructions, folder, allowed)),
                 choices=choices,
                 shape=shape or "",
                 build=hashlib.sha256(template.encode()).hexdigest()[:12],
