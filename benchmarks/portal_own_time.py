@@ -27,8 +27,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tessera.aws.http_api import http_api
 from tessera.portal import job_lifecycle
+from tessera.portal.job_request import read_request
 from tessera.portal.routes import ROUTES
 from tessera.portal.site import Site
+from tessera.portal.task_lines import write_offsets
+from tessera.tiling.exclusions import Exclusions
 from tessera.tiling.page import build_page
 from tessera.tiling.page_input import prepare_task
 from tessera.tiling.settings import read_settings
@@ -40,6 +43,8 @@ SIZES = (100, 20_000)
 CLAIM_MS = 3.5
 """Processor time that a claim may take, at the median; it was 5 to 8 before pages were compiled."""
 USUAL_CALLS = 6
+EXCLUDED, RATIO, MOST_CALLS = 3000, 2.0, 12
+"""Tasks that a worker may not have, how much longer their claim may take, and its calls at most."""
 
 
 class PageWorld(World):
@@ -103,6 +108,33 @@ def measure(tasks: int, turns: int) -> tuple[list[float], list[float], list[int]
     return claims[5:], answers[5:], calls[5:]
 
 
+def measure_later_round(excluded: int, workers: int) -> tuple[list[float], int]:
+    """Processor seconds of claims in a round whose first tasks these workers may not have.
+
+    Also the most table calls of a claim.
+    """
+    names = [f"worker-{number}" for number in range(workers)]
+    world = PageWorld(table=Counted(), images=IMAGES)
+    request = world.request(excluded + workers, workers=1)
+    manifest = f"{HOME}/round-1/tasks-000.manifest"
+    exclusions = Exclusions()
+    for task in range(excluded):
+        exclusions.add(task, names)
+    write_offsets(world.ports, read_request(request))
+    exclusions.write(manifest, world.files.writer)
+    job = job_lifecycle.open_job(world.ports, request, "token")
+    claims, calls = [], []
+    for name in names:
+        world.table.count_anew()
+        took, (status, content) = timed(
+            lambda name=name: world.ask("POST", f"/jobs/{job.name}/claims", name, {})
+        )
+        assert status == 200, content
+        claims.append(took)
+        calls.append(world.table.calls.total())
+    return claims[5:], max(calls)
+
+
 def milliseconds(seconds: list[float]) -> str:
     """The median and the 95th percentile."""
     cut = statistics.quantiles(seconds, n=20, method="inclusive")
@@ -124,7 +156,19 @@ def main() -> int:
         print(f"| {tasks:,} | {milliseconds(claims)} | {milliseconds(answers)} | {spread} |")
         usual = statistics.median(calls) <= USUAL_CALLS
         holds = holds and usual and 1000 * statistics.median(claims) <= CLAIM_MS
-    print(f"\nGates: claim ≤ {CLAIM_MS} ms, {USUAL_CALLS} calls, at the median: ", end="")
+    none, _ = measure_later_round(0, turns)
+    many, most = measure_later_round(EXCLUDED, turns)
+    ratio = statistics.median(many) / statistics.median(none)
+    print(f"\nA claim of a worker who may not have {EXCLUDED:,} tasks of a later round takes")
+    print(
+        f"{ratio:.2f} times as long as one of a worker who may have all, in {most} calls at most."
+    )
+    holds = holds and ratio <= RATIO and most <= MOST_CALLS
+    print(
+        f"\nGates: claim ≤ {CLAIM_MS} ms, {USUAL_CALLS} calls, at the median; {RATIO} times and "
+        f"{MOST_CALLS} calls with exclusions: ",
+        end="",
+    )
     print("hold" if holds else "**missed**")
     return 0 if holds else 1
 

@@ -24,6 +24,7 @@ BENCHMARKS = {
     "adaptive": ["adaptive.py"],
     "guesses": ["guesses.py"],
     "portal": ["portal_load.py"],
+    "portal-own-time": ["portal_own_time.py"],
     "overhead": ["overhead.py"],
     "scale": ["scale.py"],
     "cold-start": ["cold_start.py"],

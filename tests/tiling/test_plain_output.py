@@ -24,6 +24,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 TEMPLATE = """{{ x.a }}|{{ x.a.b }}|{{ x.size }}|{{ x.a.first }}|{{ x.none }}|{{ y.a }}|{{ x }}|
 {%- for image in x.images %}{{ image.a }}{{ image['a'] }}{{ image.a.last }}{{ forloop.index }},
+{{ forloop.last }}{{ forloop.no }}
 {{ image[0] }}{{ image[name] }}{{ image.a | upcase }}{% endfor %}"""
 
 

@@ -11,6 +11,7 @@ from typing import TextIO
 from liquid import RenderContext, Undefined
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.for_tag import ForLoop
 from liquid.expression import Expression
 from liquid.token import Token
 from markupsafe import escape
@@ -41,8 +42,11 @@ class PlainOutputNode(OutputNode):
         if self.root and context.autoescape:
             value: object = context.scope.get(self.root)
             for key in self.keys:
-                # Exactly a dictionary: anything else may have a way of its own.
-                value = value.get(key, _MISSING) if type(value) is dict else context
+                # Exactly these types: anything else may have a way of its own.
+                if type(value) is dict or type(value) is ForLoop:
+                    value = value.get(key, _MISSING)
+                else:
+                    value = context
             if type(value) is str:
                 return buffer.write(escape(value))
             if type(value) is int:
