@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from tessera.commands.doctor import examine, print_findings
+from tessera.exits import Refused
 from tessera.runs.checks import read_settings_file
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.checks import GOOD
@@ -21,6 +22,12 @@ from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, StackError, sam_cli
 from tessera.tiling.encoding import decode_json
 from tessera.tiling.settings import read_settings, warnings
+
+LONGEST_DEFAULT = 3000
+"""Characters of the default settings, as template.yaml has it: a function's environment holds 4 KB,
+with everything else that is in it."""
+LONGEST_STACK_NAME = 45
+"""Characters of a stack's name: with the longest of our functions' names behind it, Lambda's 64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,11 @@ def template_parameters(
         read_settings_file(settings)
         compact = msgspec.json.encode(decode_json(settings.read_bytes()))
         parameters["DefaultSettings"] = compact.decode()
+        if len(compact) > LONGEST_DEFAULT:
+            raise Refused(
+                f"{settings} has {len(compact):,} characters, and a stack's default settings may "
+                f"have {LONGEST_DEFAULT:,}. Put it beside the manifests instead, as labeling.json"
+            )
     if images:
         buckets = (name.removeprefix("s3://").strip("/") for name in images)
         parameters["ImageObjects"] = ",".join(f"arn:aws:s3:::{bucket}/*" for bucket in buckets)
@@ -139,6 +151,11 @@ def template_parameters(
 
 def plan(cloud: Cloud, parameters: dict[str, str]) -> Deployment:
     """Plan a deployment, so that its commands deploy the same when they are pasted."""
+    if len(cloud.stack_name) > LONGEST_STACK_NAME:
+        raise click.UsageError(
+            f"--stack {cloud.stack_name}: use {LONGEST_STACK_NAME} characters at most, since the "
+            "functions' names begin with it"
+        )
     build = [sam_cli(), "build", "--template-file", str(ROOT / "template.yaml")]
     deploying = [
         sam_cli(), "deploy", "--stack-name", cloud.stack_name, "--resolve-s3",

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+import pytest
+
 from scripts.deployment import read_template
-from tessera.commands.deploy import plan, template_parameters
+from tessera.commands.deploy import (
+    LONGEST_DEFAULT,
+    LONGEST_STACK_NAME,
+    plan,
+    template_parameters,
+)
+from tessera.exits import Refused
 from tessera.stack.cloud import Cloud
 
 
@@ -35,3 +44,26 @@ def test_deploy_names_only_parameters_that_the_template_has(tmp_path: Path) -> N
 
     assert len(parameters) == 3
     assert parameters.keys() <= read_template()["Parameters"].keys()
+
+
+def test_settings_too_long_for_an_environment_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    settings = tmp_path / "labeling.json"
+    settings.write_text('{"labels": ["cat", "dog"], "instructions": "%s"}' % ("x" * 3000))
+
+    with pytest.raises(Refused, match=r"beside the manifests instead, as labeling\.json"):
+        template_parameters(settings, (), "", ())
+    assert read_template()["Parameters"]["DefaultSettings"]["MaxLength"] == LONGEST_DEFAULT
+
+
+def test_a_stacks_name_leaves_room_for_the_functions_names() -> None:
+    names = [
+        resource["Properties"]["FunctionName"]
+        for resource in read_template()["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    longest = max(len(str(name).rpartition("}")[2].rstrip("'\"})")) for name in names)
+    assert longest + LONGEST_STACK_NAME <= 64
+
+    plan(Cloud(stack_name="x" * LONGEST_STACK_NAME), {})
+    with pytest.raises(click.UsageError, match="45 characters at most"):
+        plan(Cloud(stack_name="x" * (LONGEST_STACK_NAME + 1)), {})
