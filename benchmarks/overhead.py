@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.portal.store import Change, Item, Key
 from tessera.portal.table_layout import read_job
 from tessera.runs.executions import drop, read_ending, wait_for_execution
 from tessera.simulation.workers import SimulatedWorker, add_worker
@@ -38,8 +37,7 @@ from tessera.stack.local_stack import LABELS, LocalStack, free_port
 from tessera.tiling.estimate import LIST_PRICES
 from tessera.tiling.job_names import parse_job_name
 from tessera.tiling.jobs import tasks_name
-from tests.fakes import Files, Table
-from tests.portal.world import World
+from tests.portal.units import Labeling
 
 MILLION = 1_000_000
 DOLLARS = 5.0
@@ -180,64 +178,18 @@ def step_seconds(stack: LocalStack, execution: str) -> dict[str, float]:
 # --- the bill -------------------------------------------------------------------------------------
 
 
-class CountingTable(Table):
-    """The index in memory, counting DynamoDB's units: each 4 KB read, each 1 KB written."""
-
-    def __init__(self) -> None:
-        """Start empty, with nothing counted."""
-        super().__init__()
-        self.units: Counter[str] = Counter()
-
-    def get(self, *keys: Key) -> list[Item | None]:
-        """The items; a consistent read is a unit each."""
-        self.units["DynamoDB read"] += len(keys)
-        return super().get(*keys)
-
-    def query(self, partition: str, **bounds: Any) -> list[tuple[str, Item]]:
-        """The items; a unit for each 4 KB of them, and one at least."""
-        items = super().query(partition, **bounds)
-        self.units["DynamoDB read"] += 1 + len(json.dumps(items)) // 4096
-        return items
-
-    def write(self, *changes: Change) -> bool:
-        """The changes, each a unit twice, because they come as a transaction."""
-        kilobytes = (1 + len(json.dumps(dict(change.values))) // 1024 for change in changes)
-        self.units["DynamoDB write"] += 2 * sum(kilobytes)
-        return super().write(*changes)
-
-
 def portal_units(pages: int) -> dict[str, float]:
-    """Requests for one page that one worker answers, counted over so many pages."""
-    table = CountingTable()
-    world = World(table=table)
-    job = world.open(tasks=pages, workers=1)
-    table.units.clear()
-    world.files.requests.clear()
-    requests = 0
-    for _ in range(pages):
-        requests += 2
-        status, claim = world.ask("POST", f"/jobs/{job.name}/claims", body={})
-        if status != 200:
-            raise SystemExit(f"a claim was refused: {status} {claim}")
-        world.clock.wait(40)
-        content = {
-            str(index): {"cat": True, "dog": False} for index in images_of(world.files, job, claim)
-        }
-        path = f"/jobs/{job.name}/tasks/{claim['task']}/answer"
-        status, body = world.ask("PUT", path, body=content)
-        if status != 200:
-            raise SystemExit(f"an answer was refused: {status} {body}")
-    for operation, count in world.files.requests.items():
-        table.units["S3 put" if operation in PRICED_AS_PUT else "S3 get"] += count
-    units: dict[str, float] = {name: count / pages for name, count in table.units.items()}
-    return units | {"HTTP API request": requests / pages, "Lambda request": (requests + 1) / pages}
-
-
-def images_of(files: Files, job: Any, claim: dict[str, Any]) -> Iterator[int]:
-    """The indexes of the claimed page's pictures."""
-    tasks = files.objects[job.manifest].splitlines()
-    for picture in json.loads(json.loads(tasks[int(claim["task"])])["source"]):
-        yield picture["index"]
+    """Requests and units for one answer to a page, counted over so many pages of two answers."""
+    labeling = Labeling(tasks=pages, answers=2, people=12)
+    units = Counter({"S3 get": 0, "S3 put": 0})
+    for operation, count in labeling.world.files.requests.items():
+        units["S3 put" if operation in PRICED_AS_PUT else "S3 get"] += count
+    units["DynamoDB write"] = sum(labeling.table.written.values())
+    units["DynamoDB read"] = sum(labeling.table.read.values())
+    units["HTTP API request"] = labeling.requests
+    # a claim calls the pre-annotation Lambda besides
+    units["Lambda request"] = labeling.requests + labeling.answers
+    return {name: count / labeling.answers for name, count in units.items()}
 
 
 def bill(took: Took, units: dict[str, float]) -> dict[str, tuple[float, float]]:
@@ -249,12 +201,12 @@ def bill(took: Took, units: dict[str, float]) -> dict[str, tuple[float, float]]:
         "GroupImages": took.steps["GroupImages"] * scale * rounds * 1.0,
         "CloseJob": (took.to_manifest - took.steps["ConsolidateLabels"]) * scale * rounds * 1.73,
         "ConsolidateLabels": took.steps["ConsolidateLabels"] * scale * 2 * 2.94,
-        "the portal": pages * 2 * 0.1 * 1.0,
+        "the portal": pages * units["HTTP API request"] * 0.1 * 1.0,
         "pages": pages * 0.05 * 0.25,
     }
     counts = {
         "HTTP API request": pages * units["HTTP API request"],
-        "Lambda request": pages * 3,
+        "Lambda request": pages * units["Lambda request"],
         "Lambda GB-second": sum(seconds.values()),
         "DynamoDB write": pages * units["DynamoDB write"],
         "DynamoDB read": pages * units["DynamoDB read"],

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "portal-own-time": ["portal_own_time.py"],
     "overhead": ["overhead.py"],
     "scale": ["scale.py"],
+    "portal-units": ["portal_units.py"],
     "cold-start": ["cold_start.py"],
 }
 

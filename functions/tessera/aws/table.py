@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-REFUSED = {"ConditionalCheckFailedException", "TransactionInProgressException"}
+REFUSED = {
+    "ConditionalCheckFailedException",
+    "TransactionInProgressException",
+    "TransactionConflictException",  # of a single write with a transaction under way
+}
 CANCELED = {"ConditionalCheckFailed", "TransactionConflict", "None"}
 
 
@@ -131,14 +135,25 @@ class Table:
         from botocore.exceptions import ClientError  # late: loading it takes a cold start's time
 
         try:
-            self._client().transact_write_items(
-                TransactItems=[self._operation(change) for change in changes]
-            )
+            self._write([self._operation(change) for change in changes])
         except ClientError as error:
             if _refused(error.response):
                 return False
             raise
         return True
+
+    def _write(self, operations: list[TransactWriteItemTypeDef]) -> None:
+        """Make the changes, a single one without a transaction, which would cost twice as much."""
+        client = self._client()
+        match operations:
+            case [{"Put": put}]:
+                client.put_item(**put)
+            case [{"Delete": delete}]:
+                client.delete_item(**delete)
+            case [{"Update": update}]:
+                client.update_item(**update)
+            case _:
+                client.transact_write_items(TransactItems=operations)
 
     def count(self, key: Key, attribute: str, amount: int = 1, *, expires: int = 0) -> int:
         """Add to an attribute and return its new number; the item may go after `expires`."""

@@ -157,9 +157,12 @@ def sweep(ports: Ports, job: Job, now: float) -> None:
 def _sweep_lease(ports: Ports, job: Job, entry: LeaseEntry, task: Task, now: float) -> None:
     """Free the seat of a lease that lapsed, or count the answer that its worker had stored."""
     lease = task.leases.get(entry.worker)
-    # It was renewed or given up: the entry is stale.
+    # It was given up, or made anew: the entry is stale.
     if lease is None or lease_key(job.name, task.number, entry.worker, lease) != entry.key:
         ports.table.write(Change("delete", entry.key))
+    elif lease.lapses > now:  # it was renewed, and is looked at again at its new end
+        relisted = records.relist_lease(task, entry.worker)
+        ports.table.write(*task_changes(job, task, relisted, now))
     # The index may not have heard of an answer, so S3 is asked before a seat is given away.
     elif ports.files.size(job.response(task.number, entry.worker)) is None:
         # Not repeated: if another request was faster, the lease may run again.

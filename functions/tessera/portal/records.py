@@ -123,15 +123,25 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """Seat of a worker at a task, from when and until when."""
+    """Seat of a worker at a task, from when and until when.
+
+    `listed` is the end by which the list of leases has it, if that is an earlier one: a renewal
+    leaves the entry where it is, and who sweeps the list moves it.
+    """
 
     since: float
     until: float
+    listed: float = 0.0
 
     @property
     def lapses(self) -> float:
         """Time at which the seat may go to another worker."""
         return self.until + LEASE_GRACE
+
+    @property
+    def looked_at(self) -> float:
+        """Time from which on whoever sweeps the list of leases looks at this one."""
+        return (self.listed or self.until) + LEASE_GRACE
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -185,7 +195,14 @@ def renew_lease(task: Task, worker: str, now: float, seconds: float) -> Task:
     lease = task.leases[worker]
     # Never earlier than it was: near the longest time a renewal must not take time away.
     until = max(lease.until, min(now + seconds, lease.since + MAX_LEASE))
-    return replace(task, leases=task.leases | {worker: Lease(lease.since, until)})
+    renewed = Lease(lease.since, until, lease.listed or lease.until)
+    return replace(task, leases=task.leases | {worker: renewed})
+
+
+def relist_lease(task: Task, worker: str) -> Task:
+    """Return the task with the worker's lease in the list of leases by its end as it is now."""
+    lease = task.leases[worker]
+    return replace(task, leases=task.leases | {worker: replace(lease, listed=0.0)})
 
 
 def free_seat(task: Task, worker: str) -> Task:
