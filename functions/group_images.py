@@ -15,6 +15,7 @@ from tessera.aws.connection import Connection, connect
 from tessera.aws.telemetry import logger, metrics, observed
 from tessera.aws.tracing import traced
 from tessera.tiling.ask_round import Stack, ask_round
+from tessera.tiling.inbox import answer_object
 from tessera.tiling.jobs import Surroundings
 
 
@@ -48,12 +49,13 @@ def stack() -> Stack:
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return what the state machine goes on with: jobs to open, or why there are none."""
+    if "detail" in event:  # of an object that starts no run
+        return answer_object(stack().files, stack().runs, event)
     decision = ask_round(stack(), event)
-    result = decision.result
     for name, count in decision.metrics.items():
         metrics.add_metric(name, MetricUnit.Count, count)
-    log = logger.warning if result["outcome"] == "refused" else logger.info
+    log = logger.warning if decision.result["outcome"] == "refused" else logger.info
     # without the request, which is long and in the execution's history
-    facts = {key: value for key, value in result.items() if not isinstance(value, dict)}
+    facts = {key: value for key, value in decision.result.items() if not isinstance(value, dict)}
     log("round decided", counts=decision.counts, **facts)
-    return result
+    return decision.result

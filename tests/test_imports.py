@@ -32,6 +32,7 @@ ARROWS = {
     "encoding": set(),
     "csv_field": set(),
     "settings": {"encoding", "errors", "method_names"},
+    "inbox": set(),
     "job_names": set(),
     "jobs": {"settings"},
     "offsets": set(),

@@ -71,7 +71,7 @@ class Source:
         """Name of the manifest in the inbox, without its suffix."""
         if self.path.is_dir():
             return self.path.resolve().name
-        return re.sub(r"(\.(manifest|jsonl))+$", "", self.path.name)
+        return re.sub(r"(\.(manifest|jsonl|gz))+$", "", self.path.name, flags=re.IGNORECASE)
 
     def own_settings(self) -> bytes | None:
         """Read the settings file; None if there is none."""

@@ -6,15 +6,24 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import click
+import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from tessera.runs.executions import list_executions
 from tessera.runs.status import manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.cloud import Cloud
+from tessera.tiling.inbox import FOLDER, SETTINGS, IgnoredObject, is_manifest
+
+MOST_IGNORED = 20
+"""Objects that started no run, of which there is one a folder and suffix: as many as runs."""
+MOST_LISTED = 1000
+"""Objects of a folder that are looked at for a manifest: one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,13 @@ class Entry:
 @json_option("Print the runs as JSON.")
 @click.pass_context
 def runs_command(context: click.Context, count: int, as_json: bool) -> None:
-    """List the runs, newest first, with their status."""
+    """List the runs, newest first, with their status.
+
+    Below them is what was put into the inbox of late and started no run, with the reason.
+    """
     cloud: Cloud = context.obj.cloud
     entries = newest(cloud, count)
+    entries += ignored_objects(cloud, entries)
     if as_json:
         print_json([asdict(entry) for entry in entries])
     elif entries:
@@ -54,14 +67,43 @@ def _table(entries: list[Entry]) -> Table:
     for title in ("run", "status", "began", "labeled"):
         table.add_column(title, justify="right" if title == "labeled" else "left", overflow="fold")
     for entry in entries:
-        name = entry.run or f"[dim]{entry.manifest}[/]"
+        name = entry.run or f"[dim]{escape(entry.manifest)}[/]"
         table.add_row(
-            name + (f"\n[yellow]{entry.says}[/]" if entry.says else ""),
+            name + (f"\n[yellow]{escape(entry.says)}[/]" if entry.says else ""),
             entry.status.lower(),
             f"{entry.began.astimezone():%m-%d %H:%M}",
             "" if entry.images is None else f"{entry.labeled:,}/{entry.images:,}",
         )
     return table
+
+
+def ignored_objects(cloud: Cloud, runs: list[Entry]) -> list[Entry]:
+    """Return what was put into the inbox and started no run, newest first.
+
+    Settings whose folder has a manifest by now are none of it.
+    """
+    folder = f"{cloud.outputs['Labels'].rstrip('/')}/{FOLDER}"
+    records = list(cloud.storage.list_objects(folder))
+    records.sort(key=lambda record: record.modified, reverse=True)
+    entries = []
+    for record in records[:MOST_IGNORED]:
+        ignored = msgspec.json.decode(cloud.storage.get(record.uri), type=IgnoredObject)
+        place, _, name = ignored.object.rpartition("/")
+        if name == SETTINGS and _has_manifest(cloud, f"{place}/", runs):
+            continue
+        key = ignored.object.removeprefix("s3://").partition("/")[2]
+        says = f"{ignored.why}. {ignored.do}."
+        entries.append(Entry("", "IGNORED", record.modified, None, key, says=says))
+    return entries
+
+
+def _has_manifest(cloud: Cloud, folder: str, runs: list[Entry]) -> bool:
+    """Whether a folder of the inbox has a manifest, by the runs and by its first objects."""
+    key = folder.removeprefix("s3://").partition("/")[2]
+    if any(entry.manifest.rpartition("/")[0] + "/" == key for entry in runs):
+        return True
+    first = islice(cloud.storage.list_objects(folder), MOST_LISTED)
+    return any(is_manifest(placed.uri) for placed in first)
 
 
 def newest(cloud: Cloud, count: int) -> list[Entry]:

@@ -281,3 +281,19 @@ def test_instructions_and_examples_beside_the_manifest_are_on_the_page(buckets: 
     assert "Look at the <em>ears</em>" in page
     assert 'src="{{ "s3://inbox/pets/ears.png" | grant_read_access }}"' in page
     assert '"s3://inbox/pets/examples/cat/1.jpg"' in page
+
+
+def test_an_object_that_starts_no_run_is_answered_for_in_the_labels_bucket(
+    buckets: Buckets,
+) -> None:
+    event = {
+        "detail-type": "Object Created",
+        "time": "2026-11-25T12:00:00Z",
+        "detail": {"bucket": {"name": "inbox"}, "object": {"key": "pets/may.zip"}},
+    }
+    result = group_images.handler(event, CONTEXT)
+
+    assert result["outcome"] == "ignored"
+    record = json.loads(buckets.aws.files.get(result["record"]))
+    assert record["object"] == "s3://inbox/pets/may.zip"
+    assert "archive" in record["why"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tessera.commands.runs import ignored_objects
 from tessera.runs.executions import Ending, drop, follow, read_ending, wait_for_execution
 from tessera.runs.status import run_name_of
 from tessera.simulation.example import EXAMPLE, Example
@@ -180,3 +182,25 @@ def test_a_manifest_that_cannot_be_used_fails_by_name_before_a_job_is_opened(
     assert (run.end.status, run.end.error) == ("FAILED", error)
     assert run.end.cause
     assert "LabelShards" not in run.states
+
+
+def test_what_starts_no_run_is_answered_for_and_a_packed_manifest_in_capitals_runs(
+    cloud: Cloud,
+) -> None:
+    storage, inbox = cloud.storage, cloud.outputs["Inbox"]
+    storage.put(f"{inbox}/answered/notes.json", b"[]")
+    key = "answered/MAY.Manifest.GZ"
+    storage.put(f"{inbox}/answered/labeling.json", json.dumps(EXAMPLE_SETTINGS).encode())
+    storage.put(f"{inbox}/{key}", gzip.compress(b"no line of it can be used\n"))
+
+    execution = wait_for_execution(cloud, key)
+    assert list(follow(cloud, execution))
+    assert "NoUsableLine" in read_ending(cloud, execution).error
+    patience = threading.Event()
+    for _ in range(300):
+        ignored = {entry.manifest: entry.says for entry in ignored_objects(cloud, [])}
+        if "answered/notes.json" in ignored:
+            break
+        patience.wait(0.2)
+    assert "one JSON object a line" in ignored["answered/notes.json"]
+    assert "answered/labeling.json" not in ignored

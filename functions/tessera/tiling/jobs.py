@@ -78,7 +78,7 @@ def name_prefix(key: str) -> str:
 def _slug(key: str) -> str:
     """Reduce a key's last folder and name to lower-case letters, digits and single hyphens."""
     *folders, name = key.split("/")
-    stem = re.sub(r"(\.(manifest|jsonl|gz))+$", "", name)
+    stem = re.sub(r"(\.(manifest|jsonl|gz))+$", "", name, flags=re.IGNORECASE)
     plain = unicodedata.normalize("NFKD", f"{folders[-1] if folders else ''}-{stem}")
     return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower()).strip("-")
 

@@ -1,0 +1,64 @@
+"""`tessera runs`: the runs, and what was put into the inbox and started none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tessera.commands.runs import runs_command
+from tessera.tiling.inbox import answer_object
+
+
+@pytest.fixture
+def put(place: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Puts an object into the inbox, of which the machine hears."""
+    monkeypatch.setattr("tessera.commands.runs.newest", lambda *_: [])
+
+    def put(key: str) -> None:
+        files = place.cloud.aws.files
+        files.put(f"s3://inbox/{key}", b"content")
+        event = {"detail": {"bucket": {"name": "inbox"}, "object": {"key": key}}}
+        answer_object(files, "s3://labels/runs/", event)
+
+    return put
+
+
+def listed(tessera: Any) -> list[tuple[str, str, str]]:
+    entries = json.loads(tessera(runs_command, "--json").stdout)
+    return [(entry["status"], entry["manifest"], entry["says"]) for entry in entries]
+
+
+def test_an_object_that_started_nothing_is_listed_with_the_reason(put: Any, tessera: Any) -> None:
+    put("pets/may.json")
+    put("pets/1.jpg")
+
+    ((status, key, says),) = listed(tessera)
+    text = " ".join(tessera(runs_command).stdout.split())
+
+    assert (status, key) == ("IGNORED", "pets/may.json")
+    assert "jq -c '.[]'" in says
+    assert "pets/may.json" in text
+    assert "one JSON object a line" in text
+
+
+def test_settings_are_listed_until_a_manifest_is_beside_them(put: Any, tessera: Any) -> None:
+    put("pets/labeling.json")
+    alone = listed(tessera)
+    put("pets/MAY.Manifest.gz")
+
+    assert [key for _, key, _ in alone] == ["pets/labeling.json"]
+    assert "Drop a manifest into the same folder" in alone[0][2]
+    assert listed(tessera) == []
+
+
+def test_many_files_of_a_kind_are_one_line(put: Any, tessera: Any) -> None:
+    for number in range(30):
+        put(f"pets/{number}.xml")
+
+    assert [key for _, key, _ in listed(tessera)] == ["pets/29.xml"]
+
+
+def test_an_empty_inbox_says_how_to_begin(put: Any, tessera: Any) -> None:
+    assert "There are no runs yet" in tessera(runs_command).stderr
