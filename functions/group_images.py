@@ -1,6 +1,6 @@
 """GroupImages: a manifest becomes tasks of many images each, and the request that opens their jobs.
 
-What is decided and written, before any worker or fee is involved, is in `tessera.tiling.ask_round`.
+What is decided and written is in `tessera.tiling.ask_round`; other objects are answered for.
 """
 
 import os
@@ -54,8 +54,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     decision = ask_round(stack(), event)
     for name, count in decision.metrics.items():
         metrics.add_metric(name, MetricUnit.Count, count)
-    log = logger.warning if decision.result["outcome"] == "refused" else logger.info
-    # without the request, which is long and in the execution's history
+    log = logger.info if decision.result["outcome"] != "refused" else logger.warning
     facts = {key: value for key, value in decision.result.items() if not isinstance(value, dict)}
     log("round decided", counts=decision.counts, **facts)
     return decision.result

@@ -80,6 +80,8 @@ def readable(path: Path) -> Iterator[None]:
 def read_rows(path: Path, columns: tuple[str, ...], notices: Notices) -> Iterator[Row]:
     """Yield these columns of each row of a CSV file, stripped of spaces; Refused as a whole.
 
+    A column may have several names, as in `image|file`, of which the first counts that is there.
+
     Refused are other encodings than `detect_encoding` knows, missing columns, quotes that do not
     close, and rows with more or fewer fields than the header has columns.
     """
@@ -128,7 +130,7 @@ class _Header(NamedTuple):
             raise Refused(f"{path} is empty; it needs {_in_words(columns)} on its first line.")
         candidates = [match[1]] if match else list(DELIMITERS)
         for delimiter in candidates:
-            if set(columns) <= set(_cells(line, delimiter)):
+            if all(_place_of(name, _cells(line, delimiter)) for name in columns):
                 if delimiter != ",":
                     name = DELIMITERS.get(delimiter, repr(delimiter))
                     notices.add(f"columns are separated by {name}, and are read so")
@@ -144,11 +146,16 @@ def _cells(line: str, delimiter: str) -> list[str]:
     ]
 
 
+def _place_of(column: str, cells: list[str]) -> str:
+    """Return the name under which a column is there, of those that `|` separates; empty if none."""
+    return next((name for name in column.split("|") if name in cells), "")
+
+
 def _refuse_header(path: Path, line: str, columns: tuple[str, ...], number: int) -> None:
     """Raise Refused with the column that is missing, and the one that may be meant."""
     delimiter = max(DELIMITERS, key=lambda delimiter: len(_cells(line, delimiter)))
     cells = _cells(line, delimiter)
-    missing = next(name for name in columns if name not in cells)
+    missing = next(name for name in columns if not _place_of(name, cells)).split("|")[0]
     lower = {cell.casefold(): cell for cell in cells}
     near = get_close_matches(missing, lower, n=1)
     hint = f"; is {lower[near[0]]!r} meant? Rename it" if near else ""
@@ -161,7 +168,7 @@ def _refuse_header(path: Path, line: str, columns: tuple[str, ...], number: int)
 
 
 def _in_words(columns: Sequence[str]) -> str:
-    return f"the columns {', '.join(columns)}"
+    return f"the columns {', '.join(column.split('|')[0] for column in columns)}"
 
 
 def _rows(
@@ -175,6 +182,7 @@ def _rows(
     rows = _numbered(path, reader, skipped)
     _, header = next(rows)
     names = [name.strip() for name in header]
+    columns = tuple(_place_of(name, names) for name in columns)
     places = [_place(path, names, name, skipped + 1) for name in columns]
     for line, cells in rows:
         if not any(cell.strip() for cell in cells):

@@ -231,17 +231,20 @@ class SideFile:
         labels: Mapping[str, int],
         noun: str,
         beside: Path,
+        find: Callable[[str], int | None] | None = None,
     ) -> None:
         """Prepare to match rows with `names`, of the file or folder `beside`, and `labels`.
 
-        The column of names is called `noun`.
+        The column of names is called `noun`, or one of several that `|` separates. `find` returns
+        the number of a name, if not `name_finder` does.
         """
         self._beside = beside
         self._path = path
         self._names = names
         self._labels = labels
-        self._noun = noun
-        self._find = name_finder(names)
+        self._column = noun
+        self._noun = noun.split("|")[0]
+        self._find = find or name_finder(names)
         self.notices = Notices(path)
 
     def read(self, *, with_confidence: bool = False) -> Iterator[tuple[int, int, float]]:
@@ -249,7 +252,7 @@ class SideFile:
 
         Refused if none does, and if one name has two labels. The notices are complete at the end.
         """
-        columns = (self._noun, "label", *(["confidence"] if with_confidence else []))
+        columns = (self._column, "label", *(["confidence"] if with_confidence else []))
         rows = matches = 0
         elsewhere: list[str] = []
         first: dict[int, tuple[str, int]] = {}
@@ -311,10 +314,13 @@ class SideFile:
         else:
             why = "its labels are none of " + ", ".join(map(repr, list(self._labels)[:10]))
         raise Refused(
-            f"{self._path}: 0 of {counted(rows, 'row')} match a {self._noun} of {self._beside}: "
-            f"{why}. "
-            "Write them in the same way"
+            f"{self._path}: 0 of {counted(rows, 'row')} match {_with_article(self._noun)} of "
+            f"{self._beside}: {why}. Write them in the same way"
         )
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def name_finder(names: Mapping[str, int]) -> Callable[[str], int | None]:

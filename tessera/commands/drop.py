@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from tessera.commands.workers import too_few_workers
 from tessera.csv_file import readable
 from tessera.exits import Exit, Refused
-from tessera.runs.checks import count_manifest, parse_settings, read_settings_file
+from tessera.picture_folder import Picture
+from tessera.runs.checks import (
+    count_lines,
+    count_manifest,
+    parse_settings,
+    read_settings_file,
+    without_effect,
+)
 from tessera.runs.display import show_until_ended
 from tessera.runs.earlier_labels import asks_the_same, reuse_labels
 from tessera.runs.executions import (
@@ -25,8 +35,14 @@ from tessera.runs.executions import (
     read_ending,
     wait_for_execution,
 )
+from tessera.runs.fetched_pictures import (
+    any_elsewhere,
+    with_fetched_pictures,
+    with_placeholders,
+)
 from tessera.runs.folder import find_run
 from tessera.runs.instructions import settings_beside, upload_instructions
+from tessera.runs.known_pictures import SideFiles, known_keys
 from tessera.runs.picture_changes import changes_since_shown
 from tessera.runs.status import RunObserver, RunStatus, settings_in_force
 from tessera.runs.uploads import upload_pictures
@@ -46,6 +62,12 @@ class Source:
     path: Path
     settings_file: Path
     project: str
+    labels: tuple[str, ...] = ()
+    """Labels instead of a settings file."""
+    files: SideFiles = field(default_factory=SideFiles)
+    """Files of known labels and of guesses beside a folder of images."""
+    notices: list[str] = field(default_factory=list)
+    """What a person should know of the images, as far as they were looked at."""
 
     @classmethod
     def at(cls, path: Path, settings_file: Path | None, project: str | None) -> Source:
@@ -74,7 +96,18 @@ class Source:
         return re.sub(r"(\.(manifest|jsonl|gz))+$", "", self.path.name, flags=re.IGNORECASE)
 
     def own_settings(self) -> bytes | None:
-        """Read the settings file; None if there is none."""
+        """Read the settings file, or make settings of the labels alone; None without either.
+
+        With known labels a page gets one gold image.
+        """
+        if self.labels:
+            if self.settings_file.exists():
+                raise click.UsageError(
+                    f"{self.settings_file} names the labels already. Drop without --labels, or "
+                    "with other settings: --settings FILE"
+                )
+            gold = {"gold_per_task": 1} if self.files.gold else {}
+            return msgspec.json.encode({"labels": self.labels} | gold)
         if not self.settings_file.exists():
             return None
         with readable(self.settings_file):
@@ -82,8 +115,26 @@ class Source:
 
     def check(self, settings: Settings) -> None:
         """Refuse a manifest that a run would refuse, before anybody is asked for anything."""
-        if not self.path.is_dir():
-            count_manifest(self.path, settings)
+        if self.path.is_dir():
+            return
+        if any_elsewhere(self.path):
+            lines = with_placeholders(self.path.read_bytes())
+            summary = count_lines(lines, self.path.name, settings)
+        else:
+            summary = count_manifest(self.path, settings)
+        self.notices.extend(without_effect(settings, summary, str(self.path)))
+
+    def _describe(self, settings: Settings, pictures: list[Picture]) -> list[dict[str, Any]]:
+        """Return what else the pictures' lines say, and note what a person should know."""
+        keys, notices = known_keys(self.path, pictures, settings, self.files)
+        lines = (
+            msgspec.json.encode({"source-ref": f"s3://inbox/{picture.digest}"} | known) + b"\n"
+            for picture, known in zip(pictures, keys, strict=True)
+        )
+        summary = count_lines(b"".join(lines), self.name, settings)
+        self.notices.extend([*notices, *without_effect(settings, summary, str(self.path))])
+        warn(self.notices)  # before anything is uploaded
+        return keys
 
     def lines(
         self, cloud: Cloud, settings: Settings, *, ask_again: bool = False, convert: bool = False
@@ -95,8 +146,14 @@ class Source:
         gives the manifest of then, whose run is used again.
         """
         if not self.path.is_dir():
-            return self.path.read_bytes()
-        lines = upload_pictures(cloud, self.path, self.project, convert=convert)
+            lines = self.path.read_bytes()
+            if not any_elsewhere(self.path):
+                return lines
+            return with_fetched_pictures(
+                cloud, lines, self.path.parent, self.project, str(self.path)
+            )
+        describe = partial(self._describe, settings)
+        lines = upload_pictures(cloud, self.path, self.project, describe, convert=convert)
         if ask_again:
             return lines
         dropped = self._dropped_before(cloud, settings)
@@ -126,6 +183,18 @@ class Source:
     "project or the stack]", show_default=False,
 )  # fmt: skip
 @click.option(
+    "--labels", metavar="A,B,…",
+    help="Labels to choose from, instead of a settings file.",
+)  # fmt: skip
+@click.option(
+    "--gold", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV file of known labels of a folder's images (image,label).",
+)  # fmt: skip
+@click.option(
+    "--prelabels", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV file of suggested labels of a folder's images (image,label[,confidence]).",
+)  # fmt: skip
+@click.option(
     "--ask-again", is_flag=True,
     help="Ask also for pictures of a folder that a finished run of the project has labeled.",
 )  # fmt: skip
@@ -142,6 +211,9 @@ def drop_command(
     manifest: Path,
     project: str | None,
     settings_path: Path | None,
+    labels: str | None,
+    gold: Path | None,
+    prelabels: Path | None,
     ask_again: bool,
     convert: bool,
     watched: bool,
@@ -152,15 +224,28 @@ def drop_command(
     MANIFEST may also be a folder of images, which are uploaded with a manifest of them; images that
     a finished run of the project has labeled keep their labels. Dropping the same again starts no
     second run.
+
+    A manifest on this machine may also name images by https:// address or by path, which are
+    fetched and uploaded first.
     """
-    source = Source.at(manifest, settings_path, project)
+    if (gold or prelabels) and not manifest.is_dir():
+        raise click.UsageError(
+            "--gold and --prelabels are for a folder of images; a manifest's lines have the keys "
+            '"gold" and "prelabel"'
+        )
+    source = replace(
+        Source.at(manifest, settings_path, project),
+        labels=tuple(name.strip() for name in next(csv.reader([labels or ""]), [])),
+        files=SideFiles(gold, prelabels),
+    )
     own = source.own_settings()
-    settings = parse_settings(own, str(source.settings_file)) if own is not None else None
+    where = "--labels" if source.labels else str(source.settings_file)
+    settings = parse_settings(own, where) if own is not None else None
     cloud: Cloud = context.obj.cloud
     settings = settings_beside(settings or _settings_in_force(cloud, source), source.folder)
     source.check(settings)
     notices = (*warnings(settings), *too_few_workers(cloud, settings))
-    warn(notices)
+    warn([*notices, *source.notices])
     upload_instructions(cloud, source.folder, source.project)
     lines = source.lines(cloud, settings, ask_again=ask_again, convert=convert)
     dropped, execution = _start(cloud, source, lines, own, quiet=as_json)
@@ -177,8 +262,8 @@ def drop_command(
     warn(of_pictures)
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
-        sentences = {"warnings": [*notices, *of_pictures]}
-        print_json(dropped | sentences | facts | {"result": end.output})
+        remarks = {"warnings": [*notices, *source.notices, *of_pictures]}
+        print_json(dropped | remarks | facts | {"result": end.output})
     else:
         out.print(next_step(cloud, end, status.run), soft_wrap=True)
     if end.output.get("partial"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -12,7 +11,13 @@ import msgspec
 from rich.table import Table
 
 from tessera.picture_folder import look_at_pictures
-from tessera.runs.checks import count_manifest, read_settings_file
+from tessera.runs.checks import (
+    count_lines,
+    count_manifest,
+    read_settings_file,
+    without_effect,
+)
+from tessera.runs.fetched_pictures import any_elsewhere, with_placeholders
 from tessera.runs.folder import find_run
 from tessera.screen import counted, json_option, out, print_json, warn
 from tessera.stack.target import Target
@@ -81,6 +86,7 @@ def estimate_command(
     folder = manifest if manifest.is_dir() else manifest.parent
     settings = read_settings_file(settings_path or folder / "labeling.json")
     summary = _count(manifest, settings)
+    notices = [*warnings(settings), *without_effect(settings, summary, str(manifest))]
     report = find_run(target.cloud, run).report if run else None
     basis = _basis(settings, seconds, report)
     assumed = Assumptions(seconds=basis.seconds, asked_again=basis.again, **prices)
@@ -93,7 +99,7 @@ def estimate_command(
     )
     if as_json:
         facts = {"counted": summary, "estimate": result, "assumed": assumed}
-        notes = {"warnings": warnings(settings)}
+        notes = {"warnings": notices}
         print_json({"manifest": str(manifest)} | msgspec.to_builtins(facts) | notes)
         return
     _show_counts(summary, result, settings)
@@ -103,19 +109,18 @@ def estimate_command(
     out.print("[bold]Assumptions[/]")
     for line in describe_assumptions(settings, assumed, basis):
         out.print(f"  {line}", soft_wrap=True)
-    warn(warnings(settings))
+    warn(notices)
 
 
 def _count(source: Path, settings: Settings) -> Summary:
     """Count what a run would make of a manifest or of a folder's pictures."""
-    if not source.is_dir():
-        return count_manifest(source, settings)
-    with TemporaryDirectory() as scratch:
-        manifest = Path(scratch, f"{source.resolve().name}.manifest")
+    if source.is_dir():
         # By content, as a drop names them, so that copies are counted as duplicates.
         lines = (f'{{"source-ref": "s3://inbox/{p.digest}"}}\n' for p in look_at_pictures(source))
-        manifest.write_text("".join(lines), encoding="utf-8")
-        return count_manifest(manifest, settings)
+        return count_lines("".join(lines).encode(), source.resolve().name, settings)
+    if any_elsewhere(source):  # pictures that a drop fetches
+        return count_lines(with_placeholders(source.read_bytes()), source.name, settings)
+    return count_manifest(source, settings)
 
 
 def _basis(settings: Settings, seconds: float | None, report: dict[str, Any] | None) -> Basis:

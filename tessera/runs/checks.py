@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from tessera.csv_file import readable
 from tessera.exits import Refused
-from tessera.screen import progress, warn
+from tessera.screen import progress
 from tessera.tiling.encoding import HEAD, NO_TEXT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
@@ -72,22 +72,35 @@ def count_manifest(manifest: Path, settings: Settings) -> Summary:
                 f"{manifest} would be refused: {error} ({type(error).__name__}).\n"
                 f"{manifest_remedy(manifest)}"
             ) from error
+    return summary
+
+
+def count_lines(lines: bytes, name: str, settings: Settings) -> Summary:
+    """Count what a run would make of a manifest that is no file; `name` is what it is called."""
+    with TemporaryDirectory() as scratch:
+        manifest = Path(scratch, f"{name}.manifest")
+        manifest.write_bytes(lines)
+        return count_manifest(manifest, settings)
+
+
+def without_effect(settings: Settings, summary: Summary, where: str) -> list[str]:
+    """Tell of settings that can have no effect on the images that were counted, or less of it.
+
+    `where` is what the images were read from.
+    """
+    notices = []
     if settings.gold_per_task and not summary.gold:
-        warn(
-            [
-                f"gold_per_task: {settings.gold_per_task} has no effect, because no line of "
-                f'{manifest} has a known label; give some lines a "gold" key'
-            ]
+        notices.append(
+            f"gold_per_task: {settings.gold_per_task} has no effect, because no line of {where} "
+            'has a known label; give some lines a "gold" key, or a folder a file: --gold gold.csv'
         )
     if summary.gold_left_out:
-        warn(
-            [
-                f"gold_per_task: {summary.gold_left_out:,} gold images are left out of pages, "
-                "because they would be told by the guess that the other images have; give more "
-                f'gold lines of {manifest} a "prelabel", one of each label'
-            ]
+        notices.append(
+            f"gold_per_task: {summary.gold_left_out:,} gold images are left out of pages, "
+            "because they would be told by the guess that the other images have; give more "
+            f'gold lines of {where} a "prelabel", one of each label'
         )
-    return summary
+    return notices
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from tessera.aws.storage import split_uri
 from tessera.exits import Refused
@@ -27,8 +29,19 @@ LONGEST_KEY = 1024
 _BY_HASH = re.compile(rf"([0-9a-f]{{{HASH_DIGITS}}})/.+", re.DOTALL)
 
 
-def upload_pictures(cloud: Cloud, folder: Path, project: str, *, convert: bool = False) -> bytes:
+def upload_pictures(
+    cloud: Cloud,
+    folder: Path,
+    project: str,
+    describe: Callable[[list[Picture]], Sequence[dict[str, Any]]] = lambda pictures: (
+        [{}] * len(pictures)
+    ),
+    *,
+    convert: bool = False,
+) -> bytes:
     """Upload a folder's pictures to the inbox, and return a manifest of them.
+
+    `describe` returns what else each picture's line says, before anything is uploaded.
 
     Content that the project's pictures in the inbox have already is not uploaded again, so that
     an interrupted drop goes on where it was. What cannot be shown is left out, with a warning; with
@@ -37,7 +50,8 @@ def upload_pictures(cloud: Cloud, folder: Path, project: str, *, convert: bool =
     """
     prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
     pictures = look_at_pictures(folder, convert=convert)
-    uris = _pictures_by_content(cloud, prefix)
+    more = describe(pictures)
+    uris = pictures_by_content(cloud, prefix)
     missing: list[Picture] = []
     for picture in pictures:
         if picture.digest not in uris:  # the first of several alike gives them its name
@@ -45,11 +59,14 @@ def upload_pictures(cloud: Cloud, folder: Path, project: str, *, convert: bool =
             missing.append(picture)
     _upload_all(cloud, missing, uris)
     pages = _upload_page_pictures(cloud, project, [one for one in pictures if one.needs_page])
-    refs = (_reference(uris[picture.digest], pages.get(picture.digest)) for picture in pictures)
+    refs = (
+        _reference(uris[picture.digest], pages.get(picture.digest)) | keys
+        for picture, keys in zip(pictures, more, strict=True)
+    )
     return ("\n".join(json.dumps(ref, ensure_ascii=False) for ref in refs) + "\n").encode()
 
 
-def _reference(uri: str, page: str | None) -> dict[str, str]:
+def _reference(uri: str, page: str | None) -> dict[str, Any]:
     """Return the keys of a picture's line: what the page shows and, if that is made, of what."""
     return {"source-ref": page, ORIGINAL_KEY: uri} if page else {"source-ref": uri}
 
@@ -103,7 +120,7 @@ def digest_in(prefix: str, uri: str) -> str:
     return match[1] if match else ""
 
 
-def _pictures_by_content(cloud: Cloud, prefix: str) -> dict[str, str]:
+def pictures_by_content(cloud: Cloud, prefix: str) -> dict[str, str]:
     """Return the URIs of a project's pictures in the inbox by content hash.
 
     Of several with the same content it is the first in S3's order, at every call.

@@ -47,7 +47,7 @@ FILES = {
 }
 """Files that no command objects to."""
 CONSOLIDATE = "consolidate answers.csv --gold gold.csv --prelabels guesses.csv --out out.csv"
-DROP = "drop pets --labels cat,dog --gold image-gold.csv --prelabels image-guesses.csv"
+DROP = "drop pets --settings labeling.json --gold image-gold.csv --prelabels image-guesses.csv"
 BY_ROWS = "consolidate answers.csv --ids names.txt --out out.csv"
 CALLS = {
     ("consolidate", "answers"): (CONSOLIDATE, "answers.csv"),
@@ -65,6 +65,8 @@ CALLS = {
     ("group", "settings_path"): ("group pets.manifest --out groups", "labeling.json"),
     ("drop", "manifest"): ("drop pets.manifest", "pets.manifest"),
     ("drop", "settings_path"): ("drop pets.manifest", "labeling.json"),
+    ("drop", "gold"): (DROP, "image-gold.csv"),
+    ("drop", "prelabels"): (DROP, "image-guesses.csv"),
     ("deploy", "settings"): ("deploy --settings labeling.json --dry-run", "labeling.json"),
     ("manifest", "source"): ("manifest pets --out new.manifest", "pets"),
 }

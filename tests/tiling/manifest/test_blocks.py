@@ -55,6 +55,43 @@ def test_a_block_is_read_as_its_lines_are_one_by_one(
     assert counts.labeled == sum(isinstance(line, Labeled) for line in lines)
 
 
+KEYS = st.sampled_from(
+    [b'"id": 7', b'"id": "x"', b'"id": {"a": [1]}', b'"prelabel": "cat"', b'"prelabel": "dog"',
+     b'"prelabel": null', b'"prelabel-confidence": 0.5', b'"prelabel-confidence": 1',
+     b'"prelabel-confidence": 2', b'"gold": "cat"', b'"label": 0',
+     b'"\\u0067old": "cat"', b'"\x80": 1']
+)  # fmt: skip
+SHAPES = st.lists(KEYS, max_size=3)
+
+
+@given(
+    shape=SHAPES,
+    others=st.dictionaries(st.integers(0, 9), SHAPES, max_size=2),
+    sources=st.lists(st.sampled_from([b"s3://pets/%d.jpg", b"s3://pets/\\u00e9%d", b"s3://a/%d"])),
+)
+def test_lines_of_one_shape_and_a_few_of_others_are_read_as_one_by_one(
+    shape: list[bytes], others: dict[int, list[bytes]], sources: list[bytes]
+) -> None:
+    lines = []
+    for number, source in enumerate([b"s3://pets/%d.jpg", *sources]):
+        members = [b'"source-ref": "%s"' % (source % number), *others.get(number, shape)]
+        lines.append(b"{" + b", ".join(members) + b"}\n")
+    text, chosen = b"".join(lines), settings()
+    numbers = {name: number for number, name in enumerate(chosen.choices)}
+    images = [
+        line for line in read_manifest(manifest_lines([text]), chosen) if isinstance(line, Image)
+    ]
+    parser = BlockParser(chosen, frozenset(), lambda _: None)
+    batch = parser.parse(text)
+    expected = batch_of_images(images, parser.template, numbers, with_fingerprints=True)
+
+    assert batch.text == expected.text
+    for column in ("line_starts", "characters", "indexes", "prelabels", "confidences"):
+        values, wanted = getattr(batch, column), getattr(expected, column)
+        assert (values is None) == (wanted is None)
+        assert values is None or values.tolist() == wanted.tolist()
+
+
 @pytest.mark.parametrize(
     "block",
     [
