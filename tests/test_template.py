@@ -349,6 +349,19 @@ def test_old_versions_of_files_are_not_kept_for_ever_but_as_long_as_any_run_may_
         assert days == [90]  # a run is open for 31 days at most
 
 
+def test_what_anybody_may_ask_has_a_share_of_its_own() -> None:
+    stage = RESOURCES["PortalStage"]["Properties"]
+    open_share = stage["RouteSettings"]["$default"]["ThrottlingRateLimit"]
+    assert open_share <= stage["DefaultRouteSettings"]["ThrottlingRateLimit"] / 5
+    (key,) = (
+        each["Properties"]["RouteKey"]
+        for each in RESOURCES.values()
+        if each["Type"] == "AWS::ApiGatewayV2::Route"
+        and "AuthorizationType" not in each["Properties"]
+    )
+    assert key == "$default"
+
+
 def test_a_worker_is_one_person_by_any_spelling_and_cannot_take_another_name() -> None:
     pool, client = (
         RESOURCES["WorkerPool"]["Properties"],

@@ -152,6 +152,8 @@ def _progress_parts(progress: RoundProgress) -> Iterator[str]:
         yield f"{progress.images_an_hour:,.0f} images/h"
     elif progress.answers < progress.needed:
         yield "waiting for workers"
+    if progress.short:
+        yield f"{counted(progress.short, 'page')} need another worker (tessera workers add EMAIL)"
     if progress.agreement is not None:
         yield f"{progress.agreement:.0%} agreement"
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from tessera.portal.ports import Ports
 from tessera.portal.progress import add_up
 from tessera.portal.table_layout import read_jobs
 from tessera.runs.folder import RunFolder
+from tessera.runs.staffing import pages_without_workers
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import name_prefix, run_id
 from tessera.tiling.settings import LONGEST_SETTINGS, read_settings
+
+STAFFING_SECONDS = 60.0
+"""Seconds between two looks at the accounts, of which Cognito lists sixty in an answer."""
 
 SHARD_STATES = {
     "ChooseService", "OpenJob", "CloseJob", "JobNotClosed", "CreateLabelingJob",
@@ -27,7 +35,10 @@ SHARD_STATES = {
 
 @dataclass(frozen=True, slots=True)
 class RoundProgress:
-    """Progress of a round's jobs together: pages answered and needed, by whom, how fast."""
+    """Progress of a round's jobs together: pages answered and needed, by whom, how fast.
+
+    `short` counts pages that need more workers than there are accounts for.
+    """
 
     tasks: int = 0
     answers: int = 0
@@ -37,6 +48,7 @@ class RoundProgress:
     hours_left: float | None = None
     agreement: float | None = None
     jobs: tuple[str, ...] = ()
+    short: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class RunObserver:
 
     def __post_init__(self) -> None:
         """Make the client once."""
+        self._staffed_until, self._short = 0.0, 0
         self._workflows = self.cloud.client("stepfunctions")
 
     def read(self) -> RunStatus:
@@ -87,10 +100,23 @@ class RunObserver:
             state,
             latest["round"],
             latest["images"],
-            _read_progress(self.folder, latest) if labeling else RoundProgress(),
+            self._progress(latest) if labeling else RoundProgress(),
             # in the first round there is no report yet, or an earlier execution's
             None if labeling and latest["round"] < 2 else _read_confidence(self.folder),
         )
+
+    def _progress(self, latest: dict[str, Any]) -> RoundProgress:
+        """Return the round's progress; where nobody is at work, with the pages nobody can do."""
+        assert self.folder is not None
+        progress = _read_progress(self.folder, latest)
+        on_portal = self.folder.settings.workforce == "portal"
+        if not on_portal or progress.workers or progress.answers >= progress.needed:
+            return progress
+        if time.monotonic() > self._staffed_until:  # accounts are not listed at every look
+            self._staffed_until = time.monotonic() + STAFFING_SECONDS
+            with suppress(ClientError):  # whoever may watch a run need not be allowed to see them
+                self._short = pages_without_workers(self.cloud, progress.jobs)
+        return replace(progress, short=self._short)
 
     def _state(self) -> str:
         """Return the state that was entered last, LabelShards for those of a shard."""

@@ -45,7 +45,7 @@ def lines(output: str) -> list[dict[str, Any]]:
         {"job": JOB, "request": {"LabelingJobName": JOB}},
         {"request": {"LabelingJobName": JOB}, "token": "t"},
         {"labelingJobArn": f"arn:aws:sagemaker:us-east-1:000000000000:labeling-job/{JOB}"},
-        {"rawPath": f"/jobs/{JOB}/tasks/0/answer"},
+        {"rawPath": f"/jobs/{JOB}/tasks/0/answer", "requestContext": {"authorizer": {}}},
     ],
     ids=["close", "open", "Ground Truth", "the portal"],
 )
@@ -203,3 +203,13 @@ def test_where_opentelemetry_is_loaded_it_traces_and_the_x_ray_sdk_is_not_asked(
     assert handler({"job": JOB}, CONTEXT) == "done"
     assert spans.names == ["gather answers"]
     assert spans.attributes == {"job": JOB, "run": "pets-may-2f9a", "round": 2}
+
+
+@pytest.mark.parametrize(
+    "path", ["/jobs/pets-2f9a-r1-000", "/jobs/<script>", "/x/jobs/pets", "/jobs/" + "x" * 64]
+)
+def test_a_path_that_nobody_signed_in_asked_for_names_no_job_in_the_log(path: str) -> None:
+    assert subject({"rawPath": path, "requestContext": {}}) == {}
+    signed_in = {"authorizer": {"jwt": {"claims": {"sub": "ann"}}}}
+    named = subject({"rawPath": path, "requestContext": signed_in})
+    assert named.get("job", "pets-2f9a-r1-000") == "pets-2f9a-r1-000"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tessera.portal.http import groups_in, read_request
-from tests.portal.world import World
+from tests.portal.world import World, http_event
 
 
 def test_a_body_beyond_the_limit_is_413_before_it_is_read(world: World) -> None:
@@ -25,6 +27,17 @@ def test_a_body_in_base64_is_read_as_it_is(world: World) -> None:
         "requestContext": {"stage": "prod", "http": {"method": "POST"}},
     }
     assert read_request(event, {}).body == b'{"a":1}'
+
+
+@given(st.text(st.characters(exclude_categories=())), st.booleans())
+@example("\ud800", False)
+@example("abcde", True)
+def test_no_body_is_taken_for_a_fault_of_the_portal(body: str, is_base64: bool) -> None:
+    world = World()
+    job = world.open(tasks=1)
+    event = http_event("POST", f"/jobs/{job.name}/claims", sub="ann")
+    response = world.respond(event | {"body": body, "isBase64Encoded": is_base64})
+    assert response["statusCode"] in {200, 400}
 
 
 @pytest.mark.parametrize(

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tessera.portal import leases
-from tests.portal.in_browser import CODE, Network, claims_of, sign_in, token
+from tests.portal.in_browser import CODE, Network, browse, claims_of, sign_in, token
 from tests.portal.world import World
 
 pytestmark = [pytest.mark.browser]
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 ANN, BEN = "ann@example.org", "ben@example.org"
 JOB = "pets-1-r1-000"
 ANSWER = f"jobs/{JOB}/tasks/0/answer"
-
-
-def browse(scenario: Callable[[Browser], None]) -> None:
-    """Run the scenario with a browser in a thread of its own: Playwright allows one a thread."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-
-    def run() -> None:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
-            try:
-                scenario(browser)
-            finally:
-                browser.close()
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(run).result()
 
 
 @pytest.fixture

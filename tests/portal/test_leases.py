@@ -6,6 +6,7 @@ import pytest
 
 from tessera.portal import job_lifecycle, leases
 from tessera.portal.errors import Unknown
+from tessera.portal.leases import FREE_SKIPS
 from tessera.portal.records import FULL, LEASE_GRACE
 from tests.portal.world import World
 
@@ -122,3 +123,32 @@ def test_a_later_round_never_asks_a_worker_who_answered_one_of_the_images(world:
     with pytest.raises(Unknown, match="not yours"):
         world.answer(job, "ann", 0)
     assert sorted(world.work(job, "ben")) == [0, 2]
+
+
+def test_a_worker_who_skips_page_after_page_sees_a_few_and_one_more_for_each_they_label(
+    world: World,
+) -> None:
+    job = world.open(tasks=40, workers=1)
+    path = f"/jobs/{job.name}/claims"
+    seen: list[int] = []
+
+    def skip_all() -> None:
+        while True:
+            status, claim = world.ask("POST", path)
+            assert status == 200
+            if int(claim["task"]) not in seen:
+                seen.append(int(claim["task"]))
+            lease = f"/jobs/{job.name}/tasks/{claim['task']}/lease"
+            status, refusal = world.ask("DELETE", lease)
+            if status != 200:
+                assert (status, refusal["error"]) == (409, "Declined")
+                assert "label this one" in refusal["message"]
+                return
+
+    skip_all()
+    assert len(seen) == FREE_SKIPS + 1
+    for more in range(1, 4):
+        assert world.answer(job, "ann", world.take(job, "ann")) == "saved"
+        skip_all()
+        assert len(seen) <= FREE_SKIPS + 1 + 2 * more
+    assert world.ask("POST", path, "ben")[0] == 200  # what one skipped, others get

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -35,15 +34,7 @@ def calls_of(
 
 def later_round(world: World, tasks: int, excluded: dict[int, list[str]]) -> Job:
     """A job of one answer a task, whose lines name who may not have them."""
-    request = world.request(tasks=tasks, workers=1)
-    manifest = request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"]
-    lines = [json.loads(line) for line in world.files.get(manifest).splitlines()]
-    for task, workers in excluded.items():
-        if workers:
-            lines[task]["answered-by"] = " ".join(f"private.us-east-1.{w}" for w in workers)
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    world.files.put(manifest, text.encode())
-    return job_lifecycle.open_job(world.ports, request, "token")
+    return world.open_later_round(tasks, excluded)
 
 
 @pytest.mark.parametrize("ahead", [False, True])

@@ -105,6 +105,26 @@ def test_a_requester_sees_progress_and_any_task_and_a_worker_does_not(world: Wor
     assert world.claim(job, "rita") is not None  # looking took no seat
 
 
+@pytest.mark.parametrize(
+    ("meta", "comment", "unsure"),
+    [
+        ('{"comment": " <b>Dark</b> ", "tiles": [{"unsure": true}, {}]}', "<b>Dark</b>", 1),
+        ("{}", "", 0),
+        ("not JSON", "", 0),
+        ('{"comment": 7}', "", 0),
+        ('{"tiles": [{"unsure": "yes"}]}', "", 0),
+    ],
+)
+def test_a_requester_is_shown_what_a_worker_remarked(
+    world: World, meta: str, comment: str, unsure: int
+) -> None:
+    job = world.open(tasks=1, workers=1)
+    path = f"/jobs/{job.name}/tasks/{world.take(job, 'ann')}"
+    assert world.ask("PUT", f"{path}/answer", body=answer_of(job, 0) | {"meta": meta})[0] == 200
+    (answer,) = world.ask("GET", path, "rita", groups="[requesters]")[1]["answers"]
+    assert (answer["comment"], answer["unsure"]) == (comment, unsure)
+
+
 @pytest.mark.parametrize("body", ["{", "[]", '{"showing": "12"}', '{"showing": ["x"]}'])
 def test_a_claim_that_makes_no_sense_is_400(world: World, body: str) -> None:
     job = world.open(tasks=1)
@@ -124,6 +144,9 @@ def test_signed_addresses_end_with_the_lease(world: World) -> None:
     world.clock.wait(600)
     page = world.ask("POST", f"/jobs/{job.name}/claims")[1]["page"]
     assert re.findall(r"seconds=(\d+)", page) == ["1200", "1200"]
+    world.clock.wait(1197)  # loaded anew three seconds before the lease ends
+    page = world.ask("POST", f"/jobs/{job.name}/claims")[1]["page"]
+    assert re.findall(r"seconds=(\d+)", page) == ["900", "900"]
 
 
 def test_a_picture_that_cannot_be_signed_is_one_dead_tile(world: World) -> None:

@@ -1,17 +1,25 @@
 """Both stages of the page: what a requester writes reaches the worker as text, and only so."""
 
 import gzip
+import re
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from liquid import Environment
 
-from tessera.tiling.page import CROWD_SCRIPT, build_page, render_task, shortcut_keys, with_stand_in
+from tessera.tiling.instructions_html import render_instructions
+from tessera.tiling.page import (
+    CROWD_SCRIPT,
+    build_page,
+    render_task,
+    shortcut_keys,
+    with_stand_in,
+)
 from tessera.tiling.settings import Settings
 
 UI = Path(__file__).parents[2] / "ui"
@@ -84,6 +92,53 @@ def test_instructions_are_markdown_and_never_html(text: str) -> None:
     assert "<h2>Cats</h2>" in html
     assert "<strong>Look</strong>" in html
     assert text not in html
+
+
+class Elements(HTMLParser):
+    """Elements and attributes of a piece of HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+PLAIN = "p h2 h3 h4 h5 h6 ul li em strong blockquote pre hr br table thead tbody tr"
+ALLOWED: dict[str, set[str]] = {tag: set() for tag in PLAIN.split()} | {
+    "ol": {"start"},
+    "code": {"class"},
+    "a": {"href", "title", "target", "rel"},
+    "img": {"src", "alt", "title", "loading"},
+    "th": {"style"},
+    "td": {"style"},
+}
+"""All that instructions may become."""
+
+PIECES = (
+    "[a]( ![b]( <c javascript: JaVa&#115;cript: data:text/html, &#x3c; https://x/ mailto:a@b // # "
+    ") \" ' > < ` * <script> onerror= parent.postMessage(1) [r]: [r] \\ ]"
+)
+markdown = st.text(max_size=60) | st.builds(
+    "".join, st.lists(st.sampled_from([*PIECES.split(), " ", "\n", "\t"]), max_size=14)
+)
+
+
+@given(markdown)
+@example("[a](https://x/ 't\" onclick=\"parent.postMessage(1)')")
+@example('<https://x/"onmouseover=alert(1)>')
+@example("[r]\n\n[r]: javascript:alert(1)")
+def test_instructions_become_text_links_and_pictures_and_nothing_that_acts(text: str) -> None:
+    for tag, attributes in Elements(render_instructions(text)).found:
+        assert attributes.keys() <= ALLOWED[tag]
+        for name in ("href", "src"):
+            scheme = re.match(r"\s*([a-z][a-z0-9+.-]*):", attributes.get(name) or "", re.I)
+            assert not scheme or scheme[1].lower() in {"http", "https", "mailto", "s3"}
+        if tag == "a":
+            assert attributes["target"] == "_blank"
+            assert attributes["rel"] == "noopener noreferrer"
 
 
 def test_a_script_link_in_the_instructions_is_no_link() -> None:

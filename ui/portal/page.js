@@ -37,6 +37,17 @@
     document.dispatchEvent(new CustomEvent("tessera-show"));
     (wanted ?? FIRST.map(selector => document.querySelector(selector)).find(Boolean))?.focus({ preventScroll: true });
   });
+  // A link would put another page in the place of this one, with the labels on it: the portal offers
+  // to open it in a tab of its own.
+  for (const kind of ["click", "auxclick"]) {
+    addEventListener(kind, event => {
+      const link = event.composedPath().find(node => /^(a|area)$/.test(node.localName) && node.href);
+      const href = link?.href.baseVal ?? link?.href;
+      if (!href || link.getAttribute("href")?.startsWith("#")) return;
+      event.preventDefault();
+      send("link", { href });
+    }, { capture: true });
+  }
   // Amazon's own crowd-form sends to a page around it that it knows; here that page is the portal.
   document.addEventListener("all-crowd-elements-ready", () => {
     for (const form of document.querySelectorAll("crowd-form")) {

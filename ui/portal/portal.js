@@ -201,7 +201,7 @@ function rest(mine, { status, again, elsewhere }) {
   one("#earlier").hidden = status !== 204;
   const over = status !== 204, card = one("#between");
   card.querySelector("h2").textContent = over ? "This job is done" : "Nothing more for you right now";
-  card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "Others are at work on the last pages. If one comes free, it appears here.";
+  card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
   card.hidden = false;
   card.querySelector("button").focus();
   if (!over) mine.again = setTimeout(() => mine === work && advance(mine), again || 10_000);
@@ -223,6 +223,7 @@ addEventListener("message", event => {
   const page = pages.find(each => each.frame === frame) ?? frame.page;
   const kind = event.data?.tessera;
   if (kind === "frame") return page ? deliver(page) : void (frame.waiting = true);
+  if (page && kind === "link") offerLink(event.data.href);
   if (!page || page === seen) return;
   if (kind === "active") page.active = Date.now();
   if (kind === "refresh" && !(Date.now() - page.renewed < FRESH)) renewLease(page);
@@ -246,6 +247,18 @@ function giveDraft(page) {
   else if (page.choices) tell("choices", page.choices);
   page.marked = draft?.marked ?? 0;
 }
+
+/** Offer to open what a page links to: by the worker's own click, in a tab that knows nothing of this one. */
+function offerLink(href) {
+  const address = URL.canParse(href) ? new URL(href) : { protocol: "" };
+  // Not unasked: only in the moment after a key or a click.
+  if (!/^(https?|mailto):$/.test(address.protocol) || !navigator.userActivation.isActive) return;
+  const dialog = one("#link");
+  Object.assign(dialog.querySelector("a"), { href: address.href, textContent: address.href });
+  if (!dialog.open) dialog.showModal();
+}
+one("#link a").addEventListener("click", () => one("#link").close());
+one("#link").addEventListener("close", () => work?.current && reveal(work.current));
 
 function deliver(page) {
   page.frame.contentWindow.postMessage({ page: page.html, words: window.tesseraWords }, "*");
@@ -299,12 +312,13 @@ one("#onward").addEventListener("click", () => {
 one("#skip").addEventListener("click", async () => {
   const mine = work, page = mine?.current;
   if (!page || page.marked && !await confirmSkip(page)) return;
+  const { status, content } = await ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`);
+  if (status === 409) return note(content.message, "bad"); // skipped too often
   if (mine.current !== page) return; // it was sent meanwhile
   mine.current = null;
   page.frame.remove();
   releasePage(page);
   note("Given back");
-  await ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`);
   advance(mine);
 });
 /** Ask before others get a page on which something is marked. */
@@ -425,7 +439,7 @@ one("#look").addEventListener("submit", async event => {
   const box = one("#seen");
   box.hidden = false;
   box.querySelector("h2").textContent = status === 200 ? `Page ${number}, to look at` : content.message;
-  box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.worker}: ${answer.summary}, in ${duration(answer.seconds)}`)));
+  box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.worker}: ${answer.summary}, in ${duration(answer.seconds)}${answer.unsure ? `, unsure of ${answer.unsure}` : ""}${answer.comment ? `. “${answer.comment}”` : ""}`)));
   const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: `Page ${number}` });
   if (status === 200) { seen = { frame, html: content.page }; box.querySelector("div").replaceChildren(frame); }
   else box.querySelector("div").replaceChildren();

@@ -5,6 +5,7 @@ Their names are the function's `POWERTOOLS_SERVICE_NAME` and `POWERTOOLS_METRICS
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar
@@ -15,6 +16,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from tessera.portal.errors import PortalError, is_outage
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.job_names import parse_job_name
+
+_JOB_PATH = re.compile(r"/jobs/([A-Za-z0-9-]{1,63})(?=/|$)")
 
 logger = Logger()
 metrics = Metrics()
@@ -70,23 +73,32 @@ def publish(measures: Iterable[tuple[str, str, float]], project: str) -> None:
 def subject(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return the run, round, job and execution that an event belongs to, as far as it names them.
 
-    A state names all of them; Ground Truth names the job, and so does the portal's path.
+    A state names all of them; Ground Truth names the job, and so does the portal's path, which
+    counts only if it names one that can be, asked for with a checked token: the rest of it is
+    whatever somebody sends.
 
     >>> subject({"labelingJobArn": "arn:aws:sagemaker:eu-west-1:1:labeling-job/pets-2f9a-r1-000"})
     {'job': 'pets-2f9a-r1-000', 'run': 'pets-2f9a', 'round': 1}
-    >>> subject({"rawPath": "/jobs/pets-2f9a-r2-000/claims"})
+    >>> claims = {"authorizer": {"jwt": {"claims": {"sub": "ann"}}}}
+    >>> subject({"rawPath": "/jobs/pets-2f9a-r2-000/claims", "requestContext": claims})
     {'job': 'pets-2f9a-r2-000', 'run': 'pets-2f9a', 'round': 2}
     """
     keys: dict[str, Any] = {}
-    path = str(event.get("rawPath", "")).partition("/jobs/")[2]
     job = (
         event.get("job")
         or (event.get("request") or {}).get("LabelingJobName")
         or str(event.get("labelingJobArn", "")).rpartition("/")[2]
-        or path.partition("/")[0]
+        or _job_in_path(event)
     )
     if job:
         keys["job"] = job
         if name := parse_job_name(job):
             keys |= {"run": name.run, "round": name.round}
     return keys | {key: event[key] for key in ("run", "round", "execution") if key in event}
+
+
+def _job_in_path(event: Mapping[str, Any]) -> str:
+    """Return the job in the path of a request that has a checked token, or nothing."""
+    named = _JOB_PATH.match(str(event.get("rawPath", "")))
+    has_token = "authorizer" in event.get("requestContext", {})
+    return named[1] if named and has_token else ""

@@ -6,6 +6,7 @@ PortalError
 ├── Removed       403  a worker whose account was removed
 ├── Unknown       404  no such job or task, or none that this worker may see
 │   └── UnknownJob     no such job, for now perhaps
+├── Declined      409  not now: the worker has skipped too many pages
 ├── Closed        409  the job takes no more answers
 ├── Unusable      422  the page of a task cannot be shown, and the sentence says why
 ├── TooLarge      413  more bytes than a request may have
@@ -54,6 +55,12 @@ class UnknownJob(Unknown):
 
     An answer to it is not lost: its page keeps it, for the job may be about to be opened again.
     """
+
+
+class Declined(PortalError):
+    """Request that a worker may make, but not now."""
+
+    status = 409
 
 
 class Closed(PortalError):

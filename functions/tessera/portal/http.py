@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tessera.portal.answer_body import MAX_BYTES
-from tessera.portal.errors import TooLarge, Unknown
+from tessera.portal.errors import Invalid, TooLarge, Unknown
 
 SAFE_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -88,8 +88,7 @@ def read_request(event: Mapping[str, Any], parts: Mapping[str, str]) -> Request:
     # An id token has the email, an access token only a username; either opens the portal.
     names = (claims.get(claim) for claim in ("email", "cognito:username", "username"))
     return Request(
-        # API Gateway encodes bodies of content types that it takes for binary.
-        body=base64.b64decode(body) if is_base64 else body.encode(),
+        body=_decode(body, is_base64),
         query=event.get("rawQueryString", ""),
         parts=parts,
         worker=str(claims.get("sub", "")),
@@ -99,6 +98,17 @@ def read_request(event: Mapping[str, Any], parts: Mapping[str, str]) -> Request:
         # A refreshed token keeps the time of its sign-in; `iat` stands in where a pool has none.
         signed_in=float(claims.get("auth_time") or claims.get("iat") or 0),
     )
+
+
+def _decode(body: str, is_base64: bool) -> bytes:
+    """Return a body's bytes; API Gateway encodes those of content types that it takes for binary.
+
+    Raises `Invalid` for what is neither: it is as wrong the second time, and no fault of ours.
+    """
+    try:
+        return base64.b64decode(body) if is_base64 else body.encode()
+    except ValueError as error:  # which both of them raise a kind of
+        raise Invalid("The request's body is neither text nor base64.") from error
 
 
 def groups_in(claim: str | list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from tessera.portal import records
-from tessera.portal.errors import Unknown
+from tessera.portal.errors import Declined, Unknown
 from tessera.portal.job_lifecycle import close_if_full, open_jobs
 from tessera.portal.ports import Ports
 from tessera.portal.records import LEASE_GRACE, Job, Lease, Task
@@ -22,9 +22,12 @@ from tessera.portal.table_layout import (
     put_failure,
     put_given_back,
     read_cursor,
+    read_given_back,
     read_lapsed,
     read_tasks,
     removed_key,
+    stats_key,
+    stats_of,
     task_changes,
 )
 from tessera.portal.task_updates import update_task
@@ -32,6 +35,10 @@ from tessera.portal.task_updates import update_task
 SWEPT = 2
 """Lapsed leases that a claim looks at. A claim makes one lease, so two keep up with any number that
 lapse, and a claim's cost stays bounded (docs/decisions/portal-claims-without-scans.md)."""
+
+FREE_SKIPS = 10
+"""Pages of a job that a worker may skip before they have labeled one, for pictures that do not load
+or a language that they cannot read: a page in twenty at most, so ten are far from it."""
 
 LOOK_AHEAD = LEASE_GRACE
 """Seconds for which a look at the leases counts: a lease made later lapses later still."""
@@ -65,6 +72,23 @@ def give_back(ports: Ports, job: Job, worker: str, number: int) -> None:
         return records.free_seat(task, worker), [put_given_back(job.name, worker, number)]
 
     update_task(ports, job, number, freed)
+
+
+def skip(ports: Ports, job: Job, worker: str, number: int) -> None:
+    """Give a task back for the worker, who may do so a few times more often than they answer.
+
+    Raises `Declined` when that is used up: else one person could look at all pages and pick.
+    """
+    answered = stats_of(ports.table.get(stats_key(job.name, worker))[0]).answers
+    allowed = FREE_SKIPS + answered
+    # What they let lapse, or got back and gave back again, counts like what they skipped.
+    skipped = read_given_back(ports.table, job.name, worker, limit=allowed)
+    if len(skipped) >= allowed and number not in skipped:
+        raise Declined(
+            f"You have skipped {len(skipped)} pages. Please label this one; after each page that "
+            "you label you may skip one more."
+        )
+    give_back(ports, job, worker, number)
 
 
 def exclude(ports: Ports, job: Job, worker: str, number: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
+
+import msgspec
 
 from tessera.portal.answer_body import choices_in
 from tessera.portal.corrections import counting_response
@@ -162,6 +164,23 @@ def share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
+class TileLog(msgspec.Struct):
+    """What a page says of one image beside its label, as far as it is read here."""
+
+    unsure: bool = False
+
+
+class PageLog(msgspec.Struct):
+    """What a page says of an answer beside its labels, as far as it is read here."""
+
+    comment: str = ""
+    tiles: tuple[TileLog, ...] = ()
+
+
+MAX_COMMENT = 2000
+"""Characters of a comment that requesters are shown; the answer in S3 has all of it."""
+
+
 def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
     """Return who answered a task, in how many seconds, and what, from the objects in S3."""
     answers = []
@@ -177,5 +196,16 @@ def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
                 "choices": choices,
                 "summary": ", ".join(f"{count} {choice}" for choice, count in tally.most_common()),
             }
+            | _remarks(answer["answerContent"])
         )
     return answers
+
+
+def _remarks(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the comment that came with an answer, and how many images its worker was unsure of."""
+    try:
+        meta = msgspec.json.decode(content.get("meta", "{}"), type=PageLog)
+    except (msgspec.DecodeError, TypeError):  # pages of one's own put into it what they like
+        meta = PageLog()
+    unsure = sum(tile.unsure for tile in meta.tiles)
+    return {"comment": meta.comment.strip()[:MAX_COMMENT], "unsure": unsure}

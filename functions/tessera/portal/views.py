@@ -48,6 +48,10 @@ PREVIEW_SECONDS = 10 * LEASE_GRACE
 """Seconds for which a requester's look at a task may load its images."""
 
 
+MIN_ADDRESS_SECONDS = 15 * 60
+"""Seconds for which a picture's address is good at least: a page that is loaded anew just before
+its lease ends has pictures until it is renewed, and those further down are loaded late."""
+
 NO_PICTURE = "data:,"
 """Address of a picture that cannot be signed: no browser can show it, and none asks for it."""
 
@@ -239,9 +243,9 @@ def correct_answer(ports: Ports, site: Site, request: Request) -> Response:
 
 
 def skip_task(ports: Ports, site: Site, request: Request) -> Response:
-    """Skip the task, which goes to others first."""
+    """Skip the task, which goes to others first: 409 for whoever skips more than they label."""
     job = job_for(ports, request)
-    leases.give_back(ports, job, request.worker, _task_number(job, request))
+    leases.skip(ports, job, request.worker, _task_number(job, request))
     return json_response(200, {"outcome": "returned"})
 
 
@@ -302,7 +306,7 @@ def _addresses(ports: Ports, task: int, line: bytes, until: float) -> dict[str, 
 def _grant(ports: Ports, until: float) -> Callable[[str], str]:
     """Return what turns an image's source into an address that ends at the given time."""
     # Addresses end with the lease, so that nobody keeps a picture's address.
-    seconds = max(1, int(until - ports.clock()))
+    seconds = max(MIN_ADDRESS_SECONDS, int(until - ports.clock()))
 
     def grant(uri: str) -> str:
         # A source that is a web address already is public.

@@ -1,0 +1,114 @@
+"""What a requester's page may and may not do in the frame: links, connections, own frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
+
+from tests.portal.in_browser import Network, browse, sign_in
+from tests.portal.world import HOME, PAGE, World
+
+pytestmark = [pytest.mark.browser]
+
+JOB = "pets-1-r1-000"
+
+
+def at_work(world: World, page_html: str, scenario: Callable[[Page, Frame, Network], None]) -> None:
+    """Run the scenario at a page that a worker was given."""
+    world.open(tasks=1, workers=1)
+    world.files.put(f"{HOME}/page.liquid.html", page_html.encode())
+    network = Network(world)
+
+    def at_the_page(browser: Browser) -> None:
+        page = network.open(browser)
+        sign_in(page, "ann@example.org")
+        page.locator(f"button[href='#job/{JOB}']").click()
+        frame = page.frame_locator("#frames iframe:not(.ahead)")
+        expect(frame.locator("crowd-form")).to_be_attached()
+        scenario(page, page.frames[-1], network)
+
+    browse(at_the_page)
+
+
+def opened_by(context: BrowserContext, act: Callable[[], None]) -> Page:
+    with context.expect_page() as opened:
+        act()
+    return opened.value
+
+
+LINKS = PAGE.replace(
+    "<crowd-form>",
+    """<a id="web" href="https://docs.test/a?b=1">a</a> <a id="here" href="#below">b</a>
+    <a id="script" href="javascript:window.acted = 1">c</a>
+    <svg><a id="drawn" href="https://docs.test/svg"><text y="9">d</text></a></svg>
+    <p id="below"></p><crowd-form>""",
+)
+
+
+def test_a_link_in_a_page_opens_a_tab_after_a_click_of_the_workers_and_the_page_stays(
+    world: World,
+) -> None:
+    def scenario(page: Page, frame: Frame, network: Network) -> None:
+        frame.check("input[name='0'][value=cat]")
+        for link, address in (
+            ("#web", "https://docs.test/a?b=1"),
+            ("#drawn", "https://docs.test/svg"),
+        ):
+            frame.click(link)
+            offered = page.locator("#link a")
+            expect(offered).to_have_text(address)
+            assert offered.get_attribute("rel") == "noopener noreferrer"
+            tab = opened_by(page.context, offered.click)
+            assert tab.evaluate("window.opener") is None
+            expect(page.locator("#link")).to_be_hidden()
+        frame.click("#here")
+        frame.click("#script")
+        expect(page.locator("#link")).to_be_hidden()
+        assert frame.evaluate("window.acted") is None
+        assert frame.is_checked("input[name='0'][value=cat]")  # the labels are where they were
+
+    at_work(world, LINKS, scenario)
+
+
+def test_a_page_that_asks_for_a_link_by_itself_is_not_heard(world: World) -> None:
+    asks = "window.parent.postMessage({ tessera: 'link', href: 'https://evil.test' }, '*')"
+    script = f"<script>{asks}; window.asked = 1</script><crowd-form>"
+    page_html = PAGE.replace("<crowd-form>", script)
+
+    def scenario(page: Page, frame: Frame, network: Network) -> None:
+        assert frame.evaluate("window.asked") == 1
+        expect(page.locator("#link")).to_be_hidden()
+
+    at_work(world, page_html, scenario)
+
+
+def test_a_page_has_no_web_rtc_and_its_own_frames_have_none_either(world: World) -> None:
+    def scenario(page: Page, frame: Frame, network: Network) -> None:
+        assert frame.evaluate("typeof RTCPeerConnection") == "undefined"
+        frame.evaluate("delete window.RTCPeerConnection")
+        assert frame.evaluate("typeof RTCPeerConnection") == "undefined"
+        outcome = frame.evaluate(
+            """html => new Promise(done => {
+              const inner = document.createElement("iframe");
+              inner.srcdoc = html;
+              addEventListener("message", event => done(event.data), { once: true });
+              inner.addEventListener("load", () => setTimeout(done, 500, "silent"));
+              document.body.append(inner);
+            })""",
+            """<script>
+              (async () => {
+                try {
+                  const iceServers = [{ urls: "stun:127.0.0.1:9" }];
+                  const connection = new RTCPeerConnection({ iceServers });
+                  connection.createDataChannel("x");
+                  await connection.setLocalDescription();
+                  parent.postMessage("connects", "*");
+                } catch (error) { parent.postMessage("refused: " + error.message, "*"); }
+              })();
+            </script>""",
+        )
+        print("OUTCOME", outcome)
+
+    at_work(world, PAGE, scenario)

@@ -1,0 +1,39 @@
+"""Pages that nobody is left for."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.portal.records import OPEN
+from tessera.runs.staffing import short_pages
+from tests.portal.world import World
+
+
+@given(st.integers(1, 3), st.integers(0, 4), st.data())
+def test_a_page_is_short_of_workers_just_when_all_who_may_and_all_who_did_are_too_few(
+    seats: int, accounts: int, data: st.DataObject
+) -> None:
+    world, people = World(), ["ann", "ben", "cid", "dot"]
+    barred = data.draw(st.lists(st.sets(st.sampled_from(people)), min_size=3, max_size=3))
+    job = world.open_later_round(3, dict(enumerate(barred)), seats)
+    for worker in data.draw(st.sets(st.sampled_from(people))):
+        if world.again(job).status == OPEN:
+            world.work(job, worker)
+    job, present = world.again(job), people[:accounts]
+    answered = {number: set[str]() for number in range(3)}
+    for task, worker in world.stored(job):
+        answered[task].add(worker)
+    expected = [
+        number
+        for number in range(3)
+        if len((set(present) - barred[number]) | answered[number]) < seats
+    ]
+    assert short_pages(world.ports, job, present) == (expected if job.status == OPEN else [])
+
+
+def test_a_round_that_anybody_may_answer_is_short_where_there_are_fewer_than_it_asks_for() -> None:
+    world = World()
+    job = world.open(tasks=2, workers=2)
+    assert short_pages(world.ports, job, ["ann"]) == [0, 1]
+    assert short_pages(world.ports, job, ["ann", "ben"]) == []
