@@ -19,7 +19,7 @@ from tessera.portal.table_layout import read_counts
 from tests.portal.world import World, answer_of
 
 
-class Unreachable(Exception):
+class Unreachable(ConnectionError):
     """A service that does not answer."""
 
 

@@ -2,7 +2,8 @@
 
 A token is good for an hour, whatever became of its sign-in. So the table has a mark of each worker
 who was removed or had to sign in again, and of each sign-in that its worker ended. Every request
-reads the marks together with its job, which costs no call of its own: a token ends at once.
+reads the marks together with its job, which costs no call of its own: a token ends at once
+(docs/decisions/portal-sessions.md).
 """
 
 from __future__ import annotations
