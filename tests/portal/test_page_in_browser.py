@@ -51,7 +51,8 @@ def test_a_link_in_a_page_opens_a_tab_after_a_click_of_the_workers_and_the_page_
     world: World,
 ) -> None:
     def scenario(page: Page, frame: Frame, network: Network) -> None:
-        frame.check("input[name='0'][value=cat]")
+        label = frame.locator("input[value=cat]").first
+        label.check()
         for link, address in (
             ("#web", "https://docs.test/a?b=1"),
             ("#drawn", "https://docs.test/svg"),
@@ -67,48 +68,28 @@ def test_a_link_in_a_page_opens_a_tab_after_a_click_of_the_workers_and_the_page_
         frame.click("#script")
         expect(page.locator("#link")).to_be_hidden()
         assert frame.evaluate("window.acted") is None
-        assert frame.is_checked("input[name='0'][value=cat]")  # the labels are where they were
+        assert label.is_checked()  # the labels are where they were
 
     at_work(world, LINKS, scenario)
 
 
 def test_a_page_that_asks_for_a_link_by_itself_is_not_heard(world: World) -> None:
     asks = "window.parent.postMessage({ tessera: 'link', href: 'https://evil.test' }, '*')"
-    script = f"<script>{asks}; window.asked = 1</script><crowd-form>"
-    page_html = PAGE.replace("<crowd-form>", script)
+    # Later than the moment for which a browser takes the click before as a sign of the worker's.
+    script = f"<script>setTimeout(() => {{ {asks}; console.log('asked') }}, 7000)</script>"
+    page_html = PAGE.replace("<crowd-form>", f"{script}<crowd-form>")
 
     def scenario(page: Page, frame: Frame, network: Network) -> None:
-        assert frame.evaluate("window.asked") == 1
+        page.wait_for_event("console", lambda message: message.text == "asked")
         expect(page.locator("#link")).to_be_hidden()
 
     at_work(world, page_html, scenario)
 
 
-def test_a_page_has_no_web_rtc_and_its_own_frames_have_none_either(world: World) -> None:
+def test_a_page_has_no_web_rtc_of_its_own(world: World) -> None:
     def scenario(page: Page, frame: Frame, network: Network) -> None:
         assert frame.evaluate("typeof RTCPeerConnection") == "undefined"
         frame.evaluate("delete window.RTCPeerConnection")
         assert frame.evaluate("typeof RTCPeerConnection") == "undefined"
-        outcome = frame.evaluate(
-            """html => new Promise(done => {
-              const inner = document.createElement("iframe");
-              inner.srcdoc = html;
-              addEventListener("message", event => done(event.data), { once: true });
-              inner.addEventListener("load", () => setTimeout(done, 500, "silent"));
-              document.body.append(inner);
-            })""",
-            """<script>
-              (async () => {
-                try {
-                  const iceServers = [{ urls: "stun:127.0.0.1:9" }];
-                  const connection = new RTCPeerConnection({ iceServers });
-                  connection.createDataChannel("x");
-                  await connection.setLocalDescription();
-                  parent.postMessage("connects", "*");
-                } catch (error) { parent.postMessage("refused: " + error.message, "*"); }
-              })();
-            </script>""",
-        )
-        print("OUTCOME", outcome)
 
     at_work(world, PAGE, scenario)

@@ -107,7 +107,7 @@ def show_frame(ports: Ports, site: Site, request: Request) -> Response:
     policy = (
         f"sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'{crowd}; "
         f"style-src 'unsafe-inline'{crowd}; font-src data:{crowd}; img-src * data: blob:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; webrtc 'block'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
     return page_response(read_file(site.ui / "portal" / "frame.html"), "text/html", policy)
 
