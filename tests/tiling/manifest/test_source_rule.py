@@ -83,3 +83,12 @@ def test_every_way_of_reading_a_block_rejects_the_same_lines(
     one_by_one = [LineReader(settings(), rule).read(n, line) for n, line in enumerate(lines)]
     assert batch.indexes.tolist() == [line.index for line in one_by_one if isinstance(line, Image)]
     assert rejected == [line for line in one_by_one if isinstance(line, Rejected)]
+
+
+def test_where_one_bucket_is_inbox_and_labels_its_runs_are_no_pictures() -> None:
+    rule = SourceRule("both", "pets/", "both", ())
+    assert rule.problem("s3://both/pets/1.jpg") == ""
+    assert "whose files are no pictures" in rule.problem("s3://both/runs/pets/report.html")
+    assert "another project's folder" in rule.problem("s3://both/cars/1.jpg")
+    root = SourceRule("both", "", "both", ())
+    assert "whose files are no pictures" in root.problem("s3://both/runs/pets/report.html")
