@@ -95,7 +95,8 @@ def timed(stack: LocalStack, images: int, a_page: int) -> Took:
         client_id=cloud.outputs["WorkerPoolClientId"],
     )
     worker.sign_in()
-    lines = "".join(f'{{"source-ref":"s3://pictures/{i:07d}.png"}}\n' for i in range(images))
+    folder = f"{cloud.outputs['Inbox']}/overhead"
+    lines = "".join(f'{{"source-ref":"{folder}/{i:07d}.png"}}\n' for i in range(images))
     settings = json.dumps(SETTINGS | {"images_per_task": a_page}).encode()
     name = f"m{images}-{a_page}"
     began = time.monotonic()

@@ -74,7 +74,9 @@ def run_to_the_end(
 ) -> Run:
     """Drop a manifest, have so many workers label it to its end, and read its folder."""
     text = json.dumps(EXAMPLE_SETTINGS | settings).encode()
-    key = drop(cloud, manifest, project=f"test-{name}", name=name, settings=text)
+    # In the example's project, to which the pictures belong; with settings of each run's own.
+    project = f"{Example(EXAMPLE).folder.name}/test-{name}"
+    key = drop(cloud, manifest, project=project, name=name, settings=text)
     execution = wait_for_execution(cloud, key)
     with workers(cloud, crowd, execution):
         states = list(follow(cloud, execution))

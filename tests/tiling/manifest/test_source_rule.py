@@ -23,6 +23,8 @@ RULE = SourceRule("inbox", "pets/", "labels", ("mine/*", "half/pets/*", "odd/?/*
         "s3://half/pets/1.jpg",
         "s3://odd/a/1.jpg",
         "s3://inbox/pets/..1.jpg",
+        "s3://inbox/images/pets/0a1b.jpg",
+        "s3://inbox/pages-2048/pets/0a1b.jpg",
     ],
 )
 def test_a_picture_of_the_project_or_one_that_the_stack_allows_is_asked(uri: str) -> None:
@@ -37,6 +39,8 @@ def test_a_picture_of_the_project_or_one_that_the_stack_allows_is_asked(uri: str
         ("s3://inbox/cars/1.jpg", "another project's folder"),
         ("s3://inbox/pets", "another project's folder"),
         ("s3://inbox/petshop/1.jpg", "another project's folder"),
+        ("s3://inbox/images/cars/1.jpg", "another project's folder"),
+        ("s3://inbox/images/petshop/1.jpg", "another project's folder"),
         ("s3://inbox/PETS/1.jpg", "another project's folder"),
         ("s3://inbox//pets/1.jpg", "another project's folder"),
         ("s3://inbox/pets/../cars/1.jpg", "no browser opens"),
@@ -55,13 +59,19 @@ def test_anything_else_is_rejected_with_the_reason(uri: str, reason: str) -> Non
     assert reason in line.reason
 
 
+def test_a_project_of_an_upload_folders_name_has_not_all_uploads() -> None:
+    rule = SourceRule("inbox", "images/", "labels", ())
+    assert "another project's folder" in rule.problem("s3://inbox/images/cars/1.jpg")
+    assert rule.problem("s3://inbox/images/images/1.jpg") == ""
+
+
 def test_a_line_that_is_labeled_already_passes_through_whatever_it_names() -> None:
     line = b'{"source-ref":"s3://other/1.jpg","label":0,"label-metadata":{"class-name":"cat"}}'
     assert not isinstance(LineReader(settings(), RULE).read(0, line), Rejected)
 
 
 BUCKETS = st.sampled_from(["inbox", "labels", "mine", "half", "odd", "other"])
-PARTS = st.sampled_from(["pets", "cars", "a", "..", ".", "1.jpg", "s3:", "inbox"])
+PARTS = st.sampled_from(["pets", "cars", "images", "..", ".", "1.jpg", "s3:", "inbox"])
 KEYS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 
 

@@ -12,12 +12,15 @@ from functools import lru_cache
 import msgspec
 
 SCHEME = "s3://"
+UPLOADS = ("images/", "pages-2048/")
+"""Folders of the inbox where the tool puts pictures and their smaller copies, by project."""
 
 
 class SourceRule(msgspec.Struct, frozen=True):
     """Rule of which S3 URIs are pictures of a run; without an inbox, all are.
 
-    `folder` is the project's in the inbox, with a slash at its end, or empty for all of it.
+    `folder` is the project's in the inbox, with a slash at its end, or empty for all of it; the
+    tool keeps a project's uploads in folders of its name within those of `UPLOADS`.
     `objects` are patterns of other objects, `bucket/prefix*`; None allows all other buckets.
     """
 
@@ -41,7 +44,7 @@ class SourceRule(msgspec.Struct, frozen=True):
         if bucket == self.labels and (bucket != self.inbox or key.startswith("runs/")):
             return "source-ref: in the bucket of runs, whose files are no pictures"
         if bucket == self.inbox:
-            if key.startswith(self.folder):
+            if key.startswith(self._own_folders):
                 return ""
             return (
                 "source-ref: in another project's folder of the inbox; "
@@ -55,6 +58,14 @@ class SourceRule(msgspec.Struct, frozen=True):
             f"deploy it with ImageObjects=arn:aws:s3:::{bucket}/* added"
         )
 
+    @property
+    def _own_folders(self) -> tuple[str, ...]:
+        """Folders of the project; one with the name of an upload folder has its uploads alone."""
+        if not self.folder:
+            return ("",)
+        uploads = tuple(f"{kind}{self.folder}" for kind in UPLOADS)
+        return uploads if self.folder in UPLOADS else (self.folder, *uploads)
+
     def fixed_prefixes(self, bucket: str) -> list[str]:
         """Return beginnings of URIs in a bucket that are surely allowed, whatever follows.
 
@@ -66,7 +77,7 @@ class SourceRule(msgspec.Struct, frozen=True):
         if bucket == self.labels:
             return []
         if bucket == self.inbox:
-            return [f"{SCHEME}{bucket}/{self.folder}"]
+            return [f"{SCHEME}{bucket}/{folder}" for folder in self._own_folders]
         fixed = [pattern.removesuffix("*") for pattern in self.objects or ()]
         return [
             SCHEME + prefix
