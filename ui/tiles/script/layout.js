@@ -96,7 +96,8 @@ function inColumns(space, wanted) {
   const columns = Math.max(1, Math.min(wanted, most));
   const { width } = tileIn(space, columns, 1);
   const strip = names.length < 10 && matchMedia("(hover: hover)").matches ? STRIP : 0;
-  const height = (width - BORDER) / aspect + BORDER + strip;
+  // Of a panorama, whose row would be a slit, the tile is higher than the picture.
+  const height = Math.max((width - BORDER) / aspect + BORDER, LEAST) + strip;
   return { columns, rowHeight: Math.min(height, space.height) };
 }
 
