@@ -23,6 +23,7 @@ from tessera.page_picture import (
 )
 from tessera.picture_folder import reason_not_shown
 from tessera.runs.uploads import upload_pictures
+from tessera.tiling.manifest.source_rule import UPLOADS
 from tests.tessera.conftest import png
 
 MODES = {
@@ -166,3 +167,11 @@ def test_an_original_that_no_reader_opens_is_exported_as_people_saw_it(
     assert done.exit_code == 0, done.output
     (path,) = Path("made").rglob("*.jpg")
     assert path.read_bytes() == labels.files.objects[page]
+
+
+def test_a_manifest_may_name_what_drop_uploads(folder: Path, place: Any) -> None:
+    made = upload_pictures(place.cloud, folder, "pets", convert=True)
+
+    sources = {uri for line in made.splitlines() for uri in json.loads(line).values()}
+    folders = {uri.removeprefix("s3://inbox/").partition("/")[0] + "/" for uri in sources}
+    assert folders == set(UPLOADS)
