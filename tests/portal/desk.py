@@ -52,6 +52,11 @@ class Desk:
     def __post_init__(self) -> None:
         """Stand between the browser and everything else."""
         self.context.set_default_timeout(10_000)
+        files, clock = self.world.files, self.world.clock
+        # An address ends, as S3's do.
+        files.presign = lambda uri, seconds: (  # type: ignore[method-assign]  # of this one fake
+            f"https://pictures.test/{uri.partition('://')[2]}?until={clock.now + seconds}"
+        )
         self.context.route("**/*", lambda route: route.abort())
         self.context.route("https://pictures.test/**", self._send_picture)
         self.context.route(f"{PORTAL}**", self._respond)
@@ -61,7 +66,7 @@ class Desk:
         self, tasks: int, images: int = 6, minutes: float = 30, prelabel: str = "", **settings: Any
     ) -> Job:
         """Open a job of so many pages of so many pictures."""
-        request = self.world.request(tasks, workers=1)
+        request = self.world.request(tasks, workers=1, **{"tessera:project": "pets"})
         request["HumanTaskConfig"]["TaskTimeLimitInSeconds"] = int(minutes * 60)
         settings.setdefault("instructions", "")
         run = Settings(labels=LABELS, question="Cat or dog?", **settings)
@@ -93,8 +98,11 @@ class Desk:
         self.context.set_offline(is_offline)
 
     def _send_picture(self, route: Route) -> None:
+        until = float(route.request.url.partition("until=")[2])
         if self.is_offline or self.refuses_pictures:
             route.abort()
+        elif until < self.world.clock.now:
+            route.fulfill(status=403, body="Request has expired")
         else:
             route.fulfill(content_type="image/svg+xml", body=PICTURE)
 
@@ -106,8 +114,8 @@ class Desk:
         self.asked.append((request.method, url.path))
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         worker, _, session = token.partition(" ")  # each sign-in is another session
-        claims = {"sub": worker, "origin_jti": session} if worker else {}
-        event = http_event(request.method, url.path, **claims)
+        claims = {"sub": worker, "origin_jti": session, "email": f"{worker}@example.org"}
+        event = http_event(request.method, url.path, **(claims if worker else {}))
         event |= {"rawQueryString": url.query, "body": request.post_data or ""}
         response = self.world.respond(event)
         route.fulfill(

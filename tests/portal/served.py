@@ -92,9 +92,7 @@ class Served:
         storage, inbox = self.cloud.storage, self.cloud.outputs["Inbox"]
         home = f"{self.cloud.outputs['Labels']}/{name.removesuffix('-r1-000')}"
         settings = read_settings(
-            json.dumps(
-                {"labels": LABELS, "question": QUESTION, "instructions": "Name the animal."}
-            ).encode()
+            json.dumps({"labels": LABELS, "question": QUESTION, "instructions": ""}).encode()
         )
         template = (ROOT / "ui" / "tiles.liquid.html").read_text()
         labels = {"labels": [{"label": choice} for choice in settings.choices]}

@@ -223,27 +223,6 @@ def test_a_sign_in_that_is_over_is_renewed_without_losing_the_page(served: Serve
     assert len(served.answers(request)) == 1
 
 
-def test_two_tabs_show_the_same_page_and_make_one_answer_of_it(served: Served) -> None:
-    request = served.open("browser-tabs", tasks=1, workers=1)
-    account = served.account("tabs")
-
-    def scenario(context: BrowserContext) -> None:
-        tabs = []
-        for _ in range(2):
-            page, _faults = start(context, served)
-            sign_in(page, account)
-            page.locator("button[href='#job/browser-tabs']").click()
-            expect(page.frame_locator(SHOWN).locator(".tile")).to_have_count(20)
-            tabs.append(page)
-        for page in tabs:
-            page.bring_to_front()
-            label_page(page)
-            expect(page.locator("#note")).to_have_text("Saved")
-
-    browse(scenario)
-    assert len(served.answers(request)) == 1
-
-
 def test_a_skipped_page_goes_and_the_next_comes(served: Served) -> None:
     served.open("browser-skip", tasks=2, workers=1)
     account = served.account("skip")

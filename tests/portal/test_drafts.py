@@ -240,6 +240,19 @@ def test_a_page_answered_elsewhere_comes_back_to_be_corrected(
     assert desk.chosen(job)[task, "ann"] == ["cat"] * 6  # and the first is kept
 
 
+def test_the_list_names_project_and_pages_and_who_is_signed_in(desk: Desk) -> None:
+    job = desk.open_job(tasks=3)
+    page = desk.sit_down(job)
+    page.keyboard.type("111111")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_have_text("Saved")
+    page.locator("#home").click()
+    entry = page.locator("#jobs li")
+    expect(entry).to_contain_text("pets · 2 pages left for you")
+    expect(entry).to_contain_text("You did 1 of 3 pages")
+    expect(page.locator("#who")).to_have_text("ann@example.org")
+
+
 def test_a_worker_goes_back_and_corrects_a_page(desk: Desk) -> None:
     job = desk.open_job(tasks=4)
     page = desk.sit_down(job)

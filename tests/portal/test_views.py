@@ -59,6 +59,19 @@ def test_a_renewed_lease_brings_addresses_that_last_as_long(world: World) -> Non
         assert address.replace("&", "&amp;") in page
 
 
+def test_the_list_says_how_many_pages_are_left_for_the_worker_and_of_which_project(
+    world: World,
+) -> None:
+    job = world.open(tasks=3, workers=2, **{"tessera:project": "pets"})
+    world.answer(job, "ann", world.take(job, "ann"))
+    for worker, left in (("ann", 2), ("ben", 3)):
+        (entry,) = world.ask("GET", "/jobs", worker)[1]["jobs"]
+        assert (entry["project"], entry["left"], entry["left_for_you"]) == ("pets", 5, left)
+    world.work(job, "ben")
+    world.work(job, "ann")
+    assert world.ask("GET", "/jobs", "cid")[1]["jobs"] == []
+
+
 def test_no_page_for_this_worker_now_is_204(world: World) -> None:
     job = world.open(tasks=1, workers=1)
     world.take(job, "ben")

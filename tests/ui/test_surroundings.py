@@ -107,7 +107,7 @@ def test_meta_says_how_the_answers_came_about_and_nothing_of_the_machine(sit: Si
     assert meta.keys() == {
         "v", "ui", "mode", "classes", "order", "n", "cols", "size", "vw", "vh", "dpr", "touch",
         "readyMs", "firstInputMs", "submitMs", "hiddenMs", "blockedSubmits", "undos",
-        "shortcutsOff", "tiles", "rows", "comment",
+        "returns", "shortcutsOff", "tiles", "rows", "comment",
     }  # fmt: skip
     assert meta["comment"] == "the second is blurred"
     assert meta["readyMs"] <= meta["firstInputMs"] <= meta["submitMs"]

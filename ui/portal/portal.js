@@ -371,9 +371,9 @@ async function listJobs() {
     const item = make("li"), words = make("div"), acts = make("div");
     acts.className = "acts";
     words.append(make("h2", job.title, { translate: "no" }));
-    const left = job.left ? `${count(job.left, "page")} left` : "Every page is taken";
-    words.append(make("p", `${left} · up to ${duration(job.minutes * 60)} a page`));
-    if (job.mine.answers) words.append(make("p", `You did ${count(job.mine.answers, "page")}, ${count(job.mine.images, "image")}, ${(job.mine.seconds / Math.max(1, job.mine.images)).toFixed(1)} seconds an image.`));
+    const left = job.left_for_you ? `${count(job.left_for_you, "page")} left for you` : "Every page is taken";
+    words.append(make("p", [job.project, left, `up to ${duration(job.minutes * 60)} a page`].filter(Boolean).join(" · ")));
+    if (job.mine.answers) words.append(make("p", `You did ${job.mine.answers} of ${count(job.tasks, "page")}, ${count(job.mine.images, "image")}, ${(job.mine.seconds / Math.max(1, job.mine.images)).toFixed(1)} seconds an image.`));
     const go = make("button", "Start", { "aria-label": `Start: ${job.title}`, href: `#job/${job.job}` });
     go.className = "main";
     go.addEventListener("click", () => { location.hash = `#job/${job.job}`; });
@@ -484,6 +484,7 @@ addEventListener("hashchange", route);
 async function enter() {
   show("jobs");
   me = (await ask("GET", "me")).content;
+  one("#who").textContent = me.name ?? "";
   sweepDrafts();
   send();
   await route();

@@ -49,6 +49,7 @@ def read_request(request: Mapping[str, Any]) -> Job:
         collect=consolidation.get("AnnotationConsolidationLambdaArn") or "",
         categories=request.get("LabelCategoryConfigS3Uri") or "",
         team=tags.get("team", ""),
+        project=tags.get("tessera:project", ""),
     )
 
 

@@ -72,6 +72,7 @@ class Job(msgspec.Struct, frozen=True):
     repairing: float = 0.0
     repaired_as: str = OPEN
     rebuilt: float = 0.0
+    project: str = ""
     exclusions: str = ""
     gold_uses: str = ""
 
