@@ -230,8 +230,8 @@ def main() -> int:
         stack = LocalStack(Path(folder), free_port())
         stack.start()
         try:
-            stack.deploy()
-            # a manifest of pictures in no bucket would be refused
+            # a manifest of pictures that the stack does not show, or in no bucket, would be refused
+            stack.deploy(ImageObjects="arn:aws:s3:::pictures/*")
             stack.cloud.client("s3").create_bucket(Bucket="pictures")
             timed(stack, 20, 20)  # the functions' processes are started once
             runs = [timed(stack, images, a_page) for images, a_page in sizes]
