@@ -374,7 +374,7 @@ def test_a_worker_is_one_person_by_any_spelling_and_cannot_take_another_name() -
     assert federated["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
     assert "aws.cognito.signin.user.admin" not in federated["AllowedOAuthScopes"]
     message = str(pool["AdminCreateUserConfig"]["InviteMessageTemplate"])
-    assert {"{portal}", "{username}", "{####}"} <= set(re.findall(r"\{[^{}]+\}", message))
+    assert {"${portal}", "{username}", "{####}"} <= set(re.findall(r"\$?\{[^{}]+\}", message))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
