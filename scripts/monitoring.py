@@ -326,7 +326,8 @@ def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
         "Namespace": alarm.namespace,
         "MetricName": alarm.metric,
         "Dimensions": [
-            {"Name": key, "Value": {"Fn::Sub": value}} for key, value in alarm.dimensions.items()
+            {"Name": key, "Value": {"Fn::Sub": value} if "${" in value else value}
+            for key, value in alarm.dimensions.items()
         ],
         ("ExtendedStatistic" if percentile else "Statistic"): alarm.statistic,
         "Period": alarm.minutes * 60,
