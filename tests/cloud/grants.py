@@ -164,8 +164,8 @@ def pictures(page: str) -> list[str]:
 
 def indexes(page: str) -> list[str]:
     """The images of a page, by the names of their radios."""
-    return sorted(set(re.findall(r'type="?radio"?[^>]*\bname="?(\d+)', page))) or sorted(
-        set(re.findall(r'\bname="?(\d+)"?[^>]*type="?radio', page))
+    return sorted(set(re.findall(r'type="?radio"?[^>]*\bname="?([\d-]+)', page))) or sorted(
+        set(re.findall(r'\bname="?([\d-]+)"?[^>]*type="?radio', page))
     )
 
 

@@ -144,11 +144,13 @@ def test_numbers_are_written_as_the_language_writes_them(chromium: Browser) -> N
     page = labels_page(chromium, FILES["de"])
     page.evaluate("document.querySelector('#note').textContent = 'Picture 1,234 of 2,000'")
     page.wait_for_function("document.querySelector('#note').textContent === 'Bild 1.234 von 2.000'")
-    page.evaluate(
-        "document.querySelector('#note').textContent = '52 pages left · up to 30 minutes a page'"
-    )
+    english = "52 pages left for you · up to 30 minutes a page"
+    page.evaluate("text => document.querySelector('#note').textContent = text", english)
     page.evaluate("() => new Promise(requestAnimationFrame)")
-    assert page.locator("#note").text_content() == "noch 52 Seiten · bis zu 30 Minuten je Seite"
+    assert (
+        page.locator("#note").text_content()
+        == "noch 52 Seiten für Sie · bis zu 30 Minuten je Seite"
+    )
     page.evaluate("document.querySelector('#note').textContent = '91.4 %'")
     page.evaluate("() => new Promise(requestAnimationFrame)")  # a second reading would be 914
     assert page.locator("#note").text_content() == "91,4 %"

@@ -6,6 +6,7 @@
     jobs        a shard of tasks becomes the request that opens its labeling job
     answers     what workers submitted becomes columns: image, worker, label, seconds, round
     consensus   columns become one label an image, with a confidence and an expected gain
+    guesses     a model of the answers guesses images from what is known of them in numbers
     training    labels are written into the manifest's lines, each line into one of the manifests
     report      all of it becomes figures, a page, metrics and an announcement
 
