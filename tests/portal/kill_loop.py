@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -37,6 +38,9 @@ LEASE = 60
 """Seconds of a lease: as short as the settings allow, so that some answers come after its end."""
 AT_ONCE = 6
 """Requests under way: the stack answers some eight at a time, and a queue would time out."""
+
+LOST = (OSError, ValueError, HTTPException)
+"""No server, or half a response of one: `IncompleteRead` is an `HTTPException` and no `OSError`."""
 
 Submission = tuple[str, str, str]
 """Job, task and worker of a submission."""
@@ -90,7 +94,7 @@ class LabelingWorker(threading.Thread):
                 self.session = self.session or self.served.sign_in(self.account)
                 with self.places:
                     status, content = self.session.ask(method, path, body)
-            except (OSError, ValueError):  # no server, or half a response of one
+            except LOST:
                 status, content = 0, None
             if status == 401:
                 self.session = None
@@ -120,10 +124,13 @@ class LabelingWorker(threading.Thread):
         if self.chance.random() < 0.15:
             self.send_from_second_tab(path, answer)
         status, response = self.ask("PUT", path, answer)
-        self.books.note("answer" if status in {200, 409} else f"answer {response}", status)
-        if status == 200:
+        told = response.get("outcome") or response.get("error") if response else None
+        self.books.note(f"answer {told}", status)
+        # `different`: another answer of this worker is saved, and that is as good as told.
+        if status == 200 or told == "different":
             with self.books.lock:
                 self.books.saved.add(key)
+        if status == 200:
             self.earlier.append((path, answer))
         return status != 0
 
@@ -147,7 +154,7 @@ class LabelingWorker(threading.Thread):
         """Send the answer at the same time on another connection, once."""
 
         def send() -> None:
-            with suppress(OSError, ValueError):
+            with suppress(*LOST):
                 if session := self.session:
                     session.ask("PUT", path, answer)
 

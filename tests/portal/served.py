@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Worker:
 
     portal: str
     token: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Message = field(default_factory=Message)
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The status and the content of the response."""
@@ -42,7 +43,8 @@ class Worker:
             with urllib.request.urlopen(request, timeout=60) as response:
                 status, text, self.headers = response.status, response.read(), response.headers
         except urllib.error.HTTPError as error:
-            status, text, self.headers = error.code, error.read(), dict(error.headers)
+            # Not a dict of them: the portal writes its headers' names small.
+            status, text, self.headers = error.code, error.read(), error.headers
         is_json = self.headers.get("Content-Type", "").startswith("application/json")
         return status, json.loads(text) if is_json and text else text.decode()
 
