@@ -139,11 +139,13 @@ def test_any_interruptions_at_any_moments_lose_nothing(desk: Desk, seed: int) ->
 def test_a_lease_of_a_minute_carries_a_page_of_a_hundred_pictures(desk: Desk) -> None:
     job = desk.open_job(1, images=100, minutes=1)
     desk.context.clock.install()
-    page = desk.sit_down(job)
+    page = desk.sit_down(job, wait=False)
+    expect(front(page).locator(".tile:focus")).to_have_count(1)
     for done in range(0, 100, 10):
         for _ in range(10):
-            page.keyboard.press("1")
+            # What is far below is not even asked for until the worker comes near.
             expect(front(page).locator(".tile:focus .wait")).to_have_count(0)
+            page.keyboard.press("1")
         expect(front(page).locator("#progress b")).to_have_text(str(done + 10))
         desk.world.clock.wait(25)  # longer in all than five leases
         page.clock.fast_forward(25_000)
