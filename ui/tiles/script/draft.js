@@ -57,6 +57,7 @@ function restore(draft) {
   }
   draw(...tiles);
   goTo(firstGap());
+  keepDraft(); // or marks given before the draft came would be all that is kept
   if (draft.marked) warn(`${draft.marked} of ${tiles.length} are as you left them.`);
 }
 
