@@ -124,10 +124,10 @@ class LabelingWorker(threading.Thread):
         if self.chance.random() < 0.15:
             self.send_from_second_tab(path, answer)
         status, response = self.ask("PUT", path, answer)
-        told = response.get("outcome") or response.get("error") if response else None
-        self.books.note(f"answer {told}", status)
-        # `different`: another answer of this worker is saved, and that is as good as told.
-        if status == 200 or told == "different":
+        outcome = response.get("outcome") or response.get("error") if response else None
+        self.books.note(f"answer {outcome}", status)
+        # `different`: another answer of this worker is saved, and no other will be.
+        if status == 200 or outcome == "different":
             with self.books.lock:
                 self.books.saved.add(key)
         if status == 200:
