@@ -165,13 +165,13 @@ def share(part: int, whole: int) -> float | None:
 
 
 class TileLog(msgspec.Struct):
-    """What a page says of one image beside its label, as far as it is read here."""
+    """Report of a page on one image, beside its label."""
 
     unsure: bool = False
 
 
 class PageLog(msgspec.Struct):
-    """What a page says of an answer beside its labels, as far as it is read here."""
+    """Report of a page on a whole answer, beside its labels."""
 
     comment: str = ""
     tiles: tuple[TileLog, ...] = ()

@@ -108,7 +108,7 @@ class Decision(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, int]:
-        """What is counted in CloudWatch: how the round was decided, and lines by what they are."""
+        """Return the counts for CloudWatch: the outcome of the round, and lines by kind."""
         lines = {f"{name.capitalize()}InManifest": count for name, count in self.counts.items()}
         return {OUTCOMES[self.result["outcome"]]: 1} | lines
 

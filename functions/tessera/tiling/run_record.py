@@ -101,7 +101,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     )
     """The executions that owned the run before and are dead, oldest first; absent if none did."""
     done: bool | msgspec.UnsetType = msgspec.UNSET
-    """Whether the run has ended with every job opened and closed; absent until its labels are
+    """Set when the run has ended with every job opened and closed; absent until its labels are
     made, and in runs of versions that did not note it."""
     pictures: SourceRule = ANY_SOURCE
     """Which pictures the manifest's lines may name, the same in every round."""

@@ -91,7 +91,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """What the samples tell: the model so far, and one that does not know the gold labels.
+    """State of the fit on samples: the model so far, and one without the gold labels.
 
     `whole` says that nothing was left out of the sample, so that nothing is to be counted.
     """

@@ -86,7 +86,7 @@ class Record(NamedTuple):
 
     @property
     def label(self) -> bytes:
-        """The label that the guess names."""
+        """Return the label that the guess names."""
         return self.guess.rpartition(LABEL_START)[2]
 
 
@@ -123,7 +123,7 @@ class GoldInserter:
         for record in self._with_guess:
             self._by_label.setdefault(record.label, []).append(record)
         self.used: list[list[int]] = []
-        """The indexes of the gold images in each task so far."""
+        """Return the indexes of the gold images in each task so far."""
 
     def __call__(self, task: int, records: list[bytes]) -> list[bytes]:
         """Return a task's records with gold images among them."""

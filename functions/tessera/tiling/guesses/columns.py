@@ -28,7 +28,7 @@ and would outweigh all other columns."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """What the model learns from: sources with one row an image, in the order of the images.
+    """Sources that the model learns from, with one row an image, in the order of the images.
 
     `embeddings` (images x numbers) and `probabilities` (images x any classes) may be memory maps;
     at least one of them is there. Rows that hold NaN, or of which all numbers are zero, have no

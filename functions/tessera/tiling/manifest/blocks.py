@@ -381,7 +381,7 @@ def type_of_alike(first_line: bytes, attribute: str, choice: Any) -> Any:
 
 
 def _is_one_object_a_line(block: bytes, ends: NDArray[np.int64]) -> bool:
-    """Whether each line is sure to be one object, if the block is as many objects as lines.
+    """Return whether each line is surely one object, if the block has as many objects as lines.
 
     The decoder does not mind where lines end: two objects on one line, or one on two, would shift
     every index after them.
@@ -418,7 +418,7 @@ def _are_sources(
     ends: NDArray[np.int64],
     prefix: bytes,
 ) -> bool:
-    """Whether S3 can have all objects at text[start:end], which begin with the prefix."""
+    """Return whether S3 can have all objects at text[start:end], which begin with the prefix."""
     keys = _key_starts(text, starts) if prefix == SCHEME else starts + len(prefix)
     key_bytes = ends - keys
     if not _have_buckets(block, prefix):
@@ -438,7 +438,7 @@ def _have_buckets(block: bytes, prefix: bytes) -> bool:
 def _are_allowed(
     rule: SourceRule, block: bytes, prefix: bytes, all_begin: Callable[[bytes], bool]
 ) -> bool:
-    """Whether the rule surely allows all sources of a block, of which nothing is decoded.
+    """Return whether the rule surely allows all sources of a block, decoding nothing.
 
     `all_begin` tells whether all sources begin so.
     """
