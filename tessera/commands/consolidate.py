@@ -10,9 +10,9 @@ import click
 
 from tessera.csv_file import Notices
 from tessera.exits import Refused
+from tessera.file_types import IN_FILE, OutFile
 from tessera.foreign_answers import Numbers, read_crowd, read_evidence
 from tessera.image_columns import match_rows, read_columns
-from tessera.out_file import OutFile
 from tessera.screen import aside, json_option, print_json, waiting, warn
 from tessera.tiling.consensus import Consensus, Crowd, consolidate
 from tessera.tiling.csv_field import guard_formula
@@ -30,7 +30,7 @@ NOT_CONVERGED = (
 
 
 @click.command("consolidate")
-@click.argument("answers", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("answers", type=IN_FILE)
 @click.option(
     "--method",
     type=click.Choice(METHOD_NAMES),
@@ -39,23 +39,23 @@ NOT_CONVERGED = (
     help="Method of consolidation.",
 )
 @click.option(
-    "--gold", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--gold", type=IN_FILE,
     help="CSV file of known labels (task,label), to calibrate the confidence.",
 )  # fmt: skip
 @click.option(
-    "--prelabels", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--prelabels", type=IN_FILE,
     help="CSV file of a model's guesses (task,label,confidence) that no worker has seen.",
 )  # fmt: skip
 @click.option(
-    "--embeddings", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--embeddings", type=IN_FILE,
     help="Array of numbers (.npy), one row an image, that a model learns the labels from.",
 )  # fmt: skip
 @click.option(
-    "--probabilities", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--probabilities", type=IN_FILE,
     help="The same with the class probabilities of a model of your own.",
 )  # fmt: skip
 @click.option(
-    "--ids", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--ids", type=IN_FILE,
     help="Text file with the task of each row of these, one a line; without it tasks are rows.",
 )  # fmt: skip
 @click.option("--unreadable", help="Label which means that a task cannot be judged.")

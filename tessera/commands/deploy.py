@@ -15,6 +15,7 @@ import msgspec
 
 from tessera.commands.doctor import examine, print_findings
 from tessera.exits import Refused
+from tessera.file_types import IN_FILE
 from tessera.runs.checks import read_settings_file
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.checks import GOOD
@@ -43,7 +44,7 @@ class Deployment:
 
 @click.command()
 @click.option(
-    "--settings", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--settings", type=IN_FILE,
     help="labeling.json for projects that have none of their own.",
 )  # fmt: skip
 @click.option(

@@ -16,6 +16,7 @@ import msgspec
 from tessera.commands.workers import too_few_workers
 from tessera.csv_file import readable
 from tessera.exits import Exit, Refused
+from tessera.file_types import IN_FILE
 from tessera.picture_folder import Picture
 from tessera.runs.checks import (
     count_lines,
@@ -178,7 +179,7 @@ class Source:
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True))
 @click.option("--project", help="Folder of the inbox.  [default: the name of MANIFEST's folder]")
 @click.option(
-    "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--settings", "settings_path", type=IN_FILE,
     help="Settings file.  [default: labeling.json beside the manifest, else the settings of the "
     "project or the stack]", show_default=False,
 )  # fmt: skip
@@ -187,11 +188,11 @@ class Source:
     help="Labels to choose from, instead of a settings file.",
 )  # fmt: skip
 @click.option(
-    "--gold", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--gold", type=IN_FILE,
     help="CSV file of known labels of a folder's images (image,label).",
 )  # fmt: skip
 @click.option(
-    "--prelabels", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--prelabels", type=IN_FILE,
     help="CSV file of suggested labels of a folder's images (image,label[,confidence]).",
 )  # fmt: skip
 @click.option(

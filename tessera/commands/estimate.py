@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.table import Table
 
+from tessera.file_types import IN_FILE
 from tessera.picture_folder import look_at_pictures
 from tessera.runs.checks import (
     count_lines,
@@ -47,7 +48,7 @@ class Basis:
 @click.command("estimate")
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True))
 @click.option(
-    "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--settings", "settings_path", type=IN_FILE,
     help="Settings file.  [default: labeling.json beside the manifest]", show_default=False,
 )  # fmt: skip
 @click.option("--like", "run", metavar="RUN", help="Take speed and rounds from this run's report.")

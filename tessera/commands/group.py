@@ -12,6 +12,7 @@ import msgspec
 from rich.table import Table
 
 from tessera.exits import Refused
+from tessera.file_types import IN_FILE
 from tessera.runs.checks import (
     manifest_remedy,
     parse_settings,
@@ -28,9 +29,9 @@ YES_OR_NO = b'{"labels": ["yes", "no"]}'
 
 
 @click.command("group")
-@click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("manifest", type=IN_FILE)
 @click.option(
-    "--settings", "settings_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--settings", "settings_path", type=IN_FILE,
     help="Settings file.  [default: labeling.json beside the manifest]", show_default=False,
 )  # fmt: skip
 @click.option("--images-per-task", type=click.IntRange(1, 100), help="Override the settings.")

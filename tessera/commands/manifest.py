@@ -11,7 +11,7 @@ import msgspec
 
 from tessera.aws.storage import Storage, split_uri
 from tessera.exits import NotFound, Refused
-from tessera.out_file import OutFile
+from tessera.file_types import OutFile
 from tessera.picture_folder import HIDDEN, Walk, is_hidden, look_at_pictures, warnings_of
 from tessera.picture_types import is_shown, left_out, picture_type, suffixes_in_words
 from tessera.screen import aside, counted, json_option, print_json, progress, warn

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from tessera.exits import Refused
-from tessera.out_file import OutFile
+from tessera.file_types import IN_FILE, OutFile
 from tessera.picture_folder import reason_not_shown, walk_pictures, warnings_of
 from tessera.picture_types import is_shown, picture_type, suffixes_in_words
 from tessera.runs.checks import PIECE, manifest_remedy, read_settings_file
@@ -36,15 +36,14 @@ SEND_ANSWERS = """<script>document.addEventListener("tessera-answer", event => {
 });</script>"""
 """Script that sends what is submitted to the server of the page."""
 
-File = click.Path(path_type=Path, exists=True, dir_okay=False)
 Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
 @click.option(
-    "--settings", "settings_file", type=File, help="Settings file.  [default: the example's]"
+    "--settings", "settings_file", type=IN_FILE, help="Settings file.  [default: the example's]"
 )
-@click.option("--manifest", type=File, help="Show the first images of this manifest.")
+@click.option("--manifest", type=IN_FILE, help="Show the first images of this manifest.")
 @click.option("--images", type=Folder, help="Show the first pictures of this folder.")
 @click.option("--prelabels", is_flag=True, help="Show suggestions, made up where there are none.")
 @click.option(

@@ -1,4 +1,4 @@
-"""Check that a file can be written before work begins whose result it is to hold."""
+"""Name the files that commands read and write: checked before any work begins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+IN_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+"""Type of an option that names a file to read."""
 
 
 class OutFile(click.Path):
