@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
+import pytest
+from playwright.sync_api import Browser
+
+from tests.portal.desk import Desk
 from tests.portal.world import World
 
 
@@ -11,3 +15,13 @@ from tests.portal.world import World
 def world() -> World:
     """A portal with nothing in it."""
     return World()
+
+
+@pytest.fixture
+def desk(chromium: Browser) -> Iterator[Desk]:
+    """A portal in memory, open in a browser that ends without a fault of its scripts."""
+    context = chromium.new_context(viewport={"width": 1366, "height": 768})
+    desk = Desk(context)
+    yield desk
+    context.close()
+    assert desk.faults == []

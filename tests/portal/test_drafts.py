@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -11,15 +11,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.portal.desk import PORTAL, Desk, first_id, front, labels, ready, task_in
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def desk(chromium: Browser) -> Iterator[Desk]:
-    context = chromium.new_context(viewport={"width": 1366, "height": 768})
-    desk = Desk(context)
-    yield desk
-    context.close()
-    assert desk.faults == []
 
 
 def start_again(page: Page) -> None:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tessera.portal.records import Job
 from tests.portal.desk import LABELS, Desk, front, labels, ready, task_in
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def desk(chromium: Browser) -> Iterator[Desk]:
-    context = chromium.new_context(viewport={"width": 1366, "height": 768})
-    desk = Desk(context)
-    yield desk
-    context.close()
-    assert desk.faults == []
 
 
 # ---- What may happen; each returns the tab in which the worker goes on ----
