@@ -6,6 +6,7 @@ Each keeps the promises of the real one (tests/aws holds both to the same tests)
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
@@ -98,9 +99,12 @@ class Files(Storage):
             return 404
         return Head(len(self.objects[uri]), self.content_types.get(uri, BINARY))
 
-    def etag(self, uri: str) -> str | None:
+    def etag(self, uri: str, by: float = math.inf) -> str | None:
         self.requests["HeadObject"] += 1
-        return etag(self.objects[uri]) if uri in self.objects else None
+        if uri not in self.objects:
+            return None
+        is_later = self.modified.get(uri, BEGINNING).timestamp() > by
+        return "" if is_later else etag(self.objects[uri])
 
     def bucket_exists(self, bucket: str) -> bool:
         self.requests["HeadBucket"] += 1

@@ -1,7 +1,8 @@
 """Find pictures of a run that are no longer what people were shown.
 
-The portal records ETags as it shows pages (`tessera.portal.picture_record`); the key of a picture
-that `drop` uploaded has the hash of its content.
+The portal records ETags as pages are answered (`tessera.portal.picture_record`), or "" where a
+picture was put while people had its page; the key of a picture that `drop` uploaded has the hash of
+its content.
 """
 
 from __future__ import annotations

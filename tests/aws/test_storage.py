@@ -67,6 +67,14 @@ def test_an_etag_is_of_the_content_and_none_where_there_is_no_object(files: Stor
     assert files.etag("s3://no such bucket/1.png") is None
 
 
+def test_an_object_that_was_put_after_a_time_has_no_etag_of_then(files: Storage) -> None:
+    files.put(f"{HOME}one", b"1")
+    (put,) = (entry.modified.timestamp() for entry in files.list_objects(f"{HOME}one"))
+    assert files.etag(f"{HOME}one", by=put + 1) == files.etag(f"{HOME}one")
+    assert files.etag(f"{HOME}one", by=put - 1) == ""
+    assert files.etag(ABSENT, by=put) is None
+
+
 def test_a_head_is_size_and_media_type_or_the_status_of_a_refusal(files: Storage) -> None:
     files.put(f"{HOME}a.png", b"123", content_type="image/png")
     assert files.head(f"{HOME}a.png") == (3, "image/png")

@@ -6,6 +6,7 @@ portal's own role, an address could open whatever the portal may read: docs/thre
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,9 +43,9 @@ class RoleStorage(Storage):
         """Return an address as `Storage` does, by the role; it lives as long if it is an hour."""
         return self._storage(seconds).presign(uri, seconds)
 
-    def etag(self, uri: str) -> str | None:
+    def etag(self, uri: str, by: float = math.inf) -> str | None:
         """Return the ETag of a picture as `Storage` does, by the role."""
-        return self._storage(LEAST_SECONDS).etag(uri)
+        return self._storage(LEAST_SECONDS).etag(uri, by)
 
     def _storage(self, seconds: int) -> Storage:
         """Return S3 by a session of the role that lasts so many seconds more, if any can."""

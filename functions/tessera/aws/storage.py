@@ -6,6 +6,7 @@ Everything takes an `s3://bucket/key` URI. AWS's own errors pass through unwrapp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -205,10 +206,14 @@ class Storage:
             raise
         return Head(answer["ContentLength"], answer.get("ContentType", BINARY))
 
-    def etag(self, uri: str) -> str | None:
-        """Return the ETag of the object's content; None if S3 refuses it, or has no such object."""
+    def etag(self, uri: str, by: float = math.inf) -> str | None:
+        """Return the ETag of the object's content; None if S3 refuses it, or has no such object.
+
+        Of an object that was put after `by`, in seconds since the epoch, it is "".
+        """
         try:
-            return self._client().head_object(**_object(uri))["ETag"]
+            head = self._client().head_object(**_object(uri))
+            return head["ETag"] if head["LastModified"].timestamp() <= by else ""
         except Exception as error:
             # By name: importing botocore's errors costs a cold start.
             if type(error).__name__ in ("ClientError", "ParamValidationError", "ValueError"):

@@ -44,8 +44,11 @@ class Files(Protocol):
     def size(self, uri: str) -> int | None:
         """Return the object's size in bytes, or None if it does not exist."""
 
-    def etag(self, uri: str) -> str | None:
-        """Return the ETag of the object's content, or None if it cannot be told."""
+    def etag(self, uri: str, by: float) -> str | None:
+        """Return the ETag of the object's content, or None if it cannot be told.
+
+        Of an object that was put after `by`, in seconds since the epoch, it is "".
+        """
 
     def put(self, uri: str, data: bytes) -> None:
         """Put one object, replacing what was there."""

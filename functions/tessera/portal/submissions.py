@@ -16,6 +16,7 @@ from tessera.portal.answer_body import choices_in, is_same_answer
 from tessera.portal.errors import Busy, Unknown
 from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.job_lifecycle import close_if_full
+from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
 from tessera.portal.records import MAX_LEASE, OPEN, REPAIRING, Job, Task
 from tessera.portal.store import Change
@@ -69,6 +70,8 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
     began = max(seated.leases[worker].since, stats.last)
     response = encode_response(ports, worker, began, answer)
     is_first = ports.files.put_if_absent(job.response(number, worker), response)
+    if not seated.answers:  # before it is counted, so that whoever sends it again after a crash
+        record_pictures(ports, job, seated)  # comes by here, too
     # What counts is what S3 holds: of two tabs' answers the first, whichever this one is.
     stored = count_answer(ports, job, worker, seated, response if is_first else None)
     return _compare(stored, answer)

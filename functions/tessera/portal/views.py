@@ -22,7 +22,6 @@ from tessera.portal.exclusions import answered_before
 from tessera.portal.http import Request, Response, empty_response, json_response
 from tessera.portal.job_lifecycle import open_jobs
 from tessera.portal.page_names import hide_indexes, page_names
-from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
 from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
 from tessera.portal.rights import REQUESTERS, is_member, job_and_items, job_for, job_to_watch
@@ -125,9 +124,7 @@ def claim_task(ports: Ports, site: Site, request: Request) -> Response:
         try:
             task_input = task_page.prepare(ports, job, line)
             if task_input is not None:
-                response = _claimed(ports, site, claimed, line, task_input)
-                record_pictures(ports, job, claimed.task, line)
-                return response
+                return _claimed(ports, site, claimed, line, task_input)
             leases.drop_task(ports, job, claimed.task)
         except Unusable as error:  # the worker goes on with another one
             leases.note_failure(ports, job, worker, claimed.task, str(error))

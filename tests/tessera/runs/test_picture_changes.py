@@ -59,6 +59,18 @@ def test_a_picture_has_changed_if_it_is_or_was_another_than_it_was_shown(
     assert not changes.sampled
 
 
+def test_a_picture_that_was_exchanged_while_people_had_it_has_changed() -> None:
+    cloud = FakeCloud()
+    run = record(cloud, {(1, 0): {"s3://pets/0.jpg": b"1", "s3://pets/1.jpg": b"1"}})
+    uri = f"{HOME}round-1/jobs/pets-1-r1-000/pictures/0.json"
+    etags = json.loads(cloud.aws.files.get(uri)) | {"s3://pets/0.jpg": ""}
+    cloud.aws.files.put(uri, json.dumps(etags).encode())
+    for number in range(2):
+        cloud.aws.files.put(f"s3://pets/{number}.jpg", b"1")
+
+    assert changes_since_shown(run).changed == ("s3://pets/0.jpg",)
+
+
 def test_a_large_run_is_sampled_and_says_so() -> None:
     cloud = FakeCloud()
     tasks = {(1, task): {f"s3://pets/{task}.jpg": b"1"} for task in range(2 * MOST_TASKS)}
