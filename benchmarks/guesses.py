@@ -332,7 +332,7 @@ def _subset(known: Labeled, images: Ints) -> Labeled:
     number[images] = np.arange(len(images))
     asked = rows_of(known.crowd, number[known.crowd.image] >= 0)
     crowd = replace(asked, images=len(images), image=number[asked.image])
-    columns = Columns(*(None if c is None else c[images] for c in (
+    columns = Columns(*(None if c is None else np.asarray(c)[images] for c in (
         known.columns.embeddings, known.columns.probabilities)))  # fmt: skip
     return replace(known, crowd=crowd, truth=known.truth[images], columns=columns)
 

@@ -49,11 +49,13 @@ ARROWS = {
     "estimate": {"settings"},
     "manifest": {"settings", "errors"},
     "consensus": {"method_names"},
-    "guesses": {"consensus"},
+    "guesses": {"consensus", "errors", "run_files"},
     "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"}
     | {"csv_field", "gold_uses"},
     "ask_round": {
         "grouping",
+        "guesses",
+        "inbox",
         "manifest",
         "page",
         "run_record",

@@ -1,11 +1,14 @@
 """The GroupImages handler against S3 and Step Functions in memory."""
 
+import gzip
+import io
 import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import group_images
@@ -129,6 +132,80 @@ def test_pictures_that_are_missing_or_empty_are_told_in_run_json(buckets: Bucket
     (notice,) = json.loads(buckets.files()["run.json"])["notices"]
     assert notice.startswith("1 of the first 3 pictures cannot be shown: s3://")
     assert "(0 bytes)" in notice
+
+
+def array(rows: int, *, unusable: int = 0) -> bytes:
+    """Return a file of embeddings, the last ones of which are zeros."""
+    numbers = np.random.default_rng(0).normal(size=(rows, 3))
+    numbers[rows - unusable :] = 0
+    file = io.BytesIO()
+    np.save(file, numbers.astype(np.float16))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["may.manifest", "may.jsonl", "May.MANIFEST.GZ"])
+def test_embeddings_beside_the_manifest_are_copied_for_the_run(buckets: Buckets, name: str) -> None:
+    body = gzip.compress(lines(45)) if name.endswith("GZ") else lines(45)
+    uri = f"s3://inbox/pets/{name.split('.')[0]}.embeddings.npy"
+    buckets.aws.files.put(uri, array(45, unusable=2))
+    result = group(buckets.put(f"pets/{name}", body))
+    assert result["outcome"] == "ask"
+    copy = np.load(io.BytesIO(buckets.files()["embeddings.npy"]))
+    assert np.allclose((copy.astype(float) ** 2).sum(axis=1), [1] * 43 + [0] * 2, atol=1e-2)
+    record = json.loads(buckets.files()["run.json"])
+    assert record["embeddings"] == {"source": uri, "rows": 45, "numbers": 3, "usable": 43}
+    assert record["notices"][-1].startswith(f"2 of the 45 rows of {uri} are zeros")
+
+
+def test_embeddings_that_the_settings_name_are_those_of_the_run(buckets: Buckets) -> None:
+    uri = "s3://inbox/pets/encoded/all.npy"
+    settings = {"labels": ["cat", "dog"], "embeddings": uri}
+    buckets.put("pets/labeling.json", json.dumps(settings).encode())
+    manifest = buckets.put("pets/may.manifest", lines(45))
+    assert "does not exist" in group(manifest)["cause"]
+    buckets.aws.files.put(uri, array(45))
+    buckets.owner_is("FAILED")
+    assert group(manifest, "second")["outcome"] == "ask"
+    assert json.loads(buckets.files()["run.json"])["embeddings"]["source"] == uri
+
+
+@pytest.mark.parametrize("where", ["s3://inbox/cars/e.npy", "s3://labels/runs/x/embeddings.npy"])
+def test_settings_cannot_name_embeddings_of_another_project(buckets: Buckets, where: str) -> None:
+    settings = {"labels": ["cat", "dog"], "embeddings": where}
+    buckets.put("pets/labeling.json", json.dumps(settings).encode())
+    buckets.aws.files.put(where, array(45))
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert (result["outcome"], result["error"]) == ("refused", "EmbeddingsUnusable")
+    assert where in result["cause"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (array(44), "has 44 rows, and the manifest 45 lines"),
+        (array(46), "has 46 rows, and the manifest 45 lines"),
+        (array(45)[:-1], "cut off"),
+        (array(45, unusable=45), "all 45 rows are zeros"),
+        (b"", "no NumPy array"),
+    ],
+)
+def test_embeddings_that_cannot_be_used_are_refused_before_anybody_is_asked(
+    buckets: Buckets, content: bytes, message: str
+) -> None:
+    buckets.aws.files.put("s3://inbox/pets/may.embeddings.npy", content)
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert (result["outcome"], result["error"]) == ("refused", "EmbeddingsUnusable")
+    assert message in result["cause"]
+    assert (
+        "rounds" not in json.loads(buckets.files()["run.json"])
+        or not json.loads(buckets.files()["run.json"])["rounds"]
+    )
+
+
+def test_lines_that_are_rejected_or_labeled_have_a_row_too(buckets: Buckets) -> None:
+    body = lines(43) + b"oops\n" + b'{"source-ref": "s3://pets/x.jpg", "label": 1}\n'
+    buckets.aws.files.put("s3://inbox/pets/may.embeddings.npy", array(45))
+    assert group(buckets.put("pets/may.manifest", body))["outcome"] == "ask"
 
 
 def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:

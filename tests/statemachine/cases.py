@@ -321,6 +321,19 @@ def _manifests() -> list[Case]:
             },
         ),
         Case(
+            "refused-embeddings",
+            "FAILED",
+            "EmbeddingsUnusable",
+            "44 rows",
+            mocks={
+                "GroupImages": payload(
+                    outcome="refused",
+                    error="EmbeddingsUnusable",
+                    cause="s3://inbox/pets/may.embeddings.npy has 44 rows, and the manifest 45",
+                )
+            },
+        ),
+        Case(
             "refused-page",
             "FAILED",
             "PageUnusable",

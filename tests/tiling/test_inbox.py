@@ -13,6 +13,7 @@ from ministack.services import eventbridge
 
 from tessera.picture_types import TYPES
 from tessera.tiling.inbox import (
+    EMBEDDINGS,
     MANIFESTS,
     PICTURES,
     IgnoredObject,
@@ -34,7 +35,9 @@ def matches(rule: dict[str, Any], key: str) -> bool:
     return bool(eventbridge._matches_detail({"key": key}, pattern))
 
 
-suffixes = st.sampled_from([*MANIFESTS, *PICTURES, ".gz", ".json", ".xml", ".csv", ".tif", "", "/"])
+suffixes = st.sampled_from(
+    [*MANIFESTS, *PICTURES, EMBEDDINGS, ".npy", ".gz", ".json", ".xml", ".csv", ".tif", "", "/"]
+)
 cases = st.sampled_from([str.lower, str.upper, str.title, str.swapcase])
 
 
@@ -44,7 +47,7 @@ def test_every_key_starts_a_run_or_is_a_picture_or_is_answered_for(
 ) -> None:
     key = f"pets/{stem}{spell(suffix)}"
     answer = answer_for("inbox", key, "")
-    picture = key.lower().endswith(PICTURES)
+    picture = key.lower().endswith((*PICTURES, EMBEDDINGS))
 
     assert matches(STARTS, key) == is_manifest(key)
     assert is_manifest(key) + picture + (answer is not None) + key.endswith("/") == 1
@@ -62,6 +65,7 @@ def test_every_key_starts_a_run_or_is_a_picture_or_is_answered_for(
         ("pets/may.csv", "tessera manifest"),
         ("pets/may.zip", "tessera drop FOLDER"),
         ("pets/may.TIFF", "JPEG"),
+        ("pets/may.npy", "FILE.embeddings.npy"),
         ("pets/may.gz", "manifest.gz"),
         ("pets/may.manifest.txt", "tessera manifest"),
         ("pets/may.manifest.bak", "Rename it"),

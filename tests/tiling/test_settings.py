@@ -208,6 +208,7 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         {"workforce": TEAM, "stop_after_percent": 50, "stop_after_pages": 500},
         "pets-may-b07bde587b0c",
     ),
+    ({"embeddings": "s3://inbox/pets/e.npy"}, "pets-may-690afc2142a3"),
 ]
 """Names that runs have had since the first release."""
 

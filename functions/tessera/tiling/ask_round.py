@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -16,15 +16,16 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from tessera.tiling import run_record
-from tessera.tiling.errors import TesseraError
+from tessera.tiling.errors import EmbeddingsUnusable, TesseraError
 from tessera.tiling.grouping.bucket_sample import check_buckets
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
 from tessera.tiling.grouping.picture_sample import Head, check_pictures
 from tessera.tiling.grouping.picture_shape import sample_shape
+from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.jobs import Surroundings, label_categories
 from tessera.tiling.manifest.source_rule import SourceRule, image_objects
-from tessera.tiling.run_files import OpenScratch, Writable
+from tessera.tiling.run_files import CreateFile, OpenScratch, Writable
 from tessera.tiling.run_record import (
     AskedRound,
     RunRecord,
@@ -145,10 +146,47 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     if notices := check_pictures(read(), settings, files.head, rule):
         record = msgspec.structs.replace(record, notices=notices)
     create = partial(_create, files, home)
+    record = _with_embeddings(files, record, settings, create, rule)
     summary = group_manifest(read, settings, create, stack.scratch, rule)
     record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
+    _check_embeddings(record)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
     return Decision(result, summary.counts)
+
+
+def _with_embeddings(
+    files: Files, record: RunRecord, settings: Settings, create: CreateFile, rule: SourceRule
+) -> RunRecord:
+    """Copy the images' embeddings into the run's folder, and return the record that says so."""
+    uri = settings.embeddings or _beside(files, record.manifest)
+    if not uri:
+        return record
+    # Settings could name what their author may not read, as lines could (docs/threat-model.md).
+    if problem := rule.problem(uri):
+        raise EmbeddingsUnusable(f"{uri}: {problem.removeprefix('source-ref: ')}")
+    # Late: the linear algebra is loaded only by runs that have embeddings.
+    from tessera.tiling.guesses import embeddings
+
+    source = embeddings.open_embeddings(files, uri)
+    with create(embeddings.COPY_NAME) as file:
+        copied = embeddings.copy_embeddings(source, file)
+    facts = {"source": uri, **asdict(copied)}
+    notices = [*(record.notices or ()), *copied.notices(uri)] or msgspec.UNSET
+    return msgspec.structs.replace(record, embeddings=facts, notices=notices)
+
+
+def _beside(files: Files, manifest: Mapping[str, Any]) -> str:
+    """Return the URI of the embeddings beside a manifest, or "" if there are none."""
+    uri = f"s3://{manifest['bucket']}/{embeddings_name(manifest['key'])}"
+    return uri if files.head(uri) != 404 else ""
+
+
+def _check_embeddings(record: RunRecord) -> None:
+    """Raise EmbeddingsUnusable unless there is a row for each line that was counted."""
+    if facts := record.embeddings:
+        from tessera.tiling.guesses.embeddings import check_rows  # late, as above
+
+        check_rows(facts["source"], facts["rows"], record.counts["lines"])
 
 
 def _create(files: Files, home: str, name: str) -> AbstractContextManager[Writable]:

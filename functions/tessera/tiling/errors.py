@@ -8,6 +8,7 @@ TesseraError
 ├── NoUsableLine                not one line of the manifest names an image
 ├── BucketMissing               images are in a bucket that does not exist
 ├── BucketUnreadable            images are in a bucket that the stack may not read
+├── EmbeddingsUnusable          the images' embeddings are no array with a row for each line
 ├── TooManyBadLines             more lines are bad than the settings allow
 └── PageUnusable                the worker's page of the stack cannot be rendered
 
@@ -54,6 +55,10 @@ class BucketMissing(TesseraError):
 
 class BucketUnreadable(TesseraError):
     """Manifest of images in a bucket that the stack may not read, or that no browser may."""
+
+
+class EmbeddingsUnusable(TesseraError):
+    """Embeddings that cannot be read, or that are not those of the manifest's lines."""
 
 
 class TooManyBadLines(TesseraError):

@@ -1,7 +1,7 @@
 """Answer for what is put into the inbox and starts no run: why, and what to do.
 
-A manifest starts a run by its name, and pictures lie where manifests point. Whatever else comes
-leaves a record in the labels bucket, which `tessera runs` shows:
+A manifest starts a run by its name; pictures and embeddings lie where manifests point, or beside
+them. Whatever else comes leaves a record in the labels bucket, which `tessera runs` shows:
 
     runs/inbox/<hash of folder and suffix>.json    the newest object of a folder with this suffix
 
@@ -23,6 +23,8 @@ PICTURES = (
 )  # fmt: skip
 """Endings, in any case, of pictures that browsers show; they need no answer."""
 SETTINGS = "labeling.json"
+EMBEDDINGS = ".embeddings.npy"
+"""Ending that the images' embeddings have beside a manifest, after its name."""
 FOLDER = "inbox/"
 """Folder of the records, beside those of the runs; no run is called so, as their names end in a
 hash."""
@@ -53,6 +55,11 @@ _ANSWERS = (
         r"\.(tiff?|hei[cf]|svg|pdf|psd|raw|dng|nef|cr2|mp4|mov)$",
         "browsers do not show it as a picture",
         "Convert it to JPEG or PNG, and upload that",
+    ),
+    (
+        r"\.npy$",
+        "an array is used by the manifest beside it, if it is called as that is",
+        "Rename it to FILE.embeddings.npy, before FILE.manifest is dropped",
     ),
     (r"\.gz$", "a packed manifest ends in .manifest.gz or .jsonl.gz", "Rename it so"),
     (r"(manifest|jsonl|ndjson)[^/]*$", "a manifest ends in .manifest or .jsonl", _RENAME),
@@ -87,13 +94,24 @@ def is_manifest(key: str) -> bool:
     return key.lower().endswith(MANIFESTS)
 
 
+def embeddings_name(manifest: str) -> str:
+    """Return the key or path that embeddings have beside a manifest.
+
+    >>> embeddings_name("pets/May.jsonl.gz")
+    'pets/May.embeddings.npy'
+    """
+    return re.sub(r"(\.(manifest|jsonl|gz))+$", "", manifest, flags=re.IGNORECASE) + EMBEDDINGS
+
+
 def answer_for(bucket: str, key: str, time: str) -> IgnoredObject | None:
-    """Return why an object starts nothing; None if it starts a run, or is a picture or a folder.
+    """Return why an object starts nothing; None if it starts a run or needs no answer.
+
+    Pictures, folders and embeddings need none.
 
     >>> answer_for("inbox", "pets/labeling.json", "").why
     'settings alone start nothing'
     """
-    if is_manifest(key) or key.lower().endswith((*PICTURES, "/")):
+    if is_manifest(key) or key.lower().endswith((*PICTURES, EMBEDDINGS, "/")):
         return None
     why, action = "it is neither a manifest nor a picture", f"If it is a manifest: {_RENAME}"
     for pattern, reason, remedy in _ANSWERS:

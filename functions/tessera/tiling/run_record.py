@@ -106,6 +106,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     pictures: SourceRule = ANY_SOURCE
     """Which pictures the manifest's lines may name, the same in every round."""
 
+    embeddings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """The file that the run's own embeddings.npy is a copy of, its rows and numbers a row, and the
+    rows that have an embedding; absent without embeddings."""
+
     def with_round(self, asked: AskedRound) -> RunRecord:
         """Return the record with this round as its newest, also if it was asked before."""
         earlier = [other for other in self.rounds if other.round < asked.round]

@@ -37,6 +37,7 @@ Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultCont
 # Both patterns are those of CreateLabelingJob: WorkteamArn and LabelAttributeName.
 WORK_TEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
 ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
+EMBEDDINGS = r"^s3://[^/]+/.+\.npy$"
 TEAM_NAME = r"^[A-Za-z0-9_.:/=+@-]{1,128}$"
 """Names that both a group of Cognito and the value of a tag may have, without blanks."""
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
@@ -212,6 +213,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 description="With a Ground Truth team: each job is stopped after this percentage "
                 "of its pages (`MaxPercentageOfInputDatasetLabeled`)",
                 extra={"default": "none"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    # The embeddings beside a manifest need no setting: what is there is used.
+    embeddings: (
+        Annotated[
+            str,
+            Meta(
+                max_length=1200,
+                pattern=EMBEDDINGS,
+                description="Address in S3 of the images' embeddings, a NumPy array with one row a "
+                "line of the manifest",
+                extra={"default": "`NAME.embeddings.npy` beside the manifest, if there is one"},
             ),
         ]
         | UnsetType

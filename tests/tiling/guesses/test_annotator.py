@@ -61,7 +61,7 @@ def test_images_that_nobody_was_asked_about_are_guessed_and_labeled() -> None:
 def test_embeddings_of_other_pictures_are_not_used_and_change_nothing(seed: int) -> None:
     answers, truth = simulated(600, 20, CLASSES, answers=2, seed=seed)
     rows = embedded(truth).embeddings
-    assert rows is not None
+    assert isinstance(rows, np.ndarray)
     shuffled = Columns(np.random.default_rng(seed).permutation(rows))
     guesses, consensus = learn(shuffled, answers)
     assert not guesses.used
@@ -105,7 +105,7 @@ def test_nothing_that_a_model_says_overturns_three_who_agree(answers: Crowd, see
 def test_images_whose_embedding_is_missing_are_labeled_by_their_answers_alone() -> None:
     answers, truth = simulated(600, 20, CLASSES, answers=2)
     columns = embedded(truth)
-    assert columns.embeddings is not None
+    assert isinstance(columns.embeddings, np.ndarray)
     columns.embeddings[::3] = np.nan
     asked = rows_where(answers, answers.image >= 60)
     guesses, consensus = learn(columns, asked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,25 +22,41 @@ SAMPLE_ROWS = 50_000
 """Rows, evenly spaced, that mean, scale and axes are computed from: more move no axis of weight."""
 BLOCK_ROWS = 8_192
 """Rows computed at a time, which bounds temporary arrays."""
+SHORTEST = 1e-9
+"""Length below which a row is not stretched: it is zero but for rounding."""
 MIN_PROBABILITY = 1e-5
 """Smallest probability whose logarithm is taken: a model's 1e-30 says no more than that it is sure,
 and would outweigh all other columns."""
+
+
+class Rows(Protocol):
+    """Rows of numbers that are read a slice at a time: an array, a memory map, a stored file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the number of rows, and of numbers in each."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.floating]:
+        """Return a slice of neighboring rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
     """Sources that the model learns from, with one row an image, in the order of the images.
 
-    `embeddings` (images x numbers) and `probabilities` (images x any classes) may be memory maps;
-    at least one of them is there. Rows that hold NaN, or of which all numbers are zero, have no
-    guess.
+    `embeddings` (images x numbers) and `probabilities` (images x any classes) may be memory maps or
+    stored files (`guesses.embeddings`); at least one of them is there. Rows that hold NaN, or of
+    which all numbers are zero, have no guess.
     """
 
-    embeddings: NDArray[np.floating] | None = None
-    probabilities: NDArray[np.floating] | None = None
+    embeddings: Rows | None = None
+    probabilities: Rows | None = None
 
     @property
-    def sources(self) -> list[NDArray[np.floating]]:
+    def sources(self) -> list[Rows]:
         """List the arrays that are there."""
         return [rows for rows in (self.embeddings, self.probabilities) if rows is not None]
 
@@ -52,7 +69,7 @@ class Columns:
 class Projection:
     """Linear map of one source: `(scale(row) - mean) @ axes`, with `axes` None for no rotation."""
 
-    rows: NDArray[np.floating]
+    rows: Rows
     is_embedding: bool
     mean: Floats
     axes: Floats | None
@@ -105,27 +122,37 @@ def features(columns: Columns) -> Features:
     return Features(projections, usable, width)
 
 
-def _project(
-    rows: NDArray[np.floating], usable: NDArray[np.bool_], *, is_embedding: bool
-) -> Projection:
+def _project(rows: Rows, usable: NDArray[np.bool_], *, is_embedding: bool) -> Projection:
     """Return the map of a source, from an even sample of its usable rows."""
     ids = np.flatnonzero(usable)
     ids = ids[:: max(len(ids) // SAMPLE_ROWS, 1)]
-    sample = _scaled(rows[ids], is_embedding)
+    sample = _scaled(_take(rows, ids), is_embedding)
     mean = sample.mean(axis=0, dtype=np.float64) if len(ids) else np.zeros(rows.shape[1])
     centered = sample - mean.astype(np.float32)
-    axes = principal_axes(centered) if rows.shape[1] > MAX_COLUMNS else None
+    wide = rows.shape[1] > MAX_COLUMNS
+    axes = principal_axes((centered.T @ centered).astype(np.float64)) if wide else None
     kept = centered if axes is None else centered @ axes
     length = float(np.sqrt((kept.astype(np.float64) ** 2).sum() / max(len(ids), 1)))
     return Projection(rows, is_embedding, mean.astype(np.float32), axes, length or 1.0)
 
 
-def principal_axes(centered: Floats) -> Floats:
-    """Return the `MAX_COLUMNS` axes (numbers x axes, float32) along which centered rows vary most.
+def _take(rows: Rows, ids: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Return rows by rising number, with one block at a time in memory beside them."""
+    parts = [np.empty((0, rows.shape[1]), np.float32)]
+    for start in range(0, len(rows), BLOCK_ROWS):
+        first, end = np.searchsorted(ids, (start, start + BLOCK_ROWS))
+        if end > first:
+            block = np.asarray(rows[start : start + BLOCK_ROWS])
+            parts.append(block[ids[first:end] - start].astype(np.float32))
+    return np.concatenate(parts)
 
-    An axis' sign is chosen so that its largest number is positive, since LAPACK leaves it open.
+
+def principal_axes(covariance: NDArray[np.float64]) -> Floats:
+    """Return the `MAX_COLUMNS` axes (numbers x axes, float32) along which rows vary most.
+
+    `covariance` (numbers x numbers) may be scaled by any number. An axis' sign is chosen so that
+    its largest number is positive, since LAPACK leaves it open.
     """
-    covariance = (centered.T @ centered).astype(np.float64)
     _, vectors = np.linalg.eigh(covariance)
     axes = vectors[:, ::-1][:, :MAX_COLUMNS]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
@@ -133,14 +160,21 @@ def principal_axes(centered: Floats) -> Floats:
     return chosen
 
 
+def unit_rows(rows: NDArray[np.floating]) -> Floats:
+    """Return rows (rows x numbers) at unit length in float32; zeros where one is not finite."""
+    numbers = np.array(rows, np.float32)
+    numbers[~np.isfinite(numbers).all(axis=1)] = 0
+    lengths = np.sqrt((numbers.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+    numbers /= np.maximum(lengths, SHORTEST).astype(np.float32)
+    return numbers
+
+
 def _scaled(rows: NDArray[np.floating], is_embedding: bool) -> Floats:
     """Return embeddings at unit length, and probabilities as centered logarithms, in float32."""
+    if is_embedding:
+        return unit_rows(rows)
     numbers = np.array(rows, np.float32)
     np.nan_to_num(numbers, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    if is_embedding:
-        lengths = np.sqrt((numbers.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
-        numbers /= np.maximum(lengths, 1e-9).astype(np.float32)
-        return numbers
     np.log(np.maximum(numbers, MIN_PROBABILITY), out=numbers)
     numbers -= numbers.mean(axis=1, keepdims=True)
     return numbers
