@@ -247,7 +247,7 @@ def statements(name: str) -> list[dict[str, Any]]:
     return [statement for statement in every if "Effect" in statement]
 
 
-GRANTING = [*FUNCTIONS, "LabelingStateMachine", "LabelingRole"]
+GRANTING = [*FUNCTIONS, "LabelingStateMachine", "LabelingRole", "PicturesRole"]
 
 
 @pytest.mark.parametrize("name", GRANTING)
@@ -323,6 +323,34 @@ def test_a_function_reads_and_writes_objects_only_where_its_work_lies(name: str)
                     assert resource["Sub"].startswith("${LabelsBucket.Arn}/runs/*")
             if action.startswith("s3:Delete"):
                 pytest.fail(f"{name} may delete objects")
+
+
+def test_pictures_are_read_by_a_role_that_may_do_nothing_else_and_by_no_other_right() -> None:
+    (read,) = statements("PicturesRole")
+    assert read["Action"] == "s3:GetObject"
+    assert "LabelsBucket" not in str(read["Resource"])
+    (trust,) = RESOURCES["PicturesRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"AWS": {"GetAtt": "ServePortalFunctionRole.Arn"}}
+    own = [
+        resource
+        for statement in statements("ServePortalFunction")
+        if any(action.startswith("s3:") for action in listed(statement["Action"]))
+        for resource in listed(statement["Resource"])
+    ]
+    assert "InboxBucket" not in str(own)
+    assert "ImageObjects" not in str(own)
+
+
+@pytest.mark.parametrize("name", ["run.json", "round-1/jobs/pets-1-r1-000/job.json", "labels.json"])
+def test_the_portal_reads_no_record_of_a_run_and_no_token_of_an_execution(name: str) -> None:
+    patterns = [
+        resource["Sub"].removeprefix("${LabelsBucket.Arn}/")
+        for statement in statements("ServePortalFunction")
+        if "s3:GetObject" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+    assert any(fnmatchcase("runs/pets-1/page.liquid.html", pattern) for pattern in patterns)
+    assert not any(fnmatchcase(f"runs/pets-1/{name}", pattern) for pattern in patterns)
 
 
 def test_only_the_state_machine_may_pass_a_role_and_only_to_ground_truth() -> None:

@@ -10,9 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.monitoring import FUNCTIONS
+from tessera.aws.storage import split_uri
 from tessera.cli import main
-from tessera.stack.local_stack import LocalStack, StackError, sam_cli
+from tessera.stack.local_stack import INBOX, LocalStack, StackError, sam_cli
 from tessera.tiling.estimate import page_seconds
+from tessera.tiling.offsets import offsets_name
 from tests.cloud import grants
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -38,6 +40,36 @@ def test_the_whole_flow_passes_with_iam_enforced(enforcing: LocalStack, tmp_path
     report = json.loads((tmp_path / "report.json").read_bytes())
     assert report["time"]["measured"] is True
     assert report["time"]["seconds_per_image"] == pytest.approx(page_seconds(20), rel=0.25)
+
+
+RUNS_OWN = ("run.json", "round-1/gold.csv", "round-1/jobs/own/job.json", "page.liquid.html")
+
+
+def test_a_page_that_names_what_is_no_picture_opens_nothing(enforcing: LocalStack) -> None:
+    """Grouping would refuse such lines; whoever opens a job by hand gets no further."""
+    world = grants.World(enforcing)
+    grouped = world.grouped()
+    home, storage = grouped["home"], world.cloud.storage
+    storage.put(f"{home}round-1/gold.csv", b"index,label\n")
+    storage.put(f"{home}round-1/jobs/own/job.json", b"{}")
+    names = [f"s3://{INBOX}/grants/000.png", *(home + name for name in RUNS_OWN)]
+    images = [{"source-ref": name, "index": index} for index, name in enumerate(names)]
+    manifest = f"{home}round-1/tasks-000.manifest"
+    storage.put(manifest, json.dumps({"source": json.dumps(images)}).encode())
+    bucket, key = split_uri(offsets_name(manifest))
+    world.cloud.client("s3").delete_object(Bucket=bucket, Key=key)
+    request = world.request(grouped)
+    world.invoke("open-job", {"request": request})
+
+    claimed = world.http("POST", f"/jobs/{request['LabelingJobName']}/claims", {}, worker="ann")
+
+    addresses = grants.pictures(grants.html_of(json.loads(claimed["body"])["page"]))
+    statuses = {address.partition("?")[0]: grants.status(address) for address in addresses}
+    assert len(statuses) == len(names)
+    assert {name for name, status in statuses.items() if status == 200} == {
+        name for name in statuses if name.endswith("/grants/000.png")
+    }
+    assert set(statuses.values()) == {200, 403}
 
 
 @pytest.mark.timeout(1800)
