@@ -40,8 +40,8 @@ NOT_SEEN = {
     "group-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
     "consolidate-labels s3:ListBucket tessera-inbox": "without it a manifest that is gone is a 403 "
     "on AWS, here a 404",
-    "serve-portal s3:PutObject tessera-labels/runs/*/round-*/jobs/*/set-aside/*": "used when a page "
-    "has failed three times, a minute apart",
+    "serve-portal s3:PutObject tessera-labels/runs/*/round-*/jobs/*/set-aside/*": "when a page "
+    "has failed three times, a minute apart, its reason is kept",
     "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }
 """Actions, or a function's actions, whose want no run shows, each with what it is there for."""

@@ -15,7 +15,7 @@ def test_every_line_of_the_threat_model_has_a_test_that_exists() -> None:
         for folder in ("portal", "functions", "tessera", "tiling", "aws")
         for path in TESTS.glob(f"{folder}/**/*.py")
     ]
-    files.append(TESTS / "test_template.py")
+    files += [TESTS / "test_template.py", TESTS / "cloud" / "test_iam.py"]
     tests = "\n".join(path.read_text("utf-8") for path in files)
     rows = [row for row in THREATS.splitlines() if row.startswith("| ") and "| test |" not in row]
     assert len(rows) > 25
