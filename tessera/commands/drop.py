@@ -23,7 +23,6 @@ from tessera.runs.checks import (
     count_manifest,
     parse_settings,
     read_settings_file,
-    without_effect,
 )
 from tessera.runs.display import show_until_ended
 from tessera.runs.earlier_labels import asks_the_same, reuse_labels
@@ -49,6 +48,7 @@ from tessera.runs.status import RunObserver, RunStatus, settings_in_force
 from tessera.runs.uploads import upload_pictures
 from tessera.screen import aside, console_for, json_option, out, print_json, waiting, warn
 from tessera.stack.cloud import Cloud
+from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import Settings, warnings
 
@@ -123,7 +123,7 @@ class Source:
             summary = count_lines(lines, self.path.name, settings)
         else:
             summary = count_manifest(self.path, settings)
-        self.notices.extend(without_effect(settings, summary, str(self.path)))
+        self.notices.extend(without_effect(settings, summary))
 
     def _describe(self, settings: Settings, pictures: list[Picture]) -> list[dict[str, Any]]:
         """Return what else the pictures' lines say, and note what a person should know."""
@@ -133,7 +133,7 @@ class Source:
             for picture, known in zip(pictures, keys, strict=True)
         )
         summary = count_lines(b"".join(lines), self.name, settings)
-        self.notices.extend([*notices, *without_effect(settings, summary, str(self.path))])
+        self.notices.extend([*notices, *without_effect(settings, summary)])
         warn(self.notices)  # before anything is uploaded
         return keys
 
@@ -259,7 +259,12 @@ def drop_command(
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
         raise failure(end)
-    of_pictures = _notices_on_pictures(cloud, status, end)
+    # What the settings do not do was told before anything was uploaded.
+    of_pictures = [
+        notice
+        for notice in _notices_on_pictures(cloud, status, end)
+        if notice not in source.notices
+    ]
     warn(of_pictures)
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
@@ -275,7 +280,7 @@ def _notices_on_pictures(cloud: Cloud, status: RunStatus, end: Ending) -> list[s
     """Say which of a run's first pictures cannot be shown or, of an earlier run, have changed."""
     if end.output.get("outcome") == "already-running":
         return changes_since_shown(find_run(cloud, end.output["run"])).warnings()
-    return list(find_run(cloud, status.run).record.get("notices") or ()) if status.run else []
+    return find_run(cloud, status.run).notices if status.run else []
 
 
 def _settings_in_force(cloud: Cloud, source: Source) -> Settings:

@@ -16,7 +16,6 @@ from tessera.runs.checks import (
     count_lines,
     count_manifest,
     read_settings_file,
-    without_effect,
 )
 from tessera.runs.fetched_pictures import any_elsewhere, with_placeholders
 from tessera.runs.folder import find_run
@@ -32,6 +31,7 @@ from tessera.tiling.estimate import (
     page_seconds,
 )
 from tessera.tiling.grouping.first_round import Summary
+from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.settings import Settings, warnings
 
 
@@ -87,7 +87,7 @@ def estimate_command(
     folder = manifest if manifest.is_dir() else manifest.parent
     settings = read_settings_file(settings_path or folder / "labeling.json")
     summary = _count(manifest, settings)
-    notices = [*warnings(settings), *without_effect(settings, summary, str(manifest))]
+    notices = [*warnings(settings), *without_effect(settings, summary)]
     report = find_run(target.cloud, run).report if run else None
     basis = _basis(settings, seconds, report)
     assumed = Assumptions(seconds=basis.seconds, asked_again=basis.again, **prices)

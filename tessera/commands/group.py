@@ -19,9 +19,10 @@ from tessera.runs.checks import (
     pieces_of,
     read_settings_file,
 )
-from tessera.screen import aside, json_option, out, print_json
+from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
+from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.settings import Order, Settings, read_settings
 
 YES_OR_NO = b'{"labels": ["yes", "no"]}'
@@ -63,6 +64,7 @@ def group_command(
         summary = _group(manifest, settings, folder)
     except TesseraError as error:
         raise Refused(f"{manifest}: {error}.\n{manifest_remedy(manifest)}") from error
+    warn(without_effect(settings, summary))
     if as_json:
         print_json({"out": str(folder), **msgspec.to_builtins(summary)})
     else:

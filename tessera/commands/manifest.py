@@ -14,8 +14,11 @@ from tessera.exits import NotFound, Refused
 from tessera.file_types import OutFile
 from tessera.picture_folder import HIDDEN, Walk, is_hidden, look_at_pictures, warnings_of
 from tessera.picture_types import is_shown, left_out, picture_type, suffixes_in_words
+from tessera.runs.checks import count_manifest, read_settings_file
 from tessera.screen import aside, counted, json_option, print_json, progress, warn
 from tessera.stack.target import Target
+from tessera.tiling.grouping.settings_effect import without_effect
+from tessera.tiling.settings import warnings
 
 
 @click.command("manifest")
@@ -79,10 +82,25 @@ def manifest_command(
     if not count:
         path.unlink()
         raise Refused(f"{source} has no images: {suffixes_in_words()} files.")
+    notices = _notices(path)
+    warn(notices)
     if as_json:
-        print_json({"manifest": str(path), "images": count})
+        print_json({"manifest": str(path), "images": count, "warnings": notices})
     else:
         aside.print(f"{path}: {counted(count, 'image')}.")
+
+
+def _notices(manifest: Path) -> list[str]:
+    """Return what a drop of the manifest would warn of or refuse, with the settings beside it."""
+    settings_file = manifest.with_name("labeling.json")
+    if not settings_file.exists():
+        return []
+    try:
+        settings = read_settings_file(settings_file)
+        summary = count_manifest(manifest, settings)
+    except Refused as refusal:
+        return [str(refusal)]
+    return [*warnings(settings), *without_effect(settings, summary)]
 
 
 def line(base: str, name: str, *, prelabel: bool = False, gold: bool = False) -> bytes:

@@ -48,6 +48,7 @@ def report_command(
     pictures, missing = doubtful_pictures(folder)
     write_whole(path, render_report(folder.report, pictures).encode())
     out.print(str(path), soft_wrap=True)
+    warn(folder.notices)
     warn(f"no picture: {reason}" for reason in missing)
     warn(changes_since_shown(folder).warnings())
     if opened:

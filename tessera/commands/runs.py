@@ -14,7 +14,9 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
+from tessera.exits import NotFound
 from tessera.runs.executions import list_executions
+from tessera.runs.folder import RunFolder
 from tessera.runs.status import manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.cloud import Cloud
@@ -39,6 +41,7 @@ class Entry:
     labeled: int | None = None
     rounds: int | None = None
     says: str = ""
+    notices: list[str] = field(default_factory=list)
     execution: str = field(default="", repr=False)
 
 
@@ -67,9 +70,10 @@ def _table(entries: list[Entry]) -> Table:
     for title in ("run", "status", "began", "labeled"):
         table.add_column(title, justify="right" if title == "labeled" else "left", overflow="fold")
     for entry in entries:
+        lines = [line for line in (entry.says, *entry.notices) if line]
         name = entry.run or f"[dim]{escape(entry.manifest)}[/]"
         table.add_row(
-            name + (f"\n[yellow]{escape(entry.says)}[/]" if entry.says else ""),
+            "\n".join([name, *(f"[yellow]{escape(line)}[/]" for line in lines)]),
             entry.status.lower(),
             f"{entry.began.astimezone():%m-%d %H:%M}",
             "" if entry.images is None else f"{entry.labeled:,}/{entry.images:,}",
@@ -106,6 +110,14 @@ def _has_manifest(cloud: Cloud, folder: str, runs: list[Entry]) -> bool:
     return any(is_manifest(placed.uri) for placed in first)
 
 
+def _notices(folder: RunFolder | None) -> list[str]:
+    """Return the run's notices; none of a run whose record a rule of the bucket has deleted."""
+    try:
+        return folder.notices if folder else []
+    except NotFound:
+        return []
+
+
 def newest(cloud: Cloud, count: int) -> list[Entry]:
     """Return the newest runs; an execution that found its run already running is none."""
     workflows = cloud.client("stepfunctions")
@@ -126,6 +138,7 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
             labeled=output.get("labeled"),
             rounds=output.get("round"),
             says=described.get("error", ""),
+            notices=_notices(folder),
             execution=execution["executionArn"],
         )
 

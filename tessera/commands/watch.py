@@ -10,7 +10,7 @@ from tessera.runs.display import show_until_ended, status_line
 from tessera.runs.executions import read_ending
 from tessera.runs.folder import find_run
 from tessera.runs.status import RunObserver, RunStatus
-from tessera.screen import json_option, out, print_json
+from tessera.screen import json_option, out, print_json, warn
 
 RESUMABLE = ("States.ServiceRestart", "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
 """Errors after which dropping the same manifest again resumes the run."""
@@ -30,6 +30,8 @@ def watch(context: click.Context, run: str | None, once: bool, as_json: bool) ->
     cloud = context.obj.cloud
     folder = find_run(cloud, run)
     observer = RunObserver(cloud, folder.record["execution"], folder)
+    notices = folder.notices
+    warn(notices)
     if once:
         status = observer.read()
         if as_json:
@@ -38,6 +40,8 @@ def watch(context: click.Context, run: str | None, once: bool, as_json: bool) ->
             out.print(f"{status.run}: {status.status}, {status_line(status)}", soft_wrap=True)
         return
     last = show_until_ended(observer, out, as_json=as_json)
+    # Once more, because a run that was still being grouped had none.
+    warn(notice for notice in find_run(cloud, last.run).notices if notice not in notices)
     context.exit(_conclude(observer, last, quiet=as_json))
 
 

@@ -83,26 +83,6 @@ def count_lines(lines: bytes, name: str, settings: Settings) -> Summary:
         return count_manifest(manifest, settings)
 
 
-def without_effect(settings: Settings, summary: Summary, where: str) -> list[str]:
-    """Tell of settings that can have no effect on the images that were counted, or less of it.
-
-    `where` is what the images were read from.
-    """
-    notices = []
-    if settings.gold_per_task and not summary.gold:
-        notices.append(
-            f"gold_per_task: {settings.gold_per_task} has no effect, because no line of {where} "
-            'has a known label; give some lines a "gold" key, or a folder a file: --gold gold.csv'
-        )
-    if summary.gold_left_out:
-        notices.append(
-            f"gold_per_task: {summary.gold_left_out:,} gold images are left out of pages, "
-            "because they would be told by the guess that the other images have; give more "
-            f'gold lines of {where} a "prelabel", one of each label'
-        )
-    return notices
-
-
 @contextmanager
 def pieces_of(manifest: Path) -> Iterator[Callable[[], Iterator[bytes]]]:
     """Give a function that reads the manifest in pieces, each time from its beginning.

@@ -79,6 +79,11 @@ class RunFolder:
         record: dict[str, Any] = json.loads(self.read("run.json"))
         return record
 
+    @property
+    def notices(self) -> list[str]:
+        """Sentences on the manifest's first pictures and on settings without effect on it."""
+        return list(self.record.get("notices") or ())
+
     @cached_property
     def settings(self) -> Settings:
         """Settings that the run was made with."""

@@ -208,6 +208,14 @@ def test_lines_that_are_rejected_or_labeled_have_a_row_too(buckets: Buckets) -> 
     assert group(buckets.put("pets/may.manifest", body))["outcome"] == "ask"
 
 
+def test_settings_without_effect_are_told_in_run_json(buckets: Buckets) -> None:
+    buckets.put("pets/labeling.json", b'{"labels": ["cat", "dog"], "gold_per_task": 1, "seed": 4}')
+    group(buckets.put("pets/may.manifest", lines(3)))
+    _, seed, gold = json.loads(buckets.files()["run.json"])["notices"]
+    assert seed.startswith("seed: 4 has no effect")
+    assert gold.startswith("gold_per_task: 1 has no effect")
+
+
 def test_the_same_execution_again_writes_the_same_bytes(buckets: Buckets) -> None:
     manifest = buckets.put("pets/may.manifest", lines(45) + b"oops\n")
     first, before = group(manifest), buckets.files()

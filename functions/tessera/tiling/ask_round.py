@@ -22,6 +22,7 @@ from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
 from tessera.tiling.grouping.picture_sample import Head, check_pictures
 from tessera.tiling.grouping.picture_shape import sample_shape
+from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.jobs import Surroundings, label_categories
 from tessera.tiling.manifest.source_rule import SourceRule, image_objects
@@ -148,6 +149,8 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     create = partial(_create, files, home)
     record = _with_embeddings(files, record, settings, create, rule)
     summary = group_manifest(read, settings, create, stack.scratch, rule)
+    if idle := without_effect(settings, summary):
+        record = msgspec.structs.replace(record, notices=[*(record.notices or ()), *idle])
     record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
     _check_embeddings(record)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))

@@ -22,7 +22,8 @@ class Run:
 
     `manifest` is an object in S3 (`bucket`, `key`, maybe `version-id`), `counts` are those of its
     lines when it was grouped, `tasks` has the number of tasks by round, and `jobs` are the newest
-    round's, each with its `name` and `status`; `pictures` is the rule of what lines may name.
+    round's, each with its `name` and `status`; `pictures` is the rule of what lines may name,
+    and `notices` are sentences on the manifest and its settings.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Run:
     tasks: Mapping[int, int] = field(default_factory=dict)
     jobs: Sequence[Mapping[str, Any]] = ()
     pictures: SourceRule = ANY_SOURCE
+    notices: Sequence[str] = ()
 
     @property
     def manifest_uri(self) -> str:
@@ -89,4 +91,5 @@ def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
         counts=record.counts,
         tasks={asked.round: asked.tasks for asked in record.rounds},
         jobs=event["jobs"],
+        notices=record.notices or (),
     )

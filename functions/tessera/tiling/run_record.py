@@ -95,7 +95,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     """Lines of the manifest by what they are; empty until they are counted."""
     notices: Sequence[str] | msgspec.UnsetType = msgspec.UNSET
-    """Sentences on the manifest's first pictures; absent if there is nothing to tell."""
+    """Sentences on the manifest's first pictures, and on settings that change nothing here; absent
+    if there is nothing to tell."""
     taken_from: Sequence[str] | msgspec.UnsetType = msgspec.field(
         default=msgspec.UNSET, name="taken-from"
     )

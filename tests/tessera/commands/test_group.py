@@ -39,6 +39,8 @@ def test_group_writes_a_runs_files_and_says_what_became_of_the_lines(
         "images": 45,
         "gold": 0,
         "gold_left_out": 0,
+        "gold_unused": False,
+        "prelabeled": 0,
         "repeats": 2,
         "labeled": 0,
         "rejected": 1,
@@ -133,6 +135,28 @@ def test_manifest_says_which_bucket_it_expects(pictures: Path, tmp_path: Path) -
     result = call(manifest_command, pictures, "--out", made)
     assert "s3://pets-of-may/" in result.stderr
     assert lines(made)[0] == {"source-ref": "s3://pets-of-may/a.gif"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "warning"),
+    [
+        ('{"labels": ["cat", "dog"], "order": "by-prelabel"}', (), "order: by-prelabel has no"),
+        (
+            '{"labels": ["cat", "dog"]}',
+            ("--gold-from-folder",),
+            "gold: 'old' is none of the labels",
+        ),
+        ('{"labels": ["cat", "dog", "old"]}', ("--gold-from-folder",), "gold_per_task: 0, so"),
+        ('{"labels": ["cat"]}', (), "fewer than the 2 needed"),
+    ],
+)
+def test_manifest_warns_of_what_the_settings_beside_it_make_of_it(
+    pictures: Path, tmp_path: Path, settings: str, options: tuple[str, ...], warning: str
+) -> None:
+    (tmp_path / "labeling.json").write_text(settings)
+    result = call(manifest_command, pictures, "--out", tmp_path / "pets.manifest", *options)
+    assert result.exit_code == Exit.OK, result.output
+    assert warning in " ".join(result.stderr.split())
 
 
 def test_folders_may_be_guesses_or_known_labels(pictures: Path, tmp_path: Path) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tessera.commands.report import report_command
 from tessera.commands.runs import runs_command
+from tessera.commands.watch import watch
+from tessera.runs.status import RunStatus
 from tessera.tiling.inbox import answer_object
+from tests.tiling.report.small_run import figures
 
 
 @pytest.fixture
@@ -62,3 +68,40 @@ def test_many_files_of_a_kind_are_one_line(put: Any, tessera: Any) -> None:
 
 def test_an_empty_inbox_says_how_to_begin(put: Any, tessera: Any) -> None:
     assert "There are no runs yet" in tessera(runs_command).stderr
+
+
+def test_what_was_noticed_when_a_run_began_is_told_wherever_it_is_looked_at(
+    labels: Any, place: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = labels.run(images=1)
+    uri = f"s3://labels/runs/{name}/run.json"
+    record = json.loads(labels.files.get(uri)) | {
+        "execution": "arn",
+        "notices": ["seed: no effect"],
+    }
+    labels.files.put(uri, json.dumps(record).encode())
+    labels.put("labels", f"runs/{name}/report.json", json.dumps(figures()).encode())
+    monkeypatch.setattr("tessera.commands.watch.RunObserver", lambda *_: Ended())
+    execution = {
+        "executionArn": "arn",
+        "status": "SUCCEEDED",
+        "startDate": datetime(2026, 11, 25, tzinfo=UTC),
+        "output": json.dumps({"home": f"s3://labels/runs/{name}/"}),
+        "input": "{}",
+    }
+    workflows = SimpleNamespace(describe_execution=lambda executionArn: execution)
+    monkeypatch.setattr(place.cloud, "client", lambda _: workflows)
+    monkeypatch.setattr("tessera.commands.runs.list_executions", lambda *_: [execution])
+
+    assert json.loads(tessera(runs_command, "--json").stdout)[0]["notices"] == ["seed: no effect"]
+    assert "seed: no effect" in tessera(runs_command).stdout
+    assert "seed: no effect" in tessera(watch, name, "--once").stderr
+    assert "seed: no effect" in tessera(report_command, name, "--out", "report.html").stderr
+
+
+class Ended:
+    """Observer of a run that has ended."""
+
+    def read(self) -> RunStatus:
+        """Return its status."""
+        return RunStatus("pets", "SUCCEEDED", "Announce", 1, 1)

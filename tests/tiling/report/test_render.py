@@ -36,6 +36,12 @@ def test_the_page_shows_what_a_requester_wrote_and_runs_none_of_it() -> None:
     assert "&lt;img src=x onerror=alert(1)&gt; {{ report }} {% raw %}" in page
 
 
+def test_the_page_tells_what_was_noticed_when_the_run_began() -> None:
+    notice = "seed: 4 has no effect, because only <shuffle> follows it"
+    assert "follows it" not in render_html(TEMPLATE, figures())
+    assert "only &lt;shuffle&gt; follows it" in render_html(TEMPLATE, figures(notices=[notice]))
+
+
 def test_a_run_without_any_answer_has_a_page_too() -> None:
     empty: dict[str, Any] = {
         "labels": {"cat": 0, "dog": 0},

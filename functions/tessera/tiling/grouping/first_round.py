@@ -18,7 +18,7 @@ import numpy as np
 
 from tessera.tiling.errors import NoUsableLine, TooManyBadLines
 from tessera.tiling.grouping.duplicates import DuplicateFinder, Duplicates, csv_rows
-from tessera.tiling.grouping.gold import find_gold_images
+from tessera.tiling.grouping.gold import find_gold_images, has_gold
 from tessera.tiling.grouping.limits import (
     MAX_SHARD_BYTES,
     MAX_SHARD_IMAGES,
@@ -34,6 +34,7 @@ from tessera.tiling.grouping.task_file import (
     write_round_robin,
 )
 from tessera.tiling.jobs import GOLD_NAME, tasks_name
+from tessera.tiling.manifest.batch import NO_PRELABEL
 from tessera.tiling.manifest.blocks import BlockParser, InputCounts
 from tessera.tiling.manifest.lines import Rejected
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
@@ -63,6 +64,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     gold_left_out: int
     """Places of gold images in tasks that stay empty, because none has a guess as others have."""
+    prelabeled: int = 0
+    """Images that are asked, or repeat one that is, and have a guess."""
+    gold_unused: bool = False
+    """Whether lines have known labels in spite of settings that insert no gold images."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -142,6 +147,7 @@ class FirstRound:
     ) -> None:
         """Find the gold images first, if the settings insert any; `files` closes what is opened."""
         self._settings = settings
+        self._rule = rule
         self._create = create
         self._files = files
         self._open_scratch = scratch
@@ -160,6 +166,8 @@ class FirstRound:
         self._duplicate_finder = DuplicateFinder(self._scratch)
         self._duplicates = 0
         self._gold_left_out = 0
+        self._prelabeled = 0
+        self._gold_unused = False
         self._shards: list[Shard] = []
 
     def _scratch(self) -> BinaryIO:
@@ -179,6 +187,10 @@ class FirstRound:
     def add(self, block: bytes) -> None:
         """Add the images of a block of lines, and write the shard whenever it is full."""
         batch = self.parser.parse(block)
+        if batch.prelabels is not None:
+            self._prelabeled += int(np.count_nonzero(batch.prelabels != NO_PRELABEL))
+        if not (self._settings.gold_per_task or self._gold_unused):
+            self._gold_unused = has_gold(block, self._settings, self._rule)
         if self._buffer is None:  # the lines' template is known from the first block on
             self._buffer = ShardBuffer(self._scratch(), self._capacity, self.parser.template)
         buffer = self._buffer
@@ -262,6 +274,8 @@ class FirstRound:
             labeled=counts.labeled,
             rejected=counts.rejected,
             gold_left_out=self._gold_left_out,
+            prelabeled=self._prelabeled,
+            gold_unused=self._gold_unused,
         )
         # If they ever do not, a line was lost or is asked twice: better no run than a wrong one.
         usable = summary.images + summary.gold + summary.repeats + summary.labeled

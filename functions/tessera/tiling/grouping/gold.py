@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from tessera.tiling.grouping.limits import (
 from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.task_file import INDEX, encode_index
 from tessera.tiling.manifest.items import encode_item
-from tessera.tiling.manifest.lines import Image, LineReader
+from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, Image, LineReader
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, ReadManifest
@@ -43,6 +44,7 @@ MAX_CONFIDENCE_CHARACTERS = len('"prelabel-confidence":0.1234567890123456789e-10
 MAX_PLACES = 256
 """More than the images of a task, so that each place of each task has a number of its own."""
 GUESS_START = b'\\",\\"prelabel'
+GOLD_KEY = re.compile(rb'"gold"\s*:')
 LABEL_START = b'\\"prelabel\\":\\"'
 
 
@@ -216,6 +218,19 @@ def find_gold_images(
         max_characters=longest,
         per_task=min(settings.gold_per_task, len(images), fit),
     )
+
+
+def has_gold(block: bytes, settings: Settings, rule: SourceRule = ANY_SOURCE) -> bool:
+    """Return whether a block of lines has one with a known label.
+
+    Only lines that have the key in plain letters are read, so that most blocks cost one search.
+    """
+    if b'"gold"' not in block:
+        return False
+    reader = LineReader(settings, rule)
+    texts = (text for text in block.split(b"\n") if GOLD_KEY.search(text))
+    lines = (reader.read(0, text.removeprefix(BYTE_ORDER_MARK)) for text in texts)
+    return any(isinstance(line, Image) and line.gold is not None for line in lines)
 
 
 def _gold_lines(read: ReadManifest, settings: Settings, rule: SourceRule) -> Iterator[Image]:

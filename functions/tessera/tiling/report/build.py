@@ -113,6 +113,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "unlabeled": dict(+lines.reasons),  # reasons that did not occur are left out
         "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
         **_labels_before(lines, classes),
+        **({"notices": run.notices} if run.notices else {}),
         "answers": answers,
         "confidence": confidence_figures(consensus),
         "gold": gold_figures(consensus, result.known),

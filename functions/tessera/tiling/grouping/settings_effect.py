@@ -1,0 +1,147 @@
+"""Tell of settings that can have no effect on a manifest, or less of it than they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from tessera.tiling.grouping.first_round import Summary
+from tessera.tiling.settings import PUBLIC_TEAM, Settings
+
+Need = Callable[[Settings, Summary], str]
+"""Says why a setting has no effect on what was counted, and what to do; nothing if it has one."""
+
+
+def without_effect(settings: Settings, summary: Summary) -> list[str]:
+    """Return a sentence for each setting that is not at its default and changes nothing here.
+
+    The tool and the pipeline tell the same sentences. A manifest that asks nothing has none: it is
+    told as such.
+    """
+    if not summary.images:
+        return []
+    return [sentence for need in NEEDS.values() if (sentence := need(settings, summary))]
+
+
+def _order(settings: Settings, summary: Summary) -> str:
+    if settings.order != "by-prelabel" or summary.prelabeled:
+        return ""
+    return (
+        "order: by-prelabel has no effect, because no image that is asked has a guess, so pages "
+        'are dealt as given; give lines a "prelabel" key, or a folder a file: --prelabels '
+        "guesses.csv"
+    )
+
+
+def _seed(settings: Settings, summary: Summary) -> str:
+    gold_is_placed = settings.gold_per_task and summary.gold
+    if not settings.seed or settings.order == "shuffle" or gold_is_placed:
+        return ""
+    return (
+        f"seed: {settings.seed} has no effect, because only a shuffle and the places of gold "
+        "images follow it; set order to shuffle, or leave seed out"
+    )
+
+
+def _gain(settings: Settings, _: Summary) -> str:
+    if settings.gain == _default("gain") or settings.max_answers > settings.answers_per_image:
+        return ""
+    return (
+        f"gain: {settings.gain:g} has no effect, because no image is asked again: max_answers is "
+        f"{settings.max_answers}, as is answers_per_image; raise max_answers, or leave gain out"
+    )
+
+
+def _gold_per_task(settings: Settings, summary: Summary) -> str:
+    if not settings.gold_per_task:
+        # Labels that are known cost somebody work, and are passed over here.
+        return "" if not summary.gold_unused else (
+            "gold_per_task: 0, so known labels have no effect and their images are asked as "
+            "others are; to see how workers do, set gold_per_task to 1"
+        )  # fmt: skip
+    if not summary.gold:
+        return (
+            f"gold_per_task: {settings.gold_per_task} has no effect, because no line has a known "
+            'label; give some lines a "gold" key, or a folder a file: --gold gold.csv'
+        )
+    if summary.gold < settings.gold_per_task:
+        return (
+            f"gold_per_task: {settings.gold_per_task} is {summary.gold} here, because no more "
+            'lines have a known label; give more lines a "gold" key'
+        )
+    if summary.gold_left_out:
+        return (
+            f"gold_per_task: {summary.gold_left_out:,} gold images are left out of pages, because "
+            "they would be told by the guess that the other images have; give more gold lines a "
+            '"prelabel", one of each label'
+        )
+    return ""
+
+
+def _job_days(settings: Settings, _: Summary) -> str:
+    if PUBLIC_TEAM not in settings.workforce or settings.job_days == _default("job_days"):
+        return ""
+    return (
+        f"job_days: {settings.job_days} has no effect, because a job for the public team stays "
+        "open for half a day; leave job_days out"
+    )
+
+
+def _content_classifiers(settings: Settings, _: Summary) -> str:
+    if not settings.content_classifiers or settings.workforce != "portal":
+        return ""
+    return (
+        "content_classifiers: no effect on the portal, because they are declared to Ground Truth; "
+        "leave them out"
+    )
+
+
+def _stop_after_pages(settings: Settings, summary: Summary) -> str:
+    # All pages, not a shard's: those of a later round's job may come from several shards.
+    pages = sum(shard.tasks for shard in summary.shards)
+    if not settings.stop_after_pages or settings.stop_after_pages < pages:
+        return ""
+    return (
+        f"stop_after_pages: {settings.stop_after_pages:,} has no effect, because there are no more "
+        f"than {pages:,} pages; lower it, or leave it out"
+    )
+
+
+def _stop_after_percent(settings: Settings, _: Summary) -> str:
+    if settings.stop_after_percent != 100:
+        return ""
+    return "stop_after_percent: 100 has no effect, because that is every page; leave it out"
+
+
+NEEDS: Final[Mapping[str, Need]] = {
+    "order": _order,
+    "seed": _seed,
+    "gain": _gain,
+    "gold_per_task": _gold_per_task,
+    "job_days": _job_days,
+    "content_classifiers": _content_classifiers,
+    "stop_after_pages": _stop_after_pages,
+    "stop_after_percent": _stop_after_percent,
+}
+"""What each setting needs that does not do something on every manifest."""
+
+ALWAYS_EFFECTIVE: Final = frozenset({
+    # What workers see, and who they are and how long they have.
+    "labels", "question", "instructions", "unreadable", "images_per_task", "workforce", "team",
+    "task_minutes",
+    # How many are asked, and what becomes of their answers.
+    "answers_per_image", "max_answers", "method", "label_attribute",
+    # Limits, which hold whether they are reached or not.
+    "bad_lines",
+    # Refused where it names nothing that can be used.
+    "embeddings",
+    # Whether lines repeat is looked for only where they are to be asked once.
+    "repeats",
+})  # fmt: skip
+"""Settings that change something on every manifest, or of which nobody can say that they do not."""
+
+
+def _default(name: str) -> object:
+    return next(field.default for field in msgspec.structs.fields(Settings) if field.name == name)
