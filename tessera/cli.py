@@ -27,6 +27,7 @@ COMMANDS = {
     "run": ("run:run", "Label the example with simulated workers."),
     "label": ("label:label", "Label the example yourself, in the browser."),
     "up": ("up:up", "Start the local stack and deploy Tessera to it."),
+    "serve": ("serve:serve", "Let people on other machines label in the portal."),
     "down": ("down:down", "Stop the local stack and keep its data."),
     "deploy": ("deploy:deploy", "Deploy Tessera to AWS."),
     "doctor": ("doctor:doctor", "Check what a first day on AWS depends on."),

@@ -50,7 +50,7 @@ def read_status(target: Target) -> dict[str, Any]:
         "stack": cloud.stack_name,
         "inbox": outputs["Inbox"],
         "labels": outputs["Labels"],
-        "portal": cloud.portal_url,
+        "portal": cloud.people_url,
         "runs": dict(Counter(run.status.lower() for run in runs)),
         "running": [run.run or run.manifest for run in runs if run.status == "RUNNING"],
     }

@@ -84,9 +84,9 @@ def add_workers(
         if not as_json:  # at once: should the next one fail, this password is known
             out.print(f"[bold]{email}[/] {_outcome(accounts[-1])}")
     if as_json:
-        print_json({"portal": cloud.portal_url, "workers": accounts})
+        print_json({"portal": cloud.people_url, "workers": accounts})
     else:
-        out.print(f"Portal: {cloud.portal_url}")
+        out.print(f"Portal: {cloud.people_url}")
 
 
 def _add(cloud: Cloud, email: str, groups: list[str], *, mailed: bool) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Cloud:
     profile: str | None = None
     options: tuple[str, ...] = ()
     """Options of the tool that lead to this stack; none for the usual one on this machine."""
+    address_for_others: str = ""
+    """Address at which other machines find the portal of this machine's stack, if they do."""
 
     def command(self, words: str) -> str:
         """Return a command of the tool that works on this stack when it is pasted.
@@ -134,6 +136,11 @@ class Cloud:
         if self.endpoint:
             return f"{self.endpoint}/_aws/execute-api/{self.outputs['PortalApiId']}/"
         return self.outputs["Portal"].rstrip("/") + "/"
+
+    @property
+    def people_url(self) -> str:
+        """Address of the portal that people are given, with a slash at the end."""
+        return self.address_for_others or self.portal_url
 
     @property
     def cognito_url(self) -> str:

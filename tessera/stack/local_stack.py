@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from configparser import ConfigParser
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,6 +80,32 @@ class LocalStack:
         return self.home / "start.json"
 
     @property
+    def front_folder(self) -> Path:
+        """Folder of the front for other machines: its certificate, and where it is."""
+        return self.home / "serve"
+
+    @contextmanager
+    def served_at(self, address: str) -> Iterator[None]:
+        """Note where other machines find the portal, as long as this process serves it there."""
+        self.front_folder.mkdir(parents=True, exist_ok=True)
+        note = self.front_folder / "address.json"
+        note.write_text(json.dumps({"address": address, "process": os.getpid()}))
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+
+    @property
+    def address_for_others(self) -> str:
+        """Address at which other machines find the portal; empty if nothing serves it to them."""
+        try:
+            note = json.loads((self.front_folder / "address.json").read_text())
+            os.kill(note["process"], 0)
+        except (OSError, ValueError, KeyError):
+            return ""
+        return str(note["address"])
+
+    @property
     def credentials_file(self) -> Path:
         """File with this stack's key, in the form of ~/.aws/credentials, for its owner alone."""
         return self.home / "credentials"
@@ -114,7 +140,13 @@ class LocalStack:
     @property
     def cloud(self) -> Cloud:
         """Connection to this stack, and to what is deployed on it."""
-        return Cloud(self.endpoint, self.credentials, REGION, options=self.options)
+        return Cloud(
+            self.endpoint,
+            self.credentials,
+            REGION,
+            options=self.options,
+            address_for_others=self.address_for_others,
+        )
 
     @property
     def options(self) -> tuple[str, ...]:

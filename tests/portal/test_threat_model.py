@@ -12,7 +12,7 @@ THREATS = (TESTS.parent / "docs" / "threat-model.md").read_text("utf-8")
 def test_every_line_of_the_threat_model_has_a_test_that_exists() -> None:
     files = [
         path
-        for folder in ("portal", "functions", "tessera", "tiling", "aws")
+        for folder in ("portal", "functions", "tessera", "tiling", "aws", "stack")
         for path in TESTS.glob(f"{folder}/**/*.py")
     ]
     files += [TESTS / "test_template.py", TESTS / "cloud" / "test_iam.py"]

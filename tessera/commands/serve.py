@@ -1,0 +1,130 @@
+"""`tessera serve`: the portal for people on other machines, and nothing else of this one."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+from pathlib import Path
+
+import click
+import segno
+from hypercorn.asyncio import serve as serve_app
+from hypercorn.config import Config
+
+from tessera.screen import console_for, json_option, out, print_json
+from tessera.stack.certificate import Certificate, own_address, own_names, self_made
+from tessera.stack.front import HOST, Front
+from tessera.stack.local_stack import LocalStack, StackError
+from tessera.stack.ready import start_and_deploy
+from tessera.stack.target import Target
+
+PORT = 8443
+"""Port of the portal for other machines, unless an option names another: the usual one of HTTPS
+that needs no rights of the system's."""
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.option("--host", help="Name or address that people open.  [default: this machine's address]")
+@click.option("--https-port", default=PORT, help="Port that people open.")
+@click.option("--listen", default="0.0.0.0", help="Address to listen at.")
+@click.option(
+    "--tls-cert", type=FILE, help="Certificate of the host, PEM.  [default: one made here]"
+)
+@click.option("--tls-key", type=FILE, help="Key of the certificate, PEM.")
+@json_option("Print the address as JSON.")
+@click.pass_obj
+def serve(
+    target: Target,
+    host: str | None,
+    https_port: int,
+    listen: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    as_json: bool,
+) -> None:
+    """Let people on other machines label in the portal, until Ctrl-C.
+
+    They reach the portal's pages, the sign-in and the pictures they are to label. Everything else
+    of this machine's stack stays at 127.0.0.1. The stack is started if it is not running.
+    """
+    host = host or own_address()
+    if not HOST.fullmatch(host) or ":" in host.strip("[]"):
+        raise click.UsageError(f"{host!r} is no host. Give a name or an IPv4 address: --host NAME")
+    if bool(tls_cert) != bool(tls_key):
+        raise click.UsageError("--tls-cert and --tls-key are given together")
+    check_free(listen, https_port)
+    local = target.local
+    cloud = local.cloud
+    if not (local.is_up() and cloud.find_outputs()):
+        cloud = start_and_deploy(local, console_for(as_json))
+    if tls_cert and tls_key:
+        certificate = Certificate(tls_cert, tls_key)
+    else:
+        certificate = self_made(local.front_folder, own_names(host))
+    address = f"https://{host}{'' if https_port == 443 else f':{https_port}'}/"
+    front = Front(local.endpoint, cloud.outputs["PortalApiId"])
+    with local.served_at(address):
+        if as_json:
+            print_json({"address": address, "fingerprint": fingerprint_of(certificate)})
+        else:
+            show(local, address, certificate, own=not tls_cert)
+        # Hypercorn names ASGI's messages by types of its own.
+        asyncio.run(serve_app(front.app(), settings(listen, https_port, certificate)))  # type: ignore[arg-type]
+
+
+def check_free(listen: str, port: int) -> None:
+    """Raise StackError with the remedy if something listens at this address already."""
+    family = socket.AF_INET6 if ":" in listen else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen, port))
+        except OSError as error:
+            raise StackError(
+                f"Cannot listen at {listen}, port {port}: {error.strerror}. "
+                "Choose another port: --https-port 9443"
+            ) from error
+
+
+def settings(listen: str, port: int, certificate: Certificate) -> Config:
+    """Return the server's settings; it logs nothing but its own faults."""
+    config = Config()
+    config.bind = [f"[{listen}]:{port}" if ":" in listen else f"{listen}:{port}"]
+    config.certfile, config.keyfile = str(certificate.file), str(certificate.key)
+    config.include_server_header = False
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 3
+    return config
+
+
+def fingerprint_of(certificate: Certificate) -> str:
+    """Return the certificate's fingerprint; StackError if the file holds none."""
+    try:
+        return certificate.fingerprint
+    except ValueError as error:
+        raise StackError(
+            f"{certificate.file} holds no certificate in PEM. Give another: --tls-cert FILE"
+        ) from error
+
+
+def show(local: LocalStack, address: str, certificate: Certificate, *, own: bool) -> None:
+    """Print the address, as a QR code too, and what people see at their first visit."""
+    fingerprint = fingerprint_of(certificate)
+    code = io.StringIO()
+    segno.make(address, micro=False).terminal(code, compact=True, border=2)
+    out.print(code.getvalue(), highlight=False)
+    out.print(f"[bold]Portal[/]   {address}", soft_wrap=True)
+    if own:
+        out.print(
+            "         Its certificate is made here, so each browser asks once whether to go on. "
+            "Its SHA-256 fingerprint is",
+            soft_wrap=True,
+        )
+        out.print(f"         {fingerprint}", soft_wrap=True)
+    out.print(
+        f"[bold]People[/]   {local.cloud.command('workers add ann@example.org')} "
+        "makes an account and prints its password.\n"
+        "[bold]Stop[/]     Ctrl-C ends this; what people have sent is kept."
+    )

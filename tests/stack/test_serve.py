@@ -1,0 +1,106 @@
+"""`tessera serve`: a colleague on another machine labels, and reaches nothing else of this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera.stack.local_stack import ROOT, LocalStack, free_port
+from tests.portal.served import Served
+
+pytestmark = pytest.mark.stack
+
+HOST, COLLEAGUE = "10.199.77.1", "10.199.77.2"
+
+
+def ip(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["ip", *words], capture_output=True, text=True)
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    """A network namespace with one cable to this machine, as another machine would be."""
+    if not shutil.which("ip"):
+        pytest.skip("iproute2 is not installed")
+    name, near, far = f"tessera{os.getpid()}", f"ts{os.getpid()}a", f"ts{os.getpid()}b"
+    if made := ip("netns", "add", name).stderr:
+        pytest.skip(f"this machine gives no network namespaces: {made.strip()}")
+    try:
+        for words in (
+            f"link add {near} type veth peer name {far}",
+            f"link set {far} netns {name}",
+            f"addr add {HOST}/30 dev {near}",
+            f"link set {near} up",
+            f"-n {name} addr add {COLLEAGUE}/30 dev {far}",
+            f"-n {name} link set {far} up",
+        ):
+            if failed := ip(*words.split()).stderr:
+                pytest.skip(f"this machine connects no network namespaces: {failed.strip()}")
+        yield name
+    finally:
+        ip("link", "del", near)
+        ip("netns", "del", name)
+
+
+@pytest.fixture
+def front(stack: LocalStack) -> Iterator[dict[str, Any]]:
+    """`tessera serve` as its user starts it; what it prints."""
+    command = [
+        sys.executable, "-m", "tessera", "--port", str(stack.port), "--home", str(stack.home),
+        "serve", "--host", HOST, "--https-port", str(free_port()), "--json",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            lines = list(iter(process.stdout.readline, "}\n"))
+            yield json.loads("".join(lines) + "}")
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def test_a_colleague_on_another_machine_labels_and_opens_no_other_door(
+    stack: LocalStack, namespace: str, front: dict[str, Any]
+) -> None:
+    served = Served(stack.cloud)
+    served.draw_pictures()
+    request = served.open("served-r1-000", tasks=1, workers=1, images=3)
+    account = served.account("colleague")
+    given = {
+        "portal": front["address"], "host": HOST, "port": stack.port,
+        "account": [account.email, account.password],
+        "client": stack.cloud.outputs["WorkerPoolClientId"],
+    }  # fmt: skip
+    ran = subprocess.run(
+        ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.stack.colleague"],
+        cwd=ROOT,
+        env=os.environ | {"SSL_CERT_FILE": str(stack.front_folder / "certificate.pem")},
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    seen = json.loads(ran.stdout)
+    assert seen["labeled"]["pictures"] == [200] * 3
+    assert seen["labeled"]["elsewhere"] == []
+    assert seen["labeled"]["changed"] == seen["labeled"]["written"] == 403
+    assert len(served.answers(request)) == 1
+    for doors in seen["doors"]:
+        assert doors.pop("direct") == 0
+        assert {door: code for door, code in doors.items() if code not in {403, 404}} == {}
+
+
+def test_people_are_given_the_address_that_is_served(
+    front: dict[str, Any], stack: LocalStack
+) -> None:
+    assert stack.cloud.people_url == front["address"]
+    assert Path(stack.front_folder / "key.pem").stat().st_mode & 0o77 == 0
