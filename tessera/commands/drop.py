@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import click
 import msgspec
 
-from tessera.commands.workers import too_few_workers
+from tessera.commands.workers import add_people, check_emails
 from tessera.csv_file import readable
 from tessera.exits import Exit, Refused
 from tessera.file_types import IN_FILE
@@ -40,6 +42,7 @@ from tessera.runs.fetched_pictures import (
     with_fetched_pictures,
     with_placeholders,
 )
+from tessera.runs.fitting import NUMBERS, Staff, fit_file, fit_labels, team_of
 from tessera.runs.folder import find_run
 from tessera.runs.instructions import settings_beside, upload_instructions
 from tessera.runs.known_pictures import SideFiles, known_keys
@@ -48,9 +51,10 @@ from tessera.runs.status import RunObserver, RunStatus, settings_in_force
 from tessera.runs.uploads import upload_pictures
 from tessera.screen import aside, console_for, json_option, out, print_json, waiting, warn
 from tessera.stack.cloud import Cloud
+from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.manifest.stream import line_blocks
-from tessera.tiling.settings import Settings, warnings
+from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, warnings
 
 PAUSE = 0.3
 """Seconds between two looks at a run whose images are being grouped."""
@@ -99,20 +103,49 @@ class Source:
     def own_settings(self) -> bytes | None:
         """Read the settings file, or make settings of the labels alone; None without either.
 
-        With known labels a page gets one gold image.
+        With known labels a page gets one gold image. A file that names the very labels is used.
         """
-        if self.labels:
-            if self.settings_file.exists():
-                raise click.UsageError(
-                    f"{self.settings_file} names the labels already. Drop without --labels, or "
-                    "with other settings: --settings FILE"
-                )
+        if self.labels and not self._file_has_labels():
             gold = {"gold_per_task": 1} if self.files.gold else {}
             return msgspec.json.encode({"labels": self.labels} | gold)
         if not self.settings_file.exists():
             return None
         with readable(self.settings_file):
             return self.settings_file.read_bytes()
+
+    def _file_has_labels(self) -> bool:
+        """Return whether the settings file names the labels; UsageError if it names others."""
+        if not self.settings_file.exists():
+            return False
+        if read_settings_file(self.settings_file).labels == self.labels:
+            return True
+        raise click.UsageError(
+            f"{self.settings_file} names other labels. Drop without --labels, or "
+            "with other settings: --settings FILE"
+        )
+
+    @property
+    def settings_place(self) -> str:
+        """Where the settings of its own come from, as a person would name it."""
+        return str(self.settings_file) if self.settings_file.exists() else "--labels"
+
+    def fit_settings(
+        self, cloud: Cloud, own: bytes, settings: Settings, staff_of: Callable[[Settings], Staff]
+    ) -> bytes:
+        """Return the settings' own document with numbers that fit the people.
+
+        A project that was dropped with the same settings keeps them as they are: others would make
+        another run of the same images.
+        """
+        from_labels = not self.settings_file.exists()
+        in_inbox = f"{cloud.outputs['Inbox']}/{self.project}/labeling.json"
+        before = cloud.storage.get_up_to(in_inbox, LONGEST_SETTINGS + 1)
+        if before == own or (from_labels and before and _asks(before, settings)):
+            return before or own
+        staff = staff_of(settings)
+        if from_labels:
+            return fit_labels(staff, own, settings)
+        return fit_file(staff, self.settings_file, own, settings)
 
     def check(self, settings: Settings) -> None:
         """Refuse a manifest that a run would refuse, before anybody is asked for anything."""
@@ -175,6 +208,15 @@ class Source:
         return cloud.storage.get(uri)
 
 
+def _asks(document: bytes, settings: Settings) -> bool:
+    """Return whether settings of a project differ from others in the numbers of answers alone."""
+    with suppress(TesseraError):
+        before = read_settings(document)
+        numbers = {name: getattr(before, name) for name in NUMBERS}
+        return before == msgspec.structs.replace(settings, **numbers)
+    return False
+
+
 @click.command("drop")
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True))
 @click.option("--project", help="Folder of the inbox.  [default: the name of MANIFEST's folder]")
@@ -204,6 +246,10 @@ class Source:
     help="Show a JPEG of pictures of a folder that browsers do not show, such as TIFF, or that are "
     "very large; exports have the originals.",
 )  # fmt: skip
+@click.option(
+    "--people", metavar="EMAIL,…",
+    help="People who label it: those without an account get one, whose password is printed once.",
+)  # fmt: skip
 @click.option("--watch", "watched", is_flag=True, help="Show the run's progress until it ends.")
 @json_option("Print what was dropped as JSON.")
 @click.pass_context
@@ -217,6 +263,7 @@ def drop_command(
     prelabels: Path | None,
     ask_again: bool,
     convert: bool,
+    people: str | None,
     watched: bool,
     as_json: bool,
 ) -> None:
@@ -236,16 +283,27 @@ def drop_command(
         )
     source = replace(
         Source.at(manifest, settings_path, project),
-        labels=tuple(name.strip() for name in next(csv.reader([labels or ""]), [])),
+        labels=listed(labels),
         files=SideFiles(gold, prelabels),
     )
+    check_emails(listed(people))
     own = source.own_settings()
-    where = "--labels" if source.labels else str(source.settings_file)
-    settings = parse_settings(own, where) if own is not None else None
+    settings = parse_settings(own, source.settings_place) if own is not None else None
     cloud: Cloud = context.obj.cloud
+    accounts: list[dict[str, Any]] = []
+
+    def staff_of(settings: Settings) -> Staff:
+        if people and not accounts:  # first, for they are to be counted
+            groups = [team] if (team := team_of(settings)) else []
+            accounts.extend(add_people(cloud, listed(people), groups, quiet=as_json))
+        return Staff.of(cloud, settings)
+
+    if own is not None and settings is not None:
+        own = source.fit_settings(cloud, own, settings, staff_of)
+        settings = parse_settings(own, source.settings_place)
     settings = settings_beside(settings or _settings_in_force(cloud, source), source.folder)
     source.check(settings)
-    notices = (*warnings(settings), *too_few_workers(cloud, settings))
+    notices = (*warnings(settings), *staff_of(settings).warnings(settings))
     warn([*notices, *source.notices])
     upload_instructions(cloud, source.folder, source.project)
     lines = source.lines(cloud, settings, ask_again=ask_again, convert=convert)
@@ -269,11 +327,22 @@ def drop_command(
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
         remarks = {"warnings": [*notices, *source.notices, *of_pictures]}
-        print_json(dropped | remarks | facts | {"result": end.output})
+        staffed = {"portal": cloud.people_url, "people": accounts} if people else {}
+        print_json(dropped | remarks | facts | staffed | {"result": end.output})
     else:
         out.print(next_step(cloud, end, status.run), soft_wrap=True)
     if end.output.get("partial"):
         context.exit(Exit.PARTIAL)
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """Return what an option lists, as a line of CSV, without blanks around each.
+
+    >>> listed('cat, "dog, large"'), listed(None)
+    (('cat', 'dog, large'), ())
+    """
+    row = next(csv.reader([text or ""], skipinitialspace=True), [])
+    return tuple(entry for entry in map(str.strip, row) if entry)
 
 
 def _notices_on_pictures(cloud: Cloud, status: RunStatus, end: Ending) -> list[str]:
@@ -326,7 +395,9 @@ def next_step(cloud: Cloud, end: Ending, run: str) -> str:
     if end.status == "RUNNING":
         return (
             f"[bold]Run[/]      {run}\n"
-            f"It is waiting for workers. Watch its progress: {cloud.command(f'watch {run}')}"
+            f"[bold]Portal[/]   {cloud.people_url}\n"
+            f"It is waiting for people. Add one: {cloud.command('workers add EMAIL')}\n"
+            f"Watch its progress: {cloud.command(f'watch {run}')}"
         )
     if end.output.get("outcome") == "already-running":
         return (

@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import click
-from botocore.exceptions import ClientError
 from rich.table import Table
 
 from tessera.portal.leases import block_worker
+from tessera.portal.rights import REQUESTERS
 from tessera.portal.sessions import end_sessions
 from tessera.screen import counted, json_option, out, print_json
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
-from tessera.tiling.settings import Settings
 
-REQUESTERS = "requesters"
-"""Group whose members may see the progress of all jobs."""
-LARGEST_PAGE = 60
-"""Accounts that Cognito lists in one answer, at most."""
+EMAIL = re.compile(
+    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+"
+)
+"""Addresses that browsers take in a field for one (HTML's `input type=email`), with a dot."""
 
 
-def too_few_workers(cloud: Cloud, settings: Settings) -> tuple[str, ...]:
-    """Return a warning if the portal has fewer accounts than an image may need workers.
-
-    Nobody labels an image twice, so such a run would wait for another worker until its jobs
-    expire.
-    """
-    if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
-        return ()
-    needed, pool = settings.max_answers, cloud.outputs["WorkerPoolId"]
-    limit = min(needed, LARGEST_PAGE)
-    try:
-        page = cloud.client("cognito-idp").list_users(UserPoolId=pool, Limit=limit)
-    except ClientError:  # whoever may drop a manifest need not be allowed to see the accounts
-        return ()
-    accounts = len(page["Users"])
-    if accounts == limit:
-        return ()
-    present = counted(accounts, "account") if accounts else "no accounts"
-    return (
-        f"the portal has {present}, but an image may need answers from {needed} workers "
-        "(max_answers), and nobody answers an image twice. Without more workers the run "
-        "will wait. Add one: "
-        f"{cloud.command('workers add EMAIL')}. Or lower answers_per_image and max_answers",
-    )
+def check_emails(emails: Iterable[str]) -> None:
+    """Refuse what is no email address, before any account is made."""
+    for email in emails:
+        if not EMAIL.fullmatch(email):
+            raise click.UsageError(
+                f"{email!r} is no email address. People sign in with one, like ann@example.org"
+            )
 
 
 @click.group()
@@ -75,18 +60,32 @@ def add_workers(
 
     The temporary password is printed unless Cognito mails it.
     """
+    check_emails(emails)
     cloud = target.cloud
-    mailed = cloud.endpoint is None if invite is None else invite
     groups = [*teams, *([REQUESTERS] if requester else [])]
-    accounts = []
-    for email in emails:
-        accounts.append(_add(cloud, email, groups, mailed=mailed))
-        if not as_json:  # at once: should the next one fail, this password is known
-            out.print(f"[bold]{email}[/] {_outcome(accounts[-1])}")
+    accounts = add_people(cloud, emails, groups, invite=invite, quiet=as_json)
     if as_json:
         print_json({"portal": cloud.people_url, "workers": accounts})
     else:
         out.print(f"Portal: {cloud.people_url}")
+
+
+def add_people(
+    cloud: Cloud,
+    emails: Iterable[str],
+    groups: list[str],
+    *,
+    invite: bool | None = None,
+    quiet: bool = False,
+) -> list[dict[str, Any]]:
+    """Make accounts of these people, and print their passwords unless Cognito mails them."""
+    mailed = cloud.endpoint is None if invite is None else invite
+    accounts = []
+    for email in emails:
+        accounts.append(_add(cloud, email, groups, mailed=mailed))
+        if not quiet:  # at once: should the next one fail, this password is known
+            out.print(f"[bold]{email}[/] {_outcome(accounts[-1])}")
+    return accounts
 
 
 def _add(cloud: Cloud, email: str, groups: list[str], *, mailed: bool) -> dict[str, Any]:

@@ -153,7 +153,8 @@ def _progress_parts(progress: RoundProgress) -> Iterator[str]:
     elif progress.answers < progress.needed:
         yield "waiting for workers"
     if progress.short:
-        yield f"{counted(progress.short, 'page')} need another worker (tessera workers add EMAIL)"
+        need = "needs" if progress.short == 1 else "need"
+        yield f"{counted(progress.short, 'page')} {need} another person ({progress.remedy})"
     if progress.agreement is not None:
         yield f"{progress.agreement:.0%} agreement"
 

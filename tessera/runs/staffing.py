@@ -1,11 +1,13 @@
 """Tell whether the portal has the people that a round still needs.
 
 Nobody answers an image twice, so in a later round a page may be left for which there is no account
-any more: without another one the run would wait until its jobs expire.
+any more: without another one the run would wait until its jobs expire. Those who count are people
+who label: neither simulated workers, unless they are at work in the run, nor requesters.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 
 import numpy as np
@@ -13,18 +15,34 @@ import numpy as np
 from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.ports import Ports
 from tessera.portal.records import OPEN, Job
-from tessera.portal.table_layout import all_tasks, read_jobs
+from tessera.portal.rights import REQUESTERS
+from tessera.portal.table_layout import all_cursors, all_tasks, read_jobs
 from tessera.stack.cloud import Cloud
+
+SIMULATED = re.compile(r"simulated-\d+@example\.com")
+"""Addresses of simulated workers, who label the example and nothing else."""
+
+
+def people(cloud: Cloud, team: str = "", *, active: Collection[str] = ()) -> list[str]:
+    """Return the workers who may be expected to label for a team, or for everybody.
+
+    Simulated workers and requesters are none of them, except those of `active`, who did.
+    """
+    requesters = dict(cloud.users.emails(REQUESTERS))
+    return [
+        worker
+        for worker, email in cloud.users.emails(team)
+        if worker in active or (worker not in requesters and not SIMULATED.fullmatch(email))
+    ]
 
 
 def pages_without_workers(cloud: Cloud, names: Iterable[str]) -> int:
     """Return how many open pages of these jobs need more workers than there are accounts for."""
-    accounts: dict[str, list[str]] = {}
-    short = 0
-    for job in read_jobs(cloud.ports.table, names):
-        if job.team not in accounts:
-            accounts[job.team] = list(cloud.users.workers(job.team))
-        short += len(short_pages(cloud.ports, job, accounts[job.team]))
+    ports, short = cloud.ports, 0
+    for job in read_jobs(ports.table, names):
+        # Whoever asked for a page of the job is at it, a requester or a simulated worker too.
+        active = all_cursors(ports.table, job.name).keys()
+        short += len(short_pages(ports, job, people(cloud, job.team, active=active)))
     return short
 
 

@@ -37,7 +37,7 @@ SHARD_STATES = {
 class RoundProgress:
     """Progress of a round's jobs together: pages answered and needed, by whom, how fast.
 
-    `short` counts pages that need more workers than there are accounts for.
+    `short` counts pages that need more people than there are, and `remedy` is what to do then.
     """
 
     tasks: int = 0
@@ -49,6 +49,7 @@ class RoundProgress:
     agreement: float | None = None
     jobs: tuple[str, ...] = ()
     short: int = 0
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,11 @@ class RunObserver:
             self._staffed_until = time.monotonic() + STAFFING_SECONDS
             with suppress(ClientError):  # whoever may watch a run need not be allowed to see them
                 self._short = pages_without_workers(self.cloud, progress.jobs)
-        return replace(progress, short=self._short)
+        if not self._short:
+            return progress
+        add = self.cloud.command("workers add EMAIL")
+        stop = self.cloud.command(f"stop {self.folder.name}")
+        return replace(progress, short=self._short, remedy=f"{add}, or end the run: {stop}")
 
     def _state(self) -> str:
         """Return the state that was entered last, LabelShards for those of a shard."""

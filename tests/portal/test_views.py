@@ -6,6 +6,8 @@ import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tessera.portal import job_lifecycle
 from tests.portal.world import World, answer_of
@@ -70,6 +72,17 @@ def test_the_list_says_how_many_pages_are_left_for_the_worker_and_of_which_proje
     world.work(job, "ben")
     world.work(job, "ann")
     assert world.ask("GET", "/jobs", "cid")[1]["jobs"] == []
+
+
+@given(st.lists(st.sets(st.sampled_from(["ann", "ben"])), min_size=1, max_size=4))
+def test_pages_left_for_a_worker_are_those_that_they_may_have(barred: list[set[str]]) -> None:
+    world = World()
+    job = world.open_later_round(len(barred), dict(enumerate(barred)))
+    for worker in ("ann", "cid"):
+        (entry,) = world.ask("GET", "/jobs", worker)[1]["jobs"]
+        mine = sum(worker not in names for names in barred)
+        assert (entry["left_for_you"], entry["done_for_you"]) == (mine, mine == 0)
+    assert job.tasks == len(barred)
 
 
 def test_no_page_for_this_worker_now_is_204(world: World) -> None:

@@ -195,13 +195,19 @@ async function fetchAhead(mine) {
   mine.ahead = page;
 }
 
+const YOU_ARE_DONE = "You have labeled all that you may here: the other pages need somebody who has not seen their pictures.";
+
 /** Say that there is no page now; look again while the job is open. */
 function rest(mine, { status, again, elsewhere }) {
   one("#skip").hidden = true;
   one("#earlier").hidden = status !== 204;
   const over = status !== 204, card = one("#between");
   card.querySelector("h2").textContent = over ? "This job is done" : "Nothing more for you right now";
-  card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
+  if (card.hidden || over || elsewhere) card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
+  if (!over && !elsewhere && card.hidden) ask("GET", "jobs").then(({ content }) => {
+    const job = content.jobs?.find(each => each.job === mine.job);
+    if (job?.done_for_you && mine === work && !mine.current) card.querySelector("p").textContent = YOU_ARE_DONE;
+  });
   card.hidden = false;
   card.querySelector("button").focus();
   if (!over) mine.again = setTimeout(() => mine === work && advance(mine), again || 10_000);
@@ -371,7 +377,7 @@ async function listJobs() {
     const item = make("li"), words = make("div"), acts = make("div");
     acts.className = "acts";
     words.append(make("h2", job.title, { translate: "no" }));
-    const left = job.left_for_you ? `${count(job.left_for_you, "page")} left for you` : "Every page is taken";
+    const left = job.left_for_you ? `${count(job.left_for_you, "page")} left for you` : job.done_for_you ? YOU_ARE_DONE : "Every page is taken";
     words.append(make("p", [job.project, left, `up to ${duration(job.minutes * 60)} a page`].filter(Boolean).join(" · ")));
     if (job.mine.answers) words.append(make("p", `You did ${job.mine.answers} of ${count(job.tasks, "page")}, ${count(job.mine.images, "image")}, ${(job.mine.seconds / Math.max(1, job.mine.images)).toFixed(1)} seconds an image.`));
     const go = make("button", "Start", { "aria-label": `Start: ${job.title}`, href: `#job/${job.job}` });

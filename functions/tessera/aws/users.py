@@ -95,16 +95,21 @@ class Users:
             client.create_group(UserPoolId=self._pool, GroupName=group)
         client.admin_add_user_to_group(UserPoolId=self._pool, Username=email, GroupName=group)
 
-    def workers(self, group: str = "") -> Iterator[str]:
-        """Iterate over the names under which answers of a group, or of all accounts, are kept."""
+    def emails(self, group: str = "") -> Iterator[tuple[str, str]]:
+        """Iterate over the accounts of a group, or over all: each one's worker and email.
+
+        A group that nobody has made has no members.
+        """
         client, pool = self._client(), self._pool
         pages: Any = client.get_paginator("list_users").paginate(UserPoolId=pool)
         if group:
             members = client.get_paginator("list_users_in_group")
             pages = members.paginate(UserPoolId=pool, GroupName=group)
-        for page in pages:
-            for user in page["Users"]:
-                yield next(each["Value"] for each in user["Attributes"] if each["Name"] == "sub")
+        with suppress(client.exceptions.ResourceNotFoundException):
+            for page in pages:
+                for user in page["Users"]:
+                    names = {each["Name"]: each.get("Value", "") for each in user["Attributes"]}
+                    yield names["sub"], names.get("email", user["Username"])
 
     def list(self) -> Iterator[User]:
         """Iterate over the accounts of the pool, with their groups."""

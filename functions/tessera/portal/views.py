@@ -18,7 +18,7 @@ from tessera.portal.answer_body import choices_in, read_answer
 from tessera.portal.claims import Claim, claim
 from tessera.portal.corrections import answered_tasks, correct, read_own_answer
 from tessera.portal.errors import Invalid, Unknown, Unusable
-from tessera.portal.exclusions import answered_before
+from tessera.portal.exclusions import answered_before, excluded_tasks
 from tessera.portal.http import Request, Response, empty_response, json_response
 from tessera.portal.job_lifecycle import open_jobs
 from tessera.portal.page_names import hide_indexes, page_names
@@ -84,13 +84,19 @@ def list_jobs(ports: Ports, site: Site, request: Request) -> Response:
     ]
     figures = read_worker(ports.table, jobs, request.worker)
     summaries = [
-        _job_summary(job, counts, own) | {"member": is_member(job, request)}
+        _job_summary(job, counts, own, _barred(ports, job, request.worker))
+        | {"member": is_member(job, request)}
         for job, (counts, own) in zip(jobs, figures, strict=True)
     ]
     return json_response(200, {"jobs": summaries})
 
 
-def _job_summary(job: Job, counts: Counts, own: WorkerStats) -> dict[str, Any]:
+def _barred(ports: Ports, job: Job, worker: str) -> int:
+    """Return how many tasks of the job a worker may not have: they answered their images before."""
+    return excluded_tasks(ports, job, worker).count(1)
+
+
+def _job_summary(job: Job, counts: Counts, own: WorkerStats, barred: int) -> dict[str, Any]:
     return {
         "job": job.name,
         "title": job.title,
@@ -98,7 +104,8 @@ def _job_summary(job: Job, counts: Counts, own: WorkerStats) -> dict[str, Any]:
         "tasks": job.tasks,
         "project": job.project,
         "left": (left := max(0, job.answers - counts.done)),
-        "left_for_you": max(0, min(left, job.tasks - own.answers)),
+        "left_for_you": max(0, min(left, (open_to_you := job.tasks - barred - own.answers))),
+        "done_for_you": open_to_you <= 0,
         "mine": {"answers": own.answers, "images": own.images, "seconds": own.seconds},
         "minutes": job.seconds / 60,
         "closes": iso_time(job.closes),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import tessera.commands.drop as drop_module
 from tessera.commands.drop import drop_command
 from tessera.exits import Exit
 from tessera.runs.executions import Ending, RunError
+from tessera.runs.fitting import Staff
 from tessera.runs.status import RunStatus
+from tessera.tiling.settings import read_settings
 
 PUBLIC = {
     "labels": ["cat", "dog"],
@@ -97,3 +101,36 @@ def test_a_drop_tells_of_first_pictures_that_cannot_be_shown_and_of_changed_ones
 
     assert begun == ["1 of the first 9 pictures cannot be shown"]
     assert "1 picture changed after people were shown them: s3://inbox/pets/0.png" in again[0]
+
+
+def test_the_same_folder_with_the_same_labels_keeps_the_settings_it_was_dropped_with(
+    labels: Any, place: Any, tmp_path: Path
+) -> None:
+    def staff_of(count: int) -> Any:
+        return lambda _: Staff(place.cloud, count)
+
+    source = drop_module.Source(tmp_path, tmp_path / "labeling.json", "pets", ("cat", "dog"))
+    own = source.own_settings()
+    assert own is not None
+    settings = read_settings(own)
+    first = source.fit_settings(place.cloud, own, settings, staff_of(2))
+    assert read_settings(first).max_answers == 2
+
+    labels.put("inbox", "pets/labeling.json", first)
+    assert source.fit_settings(place.cloud, own, settings, staff_of(1)) == first
+
+    other = json.dumps({"labels": ["cat", "dog", "cow"]}).encode()
+    labels.put("inbox", "pets/labeling.json", other)
+    refitted = source.fit_settings(place.cloud, own, settings, staff_of(1))
+    assert read_settings(refitted).max_answers == 1
+
+
+def test_a_settings_file_of_the_same_labels_is_used_and_of_others_is_refused(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "labeling.json"
+    file.write_text('{"labels": ["cat", "dog"], "gain": 0.1}')
+    source = drop_module.Source(tmp_path, file, "pets", ("cat", "dog"))
+    assert source.own_settings() == file.read_bytes()
+    with pytest.raises(click.UsageError, match="names other labels"):
+        replace(source, labels=("cat", "cow")).own_settings()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.portal.records import OPEN
-from tessera.runs.staffing import short_pages
+from tessera.runs.staffing import people, short_pages
+from tessera.stack.cloud import Cloud
 from tests.portal.world import World
 
 
@@ -37,3 +44,35 @@ def test_a_round_that_anybody_may_answer_is_short_where_there_are_fewer_than_it_
     job = world.open(tasks=2, workers=2)
     assert short_pages(world.ports, job, ["ann"]) == [0, 1]
     assert short_pages(world.ports, job, ["ann", "ben"]) == []
+
+
+class Accounts:
+    """Pool with accounts by group; all are listed without one."""
+
+    def __init__(self, **groups: list[str]) -> None:
+        self.groups = groups
+
+    def emails(self, group: str = "") -> Iterator[tuple[str, str]]:
+        names = self.groups.get(group, []) if group else chain(*self.groups.values())
+        yield from ((name.partition("@")[0], name) for name in dict.fromkeys(names))
+
+
+@pytest.mark.parametrize(
+    ("team", "active", "expected"),
+    [
+        ("", [], ["ann", "ben"]),
+        ("vets", [], ["ben"]),
+        ("none", [], []),
+        ("", ["simulated-2", "rita"], ["ann", "ben", "rita", "simulated-2"]),
+    ],
+)
+def test_people_are_those_of_the_team_who_label(
+    team: str, active: list[str], expected: list[str]
+) -> None:
+    pool = Accounts(
+        workers=["ann@example.org", *(f"simulated-{n}@example.com" for n in range(5))],
+        vets=["ben@example.org"],
+        requesters=["rita@example.org"],
+    )
+    cloud = SimpleNamespace(users=pool)
+    assert sorted(people(cast(Cloud, cloud), team, active=active)) == expected
