@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -161,7 +162,10 @@ def reset_worker(target: Target, /, email: str, authenticator: bool, as_json: bo
     if authenticator:
         cloud.users.forget_authenticator(email)
     password = cloud.users.reset_password(email)
-    end_sessions(cloud.ports, worker)  # Cognito ends sign-ins, and not the tokens that they gave
+    # Cognito ends sign-ins, and not the tokens that they gave.
+    moment = end_sessions(cloud.ports, worker)
+    # A fraction of a second, before anybody knows the password: else it may be used too early.
+    time.sleep(max(0.0, moment - time.time()))
     if as_json:
         print_json({"email": email, "password": password})
     else:

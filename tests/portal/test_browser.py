@@ -150,7 +150,7 @@ def test_a_worker_signs_in_labels_three_tasks_by_keyboard_and_signs_out(served: 
         page.locator("#leave").focus()
         page.keyboard.press("Enter")
         expect(page.locator("#sign-in [name=name]")).to_be_focused()
-        assert page.evaluate("sessionStorage.length") == 0
+        page.wait_for_function("sessionStorage.length === 0")  # the page loads anew
         assert faults == []
 
     browse(scenario)

@@ -69,7 +69,7 @@ def test_an_answer_that_was_not_sent_goes_out_under_the_person_who_gave_it_or_no
         assert in_whose_name(network) == {"ann"}
         page.locator("#leave").click()
         expect(page.locator("#sign-in [name=name]")).to_be_visible()
-        assert page.evaluate("sessionStorage.length") == 0
+        page.wait_for_function("sessionStorage.length === 0")  # the page loads anew
 
     browse(scenario)
     assert set(network.world.stored(job)) == {(0, "ann")}

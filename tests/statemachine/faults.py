@@ -17,7 +17,6 @@ STATE_OF = {
     "open_job": "OpenJob",
     "close_job": "CloseJob",
     "consolidate_labels": "ConsolidateLabels",
-    "prepare_task": "a page for a worker",
     "collect_answers": "answers for the output manifest",
     "serve_portal": "the portal's door",
 }
@@ -96,9 +95,6 @@ FAULTS = [
         )
         for name in (*_STATES, "open_job")
     ),
-    Fault("prepare_task", ("throw", "throw"), "throws twice", "whole: the page asks again"),
-    Fault("prepare_task", ("die",), "dies", "whole: the page asks again"),
-    Fault("prepare_task", ("hang",), "runs out of time", "whole: the page asks again", seconds=15),
     Fault("collect_answers", ("throw",), "throws", "whole: CloseJob is retried"),
     Fault("collect_answers", ("die-after",), "dies after its answer", "whole: CloseJob is retried"),
     Fault(

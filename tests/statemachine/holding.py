@@ -103,6 +103,7 @@ class Holds:
 ALREADY_RUNNING = "the second ends `AlreadyRunning`, the first goes on"
 TAKES_OVER = "the second labels the run, whole"
 WHOLE = "a redrop takes the run over, whole"
+DONE = "a redrop ends `AlreadyRunning`: the run is done, whole"
 REFUSED = "a redrop is refused as well; nobody was asked"
 
 
@@ -153,10 +154,11 @@ SCENES = [
     Scene(
         (
             "GroupingOutcome", "LabelShards", "ChooseService", "OpenJob", "CloseJob",
-            "ConsolidateLabels", "AskAgain", "Announce", "PublishReady", "Done",
+            "ConsolidateLabels",
         ),
         Case("labeled"),
     ),
+    Scene(("AskAgain", "Announce", "PublishReady", "Done"), Case("consolidated"), redrop=DONE),
     Scene(
         ("GroupUnsure", "RegroupingOutcome"),
         Case(

@@ -26,7 +26,6 @@ FUNCTIONS = (
     "open_job",
     "close_job",
     "consolidate_labels",
-    "prepare_task",
     "collect_answers",
     "serve_portal",
 )

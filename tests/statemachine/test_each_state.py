@@ -16,6 +16,7 @@ from tessera.stack.local_stack import ROOT, LocalStack, free_port
 from tests.statemachine.cases import Case, mock_config
 from tests.statemachine.holding import (
     ALREADY_RUNNING,
+    DONE,
     REFUSED,
     SCENES,
     TAKES_OVER,
@@ -176,6 +177,9 @@ def test_after_the_stack_was_killed_a_redrop_loses_nothing(trials: Trials, state
     run, scene = trials.killed[state], STATES[state]
     if scene.redrop == REFUSED:
         assert (run.end.status, run.end.error) == ("FAILED", scene.case.error)
+    elif scene.redrop == DONE:
+        assert run.end.output["outcome"] == "already-running"
+        assert_outputs_whole(run.after, scene)
     else:
         assert_whole(run.end, run.after, scene)
     answers = {name for name in run.before if "worker-response" in name}
@@ -186,8 +190,15 @@ def test_after_the_stack_was_killed_a_redrop_loses_nothing(trials: Trials, state
 
 def assert_whole(end: Ending, files: dict[str, bytes], scene: Scene) -> None:
     """Every picture has its label, and just as many answers as an undisturbed run asks for."""
+    labeled = len(scene.case.pictures)
+    assert (end.status, end.output["labeled"]) == ("SUCCEEDED", labeled), end.cause
+    assert_outputs_whole(files, scene)
+
+
+def assert_outputs_whole(files: dict[str, bytes], scene: Scene) -> None:
+    """Every picture has a line, and just as many answers as an undisturbed run asks for."""
     case = scene.case
-    assert (end.status, end.output["labeled"]) == ("SUCCEEDED", len(case.pictures)), end.cause
+    assert len(files["training.manifest"].splitlines()) == len(case.pictures)
     rows = [row.split(",") for row in files["answers.csv"].decode().splitlines()[1:]]
     asked = case.settings.get("answers_per_image", 1)
     expected = {

@@ -50,9 +50,13 @@ def end_session(ports: Ports, request: Request) -> None:
     ports.table.write(Change("put", session_key(request.session), mark))
 
 
-def end_sessions(ports: Ports, worker: str, before: float | None = None) -> None:
-    """End all sign-ins of a worker that began before a time; without one, all until now."""
+def end_sessions(ports: Ports, worker: str, before: float | None = None) -> float:
+    """End all sign-ins of a worker that began before a time; without one, all until now.
+
+    Returns that time: whoever signs in before it has come must do so again.
+    """
     # Tokens know whole seconds, so those of the second that has begun are ended, too.
     moment = int(ports.clock()) + 1 if before is None else before
     # Not put: a mark that the worker was removed must stay.
     ports.table.write(Change("add", removed_key(worker), sets={"signed_out": moment}))
+    return moment

@@ -23,6 +23,8 @@ WORKING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 """Statuses of an execution that still works on its run."""
 ALIVE = WORKING | {"SUCCEEDED"}
 """Statuses of an execution that keeps its run. One that ended otherwise never works on it again."""
+BROKEN = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
+"""Statuses of an execution that has not come to its end."""
 REFUSED_JOBS = frozenset({"NotOpened", "NotClosed"})
 """Statuses of jobs that a service refused to open or to close: asked once more, it may not."""
 JSON = "application/json"
@@ -173,12 +175,13 @@ def _keeps_run(record: RunRecord, status: Callable[[str], str]) -> bool:
     """Return whether a run stays with the execution that owns it.
 
     A run that is done stays as it is, also when AWS has forgotten its execution, which it does
-    after 90 days. One that ended in part because a service refused jobs can be gone on with: jobs
-    that have their answers are attached to, and only what is missing is asked.
+    after 90 days; unless that broke off before it announced the run. One that ended in part because
+    a service refused jobs can be gone on with: jobs that have their answers are attached to, and
+    only what is missing is asked.
     """
-    if record.done is True:
-        return True
     now = status(record.execution)
+    if record.done is True:
+        return now not in BROKEN
     return now in WORKING or (record.done is msgspec.UNSET and now in ALIVE)
 
 
