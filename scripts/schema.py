@@ -38,6 +38,8 @@ def settings_table() -> str:
 def _values(field: FieldInfo) -> str:
     """Return what a setting may be, from its type and its declared bounds."""
     base, meta = base_and_meta(field.type)
+    if meta.extra and "values" in meta.extra:
+        return str(meta.extra["values"])
     if get_origin(base) is Literal:
         return _choices(base)
     if base in (int, float):

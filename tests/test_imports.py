@@ -49,7 +49,7 @@ ARROWS = {
     "estimate": {"settings"},
     "manifest": {"settings", "errors"},
     "consensus": {"method_names"},
-    "guesses": {"consensus", "errors", "run_files"},
+    "guesses": {"consensus", "errors", "run_files", "settings"},
     "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"}
     | {"csv_field", "gold_uses"},
     "ask_round": {
@@ -71,10 +71,13 @@ ARROWS = {
         "settings",
         "jobs",
         "consensus",
+        "guesses",
         "estimate",
         "training.line_counts",
     },
-    "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"},
+    "judge_run": {"run", "manifest", "consensus", "guesses"},
+    "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
+    | {"judge_run"},
 }
 """What each part of `tessera.tiling` may import of the others: the flow, and nothing sideways."""
 

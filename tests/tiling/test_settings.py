@@ -59,6 +59,15 @@ def settings(**keys: object) -> Settings:
         ({"team": "all vets"}, "team"),
         ({"team": ""}, "team"),
         ({"workforce": TEAM, "team": "vets"}, "team: this is for the portal"),
+        ({"guesses": {"seed": 0}}, "guesses"),
+        ({"guesses": {"least": 2}}, "guesses"),
+        ({"guesses": {"share": 0.2}}, "unknown field `share`"),
+        ({"guesses": {}, "order": "by-prelabel"}, "shown to workers or weighed"),
+        ({"guesses": {}, "method": "majority"}, "guesses: method majority takes no guesses"),
+        ({"guesses": {}, "answers_per_image": 1}, "guesses: answers_per_image is 1"),
+        ({"audit": {}}, 'audit: this is for "guesses": {"least": 0}'),
+        ({"guesses": {}, "audit": {}}, "audit: no image goes unasked"),
+        ({"guesses": {"least": 0}, "audit": {"images": 9}}, "audit"),
     ],
 )
 def test_an_error_names_the_key_and_the_way_out(keys: dict[str, object], message: str) -> None:
@@ -202,6 +211,10 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         "pets-may-694ea27f90da",
     ),
     ({"team": "vets"}, "pets-may-a2824818b113"),
+    ({"guesses": {}}, "pets-may-c2684d819668"),
+    ({"guesses": {"seed": 0.2, "least": 1}}, "pets-may-c2684d819668"),
+    ({"guesses": {"least": 0}}, "pets-may-deecccfa4bbd"),
+    ({"guesses": {"least": 0}, "audit": {"images": 200}}, "pets-may-933735d62535"),
     ({"workforce": TEAM, "stop_after_pages": 500}, "pets-may-6666448dae25"),
     ({"workforce": TEAM, "stop_after_percent": 50}, "pets-may-d938508d04c2"),
     (

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from tessera.tiling import run_record
 from tessera.tiling.errors import EmbeddingsUnusable, TesseraError
@@ -148,6 +149,12 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         record = msgspec.structs.replace(record, notices=notices)
     create = partial(_create, files, home)
     record = _with_embeddings(files, record, settings, create, rule)
+    if settings.guesses is not UNSET and not record.embeddings:
+        raise EmbeddingsUnusable(
+            "the settings have guesses, and there is nothing to learn from: upload "
+            f"{_beside_uri(manifest)} before the manifest, name embeddings in the settings, or "
+            "leave guesses out"
+        )
     summary = group_manifest(read, settings, create, stack.scratch, rule)
     if idle := without_effect(settings, summary):
         record = msgspec.structs.replace(record, notices=[*(record.notices or ()), *idle])
@@ -180,8 +187,12 @@ def _with_embeddings(
 
 def _beside(files: Files, manifest: Mapping[str, Any]) -> str:
     """Return the URI of the embeddings beside a manifest, or "" if there are none."""
-    uri = f"s3://{manifest['bucket']}/{embeddings_name(manifest['key'])}"
+    uri = _beside_uri(manifest)
     return uri if files.head(uri) != 404 else ""
+
+
+def _beside_uri(manifest: Mapping[str, Any]) -> str:
+    return f"s3://{manifest['bucket']}/{embeddings_name(manifest['key'])}"
 
 
 def _check_embeddings(record: RunRecord) -> None:

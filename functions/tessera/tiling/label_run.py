@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from msgspec import UNSET
+from numpy.typing import NDArray
+
 from tessera.tiling.answers import gather
 from tessera.tiling.answers.table import answer_rows, answer_table, known_classes, unsure_rows
 from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
+from tessera.tiling.judge_run import image_lines, judge_with_model
 from tessera.tiling.report.build import RunResult, build_report
 from tessera.tiling.report.confidence import most_doubtful
 from tessera.tiling.report.render import render_html, render_json
 from tessera.tiling.report.unloaded import most_unloaded
-from tessera.tiling.run import Run, read_run
+from tessera.tiling.run import MAX_UNLOADED, Run, read_run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
 from tessera.tiling.training.write_manifests import label_manifest
@@ -25,8 +30,22 @@ Step = Callable[[str], AbstractContextManager[None]]
 """Opens a `with` block around a part of the work, by its name, which a trace shows."""
 
 
+class Head(Protocol):
+    """Size of an object; `tessera.aws.storage.Head` is one."""
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes."""
+
+
 class Files(gather.Files, Protocol):
     """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
+
+    def head(self, uri: str) -> Head | int:
+        """Return an object's size, or the HTTP status of S3's refusal."""
+
+    def get_range(self, uri: str, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to, not including, `end`."""
 
     def iter_chunks(
         self, uri: str, version_id: str | None, *, if_missing: Exception
@@ -70,19 +89,28 @@ def _label(files: Files, run: Run, step: Step) -> RunResult:
     # read only if there are any: it takes a reading of the whole manifest
     gold = read_gold(_manifest(files, run), settings) if run.counts.get("gold") else {}
     evidence = Evidence(known_classes(gold, table.crowd.images) if gold else None)
+    duplicates = _duplicates(files, run)
+    unloaded = table.unloaded.workers_by_image(table.crowd.images)
     with step("consolidate"):
-        consensus = consolidate(table.crowd, settings.method, evidence=evidence)
+        if settings.guesses is UNSET:
+            model = None
+            consensus = consolidate(table.crowd, settings.method, evidence=evidence)
+        else:
+            asked = partial(_asked, files, run, {*gold, *duplicates}, unloaded)
+            model = judge_with_model(files, run, table.crowd, evidence, asked)
+            consensus = model.decision.consensus
     with step("write manifests"):
         lines = label_manifest(
             _manifest(files, run),
             run,
             consensus,
             gold=gold,
-            duplicates=_duplicates(files, run),
+            duplicates=duplicates,
             create=create,
-            unloaded=table.unloaded.workers_by_image(table.crowd.images),
+            unloaded=unloaded,
             set_aside=book.set_aside,
             watched=[*most_doubtful(consensus).tolist(), *most_unloaded(table.unloaded)],
+            unsure=model.decision.unsure if model else None,
         )
     return RunResult(
         run=run,
@@ -96,7 +124,16 @@ def _label(files: Files, run: Run, step: Step) -> RunResult:
         consensus=consensus,
         lines=lines,
         unloaded=table.unloaded,
+        model=model,
     )
+
+
+def _asked(
+    files: Files, run: Run, others: Collection[int], unloaded: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which lines are images that people may still be asked, which `others` are not."""
+    asked = image_lines(_manifest(files, run), run, others)
+    return asked & (unloaded < MAX_UNLOADED)
 
 
 def _duplicates(files: Files, run: Run) -> dict[int, int]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import UNSET
+
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.run_record import decode_record, manifest_uri, project_of, settings_of
@@ -61,8 +63,7 @@ class Run:
         It is not beyond the most answers an image may get, nor after a job that was stopped, failed
         or ran out of time: whoever or whatever ended it would end the next one too.
         """
-        answers = self.settings.answers_per_image + self.round
-        return answers <= self.settings.max_answers and self.all_jobs_completed
+        return self._answers_next <= self.settings.max_answers and self.all_jobs_completed
 
     @property
     def may_retry(self) -> bool:
@@ -71,8 +72,20 @@ class Run:
         A failure is no answer, so it takes none from `max_answers`: it may cost so many rounds more
         as give an image its `MAX_UNLOADED` workers.
         """
-        answers = self.settings.answers_per_image + self.round
-        return answers < self.settings.max_answers + MAX_UNLOADED and self.all_jobs_completed
+        most = self.settings.max_answers + MAX_UNLOADED
+        return self._answers_next < most and self.all_jobs_completed
+
+    @property
+    def _answers_next(self) -> int:
+        """Return the answers, after one more round, of the images that were asked last of all.
+
+        Without a model those are all images. With one they begin in the second round, and those
+        that were left to the model begin when the audit has had all its answers, and has missed.
+        """
+        settings = self.settings
+        if settings.guesses is UNSET:
+            return settings.answers_per_image + self.round
+        return self.round - (settings.max_answers if settings.audited else 0)
 
 
 def read_run(document: bytes, event: Mapping[str, Any]) -> Run:

@@ -12,6 +12,7 @@ import pytest
 
 from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.consensus.unloaded import Unloaded
+from tessera.tiling.guesses.asking import Judged, ModelResult, decide
 from tessera.tiling.report.build import RunResult, build_report, summarize
 from tessera.tiling.run import Run
 from tessera.tiling.settings import settings_from
@@ -90,9 +91,12 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     noticed = replace(run(), notices=("seed: 4 has no effect",))
     with_failure = result(noticed, outcomes(), *ANSWERS, unloaded=((2, 1),))
     with_failure.lines.labels_before[0] = 1
-    assert build_report(with_failure).keys() == documented
+    judged = Judged(with_failure.crowd, with_failure.evidence, None, with_failure.consensus)
+    model = ModelResult(judged, decide(judged, with_failure.run.settings), "it was interrupted")
+    with_model = replace(with_failure, model=model)
+    assert build_report(with_model).keys() == documented
     # where every picture came there is nothing to say of it
-    rare = {"labels_before", "notices", "unloaded"}
+    rare = {"labels_before", "notices", "unloaded", "guesses"}
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
 
 

@@ -11,6 +11,7 @@ FIGURES: dict[str, Any] = {
     "agreement": {"agreeing": 11, "compared": 12},
     "answers": {"used": 12},
     "confidence": {"mean": 0.9},
+    "guesses": {"labeled": 2},
     "time": {"measured": True, "seconds_per_image": 2.5, "hours": 1, "hours_alone": 3.5},
     "cost": {"pages": 4, "fees": 0.32, "fees_alone": 0.96},
 }

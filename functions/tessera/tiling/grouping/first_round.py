@@ -10,13 +10,16 @@ file, and tasks are written as they are put together.
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from typing import BinaryIO
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
+from numpy.typing import NDArray
 
-from tessera.tiling.errors import NoUsableLine, TooManyBadLines
+from tessera.tiling.errors import NoUsableLine, SettingsInvalid, TooManyBadLines
 from tessera.tiling.grouping.duplicates import DuplicateFinder, Duplicates, csv_rows
 from tessera.tiling.grouping.gold import find_gold_images, has_gold
 from tessera.tiling.grouping.limits import (
@@ -26,6 +29,7 @@ from tessera.tiling.grouping.limits import (
     record_lengths,
 )
 from tessera.tiling.grouping.orders import ORDERS, RoundRobin, ShardImages
+from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
 from tessera.tiling.grouping.task_file import (
     Shard,
@@ -40,7 +44,7 @@ from tessera.tiling.manifest.lines import Rejected
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
-from tessera.tiling.settings import Settings
+from tessera.tiling.settings import SHOWN_AND_WEIGHED, Settings
 
 # A few kilobytes of gzip unpack to millions of empty lines, and each is listed with its reason.
 ENOUGH_UNUSABLE = 100_000
@@ -48,6 +52,10 @@ ENOUGH_UNUSABLE = 100_000
 ENOUGH_REJECTED = 1_000_000
 """Bad lines after which a manifest is read no further while they are more than the settings allow:
 as many as a manifest of ten million may have by default, and 60 to 1,100 MB of rejected.jsonl."""
+MIN_SEED_IMAGES = 100
+"""Images of a seed at least: a model of fewer seldom knows anything (docs/guesses.md)."""
+SEED_SALT = 0x5EED
+"""Salt of the hash that chooses the seed, so that it is none of those that the orders follow."""
 REJECTED_STEP = 10_000
 """Bad lines between two looks at whether to go on: a look at each would cost as much as reading."""
 
@@ -168,6 +176,7 @@ class FirstRound:
         self._gold_left_out = 0
         self._prelabeled = 0
         self._gold_unused = False
+        self._in_seed = self._left_for_later = 0
         self._shards: list[Shard] = []
 
     def _scratch(self) -> BinaryIO:
@@ -191,6 +200,8 @@ class FirstRound:
             self._prelabeled += int(np.count_nonzero(batch.prelabels != NO_PRELABEL))
         if not (self._settings.gold_per_task or self._gold_unused):
             self._gold_unused = has_gold(block, self._settings, self._rule)
+        if batch.prelabels is not None and self._settings.guesses is not UNSET:
+            raise SettingsInvalid([f"guesses: the manifest has prelabels. {SHOWN_AND_WEIGHED}"])
         if self._buffer is None:  # the lines' template is known from the first block on
             self._buffer = ShardBuffer(self._scratch(), self._capacity, self.parser.template)
         buffer = self._buffer
@@ -220,10 +231,20 @@ class FirstRound:
             if len(duplicates.positions):
                 positions = np.delete(positions, duplicates.positions)
                 self._write_duplicates(duplicates, buffer)
+        if self._settings.guesses is not UNSET:
+            positions = self._choose_seed(positions, buffer, self._settings.guesses.seed)
         jobs = -(-len(positions) // (self._max_tasks * self._limits.images))
         for part in np.array_split(positions, jobs) if jobs else ():
             self._write_tasks(part, buffer)
         buffer.clear()
+
+    def _choose_seed(self, positions: Positions, buffer: ShardBuffer, share: float) -> Positions:
+        """Return the images that the first round asks, the others being left for later rounds."""
+        least = max(MIN_SEED_IMAGES - self._in_seed, 0)
+        seed = choose_seed(buffer.indexes(positions), share, least)
+        self._in_seed += len(seed)
+        self._left_for_later += len(positions) - len(seed)
+        return positions[seed]
 
     def _write_duplicates(self, duplicates: Duplicates, buffer: ShardBuffer) -> None:
         self._duplicates += len(duplicates.positions)
@@ -268,7 +289,7 @@ class FirstRound:
         summary = Summary(
             shards=tuple(self._shards),
             lines=counts.lines,
-            images=sum(shard.images for shard in self._shards),
+            images=sum(shard.images for shard in self._shards) + self._left_for_later,
             gold=counts.gold,
             repeats=self._duplicates,
             labeled=counts.labeled,
@@ -281,6 +302,19 @@ class FirstRound:
         usable = summary.images + summary.gold + summary.repeats + summary.labeled
         assert usable + summary.rejected == summary.lines, summary
         return summary
+
+
+def choose_seed(indexes: NDArray[np.int64], share: float, least: int) -> NDArray[np.int64]:
+    """Return the places of a share of the images, rising, and of so many at least if there are.
+
+    A hash of an image's index decides, so that the seed is spread over the manifest.
+
+    >>> choose_seed(np.arange(10), 0.2, 3).tolist()
+    [1, 4, 8]
+    """
+    count = min(max(math.ceil(share * len(indexes)), least), len(indexes))
+    order = np.argsort(pseudo_random(indexes.astype(np.uint64), SEED_SALT), kind="stable")
+    return np.sort(order[:count])
 
 
 def rejected_row(line: Rejected) -> bytes:

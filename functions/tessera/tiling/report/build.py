@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence
 from tessera.tiling.consensus.unloaded import Unloaded
+from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.report.agreement import agreement_figures
 from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
 from tessera.tiling.report.confidence import (
@@ -21,6 +22,7 @@ from tessera.tiling.report.confidence import (
     doubtful_figures,
     gold_figures,
 )
+from tessera.tiling.report.guesses import guess_figures
 from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.report.rounds import round_figures
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
@@ -59,6 +61,7 @@ class RunResult:
     consensus: Consensus
     lines: LineOutcomes
     unloaded: Unloaded
+    model: ModelResult | None = None
 
     @property
     def known(self) -> NDArray[np.int16]:
@@ -67,11 +70,25 @@ class RunResult:
         return np.full(self.crowd.images, -1, np.int16) if known is None else known
 
     @property
+    def weighed(self) -> Evidence:
+        """Return what is known beside the answers, with the guesses of a model if there is one."""
+        guesses = self.model.judged.guesses if self.model else None
+        return self.evidence if guesses is None else guesses.evidence(self.evidence)
+
+    @property
     def images_to_ask_again(self) -> Sequence[int]:
         """Return the images that are worth one more answer, and may be asked again."""
-        unsure = self.lines.unsure if self.run.may_ask_again else ()
+        unsure: Sequence[int] = self.lines.unsure if self.run.may_ask_again else ()
         retry = self.lines.retry if self.run.may_retry else ()
+        if self.model is not None and self.run.may_ask_again:
+            unsure = self._below_most_answers([*unsure, *self.model.decision.audited.tolist()])
         return sorted({*unsure, *retry}) if retry else unsure
+
+    def _below_most_answers(self, images: Sequence[int]) -> list[int]:
+        """Return the images that may get an answer more: with a model each is at its own count."""
+        indexes = np.unique(np.asarray(images, np.int64))
+        room = self.consensus.answers[indexes] < self.run.settings.max_answers
+        return [int(index) for index in indexes[room]]
 
     @property
     def outcome(self) -> str:
@@ -122,6 +139,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "jobs": run.jobs,
         "manifest": run.manifest_uri,
         "started": run.started,
+        **_guess_figures(result, answers),
         "calibration": calibration_figures(consensus, result.known),
         "agreement": agreement_figures(crowd, consensus, classes),
         "rounds": rounds,
@@ -170,13 +188,29 @@ def _unloaded_figures(result: RunResult) -> dict[str, Any]:
     return {"unloaded": figures}
 
 
+def _guess_figures(result: RunResult, answers: Mapping[str, Any]) -> dict[str, Any]:
+    if result.model is None:  # nobody asked for one
+        return {}
+    settings = result.run.settings
+    seconds = answers["seconds_per_image"]
+    figures = guess_figures(
+        result.model,
+        settings,
+        round_=result.round_,
+        known=result.known,
+        by_model=result.lines.by_model,
+        seconds=time_figures(0, seconds, settings)["seconds_per_image"],
+    )
+    return {"guesses": figures}
+
+
 def _round_figures(result: RunResult) -> list[dict[str, Any]]:
     return round_figures(
         result.crowd,
         result.consensus,
         result.round_,
         method=result.run.settings.method,
-        evidence=result.evidence,
+        evidence=result.weighed,
         tasks=result.run.tasks,
     )
 

@@ -65,7 +65,7 @@ def gold_figures(consensus: Consensus, known: NDArray[np.int16]) -> dict[str, An
     `known` has the class of each gold image, else -1.
     """
     # the consensus labels gold images as if their label were not known
-    answered = (known >= 0) & (consensus.label >= 0)
+    answered = (known >= 0) & (consensus.label >= 0) & (consensus.answers > 0)
     return {
         "images": int((known >= 0).sum()),
         "answered": int(answered.sum()),
@@ -76,9 +76,12 @@ def gold_figures(consensus: Consensus, known: NDArray[np.int16]) -> dict[str, An
 
 def calibration_figures(consensus: Consensus, known: NDArray[np.int16]) -> list[dict[str, Any]]:
     """Say for each tenth of confidence how many of its gold images are labeled right."""
-    answered = (known >= 0) & (consensus.label >= 0)
-    confidence = consensus.confidence[answered]
-    right = consensus.label[answered] == known[answered]
+    answered = (known >= 0) & (consensus.label >= 0) & (consensus.answers > 0)
+    return reliability(consensus.confidence[answered], consensus.label[answered] == known[answered])
+
+
+def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Say for each tenth of confidence how many images there are and how many are right."""
     tenths = _tenths(confidence)
     return [
         {

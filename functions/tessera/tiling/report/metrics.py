@@ -24,6 +24,9 @@ METRICS = {
     "Agreement": Metric("Percent", "answers that say what the image's label says"),
     "Confidence": Metric("Percent", "mean confidence of the labels"),
     "UnsureShare": Metric("Percent", "labeled images that one more answer would still help"),
+    "ImagesLabeledByModel": Metric(
+        "Count", "lines that a model labeled, of which nobody was asked"
+    ),
     "HoursSaved": Metric("Count", "hours of work that one image a page would have cost more"),
     "CostSaved": Metric("Count", "US dollars of fees that one image a page would have cost more"),
 }
@@ -49,6 +52,7 @@ def measure_run(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
         "Agreement": share_in_percent(agreement["agreeing"], agreement["compared"]),
         "Confidence": share_in_percent(figures["confidence"]["mean"], 1),
         "UnsureShare": share_in_percent(images["uncertain"], labeled),
+        "ImagesLabeledByModel": figures.get("guesses", {}).get("labeled"),
         "HoursSaved": time["hours_alone"] - time["hours"] if time["measured"] else None,
         "CostSaved": cost["fees_alone"] - cost["fees"],
     }

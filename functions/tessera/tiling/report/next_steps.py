@@ -49,10 +49,31 @@ def _missing(figures: Mapping[str, Any]) -> Iterator[Step]:
             f"{pluralize(images['unlabeled'], 'image')} without a label ({why}).",
             f"{first} unlabeled.manifest to ask for them again.",
         )
+    yield from _model(figures)
     if images["rejected"]:
         yield (
             f"{pluralize(images['rejected'], 'line')} could not be used.",
             "rejected.jsonl says of each why; mend and drop them.",
+        )
+
+
+def _model(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on a model that was no use, or that an audit found wrong."""
+    model = figures.get("guesses")
+    if not model:
+        return
+    if not model["used"]:
+        yield (
+            f"The model was not used: {model['why_not']}.",
+            "Images were asked as without it. See whether row i of the embeddings is line i, and "
+            "what the encoder was made for.",
+        )
+    audit = model.get("audit")
+    if audit and audit["compared"] and not audit["passed"]:
+        yield (
+            f"Of the audited images the model has {audit['right']:.1%} right, and "
+            f"{audit['wanted']:.1%} are wanted.",
+            "The rest was asked. Next time set least to 1, or gain lower.",
         )
 
 

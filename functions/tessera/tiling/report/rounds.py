@@ -38,10 +38,14 @@ def round_figures(
         if number < last_answered:
             earlier = _answers_of(crowd, round_ <= number)
             current = consolidate(earlier, method, evidence=evidence)
+            # a model guesses the others, too, but nobody has labeled them by then
+            current.label[current.answers == 0] = -1
         # images that were asked and got no usable answer cannot have changed
         asked = np.unique(crowd.image[round_ == number])
         labeled = current.label >= 0
         changed = previous is not None and previous[asked] != current.label[asked]
+        if previous is not None and evidence.log_ratio is not None:
+            changed &= previous[asked] >= 0  # most are asked for the first time in a later round
         figures.append(
             {
                 "round": number,

@@ -29,6 +29,8 @@ _DECIMALS = np.array([repr(step / SCALE).encode() for step in range(SCALE + 1)],
 _ANSWERS = 1 << 16
 """Radix of a support code: answers are counted in 16 bits (`Consensus.answers`)."""
 
+BY_MODEL_SUPPORT = 0
+"""Support code of a label without any answer, which is a model's."""
 GOLD_SUPPORT = -1
 """Support code of a label that was known beforehand."""
 
@@ -88,9 +90,10 @@ class LabelSplice:
             "human-annotated": "yes",
             "creation-date": created,
         }
+        by_model = metadata | {"human-annotated": "no"}
         # an object array, because indexing it with a column is one call for a block of lines
         self._heads = np.array(heads, np.object_)
-        self._tails = _Tails(b"," + msgspec.json.encode(metadata)[1:-1])
+        self._tails = _Tails(*(b"," + msgspec.json.encode(m)[1:-1] for m in (metadata, by_model)))
 
     def pieces(
         self, label: Ints, confidence: Ints, support: Ints
@@ -109,9 +112,9 @@ class LabelSplice:
 class _Tails(dict[int, bytes]):
     """Text from behind the confidence to the line's end, by support code."""
 
-    def __init__(self, metadata: bytes) -> None:
+    def __init__(self, metadata: bytes, by_model: bytes) -> None:
         super().__init__()
-        self._metadata = metadata
+        self._metadata, self._by_model = metadata, by_model
 
     def __missing__(self, support: int) -> bytes:
         agreement, answers = divmod(support, _ANSWERS)
@@ -119,8 +122,9 @@ class _Tails(dict[int, bytes]):
             origin = b',"gold":true}}\n'
         else:
             origin = b',"answers":%d,"agreement":%b}}\n' % (answers, _DECIMALS[agreement])
+        metadata = self._by_model if support == BY_MODEL_SUPPORT else self._metadata
         # kept: there are as many as there are pairs of agreement and answers, a few dozen
-        return self.setdefault(support, self._metadata + origin)
+        return self.setdefault(support, metadata + origin)
 
 
 class LineOpener:

@@ -45,8 +45,9 @@ class LineOutcomes(msgspec.Struct):
 
     `reasons` counts images without a label, `labels` images by their label's position in the
     classes, and `labels_before` lines that were labeled before by theirs; `unsure` are the images
-    to ask again, `retry` those that lack an answer because they did not load for somebody, and
-    `sources` the URIs of a few images by line.
+    to ask again, `retry` those that lack an answer because they did not load for somebody,
+    `by_model` counts those that a model alone has labeled, and `sources` are the URIs of a few
+    images by line.
     """
 
     counts: Counts = msgspec.field(default_factory=Counts)
@@ -55,4 +56,5 @@ class LineOutcomes(msgspec.Struct):
     labels_before: Counter[int] = msgspec.field(default_factory=Counter)
     unsure: array[int] = msgspec.field(default_factory=lambda: array("i"))
     retry: array[int] = msgspec.field(default_factory=lambda: array("i"))
+    by_model: int = 0
     sources: dict[int, str] = msgspec.field(default_factory=dict)

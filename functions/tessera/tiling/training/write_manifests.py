@@ -41,6 +41,7 @@ from tessera.tiling.run import MAX_UNLOADED, Run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.settings import Settings
 from tessera.tiling.training.label_splice import (
+    BY_MODEL_SUPPORT,
     GOLD_SUPPORT,
     SCALE,
     LabelSplice,
@@ -122,6 +123,7 @@ def label_lines(
     duplicates: Mapping[int, int],
     unloaded: NDArray[np.int64] | None = None,
     set_aside: Sequence[int] = (),
+    unsure: Bools | None = None,
 ) -> LineLabels:
     """Return the label of every manifest line.
 
@@ -129,17 +131,21 @@ def label_lines(
     none. `gold` has known labels by line (-1: known to be unreadable), and they win over the
     consensus; `duplicates` has the line whose label a duplicate takes over; `unloaded` says how
     many workers each line's image did not load for, and `set_aside` are the lines of images on
-    pages that could not be shown.
+    pages that could not be shown. `unsure` (lines), where a model has guessed, replaces the rule.
     """
     # np.uint8(flag): numpy takes an IntFlag for 64 bits wide, and so would the column be
     flags = np.where(consensus.unreadable, np.uint8(LineFlag.UNREADABLE), np.uint8(0))
     unanswered = (consensus.label < 0) & ~consensus.unreadable
-    flags[(consensus.gain > settings.gain) | unanswered] |= np.uint8(LineFlag.UNSURE)
+    lacks_answers = consensus.answers < settings.answers_per_image
+    if unsure is None:
+        unsure = (consensus.gain > settings.gain) | unanswered
+    else:  # which may well be content with a single answer
+        lacks_answers = lacks_answers & unsure
+    flags[unsure] |= np.uint8(LineFlag.UNSURE)
     kept_back = np.zeros(len(flags), np.bool_)
     kept_back[[line for line in set_aside if line < len(flags)]] = True
     flags[kept_back & unanswered] |= np.uint8(LineFlag.SET_ASIDE)
     if unloaded is not None:
-        lacks_answers = consensus.answers < settings.answers_per_image
         is_given_up = unloaded >= MAX_UNLOADED
         flags[(unloaded > 0) & unanswered] |= np.uint8(LineFlag.UNLOADED)
         flags[(unloaded > 0) & lacks_answers & ~is_given_up] |= np.uint8(LineFlag.RETRY)
@@ -186,6 +192,7 @@ def label_manifest(
     unloaded: NDArray[np.int64] | None = None,
     set_aside: Sequence[int] = (),
     watched: Iterable[int] = (),
+    unsure: Bools | None = None,
 ) -> LineOutcomes:
     """Label a run's manifest by the consensus and write its lines; every line is accounted for.
 
@@ -205,6 +212,7 @@ def label_manifest(
             duplicates=duplicates,
             unloaded=unloaded,
             set_aside=set_aside,
+            unsure=unsure,
         ),
         LabelSplice(
             settings.label_attribute, classes, run=run.name, created=creation_date(run.started)
@@ -429,6 +437,7 @@ def _count(outcomes: LineOutcomes, block: _Block) -> None:
     counts.gold += _total(block.images & block.labels.has(LineFlag.GOLD))
     counts.repeats += _total(block.images & block.labels.has(LineFlag.DUPLICATE))
     counts.uncertain += _total(block.uncertain)
+    outcomes.by_model += _total(labeled & (block.labels.support == BY_MODEL_SUPPORT))
     unlabeled = block.images & ~labeled
     for label, lines in enumerate(np.bincount(block.labels.label[labeled]).tolist()):
         outcomes.labels[label] += lines
