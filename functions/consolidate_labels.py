@@ -1,16 +1,21 @@
 """ConsolidateLabels: answers of all rounds become labels, the training manifest and the report.
 
-How is in `tessera.tiling.label_run`.
+How is in `tessera.tiling.label_run`, and for runs that one function's memory does not hold in
+`tessera.tiling.label_parts`.
 """
 
 import os
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from tessera.aws.connection import Connection, connect
 from tessera.aws.telemetry import logger, observed, publish
 from tessera.aws.tracing import step, traced
+from tessera.tiling.label_parts.reduce import begin_stage
+from tessera.tiling.label_parts.whole import report_whole
+from tessera.tiling.label_parts.work import work_on_item
 from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
 from tessera.tiling.report.metrics import measure_run
@@ -27,9 +32,19 @@ def connection() -> Connection:
 @traced
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return what became of the run's images, as counts and URIs, and what to announce of it."""
+    storage = connection().storage
+    parts = event.get("parts", {})  # none from executions that began before there were any
+    if "item" in parts:
+        work_on_item(storage, event)
+        return {}
+    if parts and (stage := begin_stage(storage, event, int(context.memory_limit_in_mb))):
+        return stage
     # the pages lie in a layer, beside the functions' code
     template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html")
-    result, figures = label_run(connection().storage, event, template, step)
+    if parts.get("stage"):
+        result, figures = report_whole(storage, event, template, TemporaryFile)
+    else:
+        result, figures = label_run(storage, event, template, step)
     if not result.consensus.converged:  # labels are still the best there are, so nothing is refused
         method = result.run.settings.method
         logger.warning("the consolidation has not converged", extra={"method": method})
@@ -37,8 +52,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         publish(measure_run(figures), result.run.project)
     summary = summarize(result)
     if summary["outcome"] == "done":
-        uri = f"{event['home']}run.json"
-        note_end(connection().storage, uri, event["execution"], event["jobs"])
+        note_end(storage, f"{event['home']}run.json", event["execution"], event["jobs"])
     # the sentences are in the result; log queries go by numbers
     counts = {key: value for key, value in summary.items() if not isinstance(value, dict)}
     logger.info("labels consolidated", extra=counts)

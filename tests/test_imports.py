@@ -78,6 +78,18 @@ ARROWS = {
     "judge_run": {"run", "manifest", "consensus", "guesses"},
     "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
     | {"judge_run"},
+    "label_parts": {
+        "label_run",
+        "run",
+        "run_files",
+        "settings",
+        "method_names",
+        "manifest",
+        "answers",
+        "consensus",
+        "training",
+        "report",
+    },
 }
 """What each part of `tessera.tiling` may import of the others: the flow, and nothing sideways."""
 

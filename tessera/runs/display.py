@@ -20,6 +20,7 @@ STATES = {
     "GroupImages": "grouping the images into pages",
     "LabelShards": "workers label the pages",
     "ConsolidateLabels": "turning answers into labels",
+    "ConsolidateParts": "turning answers into labels, part by part",
     "AskAgain": "checking whether more answers would help",
     "GroupUnsure": "grouping uncertain images for one more worker",
     "Announce": "announcing the training manifest",

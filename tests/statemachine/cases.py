@@ -422,6 +422,16 @@ AGAIN = ASKED | {"ConsolidateLabels": labels("again")}
 DONE = ASKED | {"ConsolidateLabels": labels("done")}
 
 
+def in_parts(*then: str) -> dict[str, Any]:
+    """Let ConsolidateLabels ask for the items of two stages, then answer as it does at the end."""
+    stages = [{"stage": stage, "items": 2} for stage in ("gather", "tally")]
+    asks = [{"Payload": {"outcome": "by-parts", "parts": parts}} for parts in stages]
+    return returns(*asks, *(labels(outcome)["0"]["Return"] for outcome in then))
+
+
+PARTED = ASKED | {"ConsolidateLabels": in_parts("done"), "ConsolidatePart": payload()}
+
+
 def _faults() -> list[Case]:
     """Return cases in which a function or the map fails for good, after all retries."""
     return [
@@ -449,6 +459,18 @@ def _faults() -> list[Case]:
                 "rate",
                 ASKED | {"ConsolidateLabels": BUSY},
             ),
+            (
+                "a-part-breaks",
+                "ConsolidationFailed",
+                "KeyError: no 'cat'",
+                PARTED | {"ConsolidatePart": RAISED},
+            ),
+            (
+                "parts-uncounted",
+                "ConsolidationFailed",
+                "States.QueryEvaluationError",
+                ASKED | {"ConsolidateLabels": returns({"Payload": {"outcome": "by-parts"}})},
+            ),
             ("unreadable-later", "ManifestUnreadable", "it is gone", AGAIN | {"GroupUnsure": GONE}),
             (
                 "failure-not-announced",
@@ -464,6 +486,7 @@ def _later_rounds() -> list[Case]:
     """Return cases that end well although a later round or an announcement does not."""
     return [
         Case("nothing-more", mocks=AGAIN | {"GroupUnsure": grouped(outcome="nothing-to-ask")}),
+        Case("in-parts", mocks=PARTED, expected={"labeled": 2}),
         Case("taken-over", mocks=AGAIN | {"GroupUnsure": grouped(outcome="already-running")}),
         Case(
             "labels-not-announced",

@@ -145,6 +145,15 @@ def _failing(error: str, **mocks: dict[str, Any]) -> Case:
     return Case(error.lower(), "FAILED", error, mocks=mocks)
 
 
+def _in_parts(part: dict[str, Any] | None = None) -> Case:
+    """Return a run that is asked for a part of which nothing comes, and then labeled."""
+    ask = {"Payload": {"outcome": "by-parts", "parts": {"stage": "", "items": 1}}}
+    mocks = {"ConsolidateLabels": returns(ask), "ConsolidatePart": part or payload()}
+    if part:
+        return Case("part-fails", "FAILED", "ConsolidationFailed", mocks=mocks)
+    return Case("parted", mocks=mocks)
+
+
 _CRASH = throws("Runtime.ExitError", "the process ended")
 _REFUSED = throws("Invalid", "the job request has no TaskTitle")
 _OVER = throws("States.Timeout", "the job's time is over")
@@ -171,6 +180,8 @@ SCENES = [
         ("CreateLabelingJob", "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted"),
         _at_ground_truth("Completed"),
     ),
+    Scene(("ConsolidateParts", "ConsolidatePart", "PartsOutcome"), _in_parts()),
+    Scene(("PartFailed",), _in_parts(_CRASH)),
     Scene(("JobIncomplete",), _at_ground_truth("Stopped")),
     Scene(("JobNotClosed",), Case("not-closed", mocks={"CloseJob": _CRASH})),
     Scene(("JobNotOpened", "JobsRefused"), _failing("JobsRefused", OpenJob=_REFUSED)),

@@ -116,7 +116,12 @@ def labels(outcome: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
-LABELS = [labels("done"), labels("again", partial=True), labels("nothing-labeled", labeled=0)]
+LABELS = [
+    labels("by-parts", parts={"stage": "judge", "items": 25}),
+    labels("done"),
+    labels("again", partial=True),
+    labels("nothing-labeled", labeled=0),
+]
 SHARD = {
     "LabelingJobName": "pets-may-2f9a-r1-007",
     "InputConfig": {
@@ -211,7 +216,9 @@ def _variables(result: Any, error: Any) -> dict[str, Any]:
     notice = {"message": "m 😀", "subject": "s", "jobs": JOBS[2][:3], "run": "pets"}
     return {
         "jobs": JOBS[place % 3],
-        "labels": LABELS[place % 3],
+        "labels": LABELS[place % len(LABELS)],
+        "parts": LABELS[0]["parts"],
+        "failed": [{"error": "MemoryError", "cause": "é"}],
         "failure": failure,
         "notice": notice,
     }

@@ -66,6 +66,10 @@ def labels(outcome: str = "done", **more: Any) -> dict[str, Any]:
     return payload(**(described | {"failure": failure} | more))
 
 
+def in_parts(stage: str, items: Any = 3) -> dict[str, Any]:
+    return payload(outcome="by-parts", parts={"stage": stage, "items": items})
+
+
 def described(status: str, manifest: str = f"{HOME}round-1/tasks-000.manifest") -> dict[str, Any]:
     source = {"DataSource": {"S3DataSource": {"ManifestS3Uri": manifest}}}
     return {"LabelingJobStatus": status, "InputConfig": source, "FailureReason": "r" * 2000}
@@ -80,6 +84,7 @@ USUAL: Answers = {
     "CreateLabelingJob": [{"LabelingJobName": "n"}],
     "DescribeLabelingJob": [described("Completed")],
     "ConsolidateLabels": [labels()],
+    "ConsolidatePart": [payload()],
     "Announce": [{"MessageId": "m"}],
     "PublishReady": [PUBLISHED],
     "AnnounceFailure": [{"MessageId": "m"}],
@@ -137,6 +142,37 @@ CASES: dict[str, tuple[Answers, str, str]] = {
     ),
     "consolidation throws": (
         {"ConsolidateLabels": [throws("MemoryError", "{}")]},
+        "Failed",
+        "ConsolidationFailed",
+    ),
+    "labeled in parts": (
+        {"ConsolidateLabels": [in_parts("gather"), in_parts("join", 1), labels()]},
+        "Succeeded",
+        "",
+    ),
+    "asked again, and labeled in parts both times": (
+        {"ConsolidateLabels": [in_parts("tally"), labels("again"), in_parts("tally"), labels()]},
+        "Succeeded",
+        "",
+    ),
+    "a part throws once": (
+        {
+            "ConsolidateLabels": [in_parts("judge"), labels()],
+            "ConsolidatePart": [throws("States.Timeout"), payload()],
+        },
+        "Succeeded",
+        "",
+    ),
+    "a part throws": (
+        {
+            "ConsolidateLabels": [in_parts("judge"), labels()],
+            "ConsolidatePart": [throws("MemoryError", IN_LAMBDA)],
+        },
+        "Failed",
+        "ConsolidationFailed",
+    ),
+    "parts that cannot be counted": (
+        {"ConsolidateLabels": [in_parts("judge", "many"), labels()]},
         "Failed",
         "ConsolidationFailed",
     ),
@@ -254,6 +290,9 @@ CASES: dict[str, tuple[Answers, str, str]] = {
 NOT_ENTERED = {"WaitForJob"}
 """States that would wait for half an hour here; the embedded AWS's clock is scaled for them."""
 
+IN_EXECUTIONS_OF_THEIR_OWN = {"ConsolidatePart", "PartFailed"}
+"""States in a distributed map, whose turns are executions with histories of their own."""
+
 
 @pytest.fixture(scope="module")
 def endings() -> dict[str, Any]:
@@ -261,6 +300,7 @@ def endings() -> dict[str, Any]:
     machine = (
         json.dumps(MACHINE).replace("${Partition}", "aws").replace("${MaxConcurrentJobs}", "10")
     )
+    machine = machine.replace("${PartsMode}", "DISTRIBUTED")
     machine = machine.replace("states:::sagemaker:createLabelingJob.sync", CREATE)
     asked = {
         "machine": json.loads(machine),
@@ -297,4 +337,11 @@ def test_a_case_ends_by_the_second_interpreter_as_it_must(
 def test_the_cases_enter_every_state_but_the_one_that_waits(endings: dict[str, Any]) -> None:
     entered = {state for end in endings.values() for state in end["states"]}
 
-    assert entered == states_of(MACHINE) - NOT_ENTERED
+    assert entered == states_of(MACHINE) - NOT_ENTERED - IN_EXECUTIONS_OF_THEIR_OWN
+
+
+def test_a_part_that_fails_for_good_fails_the_run_by_its_own_sentence(
+    endings: dict[str, Any],
+) -> None:
+    details = endings["a part throws"]["details"]
+    assert details["cause"] == 'MemoryError: a "quoted" é'

@@ -90,6 +90,32 @@ def test_a_shard_s_failure_is_caught_in_the_shard_so_that_the_others_go_on() -> 
     assert STATES["LabelShards"]["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
 
 
+def test_a_part_s_failure_is_caught_in_the_part_so_that_its_cause_is_known() -> None:
+    states = STATES["ConsolidateParts"]["ItemProcessor"]["States"]
+    caught = states["ConsolidatePart"]["Catch"][-1]
+    assert caught["ErrorEquals"] == ["States.ALL"]
+    failed = evaluate(caught["Output"], {"errorOutput": {"Error": "E", "Cause": "c" * 40_000}})
+    assert len(json.dumps([failed] * 100)) < 256 * 1024, "what a hundred parts hand up"
+    results = [{}, failed, {}, failed]
+    assign = STATES["ConsolidateParts"]["Assign"]["failed"]
+    assert evaluate(assign, {"result": results}) == [failed, failed]
+    assert evaluate(assign, {"result": [{}, {}]}) == []
+    (rule,) = STATES["PartsOutcome"]["Choices"]
+    assert evaluate(rule["Condition"], {}, failed=[failed])
+    assert not evaluate(rule["Condition"], {}, failed=[])
+
+
+def test_no_child_of_a_distributed_map_reads_a_variable_or_its_own_name() -> None:
+    """A distributed map's turns are executions of their own: only their input comes with them."""
+    part = STATES["ConsolidateParts"]
+    assert part["ItemProcessor"]["ProcessorConfig"]["Mode"] == "${PartsMode}"
+    inside = list(expressions(part["ItemProcessor"]["States"]))
+    assert inside
+    for expression in inside:
+        assert set(re.findall(r"\$[a-z]\w*", expression)) <= {"$states", "$substring"}, expression
+        assert "Execution" not in expression
+
+
 ATTACH_LOOP = "WaitForJob"
 """The one state that looks again, for a job that outlived the execution which opened it."""
 
@@ -169,7 +195,7 @@ def test_a_thousand_shards_fit_the_history_of_one_round() -> None:
     assert 1000 * events_a_shard < EVENTS
 
 
-@pytest.mark.parametrize("machine", list(machines(MACHINE)), ids=["machine", "shard"])
+@pytest.mark.parametrize("machine", list(machines(MACHINE)), ids=["machine", "shard", "part"])
 def test_every_state_is_reached_and_every_target_exists(machine: dict[str, Any]) -> None:
     reached, todo = set(), [machine["StartAt"]]
     while todo:
@@ -185,10 +211,14 @@ def test_substitutions_stand_inside_strings_so_that_the_file_is_json_before_and_
     json.loads(re.sub(r"\$\{[A-Za-z]+\}", "x", SOURCE))
 
 
+OF_THE_SAME_FUNCTION = {"GroupUnsure": "GroupImages", "ConsolidatePart": "ConsolidateLabels"}
+"""States with the function of another: unsure images are grouped as all are, parts are labeled."""
+
+
 @pytest.mark.parametrize(("state", "function"), FUNCTION_STATES.items())
 def test_a_state_and_its_function_have_one_name(state: str, function: str) -> None:
-    if state == "GroupUnsure":  # the same function groups the unsure images of a later round
-        assert function == "${GroupImagesFunctionArn}"
+    if state in OF_THE_SAME_FUNCTION:
+        assert function == f"${{{OF_THE_SAME_FUNCTION[state]}FunctionArn}}"
     else:
         assert function == f"${{{state}FunctionArn}}"
         stem = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()

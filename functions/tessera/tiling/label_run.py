@@ -70,24 +70,29 @@ def label_run(
     result = _label(files, run, step)
     if again := result.images_to_ask_again:
         rows = unsure_rows(again, result.crowd, result.unloaded, result.names)
-        _write(partial(_create, files, run.home), f"round-{run.round}/unsure.csv", rows)
-    figures = build_report(result)
+        _write(partial(create_file, files, run.home), f"round-{run.round}/unsure.csv", rows)
+    return result, write_report(files, result, template)
+
+
+def write_report(files: Files, result: RunResult, template: Path) -> dict[str, Any]:
+    """Write report.json and report.html of a run, and return their figures."""
+    figures, home = build_report(result), result.run.home
     page = render_html(template.read_text("utf-8"), figures).encode()
-    files.put(f"{run.home}report.json", render_json(figures), content_type="application/json")
-    files.put(f"{run.home}report.html", page, content_type="text/html; charset=utf-8")
-    return result, figures
+    files.put(f"{home}report.json", render_json(figures), content_type="application/json")
+    files.put(f"{home}report.html", page, content_type="text/html; charset=utf-8")
+    return figures
 
 
 def _label(files: Files, run: Run, step: Step) -> RunResult:
     """Gather the answers, decide each image's label, and write the lines where they belong."""
-    settings, create = run.settings, partial(_create, files, run.home)
+    settings, create = run.settings, partial(create_file, files, run.home)
     with step("gather answers"):
         book = gather.gather_answers(files, run, create)
         table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
         # before the manifest is read again: if it is gone, these are what is left
         _write(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
     # read only if there are any: it takes a reading of the whole manifest
-    gold = read_gold(_manifest(files, run), settings) if run.counts.get("gold") else {}
+    gold = read_gold(manifest_chunks(files, run), settings) if run.counts.get("gold") else {}
     evidence = Evidence(known_classes(gold, table.crowd.images) if gold else None)
     duplicates = _duplicates(files, run)
     unloaded = table.unloaded.workers_by_image(table.crowd.images)
@@ -101,7 +106,7 @@ def _label(files: Files, run: Run, step: Step) -> RunResult:
             consensus = model.decision.consensus
     with step("write manifests"):
         lines = label_manifest(
-            _manifest(files, run),
+            manifest_chunks(files, run),
             run,
             consensus,
             gold=gold,
@@ -132,7 +137,7 @@ def _asked(
     files: Files, run: Run, others: Collection[int], unloaded: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Return which lines are images that people may still be asked, which `others` are not."""
-    asked = image_lines(_manifest(files, run), run, others)
+    asked = image_lines(manifest_chunks(files, run), run, others)
     return asked & (unloaded < MAX_UNLOADED)
 
 
@@ -142,7 +147,7 @@ def _duplicates(files: Files, run: Run) -> dict[int, int]:
     return read_duplicates(files.iter_lines(f"{run.home}repeats.csv"))
 
 
-def _manifest(files: Files, run: Run) -> Iterator[bytes]:
+def manifest_chunks(files: Files, run: Run) -> Iterator[bytes]:
     """Iterate over the manifest's bytes as they were when it was grouped."""
     gone = ManifestUnreadable(
         f"{run.manifest_uri} is gone as it was when the run began, and labels are written to its "
@@ -152,7 +157,8 @@ def _manifest(files: Files, run: Run) -> Iterator[bytes]:
     return files.iter_chunks(run.manifest_uri, run.manifest.get("version-id"), if_missing=gone)
 
 
-def _create(files: Files, home: str, name: str) -> AbstractContextManager[Writable]:
+def create_file(files: Files, home: str, name: str) -> AbstractContextManager[Writable]:
+    """Open a `with` block that writes a file of the run, by its name in the run's folder."""
     kind = "text/csv" if name.endswith(".csv") else "application/jsonlines"
     return files.writer(home + name, content_type=kind)
 

@@ -23,9 +23,9 @@ class Run:
     """Run whose jobs of the newest round have ended.
 
     `manifest` is an object in S3 (`bucket`, `key`, maybe `version-id`), `counts` are those of its
-    lines when it was grouped, `tasks` has the number of tasks by round, and `jobs` are the newest
-    round's, each with its `name` and `status`; `pictures` is the rule of what lines may name,
-    and `notices` are sentences on the manifest and its settings.
+    lines when it was grouped, `tasks` has the number of tasks by round and `asked` that of images,
+    and `jobs` are the newest round's, each with its `name` and `status`; `pictures` is the rule of
+    what lines may name, and `notices` are sentences on the manifest and its settings.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Run:
     manifest: Mapping[str, str]
     counts: Mapping[str, int]
     tasks: Mapping[int, int] = field(default_factory=dict)
+    asked: Mapping[int, int] = field(default_factory=dict)
     jobs: Sequence[Mapping[str, Any]] = ()
     pictures: SourceRule = ANY_SOURCE
     notices: Sequence[str] = ()
@@ -50,6 +51,14 @@ class Run:
     def project(self) -> str:
         """Return the manifest's folder, by which metrics are kept apart."""
         return project_of(self.manifest)
+
+    @property
+    def expected_answers(self) -> int:
+        """Return how many answers all rounds so far asked for, one an image and worker."""
+        if not self.asked:  # a record of a version that did not note it
+            return self.counts["lines"] * (self.settings.answers_per_image + self.round - 1)
+        first = self.asked.get(1, 0) * (self.settings.answers_per_image - 1)
+        return first + sum(self.asked.values())
 
     @property
     def all_jobs_completed(self) -> bool:
@@ -103,6 +112,7 @@ def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
         manifest=record.manifest,
         counts=record.counts,
         tasks={asked.round: asked.tasks for asked in record.rounds},
+        asked={asked.round: asked.images for asked in record.rounds},
         jobs=event["jobs"],
         notices=record.notices or (),
     )

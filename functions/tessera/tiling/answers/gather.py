@@ -47,44 +47,63 @@ class Files(Protocol):
         """Return the object's size in bytes, or None if it does not exist."""
 
 
+class AskedShard(msgspec.Struct, frozen=True):
+    """Shard that was asked in a round: the URI of its tasks manifest."""
+
+    round: int
+    tasks: str
+
+
+def list_shards(files: Files, run: Run) -> Iterator[AskedShard]:
+    """Yield the shards of all rounds so far, in the order in which their answers count."""
+    for round_ in range(1, run.round + 1):
+        for uri in files.list_uris(f"{run.home}round-{round_}/tasks-"):
+            if uri.endswith(".manifest"):  # not the offsets beside it
+                yield AskedShard(round_, uri)
+
+
 def gather_answers(files: Files, run: Run, create: CreateFile) -> AnswerBook:
     """Return every usable answer of all rounds so far; write the others to `odd-answers.jsonl`."""
+    return gather_shards(files, run, list_shards(files, run), create)
+
+
+def gather_shards(
+    files: Files, run: Run, shards: Iterable[AskedShard], create: CreateFile
+) -> AnswerBook:
+    """Return every usable answer to these shards; write the others to `odd-answers.jsonl`."""
     settings = run.settings
     with ExitStack() as stack:
         odd_answers = LazyFile("odd-answers.jsonl", create, stack)
         book = AnswerBook(lambda odd: odd_answers.write(msgspec.json.encode(odd) + b"\n"))
         reader = OutputReader(book, settings.classes, settings.escape, settings.label_attribute)
-        for round_ in range(1, run.round + 1):
-            _gather_round(reader, files, run, round_, create)
+        for shard in shards:
+            _gather_job(reader, files, run, shard, create)
     return book
 
 
-def _gather_round(
-    reader: OutputReader, files: Files, run: Run, round_: int, create: CreateFile
+def _gather_job(
+    reader: OutputReader, files: Files, run: Run, shard: AskedShard, create: CreateFile
 ) -> None:
-    """Read the output manifest of each job of a round, and what it lacks from its responses."""
-    folder = f"{run.home}round-{round_}/"
+    """Read a job's output manifest, and what it lacks from its responses."""
+    folder, tasks = f"{run.home}round-{shard.round}/", shard.tasks
     # later rounds ask one worker more of each image (docs/rounds.md)
-    wanted = run.settings.answers_per_image if round_ == 1 else 1
-    for tasks in files.list_uris(f"{folder}tasks-"):
-        if not tasks.endswith(".manifest"):  # the offsets beside it
-            continue
-        shard = int(tasks.removesuffix(".manifest").rsplit("-", 1)[1])
-        job = job_name(run.name, round_, shard)
-        output = f"{folder}jobs/{job}/manifests/output/output.manifest"
-        # a job that failed has no output: its tasks are read as an output without any answers
-        source = tasks if files.size(output) is None else output
-        lines = files.iter_lines(source)
-        # an output that ends early lacks lines; only the offsets tell, without reading all tasks
-        asked = count_tasks(files.size(offsets_name(tasks)) or 0)
-        incomplete = list(reader.read(job, lines, round_=round_, wanted=wanted, asked=asked))
-        if incomplete:
-            by_number = _match_tasks(files, tasks, incomplete)
-            kept = f"round-{round_}/jobs/{job}/annotations/rescued/"
-            parts = KeptParts(files, run.home, kept, create)
-            _read_set_aside(reader.book, files, f"{folder}jobs/{job}/set-aside/", by_number)
-            responses = f"{folder}jobs/{job}/annotations/worker-response/"
-            _rescue(reader, files, responses, by_number, parts)
+    wanted = run.settings.answers_per_image if shard.round == 1 else 1
+    number = int(tasks.removesuffix(".manifest").rsplit("-", 1)[1])
+    job = job_name(run.name, shard.round, number)
+    output = f"{folder}jobs/{job}/manifests/output/output.manifest"
+    # a job that failed has no output: its tasks are read as an output without any answers
+    source = tasks if files.size(output) is None else output
+    lines = files.iter_lines(source)
+    # an output that ends early lacks lines; only the offsets tell, without reading all tasks
+    asked = count_tasks(files.size(offsets_name(tasks)) or 0)
+    incomplete = list(reader.read(job, lines, round_=shard.round, wanted=wanted, asked=asked))
+    if incomplete:
+        by_number = _match_tasks(files, tasks, incomplete)
+        kept = f"round-{shard.round}/jobs/{job}/annotations/rescued/"
+        parts = KeptParts(files, run.home, kept, create)
+        _read_set_aside(reader.book, files, f"{folder}jobs/{job}/set-aside/", by_number)
+        responses = f"{folder}jobs/{job}/annotations/worker-response/"
+        _rescue(reader, files, responses, by_number, parts)
 
 
 def _read_set_aside(

@@ -47,7 +47,7 @@ def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
     image = np.frombuffer(book.image, np.int32)
     size = np.frombuffer(book.size, np.int32)
     worker = np.repeat(rank[np.frombuffer(book.worker, np.int32)], size)
-    kept = _first_of_worker(image, worker, len(names)) & (image < images)
+    kept = first_of_worker(image, worker, len(names)) & (image < images)
     label = np.frombuffer(book.label, np.int8)
     seconds = np.frombuffer(book.seconds, np.float32)
     submission = np.repeat(np.arange(len(size), dtype=np.int32), size)
@@ -63,7 +63,7 @@ def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
     return AnswerTable(crowd, names, seconds, submission, round_, unloaded)
 
 
-def _first_of_worker(
+def first_of_worker(
     image: NDArray[np.int32], worker: NDArray[np.int32], workers: int
 ) -> NDArray[np.bool_]:
     """Tell which answers are their worker's first to their image."""

@@ -96,13 +96,20 @@ class Fit:
     `whole` says that nothing was left out of the sample, so that nothing is to be counted.
     """
 
-    em: EM
+    workers: int
+    classes: int
+    shrinkage: float
     flattest: Floats
     model: Model
     blind: Model | None
     gold: Sample
     answered_gold: int
     whole: bool
+
+    def em(self, evidence: Evidence) -> EM:
+        """Return the expectation maximization of the fit."""
+        m_step = partial(hierarchical.m_step, shrinkage=self.shrinkage, flattest=self.flattest)
+        return EM(m_step, self.workers, self.classes, evidence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +237,9 @@ def fit(samples: Samples, strides: Strides, workers: int, classes: int) -> Fit:
         return replace(whole, evidence=evidence).iterate(samples.model.by_depth, None, rounds)
 
     return Fit(
-        whole,
+        workers,
+        classes,
+        float(shrinkage),
         flattest,
         run(Evidence(samples.model.known)),
         run(Evidence()) if samples.answered_gold >= MIN_GOLD else None,
@@ -247,7 +256,7 @@ def count(part: Part, so_far: Fit) -> Counts:
     shares = vote_shares(by_depth, classes)
 
     def expected(model: Model, evidence: Evidence) -> Floats:
-        counts, _ = replace(so_far.em, evidence=evidence).e_step(by_depth, model, shares)
+        counts, _ = so_far.em(evidence).e_step(by_depth, model, shares)
         return counts.answers
 
     return Counts(
@@ -275,7 +284,7 @@ def _learned(so_far: Fit, model: Model, counts: Counts | None, answers: Floats |
         shares = counts.vote_sums / max(counts.images, 1)
         # the default method's M-step takes its prior from the votes, not from the class means
         expected = ExpectedCounts(answers, shares, shares)
-        model = replace(so_far.em.m_step(expected), converged=model.converged)
+        model = replace(so_far.em(Evidence()).m_step(expected), converged=model.converged)
     return to_predict(model, so_far.flattest)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from tessera.tiling.report.confidence import (
 )
 from tessera.tiling.report.guesses import guess_figures
 from tessera.tiling.report.next_steps import next_steps
-from tessera.tiling.report.rounds import round_figures
+from tessera.tiling.report.rounds import EarlierLabels, round_figures
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
 from tessera.tiling.report.unloaded import unloaded_figures
 from tessera.tiling.report.workers import page_figures, worker_figures
@@ -47,7 +47,7 @@ class RunResult:
     `seconds`, `submission` and `round_` have a row for each answer of the crowd: how long it took
     (not a number if nobody measured), which submission and which round it came in. `names` are the
     workers', `noted` counts by reason the answers that could not be used, `unloaded` are the images
-    that did not load.
+    that did not load. `earlier` has the labels after earlier rounds where they are known already.
     """
 
     run: Run
@@ -62,6 +62,7 @@ class RunResult:
     lines: LineOutcomes
     unloaded: Unloaded
     model: ModelResult | None = None
+    earlier: Mapping[int, EarlierLabels] = field(default_factory=dict)
 
     @property
     def known(self) -> NDArray[np.int16]:
@@ -78,10 +79,12 @@ class RunResult:
     @property
     def images_to_ask_again(self) -> Sequence[int]:
         """Return the images that are worth one more answer, and may be asked again."""
-        unsure: Sequence[int] = self.lines.unsure if self.run.may_ask_again else ()
+        if self.model is None or not self.run.may_ask_again:
+            return images_to_ask_again(self.run, self.lines)
         retry = self.lines.retry if self.run.may_retry else ()
-        if self.model is not None and self.run.may_ask_again:
-            unsure = self._below_most_answers([*unsure, *self.model.decision.audited.tolist()])
+        unsure = self._below_most_answers(
+            [*self.lines.unsure, *self.model.decision.audited.tolist()]
+        )
         return sorted({*unsure, *retry}) if retry else unsure
 
     def _below_most_answers(self, images: Sequence[int]) -> list[int]:
@@ -109,6 +112,13 @@ class RunResult:
         causes = (UNANSWERED_REASON, UNLOADED_REASON, SET_ASIDE_REASON)
         unanswered = sum(reasons[cause] for cause in causes)
         return not self.run.all_jobs_completed or unanswered > 0
+
+
+def images_to_ask_again(run: Run, lines: LineOutcomes) -> Sequence[int]:
+    """Return which of the written lines are worth one more answer in the run, in their order."""
+    unsure = lines.unsure if run.may_ask_again else ()
+    retry = lines.retry if run.may_retry else ()
+    return sorted({*unsure, *retry}) if retry else unsure
 
 
 def build_report(result: RunResult) -> dict[str, Any]:
@@ -212,6 +222,7 @@ def _round_figures(result: RunResult) -> list[dict[str, Any]]:
         method=result.run.settings.method,
         evidence=result.weighed,
         tasks=result.run.tasks,
+        known_already=result.earlier,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence, Method, consolidate
 from tessera.tiling.report.figures import mean_figure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EarlierLabels:
+    """Labels of all images after an earlier round, by its answers and those before."""
+
+    label: NDArray[np.int16]
+    confidence: NDArray[np.float32]
 
 
 def round_figures(
@@ -21,12 +29,13 @@ def round_figures(
     method: Method,
     evidence: Evidence,
     tasks: Mapping[int, int],
+    known_already: Mapping[int, EarlierLabels] | None = None,
 ) -> list[dict[str, Any]]:
     """Say of each round what it asked, and of the labels after it how many it changed.
 
     `round_` has a row for each answer of the crowd, `tasks` the tasks by round. `consensus` is that
-    of all rounds; the labels after an earlier round are consolidated anew, from its answers alone
-    and those before.
+    of all rounds; the labels after an earlier round are `known_already`, or are consolidated anew,
+    from its answers alone and those before.
     """
     figures = []
     previous: NDArray[np.int16] | None = None
@@ -34,8 +43,10 @@ def round_figures(
     # a round that was asked and not answered is listed too: its pages were paid for
     for number in range(1, max(last_answered, max(tasks, default=0)) + 1):
         # most runs have one round, and the newest is consolidated already
-        current = consensus
-        if number < last_answered:
+        current: Consensus | EarlierLabels = consensus
+        if number < last_answered and known_already:
+            current = known_already[number]
+        elif number < last_answered:
             earlier = _answers_of(crowd, round_ <= number)
             current = consolidate(earlier, method, evidence=evidence)
             # a model guesses the others, too, but nobody has labeled them by then

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    Numbers = array[int]
+else:  # an array's type takes no parameter where the struct is read by its types
+    Numbers = array
 
 UNREADABLE_REASON, UNANSWERED_REASON = "unreadable", "no answer"
 UNLOADED_REASON = "did not load"
@@ -54,7 +60,7 @@ class LineOutcomes(msgspec.Struct):
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     labels: Counter[int] = msgspec.field(default_factory=Counter)
     labels_before: Counter[int] = msgspec.field(default_factory=Counter)
-    unsure: array[int] = msgspec.field(default_factory=lambda: array("i"))
-    retry: array[int] = msgspec.field(default_factory=lambda: array("i"))
+    unsure: Numbers = msgspec.field(default_factory=lambda: array("i"))
+    retry: Numbers = msgspec.field(default_factory=lambda: array("i"))
     by_model: int = 0
     sources: dict[int, str] = msgspec.field(default_factory=dict)

@@ -200,8 +200,6 @@ def label_manifest(
     would be other images'.
     """
     settings = run.settings
-    # class ids are positions in the settings' labels, even if the escape stands between them
-    classes = [(settings.labels.index(name), name) for name in settings.classes]
     outcomes = write_manifests(
         chunks,
         settings,
@@ -214,15 +212,22 @@ def label_manifest(
             set_aside=set_aside,
             unsure=unsure,
         ),
-        LabelSplice(
-            settings.label_attribute, classes, run=run.name, created=creation_date(run.started)
-        ),
+        make_splice(run),
         create,
         watched=watched,
         rule=run.pictures,
     )
     outcomes.counts.check(run.counts["lines"])
     return outcomes
+
+
+def make_splice(run: Run) -> LabelSplice:
+    """Return what ends the labeled lines of a run."""
+    settings = run.settings
+    # class ids are positions in the settings' labels, even if the escape stands between them
+    classes = [(settings.labels.index(name), name) for name in settings.classes]
+    created = creation_date(run.started)
+    return LabelSplice(settings.label_attribute, classes, run=run.name, created=created)
 
 
 def write_manifests(
@@ -234,11 +239,13 @@ def write_manifests(
     *,
     watched: Iterable[int] = (),
     rule: SourceRule = ANY_SOURCE,
+    first_line: int = 0,
 ) -> LineOutcomes:
     """Write every line of a manifest where it belongs, in order and in its own bytes; count all.
 
     `chunks` are the manifest's bytes, `labels` has a row for each of its lines, and `create`
-    creates the files of `FILE_NAMES`. The URIs of the `watched` lines are kept. Raises
+    creates the files of `FILE_NAMES`. The URIs of the `watched` lines are kept. Where the bytes are
+    a part of a manifest, `first_line` is the index of their first line in the whole. Raises
     AssertionError if the manifest has more lines than `labels`: no image may get another's label.
     """
     outcomes = LineOutcomes()
@@ -248,7 +255,7 @@ def write_manifests(
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(create(name)) for name in FILE_NAMES))
         files.reasons.write(b"index,reason,source\n")
-        for block in _read_blocks(chunks, settings, labels, opener, rule):
+        for block in _read_blocks(chunks, settings, labels, opener, rule, first_line):
             if block.is_open:
                 _write_open_lines(block, splice, files)
             else:
@@ -310,6 +317,7 @@ def _read_blocks(
     labels: LineLabels,
     opener: LineOpener,
     rule: SourceRule,
+    first_line: int,
 ) -> Iterator[_Block]:
     """Cut the manifest into blocks of lines, told apart as when they were grouped."""
     rejected: list[int] = []
@@ -346,7 +354,7 @@ def _read_blocks(
             for row, line in renumbered.items():
                 lines[row] = line
         yield _Block(
-            start=start,
+            start=first_line + start,
             lines=lines,
             is_open=is_open,
             labels=labels.rows(slice(start, start + count)),
