@@ -12,7 +12,7 @@ environment: .venv/ready .venv-sam/ready ## install what Tessera needs, beside t
 	@echo "Making the environment in .venv (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.13 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev,embed]' --constraint constraints.txt
 	@touch $@
 .venv-sam/ready: sam-requirements.txt
 	@echo "Making the SAM CLI's environment in .venv-sam …"

@@ -35,6 +35,7 @@ COMMANDS = {
     "estimate": ("estimate:estimate_command", "Estimate the cost of labeling a manifest."),
     "preview": ("preview:preview", "Preview the page that workers will see."),
     "manifest": ("manifest:manifest_command", "Make a manifest of a folder of images."),
+    "embed": ("embed:embed_command", "Make the embeddings of images, for a model to learn from."),
     "group": ("group:group_command", "Group a manifest's images into tasks, on this machine."),
     "drop": ("drop:drop_command", "Have a manifest labeled."),
     "simulate": ("simulate:simulate", "Have simulated workers label a run of the example."),

@@ -67,14 +67,14 @@ def make_page_picture(content: bytes) -> bytes:
             image.draft("RGB" if image.mode == "RGB" else None, (MOST_SIDE, MOST_SIDE))
         upright = ImageOps.exif_transpose(image)
         profile = image.info.get("icc_profile") if image.mode == "RGB" else None
-    flat = _flatten(upright)
+    flat = flatten(upright)
     flat.thumbnail((MOST_SIDE, MOST_SIDE))
     file = io.BytesIO()
     flat.save(file, "JPEG", quality=QUALITY, icc_profile=profile)
     return file.getvalue()
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def flatten(image: Image.Image) -> Image.Image:
     """Return a picture in a mode of eight bits that a JPEG has: gray, or red, green and blue."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         values = image.convert("F")

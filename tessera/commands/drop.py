@@ -46,6 +46,7 @@ from tessera.runs.fitting import NUMBERS, Staff, fit_file, fit_labels, team_of
 from tessera.runs.folder import find_run
 from tessera.runs.instructions import settings_beside, upload_instructions
 from tessera.runs.known_pictures import SideFiles, known_keys
+from tessera.runs.own_embeddings import check_own_embeddings, find_own_embeddings
 from tessera.runs.picture_changes import changes_since_shown
 from tessera.runs.status import RunObserver, RunStatus, settings_in_force
 from tessera.runs.uploads import upload_pictures
@@ -53,6 +54,7 @@ from tessera.screen import aside, console_for, json_option, out, print_json, wai
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.settings_effect import without_effect
+from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, warnings
 
@@ -71,6 +73,8 @@ class Source:
     """Labels instead of a settings file."""
     files: SideFiles = field(default_factory=SideFiles)
     """Files of known labels and of guesses beside a folder of images."""
+    embeddings: Path | None = None
+    """Embeddings of the images, a row for each line of the manifest."""
     notices: list[str] = field(default_factory=list)
     """What a person should know of the images, as far as they were looked at."""
 
@@ -156,7 +160,12 @@ class Source:
             summary = count_lines(lines, self.path.name, settings)
         else:
             summary = count_manifest(self.path, settings)
+        self._check_embeddings(summary.lines)
         self.notices.extend(without_effect(settings, summary))
+
+    def _check_embeddings(self, lines: int) -> None:
+        if self.embeddings:
+            check_own_embeddings(self.embeddings, lines)
 
     def _describe(self, settings: Settings, pictures: list[Picture]) -> list[dict[str, Any]]:
         """Return what else the pictures' lines say, and note what a person should know."""
@@ -166,6 +175,7 @@ class Source:
             for picture, known in zip(pictures, keys, strict=True)
         )
         summary = count_lines(b"".join(lines), self.name, settings)
+        self._check_embeddings(summary.lines)
         self.notices.extend([*notices, *without_effect(settings, summary)])
         warn(self.notices)  # before anything is uploaded
         return keys
@@ -238,6 +248,11 @@ def _asks(document: bytes, settings: Settings) -> bool:
     help="CSV file of suggested labels of a folder's images (image,label[,confidence]).",
 )  # fmt: skip
 @click.option(
+    "--embeddings", type=IN_FILE,
+    help="Array of the images' embeddings.  [default: NAME.embeddings.npy beside NAME.manifest or "
+    "within the folder NAME, if there is one]", show_default=False,
+)  # fmt: skip
+@click.option(
     "--ask-again", is_flag=True,
     help="Ask also for pictures of a folder that a finished run of the project has labeled.",
 )  # fmt: skip
@@ -261,6 +276,7 @@ def drop_command(
     labels: str | None,
     gold: Path | None,
     prelabels: Path | None,
+    embeddings: Path | None,
     ask_again: bool,
     convert: bool,
     people: str | None,
@@ -285,6 +301,7 @@ def drop_command(
         Source.at(manifest, settings_path, project),
         labels=listed(labels),
         files=SideFiles(gold, prelabels),
+        embeddings=embeddings or find_own_embeddings(manifest),
     )
     check_emails(listed(people))
     own = source.own_settings()
@@ -369,6 +386,10 @@ def _start(
 ) -> tuple[dict[str, Any], str]:
     """Upload the manifest; return what was dropped, and the ARN of the execution it started."""
     before = {execution["executionArn"] for execution in list_executions(cloud, 100)}
+    if source.embeddings:  # before the manifest, which starts a run that reads them
+        with waiting("Uploading the embeddings"):
+            name = f"{source.project}/{embeddings_name(source.name)}"
+            cloud.storage.upload(source.embeddings, f"{cloud.outputs['Inbox']}/{name}")
     with waiting("Uploading the manifest"):
         key = drop(cloud, lines, project=source.project, name=source.name, settings=settings)
     # As a run counts them: a packed manifest has its lines inside.

@@ -19,6 +19,7 @@ from tessera.runs.checks import (
 )
 from tessera.runs.fetched_pictures import any_elsewhere, with_placeholders
 from tessera.runs.folder import find_run
+from tessera.runs.own_embeddings import check_own_embeddings, find_own_embeddings
 from tessera.screen import counted, json_option, out, print_json, warn
 from tessera.stack.target import Target
 from tessera.tiling.estimate import (
@@ -88,6 +89,8 @@ def estimate_command(
     settings = read_settings_file(settings_path or folder / "labeling.json")
     summary = _count(manifest, settings)
     notices = [*warnings(settings), *without_effect(settings, summary)]
+    path = find_own_embeddings(manifest)
+    embeddings = check_own_embeddings(path, summary.lines) if path else None
     report = find_run(target.cloud, run).report if run else None
     basis = _basis(settings, seconds, report)
     assumed = Assumptions(seconds=basis.seconds, asked_again=basis.again, **prices)
@@ -100,10 +103,13 @@ def estimate_command(
     )
     if as_json:
         facts = {"counted": summary, "estimate": result, "assumed": assumed}
-        notes = {"warnings": notices}
+        notes: dict[str, Any] = {"warnings": notices}
+        notes |= {"embeddings": embeddings.uri} if embeddings else {}
         print_json({"manifest": str(manifest)} | msgspec.to_builtins(facts) | notes)
         return
     _show_counts(summary, result, settings)
+    if embeddings:
+        out.print(f"  embeddings: {embeddings.uri}, {embeddings.shape[1]:,} numbers an image")
     out.print()
     out.print(_cost_table(result))
     out.print()

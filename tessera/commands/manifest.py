@@ -15,6 +15,7 @@ from tessera.file_types import OutFile
 from tessera.picture_folder import HIDDEN, Walk, is_hidden, look_at_pictures, warnings_of
 from tessera.picture_types import is_shown, left_out, picture_type, suffixes_in_words
 from tessera.runs.checks import count_manifest, read_settings_file
+from tessera.runs.own_embeddings import check_own_embeddings, find_own_embeddings
 from tessera.screen import aside, counted, json_option, print_json, progress, warn
 from tessera.stack.target import Target
 from tessera.tiling.grouping.settings_effect import without_effect
@@ -82,7 +83,7 @@ def manifest_command(
     if not count:
         path.unlink()
         raise Refused(f"{source} has no images: {suffixes_in_words()} files.")
-    notices = _notices(path)
+    notices = [*_notices(path), *_on_embeddings(path, count)]
     warn(notices)
     if as_json:
         print_json({"manifest": str(path), "images": count, "warnings": notices})
@@ -101,6 +102,16 @@ def _notices(manifest: Path) -> list[str]:
     except Refused as refusal:
         return [str(refusal)]
     return [*warnings(settings), *without_effect(settings, summary)]
+
+
+def _on_embeddings(manifest: Path, lines: int) -> list[str]:
+    """Return what is wrong with embeddings that lie beside the manifest, which is right itself."""
+    try:
+        if path := find_own_embeddings(manifest):
+            check_own_embeddings(path, lines)
+    except Refused as refusal:
+        return [refusal.message]
+    return []
 
 
 def line(base: str, name: str, *, prelabel: bool = False, gold: bool = False) -> bytes:
