@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from tessera.aws import table as aws_table
 from tessera.aws.connection import connect
 from tessera.aws.table import decode, encode
+from tessera.portal.errors import Busy
 from tessera.portal.store import ABSENT, Change, Key, Table, erase
+from tessera.portal.task_updates import ATTEMPTS
 from tests import fakes
 
 
@@ -43,6 +46,50 @@ def table(request: pytest.FixtureRequest) -> Table:
     """An empty index, once of each kind."""
     table: Table = request.getfixturevalue(request.param)
     return table
+
+
+class Throttling:
+    """DynamoDB that reads one key of a batch, and none at all so many times in a row."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.unread = times, 0
+
+    def batch_get_item(self, *, RequestItems: Any) -> Any:
+        ((name, asked),) = RequestItems.items()
+        keys = asked["Keys"]
+        self.unread += 1
+        if self.unread <= self.times:
+            return {"Responses": {}, "UnprocessedKeys": {name: {"Keys": keys}}}
+        self.unread = 0
+        rest = {name: {"Keys": keys[1:]}} if keys[1:] else {}
+        return {"Responses": {name: keys[:1]}, "UnprocessedKeys": rest}
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of every wait, none of which is waited."""
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    return waited
+
+
+def test_keys_that_dynamodb_leaves_unread_are_asked_for_again_after_a_while(
+    waits: list[float],
+) -> None:
+    dynamodb: Any = Throttling(2)
+    keys = [Key("job", sort) for sort in "abc"]
+
+    assert aws_table.Table(lambda: dynamodb, "portal").get(*keys) == [{}, {}, {}]
+
+    assert len(waits) == 8
+
+
+def test_a_table_that_reads_nothing_is_not_asked_for_ever(waits: list[float]) -> None:
+    dynamodb: Any = Throttling(10**6)
+    with pytest.raises(Busy):
+        aws_table.Table(lambda: dynamodb, "portal").get(Key("job", "a"), Key("job", "b"))
+    assert len(waits) == ATTEMPTS - 1
+    assert sum(waits) < 3
 
 
 def put(table: Table, sort: str, **values: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tessera.portal.errors import Busy
@@ -30,6 +32,18 @@ def test_a_task_that_is_left_as_it_was_is_not_written(world: World) -> None:
     before = update_task(world.ports, job, 0, taking("ann"))
     assert update_task(world.ports, job, 0, lambda task, now: (task, [])) == before
     assert read_task(world.table, job.name, 0).version == before.version
+
+
+def test_each_attempt_but_the_first_waits_and_longer_than_the_one_before(world: World) -> None:
+    job = world.open(tasks=2, workers=9)
+    waits: list[int] = []
+    ports = replace(world.ports, back_off=waits.append)
+    update_task(ports, job, 0, taking("ann"))
+    assert waits == []
+    stale = read_task(world.table, job.name, 0)
+    update_task(ports, job, 0, taking("ben"))
+    update_task(ports, job, 0, taking("cleo"), known=stale)
+    assert waits == [1]
 
 
 def test_a_task_that_others_always_change_first_is_given_up_as_busy(world: World) -> None:

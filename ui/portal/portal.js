@@ -21,6 +21,8 @@ const pause = ms => new Promise(done => {
   setTimeout(done, ms);
   addEventListener("online", done, { once: true });
 });
+/** About so long: those who were refused together come back one after the other. */
+const jittered = ms => ms * (.75 + Math.random() / 2);
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
 const outbox = kept.get("outbox", []); // [{ worker, job, task, answer }], what has not been sent
@@ -60,7 +62,7 @@ async function ask(method, path, body) {
       if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) note("Offline. Your answers wait here and are sent when the connection is back.", "bad");
       else throw error;
     }
-    const isBack = await pause(wait * (.75 + Math.random() / 2));
+    const isBack = await pause(jittered(wait));
     wait = isBack ? 1000 : Math.min(wait * 2, 30_000);
   }
 }
@@ -210,7 +212,7 @@ function rest(mine, { status, again, elsewhere }) {
   });
   card.hidden = false;
   card.querySelector("button").focus();
-  if (!over) mine.again = setTimeout(() => mine === work && advance(mine), again || 10_000);
+  if (!over) mine.again = setTimeout(() => mine === work && advance(mine), jittered(again || 10_000));
 }
 
 /** Show a page again whose answer was refused, as the worker left it. */

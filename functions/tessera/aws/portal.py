@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from tessera.aws.backoff import back_off
 from tessera.aws.pictures import RoleStorage
 from tessera.portal.ports import Ports
 
@@ -44,4 +45,5 @@ def portal_ports(
         resume=connection.workflow.send_task_success,
         # it is in workers' names in answers; the client knows the profile's or the shell's
         region=connection.region or connection.client("dynamodb").meta.region_name,
+        back_off=back_off,
     )

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tessera.aws.backoff import back_off
+from tessera.portal.errors import Busy
 from tessera.portal.store import ABSENT, Change, Key
+from tessera.portal.task_updates import ATTEMPTS, CONTENDED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -80,7 +83,10 @@ class Table:
         self._client, self._name = client, name
 
     def get(self, *keys: Key) -> list[dict[str, Any] | None]:
-        """Return the items at the keys, as they are now, in the same order; None if absent."""
+        """Return the items at the keys, as they are now, in the same order; None if absent.
+
+        Raises `Busy` if DynamoDB leaves some unread each time, as it does where it throttles.
+        """
         if len(keys) == 1:
             answer = self._client().get_item(
                 TableName=self._name, Key=_key(keys[0]), ConsistentRead=True
@@ -88,14 +94,23 @@ class Table:
             return [_item(answer["Item"]) if "Item" in answer else None]
         items: dict[tuple[str, str], dict[str, Any]] = {}
         rest: list[dict[str, Any]] = [_key(key) for key in dict.fromkeys(keys)]
+        refused = 0  # answers in a row that gave nothing
         while rest:
+            back_off(refused)
             batch = self._client().batch_get_item(
                 RequestItems={self._name: {"Keys": rest[:100], "ConsistentRead": True}}
             )
             for raw in batch["Responses"].get(self._name, []):
                 items[(raw["pk"]["S"], raw["sk"]["S"])] = _item(raw)
             unread: Any = batch.get("UnprocessedKeys", {}).get(self._name)
-            rest = [*(unread["Keys"] if unread else []), *rest[100:]]
+            left = unread["Keys"] if unread else []
+            if len(left) == len(rest[:100]):
+                refused += 1
+            else:
+                refused = 1 if left else 0
+            if refused == ATTEMPTS:
+                raise Busy(CONTENDED)
+            rest = [*left, *rest[100:]]
         return [items.get((key.partition, key.sort)) for key in keys]
 
     def query(

@@ -46,7 +46,7 @@ from tessera.portal.table_layout import (
     task_changes,
     time_key,
 )
-from tessera.portal.task_updates import ATTEMPTS, CONTENDED
+from tessera.portal.task_updates import ATTEMPTS, CONTENDED, attempts
 
 MAX_HELD = 4
 """Tasks a worker holds at a time: the one on their screen and the one fetched ahead, in two tabs. A
@@ -113,7 +113,7 @@ def claim(
     they gave back just now. Raises `Closed` or, if others were faster each time, `Busy`.
     """
     excluded = excluded_tasks(ports, job, worker)
-    for attempt in range(ATTEMPTS):
+    for attempt in attempts(ports):
         now = ports.clock()
         _require_open(job, now)
         sweep(ports, job, now)  # first, so that a seat which lapsed is free for this very claim

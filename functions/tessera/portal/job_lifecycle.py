@@ -35,7 +35,7 @@ from tessera.portal.table_layout import (
     stripes,
 )
 from tessera.portal.task_lines import write_offsets
-from tessera.portal.task_updates import ATTEMPTS
+from tessera.portal.task_updates import attempts
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.jobs import STOPPED as JOB_STOPPED
 from tessera.tiling.offsets import count_tasks
@@ -81,7 +81,7 @@ def open_job(ports: Ports, request: Mapping[str, Any], token: str = "") -> Job:
 
 def _put_open_job(ports: Ports, wanted: Job, token: str) -> Job:
     """Write the job, new or attached to, with its entry in the list and a new one's counters."""
-    for _ in range(ATTEMPTS):
+    for _ in attempts(ports):
         item = ports.table.get(job_key(wanted.name))[0]
         before = job_of(item) if item else None
         job = _attached(ports, before, wanted, token) if before else _new(ports, wanted, token)
@@ -177,7 +177,7 @@ def restore(ports: Ports, uri: str) -> Job:
 
 def finish(ports: Ports, job: Job, status: str) -> Job:
     """Close an open job under this status, resume the executions that wait, and return it."""
-    for _ in range(ATTEMPTS):
+    for _ in attempts(ports):
         if job.status != OPEN:
             return resume_executions(ports, job)
         closed = replace(job, status=status, version=job.version + 1)

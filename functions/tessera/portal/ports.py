@@ -69,13 +69,18 @@ class Files(Protocol):
         """
 
 
+def try_at_once(_attempt: int) -> None:
+    """Wait for nothing before an attempt, where nobody else asks."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """Everything outside the portal that it reads, writes and calls.
 
     `clock` returns seconds since the epoch. `invoke` calls a Lambda by its ARN with an event and
     returns its result. `resume` answers the task token of a waiting Step Functions execution and
-    returns whether the token was still good.
+    returns whether the token was still good. `back_off` waits a random time before an attempt, by
+    the attempt's number, longer with each.
     """
 
     table: Table
@@ -84,6 +89,7 @@ class Ports:
     invoke: Callable[[str, dict[str, Any]], Any]
     resume: Callable[[str, dict[str, Any]], bool]
     region: str = "us-east-1"
+    back_off: Callable[[int], None] = try_at_once
 
 
 def worker_id(ports: Ports, worker: str) -> str:

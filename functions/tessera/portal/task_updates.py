@@ -6,7 +6,7 @@ read; of two requests one writes, and the other reads again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from tessera.portal.errors import Busy
@@ -24,6 +24,17 @@ CONTENDED = "Many workers are asking at once. Trying again."
 TaskChange: TypeAlias = Callable[[Task, float], tuple[Task, Iterable[Change]]]
 
 
+def attempts(ports: Ports) -> Iterator[int]:
+    """Yield the numbers of `ATTEMPTS`, and wait a random time before each but the first.
+
+    Requests that met would meet again if all of them came back at once.
+    """
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            ports.back_off(attempt)
+        yield attempt
+
+
 def update_task(
     ports: Ports, job: Job, number: int, change: TaskChange, *, known: Task | None = None
 ) -> Task:
@@ -34,7 +45,7 @@ def update_task(
     written. `known` is the task if it was just read. Raises `Busy` if other requests were faster
     each time.
     """
-    for _ in range(ATTEMPTS):
+    for _ in attempts(ports):
         task = known or read_task(ports.table, job.name, number)
         known = None  # the next attempt must read what the faster request wrote
         now = ports.clock()
