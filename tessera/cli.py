@@ -19,6 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tessera.exits import Exit, Unreachable
+from tessera.plain_text import without_controls
 from tessera.stack.cloud import STACK_NAME, Cloud
 from tessera.stack.local_stack import HOME, PORT, LocalStack
 from tessera.stack.target import Target
@@ -101,7 +102,10 @@ class Tool(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted. Runs and deployments that have begun continue.", err=True)
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            error.message = without_controls(error.message)  # it names files and what is in them
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:  # of a file that is named, or of a connection
             if error.errno == errno.EPIPE:  # `| head`, which click ends quietly

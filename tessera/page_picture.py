@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from tessera.exports.pictures import HEAD, kind_of
 from tessera.picture_types import SHOWN
+from tessera.tiling.page_copy import SHOWN_LARGE
 
 MOST_SIDE = 2048
 """Pixels of the longer side on a page: more than a tile or the zoom of a laptop's screen has."""
@@ -53,6 +54,14 @@ def needs_page_picture(content: bytes) -> bool:
             return False  # what moves is shown moving
         is_large = len(content) > LARGE_BYTES and max(image.size) > MOST_SIDE
         return is_large or image.mode in PRINT_MODES
+
+
+def shows_original(content: bytes) -> bool:
+    """Return whether browsers show the original as it is, so that the zoom may."""
+    if kind_of(content[:HEAD]) not in SHOWN_LARGE:
+        return False
+    with Image.open(io.BytesIO(content)) as image:
+        return image.mode not in PRINT_MODES
 
 
 def make_page_picture(content: bytes) -> bytes:

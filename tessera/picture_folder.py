@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tessera.exits import Refused
 from tessera.exports.pictures import HEAD, Undecodable, check_decodes, in_order, kind_of
-from tessera.page_picture import can_convert, needs_page_picture
+from tessera.page_picture import can_convert, needs_page_picture, shows_original
 from tessera.picture_types import MEDIA_TYPES, SHOWN, left_out, picture_type, suffixes_in_words
 from tessera.screen import counted, progress, warn
 from tessera.tiling.instructions import EXAMPLES
@@ -45,6 +45,8 @@ class Picture:
     media_type: str
     needs_page: bool = False
     """Whether a page shows a picture that is made of it (`tessera.page_picture`)."""
+    in_zoom: bool = False
+    """Whether the zoom shows the picture itself then."""
 
 
 @dataclass(slots=True)
@@ -183,7 +185,8 @@ def _look(folder: Path, name: str, *, convert: bool) -> Picture | str:
         return reason
     media_type = MEDIA_TYPES[kind_of(content[:HEAD])]
     needs_page = convert and needs_page_picture(content)
-    return Picture(folder / name, name, content_hash(content), media_type, needs_page)
+    in_zoom = needs_page and shows_original(content)
+    return Picture(folder / name, name, content_hash(content), media_type, needs_page, in_zoom)
 
 
 def _name(folder: Path, path: Path) -> str:

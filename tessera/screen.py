@@ -21,13 +21,25 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+
+from tessera.plain_text import without_controls
 
 PAUSE = 2.0
 """Seconds between two lines about how far the work is, where no bar can be drawn."""
 
-out = Console(highlight=False)
+
+class PlainConsole(Console):
+    """Console on which no text acts but by rich's own markup."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render a text, in a line or in a cell of a table, with control characters spelled out."""
+        return super().render_str(without_controls(text), **options)
+
+
+out = PlainConsole(highlight=False)
 """Results, which a pipe gets."""
-aside = Console(stderr=True, highlight=False)
+aside = PlainConsole(stderr=True, highlight=False)
 """Progress and remarks, for a person."""
 
 Advance = Callable[[int], None]

@@ -37,7 +37,8 @@ ARROWS = {
     "jobs": {"settings"},
     "offsets": set(),
     "run_files": set(),
-    "page_input": set(),
+    "page_copy": set(),
+    "page_input": {"page_copy"},
     "exclusions": {"run_files"},
     "gold_uses": set(),
     "instructions": {"settings", "errors"},
@@ -47,7 +48,7 @@ ARROWS = {
     "plain_output": set(),
     "page": {"settings", "errors", "plain_output", "instructions_html"},
     "estimate": {"settings"},
-    "manifest": {"settings", "errors"},
+    "manifest": {"settings", "errors", "page_copy"},
     "consensus": {"method_names"},
     "guesses": {"consensus", "errors", "run_files", "settings"},
     "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"}

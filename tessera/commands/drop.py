@@ -259,7 +259,7 @@ def _asks(document: bytes, settings: Settings) -> bool:
 @click.option(
     "--convert", is_flag=True,
     help="Show a JPEG of pictures of a folder that browsers do not show, such as TIFF, or that are "
-    "very large; exports have the originals.",
+    "very large; exports have the originals, and so has the zoom where browsers show them.",
 )  # fmt: skip
 @click.option(
     "--people", metavar="EMAIL,…",

@@ -100,7 +100,20 @@ def kind_of(head: bytes) -> str:
         return "bmp"
     if head.startswith((b"II*\0", b"MM\0*")):
         return "tif"
-    return {b"ftypavif": "avif", b"ftypheic": "heic"}.get(head[4:12], "")
+    return _kind_of_box(head)
+
+
+def _kind_of_box(head: bytes) -> str:
+    """Return the suffix of a picture in ISO's box format, by the brands in its first box.
+
+    Cameras write another brand first for pictures of more bits or several frames.
+    """
+    if head[4:8] != b"ftyp":
+        return ""
+    brands = {head[start : start + 4] for start in range(8, min(len(head), head[3] or 8), 4)}
+    if brands & {b"avif", b"avis"}:
+        return "avif"
+    return "heic" if brands & {b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"} else ""
 
 
 def media_type(head: bytes) -> str:

@@ -19,10 +19,11 @@ from tessera.aws.storage import split_uri
 from tessera.exits import Refused
 from tessera.exports.dataset import ORIGINAL_KEY
 from tessera.exports.pictures import in_order
-from tessera.page_picture import MOST_SIDE, make_page_picture
+from tessera.page_picture import make_page_picture
 from tessera.picture_folder import HASH_DIGITS, Picture, content_hash, look_at_pictures
 from tessera.screen import progress
 from tessera.stack.cloud import Cloud
+from tessera.tiling.page_copy import COPIES, copy_uri, original_uri
 
 LONGEST_KEY = 1024
 """Bytes of the longest key that S3 takes."""
@@ -58,7 +59,7 @@ def upload_pictures(
             uris[picture.digest] = picture_uri(prefix, picture.digest, picture.name)
             missing.append(picture)
     _upload_all(cloud, missing, uris)
-    pages = _upload_page_pictures(cloud, project, [one for one in pictures if one.needs_page])
+    pages = _upload_page_pictures(cloud, project, [one for one in pictures if one.needs_page], uris)
     refs = (
         _reference(uris[picture.digest], pages.get(picture.digest)) | keys
         for picture, keys in zip(pictures, more, strict=True)
@@ -71,17 +72,18 @@ def _reference(uri: str, page: str | None) -> dict[str, Any]:
     return {"source-ref": page, ORIGINAL_KEY: uri} if page else {"source-ref": uri}
 
 
-def _upload_page_pictures(cloud: Cloud, project: str, pictures: list[Picture]) -> dict[str, str]:
+def _upload_page_pictures(
+    cloud: Cloud, project: str, pictures: list[Picture], originals: dict[str, str]
+) -> dict[str, str]:
     """Upload the JPEGs that pages show of these pictures; return their URIs by content hash.
 
-    They lie beside the pictures, not among them, under the hash of what they are made of, so that
-    each is made once.
+    `originals` are the pictures' own URIs. The JPEGs lie beside the pictures, not among them, under
+    the hash of what they are made of, so that each is made once.
     """
-    base = f"{cloud.outputs['Inbox']}/pages-{MOST_SIDE}/{project}/"
+    base = f"{cloud.outputs['Inbox']}/{COPIES}{project}/"
     present = {uri.removeprefix(base)[:HASH_DIGITS]: uri for uri in cloud.storage.list_uris(base)}
     uris = {
-        one.digest: present.get(one.digest)
-        or picture_uri(base, one.digest, f"{PurePosixPath(one.name).stem}.jpg")
+        one.digest: present.get(one.digest) or _page_uri(base, one, originals[one.digest])
         for one in pictures
     }
     missing = {one.digest: one for one in pictures if one.digest not in present}
@@ -94,6 +96,19 @@ def _upload_page_pictures(cloud: Cloud, project: str, pictures: list[Picture]) -
         for _ in in_order(upload, missing.values(), at_once=os.cpu_count() or 1):
             advance(1)
     return uris
+
+
+def _page_uri(base: str, picture: Picture, original: str) -> str:
+    """Return where the JPEG goes: named after the original if the zoom is to find that."""
+    uri = copy_uri(original)
+    if picture.in_zoom and original_uri(uri) and len(split_uri(uri)[1].encode()) <= LONGEST_KEY:
+        return uri
+    # Without inner dots, by which scan.jpg.tif would be taken for the copy of a scan.jpg.
+    stem = PurePosixPath(picture.name).stem
+    named = picture_uri(base, picture.digest, f"{stem}.jpg")
+    if not original_uri(named):
+        return named
+    return picture_uri(base, picture.digest, f"{stem.replace('.', '-')}.jpg")
 
 
 def picture_uri(prefix: str, digest: str, name: str) -> str:

@@ -184,7 +184,7 @@ def status(address: str) -> int:
 
 
 def group_images(world: World) -> Iterator[Any]:
-    """A new manifest, one without settings, one that a dead execution left, a second round."""
+    """A new manifest, one without settings, one that is taken over, a second round, no manifest."""
     grouped = world.grouped(world.dead)
     yield grouped.get("outcome", grouped)
     without = {"manifest": world.drop("nowhere"), "execution": "x", "started": "2026-10-05"}
@@ -197,6 +197,8 @@ def group_images(world: World) -> Iterator[Any]:
     yield over.get("outcome", over)
     again = {"run": grouped["run"], "home": grouped["home"], "round": 2, "execution": "nobody"}
     yield world.invoke("group-images", again).get("outcome", "failed")
+    ignored = {"bucket": {"name": INBOX}, "object": {"key": "grants/notes.xml"}}
+    yield world.invoke("group-images", {"detail": ignored}).get("outcome", "failed")
 
 
 def forget(world: World, job: str) -> None:

@@ -45,6 +45,17 @@ def test_a_task_becomes_what_the_page_shows(source: object) -> None:
     }
 
 
+def test_the_original_of_a_smaller_copy_comes_with_it_whatever_the_task_says() -> None:
+    place = "pets/" + "0f" * 16 + "/tom.png"
+    source = [
+        {"source-ref": f"s3://inbox/pages-2048/{place}.jpg", "index": 3},
+        {"source-ref": "s3://pets/9.jpg", "index": 9, "original-ref": "s3://labels/runs/x"},
+    ]
+    first, second = handler(request(source), CONTEXT)["taskInput"]["images"]
+    assert first["original-ref"] == f"s3://inbox/images/{place}"
+    assert "original-ref" not in second
+
+
 def test_a_line_of_a_single_image_is_a_page_of_it() -> None:
     event = {"dataObject": {"source-ref": "s3://pets/3.jpg"}}
     assert handler(event, CONTEXT)["taskInput"] == {

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.portal import job_lifecycle
-from tests.portal.world import World, answer_of
+from tessera.portal.job_lifecycle import open_job
+from tests.portal.world import HOME, World, answer_of
 
 
 def test_a_worker_finds_a_job_answers_a_page_and_gets_the_next(world: World) -> None:
@@ -59,6 +60,20 @@ def test_a_renewed_lease_brings_addresses_that_last_as_long(world: World) -> Non
     for address in renewed["addresses"].values():
         assert "seconds=1800" in address
         assert address.replace("&", "&amp;") in page
+
+
+def test_the_original_of_a_smaller_copy_gets_a_new_address_too(world: World) -> None:
+    request = world.request(tasks=1, workers=1)
+    manifest = f"{HOME}/round-1/tasks-000.manifest"
+    place = "pets/" + "0f" * 16 + "/tom.png"
+    text = world.files.objects[manifest]
+    copy = f"s3://inbox/pages-2048/{place}.jpg".encode()
+    world.files.put(manifest, text.replace(b"s3://pets/1.jpg", copy))
+    job = open_job(world.ports, request, "token")
+    world.take(job, "ann")
+    _, renewed = world.ask("PUT", f"/jobs/{job.name}/tasks/0/lease")
+    assert renewed["addresses"].keys() == {"0-0", "0-1", "0-1-original"}
+    assert f"images/{place}" in renewed["addresses"]["0-1-original"]
 
 
 def test_the_list_says_how_many_pages_are_left_for_the_worker_and_of_which_project(

@@ -24,6 +24,7 @@ from tessera.page_picture import (
 from tessera.picture_folder import reason_not_shown
 from tessera.runs.uploads import upload_pictures
 from tessera.tiling.manifest.source_rule import UPLOADS
+from tessera.tiling.page_copy import COPIES, original_uri
 from tests.tessera.conftest import png
 
 MODES = {
@@ -132,6 +133,24 @@ def test_a_line_has_what_the_page_shows_and_what_it_was_made_of(
     assert (again, labels.files.requests["PutObject"]) == (made, puts)  # each is made once
     if not can_read_heic():
         assert "1 heic left out" in capsys.readouterr().err
+
+
+def test_the_zoom_finds_the_original_of_what_is_only_too_large(
+    labels: Any, place: Any, tmp_path: Path
+) -> None:
+    file = io.BytesIO()
+    Image.effect_noise((MOST_SIDE + 500, 1500), 90).convert("RGB").save(file, "JPEG", quality=95)
+    (tmp_path / "may").mkdir()
+    (tmp_path / "may" / "tom 1.JPG").write_bytes(file.getvalue())
+    (tmp_path / "print.jpg").write_bytes(encode("JPEG", "CMYK", (9, 9)))
+    (tmp_path / "scan.jpg.tif").write_bytes(encode("TIFF", "RGB", (9, 9)))
+
+    made = upload_pictures(place.cloud, tmp_path, "pets", convert=True)
+
+    large, *others = [json.loads(line) for line in made.splitlines()]
+    assert original_uri(large["source-ref"]) == large[ORIGINAL_KEY]
+    assert [original_uri(line["source-ref"]) for line in others] == ["", ""]
+    assert f"pages-{MOST_SIDE}/" == COPIES
 
 
 @pytest.mark.parametrize("form", ["imagefolder", "csv"])

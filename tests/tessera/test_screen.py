@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from rich.console import Console
+import io
+import unicodedata
 
-from tessera.screen import progress, waiting
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tessera.plain_text import without_controls
+from tessera.screen import PlainConsole, progress, waiting
 
 
 def test_a_log_has_lines_about_how_far_the_work_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +30,18 @@ def test_a_log_has_lines_about_how_far_the_work_is(monkeypatch: pytest.MonkeyPat
     assert console.export_text().splitlines() == [
         "pictures: 1 of 3", "pictures: 2 of 3", "pictures: 3 of 3", "Deploying …",
     ]  # fmt: skip
+
+
+@given(st.text(st.characters(max_codepoint=0x100)))
+def test_no_text_acts_on_the_terminal(text: str) -> None:
+    """Neither in a line nor in a table nor in an error; a key of S3 may hold any character."""
+    console = PlainConsole(file=io.StringIO(), width=80, force_terminal=False)
+    table = Table()
+    table.add_column("run")
+    table.add_row(escape(text))
+
+    console.print(escape(text), soft_wrap=True)
+    console.print(table)
+    written = console.file.getvalue() + without_controls(text)
+
+    assert not [c for c in written if unicodedata.category(c) == "Cc" and c not in "\t\n"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.ui.worker import Pictures, Sit, Worker
+from tests.ui.worker import ORIGINAL, PICTURES, Pictures, Sit, Worker
 
 pytestmark = pytest.mark.browser
 
@@ -164,3 +164,42 @@ def test_two_fingers_on_a_tile_open_the_zoom_and_enlarge(sit: Sit) -> None:
     assert worker.labels == [None] * 6
     worker.page.locator("#lens p").tap()
     assert place(worker)["open"] is False
+
+
+SOURCE = "document.querySelector('#lens img').src"
+
+
+def asked_originals(worker: Worker) -> list[int]:
+    """The numbers of the pictures whose original was asked for."""
+    numbers = [int(url.rpartition("/")[2].partition(".")[0]) for url in worker.pictures.asked]
+    return [number - ORIGINAL for number in numbers if number >= ORIGINAL]
+
+
+def test_the_zoom_shows_the_original_as_soon_as_it_is_enlarged(sit: Sit) -> None:
+    worker = sit(2, originals=True)
+    worker.press("z")
+    assert asked_originals(worker) == []
+    worker.press("+", "+")
+    worker.page.wait_for_function(f"{SOURCE}.endsWith('/100.svg')")
+    assert place(worker)["scale"] == pytest.approx(2.25)
+    worker.press("z", "z")
+    assert worker.page.evaluate(SOURCE).endswith("/100.svg")
+    assert asked_originals(worker).count(0) <= 2  # the second is for the lens, from the cache
+    assert worker.tile(1).locator("img").get_attribute("src") == PICTURES + "0.svg"
+
+
+def test_a_copy_stays_in_the_zoom_where_its_original_does_not_come(sit: Sit) -> None:
+    pictures = Pictures()
+    pictures.refuse(ORIGINAL)
+    worker = sit(2, originals=True, pictures=pictures)
+    worker.press("z")
+    with worker.page.expect_response(f"{PICTURES}100.svg"):
+        worker.press("+")
+    assert worker.page.evaluate(SOURCE).endswith("/0.svg")
+    pictures.dead.clear()
+    new = {"0": PICTURES + "0.svg?1", "0-original": PICTURES + "100.svg?1"}
+    worker.page.evaluate(
+        "detail => document.dispatchEvent(new CustomEvent('tessera-addresses', { detail }))", new
+    )
+    worker.press("+")
+    worker.page.wait_for_function(f"{SOURCE}.endsWith('/100.svg?1')")

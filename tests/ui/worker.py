@@ -17,6 +17,8 @@ from tessera.tiling.settings import Settings
 UI = Path(__file__).parents[2] / "ui"
 PICTURES = "https://pictures.test/"
 
+ORIGINAL = 100
+"""What a picture's number is more in its original's name."""
 
 CUT_JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwc"
@@ -205,6 +207,7 @@ def page_html(
     prelabels: Sequence[str | None] = (),
     confidences: Sequence[float] = (),
     sizes: Sequence[tuple[int, int]] = (),
+    originals: bool = False,
     shape: float | None = None,
     stand_in: bool = True,
     scripts: bool = True,
@@ -220,6 +223,9 @@ def page_html(
         image["prelabel-confidence"] = confidence
     for image, (width, height) in zip(tiles, sizes, strict=False):
         image |= {"width": width, "height": height}
+    if originals:
+        for number, image in enumerate(tiles):
+            image["original-ref"] = f"s3://pets/{ORIGINAL + number}.svg"
     page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), run, shape)
     if stand_in:
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))

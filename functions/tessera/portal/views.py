@@ -30,6 +30,7 @@ from tessera.portal.site import Site, read_file
 from tessera.portal.submissions import Outcome, submit
 from tessera.portal.table_layout import Counts, cursor_key, cursor_of, read_worker
 from tessera.portal.task_lines import indexes_of, read_line, sources_of
+from tessera.tiling.page_copy import original_uri
 
 MAX_SKIPS = 10
 """Tasks skipped in one claim, because they need no people or their pages cannot be shown, before
@@ -303,10 +304,17 @@ def _render(
 
 
 def _addresses(ports: Ports, task: int, line: bytes, until: float) -> dict[str, str]:
-    """Return the addresses of a task's images by their names on the page, until the given time."""
+    """Return the addresses of a task's images by their names on the page, until the given time.
+
+    Where the page shows a smaller copy, the original's stands beside it, for the zoom.
+    """
     sources, grant = sources_of(line), _grant(ports, until)
     names = page_names(task, indexes_of(line) or [])
-    return {name: grant(sources[index]) for name, index in names.items() if sources}
+    if not sources:
+        return {}
+    addresses = {name: grant(sources[index]) for name, index in names.items()}
+    originals = {name: original_uri(sources[index]) for name, index in names.items()}
+    return addresses | {f"{name}-original": grant(uri) for name, uri in originals.items() if uri}
 
 
 def _grant(ports: Ports, until: float) -> Callable[[str], str]:

@@ -134,8 +134,9 @@ def render_task(page: str, task_input: Mapping[str, Any], grant: Callable[[str],
 
 SAMPLE = (
     {"source-ref": "s3://bucket/1.jpg", "index": 0},
-    {"source-ref": "s3://bucket/2.jpg", "index": 1, "width": 640, "height": 480},
-)
+    {"source-ref": "s3://bucket/2.jpg", "index": 1, "width": 640, "height": 480,
+     "original-ref": "s3://bucket/2.png"},
+)  # fmt: skip
 """Images of a task that a page is tried with: with all that an image may have, and with little."""
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from tessera.tiling.page_copy import original_uri
+
 
 class PageImage(msgspec.Struct, rename="kebab", omit_defaults=True):
     """Image of a task as the page reads it: only these keys, so that gold stays unknown to it."""
@@ -17,6 +19,12 @@ class PageImage(msgspec.Struct, rename="kebab", omit_defaults=True):
     # Any: sizes only help the page to shape its tiles, and are no reason to lose a task.
     width: Any = None
     height: Any = None
+    original_ref: str | msgspec.UnsetType = msgspec.UNSET
+    """The picture that the one on the page is a smaller copy of, for the zoom."""
+
+    def __post_init__(self) -> None:
+        """Find the original by the copy's own address, whatever a task says."""
+        self.original_ref = original_uri(self.source_ref) or msgspec.UNSET
 
 
 class TaskInput(msgspec.Struct):

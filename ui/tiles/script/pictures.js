@@ -98,7 +98,9 @@ export function retryFailed() {
 /** Take on new addresses; what failed by its old one is loaded by the new. */
 function onAddresses(addresses) {
   for (const tile of tiles) {
-    const address = addresses[tile.record.id];
+    const { id } = tile.record;
+    const address = addresses[id];
+    tile.original &&= addresses[`${id}-original`] ?? tile.original;
     if (!address || address === tile.address) continue;
     tile.address = address;
     if (hasFailed(tile)) load(tile);

@@ -6,7 +6,7 @@ import { find, findAll, make } from "./dom.js";
 export const grid = find("#tiles");
 
 function makeTile(element) {
-  const { id, prelabel, confidence, width, height } = element.dataset;
+  const { id, prelabel, confidence, width, height, original } = element.dataset;
   const [picture, image] = findAll("*", element);
   const suggestion = names.includes(prelabel) ? prelabel : null;
   return {
@@ -18,6 +18,7 @@ function makeTile(element) {
     message: make("p", "wait", "loading …"),
     address: image.src, // the newest; `tried` is the last that was asked for
     tried: image.src,
+    original, // the address of what the picture is a smaller copy of, if it is one
     row: 0,
     shape: width / height || null, // width by height, known from the task or once it has loaded
     confirmed: false, // whether the worker gave or confirmed the label; a suggestion alone is none

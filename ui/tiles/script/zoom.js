@@ -31,8 +31,29 @@ function place({ scale, x, y }) {
   };
   placed = { scale: bounded, x: clamp(x, width), y: clamp(y, height) };
   lensImage.style.transform = `translate(${placed.x}px, ${placed.y}px) scale(${bounded})`;
+  if (bounded > 1) showOriginal();
   // From two screen pixels on, a picture's own are shown as they are.
   lensImage.style.imageRendering = fitted * bounded > 2 ? "pixelated" : "";
+}
+
+/**
+ * Show the original of a smaller copy, once it has come. Only enlarged has it more to show than its
+ * copy, and twenty originals would be a page of many megabytes.
+ */
+function showOriginal() {
+  const tile = state.zoomed;
+  const { original } = tile ?? {};
+  if (!original || tile.isAsked) return;
+  tile.isAsked = true;
+  const large = new Image();
+  large.onload = () => {
+    tile.large = large.src;
+    if (state.zoomed === tile) lensImage.src = large.src;
+  };
+  large.onerror = () => {
+    tile.isAsked = false; // the copy stays, and the next step asks again
+  };
+  large.src = original;
 }
 
 /** Enlarge so many times around a point of the window; by default around the middle. */
@@ -68,7 +89,7 @@ export const panKeys = {
 export function openZoom() {
   bookTime();
   lens.hidden = false;
-  lensImage.src = state.current.image.src;
+  lensImage.src = state.current.large ?? state.current.image.src;
   if (state.zoomed !== state.current) {
     state.current.record.zooms++;
     place(fit);

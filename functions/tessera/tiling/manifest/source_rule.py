@@ -11,9 +11,10 @@ from functools import lru_cache
 
 import msgspec
 
+from tessera.tiling.page_copy import COPIES, ORIGINALS
+
 SCHEME = "s3://"
-UPLOADS = ("images/", "pages-2048/")
-"""Folders of the inbox where the tool puts pictures and their smaller copies, by project."""
+UPLOADS = (ORIGINALS, COPIES)
 
 
 class SourceRule(msgspec.Struct, frozen=True):
