@@ -103,7 +103,8 @@ class Tool(click.Group):
             click.echo("Interrupted. Runs and deployments that have begun continue.", err=True)
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
         except click.ClickException as error:
-            error.message = without_controls(error.message)  # it names files and what is in them
+            # It names files and what is in them; the type has it that a message is not replaced.
+            vars(error)["message"] = without_controls(error.message)
             raise
         except (click.exceptions.Exit, click.Abort):
             raise

@@ -35,13 +35,14 @@ def test_a_log_has_lines_about_how_far_the_work_is(monkeypatch: pytest.MonkeyPat
 @given(st.text(st.characters(max_codepoint=0x100)))
 def test_no_text_acts_on_the_terminal(text: str) -> None:
     """Neither in a line nor in a table nor in an error; a key of S3 may hold any character."""
-    console = PlainConsole(file=io.StringIO(), width=80, force_terminal=False)
+    file = io.StringIO()
+    console = PlainConsole(file=file, width=80, force_terminal=False)
     table = Table()
     table.add_column("run")
     table.add_row(escape(text))
 
     console.print(escape(text), soft_wrap=True)
     console.print(table)
-    written = console.file.getvalue() + without_controls(text)
+    written = file.getvalue() + without_controls(text)
 
     assert not [c for c in written if unicodedata.category(c) == "Cc" and c not in "\t\n"]
