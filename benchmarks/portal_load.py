@@ -2,7 +2,7 @@
 
 Prints a section of Markdown; ends with 1 if a gate is missed. Run it from the project's root:
 
-    python benchmarks/portal_load.py [--quick]
+    python benchmarks/portal_load.py [--quick] [--beside-turkle]
 
 It starts a local stack of its own. Workers are threads that ask over HTTP as the portal's page
 does, without pause; the page they get is not shown, its answer is made up.
@@ -12,6 +12,8 @@ turn is over, and its last workers would have the machine to themselves: they go
 job instead. All small jobs have one manifest and one page, which no process has to read again,
 so that starting anew does not count against them; a turn at the large job that is not counted lets
 processes read what they keep of that one too. Only claims that got a task are compared.
+
+With `--beside-turkle`, the portal is measured beside a peer instead (`beside_turkle.py`).
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from benchmarks.beside_turkle import compare
 from tessera.stack.local_stack import LocalStack, free_port
 from tests.portal.served import Served, Worker, answer_of
 
@@ -143,6 +146,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer workers, less time")
     parser.add_argument("--workers", type=int, help="so many workers instead of 50")
+    parser.add_argument(
+        "--beside-turkle", action="store_true", help="beside Turkle; needs pip and PostgreSQL"
+    )
     options = parser.parse_args()
     quick = options.quick
     count, seconds, large, turns = (8, 10.0, 20_000, 3) if quick else (50, 30.0, 100_000, 4)
@@ -151,6 +157,11 @@ def main() -> int:
         stack.start(extra={"LAMBDA_WARM_TTL_SECONDS": "900"})  # workers stay between two turns
         try:
             stack.deploy()
+            if options.beside_turkle:
+                pid = int((stack.home / "aws.pid").read_text())
+                turns, seconds = (1, 8.0) if quick else (2, 15.0)
+                (folder := Path(home) / "turkle").mkdir()
+                return compare(Served(stack.cloud), pid, folder, turns, seconds)
             return report(Served(stack.cloud), options.workers or count, seconds, large, turns)
         finally:
             stack.stop()

@@ -1,0 +1,5 @@
+"""Application that gunicorn serves."""
+
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
