@@ -46,7 +46,8 @@ def _seed(settings: Settings, summary: Summary) -> str:
 
 
 def _gain(settings: Settings, _: Summary) -> str:
-    if settings.gain == _default("gain") or settings.max_answers > settings.answers_per_image:
+    asks_again = settings.max_answers > settings.answers_per_image or settings.guesses is not UNSET
+    if settings.gain == _default("gain") or asks_again:
         return ""
     return (
         f"gain: {settings.gain:g} has no effect, because no image is asked again: max_answers is "
