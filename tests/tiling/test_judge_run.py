@@ -157,10 +157,10 @@ def test_if_learning_fails_the_run_goes_on_without_and_says_why(
             run.files.objects.pop(uri, None)
         if failure == "cut":
             run.files.objects[uri] = run.files.objects[uri][:-1]
-        if failure == "began":  # a first attempt that ended with its process
+        if failure == "began":  # attempts that ended with their process
             decide(asked, jobs)
             record = f"{asked['home']}round-{asked['round']}/guesses.json"
-            begun = msgspec.json.decode(run.files.objects[record])
+            begun = msgspec.json.decode(run.files.objects[record]) | {"attempts": 2}
             begun.pop("figures", None)
             run.files.objects[record] = msgspec.json.encode(begun)
         return decide(asked, jobs)
@@ -230,6 +230,60 @@ def test_labels_are_the_same_bytes_for_any_order_of_answers_and_made_again(
     first.execution = "arn:2"
     first.run()
     assert first.outputs() == before
+
+
+class Killed(BaseException):
+    """The end of a process, which no handler of exceptions sees."""
+
+
+def killed_once(run: GuessedRun, write: int) -> None:
+    """Let the consolidation of each round die at its n-th write, and be called again."""
+    consolidate, put, writer = run.consolidate, run.files.put, run.files.writer
+    left = write
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    def counted_put(uri: str, data: bytes, *, content_type: str = "") -> None:
+        count()
+        put(uri, data, content_type=content_type)
+
+    def counted_writer(uri: str, *, content_type: str = "") -> Any:
+        count()
+        return writer(uri, content_type=content_type)
+
+    def twice(asked: dict[str, Any], jobs: list[dict[str, str]]) -> dict[str, Any]:
+        nonlocal left
+        left = write
+        run.files.put, run.files.writer = counted_put, counted_writer  # type: ignore[method-assign]  # a fault of this bucket alone
+        try:
+            return consolidate(asked, jobs)
+        except Killed:
+            return consolidate(asked, jobs)
+        finally:
+            run.files.put, run.files.writer = put, writer  # type: ignore[method-assign]  # as before
+
+    run.consolidate = twice  # type: ignore[method-assign]  # the same
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> dict[str, bytes]:
+    run = run_of(guesses={"least": 0}, audit={"images": 50})
+    run.run()
+    return run.outputs()
+
+
+@pytest.mark.parametrize("write", [1, 2, 3, 4, 5, 6, 10])
+def test_a_consolidation_that_dies_at_any_write_is_made_again_with_the_same_labels(
+    write: int, undisturbed: dict[str, bytes]
+) -> None:
+    run = run_of(guesses={"least": 0}, audit={"images": 50})
+    killed_once(run, write)
+    run.run()
+    assert run.outputs() == undisturbed
 
 
 def test_guesses_are_read_back_rather_than_learned_again() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from tessera.tiling.grouping.first_round import Summary
 from tessera.tiling.settings import PUBLIC_TEAM, Settings

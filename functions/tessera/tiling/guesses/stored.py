@@ -4,8 +4,8 @@
     round-2/guesses.npy      its guesses (images x classes, float16)
 
 Labels that are made again, after a failure or by another execution, then are the same bytes on any
-processor. The record is begun before the model is learned: who finds one that is only begun knows
-that learning ended with its process, out of time or memory, and goes on without a model.
+processor. The record is begun before the model is learned: who finds it begun `MAX_ATTEMPTS` times
+knows that learning ends with its process, out of time or memory, and goes on without a model.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from tessera.tiling.run_files import Writable
 
 BLOCK_ROWS = 65_536
 """Rows that are written at a time: a megabyte of ten classes."""
-INTERRUPTED = (
-    "it was interrupted, most likely out of time or memory (docs/limits.md says how many images a "
-    "model can learn from)"
-)
+MAX_ATTEMPTS = 2
+"""Attempts to learn a model: the state machine makes three of the state, and the last one is to
+give labels. After one a fault may have passed by, and the model is learned again."""
+INTERRUPTED = "it was interrupted twice, most likely out of time or memory"
 
 
 class Files(Protocol):
@@ -60,6 +60,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """Contents of guesses.json: the answers' digest, and figures or a failure once it has ended."""
 
     answers: str
+    attempts: int = 0
     figures: Figures | None = None
     failure: str = ""
 
@@ -71,7 +72,7 @@ class StoredGuesses:
         """Remember where the round's folder is, and what the crowd's answers are."""
         self._files = files
         self._record, self._rows = f"{folder}guesses.json", f"{folder}guesses.npy"
-        self._answers = digest(crowd)
+        self._answers, self._attempts = digest(crowd), 0
 
     def read(self) -> Guesses | str | None:
         """Return the guesses, why there are none, or None if nothing of these answers is stored."""
@@ -80,18 +81,21 @@ class StoredGuesses:
         record = msgspec.json.decode(self._files.get(self._record), type=Record)
         if record.answers != self._answers:
             return None
+        self._attempts = record.attempts
         if record.figures is None:
-            return record.failure or INTERRUPTED
+            interrupted = INTERRUPTED if record.attempts >= MAX_ATTEMPTS else None
+            return record.failure or interrupted
         rows = np.load(io.BytesIO(self._files.get(self._rows)), allow_pickle=False)
         return Guesses(rows, **msgspec.structs.asdict(record.figures))
 
     def begin(self) -> None:
         """Note that a model is about to be learned."""
-        self._put(Record(self._answers))
+        self._attempts += 1
+        self._put(Record(self._answers, self._attempts))
 
     def fail(self, reason: str) -> None:
         """Note that there is no model, and why."""
-        self._put(Record(self._answers, failure=reason))
+        self._put(Record(self._answers, self._attempts, failure=reason))
 
     def write(self, guesses: Guesses) -> None:
         """Store the guesses, and last of all the record that says so."""
@@ -104,7 +108,7 @@ class StoredGuesses:
             for first in range(0, len(rows), BLOCK_ROWS):
                 file.write(rows[first : first + BLOCK_ROWS].tobytes())
         figures = Figures(**{name: getattr(guesses, name) for name in Figures.__struct_fields__})
-        self._put(Record(self._answers, figures))
+        self._put(Record(self._answers, self._attempts, figures))
 
     def _put(self, record: Record) -> None:
         self._files.put(self._record, msgspec.json.encode(record), content_type="application/json")
