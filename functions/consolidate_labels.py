@@ -18,7 +18,7 @@ from tessera.tiling.label_parts.whole import report_whole
 from tessera.tiling.label_parts.work import work_on_item
 from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
-from tessera.tiling.report.metrics import measure_run
+from tessera.tiling.report.metrics import measure_run, pace_by_order
 from tessera.tiling.run_record import note_end
 
 
@@ -53,7 +53,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     summary = summarize(result)
     if summary["outcome"] == "done":
         note_end(storage, f"{event['home']}run.json", event["execution"], event["jobs"])
-    # the sentences are in the result; log queries go by numbers
+    # sentences are in the result; log queries go by numbers
     counts = {key: value for key, value in summary.items() if not isinstance(value, dict)}
-    logger.info("labels consolidated", extra=counts)
+    logger.info("labels consolidated", extra=counts | pace_by_order(figures))
     return summary

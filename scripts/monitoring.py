@@ -174,6 +174,8 @@ QUERIES = {
   count(*) as requests by @logStream
 | sort slowest desc
 | limit 50""",
+    "pace-by-order": """filter message = "labels consolidated" and ispresent(seconds_per_image)
+| stats avg(seconds_per_image) as seconds, count(*) as consolidations by order""",
     "cold-starts": """filter cold_start = 1
 | stats count(*) as starts by function_name, bin(1h)""",
 }

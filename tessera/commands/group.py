@@ -19,10 +19,16 @@ from tessera.runs.checks import (
     pieces_of,
     read_settings_file,
 )
+from tessera.runs.own_embeddings import (
+    check_own_embeddings,
+    find_own_embeddings,
+    open_own_embeddings,
+)
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.grouping.settings_effect import without_effect
+from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.settings import Order, Settings, read_settings
 
 YES_OR_NO = b'{"labels": ["yes", "no"]}'
@@ -83,8 +89,20 @@ def _group(manifest: Path, settings: Settings, folder: Path) -> Summary:
     def scratch() -> BinaryIO:
         return cast(BinaryIO, TemporaryFile(buffering=0))
 
+    rows = None
+    if settings.order == "similar":
+        path = find_own_embeddings(manifest)
+        if path is None:
+            raise Refused(
+                f"order: similar needs embeddings beside {manifest}. Make them: tessera embed "
+                f"{manifest} --out {manifest.with_name(embeddings_name(manifest.name))}"
+            )
+        rows = open_own_embeddings(path)
     with pieces_of(manifest) as read:
-        return group_manifest(read, settings, partial(_create, folder), scratch)
+        summary = group_manifest(read, settings, partial(_create, folder), scratch, embeddings=rows)
+    if rows:
+        check_own_embeddings(Path(rows.uri), summary.lines)
+    return summary
 
 
 def _create(folder: Path, name: str) -> BinaryIO:

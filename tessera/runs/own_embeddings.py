@@ -21,10 +21,18 @@ def find_own_embeddings(source: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def open_own_embeddings(path: Path) -> EmbeddingsFile:
+    """Return a file's rows; Refused, in the run's words, if it is no array of embeddings."""
+    try:
+        return open_embeddings(LocalFiles(), str(path))
+    except EmbeddingsUnusable as error:
+        raise Refused(f"{error} ({type(error).__name__}).") from error
+
+
 def check_own_embeddings(path: Path, lines: int) -> EmbeddingsFile:
     """Return a file's rows; Refused, in the run's words, unless it has one for each line."""
+    source = open_own_embeddings(path)
     try:
-        source = open_embeddings(LocalFiles(), str(path))
         check_rows(str(path), len(source), lines)
     except EmbeddingsUnusable as error:
         raise Refused(f"{error} ({type(error).__name__}).") from error

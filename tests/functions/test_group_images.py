@@ -202,6 +202,27 @@ def test_embeddings_that_cannot_be_used_are_refused_before_anybody_is_asked(
     )
 
 
+def test_pages_of_alike_images_need_embeddings_in_every_round(buckets: Buckets) -> None:
+    settings = {"labels": ["cat", "dog"], "order": "similar", "images_per_task": 5}
+    buckets.put("pets/labeling.json", json.dumps(settings).encode())
+    manifest = buckets.put("pets/may.manifest", lines(40))
+    assert "leave order similar out" in group(manifest)["cause"]
+    rows = np.zeros((40, 2), np.float16)
+    rows[np.arange(40), np.arange(40) // 2 % 2] = 1
+    file = io.BytesIO()
+    np.save(file, rows)
+    buckets.aws.files.put("s3://inbox/pets/may.embeddings.npy", file.getvalue())
+    buckets.owner_is("FAILED")
+    result = group(manifest, "second")
+    unsure = "index,workers\n" + "".join(f"{i},w1\n" for i in range(40))
+    buckets.aws.files.put(f"{result['home']}round-1/unsure.csv", unsure.encode())
+    again(result, "second")
+    for round_ in (1, 2):
+        for line in buckets.files()[f"round-{round_}/tasks-000.manifest"].splitlines():
+            images = json.loads(json.loads(line)["source"])
+            assert len({image["index"] // 2 % 2 for image in images}) == 1
+
+
 def test_lines_that_are_rejected_or_labeled_have_a_row_too(buckets: Buckets) -> None:
     body = lines(43) + b"oops\n" + b'{"source-ref": "s3://pets/x.jpg", "label": 1}\n'
     buckets.aws.files.put("s3://inbox/pets/may.embeddings.npy", array(45))

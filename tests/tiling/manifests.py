@@ -82,7 +82,7 @@ MANIFESTS = st.one_of(
 CHOSEN = st.builds(
     lambda **keys: settings(bad_lines=1, **keys),
     images_per_task=st.integers(1, 7),
-    order=st.sampled_from(["spread", "as-given", "shuffle", "by-prelabel"]),
+    order=st.sampled_from(["spread", "as-given", "shuffle", "by-prelabel", "similar"]),
     repeats=st.sampled_from(["once", "each"]),
     seed=st.integers(0, 3),
 )

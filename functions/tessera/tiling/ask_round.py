@@ -24,6 +24,7 @@ from tessera.tiling.grouping.later_round import group_later_round
 from tessera.tiling.grouping.picture_sample import Head, check_pictures
 from tessera.tiling.grouping.picture_shape import sample_shape
 from tessera.tiling.grouping.settings_effect import without_effect
+from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.jobs import Surroundings, label_categories
 from tessera.tiling.manifest.source_rule import SourceRule, image_objects
@@ -149,13 +150,14 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         record = msgspec.structs.replace(record, notices=notices)
     create = partial(_create, files, home)
     record = _with_embeddings(files, record, settings, create, rule)
-    if settings.guesses is not UNSET and not record.embeddings:
+    if (key := _key_in_need(settings)) and not record.embeddings:
         raise EmbeddingsUnusable(
-            "the settings have guesses, and there is nothing to learn from: upload "
+            f"the settings have {key}, and there are no embeddings of the images: upload "
             f"{_beside_uri(manifest)} before the manifest, name embeddings in the settings, or "
-            "leave guesses out"
+            f"leave {key} out"
         )
-    summary = group_manifest(read, settings, create, stack.scratch, rule)
+    rows = _rows_to_sort_by(files, home, settings)
+    summary = group_manifest(read, settings, create, stack.scratch, rule, rows)
     if idle := without_effect(settings, summary):
         record = msgspec.structs.replace(record, notices=[*(record.notices or ()), *idle])
     record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
@@ -183,6 +185,22 @@ def _with_embeddings(
     facts = {"source": uri, **asdict(copied)}
     notices = [*(record.notices or ()), *copied.notices(uri)] or msgspec.UNSET
     return msgspec.structs.replace(record, embeddings=facts, notices=notices)
+
+
+def _key_in_need(settings: Settings) -> str:
+    """Return what in the settings needs embeddings, or "" if nothing does."""
+    if settings.guesses is not UNSET:
+        return "guesses"
+    return "order similar" if settings.order == "similar" else ""
+
+
+def _rows_to_sort_by(files: Files, home: str, settings: Settings) -> Embeddings | None:
+    """Return the rows of the run's embeddings, or None if its pages are in another order."""
+    if settings.order != "similar":
+        return None
+    from tessera.tiling.guesses import embeddings  # late, as above
+
+    return embeddings.open_embeddings(files, home + embeddings.COPY_NAME)
 
 
 def _beside(files: Files, manifest: Mapping[str, Any]) -> str:
@@ -219,7 +237,8 @@ def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     read = partial(read_manifest_bytes, files, record.manifest)
     settings, create = settings_of(record), partial(_create, files, home)
     scratch, rule = stack.scratch, record.pictures
-    shards = group_later_round(unsure, read, settings, round_, create, scratch, rule)
+    rows = _rows_to_sort_by(files, home, settings)
+    shards = group_later_round(unsure, read, settings, round_, create, scratch, rule, rows)
     return Decision(_ask(stack, home, record, AskedRound.of(round_, shards)))
 
 

@@ -30,7 +30,7 @@ LONGEST_QUESTION = 120
 """Characters of a question made from the labels: about what the page shows on one line."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
-Order = Literal["spread", "as-given", "shuffle", "by-prelabel"]
+Order = Literal["spread", "as-given", "shuffle", "by-prelabel", "similar"]
 Repeats = Literal["once", "each"]
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
 

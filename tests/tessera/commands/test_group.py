@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -52,6 +53,19 @@ def test_group_writes_a_runs_files_and_says_what_became_of_the_lines(
         "rejected.jsonl",
         "repeats.csv",
     }
+
+
+def test_group_sorts_by_the_embeddings_beside_a_manifest(may: Path, tmp_path: Path) -> None:
+    command = (group_command, may, "--order", "similar", "--out", tmp_path / "out", "--json")
+    assert "tessera embed" in call(*command).output
+    rows = np.tile(np.eye(2, dtype=np.float16), (24, 1))
+    np.save(tmp_path / "may.embeddings.npy", rows)
+    assert call(*command).exit_code == Exit.OK
+    tasks = (tmp_path / "out/round-1/tasks-000.manifest").read_text().splitlines()
+    kinds = [{image["index"] % 2 for image in json.loads(json.loads(t)["source"])} for t in tasks]
+    assert sum(len(kind) > 1 for kind in kinds) <= 1  # 45 images do not fill pages of one kind
+    np.save(tmp_path / "may.embeddings.npy", rows[:40])
+    assert "40 rows, and the manifest 48 lines" in " ".join(call(*command).output.split())
 
 
 def test_group_takes_options_before_settings(may: Path, tmp_path: Path) -> None:

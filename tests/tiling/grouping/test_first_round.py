@@ -114,7 +114,7 @@ def test_a_refused_manifest_has_its_bad_lines_listed_and_no_task_written() -> No
     assert set(folder.files) == {"rejected.jsonl"}
 
 
-@pytest.mark.parametrize("order", ["spread", "as-given", "shuffle", "by-prelabel"])
+@pytest.mark.parametrize("order", ["spread", "as-given", "shuffle", "by-prelabel", "similar"])
 def test_a_manifest_larger_than_a_shard_becomes_several(
     monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
@@ -152,7 +152,7 @@ def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -
     assert times_asked == Counter(range(400))
 
 
-@pytest.mark.parametrize("order", ["spread", "as-given", "shuffle", "by-prelabel"])
+@pytest.mark.parametrize("order", ["spread", "as-given", "shuffle", "by-prelabel", "similar"])
 @pytest.mark.parametrize("answers", range(1, 10))
 def test_no_job_of_the_portal_gets_more_answers_than_can_be_collected_in_time(
     monkeypatch: pytest.MonkeyPatch, answers: int, order: str

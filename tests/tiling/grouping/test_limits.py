@@ -14,7 +14,7 @@ ALPHABETS = st.sampled_from(["a", "ä", "猫", "🐈", '"', "\\", "\x01"])
 @given(
     names=st.lists(st.tuples(ALPHABETS, st.integers(1, 1000)), min_size=1, max_size=120),
     size=st.integers(1, 100),
-    order=st.sampled_from(["spread", "as-given", "shuffle", "by-prelabel"]),
+    order=st.sampled_from(["spread", "as-given", "shuffle", "by-prelabel", "similar"]),
     gold=st.integers(0, 9),
 )
 def test_no_mix_of_lengths_and_scripts_exceeds_a_cap(

@@ -42,7 +42,7 @@ def test_a_round_robin_is_the_same_tasks_as_a_consecutive_plan(tasks: int, count
 @given(
     count=st.integers(1, 400),
     size=st.integers(1, 100),
-    order=st.sampled_from(["spread", "as-given", "shuffle", "by-prelabel"]),
+    order=st.sampled_from(["spread", "as-given", "shuffle", "by-prelabel", "similar"]),
 )
 def test_tasks_are_as_few_and_as_even_as_can_be(count: int, size: int, order: str) -> None:
     summary, folder = grouped(manifest(count), settings(images_per_task=size, order=order))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tessera.tiling.report.metrics import METRICS, measure_run
+from tessera.tiling.report.metrics import METRICS, measure_run, pace_by_order
 
 FIGURES: dict[str, Any] = {
     "images": {"lines": 7, "training": 6, "unlabeled": 0, "rejected": 1, "uncertain": 3},
@@ -35,3 +35,10 @@ def test_what_a_run_does_not_know_is_not_measured() -> None:
     }
     unknown = {"Agreement", "Confidence", "UnsureShare", "SecondsPerImage", "HoursSaved"}
     assert {name for name, *_ in measure_run(nothing)} == METRICS.keys() - unknown
+
+
+def test_the_pace_is_told_with_the_order_and_only_where_it_was_measured() -> None:
+    figures = FIGURES | {"settings": {"order": "similar"}}
+    assert pace_by_order(figures) == {"order": "similar", "seconds_per_image": 2.5}
+    guessed = figures | {"time": figures["time"] | {"measured": False}}
+    assert pace_by_order(guessed)["seconds_per_image"] is None

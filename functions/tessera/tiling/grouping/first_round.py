@@ -31,6 +31,7 @@ from tessera.tiling.grouping.limits import (
 from tessera.tiling.grouping.orders import ORDERS, RoundRobin, ShardImages
 from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
+from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.grouping.task_file import (
     Shard,
     TaskFile,
@@ -90,16 +91,17 @@ def group_manifest(
     create: CreateFile,
     scratch: OpenScratch,
     rule: SourceRule = ANY_SOURCE,
+    embeddings: Embeddings | None = None,
 ) -> Summary:
     """Write the first round's tasks, and return counts of what became of the manifest's lines.
 
-    `rule` tells which pictures the manifest may name.
+    `rule` tells which pictures the manifest may name; `embeddings` are those of its lines.
 
     Raises NoUsableLine or TooManyBadLines, with rejected.jsonl written, if too little of it can be
     used; ManifestUnreadable if it cannot be read to its end.
     """
     with ExitStack() as files:
-        grouping = FirstRound(read, settings, create, scratch, files, rule)
+        grouping = FirstRound(read, settings, create, scratch, files, rule, embeddings)
         try:
             for block in line_blocks(read()):
                 grouping.add(block)
@@ -152,6 +154,7 @@ class FirstRound:
         scratch: OpenScratch,
         files: ExitStack,
         rule: SourceRule,
+        embeddings: Embeddings | None,
     ) -> None:
         """Find the gold images first, if the settings insert any; `files` closes what is opened."""
         self._settings = settings
@@ -159,6 +162,7 @@ class FirstRound:
         self._create = create
         self._files = files
         self._open_scratch = scratch
+        self._embeddings = embeddings
         self._gold = find_gold_images(read, settings, rule)
         self._limits = self._gold.remaining_limits(settings.images_per_task)
         self._max_tasks = max_tasks(settings, settings.answers_per_image)
@@ -261,6 +265,7 @@ class FirstRound:
             limits=self._limits,
             shard=len(self._shards),
             seed=self._settings.seed,
+            embeddings=self._embeddings,
         )
         plan = ORDERS[self._settings.order](images)
         if plan.tasks > self._max_tasks:

@@ -28,6 +28,7 @@ from tessera.tiling.grouping.limits import (
 )
 from tessera.tiling.grouping.orders import Consecutive, consecutive_sizes
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
+from tessera.tiling.grouping.similar import Embeddings, rank_similar
 from tessera.tiling.grouping.task_file import (
     ExtraKeys,
     Shard,
@@ -66,13 +67,16 @@ def group_later_round(
     create: CreateFile,
     scratch: OpenScratch,
     rule: SourceRule = ANY_SOURCE,
+    embeddings: Embeddings | None = None,
 ) -> tuple[Shard, ...]:
     """Write the tasks of a later round for the images that the lines of unsure.csv name.
+
+    With `embeddings` and the order `similar`, images of the same workers that look alike share one.
 
     Raises ValueError if their indexes do not rise, or are not those of images of the manifest.
     """
     with ExitStack() as files:
-        grouping = LaterRound(settings, round_, create, files.enter_context(scratch()))
+        grouping = LaterRound(settings, round_, create, files.enter_context(scratch()), embeddings)
         images = _read_images(read_unsure(unsure), read, settings, rule)
         while pairs := list(islice(images, min(IMAGES_AT_ONCE, grouping.capacity))):
             grouping.add([image for image, _ in pairs], [workers for _, workers in pairs])
@@ -121,7 +125,12 @@ class LaterRound:
     """Grouping of one later round: images are added, and each shard is written when it is full."""
 
     def __init__(
-        self, settings: Settings, round_: int, create: CreateFile, scratch: BinaryIO
+        self,
+        settings: Settings,
+        round_: int,
+        create: CreateFile,
+        scratch: BinaryIO,
+        embeddings: Embeddings | None = None,
     ) -> None:
         """Begin the round with the number `round_`, which is 2 or more."""
         self._max_tasks = max_tasks(settings, answers_per_task=1)
@@ -130,6 +139,7 @@ class LaterRound:
         self._round = round_
         self._create = create
         self._buffer = ShardBuffer(scratch, self.capacity, PLAIN)
+        self._embeddings = embeddings if settings.order == "similar" else None
         self._workers: list[str] = []  # who answered the image at each position of the buffer
         self._label_numbers = {name: number for number, name in enumerate(settings.choices)}
         self._shards: list[Shard] = []
@@ -175,9 +185,22 @@ class LaterRound:
         keys = np.fromiter(map(names.__getitem__, self._workers), np.int64, len(self._workers))
         # Stable, so that images of the same workers stay in manifest order.
         ranking = np.argsort(keys, kind="stable").astype(np.uint32)
+        if self._embeddings is not None:
+            ranking = self._rank_similar(ranking, keys[ranking], self._embeddings)
         lengths = record_lengths(self._buffer, ranking, self._limits)
         sizes = consecutive_sizes(len(ranking), lengths, self._limits)
         return Consecutive(ranking, split_for_available_workers(sizes, ranking, self._workers))
+
+    def _rank_similar(
+        self, ranking: Positions, keys: NDArray[np.int64], embeddings: Embeddings
+    ) -> Positions:
+        """Return the ranking with the images of the same workers in an order of likeness."""
+        same = np.split(ranking, np.flatnonzero(np.diff(keys)) + 1)
+        parts = [
+            part[rank_similar(embeddings, self._buffer.indexes(part), self._limits.images)]
+            for part in same
+        ]
+        return np.concatenate(parts)
 
     def _extra_keys(self, exclusions: Exclusions) -> ExtraKeys:
         """Return what names who answered any image of a task, and notes them as excluded."""

@@ -2,7 +2,7 @@
 
 An order gets a shard's images and the limits of a task, and returns a plan of one of two kinds:
 
-    RoundRobin (spread)     Consecutive (as-given, shuffle, by-prelabel)
+    RoundRobin (spread)     Consecutive (as-given, shuffle, by-prelabel, similar)
     task 0: 0 3 6           task 0: 4 1 6
     task 1: 1 4 7           task 1: 0 7 2
     task 2: 2 5             task 2: 3 5
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tessera.tiling.grouping.limits import COMMA_CHARACTERS, Lengths, TaskLimits
 from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
+from tessera.tiling.grouping.similar import Embeddings, rank_similar
 from tessera.tiling.settings import Order
 
 
@@ -36,6 +37,8 @@ class ShardImages(msgspec.Struct, frozen=True):
     limits: TaskLimits
     shard: int
     seed: int
+    embeddings: Embeddings | None = None
+    """Rows by the images' indexes, if there are any."""
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -101,11 +104,20 @@ def by_prelabel(images: ShardImages) -> Plan:
     return _in_ranking(images, np.lexsort((confidences, prelabels)).astype(np.uint32))
 
 
+def similar(images: ShardImages) -> Plan:
+    """Plan tasks of images that look alike, by their embeddings; without any, as given."""
+    if images.embeddings is None:  # lines are only counted
+        return as_given(images)
+    indexes = images.buffer.indexes(images.positions)
+    return _in_ranking(images, rank_similar(images.embeddings, indexes, images.limits.images))
+
+
 ORDERS: Final[dict[Order, Callable[[ShardImages], Plan]]] = {
     "spread": spread,
     "as-given": as_given,
     "shuffle": shuffle,
     "by-prelabel": by_prelabel,
+    "similar": similar,
 }
 """The function of each order that the settings can name."""
 
