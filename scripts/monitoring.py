@@ -222,7 +222,10 @@ def dashboard() -> dict[str, list[Chart]]:
             ),
         ],
         "How far?": [
-            Chart("Images", per_service("ImagesIn", "ImagesLabeled", "ImagesUnlabeled")),
+            Chart(
+                "Images",
+                per_service("ImagesIn", "ImagesLabeled", "ImagesLabeledByModel", "ImagesUnlabeled"),
+            ),
             Chart("Pages and answers", per_service("Tasks", "Answers")),
             Chart("Seconds per image", per_service("SecondsPerImage"), "Average", "s"),
         ],
