@@ -8,8 +8,19 @@ from typing import Any
 
 import click
 
-IN_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-"""Type of an option that names a file to read."""
+
+class InFile(click.Path):
+    """Type of an option or argument that names a file to read, which no other one may write."""
+
+    def __init__(self, *, dir_okay: bool = False) -> None:
+        """Take a file that exists, or a folder, too."""
+        super().__init__(path_type=Path, exists=True, dir_okay=dir_okay)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; a usage error if the command is to write there."""
+        path = Path(str(super().convert(value, param, ctx)))
+        _check_other_files(path, OutFile, param, ctx)
+        return path
 
 
 class OutFile(click.Path):
@@ -27,4 +38,27 @@ class OutFile(click.Path):
             self.fail(f"There is no folder {folder}. Make it: mkdir -p {folder}", param, ctx)
         if not os.access(path if path.exists() else folder, os.W_OK):
             self.fail(f"{path} cannot be written. Name another file.", param, ctx)
+        _check_other_files(path, InFile, param, ctx)
         return path
+
+
+def _check_other_files(
+    path: Path, kind: type[click.ParamType], param: click.Parameter | None, ctx: Any
+) -> None:
+    """Raise a usage error if the file is one that the command has as the other kind.
+
+    Options are read one after another, so that whichever comes second sees both.
+    """
+    if ctx is None or not path.exists():
+        return
+    for other in ctx.command.params:
+        named = ctx.params.get(other.name)
+        if not (isinstance(other.type, kind) and named and Path(named).exists()):
+            continue
+        if os.path.samefile(path, named):
+            text = f"{path} is read and would be written over. Name another file to write."
+            raise click.BadParameter(text, ctx, param)
+
+
+IN_FILE = InFile()
+"""Type of an option that names a file to read."""

@@ -19,7 +19,7 @@ from tessera.encoders.pictures import NamedPictures, pictures_of
 from tessera.encoders.rows_file import RowsFile, digest
 from tessera.exits import Refused
 from tessera.exports.pictures import AT_ONCE, in_order
-from tessera.file_types import OutFile
+from tessera.file_types import InFile, OutFile
 from tessera.local_files import LocalFiles
 from tessera.picture_folder import listed
 from tessera.screen import aside, counted, json_option, print_json, progress, warn
@@ -33,7 +33,7 @@ BATCH = 32
 
 
 @click.command("embed")
-@click.argument("source", metavar="FOLDER|MANIFEST", type=click.Path(path_type=Path, exists=True))
+@click.argument("source", metavar="FOLDER|MANIFEST", type=InFile(dir_okay=True))
 @click.option(
     "--out", "path", type=OutFile(), required=True,
     help="Array to write; NAME.embeddings.npy beside NAME.manifest is what a drop takes along.",

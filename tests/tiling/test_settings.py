@@ -99,6 +99,12 @@ def test_missing_labels_have_an_error_of_their_own(raw: bytes) -> None:
         read_settings(raw)
 
 
+@pytest.mark.parametrize("key", ["Labels", "label", "LABELS", "labls"])
+def test_labels_under_a_key_that_is_nearly_right_are_named(key: str) -> None:
+    with pytest.raises(LabelsMissing, match=f"is {key} meant"):
+        read_settings(json.dumps({key: ["cat", "dog"]}).encode())
+
+
 @pytest.mark.parametrize(
     "name",
     ["source", "source-ref", "gold", "prelabel", "a-metadata", "a-ref", "a_b", "-a", "a-", ""],
@@ -358,7 +364,15 @@ def test_a_label_with_a_character_that_cannot_be_shown_is_refused(character: str
 
 @pytest.mark.parametrize(
     ("label", "other"),
-    [("cat", "Cat"), ("straße", "STRASSE"), ("cat", "ｃａｔ"), ("ﬁsh", "fish"), ("آب", "آ\u200cب")],
+    [
+        ("cat", "Cat"),
+        ("straße", "STRASSE"),
+        ("cat", "ｃａｔ"),
+        ("ﬁsh", "fish"),
+        ("cat", "\u0441\u0430t"),
+        ("CAT", "\u0421\u0410\u0422"),
+        ("آب", "آ\u200cب"),
+    ],
 )
 def test_labels_that_look_alike_are_refused(label: str, other: str) -> None:
     with pytest.raises(SettingsInvalid, match="look alike"):

@@ -363,7 +363,10 @@ def settings_from(record: dict[str, Any]) -> Settings:
     if isinstance(values.get("unreadable"), str):
         values["unreadable"] = normal_text(values["unreadable"])
     if not values["labels"]:
-        raise LabelsMissing(["labels: missing; name 2 to 50 answers to choose from"])
+        others = {key.lower(): key for key in values if key != "labels"}
+        near = get_close_matches("labels", others, n=1)
+        hint = f"; is {others[near[0]]} meant?" if near else ""
+        raise LabelsMissing([f"labels: missing; name 2 to 50 answers to choose from{hint}"])
     problems = list(_problems(values))
     if problems:
         attribute_alone = all(problem.startswith("label_attribute:") for problem in problems)
@@ -531,10 +534,24 @@ def _alike(labels: list[str]) -> Iterator[str]:
             yield f"labels: {other!r} and {label!r} look alike; name them apart"
 
 
+LOOKALIKES = str.maketrans(
+    "авеікмнорстухһјѕԁԛԝαβεικνορτυχ",
+    "abeikmhopctyxhjsdqwabeikvoptux",
+)
+"""Small letters of Cyrillic and Greek that look like Latin ones, small or large, in most fonts: a
+table of our own, since the whole of Unicode's (UTS 39) also takes l for 1 and rn for m, which
+labels may differ by."""
+
+
 def likeness(label: str) -> str:
-    """Return what a label looks like: its width, its case and what is invisible do not count."""
+    """Return what a label looks like: width, case, alphabet and what is invisible do not count.
+
+    >>> likeness("C\u0430t") == likeness("cat")
+    True
+    """
     visible = "".join(letter for letter in label if unicodedata.category(letter) != "Cf")
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    return folded.translate(LOOKALIKES)
 
 
 def _cannot_be_shown(character: str) -> bool:

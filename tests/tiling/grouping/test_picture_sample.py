@@ -69,3 +69,20 @@ def test_a_bucket_whose_requesters_pay_is_refused_by_name() -> None:
             read_settings(b'{"labels": ["a", "b"]}'),
             head,
         )
+
+
+@given(
+    name=st.sampled_from(["1.tif", "1.HEIC", "1.mp4", "1.pdf", "1.txt", "1.zip", "1.json"]),
+    kind=st.sampled_from(["", "binary/octet-stream", "application/octet-stream"]),
+)
+def test_an_object_without_a_media_type_is_known_by_its_name(name: str, kind: str) -> None:
+    manifest = (
+        b'{"source-ref": "s3://pets/1.jpg"}\n{"source-ref": "s3://pets/%b"}\n' % name.encode()
+    )
+    run = read_settings(b'{"labels": ["a", "b"]}')
+
+    def head(uri: str, *, requester_pays: bool = False) -> Head | int:
+        return Head(9, kind)
+
+    (notice,) = check_pictures([manifest], run, head)
+    assert notice.startswith(f"1 of the first 2 pictures cannot be shown: s3://pets/{name} (")

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from mimetypes import guess_type
 from typing import Protocol
 
 from tessera.tiling.errors import BucketUnreadable
@@ -30,6 +31,8 @@ NO_PICTURES = ("text/", "video/", "audio/", "application/json", "application/pdf
                "image/svg")  # fmt: skip
 """Media types, or how they begin, of what browsers do not show as a picture. Of others nothing is
 said: many programs upload pictures without a type."""
+UNKNOWN_TYPES = ("", "binary/octet-stream", "application/octet-stream")
+"""Media types that programs give to whatever they upload; the name's ending says more."""
 
 
 class Head(Protocol):
@@ -66,7 +69,7 @@ def check_pictures(
         heads = dict(zip(sources, pool.map(_quietly(head), sources), strict=True))
     if settings.workforce == "portal":
         _check_refusals(sources, heads, settings, head)
-    problems = {uri: problem for uri, seen in heads.items() if (problem := _problem(seen))}
+    problems = {uri: problem for uri, seen in heads.items() if (problem := _problem(uri, seen))}
     if not problems:
         return []
     named = ", ".join(f"{uri} ({problem})" for uri, problem in islice(problems.items(), MOST_NAMED))
@@ -92,8 +95,8 @@ def _quietly(head: AskHead) -> Callable[[str], Head | int | None]:
     return ask
 
 
-def _problem(head: Head | int | None) -> str:
-    """Return why browsers will not show an object, as far as its head tells; else nothing."""
+def _problem(uri: str, head: Head | int | None) -> str:
+    """Return why browsers will not show an object, by its head and its name; else nothing."""
     if head is None:
         return ""
     if isinstance(head, int):
@@ -101,6 +104,8 @@ def _problem(head: Head | int | None) -> str:
     if head.size == 0:
         return "0 bytes"
     kind = head.content_type.lower()
+    if kind in UNKNOWN_TYPES:
+        kind = guess_type(uri)[0] or ""
     return f"{kind.partition(';')[0]}, no picture" if kind.startswith(NO_PICTURES) else ""
 
 
