@@ -43,7 +43,7 @@ class OutFile(click.Path):
 
 
 def _check_other_files(
-    path: Path, kind: type[click.ParamType], param: click.Parameter | None, ctx: Any
+    path: Path, kind: type[click.Path], param: click.Parameter | None, ctx: Any
 ) -> None:
     """Raise a usage error if the file is one that the command has as the other kind.
 
