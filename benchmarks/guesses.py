@@ -31,14 +31,20 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from tessera.tiling.consensus import Consensus, Crowd, consolidate
+from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
+from tessera.tiling.grouping.first_round import MIN_SEED_IMAGES, choose_seed
 from tessera.tiling.guesses import Columns, Guesses, learn
+from tessera.tiling.guesses.asking import Judged, decide
+from tessera.tiling.guesses.audit import Audit
 from tessera.tiling.guesses.ridge import FOLDS, L2_GRID
+from tessera.tiling.report.workers import wilson_interval
+from tessera.tiling.settings import settings_from
 
 DATA = ROOT.parent / "shared" / "data" / "embeddings"
 GAIN, SEED_SHARE, SEED_ANSWERS = 0.05, 0.2, 2
 ROUNDS = 8
 MOST_ANSWERS = 5
+AUDIT_DRAWS = 20
 DRAWN_ANSWERS = 6
 """Answers drawn of each image where a set has counts: more than any policy asks for."""
 Floats = NDArray[np.floating]
@@ -175,26 +181,66 @@ def fixed(known: Labeled, answers: int, judge: Judge) -> Score:
     return score(known, asked, *judge(asked))
 
 
-def by_gain(
-    known: Labeled, judge: Judge, *, share: float = 1.0, least: int = 0, seed: int = 0
-) -> Score:
-    """Ask a share of the images first, then where one more answer gains more than `GAIN`.
-
-    From the second round on every image is asked of `least` workers at least.
-    """
+def by_gain(known: Labeled, judge: Judge) -> Score:
+    """Ask `SEED_ANSWERS` workers of every image, then where one more answer gains above `GAIN`."""
     turn, depth = turns(known.crowd)
-    wanted = np.zeros(known.crowd.images, np.int64)
-    wanted[np.random.default_rng(seed + 1_000).random(len(wanted)) < share] = SEED_ANSWERS
+    wanted = np.full(known.crowd.images, SEED_ANSWERS)
     for round_number in range(1, ROUNDS + 2):
         asked = rows_of(known.crowd, turn < wanted[known.crowd.image])
         consensus, guesses = judge(asked)
         again = (consensus.gain > GAIN) & (wanted < np.minimum(MOST_ANSWERS, depth))
-        if round_number == 1:
-            again |= wanted < least
         if round_number > ROUNDS or not again.any():
             break
         wanted[again] += 1
     return score(known, asked, consensus, guesses)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run with a model came to: its score, and what its audit says of what it labeled."""
+
+    score: Score
+    audit: Audit | None
+    truth: float
+    """Share of the labels that are the model's alone that are right, not a number without any."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the audit's interval, as the report has it."""
+        return wilson_interval(self.audit.accuracy, self.audit.effective) if self.audit else (0, 1)
+
+
+def in_rounds(known: Labeled, least: int) -> Outcome:
+    """Run rounds as the pipeline does: its seed, its decisions after each, its audit."""
+    images, names = known.crowd.images, [f"class {k}" for k in range(known.crowd.classes)]
+    settings = settings_from(
+        {"labels": names, "guesses": {"seed": SEED_SHARE, "least": least},
+         "max_answers": MOST_ANSWERS, "gain": GAIN}
+    )  # fmt: skip
+    turn, depth = turns(known.crowd)
+    wanted = np.zeros(images, np.int64)
+    wanted[choose_seed(np.arange(images), SEED_SHARE, MIN_SEED_IMAGES)] = SEED_ANSWERS
+    last = MOST_ANSWERS + 1 + (0 if least else MOST_ANSWERS)  # as `tiling.run` allows
+    drawn = None
+    for number in range(1, last + 1):
+        asked = rows_of(known.crowd, turn < wanted[known.crowd.image])
+        guesses, consensus = learn(known.columns, asked)
+        judged = Judged(asked, Evidence(), guesses, consensus)
+        decision = decide(
+            judged, settings, images=wanted < depth, audit=drawn, may_ask=number < last
+        )
+        if drawn is None and decision.audit is not None and len(decision.audit.images):
+            drawn = decision.audit.images
+        again = decision.unsure.copy()
+        again[decision.audited] = True
+        again &= wanted < np.minimum(MOST_ANSWERS, depth)
+        if not again.any():
+            break
+        wanted[again] += 1
+    reached = score(known, asked, decision.consensus, guesses)
+    right = decision.consensus.label == known.truth
+    truth = float(right[decision.by_model].mean()) if decision.by_model.any() else float("nan")
+    return Outcome(reached, decision.audit, truth)
 
 
 def score(known: Labeled, asked: Crowd, consensus: Consensus, guesses: Guesses | None) -> Score:
@@ -242,14 +288,8 @@ def policies(draws: list[Labeled]) -> list[str]:
         "2 answers": [fixed(known, 2, alone) for known in draws],
         "2 answers, model": [fixed(known, 2, with_model(known)) for known in draws],
         "2, then by gain (no model)": [by_gain(known, alone) for known in draws],
-        "seed, then least 1, model": [
-            by_gain(known, with_model(known), share=SEED_SHARE, least=1, seed=seed)
-            for seed, known in enumerate(draws)
-        ],
-        "seed, then least 0, model": [
-            by_gain(known, with_model(known), share=SEED_SHARE, seed=seed)
-            for seed, known in enumerate(draws)
-        ],
+        "seed, then least 1, model": [in_rounds(known, 1).score for known in draws],
+        "seed, then least 0, audit": [in_rounds(known, 0).score for known in draws],
     }
     name = draws[0].name
     table = [
@@ -275,7 +315,7 @@ GATES = {
     ("labelme", "seed, then least 1, model"): (1.40, 85.5),
     ("cifar10h", "seed, then least 1, model"): (1.55, 98.0),
     ("cifar10h, own model", "seed, then least 1, model"): (1.55, 98.6),
-    ("cifar10h, own model", "seed, then least 0, model"): (0.95, 98.0),
+    ("cifar10h, own model", "seed, then least 0, audit"): (0.95, 98.0),
 }
 """Answers an image at most, and percentage of right labels at least, by set and policy."""
 
@@ -301,7 +341,7 @@ def disturbances(known: Labeled) -> list[str]:
     ]
     for name, case in cases.items():
         today = by_gain(case, alone)
-        model = by_gain(case, with_model(case), share=SEED_SHARE, least=1)
+        model = in_rounds(case, 1).score
         held = model.accuracy >= today.accuracy - 0.5 and model.recall >= today.recall - 1
         table.append(
             f"| {name} | {today.answers:.2f}, {today.accuracy:.1f}, {today.recall:.1f} | "
@@ -352,6 +392,32 @@ def _shared_error(known: Labeled) -> Labeled:
     label[misled] = 1
     crowd = Crowd(images, workers, known.crowd.classes, image, worker, label)
     return replace(known, crowd=_shuffled(crowd, 7))
+
+
+def audits(draws: list[Labeled]) -> list[str]:
+    """Return how often an audit's interval holds the truth, and what it costs in mean recall."""
+    table = ["| set | audited: right | interval | truth | held |", "|---" * 5 + "|"]
+    held, recalls, before = [], [], []
+    for known in draws:
+        outcome = in_rounds(known, 0)
+        assert outcome.audit is not None
+        low, high = outcome.interval
+        # an audit that missed leaves nothing to the model, and claims nothing
+        held.append(bool(np.isnan(outcome.truth) or low <= outcome.truth <= high))
+        recalls.append(outcome.score.recall)
+        before.append(by_gain(known, alone).recall)
+        table.append(
+            f"| {known.name} | {100 * outcome.audit.accuracy:.1f} | {100 * low:.1f} to "
+            f"{100 * high:.1f} | {100 * outcome.truth:.1f} | {'yes' if held[-1] else 'no'} |"
+        )
+    enough = gate("audit: intervals", sum(held) >= 0.9 * len(held))
+    kept = gate("audit: mean recall", mean(recalls) >= mean(before) - 1)
+    return [
+        f"### {draws[0].name}: the audit, {len(draws)} draws", "", *table, "",
+        f"Held in {sum(held)} of {len(held)}, 18 of 20 wanted: {enough}. Mean recall "
+        f"{mean(recalls):.1f}, {mean(before):.1f} without a model, a point less allowed: {kept}.",
+        "",
+    ]  # fmt: skip
 
 
 # --- CROWDLAB ---------------------------------------------------------------------------------
@@ -499,6 +565,12 @@ def main() -> None:
     for sets in by_set:
         if not sets[0].name.endswith("own model"):
             print("\n".join(disturbances(sets[0])), flush=True)
+    own = [sets[0].name for sets in by_set if sets[0].name.endswith("own model")]
+    for name in own:
+        seeds = range(1 if given.quick else AUDIT_DRAWS)
+        sets_by_seed = (read_sets(given.data, seed) for seed in seeds)
+        drawn = [known for sets in sets_by_seed for known in sets if known.name == name]
+        print("\n".join(audits(drawn)), flush=True)
     if by_set and given.peers:
         print("### Beside CROWDLAB, 2 answers, the same out-of-fold probabilities\n")
         print("| set | CROWDLAB | ours | reached |\n|---|---|---|---|")
