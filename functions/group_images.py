@@ -9,10 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from tessera.aws.connection import Connection, connect
-from tessera.aws.telemetry import logger, metrics, observed
+from tessera.aws.telemetry import logger, metrics, observed, publish
 from tessera.aws.tracing import traced
 from tessera.tiling.ask_round import Stack, ask_round
 from tessera.tiling.inbox import answer_object
@@ -53,8 +51,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return answer_object(stack().files, stack().runs, event)
     decision = ask_round(stack(), event)
     for name, count in decision.metrics.items():
-        metrics.add_metric(name, MetricUnit.Count, count)
+        metrics.add_metric(name, "Count", count)
+    if decision.measures:
+        publish(decision.measures, decision.project)
     log = logger.info if decision.result["outcome"] != "refused" else logger.warning
-    facts = {key: value for key, value in decision.result.items() if not isinstance(value, dict)}
-    log("round decided", counts=decision.counts, **facts)
+    log("round decided", counts=decision.counts, **decision.facts)
     return decision.result

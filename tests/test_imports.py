@@ -64,6 +64,7 @@ ARROWS = {
         "jobs",
         "settings",
         "errors",
+        "report.metrics",
     },
     "answers": {"run", "run_files", "job_names", "offsets", "consensus", "csv_field"},
     "training": {"run", "run_files", "manifest", "settings", "consensus", "csv_field"},

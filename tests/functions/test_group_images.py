@@ -344,6 +344,29 @@ def test_a_fully_labeled_manifest_has_nothing_to_ask(buckets: Buckets) -> None:
     assert (result["outcome"], result["shards"]) == ("nothing-to-ask", 0)
 
 
+def test_a_run_whose_next_round_has_nothing_to_ask_ends_with_its_figures(
+    buckets: Buckets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    files, home = buckets.aws.files, result["home"]
+    files.put(f"{home}round-1/unsure.csv", b"index,workers\n")
+    jobs = [{"name": "pets-r1-000", "status": "Completed"}]
+    shares = {"agreeing": 9, "compared": 10}
+    time = {"measured": False, "seconds_per_image": 1.0}
+    figures = {
+        "jobs": jobs, "images": {"lines": 45, "training": 40, "unlabeled": 5, "rejected": 0,
+        "uncertain": 4}, "agreement": shares, "time": time, "answers": {"used": 90},
+        "cost": {"pages": 3, "fees": 0.0, "fees_alone": 0.0}, "confidence": {"mean": 0.9},
+    }  # fmt: skip
+    files.put(f"{home}report.json", json.dumps(figures).encode())
+
+    assert again(result)["outcome"] == "nothing-to-ask"
+
+    assert json.loads(buckets.files()["run.json"])["done"] is True
+    emitted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert (emitted[-1]["ImagesLabeled"], emitted[-1]["project"]) == ([40.0], "pets")
+
+
 def again(result: dict[str, Any], execution: str = "first") -> dict[str, Any]:
     event = {"run": result["run"], "home": result["home"], "round": 2}
     regrouped: dict[str, Any] = group_images.handler(

@@ -6,7 +6,7 @@ worker and no fee is involved before all of it is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.jobs import Surroundings, label_categories
 from tessera.tiling.manifest.source_rule import SourceRule, image_objects
+from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.run_files import CreateFile, OpenScratch, Writable
 from tessera.tiling.run_record import (
     AskedRound,
@@ -36,6 +37,7 @@ from tessera.tiling.run_record import (
     begin_record,
     claim_run,
     decode_record,
+    end_with_report,
     find_settings,
     folder_uri,
     read_manifest_bytes,
@@ -105,16 +107,26 @@ class Stack:
 
 
 class Decision(NamedTuple):
-    """Result of the state GroupImages, and the counts of a manifest whose lines were read."""
+    """Result of the state GroupImages, and the counts of a manifest whose lines were read.
+
+    `measures` are those of a `project`'s run that ends here, as name, unit and value.
+    """
 
     result: dict[str, Any]
     counts: Mapping[str, int] = {}
+    measures: Sequence[tuple[str, str, float]] = ()
+    project: str = ""
 
     @property
     def metrics(self) -> dict[str, int]:
         """Return the counts for CloudWatch: the outcome of the round, and lines by kind."""
         lines = {f"{name.capitalize()}InManifest": count for name, count in self.counts.items()}
         return {OUTCOMES[self.result["outcome"]]: 1} | lines
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what a log line tells of the result: all but the request."""
+        return {key: value for key, value in self.result.items() if not isinstance(value, dict)}
 
 
 def ask_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
@@ -239,7 +251,12 @@ def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     scratch, rule = stack.scratch, record.pictures
     rows = _rows_to_sort_by(files, home, settings)
     shards = group_later_round(unsure, read, settings, round_, create, scratch, rule, rows)
-    return Decision(_ask(stack, home, record, AskedRound.of(round_, shards)))
+    result = _ask(stack, home, record, AskedRound.of(round_, shards))
+    if shards:
+        return Decision(result)
+    # ConsolidateLabels, which tells of a run's end, expected another round
+    figures, project = end_with_report(files, home, record.execution)
+    return Decision(result, measures=tuple(measure_run(figures)), project=project)
 
 
 def _already_running(run: str, home: str, owner: str) -> Decision:

@@ -199,6 +199,14 @@ def note_end(files: Files, uri: str, execution: str, jobs: Sequence[Mapping[str,
         files.put_if_match(uri, document, etag, content_type=JSON)
 
 
+def end_with_report(files: Files, home: str, execution: str) -> tuple[dict[str, Any], str]:
+    """Note that a run ends with the labels it has; return its report's figures and its project."""
+    figures = msgspec.json.decode(files.get(f"{home}report.json"))
+    uri = f"{home}run.json"
+    note_end(files, uri, execution, figures["jobs"])
+    return figures, project_of(decode_record(files.get(uri)).manifest)
+
+
 def decode_record(document: bytes) -> RunRecord:
     """Return the record that a run.json holds."""
     return msgspec.json.decode(document, type=RunRecord)
