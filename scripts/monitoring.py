@@ -28,7 +28,10 @@ FUNCTIONS = {
 
 
 class Alarm(NamedTuple):
-    """Metric that should stay at zero or below a bound; `runbook` is where to read on."""
+    """Metric that should stay at zero or below a bound; `runbook` is where to read on.
+
+    What `besides` counts, a namespace, a metric and its dimensions, is taken off before.
+    """
 
     meaning: str
     namespace: str
@@ -38,6 +41,7 @@ class Alarm(NamedTuple):
     statistic: str = "Sum"
     above: float = 0
     minutes: int = 5
+    besides: tuple[str, str, dict[str, str]] | None = None
 
 
 def alarms() -> dict[str, Alarm]:
@@ -50,8 +54,10 @@ def run_alarms() -> dict[str, Alarm]:
     machine = {"StateMachineArn": "${StateMachineArn}"}
     return {
         "RunsFailed": Alarm(
-            "A run failed; the execution's error says why.",
+            "A run failed, and not for its manifest; the execution's error says why.",
             "AWS/States", "ExecutionsFailed", machine, "a-run-failed",
+            # a quarter of an hour: the refusal is counted moments before its execution fails
+            minutes=15, besides=("Tessera", "ManifestsRefused", {"service": "tessera"}),
         ),
         "RunsThrottled": Alarm(
             "Step Functions delays executions: too many start or change state at once.",
@@ -325,17 +331,17 @@ def template() -> dict[str, Any]:
 
 def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
     percentile = alarm.statistic.startswith("p")
+    watched = {
+        **_metric(alarm.namespace, alarm.metric, alarm.dimensions),
+        ("ExtendedStatistic" if percentile else "Statistic"): alarm.statistic,
+        "Period": alarm.minutes * 60,
+    }
+    if alarm.besides:
+        watched = {"Metrics": list(_difference(alarm))}
     return {
         "AlarmName": {"Fn::Sub": f"${{Prefix}}-{name}"},
         "AlarmDescription": {"Fn::Sub": f"{alarm.meaning} ${{RunbookUrl}}#{alarm.runbook}"},
-        "Namespace": alarm.namespace,
-        "MetricName": alarm.metric,
-        "Dimensions": [
-            {"Name": key, "Value": {"Fn::Sub": value} if "${" in value else value}
-            for key, value in alarm.dimensions.items()
-        ],
-        ("ExtendedStatistic" if percentile else "Statistic"): alarm.statistic,
-        "Period": alarm.minutes * 60,
+        **watched,
         "EvaluationPeriods": 1,
         "Threshold": alarm.above,
         "ComparisonOperator": "GreaterThanThreshold",
@@ -345,6 +351,30 @@ def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
         # a percentile of few samples is one slow cold start, not a slow portal
         **({"EvaluateLowSampleCountPercentile": "ignore"} if percentile else {}),
     }
+
+
+def _metric(namespace: str, metric: str, dimensions: dict[str, str]) -> dict[str, Any]:
+    values = {
+        key: {"Fn::Sub": value} if "${" in value else value for key, value in dimensions.items()
+    }
+    return {
+        "Namespace": namespace,
+        "MetricName": metric,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in values.items()],
+    }
+
+
+def _difference(alarm: Alarm) -> Iterator[dict[str, Any]]:
+    """Yield an alarm's metric less those besides, as CloudWatch's metric math takes them."""
+    assert alarm.besides is not None
+    sources = {
+        "watched": (alarm.namespace, alarm.metric, alarm.dimensions),
+        "besides": alarm.besides,
+    }
+    for name, source in sources.items():
+        counted = {"Metric": _metric(*source), "Period": alarm.minutes * 60, "Stat": "Sum"}
+        yield {"Id": name, "MetricStat": counted, "ReturnData": False}
+    yield {"Id": "others", "Expression": "watched - FILL(besides, 0)"}
 
 
 def yaml_lines(value: Any, indent: int = 0) -> Iterator[str]:

@@ -14,6 +14,7 @@ import yaml
 
 from scripts import monitoring
 from scripts.deployment import read_template
+from tessera.tiling.ask_round import OUTCOMES
 from tessera.tiling.report.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -178,8 +179,9 @@ def test_a_function_has_an_alarm_and_keeps_what_it_could_not_handle(name: str) -
 
 
 WATCHED = {
-    (alarm.namespace, alarm.metric, frozenset(alarm.dimensions))
+    (namespace, metric, frozenset(dimensions))
     for alarm in monitoring.alarms().values()
+    for namespace, metric, dimensions in (alarm[1:4], *filter(None, [alarm.besides]))
 } | {
     (namespace, metric, frozenset(dimensions))
     for charts in monitoring.dashboard().values()
@@ -198,6 +200,16 @@ def test_a_metric_is_watched_by_dimensions_that_its_service_publishes(
         if space == namespace and fnmatchcase(metric, pattern)
     ]
     assert dimensions in published[0]
+
+
+def test_a_manifest_that_is_refused_wakes_nobody_who_is_to_mend_the_stack() -> None:
+    """Its author is told by the run's own topic; what else fails still rings."""
+    failed = MONITORING["Resources"]["RunsFailed"]["Properties"]
+    names = [part.get("MetricStat", {}).get("Metric", {}).get("MetricName")
+             for part in failed["Metrics"]]  # fmt: skip
+    assert names == ["ExecutionsFailed", "ManifestsRefused", None]
+    assert failed["Metrics"][2] == {"Id": "others", "Expression": "watched - FILL(besides, 0)"}
+    assert OUTCOMES["refused"] == "ManifestsRefused"
 
 
 def test_a_metric_that_the_state_machine_cannot_send_is_not_waited_for() -> None:
