@@ -9,6 +9,7 @@ from typing import BinaryIO, cast, get_args
 
 import click
 import msgspec
+from msgspec import UNSET
 from rich.table import Table
 
 from tessera.exits import Refused
@@ -90,11 +91,12 @@ def _group(manifest: Path, settings: Settings, folder: Path) -> Summary:
         return cast(BinaryIO, TemporaryFile(buffering=0))
 
     rows = None
-    if settings.order == "similar":
+    if settings.order == "similar" or settings.near_repeats is not UNSET:
         path = find_own_embeddings(manifest)
         if path is None:
             raise Refused(
-                f"order: similar needs embeddings beside {manifest}. Make them: tessera embed "
+                f"order similar and near_repeats need embeddings beside {manifest}. Make them: "
+                "tessera embed "
                 f"{manifest} --out {manifest.with_name(embeddings_name(manifest.name))}"
             )
         rows = open_own_embeddings(path)

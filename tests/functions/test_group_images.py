@@ -223,6 +223,23 @@ def test_pages_of_alike_images_need_embeddings_in_every_round(buckets: Buckets) 
             assert len({image["index"] // 2 % 2 for image in images}) == 1
 
 
+def test_nearly_the_same_images_are_asked_once_by_their_embeddings(buckets: Buckets) -> None:
+    settings = {"labels": ["cat", "dog"], "near_repeats": 0.9}
+    buckets.put("pets/labeling.json", json.dumps(settings).encode())
+    manifest = buckets.put("pets/may.manifest", lines(40))
+    assert "leave near_repeats out" in group(manifest)["cause"]
+    file = io.BytesIO()
+    np.save(file, np.repeat(np.eye(20, dtype=np.float16), 2, axis=0))
+    buckets.aws.files.put("s3://inbox/pets/may.embeddings.npy", file.getvalue())
+    buckets.owner_is("FAILED")
+    assert group(manifest, "second")["images"] == 20
+    repeats = buckets.files()["repeats.csv"].decode().split()
+    assert repeats == [
+        "index,first,similarity",
+        *(f"{2 * i + 1},{2 * i},1.0000" for i in range(20)),
+    ]
+
+
 def test_lines_that_are_rejected_or_labeled_have_a_row_too(buckets: Buckets) -> None:
     body = lines(43) + b"oops\n" + b'{"source-ref": "s3://pets/x.jpg", "label": 1}\n'
     buckets.aws.files.put("s3://inbox/pets/may.embeddings.npy", array(45))

@@ -168,7 +168,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
             f"{_beside_uri(manifest)} before the manifest, name embeddings in the settings, or "
             f"leave {key} out"
         )
-    rows = _rows_to_sort_by(files, home, settings)
+    rows = _rows_to_compare(files, home, settings)
     summary = group_manifest(read, settings, create, stack.scratch, rule, rows)
     if idle := without_effect(settings, summary):
         record = msgspec.structs.replace(record, notices=[*(record.notices or ()), *idle])
@@ -203,12 +203,14 @@ def _key_in_need(settings: Settings) -> str:
     """Return what in the settings needs embeddings, or "" if nothing does."""
     if settings.guesses is not UNSET:
         return "guesses"
+    if settings.near_repeats is not UNSET:
+        return "near_repeats"
     return "order similar" if settings.order == "similar" else ""
 
 
-def _rows_to_sort_by(files: Files, home: str, settings: Settings) -> Embeddings | None:
-    """Return the rows of the run's embeddings, or None if its pages are in another order."""
-    if settings.order != "similar":
+def _rows_to_compare(files: Files, home: str, settings: Settings) -> Embeddings | None:
+    """Return the rows of the run's embeddings, or None if images are not compared by them."""
+    if settings.order != "similar" and settings.near_repeats is UNSET:
         return None
     from tessera.tiling.guesses import embeddings  # late, as above
 
@@ -249,7 +251,7 @@ def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     read = partial(read_manifest_bytes, files, record.manifest)
     settings, create = settings_of(record), partial(_create, files, home)
     scratch, rule = stack.scratch, record.pictures
-    rows = _rows_to_sort_by(files, home, settings)
+    rows = _rows_to_compare(files, home, settings)
     shards = group_later_round(unsure, read, settings, round_, create, scratch, rule, rows)
     result = _ask(stack, home, record, AskedRound.of(round_, shards))
     if shards:

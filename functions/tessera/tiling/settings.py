@@ -289,6 +289,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         | UnsetType
     ) = UNSET
 
+    # Off by default: how near is near enough depends on the encoder, and a wrong bound leaves
+    # images unasked.
+    near_repeats: (
+        Annotated[
+            float,
+            Meta(
+                ge=0.5,
+                le=1,
+                description="Cosine of two embeddings from which on an image is asked once with "
+                "one of the 4,096 before it, and labeled alike",
+                extra={"default": "none: only the same image is asked once"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
     @property
     def escape(self) -> str:
         """Return the answer for an image that cannot be judged or does not load."""
@@ -608,6 +624,11 @@ def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     images, gold = values.get("images_per_task", 20), values.get("gold_per_task", 0)
     if isinstance(images, int) and isinstance(gold, int) and images >= 1 and gold >= images:
         yield f"gold_per_task: {gold} leaves no room on a page of {images}"
+    if "near_repeats" in values and values.get("repeats") == "each":
+        yield (
+            "near_repeats: repeats is each, so that even the same image is asked on every line; "
+            "leave one of them out"
+        )
     first, most = values.get("answers_per_image", 2), values.get("max_answers", 3)
     if (
         isinstance(first, int)

@@ -9,6 +9,7 @@ a shard buffer, plans its tasks and writes them, shard by shard:
     shard_buffer   one shard's images, its text in a scratch file
     duplicates     find the images that an earlier line has
     orders         the orders of the settings, each a function that plans tasks (ORDERS)
+    near_duplicates  find images whose embeddings are nearly those of an earlier one
     similar        a ranking of images in which neighbors look alike, by their embeddings
     gold           find gold images, and insert them where workers cannot tell them apart
     limits         Ground Truth's limits, and what images take of them

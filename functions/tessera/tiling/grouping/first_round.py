@@ -28,6 +28,7 @@ from tessera.tiling.grouping.limits import (
     max_tasks,
     record_lengths,
 )
+from tessera.tiling.grouping.near_duplicates import NearDuplicateFinder, NearDuplicates
 from tessera.tiling.grouping.orders import ORDERS, RoundRobin, ShardImages
 from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
@@ -170,7 +171,11 @@ class FirstRound:
         # Several whole jobs at a time: duplicates are looked up once a buffer, not once a job.
         self._capacity = MAX_SHARD_IMAGES // job_images * job_images or MAX_SHARD_IMAGES
         self._rejected_file = LazyFile("rejected.jsonl", create, files)
-        self._duplicates_file = LazyFile("repeats.csv", create, files, b"index,first\n")
+        self._near: NearDuplicateFinder | None = None
+        if embeddings is not None and settings.near_repeats is not UNSET:
+            self._near = NearDuplicateFinder(embeddings, settings.near_repeats)
+        header = b"index,first,similarity\n" if self._near else b"index,first\n"
+        self._duplicates_file = LazyFile("repeats.csv", create, files, header)
         self.first_reason = ""  # of a rejected line, for the message if the manifest is refused
         gold = frozenset(self._gold.labels)
         self.parser = BlockParser(settings, gold, self._reject, rule=rule)
@@ -235,6 +240,10 @@ class FirstRound:
             if len(duplicates.positions):
                 positions = np.delete(positions, duplicates.positions)
                 self._write_duplicates(duplicates, buffer)
+        if self._near and len(positions):
+            near = self._near.find(buffer.indexes(positions))
+            self._write_near_duplicates(near, buffer.indexes(positions))
+            positions = np.delete(positions, near.positions)
         if self._settings.guesses is not UNSET:
             positions = self._choose_seed(positions, buffer, self._settings.guesses.seed)
         jobs = -(-len(positions) // (self._max_tasks * self._limits.images))
@@ -253,7 +262,13 @@ class FirstRound:
     def _write_duplicates(self, duplicates: Duplicates, buffer: ShardBuffer) -> None:
         self._duplicates += len(duplicates.positions)
         for rows in csv_rows(duplicates, buffer):
-            self._duplicates_file.write(rows)
+            self._duplicates_file.write(rows.replace(b"\n", b",1.0000\n") if self._near else rows)
+
+    def _write_near_duplicates(self, near: NearDuplicates, indexes: NDArray[np.int64]) -> None:
+        self._duplicates += len(near.positions)
+        columns = (indexes[near.positions], near.first_indexes, near.similarities)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            self._duplicates_file.write(b"%d,%d,%.4f\n" % row)
 
     def _write_tasks(self, positions: Positions, buffer: ShardBuffer) -> None:
         """Write the tasks of a shard, or of two if they are more than one job takes."""

@@ -138,7 +138,7 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     # Limits, which hold whether they are reached or not.
     "bad_lines",
     # Refused where it names nothing that can be used.
-    "embeddings",
+    "embeddings", "near_repeats", "guesses", "audit",
     # Whether lines repeat is looked for only where they are to be asked once.
     "repeats",
 })  # fmt: skip

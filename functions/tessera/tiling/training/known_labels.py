@@ -26,9 +26,15 @@ def read_gold(chunks: Iterable[bytes], settings: Settings) -> dict[int, int]:
 def read_duplicates(rows: Iterable[bytes]) -> dict[int, int]:
     """Return for each duplicate the line that it repeats, from the rows of `repeats.csv`.
 
-    >>> read_duplicates([b"index,first", b"5,0"])
-    {5: 0}
+    A line that repeats one which is nearly the same as a third one repeats that.
+
+    >>> read_duplicates([b"index,first,similarity", b"5,2,1.0000", b"2,0,0.9712"])
+    {2: 0, 5: 0}
     """
     # neither the header nor an empty last line begins with a digit
     pairs = (row.split(b",") for row in rows if row[:1].isdigit())
-    return {int(later): int(first) for later, first in pairs}
+    firsts: dict[int, int] = {}
+    # what a line repeats comes before it, so its own first is known by then
+    for later, first in sorted((int(later), int(first)) for later, first, *_ in pairs):
+        firsts[later] = firsts.get(first, first)
+    return firsts
