@@ -94,3 +94,16 @@ def test_an_embedded_aws_is_not_asked_for_a_region() -> None:
     )
     storage.presign("s3://pets/1.jpg", 60)
     assert bucket.asked == 0
+
+
+@pytest.mark.parametrize("theirs", REGIONS)
+def test_whatever_a_buckets_region_is_the_address_of_any_key_is_there(theirs: str) -> None:
+    """The global host answers 400 in regions since 2019, and 307 for a bucket's first day."""
+    storage = Storage(
+        lambda: Bucket({"x-amz-bucket-region": theirs}),  # type: ignore[arg-type, return-value]  # the calls it gets
+        connect(region="us-east-1", credentials=KEYS).signing_client,
+    )
+    address = urlsplit(storage.presign("s3://pets/May/Tom 1+%.jpg", 60))
+    assert address.netloc.startswith(f"pets.s3.{theirs}.")
+    assert address.path == "/May/Tom%201%2B%25.jpg"
+    assert f"/{theirs}/s3/" in parse_qs(address.query)["X-Amz-Credential"][0]

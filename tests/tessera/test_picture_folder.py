@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +130,31 @@ def test_a_folder_of_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(Refused, match="no images that can be shown"):
         look_at_pictures(tmp_path)
+
+
+PLACES = st.lists(st.sampled_from(["a", "b", "a/c", "b/d/e"]), unique=True)
+LINKS = st.lists(
+    st.tuples(
+        st.sampled_from(["l", "a/l", "b/d/m", "a/c/n"]),
+        st.sampled_from([".", "a", "b", "b/d", "a/c", "nowhere"]),
+    ),
+    max_size=4,
+)
+
+
+@given(places=PLACES, links=LINKS)
+def test_however_folders_are_linked_every_picture_is_taken_once(
+    places: list[str], links: list[tuple[str, str]]
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        for place in places:
+            (root / place).mkdir(parents=True, exist_ok=True)
+        pictures = [f"{place}/1.jpg" for place in places]
+        for picture in pictures:
+            (root / picture).write_bytes(b"x")
+            (root / picture).with_name("._1.jpg").write_bytes(b"x")
+        for name, target in links:
+            if (root / name).parent.is_dir() and not (root / name).is_symlink():
+                (root / name).symlink_to(root / target)
+        assert walk_pictures(root).names == sorted(pictures)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tessera.commands.drop as drop_module
 from tessera.commands.drop import drop_command
 from tessera.exits import Exit
-from tessera.runs.executions import Ending, RunError
+from tessera.runs.executions import Ending, RunError, drop
 from tessera.runs.fitting import Staff
 from tessera.runs.status import RunStatus
 from tessera.tiling.settings import read_settings
+from tests.tessera.conftest import FakeCloud, png
 
 PUBLIC = {
     "labels": ["cat", "dog"],
@@ -134,3 +139,40 @@ def test_a_settings_file_of_the_same_labels_is_used_and_of_others_is_refused(
     assert source.own_settings() == file.read_bytes()
     with pytest.raises(click.UsageError, match="names other labels"):
         replace(source, labels=("cat", "cow")).own_settings()
+
+
+Batches = st.lists(
+    st.tuples(
+        st.sampled_from(["may", "june"]),
+        st.dictionaries(st.sampled_from(["IMG_1.png", "IMG_2.png"]), st.integers(0, 3), min_size=1),
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(batches=Batches)
+def test_cameras_that_give_the_same_names_in_folders_of_one_name_mix_up_nothing(
+    batches: list[tuple[str, dict[str, int]]],
+) -> None:
+    """Whatever is dropped, every line of every manifest so far opens the picture of its time."""
+    cloud = FakeCloud()
+    files, raw = cloud.aws.files, b'{"labels": ["zero", "one"]}'
+    expected: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for month, pictures in batches:
+            folder = Path(scratch, month, "photos")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name, gray in pictures.items():
+                (folder / name).write_bytes(png(4, 4, gray))
+            (folder / "labeling.json").write_bytes(raw)
+            source = drop_module.Source.at(folder, None, None)
+            lines = source.lines(cloud, read_settings(raw)).splitlines()
+            drop(cloud, b"\n".join(lines), project="photos", name="photos", settings=raw)
+            contents = [png(4, 4, gray) for _, gray in sorted(pictures.items())]
+            sources = [json.loads(line)["source-ref"] for line in lines]
+            expected |= dict(zip(sources, contents, strict=True))
+            assert len(set(sources)) == len(set(contents))
+    assert {uri: files.objects[uri] for uri in expected} == expected

@@ -99,6 +99,34 @@ def test_what_was_noticed_when_a_run_began_is_told_wherever_it_is_looked_at(
     assert "seed: no effect" in tessera(report_command, name, "--out", "report.html").stderr
 
 
+def test_runs_are_named_as_they_began_whatever_the_settings_are_now(
+    labels: Any, place: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"arn:1": "pets-may-01bf8f146d2a", "arn:2": "pets-may-ee907583dc34"}
+    for arn, name in names.items():
+        labels.run(name, images=1)
+        uri = f"s3://labels/runs/{name}/run.json"
+        record = json.loads(labels.files.get(uri)) | {"execution": arn}
+        labels.files.put(uri, json.dumps(record).encode())
+    labels.put("inbox", "pets/labeling.json", b'{"labels": ["something", "else"]}')
+    detail = {"bucket": {"name": "inbox"}, "object": {"key": "pets/may.manifest", "etag": "9"}}
+    waiting = {
+        "status": "RUNNING",
+        "startDate": datetime(2026, 11, 25, tzinfo=UTC),
+        "input": json.dumps({"detail": detail}),
+    }
+    executions = [{"executionArn": arn} for arn in names]
+    workflows = SimpleNamespace(
+        describe_execution=lambda executionArn: waiting | {"executionArn": executionArn}
+    )
+    monkeypatch.setattr(place.cloud, "client", lambda _: workflows)
+    monkeypatch.setattr("tessera.commands.runs.list_executions", lambda *_: executions)
+
+    entries = json.loads(tessera(runs_command, "--json").stdout)
+
+    assert [entry["run"] for entry in entries] == list(names.values())
+
+
 class Ended:
     """Observer of a run that has ended."""
 
