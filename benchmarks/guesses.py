@@ -32,13 +32,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
-from tessera.tiling.grouping.first_round import MIN_SEED_IMAGES, choose_seed
+from tessera.tiling.grouping.first_round import choose_seed
 from tessera.tiling.guesses import Columns, Guesses, learn
 from tessera.tiling.guesses.asking import Judged, decide
 from tessera.tiling.guesses.audit import Audit
 from tessera.tiling.guesses.ridge import FOLDS, L2_GRID
 from tessera.tiling.report.workers import wilson_interval
-from tessera.tiling.settings import settings_from
+from tessera.tiling.settings import MIN_SEED_IMAGES, settings_from
 
 DATA = ROOT.parent / "shared" / "data" / "embeddings"
 GAIN, SEED_SHARE, SEED_ANSWERS = 0.05, 0.2, 2

@@ -16,7 +16,7 @@ from tessera.tiling.estimate import (
     expected_rounds,
     page_seconds,
 )
-from tessera.tiling.settings import Settings
+from tessera.tiling.settings import GuessSettings, Settings
 
 TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/cats"
 
@@ -111,3 +111,19 @@ def test_the_portal_has_no_fee_and_ground_truth_no_table() -> None:
     assert ground_truth.tiled.object_fees > 0
     assert "DynamoDB" in portal.aws
     assert "DynamoDB" not in ground_truth.aws
+
+
+@given(images=st.integers(1, 10**6), seed=st.floats(0.01, 1), least=st.integers(0, 1))
+def test_with_a_model_every_image_is_asked_once_at_least_and_fewer_answers_are_expected(
+    images: int, seed: float, least: int
+) -> None:
+    chosen = settings(guesses=GuessSettings(seed=seed, least=least))
+    tasks = -(-images // 20)
+    taught = expected_rounds(images, tasks, chosen, USUAL)
+    plain = expected_rounds(images, tasks, settings(), USUAL)
+    answers = sum(entry.answers for entry in taught)
+    if least:
+        assert sum(entry.images for entry in taught) >= images * (1 - 1e-9)
+    assert answers <= sum(entry.answers for entry in plain) + 0.2 * images + 1
+    if images > 500 and seed < 0.5:
+        assert answers < sum(entry.answers for entry in plain)

@@ -67,6 +67,18 @@ def test_the_first_round_asks_the_seed_and_no_more() -> None:
     assert first["images"] == 0.3 * IMAGES
 
 
+def test_images_that_are_asked_later_are_dealt_to_pages_as_those_of_a_first_round() -> None:
+    gaps = {}
+    for order in ("spread", "as-given"):
+        run = run_of(guesses={}, order=order)
+        run.run()
+        tasks = run.files.objects[f"{run.home}round-2/tasks-000.manifest"].splitlines()
+        first = msgspec.json.decode(msgspec.json.decode(tasks[0])["source"])
+        gaps[order] = int(np.diff(sorted(image["index"] for image in first)).min())
+    assert gaps["as-given"] == 1
+    assert gaps["spread"] > 5  # some 15 tasks take turns
+
+
 @given(images=st.integers(0, 3_000), share=st.floats(0.01, 1), least=st.integers(0, 500))
 def test_a_seed_is_a_share_of_all_parts_of_the_manifest(
     images: int, share: float, least: int

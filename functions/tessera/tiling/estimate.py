@@ -10,8 +10,9 @@ from itertools import pairwise
 from math import ceil, log
 
 import msgspec
+from msgspec import UNSET
 
-from tessera.tiling.settings import Settings
+from tessera.tiling.settings import MIN_SEED_IMAGES, Settings
 
 SECONDS_AN_IMAGE, SECONDS_A_PAGE = 2.23, 5.87
 """Seconds that an image and a page take: 8.1 for a page of one, 2.52 an image on a page of 20.
@@ -108,6 +109,14 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, rename={"one_by_one": 
     """Dollars by service."""
 
 
+LEFT_TO_MODEL = 0.4
+"""Share of the images outside the seed that go unasked where the settings allow it: 0.25 to 0.6 on
+the measured sets (benchmarks/guesses.py)."""
+ASKED_WITH_MODEL = (0.13, 0.04)
+"""Shares of all images asked in the third and fourth round of a run with a model; together 0.11 to
+0.24 on the measured sets (benchmarks/guesses.py)."""
+
+
 def page_seconds(images: int) -> float:
     """Return the seconds an image takes on a page of so many, if nobody has measured.
 
@@ -157,8 +166,17 @@ def expected_rounds(
 ) -> tuple[Round, ...]:
     """Return every round to be expected; the first is as it was counted."""
     first = settings.answers_per_image
-    rounds = [Round(1, images, tasks, images * first)]
     room = max(1, settings.images_per_task - settings.gold_per_task)
+    if settings.guesses is not UNSET:
+        seed = min(images, max(ceil(settings.guesses.seed * images), MIN_SEED_IMAGES))
+        asked = 1.0 if settings.guesses.least else 1 - LEFT_TO_MODEL
+        later = [(images - seed) * asked, *(images * share for share in ASKED_WITH_MODEL)]
+        later = [expected for expected in later[: settings.max_answers] if expected >= 0.5]
+        return (
+            Round(1, seed, tasks, seed * first),
+            *(Round(n, each, ceil(each / room), each) for n, each in enumerate(later, 2)),
+        )
+    rounds = [Round(1, images, tasks, images * first)]
     for had in range(first, settings.max_answers):
         expected = images * share_after(had, again)
         if expected < 0.5:  # rounds to no image

@@ -51,6 +51,9 @@ STOPPING = ("stop_after_pages", "stop_after_percent")
 LONGEST_INSTRUCTIONS = 20_000
 """Characters of instructions. Ground Truth takes pages of 128,000, labels and tiles among them."""
 
+MIN_SEED_IMAGES = 100
+"""Images of a model's seed at least: one of fewer seldom knows anything (docs/guesses.md)."""
+
 
 class GuessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the rounds of a run whose images a model guesses, learning from the answers."""

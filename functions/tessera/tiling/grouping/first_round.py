@@ -46,7 +46,7 @@ from tessera.tiling.manifest.lines import Rejected
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
-from tessera.tiling.settings import SHOWN_AND_WEIGHED, Settings
+from tessera.tiling.settings import MIN_SEED_IMAGES, SHOWN_AND_WEIGHED, Settings
 
 # A few kilobytes of gzip unpack to millions of empty lines, and each is listed with its reason.
 ENOUGH_UNUSABLE = 100_000
@@ -54,8 +54,6 @@ ENOUGH_UNUSABLE = 100_000
 ENOUGH_REJECTED = 1_000_000
 """Bad lines after which a manifest is read no further while they are more than the settings allow:
 as many as a manifest of ten million may have by default, and 60 to 1,100 MB of rejected.jsonl."""
-MIN_SEED_IMAGES = 100
-"""Images of a seed at least: a model of fewer seldom knows anything (docs/guesses.md)."""
 SEED_SALT = 0x5EED
 """Salt of the hash that chooses the seed, so that it is none of those that the orders follow."""
 REJECTED_STEP = 10_000

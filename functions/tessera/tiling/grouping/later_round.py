@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from tessera.tiling.exclusions import Exclusions
@@ -26,7 +27,13 @@ from tessera.tiling.grouping.limits import (
     max_tasks,
     record_lengths,
 )
-from tessera.tiling.grouping.orders import Consecutive, consecutive_sizes
+from tessera.tiling.grouping.orders import (
+    ORDERS,
+    Consecutive,
+    RoundRobin,
+    ShardImages,
+    consecutive_sizes,
+)
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
 from tessera.tiling.grouping.similar import Embeddings, rank_similar
 from tessera.tiling.grouping.task_file import (
@@ -136,6 +143,7 @@ class LaterRound:
         self._max_tasks = max_tasks(settings, answers_per_task=1)
         self.capacity = min(self._max_tasks * settings.images_per_task, MAX_SHARD_IMAGES)
         self._limits = TaskLimits(settings.images_per_task)  # only first rounds have gold images
+        self._settings = settings
         self._round = round_
         self._create = create
         self._buffer = ShardBuffer(scratch, self.capacity, PLAIN)
@@ -185,6 +193,9 @@ class LaterRound:
         keys = np.fromiter(map(names.__getitem__, self._workers), np.int64, len(self._workers))
         # Stable, so that images of the same workers stay in manifest order.
         ranking = np.argsort(keys, kind="stable").astype(np.uint32)
+        if self._settings.guesses is not UNSET and "" in names:
+            unasked = int((keys == names[""]).sum())  # no name is before the empty one
+            ranking[:unasked] = self._in_order(ranking[:unasked])
         if self._embeddings is not None:
             ranking = self._rank_similar(ranking, keys[ranking], self._embeddings)
         lengths = record_lengths(self._buffer, ranking, self._limits)
@@ -201,6 +212,19 @@ class LaterRound:
             for part in same
         ]
         return np.concatenate(parts)
+
+    def _in_order(self, unasked: Positions) -> Positions:
+        """Return images that nobody has had in the order of the settings, as a first round has."""
+        images = ShardImages(
+            buffer=self._buffer,
+            positions=unasked,
+            lengths=record_lengths(self._buffer, unasked, self._limits),
+            limits=self._limits,
+            shard=len(self._shards),
+            seed=self._settings.seed,
+        )
+        plan = ORDERS[self._settings.order](images)
+        return (plan.as_consecutive() if isinstance(plan, RoundRobin) else plan).ranking
 
     def _extra_keys(self, exclusions: Exclusions) -> ExtraKeys:
         """Return what names who answered any image of a task, and notes them as excluded."""
