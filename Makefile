@@ -2,22 +2,28 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help environment run label up down quick test check format types lint docs bench build generated page packages grants transcript smoke smoke-transcript audit clean
+.PHONY: help environment running run label up down quick test check format types lint docs bench build generated page packages grants transcript smoke smoke-transcript audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-environment: .venv/ready .venv-sam/ready ## install what Tessera needs, beside the code
+environment: .venv/developer .venv-sam/ready ## install what developing Tessera needs, beside the code
+.venv/developer: .venv/ready
+	@echo "Installing what tests and checks need …"
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local,dev,embed]' --constraint constraints.txt
+	@touch $@
+
+running: .venv/ready .venv-sam/ready # what running needs, and no more
 .venv/ready: pyproject.toml constraints.txt
 	@echo "Making the environment in .venv (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.13 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev,embed]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local]' --constraint constraints.txt
 	@touch $@
 .venv-sam/ready: sam-requirements.txt
 	@echo "Making the SAM CLI's environment in .venv-sam …"
 	@$(PYTHON) -m venv .venv-sam
-	@.venv-sam/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
+	@.venv-sam/bin/python -m pip install --disable-pip-version-check --requirement sam-requirements.txt
 	@touch $@
 
 .venv-asl/ready: asl-requirements.txt
@@ -27,16 +33,16 @@ environment: .venv/ready .venv-sam/ready ## install what Tessera needs, beside t
 	@npm install --silent --no-audit --no-fund --prefix .venv-asl jsonata@2.0.6
 	@touch $@
 
-run: environment ## label the example from start to finish with simulated workers
+run: running ## label the example from start to finish with simulated workers
 	@$(BIN)/tessera run
 
-label: environment ## the same, and the worker is you, in the browser
+label: running ## the same, and the worker is you, in the browser
 	@$(BIN)/tessera label
 
-up: environment ## start the local stack
+up: running ## start the local stack
 	@$(BIN)/tessera up
 
-down: environment ## stop the local stack; what it holds is kept
+down: running ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
 quick: environment ## run the tests that need neither browser nor stack, with fewer examples: under a minute on two cores
@@ -111,4 +117,7 @@ audit: .venv-packages/ready ## look the functions' packages up in the vulnerabil
 	@touch $@
 
 clean: down ## forget the local stack with all its runs, and the environments
+	@if [ -d .tessera ] && [ "$(YES)" != 1 ]; then \
+	    printf "This deletes every run, label and account of the local stack in .tessera. Type yes to go on: "; \
+	    read answer; [ "$$answer" = yes ] || { echo "Nothing is deleted."; exit 1; }; fi
 	@rm -rf .tessera .venv .venv-sam .venv-asl .venv-packages .aws-sam build out

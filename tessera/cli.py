@@ -187,7 +187,9 @@ def region_of(profile: str) -> str | None:
 
 
 @click.group(
-    cls=Tool, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+    cls=Tool,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.option(
     "--profile", envvar="TESSERA_PROFILE", help="AWS profile: work on AWS instead of this machine."
@@ -222,6 +224,9 @@ def main(
 
     Commands work on the stack on this machine (start it with tessera up), or on AWS with --profile.
     """
+    if context.invoked_subcommand is None:  # whoever calls it alone looks for what there is
+        click.echo(context.get_help())
+        return
     local = LocalStack(home.resolve(), port)
     remote = None
     stack = () if name == STACK_NAME else ("--stack", name)

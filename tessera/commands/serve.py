@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import segno
+from botocore.exceptions import BotoCoreError, ClientError
 from hypercorn.asyncio import serve as serve_app
 from hypercorn.config import Config
 
-from tessera.screen import console_for, json_option, out, print_json
+from tessera.portal.errors import PortalError
+from tessera.runs.staffing import spare_pages
+from tessera.screen import aside, console_for, counted, json_option, out, print_json
 from tessera.stack.certificate import Certificate, own_address, own_names, self_made
+from tessera.stack.cloud import Cloud
 from tessera.stack.front import HOST, Front
 from tessera.stack.local_stack import LocalStack, StackError
 from tessera.stack.ready import start_and_deploy
@@ -22,6 +27,9 @@ from tessera.stack.target import Target
 PORT = 8443
 """Port of the portal for other machines, unless an option names another: the usual one of HTTPS
 that needs no rights of the system's."""
+LOOK_SECONDS = 30.0
+"""Seconds between two looks for pages that nobody is left for: a person who comes to add a
+colleague is faster than a round, and a run that ends half a minute later harms nobody."""
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -70,8 +78,32 @@ def serve(
             print_json({"address": address, "fingerprint": fingerprint_of(certificate)})
         else:
             show(local, address, certificate, own=not tls_cert)
+        asyncio.run(serve_until_stopped(front, settings(listen, https_port, certificate), cloud))
+
+
+async def serve_until_stopped(front: Front, server: Config, cloud: Cloud) -> None:
+    """Serve the portal, and see to it meanwhile that no run waits for somebody who is not there."""
+    looking = asyncio.create_task(look_after_runs(cloud))
+    try:
         # Hypercorn names ASGI's messages by types of its own.
-        asyncio.run(serve_app(front.app(), settings(listen, https_port, certificate)))  # type: ignore[arg-type]
+        await serve_app(front.app(), server)  # type: ignore[arg-type]
+    finally:
+        looking.cancel()
+
+
+async def look_after_runs(cloud: Cloud) -> None:
+    """Take pages that nobody is left for out of their jobs, now and then, and say so."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        with suppress(BotoCoreError, ClientError, PortalError):  # the next look finds the same
+            for job, pages in await asyncio.to_thread(lambda: list(spare_pages(cloud))):
+                aside.print(
+                    f"[yellow]{job}[/]: {counted(pages, 'page')} not asked, because everybody who "
+                    "may label them has answered their pictures. To have more answers, add "
+                    f"somebody ({cloud.command('workers add EMAIL')}) and drop the run's "
+                    "uncertain.manifest.",
+                    soft_wrap=True,
+                )
 
 
 def check_free(listen: str, port: int) -> None:

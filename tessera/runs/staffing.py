@@ -2,38 +2,71 @@
 
 Nobody answers an image twice, so in a later round a page may be left for which there is no account
 any more: without another one the run would wait until its jobs expire. Those who count are people
-who label: neither simulated workers, unless they are at work in the run, nor requesters.
+who label: neither accounts that the tool made for itself nor requesters, unless they are at work in
+the run.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
 from tessera.portal.exclusions import excluded_tasks
+from tessera.portal.job_lifecycle import open_jobs
+from tessera.portal.leases import drop_task
 from tessera.portal.ports import Ports
 from tessera.portal.records import OPEN, Job
 from tessera.portal.rights import REQUESTERS
-from tessera.portal.table_layout import all_cursors, all_tasks, read_jobs
+from tessera.portal.table_layout import (
+    PageFailure,
+    all_cursors,
+    all_tasks,
+    put_failure,
+    read_jobs,
+)
 from tessera.stack.cloud import Cloud
 
-SIMULATED = re.compile(r"simulated-\d+@example\.com")
-"""Addresses of simulated workers, who label the example and nothing else."""
+OWN = re.compile(r"(simulated-\d+|you)@example\.com")
+"""Addresses of accounts that the tool makes for itself: simulated workers, who label the example
+alone, and whoever labels alone at this machine."""
+
+
+NOBODY_LEFT = "Everybody who may label this has answered its pictures before."
+"""Reason that requesters see beside a page that is not asked."""
 
 
 def people(cloud: Cloud, team: str = "", *, active: Collection[str] = ()) -> list[str]:
     """Return the workers who may be expected to label for a team, or for everybody.
 
-    Simulated workers and requesters are none of them, except those of `active`, who did.
+    The tool's own accounts and requesters are none of them, except those of `active`, who did.
     """
     requesters = dict(cloud.users.emails(REQUESTERS))
     return [
         worker
         for worker, email in cloud.users.emails(team)
-        if worker in active or (worker not in requesters and not SIMULATED.fullmatch(email))
+        if worker in active or (worker not in requesters and not OWN.fullmatch(email))
     ]
+
+
+def spare_pages(cloud: Cloud) -> Iterator[tuple[str, int]]:
+    """Take pages of later rounds that nobody is left for out of their jobs, which so can end.
+
+    Yield each job with the number of such pages. Their images keep the answers that they have; a
+    first round waits, for it has images without any.
+    """
+    ports = cloud.ports
+    for job in open_jobs(ports):
+        if job.exclusions and job.workers == 1:  # one more answer each, as later rounds ask
+            active = all_cursors(ports.table, job.name).keys()
+            short = short_pages(ports, job, people(cloud, job.team, active=active))
+            for number in short:
+                failure = PageFailure(number, NOBODY_LEFT, ports.clock(), set_aside=True)
+                ports.table.write(put_failure(job.name, failure))
+                drop_task(ports, job, number)
+            if short:
+                yield job.name, len(short)
 
 
 def pages_without_workers(cloud: Cloud, names: Iterable[str]) -> int:

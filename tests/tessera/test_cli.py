@@ -36,6 +36,12 @@ def test_every_command_is_there_with_help_that_says_what_it_does(name: str) -> N
     assert summary.endswith(".")
 
 
+def test_the_program_alone_shows_what_there_is() -> None:
+    alone = call()
+    assert alone.exit_code == Exit.OK
+    assert alone.output == call("--help").output
+
+
 def test_help_imports_no_command() -> None:
     script = (
         "import sys; from tessera.cli import main\n"

@@ -122,7 +122,7 @@ def test_labels_beside_a_settings_file_and_gold_beside_a_manifest_are_refused(
     (tmp_path / "may.manifest").write_text('{"source-ref": "s3://inbox/1.png"}\n')
     (tmp_path / "gold.csv").write_text("image,label\n1.png,cat\n")
 
-    assert pets("--labels", "cat,dog")[0].exit_code == 2
+    assert pets("--labels", "cat,cow")[0].exit_code == 2
     both = tessera(drop_command, "may.manifest", "--gold", "gold.csv")
     assert both.exit_code == 2
     assert '"gold"' in both.stderr

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.portal.records import OPEN
-from tessera.runs.staffing import people, short_pages
+from tessera.portal.records import FULL, OPEN
+from tessera.portal.table_layout import read_failures
+from tessera.runs.staffing import NOBODY_LEFT, people, short_pages, spare_pages
 from tessera.stack.cloud import Cloud
 from tests.portal.world import World
 
@@ -76,3 +77,31 @@ def test_people_are_those_of_the_team_who_label(
     )
     cloud = SimpleNamespace(users=pool)
     assert sorted(people(cast(Cloud, cloud), team, active=active)) == expected
+
+
+@given(st.lists(st.sets(st.sampled_from(["ann", "ben"])), min_size=1, max_size=4), st.booleans())
+def test_a_later_round_asks_no_page_that_nobody_is_left_for_and_ends_without_them(
+    barred: list[set[str]], has_third: bool
+) -> None:
+    world = World()
+    job = world.open_later_round(len(barred), dict(enumerate(barred)))
+    names = ["ann@example.org", "ben@example.org", *(["cid@example.org"] if has_third else [])]
+    cloud = cast(Cloud, SimpleNamespace(users=Accounts(workers=names), ports=world.ports))
+    spared = dict(spare_pages(cloud))
+    nobody = sum(names == {"ann", "ben"} for names in barred) if not has_third else 0
+    assert spared == ({job.name: nobody} if nobody else {})
+    assert dict(spare_pages(cloud)) == {}
+    for worker in ("ann", "ben", "cid"):
+        if world.again(job).status == OPEN:
+            world.work(job, worker)
+    assert world.again(job).status == FULL
+    failures = read_failures(world.table, job.name, limit=9)
+    assert [failure.reason for failure in failures] == [NOBODY_LEFT] * nobody
+
+
+def test_a_first_round_waits_for_people() -> None:
+    world = World()
+    job = world.open(tasks=2, workers=2)
+    cloud = SimpleNamespace(users=Accounts(workers=["ann@example.org"]), ports=world.ports)
+    assert list(spare_pages(cast(Cloud, cloud))) == []
+    assert world.again(job).status == OPEN
