@@ -31,7 +31,7 @@ SMALL, LARGE = 100, 20_000
 JOBS = 3
 """Small jobs of one turn: six hundred answers, more than either system takes in it."""
 WORKERS = (10, 50)
-AHEAD = {(10, LARGE): 8.0, (50, LARGE): 4.0, (10, SMALL): 0.6, (50, SMALL): 0.6}
+AHEAD = {(10, SMALL): 0.6, (50, SMALL): 0.6, (10, LARGE): 8.0, (50, LARGE): 4.0}
 """How many times Turkle's answered pages a second the portal's must be, by workers and tasks."""
 ATTEMPTS = 5
 """Times that a worker asks for a first page before it counts as lost."""

@@ -67,11 +67,17 @@ class LabelingWorker(threading.Thread):
     """Worker who labels whatever the portal gives until `finished`, and sends much of it twice."""
 
     def __init__(
-        self, served: Served, account: Account, books: Books, finished: threading.Event
+        self,
+        served: Served,
+        account: Account,
+        books: Books,
+        calm: threading.Event,
+        finished: threading.Event,
     ) -> None:
         """Keep the account; the worker signs in when the thread starts."""
         super().__init__(daemon=True, name=account.email)
-        self.served, self.account, self.books, self.finished = served, account, books, finished
+        self.served, self.account, self.books = served, account, books
+        self.calm, self.finished = calm, finished
         self.chance = random.Random(account.email)
         self.session: Worker | None = None
         self.places = threading.Semaphore(AT_ONCE)
@@ -116,7 +122,9 @@ class LabelingWorker(threading.Thread):
         pictures, answer = self.answer_to(claim["page"])
         # One in thirty pages lies there until its lease has gone to somebody else.
         is_late = self.chance.random() < 1 / 30
-        self.finished.wait(2.3 * LEASE if is_late else 1 + 3 * self.chance.random())
+        if is_late:  # until nobody kills any more: the last pages of a round need no such wait
+            self.calm.wait(2.3 * LEASE)
+        self.finished.wait(1 + 3 * self.chance.random())
         with self.books.lock:
             self.books.sent[key].add(answer["meta"])
             self.books.pictures[key] = pictures
@@ -185,7 +193,7 @@ class KillLoop:
     kills: int
     seed: int
     workers: int = 20
-    images: int = 600
+    images: int = 400
     books: Books = field(default_factory=Books)
     recoveries: list[float] = field(default_factory=list)
     losses: int = 0
@@ -200,10 +208,11 @@ class KillLoop:
         # The embedded AWS writes its state when it is stopped in order, and a kill loses the rest.
         self.stack.stop()
         self.stack.start()
-        self.finished = threading.Event()
+        self.calm, self.finished = threading.Event(), threading.Event()
         served = Served(self.stack.cloud)
         self.crowd = [
-            LabelingWorker(served, account, self.books, self.finished) for account in accounts
+            LabelingWorker(served, account, self.books, self.calm, self.finished)
+            for account in accounts
         ]
         places = threading.Semaphore(AT_ONCE)
         for worker in self.crowd:
@@ -237,10 +246,11 @@ class KillLoop:
             self._wait_for_answers(1, seconds=150)  # functions start, a process each
             assert self.books.saved, self._status(execution)
             for number in range(self.kills):
-                self._wait_for_answers(0 if number % 4 == 3 else self.chance.randint(3, 10))
+                self._wait_for_answers(0 if number % 4 == 3 else self.chance.randint(2, 6))
                 if number % 5 == 2:
                     self._lose_index()
                 execution = self._kill_and_start()
+            self.calm.set()
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 if (status := self._status(execution)) != "RUNNING":
@@ -248,6 +258,7 @@ class KillLoop:
                 time.sleep(1)
             return "hangs"
         finally:
+            self.calm.set()
             self.finished.set()
             for worker in self.crowd:
                 worker.join(90)
