@@ -187,6 +187,26 @@ def test_if_learning_fails_the_run_goes_on_without_and_says_why(
     assert expected[failure] in figures["why_not"]
 
 
+@pytest.mark.parametrize("least", [0, 1])
+def test_a_run_that_nobody_answers_ends_as_one_without_a_model(least: int) -> None:
+    run = run_of(guesses={"least": least})
+    run.nobody = True
+    for _ in range(2):  # and once more, after a failure
+        assert run.run(stop_after=1)["outcome"] == "nothing-labeled"
+        assert run.report()["guesses"]["used"] is False
+        run.execution = "arn:2"
+
+
+def test_a_record_of_guesses_that_cannot_be_read_is_made_anew() -> None:
+    run = run_of(guesses={})
+    run.run(stop_after=1)
+    before = run.outputs()
+    run.files.objects[f"{run.home}round-1/guesses.json"] = b'{"answers":null}'
+    asked = {"run": run.home.split("/")[-2], "home": run.home, "round": 1}
+    run.consolidate(asked, run.report()["jobs"])
+    assert run.outputs() == before
+
+
 # --- exactly once, and the same bytes -------------------------------------------------------------
 
 

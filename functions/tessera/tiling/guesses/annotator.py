@@ -106,7 +106,7 @@ def _guess(regression: Ridge, crowd: Crowd, consensus: Consensus) -> Guesses:
     likelihood = pooled[:, label].T
     temperature, known = _fit_temperature(scores[image], likelihood)
     shares = np.bincount(label, minlength=crowd.classes) / max(len(label), 1)
-    nats = known - _mean_log(shares[label])
+    nats = known - _mean_log(shares[label]) if len(label) else 0.0  # of no answer nothing is known
     taught = np.flatnonzero(regression.answered)
     same = scores[taught].argmax(axis=1) == targets[taught].argmax(axis=1)
     p = softmax(scores / temperature)

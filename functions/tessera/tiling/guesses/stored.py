@@ -78,7 +78,10 @@ class StoredGuesses:
         """Return the guesses, why there are none, or None if nothing of these answers is stored."""
         if self._files.size(self._record) is None:
             return None
-        record = msgspec.json.decode(self._files.get(self._record), type=Record)
+        try:
+            record = msgspec.json.decode(self._files.get(self._record), type=Record)
+        except msgspec.MsgspecError:  # somebody's hand, or another version's: learned anew
+            return None
         if record.answers != self._answers:
             return None
         self._attempts = record.attempts
