@@ -26,8 +26,10 @@ import click
 
 from tessera.stack.cloud import Cloud
 
-ROOT = Path(__file__).resolve().parents[2]
-"""Checkout that template, functions and pages are deployed from."""
+_PACKAGED = Path(__file__).resolve().parents[1] / "deployment"
+ROOT = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[2]
+"""Folder that template, functions and pages are deployed from: the checkout, or the copy of it that
+an installed wheel has (setup.py)."""
 
 REGION = "us-east-1"
 PORT, HOME = 4566, ".tessera"
@@ -215,7 +217,8 @@ class LocalStack:
     def _launch(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         """Start the process of the embedded AWS, and note its id."""
         if not find_spec("ministack"):
-            raise StackError("The embedded AWS is not installed here. Run: make environment")
+            remedy = "pip install 'tessera[local]'" if ROOT == _PACKAGED else "make running"
+            raise StackError(f"The embedded AWS is not installed here. Run: {remedy}")
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 # -P: this folder's modules are no packages of the embedded AWS's
@@ -320,7 +323,8 @@ def sam_cli() -> str:
     own = ROOT / ".venv-sam" / "bin" / "sam"
     program = str(own) if own.exists() else shutil.which("sam")
     if not program:
-        raise StackError("The SAM CLI is not installed. Run: make environment")
+        remedy = "pipx install aws-sam-cli" if ROOT == _PACKAGED else "make running"
+        raise StackError(f"The SAM CLI is not installed. Run: {remedy}")
     return program
 
 
