@@ -429,7 +429,11 @@ def in_parts(*then: str) -> dict[str, Any]:
     return returns(*asks, *(labels(outcome)["0"]["Return"] for outcome in then))
 
 
-PARTED = ASKED | {"ConsolidateLabels": in_parts("done"), "ConsolidatePart": payload()}
+UNCOUNTED = {"stage": "gather", "items": "many"}
+PARTED = ASKED | {
+    "ConsolidateLabels": in_parts("done"),
+    "ConsolidatePart": {"0-99": {"Return": {"Payload": {}}}},
+}
 
 
 def _faults() -> list[Case]:
@@ -469,7 +473,7 @@ def _faults() -> list[Case]:
                 "parts-uncounted",
                 "ConsolidationFailed",
                 "States.QueryEvaluationError",
-                ASKED | {"ConsolidateLabels": returns({"Payload": {"outcome": "by-parts"}})},
+                ASKED | {"ConsolidateLabels": payload(outcome="by-parts", parts=UNCOUNTED)},
             ),
             ("unreadable-later", "ManifestUnreadable", "it is gone", AGAIN | {"GroupUnsure": GONE}),
             (
