@@ -58,8 +58,13 @@ from tessera.tiling.consensus import Crowd, consolidate
 from tessera.tiling.consensus.by_parts import Part, consolidate_by_parts
 from tessera.tiling.grouping.limits import max_tasks
 from tessera.tiling.job_names import job_name
+from tessera.tiling.label_parts import plan
+from tessera.tiling.label_parts.reduce import begin_stage
+from tessera.tiling.label_parts.whole import report_whole
+from tessera.tiling.label_parts.work import work_on_item
 from tessera.tiling.label_run import label_run
 from tessera.tiling.offsets import offsets_name, pack_offsets
+from tessera.tiling.report.build import RunResult
 from tessera.tiling.run import read_run
 from tessera.tiling.settings import settings_from
 
@@ -336,8 +341,36 @@ def consolidation_event(shards: int) -> dict[str, Any]:
     }
 
 
+Labels = Callable[[Any, dict[str, Any], Path], RunResult]
+"""Labels a run in a storage, by an event of the state ConsolidateLabels and the report's page."""
+
+
 def consolidate_labels(images: int, answers: int) -> float:
     """Consolidate a whole run whose jobs all have an output."""
+
+    def label(storage: Any, event: dict[str, Any], template: Path) -> RunResult:
+        return label_run(storage, event, template, lambda _: nullcontext())[0]
+
+    return labeled(images, answers, label)
+
+
+def consolidate_parts(images: int, answers: int, parts: int) -> float:
+    """Consolidate such a run in parts, one item of a stage after the other."""
+    plan.MOST_TOGETHER, plan.PART_ANSWERS = -1, -(-images * answers // parts)
+
+    def label(storage: Any, event: dict[str, Any], template: Path) -> RunResult:
+        event["parts"] = {"stage": ""}
+        while stage := begin_stage(storage, event, CONSOLIDATE_MEMORY):
+            event["parts"] = stage["parts"]
+            for item in range(stage["parts"]["items"]):
+                work_on_item(storage, event | {"parts": stage["parts"] | {"item": item}})
+        return report_whole(storage, event, template, tempfile.TemporaryFile)[0]
+
+    return labeled(images, answers, label)
+
+
+def labeled(images: int, answers: int, label: Labels) -> float:
+    """Return the processor seconds in which a run is labeled."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = {"labels": list(CLASSES), "answers_per_image": answers, "max_answers": answers}
@@ -346,9 +379,7 @@ def consolidate_labels(images: int, answers: int) -> float:
         storage = s3.connection().storage
         began, before = time.process_time(), s3.seconds
         template = ROOT / "ui" / "report.liquid.html"
-        result, _ = label_run(
-            storage, consolidation_event(shards), template, lambda _: nullcontext()
-        )
+        result = label(storage, consolidation_event(shards), template)
         took = time.process_time() - began - (s3.seconds - before)
         assert (result.consensus.label >= 0).sum() == images
         return took
@@ -652,6 +683,12 @@ def parts_of_a_run(images: int, parts: int) -> Iterator[str | Gate]:
         f"{several.memory / one.memory:.0%}",
         several.memory < 0.6 * one.memory,
     )
+    runs = images // 4
+    one, several = apart(consolidate_labels, runs, 2), apart(consolidate_parts, runs, 2, parts)
+    yield f"\n{runs:,} images with two answers each, whole runs, all stages and the report:\n"
+    yield "| | processor s | memory MB |\n|---|---:|---:|"
+    yield f"| in one piece | {one.seconds:.1f} | {one.memory:.0f} |"
+    yield f"| in {parts} parts | {several.seconds:.1f} | {several.memory:.0f} |"
 
 
 def main() -> int:
