@@ -65,6 +65,12 @@ SMALL = {"PART_TASKS": 4, "BATCH_TASKS": 2}
 """Sizes by which a job of a few tasks has several parts."""
 
 
+def write_small_parts(patch: pytest.MonkeyPatch) -> None:
+    """Have an output written in so small parts that a test's job has several."""
+    for name, size in SMALL.items():
+        patch.setattr(output, name, size)
+
+
 class Breaking(Files):
     """S3 that breaks off at its so manieth request, if it is told to."""
 
@@ -103,8 +109,7 @@ def test_a_closing_that_broke_off_anywhere_gives_the_same_bytes_when_it_is_repea
     tasks: int, answers: int, breaks: list[int]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name, size in SMALL.items():
-            patch.setattr(output, name, size)
+        write_small_parts(patch)
         whole = closed_output(*answered_world(tasks, answers))
         world, request = answered_world(tasks, answers)
         files = world.files
@@ -120,8 +125,7 @@ def test_a_closing_that_broke_off_anywhere_gives_the_same_bytes_when_it_is_repea
 def test_a_repeated_closing_reads_no_answer_of_a_part_that_was_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, size in SMALL.items():
-        monkeypatch.setattr(output, name, size)
+    write_small_parts(monkeypatch)
     world, request = answered_world(tasks=12, answers=24)
     first = closed_output(world, request)
     answers = set(world.files.list_uris(f"{request['OutputConfig']['S3OutputPath']}/"))
@@ -134,8 +138,7 @@ def test_a_repeated_closing_reads_no_answer_of_a_part_that_was_kept(
 def test_a_job_that_got_more_answers_after_it_was_closed_has_them_in_its_output(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, size in SMALL.items():
-        monkeypatch.setattr(output, name, size)
+    write_small_parts(monkeypatch)
     world, request = answered_world(tasks=6, answers=3)
     first = closed_output(world, request)
     job = job_lifecycle.open_job(world.ports, request)

@@ -21,6 +21,7 @@ from ministack.services import stepfunctions
 
 from scripts.expressions import MACHINE
 from tessera.stack.local_stack import ROOT
+from tests.statemachine.results import HOME, grouped
 
 REFERENCE = ROOT / ".venv-asl" / "node_modules" / "jsonata"
 SCRIPT = ROOT / "tests" / "statemachine" / "jsonata_reference.js"
@@ -30,7 +31,6 @@ pytestmark = [
 ]
 
 Path = tuple[str, ...]
-HOME = "s3://labels/runs/pets-may-2f9a/"
 MANIFEST = f"{HOME}round-1/tasks-007.manifest"
 REQUEST = {
     "LabelAttributeName": "label",
@@ -69,30 +69,20 @@ JOBS: list[list[dict[str, str]]] = [
 ]
 
 
-def grouped(shards: int, **more: Any) -> dict[str, Any]:
-    """What GroupImages returned."""
-    return {
-        "outcome": "ask",
-        "run": "pets-may-2f9a",
-        "home": HOME,
-        "round": 1,
-        "shards": shards,
-        "tasks": 50,
-        "images": 1000,
-        "rejected": 0,
-        "workforce": "portal",
-        "request": REQUEST,
-    } | more
-
-
+VETS = "arn:aws:sagemaker:eu-west-1:1:workteam/private-crowd/vets"
 GROUPED = [
-    grouped(1),
-    grouped(1000, round=3, workforce="arn:aws:sagemaker:eu-west-1:1:workteam/private-crowd/vets"),
+    grouped(1, request=REQUEST),
+    grouped(
+        1000,
+        request=REQUEST,
+        round=3,
+        workforce="arn:aws:sagemaker:eu-west-1:1:workteam/private-crowd/vets",
+    ),
 ]
 ENDINGS = [
     {"outcome": "refused", "error": "LabelsMissing", "cause": "labels: there is no é"},
     {"outcome": "already-running", "run": "pets", "home": HOME, "owner": "arn:1"},
-    grouped(0, outcome="nothing-to-ask"),
+    grouped(0, request=REQUEST, outcome="nothing-to-ask"),
 ]
 
 

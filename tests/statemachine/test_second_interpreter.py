@@ -17,6 +17,7 @@ import pytest
 from scripts.expressions import MACHINE
 from tessera.stack.local_stack import ROOT
 from tests.statemachine.holding import states_of
+from tests.statemachine.results import HOME, grouped
 
 ENVIRONMENT = ROOT / ".venv-asl"
 SCRIPT = ROOT / "tests" / "statemachine" / "second_interpreter.py"
@@ -28,7 +29,6 @@ pytestmark = [
     ),
 ]
 
-HOME = "s3://labels/runs/pets-may-2f9a/"
 VETS = "arn:aws:sagemaker:eu-west-1:1:workteam/private-crowd/vets"
 EVENT = {"detail": {"bucket": {"name": "inbox"}, "object": {"key": "pets/may.manifest"}}}
 Answers = dict[str, list[Any]]
@@ -42,21 +42,8 @@ def throws(error: str, cause: str = "") -> dict[str, str]:
     return {"Error": error, "Cause": cause}
 
 
-def grouped(shards: int = 1, **more: Any) -> dict[str, Any]:
-    request = {"LabelAttributeName": "label", "InputConfig": {"DataAttributes": {}}}
-    described = {
-        "outcome": "ask",
-        "run": "pets-may-2f9a",
-        "home": HOME,
-        "round": 1,
-        "shards": shards,
-        "tasks": 50,
-        "images": 1000,
-        "rejected": 0,
-        "workforce": "portal",
-        "request": request,
-    }
-    return payload(**(described | more))
+def asked(shards: int = 1, **more: Any) -> dict[str, Any]:
+    return payload(**grouped(shards, **more))
 
 
 def labels(outcome: str = "done", **more: Any) -> dict[str, Any]:
@@ -77,8 +64,8 @@ def described(status: str, manifest: str = f"{HOME}round-1/tasks-000.manifest") 
 
 PUBLISHED = {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}
 USUAL: Answers = {
-    "GroupImages": [grouped()],
-    "GroupUnsure": [grouped(round=2)],
+    "GroupImages": [asked()],
+    "GroupUnsure": [asked(round=2)],
     "OpenJob": [{"LabelingJobName": "n", "LabelingJobStatus": "Completed"}],
     "CloseJob": [payload(LabelingJobName="pets-r1-000", LabelingJobStatus="Completed")],
     "CreateLabelingJob": [{"LabelingJobName": "n"}],
@@ -90,16 +77,16 @@ USUAL: Answers = {
     "AnnounceFailure": [{"MessageId": "m"}],
     "PublishFailure": [PUBLISHED],
 }
-WITH_VETS = {"GroupImages": [grouped(workforce=VETS)]}
+WITH_VETS = {"GroupImages": [asked(workforce=VETS)]}
 THROTTLED = throws("SageMaker.AmazonSageMakerException", "Rate exceeded")
 NOBODY = {"ConsolidateLabels": [labels("nothing-labeled")]}
 IN_LAMBDA = json.dumps({"errorMessage": 'a "quoted" é', "errorType": "E", "stackTrace": ["secret"]})
 
 CASES: dict[str, tuple[Answers, str, str]] = {
     "whole": ({}, "Succeeded", ""),
-    "twelve shards": ({"GroupImages": [grouped(12)]}, "Succeeded", ""),
+    "twelve shards": ({"GroupImages": [asked(12)]}, "Succeeded", ""),
     "nothing to ask": (
-        {"GroupImages": [grouped(0, outcome="nothing-to-ask")]},
+        {"GroupImages": [asked(0, outcome="nothing-to-ask")]},
         "Succeeded",
         "",
     ),
@@ -180,7 +167,7 @@ CASES: dict[str, tuple[Answers, str, str]] = {
     "asked again, of nobody": (
         {
             "ConsolidateLabels": [labels("again")],
-            "GroupUnsure": [grouped(0, outcome="nothing-to-ask")],
+            "GroupUnsure": [asked(0, outcome="nothing-to-ask")],
         },
         "Succeeded",
         "",
@@ -209,7 +196,7 @@ CASES: dict[str, tuple[Answers, str, str]] = {
         "JobsRefused",
     ),
     "a request that cannot be described": (
-        {"GroupImages": [grouped(request={})]},
+        {"GroupImages": [asked(request={})]},
         "Failed",
         "LabelingFailed",
     ),

@@ -12,6 +12,8 @@ import io
 import json
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,19 +171,12 @@ splits = st.sampled_from([(), ("--split", "50/50"), ("--split", "80/10/10")])
 uprights = st.sampled_from([(), ("--upright",)])
 
 
-@relaxed
-@given(lines, splits, uprights)
-def test_image_folder_opens_and_is_numbered_as_classes_json_says(
-    labels: Labels, tessera: Any, lines: Any, split: Any, upright: Any
-) -> None:
-    made = make(labels, tessera, lines, "imagefolder", *split, *upright)
-    if not check_ending(made):
-        return
-
-    read = set()
-    for root in [path for path in made.folder.iterdir() if path.is_dir()] if split else ["made"]:
-        numbers, samples = read_image_folder(Path(root))
-        classes = json.loads((Path(root) / "classes.json").read_text("utf-8"))
+def lines_in_image_folders(made: Exported, *, split: bool, upright: bool) -> Iterator[int]:
+    """Read as torchvision does, which numbers classes as classes.json says, and yield the lines."""
+    roots = [path for path in made.folder.iterdir() if path.is_dir()] if split else [made.folder]
+    for root in roots:
+        numbers, samples = read_image_folder(root)
+        classes = json.loads((root / "classes.json").read_text("utf-8"))
         assert {entry["folder"]: entry["id"] for entry in classes} == numbers
         names = {entry["id"]: entry["label"] for entry in classes}
         assert all(entry["class_id"] == LABELS.index(entry["label"]) for entry in classes)
@@ -189,21 +184,12 @@ def test_image_folder_opens_and_is_numbered_as_classes_json_says(
             assert names[number] == made.label(line_of(path))
             with Image.open(path) as image:
                 image.convert("RGB")  # as its default loader does
-            read.add(line_of(path))
-    assert read == made.openable
+            yield line_of(path)
 
 
-@relaxed
-@given(lines, splits, uprights)
-def test_coco_has_the_sizes_that_detectron2_and_fiftyone_read(
-    labels: Labels, tessera: Any, lines: Any, split: Any, upright: Any
-) -> None:
+def lines_in_coco(made: Exported, *, split: bool, upright: bool) -> Iterator[int]:
+    """Read as pycocotools does, with the sizes that Detectron2 and FiftyOne expect."""
     coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
-    made = make(labels, tessera, lines, "coco", *split, *upright)
-    if not check_ending(made):
-        return
-
-    read = set()
     for path in (made.folder / "annotations").iterdir():
         document = coco.COCO(str(path))
         part = path.stem.removeprefix("instances").removeprefix("_") or "images"
@@ -218,21 +204,12 @@ def test_coco_has_the_sizes_that_detectron2_and_fiftyone_read(
             assert annotation["bbox"] == [0, 0, image["width"], image["height"]]
             (category,) = document.loadCats([annotation["category_id"]])
             assert category["name"] == made.label(line_of(image["file_name"]))
-            read.add(line_of(image["file_name"]))
-    assert read == made.openable
+            yield line_of(image["file_name"])
 
 
-@relaxed
-@given(lines, splits, uprights)
-def test_web_dataset_decodes_every_picture(
-    labels: Labels, tessera: Any, lines: Any, split: Any, upright: Any
-) -> None:
+def lines_in_web_dataset(made: Exported, *, split: bool, upright: bool) -> Iterator[int]:
+    """Read as webdataset does, which decodes every picture."""
     webdataset = pytest.importorskip("webdataset", reason="webdataset is not installed")
-    made = make(labels, tessera, lines, "webdataset", *split, *upright)
-    if not check_ending(made):
-        return
-
-    read = set()
     for path in made.folder.glob("*.tar"):
         with path.open("rb") as file:
             files = webdataset.tariterators.tar_file_expander([{"url": str(path), "stream": file}])
@@ -241,20 +218,11 @@ def test_web_dataset_decodes_every_picture(
                 (suffix,) = sample.keys() & set(webdataset.autodecode.IMAGE_EXTENSIONS)
                 assert webdataset.autodecode.imagehandler("pil")(suffix, sample[suffix]).size
                 assert int(sample["cls"]) == LABELS.index(made.label(number))
-                read.add(number)
-    assert read == made.openable
+                yield number
 
 
-@relaxed
-@given(lines, splits, uprights)
-def test_hugging_face_has_no_part_without_pictures_and_no_row_without_one(
-    labels: Labels, tessera: Any, lines: Any, split: Any, upright: Any
-) -> None:
-    made = make(labels, tessera, lines, "huggingface", *split, *upright)
-    if not check_ending(made):
-        return
-
-    read = set()
+def lines_in_hugging_face(made: Exported, *, split: bool, upright: bool) -> Iterator[int]:
+    """Read the parts, none of which has a row without a picture or a picture without a row."""
     for part in (path for path in made.folder.iterdir() if path.is_dir()):
         rows = [json.loads(row) for row in (part / "metadata.jsonl").read_text().splitlines()]
         assert {row["file_name"] for row in rows} == {
@@ -264,8 +232,53 @@ def test_hugging_face_has_no_part_without_pictures_and_no_row_without_one(
             with Image.open(part / row["file_name"]) as picture:
                 picture.load()
             assert row["label"] == made.label(line_of(row["file_name"]))
-            read.add(line_of(row["file_name"]))
-    assert read == made.openable
+            yield line_of(row["file_name"])
+
+
+READERS = {
+    "imagefolder": lines_in_image_folders,
+    "coco": lines_in_coco,
+    "webdataset": lines_in_web_dataset,
+    "huggingface": lines_in_hugging_face,
+}
+
+
+@pytest.mark.parametrize("form", READERS)
+@relaxed
+@given(lines, splits, uprights)
+def test_a_reader_opens_every_picture_that_can_be_opened_under_its_label(
+    labels: Labels, tessera: Any, form: str, lines: Any, split: Any, upright: Any
+) -> None:
+    made = make(labels, tessera, lines, form, *split, *upright)
+    if check_ending(made):
+        read = READERS[form](made, split=bool(split), upright=bool(upright))
+        assert sorted(read) == sorted(made.openable)
+
+
+ODD_LABELS = [
+    ("a/b", "a\\b", "a:b", "a*b", "a?b", "a_b"),
+    ("..", ".", "~", "-", "$HOME", "`x`"),
+    ("CON", "NUL", "com1", "lpt9.txt", "aux", "prn"),
+    ("👍", "👎", "猫" * 80, "é" * 200, "x" * 250, "🐈" * 64),
+    ("metadata.jsonl", "train", "test", "val", "images", "left-out.csv"),
+    ("cat.", "cat ..", "dog ...", "dog", "cat-2", "cat_2"),
+    ("=1+1", "+x", "@y", "-z", "'q", '"w"'),
+    ("NaN", "null", "None", "true", "0", "1e5"),
+    ("می\u200cخواهم", "हिन्दी", "עברית", "ไทย", "x\u3000y", "ﬁ"),
+    ("a,b", "a;b", "a|b", "a\u00a0b", "<b>x</b>", "{{ y }}"),
+]
+
+
+@pytest.mark.parametrize("form", READERS)
+@pytest.mark.parametrize("names", ODD_LABELS, ids=range(len(ODD_LABELS)))
+def test_labels_that_no_folder_can_be_called_are_read_as_they_are(
+    labels: Labels, tessera: Any, form: str, names: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "LABELS", (*names, "invalid image"))
+    drawn_lines = [(("png", 1), number % 6, "p.png", False) for number in range(12)]
+    for split in ((), ("--split", "50/50")):
+        made = make(labels, tessera, drawn_lines, form, *split)
+        assert sorted(READERS[form](made, split=bool(split), upright=False)) == list(range(12))
 
 
 @relaxed
