@@ -26,7 +26,7 @@ from tessera.stack.target import Target
 
 COMMANDS = {
     "run": ("run:run", "Label the example with simulated workers."),
-    "label": ("label:label", "Label the example yourself, in the browser."),
+    "label": ("label:label", "Label a folder of pictures, or the example, yourself."),
     "up": ("up:up", "Start the local stack and deploy Tessera to it."),
     "serve": ("serve:serve", "Let people on other machines label in the portal."),
     "down": ("down:down", "Stop the local stack and keep its data."),

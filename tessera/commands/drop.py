@@ -352,6 +352,17 @@ def drop_command(
         context.exit(Exit.PARTIAL)
 
 
+def drop_source(
+    cloud: Cloud, source: Source, own: bytes, settings: Settings, *, quiet: bool
+) -> tuple[str, RunStatus]:
+    """Upload pictures, instructions and settings, and start the run; return its execution."""
+    source.check(settings)
+    warn([*warnings(settings), *source.notices])
+    upload_instructions(cloud, source.folder, source.project)
+    _, execution = _start(cloud, source, source.lines(cloud, settings), own, quiet=quiet)
+    return execution, _wait_until_grouped(RunObserver(cloud, execution))
+
+
 def listed(text: str | None) -> tuple[str, ...]:
     """Return what an option lists, as a line of CSV, without blanks around each.
 

@@ -7,9 +7,9 @@ import click
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.portal.table_layout import read_counts
+from tessera.runs.folder import record_of
 from tessera.screen import json_option, out, print_json, waiting
 from tessera.stack.target import Target
-from tessera.tiling.job_names import parse_job_name
 
 
 @click.command()
@@ -37,15 +37,3 @@ def repair(target: Target, /, job: str, as_json: bool) -> None:
             f"[bold]{repaired.name}[/] is {status}: "
             f"{counts.answered} of {repaired.answers} answers."
         )
-
-
-def record_of(labels: str, job: str) -> str:
-    """Return where S3 keeps a job's record, by the run and the round in the job's name.
-
-    >>> record_of("s3://labels/runs", "pets-may-2f9a-r1-000")
-    's3://labels/runs/pets-may-2f9a/round-1/jobs/pets-may-2f9a-r1-000/job.json'
-    """
-    name = parse_job_name(job)
-    if name is None:
-        raise click.UsageError(f"{job!r} is not the name of a job, such as pets-2f9a-r1-000.")
-    return f"{labels}/{name.run}/round-{name.round}/jobs/{job}/job.json"

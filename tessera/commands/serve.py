@@ -15,6 +15,7 @@ from hypercorn.asyncio import serve as serve_app
 from hypercorn.config import Config
 
 from tessera.portal.errors import PortalError
+from tessera.runs.resumption import resume_runs
 from tessera.runs.staffing import spare_pages
 from tessera.screen import aside, console_for, counted, json_option, out, print_json
 from tessera.stack.certificate import Certificate, own_address, own_names, self_made
@@ -67,6 +68,8 @@ def serve(
     cloud = local.cloud
     if not (local.is_up() and cloud.find_outputs()):
         cloud = start_and_deploy(local, console_for(as_json))
+        for run in resume_runs(cloud):
+            console_for(as_json).print(f"[bold]Run[/]      {run}", soft_wrap=True)
     if tls_cert and tls_key:
         certificate = Certificate(tls_cert, tls_key)
     else:

@@ -9,10 +9,11 @@ from tessera.exits import Exit
 from tessera.runs.display import show_until_ended, status_line
 from tessera.runs.executions import read_ending
 from tessera.runs.folder import find_run
+from tessera.runs.resumption import CUT_OFF
 from tessera.runs.status import RunObserver, RunStatus
 from tessera.screen import json_option, out, print_json, warn
 
-RESUMABLE = ("States.ServiceRestart", "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
+RESUMABLE = (CUT_OFF, "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
 """Errors after which dropping the same manifest again resumes the run."""
 
 
@@ -57,7 +58,9 @@ def _conclude(observer: RunObserver, last: RunStatus, *, quiet: bool) -> Exit:
         out.print(summary, soft_wrap=True)
         if end.error:
             out.print(f"[yellow]{end.error}[/]: {end.cause}", soft_wrap=True)
-        if end.error in RESUMABLE:
+        if end.error == CUT_OFF and observer.cloud.endpoint:
+            out.print(f"Go on with it: {observer.cloud.command('up')}", soft_wrap=True)
+        elif end.error in RESUMABLE:
             out.print("To resume the run with the answers so far, drop the same manifest again.")
     if last.status != "SUCCEEDED":
         return Exit.FAILED

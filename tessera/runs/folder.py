@@ -12,11 +12,13 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+import click
 from botocore.exceptions import ClientError
 
 from tessera.aws.storage import is_missing
 from tessera.exits import NotFound
 from tessera.stack.cloud import Cloud
+from tessera.tiling.job_names import parse_job_name
 from tessera.tiling.settings import Settings, settings_from
 
 
@@ -134,3 +136,15 @@ def find_run(cloud: Cloud, name: str | None) -> RunFolder:
     similar = get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f"Did you mean {similar[0]}?" if similar else f"The newest is {names[0]}."
     raise NotFound(f"There is no run {name!r}. {hint} List them all: tessera runs")
+
+
+def record_of(labels: str, job: str) -> str:
+    """Return where S3 keeps a job's record, by the run and the round in the job's name.
+
+    >>> record_of("s3://labels/runs", "pets-may-2f9a-r1-000")
+    's3://labels/runs/pets-may-2f9a/round-1/jobs/pets-may-2f9a-r1-000/job.json'
+    """
+    name = parse_job_name(job)
+    if name is None:
+        raise click.UsageError(f"{job!r} is not the name of a job, such as pets-2f9a-r1-000.")
+    return f"{labels}/{name.run}/round-{name.round}/jobs/{job}/job.json"

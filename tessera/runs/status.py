@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from tessera.portal.ports import Ports
 from tessera.portal.progress import add_up
 from tessera.portal.table_layout import read_jobs
+from tessera.runs.executions import RunError
 from tessera.runs.folder import RunFolder
 from tessera.runs.staffing import pages_without_workers
 from tessera.stack.cloud import Cloud
@@ -78,6 +79,8 @@ class RunObserver:
     cloud: Cloud
     execution: str
     folder: RunFolder | None = None
+    counts_people: bool = True
+    """Whether pages that nobody is left for are of interest; not to a person who labels alone."""
 
     def __post_init__(self) -> None:
         """Make the client once."""
@@ -86,7 +89,13 @@ class RunObserver:
 
     def read(self) -> RunStatus:
         """Read the run's status now; its name is empty until the run has a folder."""
-        described = self._workflows.describe_execution(executionArn=self.execution)
+        try:
+            described = self._workflows.describe_execution(executionArn=self.execution)
+        except self._workflows.exceptions.ExecutionDoesNotExist as error:
+            raise RunError(
+                f"{self.folder.name if self.folder else 'The run'} was cut off: nothing works on "
+                f"it any more. Go on with it: {self.cloud.command('up')}"
+            ) from error
         status, state = described["status"], self._state()
         if self.folder is None and state not in ("", "GroupImages"):
             self.folder = run_folder_of(self.cloud, described)
@@ -111,7 +120,11 @@ class RunObserver:
         assert self.folder is not None
         progress = _read_progress(self.folder, latest)
         on_portal = self.folder.settings.workforce == "portal"
-        if not on_portal or progress.workers or progress.answers >= progress.needed:
+        if (
+            not (on_portal and self.counts_people)
+            or progress.workers
+            or progress.answers >= progress.needed
+        ):
             return progress
         if time.monotonic() > self._staffed_until:  # accounts are not listed at every look
             self._staffed_until = time.monotonic() + STAFFING_SECONDS

@@ -10,6 +10,7 @@ MQTT besides. Any web page that is open in a browser on the machine could run co
 - a sign-in's next step belongs to the step before, and its tokens are the pool's own, which the
   embedded Cognito takes on trust;
 - wrong passwords lock an account for a while, as Cognito does;
+- its owner may hand a sign-in over to a browser, by a code that works once;
 - objects are shown in a sandbox, so that a picture that is a document runs no script;
 - the portal's requests wait for a free process instead of starting dozens.
 """
@@ -21,11 +22,22 @@ import base64
 import json
 import os
 import re
+import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from datetime import UTC, datetime
 from hmac import compare_digest
+from ipaddress import IPv4Address, IPv4Network, ip_address
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -73,6 +85,17 @@ CHALLENGE_SECONDS = 15 * 60
 """Seconds that a sign-in may take from one step to the next: Cognito's longest session."""
 WRONG_PASSWORDS, LOCKED = 5, 15 * 60
 """Wrong passwords in a row that lock an account, and for how many seconds; Cognito's are alike."""
+SAVE_SECONDS = 3.0
+"""Seconds between two saves while something changes: what a power cut may take of accounts. Answers
+are in S3, on disk, before they are told to be saved."""
+SAVED = ("cognito", "stepfunctions")
+"""Services that are saved while they run. The portal's table is none: an index older than the
+answers would be believed, and one that is missing is rebuilt from them. The rest is saved by a
+deployment."""
+ENTRANCE = "/_tessera/entrance/"
+"""Path below which a browser is signed in by a code that the stack's owner made."""
+ENTRANCE_SECONDS = 60
+"""Seconds for which such a code is good: a browser that has to start takes some of them."""
 PROCESSES = 2 * (os.cpu_count() or 2) + 4
 """Requests that functions answer at the same time, each in a process of 65 MB; more wait."""
 
@@ -124,6 +147,35 @@ def read_request(scope: Scope) -> Request:
         scope["query_string"].decode("latin-1"),
         headers,
     )
+
+
+def check_peer(client: Sequence[Any] | None, networks: Collection[IPv4Network]) -> None:
+    """Refuse a connection from another machine: only this one and its containers are answered."""
+    address = ip_address(client[0]) if client else None
+    if address is None or address.is_loopback:
+        return
+    if not any(address in network for network in networks):
+        raise Refusal(403, "This service is for its own machine.")
+
+
+CONTAINER_INTERFACES = re.compile(r"docker\d+|br-[0-9a-f]{12}|podman\d+|cni-podman\d+")
+"""Names that Docker and Podman give the bridges of their networks on Linux."""
+
+
+def container_networks(routes: str) -> list[IPv4Network]:
+    """Return the networks of containers on this machine, of Linux's table of routes.
+
+    >>> container_networks("Iface Destination Gateway Flags RefCnt Use Metric Mask\\n"
+    ...     "eth0 0001A8C0 00000000 0001 0 0 0 00FFFFFF\\n"
+    ...     "docker0 000011AC 00000000 0001 0 0 0 0000FFFF\\n")
+    [IPv4Network('172.17.0.0/16')]
+    """
+    networks = []
+    for fields in map(str.split, routes.splitlines()[1:]):
+        if CONTAINER_INTERFACES.fullmatch(fields[0]) and fields[2] == "00000000":
+            address, mask = (bytes.fromhex(fields[i])[::-1] for i in (1, 7))  # little endian
+            networks.append(IPv4Network((address, str(IPv4Address(mask)))))
+    return networks
 
 
 def check_place(request: Request, hosts: frozenset[str], port: int) -> None:
@@ -332,6 +384,42 @@ def claims_of(token: str) -> Mapping[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
+class Entrances:
+    """Sign-ins that the owner of the stack hands over to a browser, each by a code that works once.
+
+    A page can take no token from its address: that stays in the browser's history, and anybody
+    could plant their own there. A code is made by a signed request alone, and opens once.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start without any."""
+        self._clock = clock
+        self._pages: dict[str, tuple[float, bytes]] = {}
+
+    def make(self, content: Mapping[str, Any]) -> str:
+        """Return the code for a session and the address within the portal that it goes on to."""
+        session, target = json.dumps(content["session"]), str(content["target"])
+        if not target.startswith(PORTAL):
+            raise Refusal(400, "An entrance leads to the portal.", "ValidationException")
+        # `<` could end the script; within JSON it may be written so, and nothing else can.
+        values = json.dumps([session, target]).replace("<", "\\u003c")
+        page = (
+            "<!doctype html><title>Tessera</title><script>"
+            f"const [session, target] = {values};"
+            'sessionStorage.setItem("session", session); location.replace(target);</script>'
+        )
+        code = secrets.token_urlsafe(24)
+        self._pages[code] = (self._clock() + ENTRANCE_SECONDS, page.encode())
+        return code
+
+    def open(self, code: str) -> bytes:
+        """Return the page that signs a browser in; Refusal if the code was used or is too old."""
+        until, page = self._pages.pop(code, (0.0, b""))
+        if until <= self._clock():
+            raise Refusal(404, "This link has been used, or is too old.")
+        return page
+
+
 class Guard:
     """ASGI application that passes on what may be answered, and refuses the rest."""
 
@@ -343,15 +431,22 @@ class Guard:
         hosts: frozenset[str],
         secret_of: Callable[[str], str | None],
         is_good: Callable[[str], bool],
+        save: Callable[[], None] = lambda: None,
+        networks: Collection[IPv4Network] = (),
         processes: int = PROCESSES,
     ) -> None:
         """Guard `app`, which listens at `port` under the names `hosts`.
 
         `secret_of` gives the secret of an access key, or None if it is not one of this stack;
-        `is_good` tells whether a pool of this stack signed a token and has not revoked it.
+        `is_good` tells whether a pool of this stack signed a token and has not revoked it; `save`
+        writes what a power cut must not take, and is called soon after something changed. Besides
+        this machine, only `networks` are answered.
         """
+        self._save, self._changed = save, False
+        self._networks = networks
         self._app, self._port, self._hosts, self._secret_of = app, port, hosts, secret_of
         self._lockout, self._sign_ins = Lockout(), SignIns(is_good)
+        self._entrances = Entrances()
         # A function that the portal waits for must not wait for the portal: each kind has its own.
         self._portal = asyncio.Semaphore(processes)
         self._functions = asyncio.Semaphore(processes)
@@ -359,24 +454,58 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection's request."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            saving = asyncio.create_task(self._save_changes())
+            try:
+                await self._app(scope, stopping(receive, saving), send)
+            finally:
+                saving.cancel()
             return
         if scope["type"] != "http":
             return  # no page of ours opens a web socket
         request = read_request(scope)
+        # A run goes on by requests of its functions, so whatever changes comes with one.
+        self._changed = self._changed or request.method not in {"GET", "HEAD"}
         try:
+            check_peer(scope.get("client"), self._networks)
             check_place(request, self._hosts, self._port)
             if request.is_portal:
                 async with self._portal:
                     await self._app(scope, receive, without_cors(send))
             elif request.is_sign_in:
                 await self._sign_in(request, scope, receive, send)
+            elif request.path.startswith(ENTRANCE):
+                await self._enter(request, receive, send)
             elif OPEN_PATHS.fullmatch(request.path):
                 await self._app(scope, receive, without_cors(send))
             else:
                 await self._signed(request, scope, receive, send)
         except Refusal as refusal:
             await answer(send, refusal.status, refusal.kind, str(refusal))
+
+    async def _enter(self, request: Request, receive: Receive, send: Send) -> None:
+        """Make a code for the owner, or sign the browser in that has one."""
+        headers = [(b"cache-control", b"no-store"), (b"referrer-policy", b"no-referrer")]
+        if request.method == "POST":
+            body = await read_body(receive)
+            check_signature(request, body, self._secret_of, time.time())
+            content, kind = self._entrances.make(read_object(body)).encode(), b"text/plain"
+        else:
+            content, kind = self._entrances.open(request.path.removeprefix(ENTRANCE)), b"text/html"
+        headers.append((b"content-type", kind + b"; charset=utf-8"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+
+    async def _save_changes(self) -> None:
+        """Save soon after each change, as long as the embedded AWS runs."""
+        pause = SAVE_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            if not self._changed:
+                continue
+            self._changed, began = False, time.monotonic()
+            # In the loop, so that no request changes what is being copied; a twentieth of the time.
+            self._save()
+            pause = max(SAVE_SECONDS, 20 * (time.monotonic() - began))
 
     async def _signed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request that is signed; a function's invocation waits for its turn."""
@@ -457,6 +586,21 @@ async def read_body(receive: Receive) -> bytes:
             return bytes(body)
 
 
+def stopping(receive: Receive, task: asyncio.Task[None]) -> Receive:
+    """Return what receives messages, and ends a task before the embedded AWS stops.
+
+    It saves everything itself then, and whoever stops it waits until nothing is written any more.
+    """
+
+    async def received() -> MutableMapping[str, Any]:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            task.cancel()
+        return message
+
+    return received
+
+
 def replay(body: bytes) -> Receive:
     """Return what hands on a body that was read already."""
     messages: list[MutableMapping[str, Any]] = [
@@ -514,9 +658,19 @@ async def answer(send: Send, status: int, kind: str, message: str) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+def own_container_networks() -> list[IPv4Network]:
+    """Return the networks of this machine's containers; none where the system does not tell."""
+    try:
+        routes = Path("/proc/net/route").read_text(encoding="ascii")
+    except OSError:  # not Linux: there containers come by the machine's own address
+        return []
+    return container_networks(routes)
+
+
 def main() -> None:
     """Run the embedded AWS behind the guard, as its environment says."""
     from ministack import app as embedded  # late: tests of the guard need no embedded AWS
+    from ministack.core import persistence
     from ministack.services import cognito, sts
 
     secret = os.environ["AWS_SECRET_ACCESS_KEY"]
@@ -535,6 +689,10 @@ def main() -> None:
             return False
         return token.count(".") == 2 and bool(cognito._signature_valid(token))
 
+    def save() -> None:
+        services = embedded._build_persistence_save_dict()
+        persistence.save_all({name: services[name] for name in SAVED if name in services})
+
     open_to_containers = os.environ.get("BIND_HOST", "127.0.0.1") != "127.0.0.1"
     embedded.app = Guard(
         embedded.app,
@@ -542,6 +700,8 @@ def main() -> None:
         hosts=LOOPBACK | CONTAINERS if open_to_containers else LOOPBACK,
         secret_of=secret_of,
         is_good=is_good,
+        save=save,
+        networks=own_container_networks() if open_to_containers else (),
     )
     embedded.main()
 

@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tessera.stack.entrance import entrance, sign_in
 from tessera.stack.local_stack import ROOT, LocalStack, free_port
-from tests.portal.served import Served
+from tests.portal.served import Served, Worker
 
 pytestmark = pytest.mark.stack
 
@@ -104,3 +106,15 @@ def test_people_are_given_the_address_that_is_served(
 ) -> None:
     assert stack.cloud.people_url == front["address"]
     assert Path(stack.front_folder / "key.pem").stat().st_mode & 0o77 == 0
+
+
+def test_the_owner_hands_a_sign_in_over_to_a_browser(stack: LocalStack) -> None:
+    account = Served(stack.cloud).account("owner")
+    session = sign_in(stack.cloud, account.email, account.password)
+    address = entrance(stack.cloud, session, "#job/pets-r1-000")
+    with urllib.request.urlopen(address, timeout=30) as response:
+        page = response.read().decode()
+    kept, target = json.loads(page.partition("= ")[2].partition(";session")[0])
+    assert target.startswith(stack.cloud.portal_url.removeprefix(stack.endpoint))
+    worker = Worker(stack.cloud.portal_url, json.loads(kept)["id"])
+    assert worker.ask("GET", "me")[1]["worker"] == session["worker"]

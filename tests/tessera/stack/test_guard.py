@@ -10,8 +10,9 @@ import stat
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import boto3
@@ -23,7 +24,21 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.stack.guard import LOCKED, LOOPBACK, SIGN_IN_CALLS, WRONG_PASSWORDS, Guard, Lockout
+from tessera.stack import guard as guard_module
+from tessera.stack.guard import (
+    ENTRANCE,
+    ENTRANCE_SECONDS,
+    LOCKED,
+    LOOPBACK,
+    PORTAL,
+    SIGN_IN_CALLS,
+    WRONG_PASSWORDS,
+    Entrances,
+    Guard,
+    Lockout,
+    Refusal,
+    check_peer,
+)
 from tessera.stack.local_stack import LocalStack
 
 Result = TypeVar("Result")
@@ -451,3 +466,88 @@ def test_the_stack_listens_at_its_own_port_alone(stack: LocalStack) -> None:
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
                 listening.add(fields[1])
     assert listening == {f"0100007F:{stack.port:04X}"}
+
+
+def test_a_browser_is_signed_in_once_by_a_code_that_the_owner_made() -> None:
+    entrances = Entrances()
+    session = {"name": "ann</script><script>alert(1)</script>"}
+    code = entrances.make({"session": session, "target": f"{PORTAL}api/#job/a"})
+    page = entrances.open(code).decode()
+    assert page.count("</script>") == 1
+    values = page.partition("= ")[2].partition(";session")[0]
+    assert json.loads(json.loads(values)[0]) == session
+    for used in (code, "", "guessed"):
+        with pytest.raises(Refusal):
+            entrances.open(used)
+
+
+def test_a_code_is_good_for_a_minute() -> None:
+    times = iter([0.0, ENTRANCE_SECONDS + 1.0])
+    entrances = Entrances(times.__next__)
+    code = entrances.make({"session": {}, "target": f"{PORTAL}api/"})
+    with pytest.raises(Refusal):
+        entrances.open(code)
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"]
+)
+def test_a_code_leads_to_the_portal_alone(target: str) -> None:
+    with pytest.raises(Refusal):
+        Entrances().make({"session": {}, "target": target})
+
+
+def test_a_code_is_made_by_the_owners_key_alone() -> None:
+    url, body = f"http://{HOST}{ENTRANCE}", json.dumps({"session": {}, "target": PORTAL}).encode()
+    guarded = guard(Embedded())
+    assert ask(guarded, "POST", url, {}, body) == 403
+    assert ask(guarded, "POST", url, signed("tessera", "POST", url, body, secret="x"), body) == 403
+    assert ask(guarded, "POST", url, signed("tessera", "POST", url, body), body) == 200
+    assert ask(guarded, "GET", f"{url}guessed") == 404
+
+
+@pytest.mark.parametrize(
+    ("peer", "answered"),
+    [("127.0.0.1", True), ("::1", True), ("172.17.0.5", True), ("192.168.1.7", False),
+     ("172.18.0.1", False), ("2001:db8::1", False)],
+)  # fmt: skip
+def test_a_stack_that_is_open_to_containers_answers_no_other_machine(
+    peer: str, answered: bool
+) -> None:
+    networks = [IPv4Network("172.17.0.0/16")]
+    if answered:
+        check_peer((peer, 5), networks)
+    else:
+        with pytest.raises(Refusal, match="for its own machine"):
+            check_peer((peer, 5), networks)
+
+
+def test_what_changed_is_saved_soon_and_nothing_after_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard_module, "SAVE_SECONDS", 0.0)
+    saves = list[int]()
+
+    async def embedded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            return
+        while (await receive())["type"] != "lifespan.shutdown":
+            pass
+        saves.append(-1)  # the embedded AWS saves everything itself
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def life() -> None:
+        guarded = guard(cast(Embedded, embedded), save=lambda: saves.append(1))
+        messages: asyncio.Queue[Any] = asyncio.Queue()
+        running = asyncio.create_task(guarded({"type": "lifespan"}, messages.get, messages.put))
+        for method in ("GET", "PUT", "GET"):
+            await asked(guarded, method, f"http://{HOST}/bucket/key", {})
+            for _ in range(5):
+                await asyncio.sleep(0)
+        await asked(guarded, "PUT", f"http://{HOST}/bucket/key", {})
+        await messages.put({"type": "lifespan.shutdown"})
+        await running
+
+    in_a_loop(life())
+    assert saves == [1, -1]

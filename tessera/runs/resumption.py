@@ -1,0 +1,103 @@
+"""Go on with runs whose executions a power cut or a stop of the local stack has ended.
+
+An execution does not survive the embedded AWS, and everything that it made does: answers, pages and
+the run's record lie in S3. So the index of the run's open jobs is rebuilt from there, and its
+manifest is dropped again, which takes the run over (docs/decisions/redrop-not-redrive.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from botocore.exceptions import ClientError
+
+from tessera.portal import job_lifecycle
+from tessera.portal.errors import PortalError
+from tessera.runs.executions import Ending, read_ending
+from tessera.runs.folder import RunFolder, list_runs, record_of
+from tessera.runs.status import RoundProgress, latest_jobs, portal_progress
+from tessera.stack.cloud import Cloud
+from tessera.tiling.errors import TesseraError
+from tessera.tiling.jobs import run_id
+from tessera.tiling.run_record import find_settings
+
+CUT_OFF = "States.ServiceRestart"
+"""Error of an execution that ran when the embedded AWS ended."""
+
+
+class Resumed(NamedTuple):
+    """Run that goes on, with the pages of its round that are answered and needed."""
+
+    run: str
+    answers: int
+    needed: int
+    remedy: str = ""
+    """What a person has to do instead, where it cannot go on by itself."""
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        if self.remedy:
+            return f"{self.run} was cut off. {self.remedy}"
+        pages = f" ({self.answers:,} of {self.needed:,} pages)" if self.needed else ""
+        return f"{self.run} was cut off: going on with it{pages}"
+
+
+def resume_runs(cloud: Cloud) -> Iterator[Resumed]:
+    """Go on with every run that was cut off, and yield each."""
+    for folder, _ in list_runs(cloud):
+        if was_cut_off(folder):
+            yield resume(folder)
+
+
+def was_cut_off(folder: RunFolder) -> bool:
+    """Return whether a run has not ended and nothing works on it any more."""
+    if folder.record.get("done"):
+        return False
+    end = ending_or_none(folder.cloud, folder.record["execution"])
+    # One that failed or was stopped ended by itself, and is no business of a start.
+    return end is None or end.error == CUT_OFF
+
+
+def ending_or_none(cloud: Cloud, execution: str) -> Ending | None:
+    """Return how an execution stands, or None if Step Functions does not know it."""
+    try:
+        return read_ending(cloud, execution)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+            raise
+        return None
+
+
+def resume(folder: RunFolder) -> Resumed:
+    """Rebuild the index of the run's open jobs, and drop its manifest again."""
+    cloud, manifest = folder.cloud, folder.record["manifest"]
+    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
+    if not _would_be_the_same(folder):
+        return Resumed(
+            folder.name, 0, 0,
+            f"{uri} or its settings have changed since. To go on, put back what they were, and "
+            f"drop them again: {cloud.command('drop --help')}",
+        )  # fmt: skip
+    jobs = latest_jobs(folder)
+    labels = cloud.outputs["Labels"].rstrip("/")
+    for job in jobs:
+        record = record_of(labels, job)
+        if cloud.storage.exists(record):  # else the round was cut off before the job was opened
+            with suppress(PortalError):  # which OpenJob meets again, and tells
+                job_lifecycle.restore(cloud.ports, record)
+    progress = portal_progress(cloud.ports, jobs) if jobs else RoundProgress()
+    cloud.storage.put(uri, cloud.storage.get(uri))
+    return Resumed(folder.name, progress.answers, progress.needed)
+
+
+def _would_be_the_same(folder: RunFolder) -> bool:
+    """Return whether a drop of the run's manifest as it lies there would be this run."""
+    cloud, manifest = folder.cloud, folder.record["manifest"]
+    etag = cloud.storage.etag(f"s3://{manifest['bucket']}/{manifest['key']}")
+    try:
+        settings = find_settings(cloud.storage, manifest, cloud.default_settings.decode())
+    except TesseraError:
+        return False
+    return run_id(manifest | {"etag": etag or ""}, settings) == folder.name

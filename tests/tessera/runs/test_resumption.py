@@ -1,0 +1,69 @@
+"""Runs that a power cut ended go on; those that ended by themselves, or would be others, do not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tessera.runs import resumption
+from tessera.runs.executions import Ending
+from tessera.runs.folder import RunFolder
+from tessera.runs.resumption import CUT_OFF, Resumed, resume, was_cut_off
+from tessera.tiling.jobs import run_id
+from tessera.tiling.run_record import find_settings
+
+MANIFEST = "s3://inbox/pets/may.manifest"
+
+
+@pytest.fixture
+def folder(labels: Any, place: Any, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run that has begun: its manifest and settings lie in the inbox."""
+    monkeypatch.setattr(type(place.cloud), "default_settings", b"")
+    labels.put("inbox", "pets/may.manifest", b'{"source-ref": "s3://inbox/pets/1.png"}\n')
+    labels.put("inbox", "pets/labeling.json", b'{"labels": ["cat", "dog"]}')
+    manifest = {"bucket": "inbox", "key": "pets/may.manifest"}
+    manifest["etag"] = place.cloud.storage.etag(MANIFEST)
+    name = run_id(manifest, find_settings(place.cloud.storage, manifest, ""))
+    record = {"run": name, "execution": "arn", "manifest": manifest, "rounds": []}
+    labels.put("labels", f"runs/{name}/run.json", json.dumps(record).encode())
+    return RunFolder(place.cloud, f"s3://labels/runs/{name}/")
+
+
+@pytest.mark.parametrize(
+    ("end", "is_cut_off"),
+    [
+        (None, True),
+        (Ending("FAILED", {}, CUT_OFF), True),
+        (Ending("RUNNING", {}), False),
+        (Ending("SUCCEEDED", {}), False),
+        (Ending("ABORTED", {}), False),
+        (Ending("FAILED", {}, "ManifestEmpty"), False),
+    ],
+)
+def test_a_run_is_cut_off_if_its_execution_is_gone_or_ended_with_the_stack(
+    end: Ending | None, is_cut_off: bool, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumption, "ending_or_none", lambda *_: end)
+    assert was_cut_off(folder) == is_cut_off
+    folder.record["done"] = True
+    assert not was_cut_off(folder)
+
+
+def test_a_run_that_was_cut_off_is_dropped_again_as_it_was(folder: RunFolder, labels: Any) -> None:
+    before = labels.files.objects[MANIFEST]
+    resumed = resume(folder)
+    assert str(resumed) == f"{folder.name} was cut off: going on with it"
+    assert str(Resumed("pets", 1, 1200)).endswith("going on with it (1 of 1,200 pages)")
+    assert labels.files.objects[MANIFEST] == before
+
+
+@pytest.mark.parametrize("changed", ["may.manifest", "labeling.json", "instructions.md"])
+def test_a_run_whose_files_have_changed_is_left_to_its_owner(
+    changed: str, folder: RunFolder, labels: Any
+) -> None:
+    labels.put("inbox", f"pets/{changed}", b'{"labels": ["cat", "cow"]}')
+    resumed = resume(folder)
+    assert "have changed since" in str(resumed)
+    assert resumed.remedy
