@@ -29,7 +29,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_wheel_has_template_functions_pages_and_example(build: Path) -> None:
     for part in (
-        "template.yaml", "samconfig.toml", "statemachine/labeling.asl.json",
+        "template.yaml", "monitoring.yaml", "samconfig.toml", "statemachine/labeling.asl.json",
         "functions/serve_portal.py", "functions/requirements.txt",
         "functions/tessera/tiling/settings.py", "ui/tiles.liquid.html", "ui/portal/portal.js",
         "ui/report.liquid.html", "examples/digits/digits.manifest", "events/environment.json",
