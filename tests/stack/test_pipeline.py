@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tessera.commands.runs import ignored_objects
+from tessera.encoders.pixels import PixelEncoder
 from tessera.runs.executions import Ending, drop, follow, read_ending, wait_for_execution
 from tessera.runs.status import run_name_of
 from tessera.simulation.example import EXAMPLE, Example
@@ -143,6 +147,34 @@ FAULTS: list[tuple[str, bytes]] = [
     ("unknown gold", b'{"source-ref": "s3://bkt/k.png", "gold": "eleven"}'),
     ("nested 10,000 deep", b'{"source-ref": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"),
 ]
+
+
+def test_a_model_that_learns_from_the_answers_leaves_most_images_to_one_person(
+    cloud: Cloud,
+) -> None:
+    count = 200
+    rows = io.BytesIO()
+    names = [line.rpartition(b"/")[2].split(b'"')[0].decode() for line in example_lines(count)]
+    pictures = [
+        Image.open(Example(EXAMPLE).folder / "images" / name).convert("RGB") for name in names
+    ]
+    np.save(rows, PixelEncoder().encode([np.asarray(picture) for picture in pictures]))
+    project = f"{Example(EXAMPLE).folder.name}/test-taught"
+    uri = f"{cloud.outputs['Inbox']}/{project}/taught.embeddings.npy"
+    cloud.storage.put(uri, rows.getvalue())
+    manifest = b"\n".join(example_lines(count)) + b"\n"
+    run = run_to_the_end(
+        cloud, "taught", manifest, crowd=4, answers_per_image=2, max_answers=3, guesses={}
+    )
+    assert run.end.status == "SUCCEEDED", run.end
+    assert run.states.count("LabelShards") >= 2
+    report = json.loads(run.files["report.json"])
+    assert report["guesses"]["used"] is True
+    assert report["images"]["training"] == count
+    assert count <= report["answers"]["used"] < 1.8 * count
+    metadata = f"{EXAMPLE_SETTINGS['label_attribute']}-metadata"
+    humans = {line[metadata]["human-annotated"] for line in run.lines("training.manifest")}
+    assert humans == {"yes"}
 
 
 def test_every_faulty_line_is_named_with_its_reason_and_the_others_are_labeled(
