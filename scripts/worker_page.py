@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,8 @@ PAGE = ROOT / "ui" / "tiles.liquid.html"
 ESBUILD = "esbuild@0.28.2"
 # The oldest browsers that know container queries, `:has()` and `inert`.
 BROWSERS = "chrome111,firefox121,safari16.4"
+# Names that nobody outside the script reads: none of a draft, of `meta`, or of the document's.
+INTERNAL = "^(retryIsDue|rowHeight|radios|chip|isAsked|tried|picture|columns|message)$"
 LIQUID = re.compile(r"\[\[|\[%|\{\{|\{%")
 
 
@@ -36,9 +39,27 @@ def build() -> str:
     skeleton = (SOURCES / "page.liquid.html").read_text(encoding="utf-8")
     first, rest = re.sub(r"\n\s*", "\n", skeleton).split("\n", 1)
     origin = f"Built of ui/tiles by scripts/worker_page.py ({sources_hash()}). Change those."
-    page = f"{first}\n<!-- {origin} -->\n{rest}"
+    # For whoever opens the file: no worker's browser gets it.
+    page = f"{first}\n[% comment %]{origin}[% endcomment %]\n{rest}"
     page = page.replace("<!-- styles -->", _bundle("styles/page.css"))
-    return page.replace("<!-- script -->", _bundle("script/main.js"))
+    page = page.replace("<!-- script -->", _bundle("script/main.js"))
+    return _with_short_names(_without_unused(page))
+
+
+def _without_unused(page: str) -> str:
+    """Drop the sizes and colors of the design that this page does not use."""
+    unused = set(re.findall(r"(--[\w-]+):", page)) - set(re.findall(r"var\((--[\w-]+)", page))
+    names = "|".join(sorted(unused, key=len, reverse=True))
+    return re.sub(rf"(?<=[{{;])(?:{names}):[^;}}]*(?:;|(?=}}))", "", page) if unused else page
+
+
+def _with_short_names(page: str) -> str:
+    """Give the design's sizes and colors names of a letter each, in the page alone."""
+    names = sorted(set(re.findall(r"(--[\w-]+):", DESIGN.read_text(encoding="utf-8"))))
+    letters = dict(zip(names, string.ascii_letters, strict=False))
+    return re.sub(
+        r"--[\w-]+", lambda name: f"--{letters[name[0]]}" if name[0] in letters else name[0], page
+    )
 
 
 def _bundle(source: str) -> str:
@@ -48,6 +69,7 @@ def _bundle(source: str) -> str:
     """
     command = ["npx", "--yes", ESBUILD, str(SOURCES / source), "--bundle", "--minify"]
     options = ["--format=iife", "--charset=utf8", f"--target={BROWSERS}", "--log-level=warning"]
+    options.append(f"--mangle-props={INTERNAL}")
     text = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
     if match := LIQUID.search(text.replace("[[ build ]]", "")):
         start = max(match.start() - 40, 0)

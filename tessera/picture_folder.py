@@ -18,6 +18,10 @@ from tessera.picture_types import MEDIA_TYPES, SHOWN, left_out, picture_type, su
 from tessera.screen import counted, progress, warn
 from tessera.tiling.instructions import EXAMPLES
 from tessera.tiling.instructions import NAME as INSTRUCTIONS
+from tessera.tiling.practice import PRACTICE
+
+GUIDES = {EXAMPLES: "as examples for the instructions", PRACTICE: "as pictures to practice on"}
+"""Folders of pictures that are for workers to learn from, and why they are left out."""
 
 HASH_DIGITS = 32
 """Hexadecimal digits of a content hash, from SHA-256: 128 bits, beyond any chance of two alike
@@ -116,8 +120,8 @@ def walk_pictures(folder: Path, *, convert: bool = False) -> Walk:
             if path.is_dir():
                 if is_hidden(f"{name}/"):
                     walk.leave_out(HIDDEN, f"{name}/")
-                elif f"{name}/" == EXAMPLES and has_settings:
-                    walk.leave_out("as examples for the instructions", EXAMPLES)
+                elif f"{name}/" in GUIDES and has_settings:
+                    walk.leave_out(GUIDES[f"{name}/"], f"{name}/")
                 else:
                     (links if path.is_symlink() else below).append(path)
             elif (kind := picture_type(name)) is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,16 @@ new PerformanceObserver(list => {
 """
 
 
+KNOWS = "localStorage['tessera-{}'] = 1;"
+"""Who labels has seen the instructions, which open by themselves on a first page alone."""
+
+
+def knows(html: str) -> str:
+    """Return the script of a worker who is not on the page for the first time."""
+    version = re.search(r'data-version="(\w+)"', html)
+    return KNOWS.format(version[1]) if version else ""
+
+
 # ---- Ways to label ----
 
 
@@ -88,6 +99,12 @@ def type_keys(hand: Hand, page: Page, truth: list[str]) -> None:
         page.locator(".tile").nth(at).locator(".wait").wait_for(state="detached")
         hand.type(*keys[label])
     hand.type("Enter")
+
+
+def read_and_type_keys(hand: Hand, page: Page, truth: list[str]) -> None:
+    """A first page: Enter closes the instructions, then one key an image, and Enter."""
+    hand.type("Enter")
+    type_keys(hand, page, truth)
 
 
 def press_labels(hand: Hand, page: Page, truth: list[str]) -> None:
@@ -195,7 +212,9 @@ def measure(
     faults: list[str] = []
     context = browser.new_context(viewport=window or LAPTOP)  # type: ignore[arg-type]  # a TypedDict
     page = context.new_page()
-    page.add_init_script(ON_EVERY_PAGE)
+    page.add_init_script(
+        ON_EVERY_PAGE if way is read_and_type_keys else knows(html) + ON_EVERY_PAGE
+    )
     page.on("pageerror", lambda error: faults.append(str(error)))
     with served({"/page": html}) as (address, asked):
         page.goto(f"{address}/page", wait_until="load")
@@ -251,7 +270,7 @@ def slow_visit(
     """Open a page on slow 4G and a slow processor."""
     context = browser.new_context(viewport=LAPTOP)  # type: ignore[arg-type]  # a TypedDict
     page = context.new_page()
-    page.add_init_script(ON_EVERY_PAGE)
+    page.add_init_script(knows(html) + ON_EVERY_PAGE)
     wire = context.new_cdp_session(page)
     wire.send("Network.enable")
     wire.send("Network.emulateNetworkConditions", SLOW)
@@ -266,6 +285,7 @@ def violations(browser: Browser, html: str) -> int:
     """Count what axe finds on a page as it opens."""
     context = browser.new_context(viewport=LAPTOP)  # type: ignore[arg-type]  # a TypedDict
     page = context.new_page()
+    page.add_init_script(knows(html))
     with served({"/page": html}) as (address, _):
         page.goto(f"{address}/page", wait_until="load")
         faults = Axe().run(page).response["violations"]
@@ -310,16 +330,14 @@ def gates(browser: Browser, rows: dict[str, Row], times: int) -> Iterator[Gate]:
     text, met = motor(keys, 0.32)
     yield Gate("keyboard: motor", f"{base:.3f} s", "≤ 0.32 s (3.8×)", "", text, met)
     best = min(rows["labels"], rows["pictures"], rows["drag"], key=lambda row: row.motor)
-    text, met = motor(best, 0.95)
-    yield Gate(
-        f"mouse alone ({best.name})", f"{base:.3f} s", "≤ 0.95 s (1.3×)", "0.80 s", text, met
-    )
+    text, met = motor(best, 0.75)
+    yield Gate(f"mouse alone ({best.name})", f"{base:.3f} s", "≤ 0.75 s (1.6×)", "", text, met)
     confirmed = rows["confirm keys"]
-    text, met = motor(confirmed, 0.14)
+    text, met = motor(confirmed, 0.105)
     operations = confirmed.effort.operations(20)
     yield Gate(
         "suggestions, 5 % wrong, keyboard, every row confirmed",
-        f"{post.effort.operations(20):.2f}, {base:.3f} s", "≤ 0.40, ≤ 0.14 s (8.7×)",
+        f"{post.effort.operations(20):.2f}, {base:.3f} s", "≤ 0.40, ≤ 0.105 s (11.6×)",
         "0.08 s, rows unconfirmed", f"{operations:.2f}, {text}", met and operations <= 0.40,
     )  # fmt: skip
     text, met = motor(rows["confirm mouse"], 0.20)
@@ -352,8 +370,8 @@ def gates(browser: Browser, rows: dict[str, Row], times: int) -> Iterator[Gate]:
     theirs, ready = readiness(browser, pages, times)
     their_shift, shift = (jumps(browser, page) for page in pages)
     yield Gate(
-        "ready, slow 4G and CPU ÷ 4", f"{theirs:.0f} ms", "≤ 0.65 of the control", "",
-        f"{ready:.0f} ms ({ready / theirs:.2f})", ready / theirs <= 0.65,
+        "ready, slow 4G and CPU ÷ 4", f"{theirs:.0f} ms", "≤ 0.60 of the control", "",
+        f"{ready:.0f} ms ({ready / theirs:.2f})", ready / theirs <= 0.60,
     )  # fmt: skip
     yield Gate("layout shift", f"{their_shift:.2f}", "≤ 0.01", "0", f"{shift:.3f}", shift <= 0.01)
     right, asked = sum(row.right for row in rows.values()), sum(row.images for row in rows.values())
@@ -388,6 +406,7 @@ def main() -> None:
     plans: dict[str, tuple[str, str, list[str], Labeling, dict[str, int]]] = {
         "post": ("the post's page, mouse", control, twenty, click_the_controls_buttons, LAPTOP),
         "keys": ("keyboard", plain, twenty, type_keys, LAPTOP),
+        "first": ("keyboard, first page", plain, twenty, read_and_type_keys, LAPTOP),
         "labels": ("labels of the bar", plain, twenty, press_labels, LAPTOP),
         "pictures": ("pictures, step by step", plain, twenty, press_pictures, LAPTOP),
         "drag": ("pictures, dragging", plain, twenty, drag_over_pictures, LAPTOP),

@@ -27,6 +27,7 @@ from tessera.tiling.errors import TesseraError
 from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.page import build_page, render_task, with_stand_in
+from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
 
 UI = ROOT / "ui"
@@ -135,7 +136,7 @@ def render_page(
     `folder` is where the pictures of the instructions lie.
     """
     template = (UI / "tiles.liquid.html").read_text(encoding="utf-8")
-    page = build_page(template, settings, folder=folder)
+    page = build_page(template, settings, folder=folder, language=language_script(settings, UI))
     page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
     return render_task(page, {"images": list(tiles)}, find)
 

@@ -1,8 +1,9 @@
-"""Instructions and examples beside a manifest on this machine: read, and uploaded before it."""
+"""Instructions, examples and practice pictures beside a manifest here: read, and uploaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from tessera.exits import Refused
@@ -10,6 +11,7 @@ from tessera.picture_types import picture_type
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import SettingsInvalid
 from tessera.tiling.instructions import EXAMPLES, NAME, with_instructions
+from tessera.tiling.practice import PRACTICE, with_practice
 from tessera.tiling.settings import Settings
 
 
@@ -30,20 +32,21 @@ class _Folder:
 
 
 def settings_beside(settings: Settings, folder: Path) -> Settings:
-    """Return the settings with the instructions and examples in a folder, as a run has them.
+    """Return the settings with the instructions, examples and practice pictures in a folder.
 
     Refused where they cannot be used.
     """
     try:
-        return with_instructions(settings, _Folder(folder), "")
+        files = _Folder(folder)
+        return with_practice(with_instructions(settings, files, ""), files, "")
     except SettingsInvalid as error:
         raise Refused(f"{folder}: {'; '.join(error.problems)}.") from error
 
 
 def upload_instructions(cloud: Cloud, folder: Path, project: str) -> None:
-    """Put a folder's instructions and examples into the project's folder of the inbox, if any."""
+    """Put instructions, examples and practice pictures into the project's folder of the inbox."""
     text = [NAME] if (folder / NAME).is_file() else []
-    for name in [*text, *_Folder(folder).list_uris(EXAMPLES)]:
+    for name in [*text, *chain.from_iterable(map(_Folder(folder).list_uris, (EXAMPLES, PRACTICE)))]:
         kind = picture_type(name)
         cloud.storage.put(
             f"{cloud.outputs['Inbox']}/{project}/{name}",

@@ -228,6 +228,8 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
     ({"guesses": {"seed": 0.2, "least": 1}}, "pets-may-c2684d819668"),
     ({"guesses": {"least": 0}}, "pets-may-deecccfa4bbd"),
     ({"guesses": {"least": 0}, "audit": {"images": 200}}, "pets-may-933735d62535"),
+    ({"practice": {"practice/cat/1.jpg": "cat"}}, "pets-may-a93fe7620d61"),
+    ({"language": "de"}, "pets-may-4a987925a101"),
     ({"workforce": TEAM, "stop_after_pages": 500}, "pets-may-6666448dae25"),
     ({"workforce": TEAM, "stop_after_percent": 50}, "pets-may-d938508d04c2"),
     (

@@ -9,8 +9,16 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tessera.tiling.settings import Settings
-from tests.ui.worker import PICTURES, Pictures, Sit, Worker, page_html, settings
+from tests.ui.worker import PICTURES, Pictures, Sit, Worker, page_html, settings, version_in
 
+KNOWN = """
+// A worker who knows the instructions: their first minute has tests of its own.
+if (location.origin === "https://page.test") {
+  try {
+    localStorage.setItem("tessera-VERSION", "1");
+  } catch { /* a sandbox has no storage, and its page asks the portal */ }
+}
+"""
 ON_EVERY_PAGE = """
 document.addEventListener("tessera-answer", event => {
   event.preventDefault(); window.answers = [...window.answers ?? [], event.detail];
@@ -41,6 +49,7 @@ def sit(chromium: Browser) -> Iterator[Sit]:
         around: str = "",
         policy: str = "",
         listen: bool = True,
+        first: bool = False,
         **task: Any,
     ) -> Worker:
         html = page_html(run or settings(), images, **task)
@@ -50,6 +59,8 @@ def sit(chromium: Browser) -> Iterator[Sit]:
         worker = Worker(page, pictures or Pictures())
         workers.append(worker)
         page.add_init_script(ON_EVERY_PAGE if listen else "")
+        if not first:
+            page.add_init_script(KNOWN.replace("VERSION", version_in(html)))
         page.route("**/*", worker.refuse)
         page.route(PICTURES + "**", worker.pictures)
         headers = {"content-type": "text/html", "content-security-policy": policy}

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from playwright.sync_api import Browser, Page, Route
 
 from tessera.portal.site import LANGUAGES
-from tests.ui.conftest import FIRST_SCREEN_LOADED
+from tests.ui.conftest import FIRST_SCREEN_LOADED, KNOWN
 from tests.ui.test_layout import FAULTS
-from tests.ui.worker import PICTURES, Pictures, page_html, settings
+from tests.ui.worker import PICTURES, Pictures, page_html, settings, version_in
 
 UI = Path(__file__).parents[2] / "ui"
 FILES = {name: json.loads((UI / "languages" / f"{name}.json").read_text()) for name in LANGUAGES}
@@ -108,13 +109,18 @@ STILL_ENGLISH = """() => {
 }"""
 
 
-def labels_page(chromium: Browser, language: dict[str, Any], **context: Any) -> Page:
-    """A worker's page in its frame, to which the portal has handed a language."""
+def labels_page(
+    chromium: Browser, handed: dict[str, Any] | None, language: Any = UNSET, **context: Any
+) -> Page:
+    """A worker's page, of a job with a language perhaps; in a frame, the portal handed it one."""
     page = chromium.new_context(**context).new_page()
     words = (UI / "portal" / "words.js").read_text("utf-8")
-    script = f"<script>window.tesseraWords = {json.dumps(language)};{words}</script>"
-    html = page_html(settings("Open", "dog", "Undo", "cannot see"), 20, prelabels=["dog"] * 4)
-    html = html.replace("<head>", f"<head>{script}")
+    run = settings("Open", "dog", "Undo", "cannot see", language=language)
+    html = page_html(run, 20, prelabels=["dog"] * 4)
+    if handed:
+        script = f"<script>window.tesseraWords = {json.dumps(handed)};{words}</script>"
+        html = html.replace("<head>", f"<head>{script}")
+    page.add_init_script(KNOWN.replace("VERSION", version_in(html)))
     page.route(PICTURES + "**", Pictures((480, 360), (300, 480)))
     page.route(
         "https://page.test/", lambda route: route.fulfill(body=html, content_type="text/html")
@@ -136,6 +142,26 @@ def test_nothing_on_the_page_stays_english_but_what_the_requester_wrote(chromium
     assert page.locator("#labels span").all_inner_texts()[:3] == ["Open", "dog", "Undo"]
     assert page.locator("h1").inner_text() == "What is in the picture?"
     assert page.evaluate("document.documentElement.lang") == "qps"
+    page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("own", "handed", "spoken"),
+    [("de", None, "de"), ("de", made_up(), "de"), ("en", FILES["de"], "en")],
+    ids=["in Ground Truth", "in another browser", "English in a German browser"],
+)
+def test_a_job_can_choose_its_language(
+    chromium: Browser, own: str, handed: dict[str, Any] | None, spoken: str
+) -> None:
+    page = labels_page(chromium, handed, language=own)
+    assert page.evaluate("document.documentElement.lang") == spoken
+    words = FILES[spoken]["words"]
+    assert page.locator("#submit").inner_text() == words["Submit"]
+    page.keyboard.press("Backspace")
+    note = page.locator("#note")
+    page.wait_for_function("document.querySelector('#note').textContent")
+    assert note.text_content() == words["Nothing to undo."]
     page.context.close()
 
 

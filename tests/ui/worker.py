@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from playwright.sync_api import Locator, Page, Route
 
 from tessera.tiling.page import build_page, render_task, with_stand_in
+from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
 
 UI = Path(__file__).parents[2] / "ui"
@@ -182,11 +183,13 @@ class Sit(Protocol):
         around: str = "",
         policy: str = "",
         listen: bool = True,
+        first: bool = False,
         **task: Any,
     ) -> Worker:
         """Open the page; `around` is a page that frames it, `task` goes to `page_html`.
 
         `policy` is the Content-Security-Policy; unless `listen`, answers go where they would.
+        With `first` it is the worker's first page with these instructions.
         """
 
 
@@ -198,6 +201,12 @@ def settings(*labels: str, **more: Any) -> Settings:
         instructions=more.pop("instructions", "Look at the **main** animal."),
         **more,
     )
+
+
+def version_in(html: str) -> str:
+    """Return the version of the instructions on a page."""
+    match = re.search(r'data-version="(\w*)"', html)
+    return match[1] if match else ""
 
 
 def page_html(
@@ -226,7 +235,8 @@ def page_html(
     if originals:
         for number, image in enumerate(tiles):
             image["original-ref"] = f"s3://pets/{ORIGINAL + number}.svg"
-    page = build_page((UI / "tiles.liquid.html").read_text(encoding="utf-8"), run, shape)
+    template, language = (UI / "tiles.liquid.html").read_text("utf-8"), language_script(run, UI)
+    page = build_page(template, run, shape, language=language)
     if stand_in:
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
     if not scripts:

@@ -14,13 +14,37 @@
     }, { capture: true, passive: true });
   }
   // What the page asks, and what the portal answers: events in here, messages out there.
-  for (const question of ["refresh", "keep"]) {
+  for (const question of ["refresh", "keep", "first", "begun"]) {
     document.addEventListener(`tessera-${question}`, ({ detail }) => send(question, { detail }));
   }
-  const NEWS = ["addresses", "draft", "choices"];
+  const NEWS = ["addresses", "draft", "choices", "welcome"];
   addEventListener("message", ({ source, data }) => {
     if (source !== portal || !NEWS.includes(data?.tessera)) return;
     document.dispatchEvent(new CustomEvent(`tessera-${data.tessera}`, { detail: data.detail }));
+  });
+  // A practice page: each label is told right or wrong as it is given, on whatever page keeps the
+  // contract: radios named by image, in an element with its `data-id`.
+  function startPractice(labels) {
+    const given = {};
+    const style = document.createElement("style");
+    style.textContent = `[data-practice] { outline: 4px solid; outline-offset: -1px }
+      [data-practice=right] { outline-color: #0a6b2d } [data-practice=wrong] { outline-color: #b3001b; outline-style: dashed }`;
+    document.head.append(style);
+    const look = () => {
+      for (const [name, label] of Object.entries(labels)) {
+        const choice = document.querySelector(`[name="${name}"]:checked`)?.value;
+        if (choice === given[name]) continue;
+        given[name] = choice;
+        const element = document.querySelector(`[data-id="${name}"]`);
+        if (choice === undefined) { element?.removeAttribute("data-practice"); continue; }
+        element?.setAttribute("data-practice", choice === label ? "right" : "wrong");
+        send("practiced", { detail: { name, choice } });
+      }
+    };
+    for (const kind of ["tessera-keep", "change"]) document.addEventListener(kind, look);
+  }
+  addEventListener("message", ({ source, data }) => {
+    if (source === portal && data?.tessera === "practice") startPractice(data.detail);
   });
   // A frame out of sight can take the keyboard from the one in sight: what asks for it here waits.
   let shown = false, wanted = null;

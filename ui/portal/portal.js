@@ -6,6 +6,7 @@
  * waits for the network; a page leaves for good when the portal has said what became of it. */
 import { begin, forget, inTime, isSignedIn, kept, signInAgain, signOut, token, worker } from "./session.js";
 import { dropDraft, keepDraft, readDraft, sweepDrafts } from "./drafts.js";
+import { hasBegun, noteBegun, practiceOf } from "./begun.js";
 import { holdPage, reclaimPages, releaseOthers, releasePage, tasksElsewhere } from "./tabs.js";
 
 (() => {
@@ -130,7 +131,8 @@ function stop() {
 
 /** The next page of the worker, in a frame out of sight; nothing if there is none. */
 async function take(mine) {
-  const showing = [mine.current?.task, ...unsent.keys()].filter(Boolean);
+  const open = [mine.current, mine.waiting].filter(page => page && !page.labels);
+  const showing = [...open.map(page => page.task), ...unsent.keys()];
   for (;;) {
     const elsewhere = await tasksElsewhere(worker(), mine.job);
     const { status, content, again } = await ask("POST", `jobs/${mine.job}/claims`, { showing: [...showing, ...elsewhere] });
@@ -148,7 +150,7 @@ function frameOf(page, content) {
   frame.className = "ahead";
   const now = Date.now();
   one("#frames").append(frame);
-  return Object.assign(page, { frame, html: content.page, seconds: content.seconds, until: now + content.seconds * 1000, active: now, marked: 0 });
+  return Object.assign(page, { frame, html: content.page, practice: content.practice, seconds: content.seconds, until: now + content.seconds * 1000, active: now, marked: 0 });
 }
 
 function present(mine, page) {
@@ -156,10 +158,11 @@ function present(mine, page) {
   page.frame.className = "";
   page.frame.inert = false;
   one("#between").hidden = true;
-  one("#earlier").hidden = false;
-  one("#skip").hidden = Boolean(page.corrects);
-  one("#onward").hidden = !page.corrects;
-  one("#where").textContent = page.corrects ? "A page that you sent before: correct what is wrong, and submit it again." : "";
+  one("#earlier").hidden = Boolean(page.labels);
+  one("#skip").hidden = Boolean(page.corrects || page.labels);
+  one("#onward").hidden = !page.corrects && !page.labels;
+  one("#onward").textContent = page.labels ? "Skip the practice" : "Back to the current page";
+  one("#where").textContent = page.corrects ? "A page that you sent before: correct what is wrong, and submit it again." : page.labels ? "Practice: each answer is told right or wrong at once, and none is kept." : "";
   page.active = Date.now();
   reveal(page);
   if (page.aheadOf) renewLease(page);
@@ -169,6 +172,12 @@ function present(mine, page) {
 function reveal(page) {
   page.frame.focus();
   page.frame.contentWindow.postMessage({ tessera: "show" }, "*");
+  showFirst(page);
+}
+
+/** Let the page show what to do, if the worker has not begun the job with these instructions. */
+function showFirst(page) {
+  if (page.version !== undefined && !hasBegun(page)) page.frame.contentWindow.postMessage({ tessera: "welcome" }, "*");
 }
 
 /** The next page, asked for by one at a time, after the answers before it are in. */
@@ -186,8 +195,34 @@ async function advance(mine) {
   if (mine !== work || mine.current) return;
   if (page.none) return rest(mine, page);
   mine.ahead = null;
-  present(mine, page);
+  if (page.practice && !hasBegun(practiceOf(page))) await practice(mine, page);
+  else present(mine, page);
   fetchAhead(mine);
+}
+
+/** Let the worker practice, with the page that they were dealt behind it. */
+async function practice(mine, page) {
+  mine.waiting = page;
+  const { status, content } = await ask("GET", `jobs/${mine.job}/practice`);
+  if (mine !== work) return;
+  if (status === 200) present(mine, frameOf({ worker: worker(), job: mine.job, labels: content.labels, over: true }, content));
+  else goOn(mine);
+}
+
+/** Tell whether an answer of the practice is right. The sentence is the portal's, not the page's. */
+function tellPractice(page, { name, choice }) {
+  if (!Object.hasOwn(page.labels, name)) return;
+  if (choice === page.labels[name]) note("Right.", "good");
+  else note(`Not quite: this is ${page.labels[name]}.`, "bad");
+}
+
+/** Leave the practice page: for good, and for the work. */
+function endPractice(mine) {
+  const { current } = mine;
+  noteBegun(practiceOf(current));
+  current.frame.remove();
+  mine.current = null;
+  goOn(mine);
 }
 
 async function fetchAhead(mine) {
@@ -234,8 +269,11 @@ addEventListener("message", event => {
   if (page && kind === "link") offerLink(event.data.href);
   if (!page || page === seen) return;
   if (kind === "active") page.active = Date.now();
-  if (kind === "refresh" && !(Date.now() - page.renewed < FRESH)) renewLease(page);
-  if (kind === "keep") takeDraft(page, event.data.detail);
+  if (kind === "refresh" && !page.labels && !(Date.now() - page.renewed < FRESH)) renewLease(page);
+  if (kind === "practiced" && page.labels) tellPractice(page, event.data.detail);
+  if (kind === "keep" && !page.labels) takeDraft(page, event.data.detail);
+  if (kind === "first") { page.version = String(event.data.detail); if (page === work?.current) showFirst(page); }
+  if (kind === "begun") noteBegun(page);
   if (kind === "ready") giveDraft(page);
   if (kind === "ready" && page === work?.current) reveal(page);
   if (kind === "answer" && page === work?.current) sendAnswer(page, event.data.answer);
@@ -249,9 +287,10 @@ function takeDraft(page, draft) {
 
 /** Give a page the marks that the worker left on it. */
 function giveDraft(page) {
-  const draft = readDraft(page);
+  const draft = page.labels ? null : readDraft(page);
   const tell = (kind, detail) => page.frame.contentWindow.postMessage({ tessera: kind, detail }, "*");
-  if (draft) tell("draft", draft);
+  if (page.labels) tell("practice", page.labels);
+  else if (draft) tell("draft", draft);
   else if (page.choices) tell("choices", page.choices);
   page.marked = draft?.marked ?? 0;
 }
@@ -274,6 +313,7 @@ function deliver(page) {
 
 function sendAnswer(page, answer) {
   const mine = work;
+  if (page.labels) return endPractice(mine);
   mine.current = null;
   page.frame.className = "ahead";
   page.frame.inert = true;
@@ -312,6 +352,7 @@ async function goBack(mine) {
 }
 one("#earlier").addEventListener("click", () => work && goBack(work));
 one("#onward").addEventListener("click", () => {
+  if (work.current.labels) return endPractice(work);
   work.current.frame.remove();
   work.current = null;
   goOn(work);
@@ -500,7 +541,7 @@ async function enter() {
 }
 
 one("#leave").addEventListener("click", async () => {
-  const pages = [work?.current, work?.ahead, work?.waiting].filter(page => page && !page.corrects);
+  const pages = [work?.current, work?.ahead, work?.waiting].filter(page => page && !page.corrects && !page.labels);
   stop();
   // Without a network a sign-out must not wait for it.
   await inTime(send());

@@ -1,10 +1,13 @@
 /* Speaks the browser's language: whatever the portal or a worker's page writes, in English, is put
  * into the words of ui/languages as it appears. The same script serves both: in the portal it gets
- * the language's file, in a page's frame the portal hands it over (docs/decisions/page-languages.md).
+ * the language's file; in a page's frame the portal hands it over, unless the job has a language of
+ * its own (docs/decisions/page-languages.md).
  *
  * What requesters wrote is theirs, and stands in elements with translate="no". */
 (() => {
   "use strict";
+  if (window.tesseraSpeaks) return; // a page in its job's own language brings this script, too
+  window.tesseraSpeaks = true;
   const root = document.documentElement;
   const ATTRIBUTES = ["aria-label", "title", "alt", "placeholder"];
   const STATES = ["no label", "suggested", "unsure", "did not load"];
@@ -92,8 +95,9 @@
     return navigator.languages.map(tag => tag.split("-")[0]).find(tag => own.includes(tag)) ?? "en";
   }
 
-  if (window.tesseraWords) return document.addEventListener("DOMContentLoaded", () => speak(window.tesseraWords));
-  if (!root.dataset.languages || chosen() === "en") return;
+  // A worker's page: its job's language stands in it, else the portal has handed over the browser's.
+  if (!root.dataset.languages) return document.addEventListener("DOMContentLoaded", () => window.tesseraWords && speak(window.tesseraWords));
+  if (chosen() === "en") return;
   root.style.visibility = "hidden"; // no sentence is seen in two languages
   fetch(`assets/${chosen()}.json`)
     .then(response => response.json())

@@ -20,6 +20,7 @@ from tessera.portal.gold_uses import find_gold_uses
 from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
 from tessera.portal.ports import Ports
+from tessera.portal.practice import find_practice
 from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, Job
 from tessera.portal.repair import repair
 from tessera.portal.store import Change
@@ -124,6 +125,7 @@ def _new(ports: Ports, wanted: Job, token: str) -> Job:
         gold=gold if ports.files.size(gold) is not None else "",
         exclusions=find_exclusions(ports, wanted),
         gold_uses=find_gold_uses(ports, wanted),
+        practice=find_practice(ports, wanted),
         tokens=(token,) if token else (),
     )
 

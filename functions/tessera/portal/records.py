@@ -43,7 +43,8 @@ class Job(msgspec.Struct, frozen=True):
     `announced` says that they were told. `repairing` is the time at which the repair under way
     began and `repaired_as` the status after it; `rebuilt` is the time at which the index last lost
     the job's leases. `exclusions` is the URI of the file that tells who may not have which task,
-    `gold_uses` that of the one that tells which gold images each task has, if some have the same.
+    `gold_uses` that of the one that tells which gold images each task has, if some have the same,
+    `practice` that of the one with the pictures to practice on.
     Each write raises `version`, and expects the one before.
     """
 
@@ -75,6 +76,7 @@ class Job(msgspec.Struct, frozen=True):
     project: str = ""
     exclusions: str = ""
     gold_uses: str = ""
+    practice: str = ""
 
     @property
     def closes(self) -> float:

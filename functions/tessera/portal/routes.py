@@ -44,6 +44,7 @@ ROUTES = (
     Route("DELETE", "/session", Rights.WORKER, views.sign_out),
     Route("GET", "/jobs", Rights.WORKER, views.list_jobs),
     Route("POST", "/jobs/<job>/claims", Rights.WORKER, views.claim_task),
+    Route("GET", "/jobs/<job>/practice", Rights.WORKER, views.show_practice),
     Route("PUT", "/jobs/<job>/tasks/<task>/answer", Rights.WORKER, views.answer_task),
     Route("GET", "/jobs/<job>/answers", Rights.WORKER, views.list_answers),
     Route("GET", "/jobs/<job>/tasks/<task>/answer", Rights.WORKER, views.show_answer),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 
 from tessera.portal.errors import Unknown
 from tessera.portal.http import Request, Response, page_response
 from tessera.portal.ports import Ports
+from tessera.tiling.settings import Language
 
 REQUESTS_PER_MINUTE = 240
 """Requests a worker may make in a minute. Twenty pages a minute, each with its claim, its answer
@@ -20,6 +22,7 @@ ASSETS = {
     "federation.js": "text/javascript",
     "words.js": "text/javascript",
     "design.css": "text/css",
+    "begun.js": "text/javascript",
     "drafts.js": "text/javascript",
     "tabs.js": "text/javascript",
     "portal.css": "text/css",
@@ -27,7 +30,7 @@ ASSETS = {
 }
 """Files of the page, by the names under which they may be asked for: names, never paths."""
 
-LANGUAGES = ("en", "de")
+LANGUAGES: tuple[str, ...] = get_args(Language)
 """Languages that the portal speaks: each has its words in `ui/languages`."""
 
 

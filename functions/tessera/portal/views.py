@@ -23,6 +23,7 @@ from tessera.portal.http import Request, Response, empty_response, json_response
 from tessera.portal.job_lifecycle import open_jobs
 from tessera.portal.page_names import hide_indexes, page_names
 from tessera.portal.ports import Ports
+from tessera.portal.practice import practice_id, practice_of
 from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
 from tessera.portal.rights import REQUESTERS, is_member, job_and_items, job_for, job_to_watch
 from tessera.portal.sessions import end_session, end_sessions, require_active
@@ -151,6 +152,23 @@ def _claimed(
         "lease": iso_time(until),
         "seconds": until - ports.clock(),
         "images": len(indexes),
+        "page": page.html,
+        "crowd": page.crowd,
+    }
+    if practice := practice_id(claimed.job):  # for the browser to show before the first page
+        content["practice"] = practice
+    return json_response(200, content)
+
+
+def show_practice(ports: Ports, site: Site, request: Request) -> Response:
+    """Show the job's practice page, with the label of each picture; nothing of it is stored."""
+    job = job_for(ports, request)
+    practice = practice_of(ports, job)
+    page = _render(ports, site, job, practice.task_input, ports.clock() + job.seconds)
+    content = {
+        "practice": practice_id(job),
+        "labels": practice.labels,
+        "seconds": job.seconds,
         "page": page.html,
         "crowd": page.crowd,
     }

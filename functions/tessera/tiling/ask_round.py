@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET
 
 from tessera.tiling import run_record
-from tessera.tiling.errors import EmbeddingsUnusable, TesseraError
+from tessera.tiling.errors import EmbeddingsUnusable, SettingsInvalid, TesseraError
 from tessera.tiling.grouping.bucket_sample import check_buckets
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
@@ -28,6 +28,7 @@ from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.jobs import Surroundings, label_categories
 from tessera.tiling.manifest.source_rule import SourceRule, image_objects
+from tessera.tiling.practice import encode_practice, practice_name
 from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.run_files import CreateFile, OpenScratch, Writable
 from tessera.tiling.run_record import (
@@ -267,6 +268,7 @@ def _already_running(run: str, home: str, owner: str) -> Decision:
 
 def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[str, Any]:
     """Note the round in run.json, and return the request that opens its jobs."""
+    _write_practice(stack, home, record, asked.round)
     # Before its jobs are opened, so that no job is without a trace in run.json.
     record = record.with_round(asked)
     document = msgspec.json.encode(record)
@@ -274,16 +276,32 @@ def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[
     return ask_result(home, record, asked, stack.surroundings)
 
 
+def _write_practice(stack: Stack, home: str, record: RunRecord, round_: int) -> None:
+    """Write the pictures to practice on beside the round's tasks, where the portal may read."""
+    settings, folder = settings_of(record), folder_uri(record.manifest)
+    if not settings.practice:
+        return
+    # They are signed like a task's pictures, so the same rule holds for them.
+    if problem := record.pictures.problem(folder + next(iter(settings.practice))):
+        raise SettingsInvalid([f"practice: {problem.removeprefix('source-ref: ')}"])
+    uri = home + practice_name(f"round-{round_}/")
+    stack.files.put(uri, encode_practice(settings, folder), content_type="application/json")
+
+
 def _write_page(
     stack: Stack, settings: Settings, record: RunRecord, shape: float | None, rule: SourceRule
 ) -> None:
     # Late: only a first round needs Liquid.
     from tessera.tiling.page import build_page, check_page
+    from tessera.tiling.page_language import language_script
 
     home, folder = f"{stack.runs}{record.run}/", folder_uri(record.manifest)
     template, labels = stack.template.read_text("utf-8"), label_categories(settings)
     # What the instructions show is signed like a task's pictures, so the same rule holds for it.
-    page = build_page(template, settings, shape, folder, lambda uri: not rule.problem(uri))
+    language = language_script(settings, stack.template.parent)
+    page = build_page(
+        template, settings, shape, folder, lambda uri: not rule.problem(uri), language
+    )
     check_page(page, settings)
     stack.files.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
     stack.files.put(f"{home}labels.json", labels, content_type="application/json")

@@ -37,7 +37,7 @@ SECOND_CHARACTERS = LETTERS + "0" + DIGITS
 
 # Fill and text. The first three and the escape's gray stay apart for color-blind eyes; beyond those
 # no color can identify a label, but its key and its name, which always show, do. Past eight the
-# colors begin again, each time with another pattern (`.p1` and on in ui/tiles/styles/labels.css).
+# colors begin again, each time with another pattern (`.p1` and on in ui/tiles/page.liquid.html).
 # Every pair has the contrast that WCAG asks of small text, 4.5 to 1 (tests/ui/test_looks.py).
 COLORS = (
     ("#0072b2", "#fff"),
@@ -85,12 +85,14 @@ def build_page(
     shape: float | None = None,
     folder: str = "",
     allowed: Callable[[str], bool] = any_picture,
+    language: str = "",
 ) -> str:
     """Put a run's labels, question and instructions into the template of the worker's page.
 
     `shape` is width by height of most of the run's pictures, if it is known; `folder` is the URI
     of the folder whose pictures the instructions show, and `allowed` tells which S3 URIs they may
-    show. Raises PageUnusable if the template does not allow it.
+    show; `language` is the script of the run's own language (`page_language`). Raises PageUnusable
+    if the template does not allow it.
     """
     colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
@@ -107,16 +109,20 @@ def build_page(
             (*ESCAPE_COLOR, 0) if choice == settings.escape else next(colors)
         ]
     ]
+    instructions = render_instructions(settings.instructions, folder, allowed)
     try:
         return (
             _run_environment()
             .from_string(template)
             .render(
                 question=_without_liquid(str(escape(settings.question))),
-                instructions=Markup(render_instructions(settings.instructions, folder, allowed)),
+                instructions=Markup(instructions),
+                # The page opens them by itself until a worker has seen this version of them.
+                version=_short_hash(instructions) if instructions else "",
                 choices=choices,
+                language=Markup(language.replace("</script", r"<\/script")),
                 shape=shape or "",
-                build=hashlib.sha256(template.encode()).hexdigest()[:12],
+                build=_short_hash(template),
             )
         )
     except LiquidError as error:
@@ -191,6 +197,11 @@ def _by_first_character(choices: Sequence[str]) -> Mapping[str, list[int]]:
             first = min(FIRST_CHARACTERS, key=lambda character: len(groups[character]))
         groups[first].append(choice)
     return groups
+
+
+def _short_hash(text: str) -> str:
+    """Return twelve hexadecimal digits that tell this text from others."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _without_liquid(markup: str) -> Markup:

@@ -32,6 +32,8 @@ LONGEST_QUESTION = 120
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
 Order = Literal["spread", "as-given", "shuffle", "by-prelabel", "similar"]
 Repeats = Literal["once", "each"]
+Language = Literal["en", "de"]
+"""Languages of portal and worker's page: each has its words in `ui/languages`."""
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
 
 # Both patterns are those of CreateLabelingJob: WorkteamArn and LabelAttributeName.
@@ -47,6 +49,11 @@ DECEIVING = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2
 STOPPING = ("stop_after_pages", "stop_after_percent")
 """Settings that only Ground Truth can follow."""
 
+
+MOST_PRACTICE = 20
+"""Pictures to practice on: one page of the usual length, a minute's work that nobody pays twice."""
+PRACTICE_PICTURE = re.compile(r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*:)[^\n\r]+")
+"""Place of a picture beside the manifest: no address, and no way out of the folder."""
 
 LONGEST_INSTRUCTIONS = 20_000
 """Characters of instructions. Ground Truth takes pages of 128,000, labels and tiles among them."""
@@ -188,6 +195,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 description="On the portal: the team whose members alone see the jobs "
                 "(`tessera workers add --team`)",
                 extra={"default": "none: every worker sees them"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    practice: (
+        Annotated[
+            dict[str, Label],
+            Meta(
+                min_length=1,
+                max_length=MOST_PRACTICE,
+                description="Pictures that workers practice on before their first page, each with "
+                'its label: `{"practice/cat/1.jpg": "cat"}`, by their place beside the manifest',
+                extra={
+                    "default": "those under `practice/LABEL/` beside the manifest, if any",
+                    "values": f"1 to {MOST_PRACTICE} pictures",
+                },
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    language: (
+        Annotated[
+            Language,
+            Meta(
+                description="Language of the worker's page, of all but what you write yourself",
+                extra={"default": "the browser's if Tessera speaks it, else English"},
             ),
         ]
         | UnsetType
@@ -381,6 +414,11 @@ def settings_from(record: dict[str, Any]) -> Settings:
     values["labels"] = _category_names(values.get("labels"))
     if isinstance(values.get("unreadable"), str):
         values["unreadable"] = normal_text(values["unreadable"])
+    if isinstance(values.get("practice"), dict):  # sorted: order is no difference between runs
+        values["practice"] = {
+            picture: normal_text(label) if isinstance(label, str) else label
+            for picture, label in sorted(values["practice"].items())
+        }
     if not values["labels"]:
         others = {key.lower(): key for key in values if key != "labels"}
         near = get_close_matches("labels", others, n=1)
@@ -510,7 +548,7 @@ def _out_of_bounds(value: Any, text: str, meta: Meta) -> str:
             return f"{text} is below {meta.ge}"
         if meta.le is not None and value > meta.le:
             return f"{text} is above {meta.le}"
-    if isinstance(value, list | str):
+    if isinstance(value, list | str | dict):
         if meta.max_length and len(value) > meta.max_length:
             return f"{len(value)} is more than {meta.max_length} allowed"
         if meta.min_length and len(value) < meta.min_length:
@@ -621,6 +659,26 @@ SHOWN_AND_WEIGHED = (
 swallowed, 93.3 % right labels became 85.2 %."""
 
 
+def _practice_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the pictures to practice on."""
+    practice, labels = values.get("practice"), values.get("labels")
+    if not isinstance(practice, dict) or not isinstance(labels, list | tuple):
+        return
+    if values.get("workforce", "portal") != "portal":
+        yield (
+            "practice: the portal alone shows a practice page; with a Ground Truth team take the "
+            "folder practice/ away, or name it in another way"
+        )
+    choices = [*map(str, labels), str(values.get("unreadable") or ESCAPE)]
+    for picture, label in practice.items():
+        if not PRACTICE_PICTURE.fullmatch(picture):
+            yield f"practice: {picture!r} is no place beside the manifest, as practice/cat/1.jpg is"
+        if label not in choices:
+            near = get_close_matches(str(label), choices, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"practice: {picture} is a {label!r}, which is none of the labels{hint}"
+
+
 def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a value only in combination with another one."""
     yield from _guess_problems(values)
@@ -651,6 +709,7 @@ def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
             "team: this is for the portal; with Ground Truth, workforce is the ARN of a work team, "
             "whose members alone see the jobs"
         )
+    yield from _practice_problems(values)
     public = PUBLIC_TEAM in str(values.get("workforce", ""))
     declared = values.get("content_classifiers", ())
     if public and "FreeOfPersonallyIdentifiableInformation" not in declared:

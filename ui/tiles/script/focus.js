@@ -40,6 +40,7 @@ export function frame(tile) {
 /** Frame a tile and bring keyboard, view and zoom to it. */
 export function goTo(tile = state.current) {
   frame(tile);
+  if (find("dialog[open]")) return; // it has the keyboard until it is closed
   if (document.activeElement !== tile.element) tile.element.focus({ preventScroll: true });
   tile.element.scrollIntoView({ block: "nearest" });
   followZoom();

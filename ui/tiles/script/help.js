@@ -1,10 +1,20 @@
-/** The dialog with instructions, keys and the comment. */
+/** The dialog with instructions, keys and the comment; it opens by itself on a first page. */
 
+import { keys } from "./choices.js";
 import { findAll, find } from "./dom.js";
-import { goTo } from "./focus.js";
-import { log } from "./state.js";
+import { bookTime, goTo } from "./focus.js";
+import { askHost, onHost } from "./host.js";
+import { warn } from "./note.js";
+import { log, state } from "./state.js";
 
 export const help = find("#help");
+const closing = find("#close-help");
+
+/** Which instructions these are; empty where there are none. */
+const { version } = help.dataset;
+const REMEMBERED = `tessera-${version}`;
+
+let isFirst = false; // until the worker has begun
 
 /** With the keys off, let Tab get to every radio and button instead. */
 export function setTabStops() {
@@ -13,11 +23,66 @@ export function setTabStops() {
   }
 }
 
+/** Open the dialog; who reads is not at the pictures. */
+export function openHelp() {
+  bookTime();
+  state.away = true;
+  help.showModal();
+  closing.focus(); // browsers heed no `autofocus` in a frame of another site
+  help.scrollTop = 0; // they scrolled to the first control, which is behind the instructions
+}
+
+/** Say in one line how a label is given; a finger has no keys. */
+function showHint() {
+  const areCounted = keys.at(-1) === `${keys.length}`; // else the last one's key is a letter
+  const isTouch = matchMedia("(hover: none)").matches;
+  warn(isTouch || !areCounted
+    ? "Press a label to give it to the framed picture and go on."
+    : `Press 1–${keys.length} to label the framed picture and go on.`);
+}
+
+/** Show a worker who has not been here what to do. */
+function showFirst() {
+  if (help.open) return;
+  isFirst = true;
+  if (version) openHelp();
+  else begin();
+}
+
+/** The worker knows now; say how to go on, and have it remembered. */
+function begin() {
+  if (!isFirst) return;
+  isFirst = false;
+  showHint();
+  try {
+    localStorage[REMEMBERED] = 1;
+  } catch {
+    askHost("begun", version);
+  }
+}
+
+/**
+ * Show what to do if this worker comes for the first time: by the page's own storage, else by what
+ * the portal says. Once Amazon's form stands: what it moves loses an open dialog.
+ */
+export function startFirst() {
+  try {
+    if (!localStorage[REMEMBERED]) showFirst();
+  } catch {
+    askHost("first", version); // in the portal's sandbox there is no storage
+  }
+}
+
 export function startHelp() {
-  help.onclose = () => goTo();
-  find("#close-help").onclick = () => help.close();
+  help.onclose = () => {
+    bookTime();
+    state.away = document.hidden;
+    goTo();
+    begin();
+  };
+  onHost("welcome", showFirst);
+  closing.onclick = () => help.close();
   find("#shortcuts").onchange = (event) => {
     log.shortcutsOff = !event.target.checked;
     setTabStops();
-  };
-}
+  };}

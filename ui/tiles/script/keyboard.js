@@ -3,7 +3,7 @@
 import { buttons, keys } from "./choices.js";
 import { listen, now } from "./dom.js";
 import { goTo, moves } from "./focus.js";
-import { help } from "./help.js";
+import { help, openHelp } from "./help.js";
 import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
 import { toneKeys } from "./lens.js";
 import { announce } from "./note.js";
@@ -36,7 +36,7 @@ function characterOf({ key, code }) {
 const commands = {
   Enter: confirmOrSubmit,
   " ": openZoom,
-  "?": () => help.showModal(),
+  "?": openHelp,
   u: toggleUnsure,
   z: toggleZoom,
   ...toneKeys,

@@ -6,7 +6,7 @@ import { startDraft } from "./draft.js";
 import { draw } from "./draw.js";
 import { bookTime, goTo, startClock } from "./focus.js";
 import { startHand } from "./hand.js";
-import { help, startHelp } from "./help.js";
+import { help, openHelp, startFirst, startHelp } from "./help.js";
 import { startKeyboard, typeKey } from "./keyboard.js";
 import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
 import { layOut, startLayout } from "./layout.js";
@@ -58,7 +58,7 @@ function wireButtons() {
   onClick("#undo", undo);
   onClick("#unsure", toggleUnsure);
   onClick("#submit", submit);
-  onClick("#open-help", () => help.showModal());
+  onClick("#open-help", openHelp);
 }
 
 tiles.forEach(furnish);
@@ -76,12 +76,13 @@ startLayout();
 watchTiles();
 listen("visibilitychange", () => {
   bookTime();
-  state.away = document.hidden;
+  state.away = document.hidden || help.open;
 });
 // Amazon's elements may have changed what is around the tiles.
 listen("all-crowd-elements-ready", () => {
   layOut();
   goTo();
+  startFirst();
 });
 startClock();
 goTo();

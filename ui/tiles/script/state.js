@@ -6,7 +6,7 @@ import { hasSuggestions, tiles } from "./tiles.js";
 export const state = {
   current: tiles[0], // the framed tile: keys and the labels of the bar go to it
   zoomed: null, // the tile in the zoom
-  away: false, // whether the page is out of sight
+  away: false, // whether the page is out of sight, or the help before it
   size: "M",
   columns: 1,
 };

@@ -1,0 +1,89 @@
+"""Find the practice pictures beside a manifest: known ones, which workers label before the work.
+
+Pictures under `practice/LABEL/` are taken where the settings name none. What a worker answers to
+them is told right or wrong at once, and stored nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Any, Protocol
+
+import msgspec
+
+from tessera.tiling.errors import SettingsInvalid
+from tessera.tiling.instructions import PICTURE
+from tessera.tiling.settings import Settings, settings_from
+
+PRACTICE = "practice/"
+"""Folder beside a manifest with one folder for each label, in which its pictures lie."""
+
+
+class Files(Protocol):
+    """Stored objects as they are used here."""
+
+    def list_uris(self, prefix: str) -> Iterator[str]:
+        """Yield the URIs of the objects under a prefix, in key order."""
+
+
+def with_practice(settings: Settings, files: Files, folder: str) -> Settings:
+    """Return the settings with the practice pictures in a manifest's folder, checked like settings.
+
+    `folder` is its URI with a slash at the end. Raises SettingsInvalid with every picture that
+    cannot be used, and why.
+    """
+    if settings.practice:
+        return settings
+    names = (uri.removeprefix(folder) for uri in files.list_uris(folder + PRACTICE))
+    practice = labels_of(name for name in names if PICTURE.search(name))
+    if not practice:
+        return settings
+    return settings_from({**msgspec.to_builtins(settings), "practice": practice})
+
+
+def labels_of(names: Iterable[str]) -> dict[str, str]:
+    """Return the label of each picture by its name under `practice/`: that of its folder.
+
+    Raises SettingsInvalid for pictures that lie in no label's folder.
+
+    >>> labels_of(["practice/cat/1.jpg", "practice/dog/a/2.jpg"])
+    {'practice/cat/1.jpg': 'cat', 'practice/dog/a/2.jpg': 'dog'}
+    """
+    parts = {name: name.removeprefix(PRACTICE).partition("/") for name in names}
+    problems = [
+        f"practice: {name} lies in no label's folder; move it to {PRACTICE}LABEL/{file}"
+        for name, (file, slash, _) in parts.items()
+        if not slash
+    ]
+    if problems:
+        raise SettingsInvalid(problems)
+    return {name: label for name, (label, _, _) in parts.items()}
+
+
+def practice_name(manifest: str) -> str:
+    """Return the name of the practice pictures' file, beside a round's tasks.
+
+    >>> practice_name("round-1/tasks-000.manifest")
+    'round-1/tasks-practice.json'
+    """
+    folder, slash, _ = manifest.rpartition("/")
+    return f"{folder}{slash}tasks-practice.json"
+
+
+def encode_practice(settings: Settings, folder: str) -> bytes:
+    """Return the file of the practice pictures: the URI and the label of each.
+
+    They are in an order that tells nothing of their labels, the same in every round.
+    """
+    pictures = [
+        {"source-ref": folder + name, "label": label}
+        for name, label in (settings.practice or {}).items()
+    ]
+    pictures.sort(key=lambda picture: sha256(picture["source-ref"].encode()).digest())
+    return msgspec.json.encode(pictures)
+
+
+def decode_practice(data: bytes) -> list[dict[str, Any]]:
+    """Return the practice pictures in a file of them, each with `source-ref` and `label`."""
+    return msgspec.json.decode(data, type=list[dict[str, Any]])
