@@ -12,6 +12,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ class Turkle:
 def turkle(folder: Path, workers: int, images: int, sizes: Sequence[int]) -> Iterator[Turkle]:
     """Serve Turkle with so many workers, and a batch of tasks of each size."""
     python = environment(folder)
-    with postgres(folder) as (socket, database):
+    with postgres() as (socket, database):
         variables = os.environ | {
             "DJANGO_SETTINGS_MODULE": "turkle_site.settings",
             "PYTHONPATH": str(Path(__file__).parent),
@@ -82,15 +83,13 @@ def environment(folder: Path) -> str:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[tuple[Path, int]]:
+def postgres() -> Iterator[tuple[Path, int]]:
     """Run PostgreSQL with an empty database; yield the folder of its socket, and its process."""
-    home = folder / "database"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir()
+    # Not in a folder of whoever starts it, which another user could not enter.
+    home = Path(tempfile.mkdtemp(prefix="turkle-"))
     owner: dict[str, Any] = {}
     if os.geteuid() == 0:
         owner = {"user": DATABASE_USER}
-        folder.chmod(0o755)
         shutil.chown(home, DATABASE_USER)
     data, log = str(home / "data"), str(home / "log")
     options = f"-c listen_addresses='' -c unix_socket_directories='{home}'"
@@ -101,6 +100,7 @@ def postgres(folder: Path) -> Iterator[tuple[Path, int]]:
         yield home, int((home / "data" / "postmaster.pid").read_text().split()[0])
     finally:
         run(["pg_ctl", "stop", "--mode", "fast", "--pgdata", data], None, **owner)
+        shutil.rmtree(home)
 
 
 def run(command: list[str], variables: dict[str, str] | None, **owner: Any) -> str:
