@@ -85,4 +85,5 @@ export function startHelp() {
   find("#shortcuts").onchange = (event) => {
     log.shortcutsOff = !event.target.checked;
     setTabStops();
-  };}
+  };
+}
