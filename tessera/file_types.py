@@ -53,7 +53,9 @@ def _check_other_files(
         return
     for other in ctx.command.params:
         named = ctx.params.get(other.name)
-        if not (isinstance(other.type, kind) and named and Path(named).exists()):
+        # Until click has come to an option, its value may be a mark of its own.
+        is_file = isinstance(other.type, kind) and isinstance(named, str | os.PathLike)
+        if not (is_file and Path(named).exists()):
             continue
         if os.path.samefile(path, named):
             text = f"{path} is read and would be written over. Name another file to write."

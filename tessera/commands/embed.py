@@ -72,7 +72,7 @@ def embed_command(
     chosen = choose_encoder(encoder, size=size, scale=scale)
     pictures = pictures_of(source, target, convert=convert)
     rows = _encode_all(chosen, pictures, path)
-    copied = _finish(rows, path)
+    copied = _finish(rows, path, source)
     missing = copied.rows - copied.usable
     if missing:
         warn([_without(rows.path, pictures.names, missing)])
@@ -122,7 +122,7 @@ def _encode(encoder: Encoder, batch: list[Pixels | None], width: int) -> NDArray
     return unit_rows(rows)
 
 
-def _finish(rows: RowsFile, path: Path) -> Copied:
+def _finish(rows: RowsFile, path: Path, source: Path) -> Copied:
     """Write the array of all rows in one step; Refused if not one picture could be read."""
     whole = path.with_name(f"{path.name}.whole")
     try:
@@ -132,8 +132,8 @@ def _finish(rows: RowsFile, path: Path) -> Copied:
     except EmbeddingsUnusable as error:
         rows.path.unlink()
         raise Refused(
-            "Not one of the pictures could be read and decoded. Are the addresses right, and may "
-            "they be read from here?"
+            f"Not one of the pictures of {source} could be read and decoded. Make sure that their "
+            "addresses are right, and that they may be read from here."
         ) from error
     finally:
         with suppress(FileNotFoundError):

@@ -18,7 +18,7 @@ from tessera.portal.errors import PortalError
 from tessera.runs.resumption import resume_runs
 from tessera.runs.staffing import spare_pages
 from tessera.screen import aside, console_for, counted, json_option, out, print_json
-from tessera.stack.certificate import Certificate, own_address, own_names, self_made
+from tessera.stack.certificate import Certificate, check_pair, own_address, own_names, self_made
 from tessera.stack.cloud import Cloud
 from tessera.stack.front import HOST, Front
 from tessera.stack.local_stack import LocalStack, StackError
@@ -63,6 +63,9 @@ def serve(
         raise click.UsageError(f"{host!r} is no host. Give a name or an IPv4 address: --host NAME")
     if bool(tls_cert) != bool(tls_key):
         raise click.UsageError("--tls-cert and --tls-key are given together")
+    given = Certificate(tls_cert, tls_key) if tls_cert and tls_key else None
+    if given:
+        check_pair(given)
     check_free(listen, https_port)
     local = target.local
     cloud = local.cloud
@@ -70,17 +73,14 @@ def serve(
         cloud = start_and_deploy(local, console_for(as_json))
         for run in resume_runs(cloud):
             console_for(as_json).print(f"[bold]Run[/]      {run}", soft_wrap=True)
-    if tls_cert and tls_key:
-        certificate = Certificate(tls_cert, tls_key)
-    else:
-        certificate = self_made(local.front_folder, own_names(host))
+    certificate = given or self_made(local.front_folder, own_names(host))
     address = f"https://{host}{'' if https_port == 443 else f':{https_port}'}/"
     front = Front(local.endpoint, cloud.outputs["PortalApiId"])
     with local.served_at(address):
         if as_json:
-            print_json({"address": address, "fingerprint": fingerprint_of(certificate)})
+            print_json({"address": address, "fingerprint": certificate.fingerprint})
         else:
-            show(local, address, certificate, own=not tls_cert)
+            show(local, address, certificate, own=given is None)
         asyncio.run(serve_until_stopped(front, settings(listen, https_port, certificate), cloud))
 
 
@@ -134,19 +134,8 @@ def settings(listen: str, port: int, certificate: Certificate) -> Config:
     return config
 
 
-def fingerprint_of(certificate: Certificate) -> str:
-    """Return the certificate's fingerprint; StackError if the file holds none."""
-    try:
-        return certificate.fingerprint
-    except ValueError as error:
-        raise StackError(
-            f"{certificate.file} holds no certificate in PEM. Give another: --tls-cert FILE"
-        ) from error
-
-
 def show(local: LocalStack, address: str, certificate: Certificate, *, own: bool) -> None:
     """Print the address, as a QR code too, and what people see at their first visit."""
-    fingerprint = fingerprint_of(certificate)
     code = io.StringIO()
     segno.make(address, micro=False).terminal(code, compact=True, border=2)
     out.print(code.getvalue(), highlight=False)
@@ -157,7 +146,7 @@ def show(local: LocalStack, address: str, certificate: Certificate, *, own: bool
             "Its SHA-256 fingerprint is",
             soft_wrap=True,
         )
-        out.print(f"         {fingerprint}", soft_wrap=True)
+        out.print(f"         {certificate.fingerprint}", soft_wrap=True)
     out.print(
         f"[bold]People[/]   {local.cloud.command('workers add ann@example.org')} "
         "makes an account and prints its password.\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tessera.stack.local_stack import StackError
 
 LIFETIME = timedelta(days=397)
 """Days that a certificate is good for: browsers take no longer ones of a server."""
@@ -34,6 +37,20 @@ class Certificate(NamedTuple):
         """SHA-256 of the certificate as browsers show it, for people to compare."""
         certificate = x509.load_pem_x509_certificate(self.file.read_bytes())
         return certificate.fingerprint(SHA256()).hex(":").upper()
+
+
+def check_pair(certificate: Certificate) -> None:
+    """Raise StackError with the remedy if the files are no certificate and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # An empty password: OpenSSL would ask the terminal for that of a key which has one.
+        context.load_cert_chain(certificate.file, certificate.key, password="")
+        _ = certificate.fingerprint
+    except (OSError, ValueError) as error:
+        raise StackError(
+            f"{certificate.file} and {certificate.key} are no certificate in PEM and its key, "
+            "without a password. Give others: --tls-cert FILE --tls-key FILE"
+        ) from error
 
 
 def own_address() -> str:

@@ -103,7 +103,7 @@ class Holds:
 ALREADY_RUNNING = "the second ends `AlreadyRunning`, the first goes on"
 TAKES_OVER = "the second labels the run, whole"
 WHOLE = "a redrop takes the run over, whole"
-DONE = "a redrop ends `AlreadyRunning`: the run is done, whole"
+DONE = "the run is done, whole; a redrop announces it, or ends `AlreadyRunning`"
 REFUSED = "a redrop is refused as well; nobody was asked"
 
 

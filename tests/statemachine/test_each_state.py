@@ -178,7 +178,9 @@ def test_after_the_stack_was_killed_a_redrop_loses_nothing(trials: Trials, state
     if scene.redrop == REFUSED:
         assert (run.end.status, run.end.error) == ("FAILED", scene.case.error)
     elif scene.redrop == DONE:
-        assert run.end.output["outcome"] == "already-running"
+        # whether Step Functions still knows the execution that broke off decides which
+        assert run.end.status == "SUCCEEDED", run.end.cause
+        assert run.end.output["outcome"] in {"already-running", "done"}
         assert_outputs_whole(run.after, scene)
     else:
         assert_whole(run.end, run.after, scene)

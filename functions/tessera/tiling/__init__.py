@@ -7,6 +7,7 @@
     answers     what workers submitted becomes columns: image, worker, label, seconds, round
     consensus   columns become one label an image, with a confidence and an expected gain
     guesses     a model of the answers guesses images from what is known of them in numbers
+    label_parts labels of a run too large for one function, by parts of its images
     training    labels are written into the manifest's lines, each line into one of the manifests
     report      all of it becomes figures, a page, metrics and an announcement
 

@@ -132,7 +132,7 @@ NEEDS: Final[Mapping[str, Need]] = {
 ALWAYS_EFFECTIVE: Final = frozenset({
     # What workers see, and who they are and how long they have.
     "labels", "question", "instructions", "unreadable", "images_per_task", "workforce", "team",
-    "task_minutes",
+    "task_minutes", "language", "practice",
     # How many are asked, and what becomes of their answers.
     "answers_per_image", "max_answers", "method", "label_attribute",
     # Limits, which hold whether they are reached or not.
