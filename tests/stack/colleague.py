@@ -35,10 +35,10 @@ def status(method: str, url: str, headers: dict[str, str], body: bytes | None = 
         return error.code
 
 
-def label(worker: SimulatedWorker, portal: str) -> dict[str, Any]:
+def label(worker: SimulatedWorker, portal: str, job: str) -> dict[str, Any]:
     """Answer a page as its picture says, having looked at the picture."""
     worker.sign_in()
-    (job,) = worker.open_jobs()
+    assert job in worker.open_jobs()
     claim = worker._request("POST", f"jobs/{job}/claims", {})
     reader = PageReader()
     reader.feed(claim["page"])
@@ -79,7 +79,7 @@ def main() -> None:
         Account(*given["account"]), portal, {f"{n}.svg": "cat" for n in range(20)},
         ("cat", "dog"), 0, "seed", cognito=portal, client_id=given["client"],
     )  # fmt: skip
-    labeled = label(worker, portal)
+    labeled = label(worker, portal, given["job"])
     # Signed by nobody, and then with a header that looks as if it were.
     doors = [
         other_doors(portal, (given["host"], given["port"]), key)

@@ -77,7 +77,7 @@ def test_a_colleague_on_another_machine_labels_and_opens_no_other_door(
     request = served.open("served-r1-000", tasks=1, workers=1, images=3)
     account = served.account("colleague")
     given = {
-        "portal": front["address"], "host": HOST, "port": stack.port,
+        "portal": front["address"], "host": HOST, "port": stack.port, "job": "served-r1-000",
         "account": [account.email, account.password],
         "client": stack.cloud.outputs["WorkerPoolClientId"],
     }  # fmt: skip

@@ -17,7 +17,6 @@ STATE_OF = {
     "open_job": "OpenJob",
     "close_job": "CloseJob",
     "consolidate_labels": "ConsolidateLabels",
-    "collect_answers": "answers for the output manifest",
     "serve_portal": "the portal's door",
 }
 """Where each function is called."""
@@ -47,6 +46,8 @@ class Fault:
 
 
 LOST, TWICE = "nothing", "nothing"
+IN_PART = "in part, and says so: answers are read where workers left them; a redrop closes the job"
+"""End of a run whose job a service would not close."""
 TRIES = 3
 """How often a state calls a function that fails."""
 ALWAYS = 9
@@ -67,9 +68,7 @@ FAULTS = [
             name,
             ("throw",) * ALWAYS,
             "throws every time",
-            f"FAILED as `{_NAMED[name]}`; a redrop goes on from there"
-            if _NAMED[name]
-            else "in part, and says so: answers are read where workers left them",
+            f"FAILED as `{_NAMED[name]}`; a redrop goes on from there" if _NAMED[name] else IN_PART,
             error=_NAMED[name],
         )
         for name in _STATES
@@ -95,11 +94,6 @@ FAULTS = [
         )
         for name in (*_STATES, "open_job")
     ),
-    Fault("collect_answers", ("throw",), "throws", "whole: CloseJob is retried"),
-    Fault("collect_answers", ("die-after",), "dies after its answer", "whole: CloseJob is retried"),
-    Fault(
-        "collect_answers", ("hang",), "runs out of time", "whole: CloseJob is retried", seconds=15
-    ),
     Fault("serve_portal", ("throw", "throw"), "throws twice", "whole: the page asks again"),
     Fault("serve_portal", ("hang",), "runs out of time", "whole: the page asks again", seconds=15),
     Fault("serve_portal", ("die-after",) * 2, "dies after its write", "whole: the page asks again"),
@@ -111,7 +105,7 @@ FAULTS = [
 THROTTLED = {
     "GroupImages": "FAILED as `GroupingFailed`; a redrop goes on from there",
     "OpenJob": "FAILED as `JobsRefused`; a redrop opens the job",
-    "CloseJob": "in part, and says so: answers are read where workers left them",
+    "CloseJob": IN_PART,
     "ConsolidateLabels": "FAILED as `ConsolidationFailed`; a redrop goes on from there",
 }
 """Ends of a run whose function is throttled for longer than it is retried: see cases.py."""

@@ -26,7 +26,6 @@ FUNCTIONS = (
     "open_job",
     "close_job",
     "consolidate_labels",
-    "collect_answers",
     "serve_portal",
 )
 CHOICES = ("cat", "dog", "cow")

@@ -328,7 +328,7 @@ def choose_seed(indexes: NDArray[np.int64], share: float, least: int) -> NDArray
     A hash of an image's index decides, so that the seed is spread over the manifest.
 
     >>> choose_seed(np.arange(10), 0.2, 3).tolist()
-    [1, 4, 8]
+    [1, 3, 5]
     """
     count = min(max(math.ceil(share * len(indexes)), least), len(indexes))
     order = np.argsort(pseudo_random(indexes.astype(np.uint64), SEED_SALT), kind="stable")
