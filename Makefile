@@ -45,11 +45,11 @@ up: running ## start the local stack
 down: running ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
-quick: environment ## run the tests that need neither browser nor stack, with fewer examples: under a minute on two cores
+quick: environment ## run the tests that need neither browser nor stack, with fewer examples: some two minutes on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick \
 	    -m "not slow and not stack and not browser and not docker"
 
-test: environment ## run all tests but the slow ones, with Chromium if there is one: under three minutes on two cores
+test: environment ## run all tests but the slow ones, with Chromium if there is one: about nine minutes on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 check: environment format types lint docs ## all that CI checks, and with it every test

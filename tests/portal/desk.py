@@ -162,6 +162,19 @@ def labels(page: Page) -> list[str]:
     )
 
 
+def expect_labels(page: Page, labels: list[str]) -> None:
+    """Wait until the first pictures in front have these labels; empty where there is none.
+
+    A draft comes after its page, by a message.
+    """
+    for number, label in enumerate(labels):
+        checked = front(page).locator(".tile").nth(number).locator("input:checked")
+        if label:
+            expect(checked).to_have_value(label)
+        else:
+            expect(checked).to_have_count(0)
+
+
 def first_id(page: Page) -> str:
     """What the first picture in front is called."""
     return str(front(page).locator(".tile").first.get_attribute("data-id"))
