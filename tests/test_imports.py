@@ -29,6 +29,7 @@ IMPURE = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "os", "t
 ARROWS = {
     "errors": set(),
     "method_names": set(),
+    "pseudo_random": set(),
     "encoding": set(),
     "csv_field": set(),
     "settings": {"encoding", "errors", "method_names"},
@@ -52,8 +53,17 @@ ARROWS = {
     "estimate": {"settings"},
     "manifest": {"settings", "errors", "page_copy"},
     "consensus": {"method_names"},
-    "guesses": {"consensus", "errors", "run_files", "settings"},
-    "grouping": {"run_files", "manifest", "settings", "jobs", "offsets", "exclusions", "errors"}
+    "guesses": {"consensus", "errors", "pseudo_random", "run_files", "settings"},
+    "grouping": {
+        "pseudo_random",
+        "run_files",
+        "manifest",
+        "settings",
+        "jobs",
+        "offsets",
+        "exclusions",
+        "errors",
+    }
     | {"csv_field", "gold_uses"},
     "ask_round": {
         "grouping",

@@ -88,8 +88,7 @@ async def serve_until_stopped(front: Front, server: Config, cloud: Cloud) -> Non
     """Serve the portal, and see to it meanwhile that no run waits for somebody who is not there."""
     looking = asyncio.create_task(look_after_runs(cloud))
     try:
-        # Hypercorn names ASGI's messages by types of its own.
-        await serve_app(front.app(), server)  # type: ignore[arg-type]
+        await serve_app(front.app(), server)  # type: ignore[arg-type]  # Hypercorn's own ASGI types
     finally:
         looking.cancel()
 

@@ -14,7 +14,7 @@ from tessera.encoders.decoding import Pixels
 from tessera.exits import Refused
 
 Scale = Literal["imagenet", "0-1", "plus-minus-one", "0-255"]
-"""How pixel values of 0 to 255 are given to a model."""
+"""Ways to give pixel values of 0 to 255 to a model."""
 SCALES: tuple[Scale, ...] = get_args(Scale)
 SIZE = 224
 """Pixels of a side where a model takes any: what most were trained with."""

@@ -34,7 +34,7 @@ class Resumed(NamedTuple):
     answers: int
     needed: int
     remedy: str = ""
-    """What a person has to do instead, where it cannot go on by itself."""
+    """Act of a person that it needs, where it cannot go on by itself."""
 
     def __str__(self) -> str:
         """Return it as a sentence."""

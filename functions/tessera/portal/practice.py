@@ -11,7 +11,7 @@ from tessera.tiling.practice import decode_practice, practice_name
 
 
 class Practice(NamedTuple):
-    """What the page reads as `task.input`, and the label of each picture by its name there."""
+    """Practice page: its `task.input`, and the label of each picture by its name there."""
 
     task_input: dict[str, Any]
     labels: dict[str, str]

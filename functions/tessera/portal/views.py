@@ -99,15 +99,16 @@ def _barred(ports: Ports, job: Job, worker: str) -> int:
 
 
 def _job_summary(job: Job, counts: Counts, own: WorkerStats, barred: int) -> dict[str, Any]:
+    left, open_to_worker = max(0, job.answers - counts.done), job.tasks - barred - own.answers
     return {
         "job": job.name,
         "title": job.title,
         "question": job.question,
         "tasks": job.tasks,
         "project": job.project,
-        "left": (left := max(0, job.answers - counts.done)),
-        "left_for_you": max(0, min(left, (open_to_you := job.tasks - barred - own.answers))),
-        "done_for_you": open_to_you <= 0,
+        "left": left,
+        "left_for_you": max(0, min(left, open_to_worker)),
+        "done_for_you": open_to_worker <= 0,
         "mine": {"answers": own.answers, "images": own.images, "seconds": own.seconds},
         "minutes": job.seconds / 60,
         "closes": iso_time(job.closes),

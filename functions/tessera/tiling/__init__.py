@@ -21,6 +21,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     what is written before a round is asked  ask_round.py; who owns a run: run_record.py
     which images are asked again             grouping/later_round.py, training/write_manifests.py
     colors and keys of labels                page.py; the page itself: ui/README.md
+    numbers that look random                 pseudo_random.py
     names of runs, the job's request         jobs.py; names of jobs: job_names.py
     which answers count                      answers/submission.py, answers/output_reader.py
     a consolidation method                   method_names.py, consensus/methods.py

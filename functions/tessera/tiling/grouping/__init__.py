@@ -14,7 +14,6 @@ a shard buffer, plans its tasks and writes them, shard by shard:
     gold           find gold images, and insert them where workers cannot tell them apart
     limits         Ground Truth's limits, and what images take of them
     task_file      write tasks with their offsets
-    pseudo_random  numbers that are the same on every machine
 
 To add an order, write its function in `orders`, and its name in `settings.Order`.
 """

@@ -30,7 +30,6 @@ from tessera.tiling.grouping.limits import (
 )
 from tessera.tiling.grouping.near_duplicates import NearDuplicateFinder, NearDuplicates
 from tessera.tiling.grouping.orders import ORDERS, RoundRobin, ShardImages
-from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
 from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.grouping.task_file import (
@@ -45,6 +44,7 @@ from tessera.tiling.manifest.blocks import BlockParser, InputCounts
 from tessera.tiling.manifest.lines import Rejected
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.pseudo_random import pseudo_random
 from tessera.tiling.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import MIN_SEED_IMAGES, SHOWN_AND_WEIGHED, Settings
 

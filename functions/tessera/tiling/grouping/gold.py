@@ -22,12 +22,12 @@ from tessera.tiling.grouping.limits import (
     RECORD_CHARACTERS,
     TaskLimits,
 )
-from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.task_file import INDEX, encode_index
 from tessera.tiling.manifest.items import encode_item
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, Image, LineReader
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.pseudo_random import pseudo_random
 from tessera.tiling.run_files import CreateFile, ReadManifest
 from tessera.tiling.settings import Settings
 

@@ -29,9 +29,9 @@ class NearDuplicates(NamedTuple):
     positions: NDArray[np.int64]
     """Their places among the images that were compared, rising."""
     first_indexes: NDArray[np.int64]
-    """The manifest line of the image that each is like."""
+    """Manifest line of the image that each is like."""
     similarities: NDArray[np.float64]
-    """The cosine of both embeddings."""
+    """Cosine of both embeddings."""
 
 
 class NearDuplicateFinder:

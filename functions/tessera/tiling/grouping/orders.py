@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.grouping.limits import COMMA_CHARACTERS, Lengths, TaskLimits
-from tessera.tiling.grouping.pseudo_random import pseudo_random
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
 from tessera.tiling.grouping.similar import Embeddings, rank_similar
+from tessera.tiling.pseudo_random import pseudo_random
 from tessera.tiling.settings import Order
 
 

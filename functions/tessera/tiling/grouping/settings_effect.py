@@ -127,7 +127,7 @@ NEEDS: Final[Mapping[str, Need]] = {
     "stop_after_pages": _stop_after_pages,
     "stop_after_percent": _stop_after_percent,
 }
-"""What each setting needs that does not do something on every manifest."""
+"""Needs of the settings that do not do something on every manifest."""
 
 ALWAYS_EFFECTIVE: Final = frozenset({
     # What workers see, and who they are and how long they have.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
-from tessera.tiling.guesses.ridge import hash_numbers
+from tessera.tiling.pseudo_random import pseudo_random
 
 Bools = NDArray[np.bool_]
 Indexes = NDArray[np.int64]
@@ -51,7 +51,7 @@ def draw_audit(label: NDArray[np.int16], sure: Bools, count: int) -> Indexes:
     """
     candidates = np.flatnonzero(sure)
     # a random order within each class, then the first of all classes, the second of all, ...
-    chance = hash_numbers(candidates.astype(np.uint64))
+    chance = pseudo_random(candidates.astype(np.uint64))
     order = np.lexsort((chance, label[candidates]))
     ordered = label[candidates][order]
     starts = np.searchsorted(ordered, ordered, side="left")

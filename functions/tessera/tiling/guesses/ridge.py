@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Floats
 from tessera.tiling.guesses.columns import Features
+from tessera.tiling.pseudo_random import pseudo_random
 
 FOLDS = 5
 """Folds of the images: each is guessed by what four fifths of the answered images teach."""
@@ -35,19 +36,8 @@ CONSTANT_L2 = 1e-6
 
 def folds_of(images: int) -> NDArray[np.uint8]:
     """Return each image's fold, by a hash of its index: neither order nor chance decide it."""
-    hashes = hash_numbers(np.arange(images, dtype=np.uint64))
+    hashes = pseudo_random(np.arange(images, dtype=np.uint64))
     return (hashes % np.uint64(FOLDS)).astype(np.uint8)
-
-
-def hash_numbers(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return a hash of each number: the finalizer of SplitMix64.
-
-    G. Steele, D. Lea, C. Flood: Fast splittable pseudorandom number generators. OOPSLA 2014.
-    """
-    x = numbers + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

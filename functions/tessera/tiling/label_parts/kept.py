@@ -46,7 +46,7 @@ class Piece(msgspec.Struct):
 
 
 class Gathered(msgspec.Struct):
-    """What a job's answers are beside their columns: workers by number, and what was noted.
+    """Answers of a job beside their columns: workers by number, and what was noted.
 
     `parts` are those that it has answers of.
     """

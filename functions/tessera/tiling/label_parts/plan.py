@@ -37,7 +37,7 @@ OPTIONAL_FILES = frozenset({"odd-answers.jsonl", "unsure.csv"})
 
 
 class Plan(msgspec.Struct):
-    """How a run is cut: the lines of its manifest, the number of parts, and the asked shards.
+    """Parts of a run: the lines of its manifest, the number of parts, and the asked shards.
 
     `jobs` is how the newest round's jobs ended.
     """

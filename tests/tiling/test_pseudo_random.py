@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.tiling.grouping.pseudo_random import pseudo_random
+from tessera.tiling.pseudo_random import pseudo_random
 
 SALTS = st.lists(st.integers(0, 2**53), max_size=3)
 
