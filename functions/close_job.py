@@ -11,7 +11,7 @@ import msgspec
 
 from tessera.aws.connection import Connection, connect
 from tessera.aws.portal import portal_ports
-from tessera.aws.telemetry import logger, observed
+from tessera.aws.telemetry import logger, observed, report_job
 from tessera.aws.tracing import traced
 from tessera.portal.job_lifecycle import close_due_jobs, close_job
 from tessera.tiling.answers.pack import collect
@@ -40,7 +40,7 @@ def _collect(event: dict[str, Any]) -> list[dict[str, Any]]:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the job as DescribeLabelingJob would; or, on a schedule, the jobs that were due."""
     own = {os.environ.get("COLLECT_ANSWERS_ARN", ""): _collect}
-    ports = portal_ports(connection(), os.environ["TABLE_NAME"], own)
+    ports = portal_ports(connection(), os.environ["TABLE_NAME"], own, report=report_job)
     if event.get("due"):
         due = [job.name for job in close_due_jobs(ports)]
         logger.info("executions of jobs that are over told", jobs=due)

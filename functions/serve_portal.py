@@ -11,7 +11,7 @@ from typing import Any
 from tessera.aws.connection import connect
 from tessera.aws.http_api import http_api
 from tessera.aws.portal import portal_ports
-from tessera.aws.telemetry import logger, observed
+from tessera.aws.telemetry import logger, observed, report_job
 from tessera.portal.ports import Ports
 from tessera.portal.routes import ROUTES
 from tessera.portal.site import REQUESTS_PER_MINUTE, Site
@@ -24,7 +24,7 @@ def ports() -> Ports:
     aws = connect(region=os.environ.get("AWS_REGION"))
     own = {os.environ.get("PREPARE_TASK_ARN", ""): prepare_task}
     role = os.environ.get("PICTURES_ROLE_ARN", "")
-    return portal_ports(aws, os.environ["TABLE_NAME"], own, role)
+    return portal_ports(aws, os.environ["TABLE_NAME"], own, role, report_job)
 
 
 def site() -> Site:

@@ -59,14 +59,24 @@ def spare_pages(cloud: Cloud) -> Iterator[tuple[str, int]]:
     ports = cloud.ports
     for job in open_jobs(ports):
         if job.exclusions and job.workers == 1:  # one more answer each, as later rounds ask
-            active = all_cursors(ports.table, job.name).keys()
-            short = short_pages(ports, job, people(cloud, job.team, active=active))
-            for number in short:
-                failure = PageFailure(number, NOBODY_LEFT, ports.clock(), set_aside=True)
-                ports.table.write(put_failure(job.name, failure))
-                drop_task(ports, job, number)
-            if short:
-                yield job.name, len(short)
+            try:
+                spared = _spare_pages(cloud, ports, job)
+            except Exception as error:  # whatever is wrong with one job is wrong with it alone
+                ports.report(job.name, error)
+            else:
+                if spared:
+                    yield job.name, spared
+
+
+def _spare_pages(cloud: Cloud, ports: Ports, job: Job) -> int:
+    """Take the pages of one job that nobody is left for out of it, and return their number."""
+    active = all_cursors(ports.table, job.name).keys()
+    short = short_pages(ports, job, people(cloud, job.team, active=active))
+    for number in short:
+        failure = PageFailure(number, NOBODY_LEFT, ports.clock(), set_aside=True)
+        ports.table.write(put_failure(job.name, failure))
+        drop_task(ports, job, number)
+    return len(short)
 
 
 def pages_without_workers(cloud: Cloud, names: Iterable[str]) -> int:

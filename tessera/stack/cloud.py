@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,7 @@ class Cloud:
     """Options of the tool that lead to this stack; none for the usual one on this machine."""
     address_for_others: str = ""
     """Address at which other machines find the portal of this machine's stack, if they do."""
+    _reported: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def command(self, words: str) -> str:
         """Return a command of the tool that works on this stack when it is pasted.
@@ -78,7 +79,16 @@ class Cloud:
     @property
     def ports(self) -> Ports:
         """Ports that the portal's code reaches this stack by."""
-        return portal_ports(self.connection, self.outputs["PortalTableName"])
+        table = self.outputs["PortalTableName"]
+        return portal_ports(self.connection, table, report=self._report_job)
+
+    def _report_job(self, job: str, error: Exception) -> None:
+        """Say once of a job that it cannot be read, and how to rebuild what can be rebuilt."""
+        if job not in self._reported:
+            self._reported.add(job)
+            reason = f"{type(error).__name__}: {error}"
+            way = self.command(f"repair {job}")
+            click.echo(f"Job {job} is left out: it cannot be read ({reason}). Try: {way}", err=True)
 
     @property
     def users(self) -> Users:

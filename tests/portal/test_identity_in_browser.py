@@ -114,6 +114,7 @@ def test_signing_out_without_a_network_ends_at_once_and_keeps_what_was_not_sent(
         page.context.set_offline(True)
         page.locator("#leave").click()
         expect(page.locator("#sign-in .error")).to_contain_text("1 answer could not be sent")
+        expect(page.locator("#note")).to_be_empty()  # "Offline …" is of nobody who is signed in
         assert "session" not in page.evaluate("Object.keys(sessionStorage)")
         page.context.set_offline(False)
         network.is_down, network.refuse = False, lambda method, path: 0

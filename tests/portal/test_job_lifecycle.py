@@ -103,8 +103,8 @@ def test_stopping_an_unknown_job_says_so(world: World) -> None:
 # ── Jobs that are due ────────────────────────────────────────────────────────────────────────────
 
 
-class DiedBeforeResuming(Exception):
-    """The process ends between closing the job and answering the token."""
+class DiedBeforeResuming(BaseException):  # which no code of the portal can catch and outlive
+    """Process that ends between closing the job and answering the token."""
 
 
 def dying(world: World) -> Ports:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera.portal.repair import repair
+from tessera.portal.table_layout import read_task
 from tests.fakes import BEGINNING, Files, etag
+from tests.portal.test_faults import Flaky, Unreachable
 from tests.portal.world import HOME, World
 
 RECORD = f"{HOME}/round-1/jobs/pets-1-r1-000/pictures/0.json"
@@ -120,11 +124,40 @@ def test_a_picture_that_cannot_be_asked_for_keeps_no_answer_from_being_counted()
     assert recorded(world) == {"s3://pets/1.jpg": etag(b"picture 1")}
 
 
-def test_an_answer_that_a_crash_left_uncounted_records_its_pictures_when_it_is_sent_again(
-    world: World,
+class Power:
+    """Power that goes after so many calls of what it is given to."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def supply(self, inner: Any) -> Any:
+        return Flaky(inner, self._fails)
+
+    def _fails(self) -> str:
+        self.calls -= 1
+        return "" if self.calls >= 0 else "before"
+
+
+@given(calls=st.integers(0, 40), way=st.sampled_from(["sweep", "send again", "repair"]))
+def test_whoever_counts_an_answer_that_a_crash_left_uncounted_its_pictures_are_on_record(
+    calls: int, way: str
 ) -> None:
+    world = World()
     job = opened(world)
     task = world.take(job, "ann")
-    world.files.put(job.response(task, "ann"), b"")  # stored, and then the power went
-    world.answer(job, "ann", task)
-    assert set(recorded(world)) == {f"s3://pets/{number}.jpg" for number in range(2)}
+    power, (table, files) = Power(calls), (world.table, world.files)
+    world.table, world.files = power.supply(table), power.supply(files)
+    with suppress(Unreachable):
+        world.answer(job, "ann", task)
+    world.table, world.files = table, files
+    if way == "send again":
+        world.answer(job, "ann", task)
+    elif way == "repair":
+        repair(world.ports, world.again(job))
+    else:
+        world.clock.wait(job.seconds + 100)
+        world.take(job, "bob")
+    answered = read_task(world.table, job.name, task).answers
+    assert bool(answered) == bool(world.stored(job))
+    if answered:
+        assert set(recorded(world)) == {f"s3://pets/{number}.jpg" for number in range(2)}

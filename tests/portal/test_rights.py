@@ -16,7 +16,7 @@ TEAMS = st.from_regex(r"\A[A-Za-z0-9_.:/=+@-]{1,128}\Z")
 
 def test_a_job_of_a_team_is_seen_by_the_team_alone(world: World) -> None:
     job = world.open(tasks=3, team="cats")
-    assert world.ask("GET", "/jobs", "ann")[1] == {"jobs": []}
+    assert world.ask("GET", "/jobs", "ann")[1] == {"jobs": [], "broken": []}
     assert world.ask("POST", f"/jobs/{job.name}/claims", "ann")[0] == 404
     assert world.ask("POST", f"/jobs/{job.name}/claims", "ann", groups="[dogs cats-2]")[0] == 404
     assert len(world.ask("GET", "/jobs", "ben", groups="[dogs cats]")[1]["jobs"]) == 1

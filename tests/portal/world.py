@@ -90,10 +90,11 @@ class World:
         tasks: int,
         workers: int = 2,
         name: str = "pets-1-r1-000",
+        home: str = HOME,
         **tags: str,
     ) -> Any:
         """A CreateLabelingJob request over so many tasks, its files written."""
-        manifest = f"{HOME}/round-1/tasks-000.manifest"
+        manifest = f"{home}/round-1/tasks-000.manifest"
         lines = []
         for task in range(tasks):
             pictures = [
@@ -102,19 +103,19 @@ class World:
             ]
             lines.append(json.dumps({"source": json.dumps(pictures)}) + "\n")
         self.files.put(manifest, "".join(lines).encode())
-        self.files.put(f"{HOME}/page.liquid.html", PAGE.encode())
+        self.files.put(f"{home}/page.liquid.html", PAGE.encode())
         labels = {"labels": [{"label": label} for label in ("cat", "dog", "cannot see")]}
-        self.files.put(f"{HOME}/labels.json", json.dumps(labels).encode())
+        self.files.put(f"{home}/labels.json", json.dumps(labels).encode())
         return {
             "LabelingJobName": name,
             "LabelAttributeName": "label",
             "InputConfig": {"DataSource": {"S3DataSource": {"ManifestS3Uri": manifest}}},
-            "OutputConfig": {"S3OutputPath": f"{HOME}/round-1/jobs"},
+            "OutputConfig": {"S3OutputPath": f"{home}/round-1/jobs"},
             "RoleArn": "arn:aws:iam::000000000000:role/portal",
-            "LabelCategoryConfigS3Uri": f"{HOME}/labels.json",
+            "LabelCategoryConfigS3Uri": f"{home}/labels.json",
             "HumanTaskConfig": {
                 "WorkteamArn": "arn:aws:sagemaker:x:000000000000:workteam/private-crowd/portal",
-                "UiConfig": {"UiTemplateS3Uri": f"{HOME}/page.liquid.html"},
+                "UiConfig": {"UiTemplateS3Uri": f"{home}/page.liquid.html"},
                 "PreHumanTaskLambdaArn": PREPARE,
                 "TaskTitle": "Cat or dog?",
                 "TaskDescription": "Say what each picture shows.",

@@ -60,6 +60,7 @@ async function ask(method, path, body) {
       if (isDecided(response.status, content)) return { status: response.status, content, again };
       note(content.message ?? `Something before the portal refused this (${response.status}). Trying again.`, "bad");
     } catch (error) {
+      if (asker !== worker()) return never(); // it is no matter of whoever has signed out meanwhile
       if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) note("Offline. Your answers wait here and are sent when the connection is back.", "bad");
       else throw error;
     }
@@ -437,7 +438,10 @@ async function listJobs() {
     return item;
   }));
   if (focused) [...list.querySelectorAll("button")].find(button => button.getAttribute("href") === focused)?.focus();
-  one("#jobs .none").hidden = content.jobs.length > 0;
+  // What is wrong with one job hides no other, and a job that is missing from the list is not over.
+  one("#jobs .broken").replaceChildren(...content.broken.map(job =>
+    make("p", `The job ${job} cannot be read right now. That is reported; the answers in it are kept.`)));
+  one("#jobs .none").hidden = content.jobs.length + content.broken.length > 0;
 }
 
 // ---- A requester's view ----
@@ -501,14 +505,15 @@ const TITLES = { "sign-in": "Sign in", "new-password": "Choose a password", forg
 function show(name) {
   for (const view of document.querySelectorAll("body > main")) view.hidden = view.id !== name;
   one("#bar").hidden = BEFORE.includes(name);
+  if (BEFORE.includes(name)) note(); // of what nobody is at any more
   document.title = `${TITLES[name]} · Tessera`;
   const first = one(`#${name} input:not([hidden])`);
   if (BEFORE.includes(name)) first?.focus();
 }
 
 async function route() {
-  if (!isSignedIn()) return;
   clearInterval(refreshing);
+  if (!isSignedIn()) return;
   const [view, job] = location.hash.slice(1).split("/");
   if (view !== "job" || work?.job !== job) stop();
   note();

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tessera.aws.backoff import back_off
 from tessera.aws.pictures import RoleStorage
-from tessera.portal.ports import Ports
+from tessera.portal.ports import Ports, report_to_nobody
 
 if TYPE_CHECKING:
     from tessera.aws.connection import Connection
@@ -25,12 +25,14 @@ def portal_ports(
     table: str,
     in_process: Mapping[str, Function] = NONE_IN_PROCESS,
     pictures_role: str = "",
+    report: Callable[[str, Exception], None] = report_to_nobody,
 ) -> Ports:
     """Return what the portal needs from outside, with its index in the table of this name.
 
     Functions of the stack's own are called `in_process`, by ARN: a function that waits for another
     holds two of the account's concurrent executions and pays for both. Pictures are read by
-    `pictures_role`, or by the caller's own where there is none.
+    `pictures_role`, or by the caller's own where there is none. Jobs that cannot be read are told
+    to `report`.
     """
 
     def invoke(arn: str, event: dict[str, Any]) -> Any:
@@ -46,4 +48,5 @@ def portal_ports(
         # it is in workers' names in answers; the client knows the profile's or the shell's
         region=connection.region or connection.client("dynamodb").meta.region_name,
         back_off=back_off,
+        report=report,
     )

@@ -63,6 +63,12 @@ def count_failure(error: Exception) -> str:
     return name
 
 
+def report_job(job: str, error: Exception) -> None:
+    """Log and count a job that cannot be read, where the others go on without it."""
+    logger.error("job cannot be read", job=job, exc_info=error)
+    count_failure(error)
+
+
 def publish(measures: Iterable[tuple[str, str, float]], project: str) -> None:
     """Add metrics (name, unit, value), kept for the project and for all projects together."""
     metrics.add_dimensions(project=project)

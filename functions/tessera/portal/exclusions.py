@@ -37,15 +37,15 @@ def excluded_tasks(ports: Ports, job: Job, worker: str) -> bytes:
 def _excluded_tasks(get: Get, uri: str, names: tuple[str, ...], tasks: int) -> bytes:
     excluded = bytearray(tasks)
     for name in names:
-        ranges = _ranges(get, uri).get(name, [])
+        ranges = _ranges(get, uri, tasks).get(name, [])
         for start, end in zip(ranges[::2], ranges[1::2], strict=True):
-            excluded[start:end] = b"\1" * (min(end, tasks) - start)
+            excluded[start:end] = b"\1" * (end - start)
     return bytes(excluded)
 
 
 @lru_cache(maxsize=4)  # it never changes while a job is open; 7 MB where every task differs
-def _ranges(get: Get, uri: str) -> Ranges:
-    return read_exclusions(get(uri))
+def _ranges(get: Get, uri: str, tasks: int) -> Ranges:
+    return read_exclusions(get(uri), tasks)
 
 
 def find_exclusions(ports: Ports, job: Job) -> str:
@@ -60,6 +60,16 @@ def write_exclusions(ports: Ports, job: Job) -> None:
     for task, line in enumerate(ports.files.iter_lines(job.manifest)):
         exclusions.add(task, sorted(set(answered_by(line))))
     exclusions.write(job.manifest, ports.files.writer)
+
+
+def restore_exclusions(ports: Ports, job: Job) -> None:
+    """Write the job's exclusions anew from its manifest if their file is gone or cannot be read."""
+    if not job.exclusions:
+        return
+    try:
+        read_exclusions(ports.files.get(job.exclusions), job.tasks)
+    except Exception:  # absent, refused or garbled: the manifest has all that it had
+        write_exclusions(ports, job)
 
 
 def answered_by(line: bytes) -> list[str]:

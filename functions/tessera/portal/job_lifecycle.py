@@ -7,15 +7,14 @@ on the way, `close_due_jobs` does it on a schedule (docs/decisions/due-jobs.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from tessera.portal.errors import Busy, Invalid, Unknown
-from tessera.portal.exclusions import find_exclusions, write_exclusions
+from tessera.portal.exclusions import find_exclusions, restore_exclusions, write_exclusions
 from tessera.portal.gold_uses import find_gold_uses
 from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
@@ -32,7 +31,7 @@ from tessera.portal.table_layout import (
     put_stripe,
     read_counts,
     read_job,
-    read_listed_jobs,
+    read_listed_items,
     stripes,
 )
 from tessera.portal.task_lines import write_offsets
@@ -166,12 +165,23 @@ def restore(ports: Ports, uri: str) -> Job:
     """
     record = msgspec.json.decode(ports.files.get(uri), type=JobRecord)
     name = read_request(record.request).name
-    item = ports.table.get(job_key(name))[0]
-    if item is None:
+    job = _readable_job(ports, name)
+    if job is None:
         open_job(ports, record.request, *record.tokens[-1:])
     else:
-        repair(ports, job_of(item))
+        restore_exclusions(ports, job)
+        repair(ports, job)
     return close_if_full(ports, read_job(ports.table, name))
+
+
+def _readable_job(ports: Ports, name: str) -> Job | None:
+    """Return the job in the index, or None; an item that cannot be read is as good as lost."""
+    item = ports.table.get(job_key(name))[0]
+    try:
+        return job_of(item) if item else None
+    except msgspec.ValidationError:
+        ports.table.write(Change("delete", job_key(name)))
+        return None
 
 
 # ── Closing ──────────────────────────────────────────────────────────────────────────────────────
@@ -231,10 +241,23 @@ def stop(ports: Ports, name: str) -> Job:
     return finish(ports, job, STOPPED)
 
 
+class JobList(NamedTuple):
+    """Open jobs by name, and the names of jobs on the list that cannot be read."""
+
+    jobs: list[Job]
+    broken: list[str]
+
+
+def list_open(ports: Ports) -> JobList:
+    """Return the open jobs, and which cannot be read; those that ended are closed on the way."""
+    broken: list[str] = []
+    jobs = list(_each(ports, lambda job: _close_if_expired(ports, job), broken))
+    return JobList([job for job in jobs if job.status == OPEN], broken)
+
+
 def open_jobs(ports: Ports) -> list[Job]:
-    """Return the open jobs by name; those that ended meanwhile are closed on the way."""
-    jobs = _each(read_listed_jobs(ports.table), lambda job: _close_if_expired(ports, job))
-    return [job for job in jobs if job.status == OPEN]
+    """Return the open jobs by name, without those that cannot be read."""
+    return list_open(ports).jobs
 
 
 def close_due_jobs(ports: Ports) -> list[Job]:
@@ -251,15 +274,22 @@ def close_due_jobs(ports: Ports) -> list[Job]:
             job = read_job(ports.table, job.name)
         return close_if_full(ports, _close_if_expired(ports, job))
 
-    closed = _each(read_listed_jobs(ports.table), close_if_due)
+    closed = list(_each(ports, close_if_due, []))
     return [job for job in closed if job.status in LABELING_JOB_STATUS]
 
 
-def _each(jobs: Iterable[Job], change: Callable[[Job], Job]) -> Iterator[Job]:
-    """Yield the jobs after a change; one that cannot be changed now keeps no other from it."""
-    for job in jobs:
-        with suppress(Busy, Unknown):  # others are at it, and so is the next request
-            yield change(job)
+def _each(ports: Ports, change: Callable[[Job], Job], broken: list[str]) -> Iterator[Job]:
+    """Yield the listed jobs after a change; a `broken` one keeps no other from it, and is noted."""
+    for name, item in read_listed_items(ports.table):
+        try:
+            changed = change(job_of(item))
+        except (Busy, Unknown):  # others are at it, and so is the next request
+            continue
+        except Exception as error:  # whatever is wrong with one job is wrong with it alone
+            ports.report(name, error)
+            broken.append(name)
+        else:
+            yield changed
 
 
 def close_job(ports: Ports, request: Mapping[str, Any]) -> dict[str, Any]:

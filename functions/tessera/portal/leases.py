@@ -152,11 +152,20 @@ def block_worker(ports: Ports, worker: str) -> int:
     ports.table.write(Change("put", removed_key(worker), {"since": ports.clock()}))
     released = 0
     for job in open_jobs(ports):
-        cursor = read_cursor(ports.table, job.name, worker)
-        for task in running(read_tasks(ports.table, job.name, cursor.held), worker, ports.clock()):
-            give_back(ports, job, worker, task.number)
-            released += 1
+        try:
+            released += _release_seats(ports, job, worker)
+        except Exception as error:  # the seats of one job end by themselves, the others are freed
+            ports.report(job.name, error)
     return released
+
+
+def _release_seats(ports: Ports, job: Job, worker: str) -> int:
+    """Give back what the worker holds of the job, and return how many tasks that are."""
+    cursor = read_cursor(ports.table, job.name, worker)
+    held = running(read_tasks(ports.table, job.name, cursor.held), worker, ports.clock())
+    for task in held:
+        give_back(ports, job, worker, task.number)
+    return len(held)
 
 
 def sweep(ports: Ports, job: Job, now: float) -> None:

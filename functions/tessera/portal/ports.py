@@ -73,6 +73,10 @@ def try_at_once(_attempt: int) -> None:
     """Wait for nothing before an attempt, where nobody else asks."""
 
 
+def report_to_nobody(_job: str, _error: Exception) -> None:
+    """Report no error of a job, where nobody reads logs."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """Everything outside the portal that it reads, writes and calls.
@@ -80,7 +84,8 @@ class Ports:
     `clock` returns seconds since the epoch. `invoke` calls a Lambda by its ARN with an event and
     returns its result. `resume` answers the task token of a waiting Step Functions execution and
     returns whether the token was still good. `back_off` waits a random time before an attempt, by
-    the attempt's number, longer with each.
+    the attempt's number, longer with each. `report` tells operators of a job that cannot be read,
+    by its name and the error; the others go on.
     """
 
     table: Table
@@ -90,6 +95,7 @@ class Ports:
     resume: Callable[[str, dict[str, Any]], bool]
     region: str = "us-east-1"
     back_off: Callable[[int], None] = try_at_once
+    report: Callable[[str, Exception], None] = report_to_nobody
 
 
 def worker_id(ports: Ports, worker: str) -> str:

@@ -69,9 +69,10 @@ def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str
     # Work on a page that was fetched ahead began when the page before it was sent.
     began = max(seated.leases[worker].since, stats.last)
     response = encode_response(ports, worker, began, answer)
+    if not seated.answers:
+        # Before it is stored: a sweep or a repair may count it, which do not look at pictures.
+        record_pictures(ports, job, seated)
     is_first = ports.files.put_if_absent(job.response(number, worker), response)
-    if not seated.answers:  # before it is counted, so that whoever sends it again after a crash
-        record_pictures(ports, job, seated)  # comes by here, too
     # What counts is what S3 holds: of two tabs' answers the first, whichever this one is.
     stored = count_answer(ports, job, worker, seated, response if is_first else None)
     return _compare(stored, answer)

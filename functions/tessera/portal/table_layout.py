@@ -170,10 +170,13 @@ def read_jobs(table: Table, names: Iterable[str]) -> list[Job]:
     return [job_of(item) for item in table.get(*map(job_key, names)) if item]
 
 
-def read_listed_jobs(table: Table) -> list[Job]:
-    """Return the jobs that are open, or whose executions were not resumed yet, by name."""
+def read_listed_items(table: Table) -> list[tuple[str, Item | None]]:
+    """Return name and item of the jobs that are open, or whose executions were not resumed yet.
+
+    Whoever reads the items sees to it that one which cannot be read keeps no other from it.
+    """
     names = [name for name, _ in table.query(OPEN_JOBS)]
-    return read_jobs(table, names)
+    return list(zip(names, table.get(*map(job_key, names)), strict=True))
 
 
 def read_task(table: Table, job: str, number: int) -> Task:
@@ -213,15 +216,14 @@ def all_stats(table: Table, job: str) -> dict[str, WorkerStats]:
     return {worker: stats_of(item) for worker, item in table.query(partition(job, "figures"))}
 
 
-def read_worker(table: Table, jobs: Sequence[Job], worker: str) -> list[tuple[Counts, WorkerStats]]:
-    """Return the counters of jobs, and a worker's statistics in each, read together."""
+def read_worker_items(
+    table: Table, jobs: Sequence[Job], worker: str
+) -> list[tuple[list[Item | None], Item | None]]:
+    """Return the items of jobs' counters and of a worker's statistics in each, read together."""
     keys = [[*stripe_keys(job), stats_key(job.name, worker)] for job in jobs]
     items = iter(table.get(*chain(*keys)) if jobs else [])
     rows = [list(islice(items, len(of_job))) for of_job in keys]
-    return [
-        (counts_of(job, counters), stats_of(stats))
-        for job, (*counters, stats) in zip(jobs, rows, strict=True)
-    ]
+    return [(counters, stats) for *counters, stats in rows]
 
 
 class QueueEntry(NamedTuple):

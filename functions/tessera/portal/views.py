@@ -20,7 +20,7 @@ from tessera.portal.corrections import answered_tasks, correct, read_own_answer
 from tessera.portal.errors import Invalid, Unknown, Unusable
 from tessera.portal.exclusions import answered_before, excluded_tasks
 from tessera.portal.http import Request, Response, empty_response, json_response
-from tessera.portal.job_lifecycle import open_jobs
+from tessera.portal.job_lifecycle import list_open
 from tessera.portal.page_names import hide_indexes, page_names
 from tessera.portal.ports import Ports
 from tessera.portal.practice import practice_id, practice_of
@@ -29,7 +29,14 @@ from tessera.portal.rights import REQUESTERS, is_member, job_and_items, job_for,
 from tessera.portal.sessions import end_session, end_sessions, require_active
 from tessera.portal.site import Site, read_file
 from tessera.portal.submissions import Outcome, submit
-from tessera.portal.table_layout import Counts, cursor_key, cursor_of, read_worker
+from tessera.portal.table_layout import (
+    Counts,
+    counts_of,
+    cursor_key,
+    cursor_of,
+    read_worker_items,
+    stats_of,
+)
 from tessera.portal.task_lines import indexes_of, read_line, sources_of
 from tessera.tiling.page_copy import original_uri
 
@@ -79,26 +86,33 @@ def sign_out(ports: Ports, site: Site, request: Request) -> Response:
 
 
 def list_jobs(ports: Ports, site: Site, request: Request) -> Response:
-    """List the open jobs of the worker: the question, the tasks left, what they did."""
+    """List the open jobs of the worker: the question, the tasks left, what they did.
+
+    A job of which something cannot be read is named in `broken`, and keeps no other off the list.
+    """
     require_active(ports, request)
-    jobs = [
-        job for job in open_jobs(ports) if is_member(job, request) or REQUESTERS in request.groups
-    ]
-    figures = read_worker(ports.table, jobs, request.worker)
-    summaries = [
-        _job_summary(job, counts, own, _barred(ports, job, request.worker))
-        | {"member": is_member(job, request)}
-        for job, (counts, own) in zip(jobs, figures, strict=True)
-    ]
-    return json_response(200, {"jobs": summaries})
-
-
-def _barred(ports: Ports, job: Job, worker: str) -> int:
-    """Return how many tasks of the job a worker may not have: they answered their images before."""
-    return excluded_tasks(ports, job, worker).count(1)
+    is_requester, listed = REQUESTERS in request.groups, list_open(ports)
+    jobs = [job for job in listed.jobs if is_member(job, request) or is_requester]
+    # Whose job it is cannot be read either, so only those who may see every job are told.
+    broken = listed.broken if is_requester else []
+    summaries = []
+    items_of_jobs = read_worker_items(ports.table, jobs, request.worker)
+    for job, (counters, stats) in zip(jobs, items_of_jobs, strict=True):
+        try:
+            barred = excluded_tasks(ports, job, request.worker).count(1)
+            summary = _job_summary(job, counts_of(job, counters), stats_of(stats), barred)
+            summaries.append(summary | {"member": is_member(job, request)})
+        except Exception as error:  # whatever is wrong with one job is wrong with it alone
+            ports.report(job.name, error)
+            broken.append(job.name)
+    return json_response(200, {"jobs": summaries, "broken": sorted(broken)})
 
 
 def _job_summary(job: Job, counts: Counts, own: WorkerStats, barred: int) -> dict[str, Any]:
+    """Return what a worker sees of a job; `barred` is the number of tasks that they may not have.
+
+    They answered an image of each of those before.
+    """
     left, open_to_worker = max(0, job.answers - counts.done), job.tasks - barred - own.answers
     return {
         "job": job.name,

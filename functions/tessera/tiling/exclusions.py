@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 import msgspec
 
@@ -51,10 +52,15 @@ class Exclusions:
                 file.write(msgspec.json.encode(self._ranges))
 
 
-def read_exclusions(data: bytes) -> Ranges:
-    """Decode the file.
+def read_exclusions(data: bytes, tasks: int) -> Ranges:
+    """Decode the file of a job of so many tasks; raises ValueError if it is not whole.
 
-    >>> read_exclusions(b'{"ann": [0, 3]}')
+    >>> read_exclusions(b'{"ann": [0, 3]}', 3)
     {'ann': [0, 3]}
     """
-    return msgspec.json.decode(data, type=Ranges)
+    exclusions = msgspec.json.decode(data, type=Ranges)
+    for worker, ranges in exclusions.items():
+        is_rising = all(low < high for low, high in pairwise([-1, *ranges, tasks + 1]))
+        if len(ranges) % 2 or not is_rising:
+            raise ValueError(f"The tasks that {worker} may not have are no ranges up to {tasks}.")
+    return exclusions

@@ -101,14 +101,14 @@ def test_the_exclusions_name_the_workers_of_each_task_as_its_line_does(
 ) -> None:
     _, folder = regrouped(rows, settings(images_per_task=size))
     name = "round-2/tasks-000.exclusions.json"
-    ranges = read_exclusions(folder.files.get(name, b"{}"))
+    lines = folder.lines(round_=2) if rows else []
+    ranges = read_exclusions(folder.files.get(name, b"{}"), len(lines))
     excluded = {
         (task, worker)
         for worker, ends in ranges.items()
         for start, end in zip(ends[::2], ends[1::2], strict=True)
         for task in range(start, end)
     }
-    lines = folder.lines(round_=2) if rows else []
     assert excluded == {
         (task, worker)
         for task, line in enumerate(lines)
