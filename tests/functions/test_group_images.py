@@ -429,6 +429,18 @@ def test_instructions_and_examples_beside_the_manifest_are_on_the_page(buckets: 
     assert '"s3://inbox/pets/examples/cat/1.jpg"' in page
 
 
+def test_a_practice_picture_is_asked_of_nobody(buckets: Buckets) -> None:
+    practice = b"pets/practice/cat/1.jpg"
+    buckets.put(practice.decode(), b"x")
+    line = b'{"source-ref": "s3://inbox/%b"}\n' % practice
+    manifest = buckets.put("pets/may.manifest", line + lines(19))
+    assert group(manifest)["outcome"] == "ask"
+    files = buckets.files()
+    record = json.loads(files["run.json"])
+    assert (record["counts"]["images"], record["counts"]["rejected"]) == (19, 1)
+    assert practice not in files["round-1/tasks-000.manifest"]
+
+
 def test_an_object_that_starts_no_run_is_answered_for_in_the_labels_bucket(
     buckets: Buckets,
 ) -> None:

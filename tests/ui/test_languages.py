@@ -23,6 +23,14 @@ ENGLISH = FILES["en"]["words"]
 HOLE = re.compile(r"\{\w+\}")
 TEMPLATES = [UI / "portal" / "index.liquid.html", UI / "tiles" / "page.liquid.html"]
 SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *(UI / "tiles" / "script").glob("*.js")])
+PUT_TOGETHER = {
+    "{number} page left for you",
+    "{number} pages left for you",
+    "Page {number}, set aside: {reason}",
+    "Page {number}, tried again: {reason}",
+    "Row {number} is right ✓",
+}
+"""What the scripts put together out of parts, so that it stands in none of them as it is."""
 NOT_OURS = {"Tessera"}  # names are the same in every language
 
 
@@ -81,6 +89,18 @@ def test_every_sentence_of_a_script_is_among_the_words(script: Path) -> None:
     sentences = {text for text in literals if re.fullmatch(r"[A-Z][^<>]* [^<>]*[.…?]", text)}
     shapes = {HOLE.sub("{}", text) for text in ENGLISH}
     assert {re.sub(r"\$\{[^}]*\}", "{}", text) for text in sentences} - shapes == set()
+
+
+def test_every_sentence_is_used() -> None:
+    sources = [*TEMPLATES, *SCRIPTS, *(UI.parent / "functions" / "tessera" / "portal").glob("*.py")]
+    text = " ".join(" ".join(path.read_text("utf-8").split()) for path in sources)
+    text = re.sub(r'" f?"', "", text)  # one string of Python on two lines
+    unused = {
+        english
+        for english in ENGLISH
+        if not all(part.strip() in text for part in HOLE.split(english))
+    }
+    assert unused == PUT_TOGETHER
 
 
 def made_up(direction: str = "ltr") -> dict[str, Any]:

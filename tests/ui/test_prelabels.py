@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ui.worker import Sit
+from tests.ui.worker import Pictures, Sit
 
 pytestmark = pytest.mark.browser
 
@@ -27,24 +27,59 @@ def test_confidences_are_not_shown(sit: Sit) -> None:
     assert "731" not in worker.page.locator("body").inner_text()
 
 
-def test_enter_confirms_row_by_row_and_only_then_hands_in(sit: Sit) -> None:
+def test_enter_confirms_row_by_row_and_hands_in_with_the_last(sit: Sit) -> None:
     worker = sit(20, prelabels=GUESSES)
     rows = -(-20 // worker.columns)
     worker.press("ArrowRight")
     for row in range(rows):
         assert worker.answers == []
         assert worker.at == (2 if row == 0 else row * worker.columns + 1)
+        assert ("Enter confirms it and sends the page" in worker.note) == (row == rows - 1)
         worker.press("Enter")
-    worker.press("Enter")
     assert len(worker.answers) == 1
     assert [row["row"] for row in worker.meta["rows"]] == list(range(rows))
     assert {tile["by"] for tile in worker.meta["tiles"]} == {"suggestion"}
 
 
-def test_the_first_enter_on_a_page_full_of_suggestions_hands_nothing_in(sit: Sit) -> None:
-    worker = sit(1, prelabels=["cat"])
+@pytest.mark.parametrize("images", [1, 20])
+def test_the_first_enter_on_a_page_full_of_suggestions_hands_nothing_in(
+    sit: Sit, images: int
+) -> None:
+    worker = sit(images, prelabels=["cat"] * images)
     worker.press("Enter")
     assert worker.answers == []
+
+
+def test_the_last_rows_enter_hands_nothing_in_where_a_picture_did_not_load(sit: Sit) -> None:
+    pictures = Pictures()
+    pictures.refuse(0)
+    worker = sit(20, prelabels=GUESSES, pictures=pictures, wait=False)
+    worker.page.locator(".dead").wait_for()
+    worker.press(*["Enter"] * -(-20 // worker.columns))
+    assert worker.page.locator(".suggested").count() == 1
+    assert worker.answers == []
+    worker.press("Enter")
+    assert worker.note == "Sending … 1 did not load and stay open."
+
+
+@pytest.mark.parametrize(("later", "confirmed"), [(0, 0), (500, 5)])
+def test_an_enter_for_the_page_before_confirms_nothing_on_one_fetched_ahead(
+    sit: Sit, later: int, confirmed: int
+) -> None:
+    worker = sit(20, prelabels=GUESSES)
+    # The clock is the page's own, so that the moment of the key does not hang on the machine.
+    worker.page.evaluate(
+        """later => {
+          let time = performance.now();
+          performance.now = () => time;
+          document.dispatchEvent(new CustomEvent("tessera-show"));
+          time += later;
+          document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+        }""",
+        later,
+    )
+    assert worker.page.locator(".labeled").count() == confirmed
 
 
 def test_submit_asks_for_the_rows_that_nobody_confirmed(sit: Sit) -> None:
@@ -58,7 +93,7 @@ def test_a_wrong_suggestion_takes_one_key_and_its_row_is_finished_first(sit: Sit
     worker = sit(20, prelabels=GUESSES)
     worker.press(*["ArrowRight"] * (worker.columns - 1), "3")
     assert worker.at <= worker.columns
-    worker.press(*["Enter"] * (-(-20 // worker.columns) + 1))
+    worker.press(*["Enter"] * -(-20 // worker.columns))
     judged = worker.judged(worker.columns)
     assert (judged["pre"], judged["label"], judged["by"]) == ("cat", "neither", "key")
     assert judged["prev"] == ["cat"]

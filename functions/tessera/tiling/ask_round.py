@@ -97,6 +97,8 @@ class Stack:
     def source_rule(self, manifest: Mapping[str, Any], settings: Settings) -> SourceRule:
         """Return which pictures a manifest may name, by where in the inbox it lies."""
         project, slash, _ = str(manifest["key"]).partition("/")
+        folder = folder_uri(manifest)
+        practice = tuple(folder + name for name in settings.practice or ())
         # Ground Truth shows pictures by a role of its own, which operators may give more.
         is_portal = settings.workforce == "portal" and self.image_objects is not None
         return SourceRule(
@@ -104,6 +106,7 @@ class Stack:
             folder=project + slash if slash else "",
             labels=self.runs.split("/")[2],
             objects=image_objects(self.image_objects or "") if is_portal else None,
+            practice=practice or msgspec.UNSET,
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +73,22 @@ def test_a_line_that_is_labeled_already_passes_through_whatever_it_names() -> No
     assert not isinstance(LineReader(settings(), RULE).read(0, line), Rejected)
 
 
+PRACTICE = ("s3://inbox/pets/practice/cat/1.jpg", 's3://inbox/pets/ä "b".jpg')
+
+
+@pytest.mark.parametrize("uri", PRACTICE)
+def test_a_practice_picture_is_not_asked_and_its_line_says_so(uri: str) -> None:
+    rule = msgspec.structs.replace(RULE, practice=PRACTICE)
+    line = LineReader(settings(), rule).read(0, json.dumps({"source-ref": uri}).encode())
+    assert isinstance(line, Rejected)
+    assert "a practice picture, whose label every worker is told; take this line" in line.reason
+    assert rule.problem(uri) == ""  # the practice page and the instructions may show it
+
+
+def test_the_rule_of_a_run_without_practice_is_written_as_before() -> None:
+    assert b"practice" not in msgspec.json.encode(RULE)
+
+
 BUCKETS = st.sampled_from(["inbox", "labels", "mine", "half", "odd", "other"])
 PARTS = st.sampled_from(["pets", "cars", "images", "..", ".", "1.jpg", "s3:", "inbox"])
 KEYS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
@@ -77,16 +96,24 @@ KEYS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 
 @given(
     uris=st.lists(st.builds("s3://{}/{}".format, BUCKETS, KEYS), min_size=1, max_size=8)
-    | st.lists(KEYS.map("s3://inbox/pets/{}".format), min_size=1, max_size=8),
+    | st.lists(KEYS.map("s3://inbox/pets/{}".format), min_size=1, max_size=8)
+    | st.lists(st.sampled_from([*PRACTICE, "s3://inbox/pets/1.jpg"]), min_size=1, max_size=8),
     rule=st.sampled_from(
-        [RULE, SourceRule("inbox", "", "labels", None), SourceRule("inbox", "pets/", "labels", ())]
+        [
+            RULE,
+            SourceRule("inbox", "", "labels", None),
+            SourceRule("inbox", "pets/", "labels", ()),
+            SourceRule("inbox", "pets/", "labels", (), PRACTICE),
+        ]
     ),
+    ascii_only=st.booleans(),
     more=st.sampled_from(["", ', "prelabel": "cat"']),
 )
 def test_every_way_of_reading_a_block_rejects_the_same_lines(
-    uris: list[str], rule: SourceRule, more: str
+    uris: list[str], rule: SourceRule, ascii_only: bool, more: str
 ) -> None:
-    lines = [f'{{"source-ref": "{uri}"{more}}}'.encode() for uri in uris]
+    names = [json.dumps(uri, ensure_ascii=ascii_only) for uri in uris]
+    lines = [f'{{"source-ref": {name}{more}}}'.encode() for name in names]
     rejected: list[Rejected] = []
     parser = BlockParser(settings(repeats="each"), frozenset(), rejected.append, rule=rule)
     batch = parser.parse(b"\n".join(lines) + b"\n")

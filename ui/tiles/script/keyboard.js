@@ -4,6 +4,7 @@ import { buttons, keys } from "./choices.js";
 import { listen, now } from "./dom.js";
 import { goTo, moves } from "./focus.js";
 import { help, openHelp } from "./help.js";
+import { onHost } from "./host.js";
 import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
 import { toneKeys } from "./lens.js";
 import { announce } from "./note.js";
@@ -14,6 +15,7 @@ import { closeZoom, isEnlarged, openZoom, panKeys, toggleZoom, zoomKeys } from "
 
 const LATE_ENTER = 400; // milliseconds in which an Enter was meant for the page before
 
+let shownMs = 0; // when a page that was fetched ahead came to the front
 let typed = ""; // the first letter of a label's key of two
 
 /** Take one character of a label's key; an empty one forgets what was typed. */
@@ -69,7 +71,8 @@ function onKeyDown(event) {
   if (help.open) return;
   const { key } = event;
   const isEnter = key === "Enter";
-  if (isEnter && log.firstInputMs === null && now() - log.readyMs < LATE_ENTER) return;
+  const sinceMs = now() - Math.max(log.readyMs, shownMs);
+  if (isEnter && log.firstInputMs === null && sinceMs < LATE_ENTER) return;
   log.firstInputMs ??= now();
   if (key === "Escape") {
     typeKey("");
@@ -89,6 +92,7 @@ function onKeyDown(event) {
 
 export function startKeyboard() {
   listen("keydown", onKeyDown);
+  onHost("show", () => { shownMs = now(); });
   listen("keyup", ({ key }) => {
     if (key === " " && !log.shortcutsOff) closeZoom();
   });

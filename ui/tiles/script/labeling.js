@@ -9,7 +9,7 @@ import { handOf } from "./hand.js";
 import { announce, warn } from "./note.js";
 import { retryFailed } from "./pictures.js";
 import { log, state } from "./state.js";
-import { firstGap, hasFailed, hasSuggestions, isOpen, isSuggested, tiles } from "./tiles.js";
+import { firstGap, hasFailed, hasSuggestions, isDone, isOpen, isSuggested, tiles } from "./tiles.js";
 import { wasSeen } from "./view.js";
 
 const PREVIOUS_KEPT = 5; // former labels of one picture in the log: enough to see somebody waver
@@ -119,10 +119,22 @@ export function confirmRow(row) {
   return true;
 }
 
-/** Confirm the framed tile's row and go to the next open one. */
+/** Whether all rows but this one are done, of which there are some. */
+export function isLastRow(row) {
+  const others = tiles.filter((tile) => tile.row !== row);
+  return others.length > 0 && others.every(isDone);
+}
+
+/** Confirm the framed tile's row and go to the next open one; false where that was refused. */
 export function confirmRowAndGoOn() {
   const { row } = state.current;
-  if (confirmRow(row)) goTo(firstGap(row) ?? firstGap());
+  if (!confirmRow(row)) return false;
+  const next = firstGap(row) ?? firstGap();
+  goTo(next);
+  if (next && isLastRow(next.row)) {
+    warn("This is the last row: Enter confirms it and sends the page.");
+  }
+  return true;
 }
 
 export function undo() {

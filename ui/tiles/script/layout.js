@@ -15,7 +15,10 @@ const BORDER = 6; // pixels of a tile's two borders
 const LEAST = 104; // pixels of a tile's side at which all can still be in view: 96 of picture
 const STRIP = 28; // pixels across the strip of digits
 const HEADING = 22; // pixels of a block's heading
-const ROW_BUTTON = 60; // pixels of a row's button
+/** Pixels of a row's button, and of the window from which it can be the wider one. */
+const ROW_BUTTON = 60;
+const WIDE_ROW_BUTTON = 120;
+const WIDE = 1000;
 const NEAR = 0.94; // of the largest picture: less is given up for a last row that is full
 
 const ROWS_IN_VIEW = 4; // where pictures have to scroll
@@ -44,9 +47,12 @@ function headedRows(columns) {
   return new Set(tiles.flatMap((_, at) => (beginsBlock(at) ? Math.floor(at / columns) : [])));
 }
 
+/** Pixels across a row's button: a large target for the mouse where the tiles can spare it. */
+const rowButton = () => (main.offsetWidth < WIDE ? ROW_BUTTON : WIDE_ROW_BUTTON);
+
 /** Pixels for tiles and the gaps between them. */
 function measureSpace() {
-  const buttons = hasSuggestions ? ROW_BUTTON + GAP : 0;
+  const buttons = hasSuggestions ? rowButton() + GAP : 0;
   return {
     width: main.offsetWidth - 2 * PADDING - buttons,
     height: main.offsetHeight - 2 * PADDING,
@@ -143,7 +149,7 @@ export function layOut() {
     lines.push(tracks.push(`${Math.floor(rowHeight)}px`));
     if (hasSuggestions) grid.append(makeRowButton(row, lines[row]));
   }
-  const buttons = hasSuggestions ? ` ${ROW_BUTTON}px` : "";
+  const buttons = hasSuggestions ? ` ${rowButton()}px` : "";
   grid.style.gridTemplate = `${tracks.join(" ")} / repeat(${columns}, minmax(0, 1fr))${buttons}`;
   tiles.forEach((tile, at) => {
     const column = at % columns;

@@ -4,7 +4,7 @@ import { find, now } from "./dom.js";
 import { draw } from "./draw.js";
 import { bookTime, goTo } from "./focus.js";
 import { onHost } from "./host.js";
-import { confirmRowAndGoOn } from "./labeling.js";
+import { confirmRowAndGoOn, isLastRow } from "./labeling.js";
 import { warn } from "./note.js";
 import { log, state } from "./state.js";
 import { firstGap, hasFailed, isDone, isOpen, isSuggested, tiles } from "./tiles.js";
@@ -55,12 +55,13 @@ export function submit() {
   return crowdForm.submit();
 }
 
-/** Confirm the row where that has suggestions, else submit. */
+/** Confirm the row where that has suggestions, else submit; the last row's Enter does both. */
 export function confirmOrSubmit() {
   const { row } = state.current;
   const hasOpen = tiles.some((tile) => tile.row === row && isSuggested(tile) && isOpen(tile));
-  if (hasOpen) confirmRowAndGoOn();
-  else submit();
+  const isLast = isLastRow(row);
+  if (hasOpen && !confirmRowAndGoOn()) return;
+  if (!hasOpen || (isLast && tiles.every(isDone))) submit();
 }
 
 export function startSubmit() {

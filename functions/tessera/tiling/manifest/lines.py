@@ -122,7 +122,7 @@ class LineReader:
 
     def _check_image(self, record: Any) -> None:
         check_source(record.source_ref)
-        if problem := self._rule.problem(record.source_ref):
+        if problem := self._rule.line_problem(record.source_ref):
             raise BadLine(problem)
         if record.prelabel is not None and normal_text(record.prelabel) not in self._choices:
             raise BadLine(f"prelabel: {record.prelabel[:80]!r} is none of the labels")

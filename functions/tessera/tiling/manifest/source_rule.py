@@ -23,12 +23,31 @@ class SourceRule(msgspec.Struct, frozen=True):
     `folder` is the project's in the inbox, with a slash at its end, or empty for all of it; the
     tool keeps a project's uploads in folders of its name within those of `UPLOADS`.
     `objects` are patterns of other objects, `bucket/prefix*`; None allows all other buckets.
+    `practice` are the URIs of the run's practice pictures, absent without any.
     """
 
     inbox: str = ""
     folder: str = ""
     labels: str = ""
     objects: tuple[str, ...] | None = None
+    practice: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    def line_problem(self, uri: str) -> str:
+        """Return why a line must not name the object of a well-formed URI; empty if it may.
+
+        Every worker is told the label of a practice picture, so nobody can be asked for it.
+
+        >>> SourceRule(practice=("s3://inbox/practice/cat/1.jpg",)).line_problem(
+        ...     "s3://inbox/practice/cat/1.jpg"
+        ... )[:64]
+        'source-ref: a practice picture, whose label every worker is told'
+        """
+        if uri in (self.practice or ()):
+            return (
+                "source-ref: a practice picture, whose label every worker is told; take this line "
+                "out of the manifest, or the picture out of the practice"
+            )
+        return self.problem(uri)
 
     def problem(self, uri: str) -> str:
         """Return why a run must not show the object of a well-formed URI; empty if it may.
