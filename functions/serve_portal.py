@@ -36,6 +36,7 @@ def site() -> Site:
         client=os.environ["USER_POOL_CLIENT_ID"],
         region=region,
         aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
+        page_hosts=os.environ.get("PAGE_HOSTS", ""),
         mfa=os.environ.get("MFA") or "OFF",
         provider=os.environ.get("IDENTITY_PROVIDER", ""),
         domain=os.environ.get("SIGN_IN_DOMAIN", ""),

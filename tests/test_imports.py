@@ -39,6 +39,7 @@ ARROWS = {
     "offsets": set(),
     "run_files": set(),
     "page_copy": set(),
+    "crowd_elements": set(),
     "page_input": {"page_copy"},
     "exclusions": {"run_files"},
     "gold_uses": set(),

@@ -122,3 +122,25 @@ def test_what_did_not_load_reaches_the_consolidation_by_its_index(outcomes: list
     by_outcome = dict(zip(indexes, outcomes, strict=True))
     assert answer.keys() == {index for index, one in by_outcome.items() if one == "chosen"}
     assert set(unloaded) == by_outcome.keys() - answer.keys()
+
+
+EMPTY = st.recursive(
+    st.sampled_from([None, False, "", " \n"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), EMPTY, max_size=4), st.text(min_size=1))
+def test_an_answer_of_a_page_of_ones_own_without_a_filled_field_is_never_taken(
+    answer: dict[str, Any], meta: str
+) -> None:
+    with pytest.raises(Invalid, match="Nothing on this page is answered"):
+        read_answer(json.dumps({**answer, "meta": meta}).encode(), None, ())
+
+
+@pytest.mark.parametrize(
+    "value", [0, 4.5, "cat", True, {"label": "cat"}, {"cat": True, "dog": False}, {"labels": ["a"]}]
+)
+def test_one_filled_field_makes_an_answer_of_a_page_of_ones_own(value: Any) -> None:
+    answer = {"a": "", "b": value}
+    assert read_answer(json.dumps(answer).encode(), None, ()) == answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -40,6 +41,48 @@ def test_every_line_is_in_the_output_in_order_with_its_label_or_as_it_came(world
     assert described["LabelingJobStatus"] == "Stopped"
     assert described["LabelCounters"]["HumanLabeled"] == len(answered) == 4
     assert described["LabelCounters"]["Unlabeled"] == 16
+
+
+@dataclass
+class OddFunction(World):
+    """World whose post-annotation function answers for task 0 as it should, and oddly for more."""
+
+    odd: Any = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def invoke(self, arn: str, event: dict[str, Any]) -> Any:
+        """Answer one task well."""
+        if "payload" not in event:
+            return super().invoke(arn, event)
+        self.events.append(event)
+        content = {event["labelAttributeName"]: {"n": 1}}
+        return [
+            {"datasetObjectId": 0, "consolidatedAnnotation": {"content": content}},
+            self.odd,
+        ]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        "x",
+        {},
+        {"datasetObjectId": "1"},
+        {"datasetObjectId": "1", "consolidatedAnnotation": {"content": "text"}},
+    ],
+)
+def test_an_odd_entry_of_a_function_costs_its_own_task_the_label_and_no_other(odd: Any) -> None:
+    world = OddFunction(odd=odd)
+    request = world.request(tasks=2, workers=1) | {"RoleArn": "arn:aws:iam::1:role/answers"}
+    job = job_lifecycle.open_job(world.ports, request)
+    for _ in range(2):
+        world.answer(job, "ann", world.take(job, "ann"))
+    described = job_lifecycle.close_job(world.ports, request)
+    lines = world.files.get(described["LabelingJobOutput"]["OutputDatasetS3Uri"]).splitlines()
+    assert json.loads(lines[0])["label"] == {"n": 1}
+    assert lines[1] == world.files.get(job.manifest).splitlines()[1]
+    assert {event["roleArn"] for event in world.events} == {"arn:aws:iam::1:role/answers"}
 
 
 @given(

@@ -64,6 +64,17 @@ def test_the_frames_policy_lets_amazons_script_in_only_where_it_is_allowed(world
         assert ("https://assets.crowd.aws" in policy) == allowed
 
 
+def test_pages_load_scripts_and_styles_from_the_hosts_that_the_stack_names_alone(
+    world: World,
+) -> None:
+    site = Site(world.site.ui, "https://c.test", "c", "r", page_hosts="d3js.org,*,'self',a.b.test")
+    policy = world.respond(http_event("GET", "/frame"), site)["headers"]["content-security-policy"]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";") if " " in part)
+    for kind in ("script-src", "style-src"):
+        assert directives[kind] == "'unsafe-inline' https://d3js.org https://a.b.test"
+    assert "connect-src" not in directives  # what a script of elsewhere reads stays in the frame
+
+
 def test_a_message_from_elsewhere_is_no_answer() -> None:
     script = (UI / "portal.js").read_text()
     heard = script[script.index('addEventListener("message"') :]

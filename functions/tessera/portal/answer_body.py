@@ -45,7 +45,24 @@ def read_answer(
     if indexes is not None:
         _drop_unloaded(answer)
         _check(answer, indexes, choices)
+    elif not any(is_filled(value) for key, value in answer.items() if key != "meta"):
+        raise Invalid("Nothing on this page is answered yet.")
     return answer
+
+
+def is_filled(value: Any) -> bool:
+    """Return whether a field of a page of somebody's own holds an answer.
+
+    >>> is_filled({"cat": False}), is_filled({"labels": ["cat"]}), is_filled("  "), is_filled(0)
+    (False, True, False, True)
+    """
+    if isinstance(value, dict):
+        return any(map(is_filled, value.values()))
+    if isinstance(value, list):
+        return any(map(is_filled, value))
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and value is not False
 
 
 class _Tile(msgspec.Struct):

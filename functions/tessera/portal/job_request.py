@@ -8,6 +8,7 @@ from typing import Any
 
 from tessera.portal.errors import Invalid
 from tessera.portal.records import MAX_LEASE, Job
+from tessera.tiling.jobs import PORTAL_ROLE
 
 DAY = 86_400.0
 
@@ -50,6 +51,7 @@ def read_request(request: Mapping[str, Any]) -> Job:
         categories=request.get("LabelCategoryConfigS3Uri") or "",
         team=tags.get("team", ""),
         project=tags.get("tessera:project", ""),
+        role="" if request.get("RoleArn") in (None, PORTAL_ROLE) else str(request["RoleArn"]),
     )
 
 

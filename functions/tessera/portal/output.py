@@ -222,14 +222,35 @@ def call_post_annotation(
             "labelingJobArn": job_arn(ports, job, job.collect),
             "labelCategories": list(job.choices) or None,
             "labelAttributeName": job.attribute,
-            "roleArn": "",
+            "roleArn": job.role,
             "payload": {"s3Uri": request},
         },
     )
     ports.files.put(f"{folder}/consolidation-response/{name}", msgspec.json.encode(labels))
-    return {
-        entry["datasetObjectId"]: entry["consolidatedAnnotation"]["content"] for entry in labels
-    }
+    return dict(filter(None, map(_label_of, labels if isinstance(labels, list) else ())))
+
+
+class _Content(msgspec.Struct):
+    """Label of a task as a post-annotation Lambda gives it: keys of the output manifest's line."""
+
+    content: dict[str, Any]
+
+
+class _Consolidated(msgspec.Struct, rename="camel"):
+    """Entry of a post-annotation Lambda's response."""
+
+    dataset_object_id: str | int
+    consolidated_annotation: _Content
+
+
+def _label_of(entry: Any) -> tuple[str, dict[str, Any]] | None:
+    """Return a task's number and label, or None for an entry of no such form: its task has none."""
+    try:
+        label = msgspec.convert(entry, _Consolidated)
+    except msgspec.ValidationError:
+        return None
+    # Ground Truth numbers objects in text, and functions may do it in numbers.
+    return str(label.dataset_object_id), label.consolidated_annotation.content
 
 
 def _data_object(task: AnsweredTask) -> dict[str, Any]:

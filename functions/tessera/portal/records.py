@@ -44,7 +44,8 @@ class Job(msgspec.Struct, frozen=True):
     began and `repaired_as` the status after it; `rebuilt` is the time at which the index last lost
     the job's leases. `exclusions` is the URI of the file that tells who may not have which task,
     `gold_uses` that of the one that tells which gold images each task has, if some have the same,
-    `practice` that of the one with the pictures to practice on.
+    `practice` that of the one with the pictures to practice on; `role` is the role that a
+    post-annotation Lambda may take on to read the answers.
     Each write raises `version`, and expects the one before.
     """
 
@@ -77,6 +78,7 @@ class Job(msgspec.Struct, frozen=True):
     exclusions: str = ""
     gold_uses: str = ""
     practice: str = ""
+    role: str = ""
 
     @property
     def closes(self) -> float:

@@ -10,6 +10,7 @@ from typing import get_args
 from tessera.portal.errors import Unknown
 from tessera.portal.http import Request, Response, page_response
 from tessera.portal.ports import Ports
+from tessera.tiling.crowd_elements import page_hosts
 from tessera.tiling.settings import Language
 
 REQUESTS_PER_MINUTE = 240
@@ -41,7 +42,8 @@ class Site:
     `cognito` is the address that sign-ins go to and `client` the pool's client; `mfa` says whether
     the pool asks for a second factor (OFF, OPTIONAL, ON). With an organization's own sign-in,
     `provider` is its name, `domain` the pool's address for it and `federated_client` its client.
-    `aws_crowd` says that pages may load AWS's own script of crowd elements.
+    `aws_crowd` says that pages may load AWS's own script of crowd elements; `page_hosts` are other
+    hosts that pages may load scripts and styles from, with commas between.
     """
 
     ui: Path
@@ -54,6 +56,7 @@ class Site:
     provider: str = ""
     domain: str = ""
     federated_client: str = ""
+    page_hosts: str = ""
 
 
 def show_portal(ports: Ports, site: Site, request: Request) -> Response:
@@ -107,6 +110,7 @@ def show_frame(ports: Ports, site: Site, request: Request) -> Response:
     """
     # The query asks, and the stack decides.
     crowd = " https://assets.crowd.aws" if site.aws_crowd and request.query == "crowd=aws" else ""
+    crowd += "".join(f" https://{host}" for host in page_hosts(site.page_hosts))
     policy = (
         f"sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'{crowd}; "
         f"style-src 'unsafe-inline'{crowd}; font-src data:{crowd}; img-src * data: blob:; "

@@ -11,6 +11,7 @@ import msgspec
 from tessera.portal.errors import Unusable
 from tessera.portal.ports import Ports, job_arn
 from tessera.portal.records import Job
+from tessera.tiling.crowd_elements import FORM_ELEMENTS, elements_in
 from tessera.tiling.page import CROWD_SCRIPT, render_task
 
 CROWD_TAG = re.compile(
@@ -20,7 +21,16 @@ HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.I)
 MAX_REASON = 300
 """Characters of the reason for which a page cannot be shown: a sentence, not a trace."""
 
-CROWD_ELEMENT = re.compile(r"<(crowd-[a-z-]+)", re.I)
+NOT_ASKED = (False, "false", "False")
+"""Values of a pre-annotation Lambda for a task that is not for people: Ground Truth documents a
+boolean, and AWS's own recipe returns text."""
+
+
+class StandIns(NamedTuple):
+    """Scripts that stand in for Amazon's: for pages of `crowd-form` alone, and for all others."""
+
+    form: str
+    elements: str
 
 
 class Page(NamedTuple):
@@ -48,7 +58,7 @@ def prepare(ports: Ports, job: Job, line: bytes) -> dict[str, Any] | None:
                 "dataObject": record,
             },
         )
-        if answer.get("isHumanAnnotationRequired", True) is False:
+        if answer.get("isHumanAnnotationRequired", True) in NOT_ASKED:
             return None
         return dict(answer["taskInput"])
     # Whatever the line holds, or the requester's function does, is this task's affair alone.
@@ -71,17 +81,16 @@ def render(
     task_input: dict[str, Any],
     grant: Callable[[str], str],
     *,
-    stand_in: str,
+    stand_ins: StandIns,
     bridge: str,
     aws: bool,
 ) -> Page:
     """Return the page with its answers going to the portal.
 
-    `bridge` is the script that joins it to the portal around it; `stand_in` is the one that serves
-    `crowd-form` in the place of AWS's. A page with other crowd elements keeps AWS's own script
-    where the stack allows it (`aws`). Why pages run in a
-    frame: docs/decisions/portal-page-in-a-sandbox.md. Raises `Unusable` with the reason if the
-    page cannot be rendered, `Outage` if it is `grant` that fails.
+    `bridge` is the script that joins it to the portal around it; `stand_ins` serve crowd elements
+    in the place of AWS's. A page with others than `crowd-form` keeps AWS's own script where the
+    stack allows it (`aws`). Why pages run in a frame: docs/decisions/portal-page-in-a-sandbox.md.
+    Raises `Unusable` with the reason if the page cannot be rendered, `Outage` if `grant` fails.
     """
 
     def granted(uri: str) -> str:
@@ -97,9 +106,10 @@ def render(
     except Exception as error:  # a template can do almost anything
         raise unusable(error) from error
     # Looked for in the rendered page: a template may leave elements out.
-    elements = {name.lower() for name in CROWD_ELEMENT.findall(html)}
-    if aws and elements - {"crowd-form", "crowd-button"}:
+    more = elements_in(html) - FORM_ELEMENTS
+    if aws and more:
         return Page(_insert_script(html, bridge), crowd=True)
+    stand_in = stand_ins.elements if more else stand_ins.form
     html, replaced = CROWD_TAG.subn(lambda _: _script(stand_in), html)
     # A page that names no script at all gets the stand-in too: it could not be sent without.
     first = bridge if replaced else stand_in + bridge

@@ -329,7 +329,9 @@ def _render(
         _template(ports.files.get, job.page),
         task_input,
         _grant(ports, until),
-        stand_in=read_file(site.ui / "crowd-form.js"),
+        stand_ins=task_page.StandIns(
+            read_file(site.ui / "crowd-form.js"), read_file(site.ui / "crowd-elements.js")
+        ),
         bridge=read_file(site.ui / "portal" / "words.js")
         + read_file(site.ui / "portal" / "page.js"),
         aws=site.aws_crowd,
