@@ -81,6 +81,7 @@ ARROWS = {
         "errors",
         "report.metrics",
     },
+    "decisions": {"settings"},
     "answers": {"run", "run_files", "job_names", "offsets", "consensus", "csv_field"},
     "training": {"run", "run_files", "manifest", "settings", "consensus", "csv_field"},
     "report": {
@@ -94,7 +95,7 @@ ARROWS = {
     },
     "judge_run": {"run", "manifest", "consensus", "guesses"},
     "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
-    | {"judge_run"},
+    | {"judge_run", "decisions", "guesses"},
     "label_parts": {
         "label_run",
         "run",

@@ -93,6 +93,8 @@ def export(
     }  # fmt: skip
     if upright:  # a folder of an older version has an export.json without the option
         options["upright"] = True
+    if is_reviewed := source.training != "training.manifest":
+        options["reviewed"] = source.modified(source.training).isoformat(timespec="seconds")
     kept, left_out = read_samples(source, group_key, min_confidence)
     claim_folder(folder, options)
     labels = split_samples(source, folder, kept, shares, seed)
@@ -106,6 +108,8 @@ def export(
         raise click.ClickException(reason_for_nothing(labels))
     write_classes(labels)
     warnings = notices(labels)
+    if is_reviewed:
+        warnings.append(f"the labels are those that were reviewed: {source.uri(source.training)}")
     if form in ("csv", "custom-labels"):
         warnings += changes_since_shown(source).warnings()
     result = options | summarize(labels) | {"warnings": warnings}
@@ -141,7 +145,7 @@ def read_samples(
     run: RunFolder, group_key: str | None, min_confidence: float
 ) -> tuple[list[Sample], list[LeftOut]]:
     """Read the run's training manifest: the samples to export, and the lines that are left out."""
-    lines = run.lines("training.manifest")
+    lines = run.lines(run.training)
     kept: list[Sample] = []
     left_out: list[LeftOut] = []
     with progress("lines", None) as advance:
@@ -175,7 +179,7 @@ def split_samples(
         parts=parts,
         left_out=[],
         storage=run.cloud.storage,
-        written_on=run.modified("training.manifest").strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
+        written_on=run.modified(run.training).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
     )
 
 

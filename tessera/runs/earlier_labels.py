@@ -156,7 +156,7 @@ def _labels_by_digest(
             if wanted <= labels.keys():
                 break
             theirs = run.settings.label_attribute
-            for line in run.lines("training.manifest"):
+            for line in run.lines(run.training):
                 advance(1)
                 members = _decode_members(line)
                 digest = digest_in(prefix, _original(members))

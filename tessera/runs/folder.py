@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from tessera.aws.storage import is_missing
 from tessera.exits import NotFound
 from tessera.stack.cloud import Cloud
+from tessera.tiling.decisions import FOLDER
 from tessera.tiling.job_names import parse_job_name
 from tessera.tiling.settings import Settings, settings_from
 
@@ -66,6 +67,15 @@ class RunFolder:
         for entry in islice(self.cloud.storage.list_objects(self.uri(file)), 1):
             return entry.modified
         raise NotFound(f"There is no {self.uri(file)}.")
+
+    @cached_property
+    def training(self) -> str:
+        """Name of the training manifest that counts: the reviewed one, if that is the newer."""
+        reviewed = f"{FOLDER}training.manifest"
+        # Labels that were made after a review have its decisions in them.
+        if self.has(reviewed) and self.modified(reviewed) >= self.modified("training.manifest"):
+            return reviewed
+        return "training.manifest"
 
     def has(self, file: str) -> bool:
         """Return whether the run has a file of this name."""

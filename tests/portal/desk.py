@@ -48,6 +48,8 @@ class Desk:
     refuses_pictures: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    groups: str = "[]"
+    """Groups of whoever signs in, as API Gateway writes them."""
 
     def __post_init__(self) -> None:
         """Stand between the browser and everything else."""
@@ -115,6 +117,7 @@ class Desk:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         worker, _, session = token.partition(" ")  # each sign-in is another session
         claims = {"sub": worker, "origin_jti": session, "email": f"{worker}@example.org"}
+        claims["cognito:groups"] = self.groups
         event = http_event(request.method, url.path, **(claims if worker else {}))
         event |= {"rawQueryString": url.query, "body": request.post_data or ""}
         response = self.world.respond(event)

@@ -143,6 +143,9 @@ def test_a_requester_sees_progress_and_any_task_and_a_worker_does_not(world: Wor
     assert status == 200
     assert "pictures.test" in page["page"]
     assert [a["summary"] for a in page["answers"]] == ["2 cat", "2 dog"]
+    assert [a["choices"] for a in page["answers"]] == [
+        dict.fromkeys(page["images"], label) for label in ("cat", "dog")
+    ]
     assert world.claim(job, "rita") is not None  # looking took no seat
 
 

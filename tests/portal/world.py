@@ -234,7 +234,7 @@ def http_event(method: str, path: str, **claims: str) -> dict[str, Any]:
 
 def path_of(route: Route, job: str = "pets-1-r1-000") -> str:
     """A path of the route, with the job and its first task in it."""
-    parts = {"<name>": "portal.js", "<job>": job, "<task>": "0"}
+    parts = {"<name>": "portal.js", "<job>": job, "<task>": "0", "<run>": "pets-1", "<index>": "0"}
     return re.sub(r"<\w+>", lambda part: parts[part[0]], route.path)
 
 

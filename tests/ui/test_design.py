@@ -18,6 +18,7 @@ OF_SCRIPTS = {"--color", "--text", "--shape", "--no-answer", "--unsure", "--tone
 SHEETS = [
     *sorted((UI / "tiles" / "styles").glob("*.css")),
     UI / "portal" / "portal.css",
+    UI / "portal" / "review.html",
     UI / "report.liquid.html",
 ]
 

@@ -21,7 +21,11 @@ UI = Path(__file__).parents[2] / "ui"
 FILES = {name: json.loads((UI / "languages" / f"{name}.json").read_text()) for name in LANGUAGES}
 ENGLISH = FILES["en"]["words"]
 HOLE = re.compile(r"\{\w+\}")
-TEMPLATES = [UI / "portal" / "index.liquid.html", UI / "tiles" / "page.liquid.html"]
+TEMPLATES = [
+    UI / "portal" / "index.liquid.html",
+    UI / "portal" / "review.html",
+    UI / "tiles" / "page.liquid.html",
+]
 SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *(UI / "tiles" / "script").glob("*.js")])
 PUT_TOGETHER = {
     "{number} page left for you",

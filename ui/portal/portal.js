@@ -7,6 +7,7 @@
 import { begin, forget, inTime, isSignedIn, kept, signInAgain, signOut, token, worker } from "./session.js";
 import { dropDraft, keepDraft, readDraft, sweepDrafts } from "./drafts.js";
 import { hasBegun, noteBegun, practiceOf } from "./begun.js";
+import { startReview, stopReview } from "./review.js";
 import { holdPage, reclaimPages, releaseOthers, releasePage, tasksElsewhere } from "./tabs.js";
 
 (() => {
@@ -413,8 +414,21 @@ function duration(seconds) {
   return seconds < 90 ? count(Math.round(seconds), "second") : count(Math.round(seconds / 60), "minute");
 }
 
+/** A review in the list, for those who may decide it. */
+function reviewItem({ run, title, project, images }) {
+  const item = make("li"), words = make("div"), acts = make("div");
+  acts.className = "acts";
+  words.append(make("h2", title, { translate: "no" }), make("p", [project, `${count(images, "picture")} to review`].filter(Boolean).join(" · ")));
+  const go = make("button", "Review", { "aria-label": `Review: ${title}`, href: `#review/${run}` });
+  go.addEventListener("click", () => { location.hash = `#review/${run}`; });
+  acts.append(go);
+  item.append(words, acts);
+  return item;
+}
+
 async function listJobs() {
   const { content } = await ask("GET", "jobs");
+  const reviews = me?.reviewer ? (await ask("GET", "reviews")).content.reviews ?? [] : [];
   const list = one("#jobs ul");
   const focused = document.activeElement?.getAttribute?.("href");
   list.replaceChildren(...content.jobs.map(job => {
@@ -436,12 +450,12 @@ async function listJobs() {
     if (job.member) acts.append(go);
     item.append(words, acts);
     return item;
-  }));
+  }), ...reviews.map(reviewItem));
   if (focused) [...list.querySelectorAll("button")].find(button => button.getAttribute("href") === focused)?.focus();
   // What is wrong with one job hides no other, and a job that is missing from the list is not over.
   one("#jobs .broken").replaceChildren(...content.broken.map(job =>
     make("p", `The job ${job} cannot be read right now. That is reported; the answers in it are kept.`)));
-  one("#jobs .none").hidden = content.jobs.length + content.broken.length > 0;
+  one("#jobs .none").hidden = content.jobs.length + content.broken.length + reviews.length > 0;
 }
 
 // ---- A requester's view ----
@@ -484,6 +498,22 @@ async function showProgress(job) {
   one("#look [name=task]").max = content.tasks - 1;
 }
 
+/** Who answered what of each picture of a page, in the order of the page; rows of disagreement stand out. */
+function choicesTable({ images, answers }) {
+  const head = make("tr"), body = make("tbody"), table = make("table");
+  head.append(make("th", "Picture", { scope: "col" }), ...answers.map(({ worker }) => make("th", worker, { scope: "col", translate: "no" })));
+  for (const [at, index] of images.entries()) {
+    const row = make("tr"), chosen = answers.map(({ choices }) => choices[index] ?? "–");
+    row.className = new Set(chosen).size > 1 ? "disputed" : "";
+    row.append(make("th", `${at + 1}`, { scope: "row" }), ...chosen.map(choice => make("td", choice, { translate: "no" })));
+    body.append(row);
+  }
+  const top = make("thead");
+  top.append(head);
+  table.append(top, body);
+  return table;
+}
+
 let seen = null; // a task that a requester looks at
 one("#look").addEventListener("submit", async event => {
   event.preventDefault();
@@ -493,15 +523,18 @@ one("#look").addEventListener("submit", async event => {
   box.hidden = false;
   box.querySelector("h2").textContent = status === 200 ? `Page ${number}, to look at` : content.message;
   box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.worker}: ${answer.summary}, in ${duration(answer.seconds)}${answer.unsure ? `, unsure of ${answer.unsure}` : ""}${answer.comment ? `. “${answer.comment}”` : ""}`)));
+  const table = box.querySelector(".scroll");
+  table.hidden = !content.answers?.length;
+  table.replaceChildren(...table.hidden ? [] : [choicesTable(content)]);
   const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: `Page ${number}` });
-  if (status === 200) { seen = { frame, html: content.page }; box.querySelector("div").replaceChildren(frame); }
-  else box.querySelector("div").replaceChildren();
+  if (status === 200) { seen = { frame, html: content.page }; box.querySelector(".page").replaceChildren(frame); }
+  else box.querySelector(".page").replaceChildren();
 });
 
 // ---- Which view ----
 let me = null, refreshing = null;
 const BEFORE = ["sign-in", "new-password", "forgot", "authenticator"]; // views without anybody in
-const TITLES = { "sign-in": "Sign in", "new-password": "Choose a password", forgot: "Forgotten password", authenticator: "Authenticator app", jobs: "Your work", task: "Labeling", progress: "Progress" };
+const TITLES = { "sign-in": "Sign in", "new-password": "Choose a password", forgot: "Forgotten password", authenticator: "Authenticator app", jobs: "Your work", task: "Labeling", progress: "Progress", review: "Review" };
 function show(name) {
   for (const view of document.querySelectorAll("body > main")) view.hidden = view.id !== name;
   one("#bar").hidden = BEFORE.includes(name);
@@ -516,6 +549,7 @@ async function route() {
   if (!isSignedIn()) return;
   const [view, job] = location.hash.slice(1).split("/");
   if (view !== "job" || work?.job !== job) stop();
+  if (view !== "review") stopReview();
   note();
   if (view === "job" && job) {
     show("task");
@@ -526,6 +560,10 @@ async function route() {
     const look = () => document.hidden || showProgress(job);
     refreshing = setInterval(look, 15_000);
     await showProgress(job);
+  } else if (view === "review" && job) {
+    show("review");
+    one("#where").textContent = "";
+    await startReview(job, { ask, make, note, one });
   } else {
     show("jobs");
     one("#where").textContent = "";

@@ -28,6 +28,7 @@ SAFE_HEADERS = {
 """Headers of every response (docs/threat-model.md)."""
 
 JOB = re.compile(r"[A-Za-z0-9-]{1,63}")
+RUN = JOB
 TASK = re.compile(r"[0-9]{1,9}")
 
 
@@ -59,6 +60,16 @@ class Request:
     def task(self) -> int:
         """Number of the task in the path; raises `Unknown` if it can be none."""
         return int(self._part("task", TASK))
+
+    @property
+    def run(self) -> str:
+        """Name of the run in the path; raises `Unknown` if it can be none."""
+        return self._part("run", RUN)
+
+    @property
+    def index(self) -> int:
+        """Line of the image in the path; raises `Unknown` if it can be none."""
+        return int(self._part("index", TASK))
 
     def _part(self, name: str, pattern: re.Pattern[str]) -> str:
         # The router lets through what any path may hold; these parts become keys and file names.

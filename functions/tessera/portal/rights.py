@@ -17,11 +17,17 @@ REQUESTERS = "requesters"
 """Cognito group whose members see progress and every task."""
 
 
+REVIEWERS = "reviewers"
+"""Cognito group whose members decide pictures of reviews: those for all, and those of a team that
+they are in, too."""
+
+
 class Rights(Enum):
     """Right to ask a route; the value is what the documentation says of who has it."""
 
     PUBLIC = "anybody"
     WORKER = "a signed-in worker"
+    REVIEWER = "a member of the group `reviewers` or `requesters`"
     REQUESTER = "a member of the group `requesters`"
 
     def check(self, ports: Ports, site: Site, request: Request) -> None:
@@ -34,8 +40,14 @@ class Rights(Enum):
         _require_token(request)
         _limit_rate(ports, site, request)
         # Not found, not forbidden: a worker need not know what there is for requesters.
-        if self is Rights.REQUESTER and REQUESTERS not in request.groups:
+        if not self._groups <= request.groups and REQUESTERS not in request.groups:
             raise Unknown("There is no such page.")
+
+    @property
+    def _groups(self) -> frozenset[str]:
+        """Groups that whoever asks must be in, unless they are a requester."""
+        needed = {Rights.REVIEWER: {REVIEWERS}, Rights.REQUESTER: {REQUESTERS}}
+        return frozenset(needed.get(self, ()))
 
 
 def _require_token(request: Request) -> None:

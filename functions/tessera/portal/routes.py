@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from tessera.portal import site, views
+from tessera.portal import review_views, site, views
 from tessera.portal.http import Request, Response
 from tessera.portal.ports import Ports
 from tessera.portal.rights import Rights
@@ -51,6 +51,10 @@ ROUTES = (
     Route("PUT", "/jobs/<job>/tasks/<task>/correction", Rights.WORKER, views.correct_answer),
     Route("PUT", "/jobs/<job>/tasks/<task>/lease", Rights.WORKER, views.renew_lease),
     Route("DELETE", "/jobs/<job>/tasks/<task>/lease", Rights.WORKER, views.skip_task),
+    Route("GET", "/reviews", Rights.REVIEWER, review_views.list_reviews),
+    Route("GET", "/reviews/<run>", Rights.REVIEWER, review_views.show_review),
+    Route("POST", "/reviews/<run>/addresses", Rights.REVIEWER, review_views.sign_pictures),
+    Route("PUT", "/reviews/<run>/images/<index>", Rights.REVIEWER, review_views.decide_image),
     Route("GET", "/jobs/<job>", Rights.REQUESTER, views.show_progress),
     Route("GET", "/jobs/<job>/tasks/<task>", Rights.REQUESTER, views.show_task),
 )

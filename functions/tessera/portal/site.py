@@ -25,6 +25,7 @@ ASSETS = {
     "design.css": "text/css",
     "begun.js": "text/javascript",
     "drafts.js": "text/javascript",
+    "review.js": "text/javascript",
     "tabs.js": "text/javascript",
     "portal.css": "text/css",
     "icon.svg": "image/svg+xml",

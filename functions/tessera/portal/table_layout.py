@@ -12,6 +12,7 @@
 | `job#J#figures` | worker | the worker's statistics |
 | `job#J#back#W` | task | a task that worker W gave back |
 | `job#J#failed` | task | why a task's page could not be shown, and whether it was set aside |
+| `review` | run | a run whose pictures reviewers decide |
 | `removed` | worker | the mark of a worker who was removed, or signed out everywhere |
 | `session` | sign-in | the mark of a sign-in that its worker ended |
 | `rate#W` | minute | the requests of worker W in that minute |
@@ -39,6 +40,7 @@ STRIPES = 16
 (docs/decisions/portal-claims-without-scans.md)."""
 
 OPEN_JOBS = "open"
+REVIEWS = "review"
 
 Kind: TypeAlias = Literal["task", "stripe", "queue", "lease", "place", "figures", "failed"]
 
@@ -64,6 +66,11 @@ def job_key(name: str) -> Key:
 def open_key(name: str) -> Key:
     """Return the key of a job's entry in the list of open jobs."""
     return Key(OPEN_JOBS, name)
+
+
+def review_key(run: str) -> Key:
+    """Return the key of a run's review."""
+    return Key(REVIEWS, run)
 
 
 def task_key(job: str, task: int) -> Key:

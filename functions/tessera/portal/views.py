@@ -25,8 +25,16 @@ from tessera.portal.page_names import hide_indexes, page_names
 from tessera.portal.ports import Ports
 from tessera.portal.practice import practice_id, practice_of
 from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
-from tessera.portal.rights import REQUESTERS, is_member, job_and_items, job_for, job_to_watch
+from tessera.portal.rights import (
+    REQUESTERS,
+    REVIEWERS,
+    is_member,
+    job_and_items,
+    job_for,
+    job_to_watch,
+)
 from tessera.portal.sessions import end_session, end_sessions, require_active
+from tessera.portal.signing import grant
 from tessera.portal.site import Site, read_file
 from tessera.portal.submissions import Outcome, submit
 from tessera.portal.table_layout import (
@@ -56,14 +64,6 @@ PREVIEW_SECONDS = 10 * LEASE_GRACE
 """Seconds for which a requester's look at a task may load its images."""
 
 
-MIN_ADDRESS_SECONDS = 15 * 60
-"""Seconds for which a picture's address is good at least: a page that is loaded anew just before
-its lease ends has pictures until it is renewed, and those further down are loaded late."""
-
-NO_PICTURE = "data:,"
-"""Address of a picture that cannot be signed: no browser can show it, and none asks for it."""
-
-
 # ── A worker's work ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -71,7 +71,12 @@ def show_me(ports: Ports, site: Site, request: Request) -> Response:
     """Tell who is signed in."""
     require_active(ports, request)
     is_requester = REQUESTERS in request.groups
-    me = {"worker": request.worker, "name": request.name, "requester": is_requester}
+    me = {
+        "worker": request.worker,
+        "name": request.name,
+        "requester": is_requester,
+        "reviewer": is_requester or REVIEWERS in request.groups,
+    }
     return json_response(200, me)
 
 
@@ -305,10 +310,16 @@ def show_task(ports: Ports, site: Site, request: Request) -> Response:
     task_input = task_page.prepare(ports, job, line)
     if task_input is None:
         raise Unknown("The pre-annotation function keeps this task from people.")
-    task_input = hide_indexes(task_input, page_names(number, indexes_of(line) or []))
+    indexes = indexes_of(line) or []
+    task_input = hide_indexes(task_input, page_names(number, indexes))
     page = _render(ports, site, job, task_input, ports.clock() + PREVIEW_SECONDS)
-    answers = progress.answers_of(ports, job, number)
-    content = {"task": str(number), "page": page.html, "crowd": page.crowd, "answers": answers}
+    content = {
+        "task": str(number),
+        "page": page.html,
+        "crowd": page.crowd,
+        "images": indexes,
+        "answers": progress.answers_of(ports, job, number),
+    }
     return json_response(200, content)
 
 
@@ -328,7 +339,7 @@ def _render(
     return task_page.render(
         _template(ports.files.get, job.page),
         task_input,
-        _grant(ports, until),
+        grant(ports, until),
         stand_ins=task_page.StandIns(
             read_file(site.ui / "crowd-form.js"), read_file(site.ui / "crowd-elements.js")
         ),
@@ -343,30 +354,13 @@ def _addresses(ports: Ports, task: int, line: bytes, until: float) -> dict[str, 
 
     Where the page shows a smaller copy, the original's stands beside it, for the zoom.
     """
-    sources, grant = sources_of(line), _grant(ports, until)
+    sources, sign = sources_of(line), grant(ports, until)
     names = page_names(task, indexes_of(line) or [])
     if not sources:
         return {}
-    addresses = {name: grant(sources[index]) for name, index in names.items()}
+    addresses = {name: sign(sources[index]) for name, index in names.items()}
     originals = {name: original_uri(sources[index]) for name, index in names.items()}
-    return addresses | {f"{name}-original": grant(uri) for name, uri in originals.items() if uri}
-
-
-def _grant(ports: Ports, until: float) -> Callable[[str], str]:
-    """Return what turns an image's source into an address that ends at the given time."""
-    # Addresses end with the lease, so that nobody keeps a picture's address.
-    seconds = max(MIN_ADDRESS_SECONDS, int(until - ports.clock()))
-
-    def grant(uri: str) -> str:
-        # A source that is a web address already is public.
-        if not uri.startswith("s3://"):
-            return uri
-        try:
-            return ports.files.presign(uri, seconds)
-        except ValueError:  # one dead tile rather than a dead page; an outage is another error
-            return NO_PICTURE
-
-    return grant
+    return addresses | {f"{name}-original": sign(uri) for name, uri in originals.items() if uri}
 
 
 @lru_cache(maxsize=8)  # a job's page does not change while the job is open

@@ -26,7 +26,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     which answers count                      answers/submission.py, answers/output_reader.py
     a consolidation method                   method_names.py, consensus/methods.py
     what the training manifest says          training/label_splice.py
-    what is written after a round            label_run.py
+    what is written after a round            label_run.py; what reviewers decided: decisions.py
     a figure of the report                   the module of report/ that is named for it
     seconds and prices of an estimate        estimate.py
     what can go wrong, by name               errors.py

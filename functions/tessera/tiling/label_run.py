@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,10 +13,19 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from tessera.tiling import decisions
 from tessera.tiling.answers import gather
-from tessera.tiling.answers.table import answer_rows, answer_table, known_classes, unsure_rows
-from tessera.tiling.consensus import Evidence, consolidate
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.table import (
+    AnswerTable,
+    answer_rows,
+    answer_table,
+    known_classes,
+    unsure_rows,
+)
+from tessera.tiling.consensus import Consensus, Evidence, consolidate
 from tessera.tiling.errors import ManifestUnreadable
+from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.judge_run import image_lines, judge_with_model
 from tessera.tiling.report.build import RunResult, build_report
 from tessera.tiling.report.confidence import most_doubtful
@@ -67,25 +77,63 @@ def label_run(
     `event` is that of the state ConsolidateLabels, `template` the file of the report's page.
     """
     run = read_run(files.get(f"{event['home']}run.json"), event)
-    result = _label(files, run, step)
+    result = _label(files, run, step, run.home)
     if again := result.images_to_ask_again:
         rows = unsure_rows(again, result.crowd, result.unloaded, result.names)
         _write(partial(create_file, files, run.home), f"round-{run.round}/unsure.csv", rows)
     return result, write_report(files, result, template)
 
 
-def write_report(files: Files, result: RunResult, template: Path) -> dict[str, Any]:
+def label_reviewed(files: Files, event: Mapping[str, Any], template: Path) -> RunResult:
+    """Write the files of a run that was reviewed beside those that it has, into `review/`."""
+    run = read_run(files.get(f"{event['home']}run.json"), event)
+    result = _label(files, run, lambda _: nullcontext(), run.home + decisions.FOLDER)
+    write_report(files, result, template, run.home + decisions.FOLDER)
+    return result
+
+
+def write_report(files: Files, result: RunResult, template: Path, home: str = "") -> dict[str, Any]:
     """Write report.json and report.html of a run, and return their figures."""
-    figures, home = build_report(result), result.run.home
+    figures, home = build_report(result), home or result.run.home
     page = render_html(template.read_text("utf-8"), figures).encode()
     files.put(f"{home}report.json", render_json(figures), content_type="application/json")
     files.put(f"{home}report.html", page, content_type="text/html; charset=utf-8")
     return figures
 
 
-def _label(files: Files, run: Run, step: Step) -> RunResult:
-    """Gather the answers, decide each image's label, and write the lines where they belong."""
-    settings, create = run.settings, partial(create_file, files, run.home)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JudgedRun:
+    """Answers of a run, what is known beside them, and what they add up to.
+
+    `gold`, `duplicates` and `reviewed` are by line, as `training.write_manifests` takes them.
+    """
+
+    book: AnswerBook
+    table: AnswerTable
+    evidence: Evidence
+    consensus: Consensus
+    model: ModelResult | None
+    gold: Mapping[int, int]
+    duplicates: Mapping[int, int]
+    reviewed: Mapping[int, int]
+    unloaded: NDArray[np.int64]
+
+    @property
+    def of_lines(self) -> dict[str, Any]:
+        """Return what a line's label rests on beside the consensus."""
+        return {
+            "gold": self.gold,
+            "duplicates": self.duplicates,
+            "reviewed": self.reviewed,
+            "unloaded": self.unloaded,
+            "set_aside": self.book.set_aside,
+            "unsure": self.model.decision.unsure if self.model else None,
+        }
+
+
+def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> JudgedRun:
+    """Gather a run's answers and consolidate them; `create` creates the files that list them."""
+    settings = run.settings
     with step("gather answers"):
         book = gather.gather_answers(files, run, create)
         table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
@@ -93,7 +141,10 @@ def _label(files: Files, run: Run, step: Step) -> RunResult:
         _write(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
     # read only if there are any: it takes a reading of the whole manifest
     gold = read_gold(manifest_chunks(files, run), settings) if run.counts.get("gold") else {}
-    evidence = Evidence(known_classes(gold, table.crowd.images) if gold else None)
+    review = decisions.read_decisions(files, run.home)
+    reviewed = review.classes(settings)
+    known = gold | (reviewed if review.teach else {})
+    evidence = Evidence(known_classes(known, table.crowd.images) if known else None)
     duplicates = _duplicates(files, run)
     unloaded = table.unloaded.workers_by_image(table.crowd.images)
     with step("consolidate"):
@@ -104,18 +155,32 @@ def _label(files: Files, run: Run, step: Step) -> RunResult:
             asked = partial(_asked, files, run, {*gold, *duplicates}, unloaded)
             model = judge_with_model(files, run, table.crowd, evidence, asked)
             consensus = model.decision.consensus
+    return JudgedRun(
+        book=book,
+        table=table,
+        evidence=evidence,
+        consensus=consensus,
+        model=model,
+        gold=gold,
+        duplicates=duplicates,
+        reviewed=reviewed,
+        unloaded=unloaded,
+    )
+
+
+def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
+    """Decide each image's label, and write the lines into the files at `home`."""
+    create = partial(create_file, files, home)
+    judged = judge_answers(files, run, create, step)
+    table, consensus = judged.table, judged.consensus
     with step("write manifests"):
         lines = label_manifest(
             manifest_chunks(files, run),
             run,
             consensus,
-            gold=gold,
-            duplicates=duplicates,
             create=create,
-            unloaded=unloaded,
-            set_aside=book.set_aside,
             watched=[*most_doubtful(consensus).tolist(), *most_unloaded(table.unloaded)],
-            unsure=model.decision.unsure if model else None,
+            **judged.of_lines,
         )
     return RunResult(
         run=run,
@@ -124,12 +189,12 @@ def _label(files: Files, run: Run, step: Step) -> RunResult:
         seconds=table.seconds,
         submission=table.submission,
         round_=table.round_,
-        noted=book.noted,
-        evidence=evidence,
+        noted=judged.book.noted,
+        evidence=judged.evidence,
         consensus=consensus,
         lines=lines,
         unloaded=table.unloaded,
-        model=model,
+        model=judged.model,
     )
 
 

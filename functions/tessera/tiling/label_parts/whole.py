@@ -80,6 +80,7 @@ def _add_up_outcomes(parts: list[LineOutcomes]) -> LineOutcomes:
         total.retry.extend(part.retry)
         total.sources.update(part.sources)
         total.by_model += part.by_model
+        total.reviewed += part.reviewed
     return total
 
 

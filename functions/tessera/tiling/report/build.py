@@ -144,6 +144,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "answers": answers,
         "confidence": confidence_figures(consensus),
         "gold": gold_figures(consensus, result.known),
+        **({"reviewed": lines.reviewed} if lines.reviewed else {}),
         **_worker_figures(result),
         **_unloaded_figures(result),
         "jobs": run.jobs,

@@ -33,6 +33,8 @@ BY_MODEL_SUPPORT = 0
 """Support code of a label without any answer, which is a model's."""
 GOLD_SUPPORT = -1
 """Support code of a label that was known beforehand."""
+REVIEWED_SUPPORT = -2
+"""Support code of a label that a reviewer decided."""
 
 
 def creation_date(started: str) -> str:
@@ -120,6 +122,8 @@ class _Tails(dict[int, bytes]):
         agreement, answers = divmod(support, _ANSWERS)
         if support == GOLD_SUPPORT:
             origin = b',"gold":true}}\n'
+        elif support == REVIEWED_SUPPORT:
+            origin = b',"reviewed":true}}\n'
         else:
             origin = b',"answers":%d,"agreement":%b}}\n' % (answers, _DECIMALS[agreement])
         metadata = self._by_model if support == BY_MODEL_SUPPORT else self._metadata

@@ -52,8 +52,8 @@ class LineOutcomes(msgspec.Struct):
     `reasons` counts images without a label, `labels` images by their label's position in the
     classes, and `labels_before` lines that were labeled before by theirs; `unsure` are the images
     to ask again, `retry` those that lack an answer because they did not load for somebody,
-    `by_model` counts those that a model alone has labeled, and `sources` are the URIs of a few
-    images by line.
+    `by_model` counts those that a model alone has labeled, `reviewed` those decided in a review,
+    and `sources` are the URIs of a few images by line.
     """
 
     counts: Counts = msgspec.field(default_factory=Counts)
@@ -63,4 +63,5 @@ class LineOutcomes(msgspec.Struct):
     unsure: Numbers = msgspec.field(default_factory=lambda: array("i"))
     retry: Numbers = msgspec.field(default_factory=lambda: array("i"))
     by_model: int = 0
+    reviewed: int = 0
     sources: dict[int, str] = msgspec.field(default_factory=dict)

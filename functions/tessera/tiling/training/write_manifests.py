@@ -25,6 +25,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntFlag
 from itertools import compress
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -43,6 +44,7 @@ from tessera.tiling.settings import Settings
 from tessera.tiling.training.label_splice import (
     BY_MODEL_SUPPORT,
     GOLD_SUPPORT,
+    REVIEWED_SUPPORT,
     SCALE,
     LabelSplice,
     LineOpener,
@@ -64,6 +66,8 @@ BLOCK = 256 * 1024
 """Bytes of lines read at once: six times as many are written, and both stay in the cache."""
 
 _BRACE_AND_NEWLINE = b"}\n"
+
+NO_DECISIONS: Mapping[int, int] = MappingProxyType({})
 
 
 class LineFlag(IntFlag):
@@ -124,6 +128,7 @@ def label_lines(
     unloaded: NDArray[np.int64] | None = None,
     set_aside: Sequence[int] = (),
     unsure: Bools | None = None,
+    reviewed: Mapping[int, int] = NO_DECISIONS,
 ) -> LineLabels:
     """Return the label of every manifest line.
 
@@ -132,6 +137,7 @@ def label_lines(
     consensus; `duplicates` has the line whose label a duplicate takes over; `unloaded` says how
     many workers each line's image did not load for, and `set_aside` are the lines of images on
     pages that could not be shown. `unsure` (lines), where a model has guessed, replaces the rule.
+    `reviewed` has what reviewers decided (-1: nobody can tell), which wins over all else.
     """
     # np.uint8(flag): numpy takes an IntFlag for 64 bits wide, and so would the column be
     flags = np.where(consensus.unreadable, np.uint8(LineFlag.UNREADABLE), np.uint8(0))
@@ -160,6 +166,13 @@ def label_lines(
         flags[known[label[known] < 0]] |= np.uint8(LineFlag.UNREADABLE)
         confidence[known] = SCALE
         support[known] = GOLD_SUPPORT
+    if reviewed:
+        decided = np.fromiter(reviewed.keys(), np.int64, len(reviewed))
+        label[decided] = np.fromiter(reviewed.values(), np.int16, len(reviewed))
+        flags[decided] = np.uint8(0)
+        flags[decided[label[decided] < 0]] |= np.uint8(LineFlag.UNREADABLE)
+        confidence[decided] = SCALE
+        support[decided] = REVIEWED_SUPPORT
     if duplicates:  # after gold, so that a duplicate of a gold image has the known label too
         later = np.fromiter(duplicates.keys(), np.int64, len(duplicates))
         first = np.fromiter(duplicates.values(), np.int64, len(duplicates))
@@ -193,6 +206,7 @@ def label_manifest(
     set_aside: Sequence[int] = (),
     watched: Iterable[int] = (),
     unsure: Bools | None = None,
+    reviewed: Mapping[int, int] = NO_DECISIONS,
 ) -> LineOutcomes:
     """Label a run's manifest by the consensus and write its lines; every line is accounted for.
 
@@ -211,6 +225,7 @@ def label_manifest(
             unloaded=unloaded,
             set_aside=set_aside,
             unsure=unsure,
+            reviewed=reviewed,
         ),
         make_splice(run),
         create,
@@ -445,6 +460,7 @@ def _count(outcomes: LineOutcomes, block: _Block) -> None:
     counts.gold += _total(block.images & block.labels.has(LineFlag.GOLD))
     counts.repeats += _total(block.images & block.labels.has(LineFlag.DUPLICATE))
     counts.uncertain += _total(block.uncertain)
+    outcomes.reviewed += _total(block.images & (block.labels.support == REVIEWED_SUPPORT))
     outcomes.by_model += _total(labeled & (block.labels.support == BY_MODEL_SUPPORT))
     unlabeled = block.images & ~labeled
     for label, lines in enumerate(np.bincount(block.labels.label[labeled]).tolist()):

@@ -1,0 +1,117 @@
+"""Views of reviewers: pictures of a run with the crowd's answers, to decide.
+
+The pictures are shown in a sandbox as a task's are, so what is answered here is content alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tessera.portal.errors import Invalid, Unknown
+from tessera.portal.http import Request, Response, json_response
+from tessera.portal.ports import Ports
+from tessera.portal.reviews import (
+    Entry,
+    Review,
+    decide,
+    find_entry,
+    list_entries,
+    read_latest,
+    read_review,
+    sources_of,
+)
+from tessera.portal.rights import REQUESTERS
+from tessera.portal.sessions import require_active
+from tessera.portal.signing import grant
+from tessera.portal.site import Site, read_file
+from tessera.tiling.page import shortcut_keys
+from tessera.tiling.page_copy import original_uri
+
+MAX_ADDRESSES = 200
+"""Pictures whose addresses are made in one request: more than a screen holds."""
+
+ADDRESS_SECONDS = 3600
+"""Seconds for which a picture's address is good; the page asks for new ones when one fails."""
+
+
+def list_reviews(ports: Ports, site: Site, request: Request) -> Response:
+    """List the open reviews of the reviewer."""
+    require_active(ports, request)
+    reviews = [
+        {"run": entry.run, "title": entry.title, "project": entry.project, "images": entry.pictures}
+        for entry in list_entries(ports.table)
+        if _may_decide(entry, request)
+    ]
+    return json_response(200, {"reviews": reviews})
+
+
+def show_review(ports: Ports, site: Site, request: Request) -> Response:
+    """Show a review: the page, its pictures with who answered what, and what is decided."""
+    review = _review(ports, request)
+    decided = read_latest(ports.files, review.home)
+    images: list[dict[str, Any]] = []
+    for picture in review.pictures:
+        image = msgspec.to_builtins(picture)
+        del image["source"]  # an address is signed for whom it is shown to
+        decision = decided.get(picture.index)
+        images.append(image | ({"decision": decision.label} if decision else {}))
+    content = {
+        "run": review.run,
+        "title": review.title,
+        "question": review.question,
+        "choices": review.choices,
+        "keys": shortcut_keys(review.choices),
+        "images": images,
+        "page": _page(site),
+    }
+    return json_response(200, content)
+
+
+def _page(site: Site) -> str:
+    """Return the page of a review, which its sandbox loads nothing for but pictures."""
+    page = read_file(site.ui / "portal" / "review.html")
+    words = read_file(site.ui / "portal" / "words.js").replace("</script", r"<\/script")
+    design = read_file(site.ui / "design.css")
+    return page.replace("/* design.css */", design).replace("/* words.js */", words)
+
+
+def sign_pictures(ports: Ports, site: Site, request: Request) -> Response:
+    """Give addresses of some pictures of a review, which last an hour."""
+    review = _review(ports, request)
+    try:
+        indexes = msgspec.json.decode(request.body, type=dict[str, list[int]])["images"]
+    except (msgspec.DecodeError, KeyError) as error:
+        raise Invalid('The request is not {"images": [index, …]}.') from error
+    sign = grant(ports, ports.clock() + ADDRESS_SECONDS)
+    sources = sources_of(review, indexes[:MAX_ADDRESSES])
+    addresses = {
+        str(index): {"address": sign(uri), "original": sign(original_uri(uri) or uri)}
+        for index, uri in sources.items()
+    }
+    return json_response(200, {"addresses": addresses})
+
+
+def decide_image(ports: Ports, site: Site, request: Request) -> Response:
+    """Save what the reviewer decided of a picture; a label of null takes the decision back."""
+    review = _review(ports, request)
+    try:
+        label = msgspec.json.decode(request.body, type=dict[str, str | None])["label"]
+    except (msgspec.DecodeError, KeyError) as error:
+        raise Invalid('The request is not {"label": "…"}.') from error
+    decide(ports, review, request.index, label, by=request.worker, name=request.name)
+    return json_response(200, {"outcome": "saved", "message": "Saved."})
+
+
+def _review(ports: Ports, request: Request) -> Review:
+    """Return the review in the path, if whoever asks may decide it."""
+    require_active(ports, request)
+    entry = find_entry(ports.table, request.run)
+    if entry is None or not _may_decide(entry, request):
+        raise Unknown("There is no such review.")
+    return read_review(ports.files, entry.home)
+
+
+def _may_decide(entry: Entry, request: Request) -> bool:
+    return not entry.team or entry.team in request.groups or REQUESTERS in request.groups

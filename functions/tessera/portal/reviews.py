@@ -1,0 +1,163 @@
+"""Reviews: pictures of a run with the crowd's answers, and what reviewers decide of them.
+
+`tessera review` writes the pictures and lists the run in the table. A decision is an object of its
+own in S3, as an answer is, and the latest one of a picture counts: nothing is written over, and
+whoever decides anew, or takes a decision back, is named too (docs/decisions/review-decisions.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import msgspec
+
+from tessera.portal.errors import Invalid, Unknown
+from tessera.portal.ports import PARALLEL_READS, Files, Ports
+from tessera.portal.store import Change, Item, Table
+from tessera.portal.table_layout import REVIEWS, review_key
+from tessera.tiling.decisions import FOLDER, Decision
+
+PICTURES = f"{FOLDER}pictures.json"
+MAX_PICTURES = 2000
+"""Pictures of one review: some hours of a person's work, and about a megabyte for the browser."""
+
+
+class CrowdAnswer(msgspec.Struct, frozen=True):
+    """What one worker chose for a picture; `worker` is the name that reviewers see."""
+
+    worker: str
+    label: str
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """Picture to decide, by its line in the manifest, with the label that it has if it has one."""
+
+    index: int
+    source: str
+    label: str | None
+    confidence: float
+    answers: tuple[CrowdAnswer, ...] = ()
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """Review of a run; `team` may decide it, or every reviewer, and `home` is the run's folder.
+
+    `choices` are the labels and the escape, as the worker's page has them.
+    """
+
+    run: str
+    home: str
+    title: str
+    question: str
+    choices: tuple[str, ...]
+    team: str = ""
+    project: str = ""
+    pictures: tuple[Picture, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Review in the list of the open ones."""
+
+    run: str
+    home: str
+    title: str
+    team: str
+    project: str
+    pictures: int
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """Decision as it is stored; a label of None takes the one before back."""
+
+    label: str | None
+    by: str
+    name: str
+    at: str
+
+
+# ── Opening and closing, by the tool ─────────────────────────────────────────────────────────────
+
+
+def open_review(ports: Ports, review: Review) -> None:
+    """Write the pictures of a review and show it to its reviewers, in the place of an earlier one.
+
+    What was decided before stays.
+    """
+    ports.files.put(review.home + PICTURES, msgspec.json.encode(review))
+    entry = Entry(
+        review.run, review.home, review.title, review.team, review.project, len(review.pictures)
+    )
+    ports.table.write(Change("put", review_key(review.run), msgspec.to_builtins(entry)))
+
+
+def close_review(ports: Ports, run: str) -> None:
+    """Take a run's review off the list; pictures and decisions stay in its folder."""
+    ports.table.write(Change("delete", review_key(run)))
+
+
+def list_entries(table: Table) -> list[Entry]:
+    """Return the open reviews, by name of their run."""
+    return [_entry(item) for _, item in table.query(REVIEWS)]
+
+
+def find_entry(table: Table, run: str) -> Entry | None:
+    """Return a run's open review, or None if it has none."""
+    (item,) = table.get(review_key(run))
+    return _entry(item) if item else None
+
+
+def _entry(item: Item) -> Entry:
+    return msgspec.convert(dict(item), Entry, strict=False)
+
+
+# ── Pictures and decisions ───────────────────────────────────────────────────────────────────────
+
+
+def read_review(files: Files, home: str) -> Review:
+    """Return the review of the run at `home`."""
+    return msgspec.json.decode(files.get(home + PICTURES), type=Review)
+
+
+def decisions_folder(home: str) -> str:
+    """Return where the decisions of the run at `home` lie."""
+    return f"{home}{FOLDER}decisions/"
+
+
+def read_latest(files: Files, home: str) -> dict[int, Decision]:
+    """Return what counts for each picture that was decided, by line, in order."""
+    latest: dict[int, str] = {}
+    folder = decisions_folder(home)
+    for uri in files.list_uris(folder):  # in key order, so that a picture's last one comes last
+        latest[int(uri.removeprefix(folder).partition("/")[0])] = uri
+    with ThreadPoolExecutor(PARALLEL_READS) as readers:
+        documents = zip(latest, readers.map(files.get, latest.values()), strict=True)
+        stored = {index: msgspec.json.decode(each, type=_Stored) for index, each in documents}
+    return {
+        index: Decision(index, one.label, one.by, one.at)
+        for index, one in sorted(stored.items())
+        if one.label is not None
+    }
+
+
+def decide(
+    ports: Ports, review: Review, index: int, label: str | None, *, by: str, name: str
+) -> None:
+    """Store what a reviewer decided of a picture; None takes back what was decided before."""
+    if all(picture.index != index for picture in review.pictures):
+        raise Unknown("This picture is not in the review.")
+    if label is not None and label not in review.choices:
+        raise Invalid(f"{label!r} is none of the labels.")
+    now = ports.clock()
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6]
+    stored = _Stored(label, by, name, at)
+    # Fifteen digits of milliseconds sort as times do; two reviewers at once both keep their own.
+    uri = f"{decisions_folder(review.home)}{index}/{int(now * 1000):015d}-{by}.json"
+    ports.files.put(uri, msgspec.json.encode(stored))
+
+
+def sources_of(review: Review, indexes: Iterable[int]) -> Mapping[int, str]:
+    """Return the sources of some pictures; those that are not in the review have none."""
+    wanted = set(indexes)
+    return {picture.index: picture.source for picture in review.pictures if picture.index in wanted}

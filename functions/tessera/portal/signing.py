@@ -1,0 +1,31 @@
+"""Sign addresses of pictures, which end soon, so that nobody keeps one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tessera.portal.ports import Ports
+
+MIN_ADDRESS_SECONDS = 15 * 60
+"""Seconds for which a picture's address is good at least: a page that is loaded anew just before
+its lease ends has pictures until it is renewed, and those further down are loaded late."""
+
+NO_PICTURE = "data:,"
+"""Address of a picture that cannot be signed: no browser can show it, and none asks for it."""
+
+
+def grant(ports: Ports, until: float) -> Callable[[str], str]:
+    """Return what turns an image's source into an address that ends at the given time."""
+    # Addresses end with the lease, so that nobody keeps a picture's address.
+    seconds = max(MIN_ADDRESS_SECONDS, int(until - ports.clock()))
+
+    def sign(uri: str) -> str:
+        # A source that is a web address already is public.
+        if not uri.startswith("s3://"):
+            return uri
+        try:
+            return ports.files.presign(uri, seconds)
+        except ValueError:  # one dead tile rather than a dead page; an outage is another error
+            return NO_PICTURE
+
+    return sign

@@ -1,0 +1,167 @@
+"""`tessera review`: reviewers decide pictures of a run, and their decisions are final."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tessera.commands.completion import run_names
+from tessera.exits import Refused
+from tessera.portal.reviews import MAX_PICTURES, close_review, find_entry, open_review, read_latest
+from tessera.portal.rights import REQUESTERS, REVIEWERS
+from tessera.runs.folder import RunFolder, find_run
+from tessera.runs.review import (
+    Selection,
+    finish_review,
+    review_of,
+    select_pictures,
+    worker_names,
+)
+from tessera.screen import counted, json_option, out, print_json, waiting, warn
+
+
+@click.command("review")
+@click.argument("run", required=False, shell_complete=run_names)
+@click.option("--label", help="Review all pictures of this label.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1, min_open=True),
+    help="Review a random share of the labeled pictures, such as 0.05.",
+)  # fmt: skip
+@click.option(
+    "--most", type=click.IntRange(1, MAX_PICTURES), default=MAX_PICTURES,
+    help="Maximum number of pictures.",
+)  # fmt: skip
+@click.option("--team", help="Reviewers of this team only.  [default: the run's]")
+@click.option("--hide-names", is_flag=True, help="Show numbers for workers, no addresses.")
+@click.option("--finish", is_flag=True, help="End the review, and write the labels anew.")
+@click.option(
+    "--teach", is_flag=True,
+    help="With --finish: weigh workers by the decisions, as by gold images.",
+)  # fmt: skip
+@json_option("Print what came of it as JSON.")
+@click.pass_context
+def review_command(
+    context: click.Context,
+    run: str | None,
+    label: str | None,
+    share: float | None,
+    most: int,
+    team: str | None,
+    hide_names: bool,
+    finish: bool,
+    teach: bool,
+    as_json: bool,
+) -> None:
+    """Have reviewers decide pictures of a finished run, with the crowd's answers beside them.
+
+    RUN is the name of a run or the beginning of it; the default is the newest run. Reviewers are
+    the people in the team `reviewers`. Without --label or --share they get what stays unsure.
+    Nothing is written over: --finish writes the labels with the decisions into the folder review/
+    of the run, which export takes from then on. Decisions are kept for later reviews.
+    """
+    folder = find_run(context.obj.cloud, run)
+    if finish:
+        _finish(folder, teach, as_json)
+        return
+    if label is not None and share is not None:
+        raise click.UsageError("Give --label or --share: a review is of one or the other.")
+    if label is not None and label not in folder.settings.classes:
+        raise click.UsageError(
+            f"{label!r} is none of the run's labels: {', '.join(folder.settings.classes)}."
+        )
+    if teach:
+        raise click.UsageError("--teach goes with --finish.")
+    _open(folder, Selection(label, share), most, team, hide_names, as_json)
+
+
+def _open(
+    folder: RunFolder,
+    selection: Selection,
+    most: int,
+    team: str | None,
+    hidden: bool,
+    as_json: bool,
+) -> None:
+    """Choose the pictures and show the review to its reviewers."""
+    cloud = folder.cloud
+    workers = [entry["worker"] for entry in folder.report["workers"]]
+    with waiting("Choosing the pictures"):
+        names = worker_names(folder, workers, hidden=hidden)
+        pictures, total = select_pictures(folder, selection, names, most=most)
+    if not pictures:
+        raise Refused(
+            "There is nothing to review: no picture is like this. A random share of all: "
+            + cloud.command(f"review {folder.name} --share 0.05")
+        )
+    if team is None:
+        team = folder.settings.team or ""
+    open_review(cloud.ports, review_of(folder, pictures, team))
+    facts = {
+        "run": folder.name,
+        "pictures": len(pictures),
+        "left_out": total - len(pictures),
+        "team": team,
+        "reviewers": _reviewers(folder, team),
+        "address": f"{cloud.people_url}#review/{folder.name}",
+    }
+    if as_json:
+        print_json(facts)
+    else:
+        _tell(folder, facts)
+
+
+def _tell(folder: RunFolder, facts: dict[str, Any]) -> None:
+    """Print what reviewers do now, and what comes after."""
+    command = folder.cloud.command
+    pictures = counted(facts["pictures"], "picture")
+    out.print(f"[bold]Review[/]  {pictures}: {facts['address']}", soft_wrap=True)
+    if more := facts["left_out"]:
+        warn([f"{counted(more, 'picture')} more would be like this; the least sure come first"])
+    if not facts["reviewers"]:
+        teams = f"--team {REVIEWERS}" + (f" --team {facts['team']}" if facts["team"] else "")
+        warn([f"Nobody is a reviewer yet: {command(f'workers add ann@example.org {teams}')}"])
+    out.print(f"[bold]Finish[/]  {command(f'review {folder.name} --finish')}", soft_wrap=True)
+
+
+def _reviewers(folder: RunFolder, team: str) -> list[str]:
+    """Return who may decide the review."""
+    return [
+        user.email
+        for user in folder.cloud.users.list()
+        if REQUESTERS in user.groups
+        or (REVIEWERS in user.groups and (not team or team in user.groups))
+    ]
+
+
+def _finish(folder: RunFolder, teach: bool, as_json: bool) -> None:
+    """Write the labels with what was decided, and end the review."""
+    cloud = folder.cloud
+    entry = find_entry(cloud.ports.table, folder.name)
+    if not read_latest(cloud.storage, folder.home):
+        raise Refused(
+            f"Nothing is decided yet. Reviewers do so at {cloud.people_url}#review/{folder.name}"
+            if entry
+            else f"There is no review of this run: {cloud.command(f'review {folder.name}')}"
+        )
+    with waiting("Writing the labels"):
+        decisions, result = finish_review(folder, teach=teach)
+    close_review(cloud.ports, folder.name)
+    counts = result.lines.counts
+    facts: dict[str, Any] = {
+        "run": folder.name,
+        "decided": len(decisions.decisions),
+        "training": counts.training,
+        "unlabeled": counts.unlabeled,
+        "training_manifest": folder.uri("review/training.manifest"),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    out.print(
+        f"[bold]Reviewed[/]  {counted(facts['decided'], 'picture')} decided; "
+        f"{counted(counts.training, 'line')} in {facts['training_manifest']}",
+        soft_wrap=True,
+    )
+    out.print(f"[bold]Export[/]    {cloud.command(f'export {folder.name} --to imagefolder')}",
+              soft_wrap=True)  # fmt: skip

@@ -1,0 +1,161 @@
+"""Reviews: who may decide pictures of a run, what counts, and what is never lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.portal.leases import block_worker
+from tessera.portal.reviews import (
+    CrowdAnswer,
+    Picture,
+    Review,
+    close_review,
+    decisions_folder,
+    open_review,
+    read_latest,
+)
+from tests.portal.world import World
+
+HOME = "s3://labels/runs/pets-1/"
+REVIEWER = "[reviewers]"
+
+
+def review(team: str = "", run: str = "pets-1", images: int = 4) -> Review:
+    """A review of some pictures that two workers disagree on."""
+    answers = (CrowdAnswer("ann@example.org", "cat"), CrowdAnswer("ben@example.org", "dog"))
+    pictures = tuple(
+        Picture(
+            index=index, source=f"s3://pets/{index}.jpg", label="cat", confidence=0.5,
+            answers=answers,
+        )
+        for index in range(images)
+    )  # fmt: skip
+    return Review(
+        run=run, home=f"s3://labels/runs/{run}/", title="Cat or dog?", question="Cat or dog?",
+        choices=("cat", "dog", "cannot see"), team=team, project="pets", pictures=pictures,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def opened(world: World) -> World:
+    """A portal with an open review."""
+    open_review(world.ports, review())
+    return world
+
+
+def put(world: World, index: int, label: str | None, reviewer: str = "rita") -> tuple[int, Any]:
+    """What the portal says to a decision."""
+    path = f"/reviews/pets-1/images/{index}"
+    return world.ask("PUT", path, reviewer, {"label": label}, REVIEWER)
+
+
+def test_a_reviewer_sees_the_crowds_answers_and_decides(opened: World) -> None:
+    _, listed = opened.ask("GET", "/reviews", "rita", groups=REVIEWER)
+    assert listed == {
+        "reviews": [{"run": "pets-1", "title": "Cat or dog?", "project": "pets", "images": 4}]
+    }
+    _, content = opened.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
+    assert content["keys"] == ["1", "2", "3"]
+    assert content["images"][0]["answers"][1] == {"worker": "ben@example.org", "label": "dog"}
+    assert put(opened, 2, "dog")[0] == 200
+    _, content = opened.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
+    assert [image.get("decision") for image in content["images"]] == [None, None, "dog", None]
+
+
+def test_the_page_of_a_review_names_no_address_and_needs_nothing_from_elsewhere(
+    opened: World,
+) -> None:
+    _, content = opened.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
+    assert all("source" not in image for image in content["images"])
+    assert "src=" not in content["page"]
+    assert "--text-m: 1rem" in content["page"]
+    body = {"images": [1, 99]}
+    _, signed = opened.ask("POST", "/reviews/pets-1/addresses", "rita", body, REVIEWER)
+    assert signed["addresses"].keys() == {"1"}
+
+
+decisions = st.tuples(st.integers(0, 3), st.sampled_from(["cat", "dog", "cannot see", None]))
+
+
+@given(st.lists(st.tuples(decisions, st.sampled_from(["rita", "rolf"])), max_size=8))
+def test_the_last_decision_of_a_picture_counts_and_every_one_is_kept(
+    made: list[tuple[tuple[int, str | None], str]],
+) -> None:
+    world = World()
+    open_review(world.ports, review())
+    last: dict[int, tuple[str | None, str]] = {}
+    for (index, label), reviewer in made:
+        world.clock.wait(1)
+        assert put(world, index, label, reviewer)[0] == 200
+        last[index] = label, reviewer
+    latest = read_latest(world.files, HOME)
+    assert {index: (one.label, one.by) for index, one in latest.items()} == {
+        index: entry for index, entry in last.items() if entry[0] is not None
+    }
+    assert len(list(world.files.list_uris(decisions_folder(HOME)))) == len(made)
+
+
+def test_decisions_survive_a_second_review_and_its_end(opened: World) -> None:
+    put(opened, 2, "dog")
+    close_review(opened.ports, "pets-1")
+    assert put(opened, 2, "cat")[0] == 404
+    open_review(opened.ports, review(images=3))
+    _, content = opened.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
+    assert content["images"][2]["decision"] == "dog"
+
+
+@pytest.mark.parametrize(
+    ("index", "body", "status"),
+    [
+        (99, {"label": "cat"}, 404),
+        (1, {"label": "bird"}, 400),
+        (1, {"label": 3}, 400),
+        (1, {}, 400),
+        (1, "?", 400),
+        ("x", {"label": "cat"}, 404),
+    ],
+)
+def test_a_decision_that_can_be_none_is_refused_and_not_kept(
+    opened: World, index: int | str, body: Any, status: int
+) -> None:
+    path = f"/reviews/pets-1/images/{index}"
+    assert opened.ask("PUT", path, "rita", body, REVIEWER)[0] == status
+    assert read_latest(opened.files, HOME) == {}
+
+
+ASKED: list[tuple[str, str, Any]] = [
+    ("GET", "/reviews/pets-1", None),
+    ("POST", "/reviews/pets-1/addresses", {"images": [0]}),
+    ("PUT", "/reviews/pets-1/images/0", {"label": "cat"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ASKED)
+@pytest.mark.parametrize(
+    ("groups", "status"),
+    [
+        ("[]", 404),
+        ("[vets]", 404),  # of the team, and no reviewer
+        ("[reviewers]", 404),
+        ("[reviewers cats]", 404),
+        ("[reviewers vets]", 200),
+        ("[requesters]", 200),
+    ],
+)
+def test_reviewers_see_results_of_their_team_alone(
+    world: World, method: str, path: str, body: Any, groups: str, status: int
+) -> None:
+    open_review(world.ports, review(team="vets"))
+    assert world.ask(method, path, "rita", body, groups)[0] == status
+    _, listed = world.ask("GET", "/reviews", "rita", groups=groups)
+    assert len(listed.get("reviews", [])) == (status == 200)
+
+
+def test_a_removed_reviewer_sees_and_decides_nothing(opened: World) -> None:
+    block_worker(opened.ports, "rita")
+    assert put(opened, 1, "cat")[0] == 403
+    assert opened.ask("GET", "/reviews", "rita", groups=REVIEWER)[0] == 403
