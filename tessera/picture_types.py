@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -86,6 +87,7 @@ def left_out(names: Iterable[str]) -> tuple[str, ...]:
     if not counts:
         return ()
     listed = " and ".join(f"{count:,} {suffix}" for suffix, count in counts.items())
-    heic = " (heic after pip install pillow-heif)" if "heic" in counts else ""
+    is_missing = "heic" in counts and find_spec("pillow_heif") is None
+    heic = " (heic after pip install pillow-heif)" if is_missing else ""
     remedy = f"`tessera drop FOLDER --convert` converts them{heic}."
     return (f"{listed} left out: browsers do not show them. {remedy}",)

@@ -28,6 +28,8 @@ os.environ |= CREDENTIALS | {
     "POWERTOOLS_SERVICE_NAME": "tessera",
     "POWERTOOLS_DEV": "0",
     "AWS_EC2_METADATA_DISABLED": "true",
+    "HF_HUB_OFFLINE": "1",  # Hugging Face's library reads these at import, too
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
 os.environ.pop("AWS_PROFILE", None)
 os.environ.pop("AWS_ENDPOINT_URL", None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import tarfile
 from collections import Counter
@@ -260,19 +261,30 @@ def write_huggingface(export: Export) -> None:
     for part, samples in export.kept():
         if not samples:  # `datasets` refuses a part of metadata alone
             continue
-        rows = [
-            {
-                "file_name": placed[sample.line][0].name,
-                "label": sample.class_name,
-                "class_id": sample.class_id,
-                "confidence": sample.confidence,
-                "source": sample.uri,
-            }
-            for sample in samples
-        ]
-        content = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+        rows = [_row(sample, placed[sample.line][0].name, export) for sample in samples]
+        content = "".join(f"{row}\n" for row in rows).encode()
         write_whole(export.folder / (part or "train") / "metadata.jsonl", content)
     write_whole(export.folder / "README.md", _card(export).encode())
+
+
+def _row(sample: Sample, file_name: str, export: Export) -> str:
+    """Return a picture's line of metadata, whose values have the same types in every part.
+
+    `datasets` refuses parts whose columns differ in type, and takes the types from the values: a
+    confidence that nobody gave is `NaN`, since a part with `null` alone would have no numbers, and
+    where a label would be taken for a time, its number alone is there.
+    """
+    row: dict[str, object] = {"file_name": file_name}
+    if not _has_dates(export):
+        row["label"] = sample.class_name
+    confidence = math.nan if sample.confidence is None else float(sample.confidence)
+    row |= {"class_id": sample.class_id, "confidence": confidence, "source": sample.uri}
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def _has_dates(export: Export) -> bool:
+    """Return whether pyarrow, by which `datasets` reads, would make times of some labels."""
+    return any(map(_DATE.match, export.class_ids))
 
 
 def _card(export: Export) -> str:
@@ -281,8 +293,7 @@ def _card(export: Export) -> str:
     `datasets` takes the columns' types from the metadata alone, so the card cannot declare them.
     """
     names = json.dumps(_names(export), ensure_ascii=False)
-    # pyarrow, by which `datasets` reads, makes times of a column of dates, and numbers of those
-    column = "class_id" if any(map(_DATE.match, export.class_ids)) else "label"
+    column = "class_id" if _has_dates(export) else "label"
     counts = "\n".join(f"| {part or 'train'} | {len(kept)} |" for part, kept in export.kept())
     return f"""---
 task_categories:

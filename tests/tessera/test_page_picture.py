@@ -104,6 +104,20 @@ def test_a_very_large_picture_is_made_smaller_for_pages() -> None:
         assert page.size[0] / page.size[1] == pytest.approx((MOST_SIDE + 500) / 1500, rel=0.01)
 
 
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+def test_a_phones_heic_becomes_an_upright_jpeg(turn: int) -> None:
+    pytest.importorskip("pillow_heif", reason="not installed: pip install 'tessera[heic]'")
+    assert can_read_heic()
+    # Its reader turns the pixels itself, by the file's own box, and not by EXIF, which stays as a
+    # remark: turned again by that, every upright phone picture would lie on its side.
+    content = encode("HEIF", "RGB", (60, 40), turn=turn)
+
+    assert needs_page_picture(content)
+    with Image.open(io.BytesIO(make_page_picture(content))) as page:
+        assert (page.format, page.size) == ("JPEG", (60, 40))
+        assert page.getexif().get(0x0112, 1) == 1
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A plain picture, a scan with its copy, and a phone's HEIC."""

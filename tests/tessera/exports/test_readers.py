@@ -1,7 +1,7 @@
 """Every form opens in its readers at the edges: no pictures of a label, turned, damaged, foreign.
 
-Readers that are installed read with their own code. torchvision's is too large for that, and its
-rule is written down here from its documentation: classes are the names of the folders, sorted; a
+Readers read with their own code. torchvision's is used where it is installed; it is too large to
+ask for, and elsewhere its rule stands in for it: classes are the names of the folders, sorted; a
 class without a file of a known type is an error.
 """
 
@@ -10,10 +10,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +145,11 @@ def check_ending(made: Exported) -> bool:
 
 
 def read_image_folder(root: Path) -> tuple[dict[str, int], list[tuple[Path, int]]]:
-    """Read a folder as torchvision.datasets.ImageFolder documents that it does."""
+    """Read a folder with torchvision.datasets.ImageFolder, or as it documents that it reads."""
+    with suppress(ImportError):
+        torchvision = import_module("torchvision.datasets.folder")
+        folder = torchvision.ImageFolder(str(root))
+        return folder.class_to_idx, [(Path(path), number) for path, number in folder.samples]
     classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
     assert classes, f"no class folder in {root}"
     numbers = {name: number for number, name in enumerate(classes)}
@@ -231,8 +238,25 @@ def lines_in_hugging_face(made: Exported, *, split: bool, upright: bool) -> Iter
         for row in rows:
             with Image.open(part / row["file_name"]) as picture:
                 picture.load()
-            assert row["label"] == made.label(line_of(row["file_name"]))
+            assert row.get("label", LABELS[row["class_id"]]) == made.label(
+                line_of(row["file_name"])
+            )
             yield line_of(row["file_name"])
+
+
+def check_rows_with_datasets(made: Exported, cache: Path) -> None:
+    """Check that Hugging Face's library reads every picture of the export under its label."""
+    datasets = import_module("datasets")  # late: two seconds, which no other test pays
+    parts = datasets.load_dataset("imagefolder", data_dir=str(made.folder), cache_dir=str(cache))
+    rows = [row for part in parts.values() for row in part]
+    assert all(row["image"].size in ((40, 30), (30, 40)) for row in rows)
+    lines = sorted(made.openable)
+    classes = [LABELS[row["class_id"]] for row in rows]
+    assert sorted(classes) == sorted(made.label(line) for line in lines)
+    if "label" in rows[0]:
+        assert [row["label"] for row in rows] == classes
+    given = [row["confidence"] for row in rows if not math.isnan(row["confidence"])]
+    assert given == [0.9] * sum(not before for *_, before in (made.lines[line] for line in lines))
 
 
 READERS = {
@@ -255,6 +279,18 @@ def test_a_reader_opens_every_picture_that_can_be_opened_under_its_label(
         assert sorted(read) == sorted(made.openable)
 
 
+# The library leaves the files that it decodes to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@settings(relaxed, max_examples=8)
+@given(lines, splits, uprights)
+def test_the_datasets_library_reads_every_picture_under_its_label(
+    labels: Labels, tessera: Any, tmp_path: Path, lines: Any, split: Any, upright: Any
+) -> None:
+    made = make(labels, tessera, lines, "huggingface", *split, *upright)
+    if check_ending(made):
+        check_rows_with_datasets(made, tmp_path / str(len(list(tmp_path.iterdir()))))
+
+
 ODD_LABELS = [
     ("a/b", "a\\b", "a:b", "a*b", "a?b", "a_b"),
     ("..", ".", "~", "-", "$HOME", "`x`"),
@@ -265,6 +301,7 @@ ODD_LABELS = [
     ("=1+1", "+x", "@y", "-z", "'q", '"w"'),
     ("NaN", "null", "None", "true", "0", "1e5"),
     ("می\u200cخواهم", "हिन्दी", "עברית", "ไทย", "x\u3000y", "ﬁ"),
+    ("2026-11-23", "cat", "2026-11-24 07:00", "2026-1-2", "12:30", "2026"),
     ("a,b", "a;b", "a|b", "a\u00a0b", "<b>x</b>", "{{ y }}"),
 ]
 
@@ -279,6 +316,17 @@ def test_labels_that_no_folder_can_be_called_are_read_as_they_are(
     for split in ((), ("--split", "50/50")):
         made = make(labels, tessera, drawn_lines, form, *split)
         assert sorted(READERS[form](made, split=bool(split), upright=False)) == list(range(12))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("names", ODD_LABELS, ids=range(len(ODD_LABELS)))
+def test_the_datasets_library_reads_labels_as_they_are(
+    labels: Labels, tessera: Any, names: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "LABELS", (*names, "invalid image"))
+    drawn_lines = [(("png", 1), number % 6, "p.png", False) for number in range(12)]
+    made = make(labels, tessera, drawn_lines, "huggingface", "--split", "50/50")
+    check_rows_with_datasets(made, tmp_path / "cache")
 
 
 @relaxed
