@@ -10,8 +10,6 @@ a section of Markdown; the exit status is 1 if a gate is missed.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import io
 import json
 import os
@@ -21,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +29,19 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from benchmarks.class_shares import shares_section
+from benchmarks.crowd_sets import (
+    IMAGES,
+    TEXTS,
+    Scores,
+    Truth,
+    drawn,
+    folders_of,
+    load,
+    load_counts,
+    rows_of,
+    scores,
+)
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.output_reader import OutputReader
 from tessera.tiling.answers.pack import pack
@@ -41,10 +51,6 @@ from tessera.tiling.settings import settings_from
 from tessera.tiling.training.label_splice import LabelSplice
 from tessera.tiling.training.write_manifests import label_lines, write_manifests
 
-IMAGES = (
-    *("bluebirds", "ducks", "dogs", "faces", "leaves"),
-    *("mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized"),
-)
 PEERS = ("cleanlab", "MajorityVote", "DawidSkene", "OneCoinDawidSkene", "MMSR")
 SLOW_PEERS = ("GLAD", "MACE")
 """They take minutes a draw: the first one only, with few answers, and none under --quick."""
@@ -55,16 +61,6 @@ TURNS = 5
 WHOLE = "flatten, consolidate, training manifest"
 
 
-@dataclass(frozen=True)
-class Truth:
-    """A crowd whose labels are known."""
-
-    name: str
-    crowd: Crowd
-    truth: NDArray[np.int64]
-
-
-Scores = dict[str, float]
 missed: list[str] = []
 
 
@@ -76,69 +72,6 @@ def gate(name: str, reached: bool) -> str:
 
 
 # --- real crowds ----------------------------------------------------------------------------
-
-
-def load(folder: Path) -> Truth:
-    """Read a crowd from its two files."""
-    with gzip.open(folder / "answers.csv.gz", "rt") as file:
-        rows = [(int(r["task"]), int(r["worker"]), int(r["label"])) for r in csv.DictReader(file)]
-    with gzip.open(folder / "truth.csv.gz", "rt") as file:
-        known = {int(row["task"]): int(row["truth"]) for row in csv.DictReader(file)}
-    table = np.array(rows)
-    tasks, image = np.unique(table[:, 0], return_inverse=True)
-    workers, worker = np.unique(table[:, 1], return_inverse=True)
-    truth = np.array([known.get(int(task), -1) for task in tasks])
-    classes = int(max(table[:, 2].max(), truth.max())) + 1
-    crowd = Crowd(
-        len(tasks),
-        len(workers),
-        classes,
-        image.astype(np.int32),
-        worker.astype(np.int32),
-        table[:, 2].astype(np.int8),
-    )
-    return Truth(folder.name, crowd, truth)
-
-
-def drawn(known: Truth, answers: int, seed: int) -> Truth:
-    """Draw so many answers of each image at random, in random order."""
-    chance = np.random.default_rng(seed)
-    order = chance.permutation(len(known.crowd))
-    image = known.crowd.image[order]
-    by_image = np.argsort(image, kind="stable")
-    sorted_ = image[by_image]
-    first = np.searchsorted(sorted_, sorted_)
-    kept = order[np.sort(by_image[np.arange(len(sorted_)) - first < answers])]
-    return Truth(known.name, rows_of(known.crowd, kept), known.truth)
-
-
-def rows_of(crowd: Crowd, rows: NDArray[np.int64]) -> Crowd:
-    """Return the crowd with these answers alone."""
-    return Crowd(
-        crowd.images,
-        crowd.workers,
-        crowd.classes,
-        crowd.image[rows],
-        crowd.worker[rows],
-        crowd.label[rows],
-    )
-
-
-def scores(truth: NDArray[np.int64], label: NDArray[Any], p: NDArray[Any] | None) -> Scores:
-    """Return accuracy and ECE in percent, and NLL."""
-    known = truth >= 0
-    right = label[known] == truth[known]
-    result = {"accuracy": 100 * float(right.mean())}
-    if p is not None:
-        confidence = p[known].max(axis=1)
-        bins = np.minimum((confidence * 15).astype(int), 14)
-        result["ece"] = 100 * sum(
-            float((bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()))
-            for b in np.unique(bins)
-        )
-        of_truth = np.maximum(p[known, truth[known]].astype(np.float64), 1e-6)
-        result["nll"] = float(-np.log(of_truth).mean())
-    return result
 
 
 def own_scores(known: Truth, method: Method = "hierarchical") -> Scores:
@@ -573,6 +506,13 @@ def speed_section(python: str | None, million: int) -> None:
     _ratio("less memory than the post's loop", 4, post["peak"] / whole["peak"])
 
 
+def other_sets(crowds: Path, embeddings: Path) -> list[Truth]:
+    """Read the crowds of text, and CIFAR-10H if it is there."""
+    counts = embeddings / "cifar10h"
+    others = [load(folder) for folder in folders_of(crowds, TEXTS, or_all=False)]
+    return [*others, *([load_counts(counts)] if counts.is_dir() else [])]
+
+
 def _ratio(name: str, must: float, ratio: float) -> None:
     print(f"| times {name} | ≥ {must:g} | {ratio:.1f} | {gate(name, ratio >= must)} |")
 
@@ -582,22 +522,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="fewer draws, a tenth of the images")
     parser.add_argument("--crowds", type=Path, default=ROOT.parent / "shared" / "data" / "crowds")
+    parser.add_argument("--embeddings", type=Path, help="folder that has cifar10h/counts.npy")
     parser.add_argument("--peers", default=os.environ.get("TESSERA_PEERS"), metavar="PYTHON")
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.job:
         job(given.job[0], given.job[1:])
         return
+    given.embeddings = given.embeddings or given.crowds.parent / "embeddings"
     print("## Consolidation\n")
     if not given.peers:
         print("No peers: name a Python that has crowd-kit and cleanlab with `--peers`.\n")
-    folders = [given.crowds / name for name in IMAGES if (given.crowds / name).is_dir()]
+    folders = folders_of(given.crowds, IMAGES)
     draws = 2 if given.quick else 5
     if folders:
         crowds = [load(folder) for folder in folders]
         accuracy_section(crowds, given.peers, draws)
         hard_section(crowds, given.peers, draws)
         again_section(crowds, 4 * draws)
+        shares_section(crowds, other_sets(given.crowds, given.embeddings), draws, gate)
     else:
         print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")
     speed_section(given.peers, 100_000 if given.quick else 1_000_000)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -23,19 +24,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from benchmarks.consolidation import (
-    DEPTHS,
-    EVERY,
-    IMAGES,
-    Scores,
-    Truth,
-    drawn,
-    load,
-    mean,
-    own_scores,
-    scores,
-    synthetic,
-)
+from benchmarks.consolidation import DEPTHS, EVERY, mean, own_scores, synthetic
+from benchmarks.crowd_sets import IMAGES, Scores, Truth, drawn, load, scores
 from tessera.tiling.consensus import (
     Evidence,
     class_prior,
@@ -48,6 +38,10 @@ from tessera.tiling.consensus import (
     result,
     worker_shrinkage,
 )
+from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES
+
+FITTED = replace(RULES[NEWEST_RULES], min_gold=1)
+"""Rules by which any gold is used."""
 
 MOVED: list[tuple[ModuleType, str, tuple[Any, ...]]] = [
     (em, "MAX_ITERATIONS", (5, 10, 100)),
@@ -153,7 +147,7 @@ def gold_section(drawings: list[Truth]) -> None:
         for deviation in (0.25, 0.5, 1.0) if golds else (0.5,):
             cells = []
             for crowds in (real, simulated):
-                with moved(methods, "MIN_GOLD", 1), moved(confidence, "LOG_RHO_SD", deviation):
+                with moved(confidence, "LOG_RHO_SD", deviation):
                     measured = [with_gold(known, golds, seed) for seed, known in enumerate(crowds)]
                 cells += [f"{mean(measured, 'ece'):.1f}", f"{mean(measured, 'nll'):.3f}"]
             print(f"| {golds}, {deviation:g} | {' | '.join(cells)} |", flush=True)
@@ -164,7 +158,7 @@ def with_gold(known: Truth, golds: int, seed: int) -> Scores:
     chosen = np.random.default_rng(seed).permutation(known.crowd.images)[:golds]
     gold, others = np.full(known.crowd.images, -1, np.int16), known.truth.copy()
     gold[chosen], others[chosen] = known.truth[chosen], -1
-    consensus = consolidate(known.crowd, evidence=Evidence(gold), probabilities=True)
+    consensus = consolidate(known.crowd, evidence=Evidence(gold, rules=FITTED), probabilities=True)
     return scores(others, consensus.label, consensus.probabilities)
 
 

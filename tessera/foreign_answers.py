@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ from tessera.csv_file import (
 )
 from tessera.exits import Refused
 from tessera.screen import counted, progress
+from tessera.tiling.class_shares import FROM_GOLD, fill_shares, share_problems
 from tessera.tiling.consensus import Crowd, Evidence, guesses
 from tessera.tiling.settings import likeness, normal_text
 
@@ -219,6 +222,39 @@ def read_evidence(
         evidence = replace(evidence, known=known)
         notices += side.notices
     return evidence, notices
+
+
+def with_shares(evidence: Evidence, text: str, labels: Sequence[str]) -> Evidence:
+    """Return the evidence with the labels' shares that an option names; Refused if it cannot be.
+
+    The text is `gold`, pairs as in `ok=0.95,scratch=0.05`, or a JSON object as in labeling.json.
+    """
+    if text == FROM_GOLD:
+        return replace(evidence, random_gold=True)
+    try:
+        shares = _parse_shares(text)
+    except ValueError:
+        raise Refused(
+            f"--shares: {text[:80]!r} is neither gold nor shares by label. Write --shares "
+            f"{shlex.quote(f'{labels[0]}=0.95')}"
+        ) from None
+    if problems := [*share_problems(shares, labels)]:
+        raise Refused(f"--shares: {'; '.join(problems)}.")
+    return replace(evidence, shares=np.array(fill_shares(shares, labels)))
+
+
+def _parse_shares(text: str) -> dict[str, float]:
+    """Return shares by label; ValueError for a text of another form."""
+    if text.lstrip().startswith("{"):
+        return msgspec.json.decode(text, type=dict[str, float])
+    shares = {}
+    for pair in text.split(","):
+        label, equals, share = pair.rpartition("=")
+        label = normal_text(label.strip())
+        if not equals or label in shares:
+            raise ValueError(pair)
+        shares[label] = float(share)
+    return shares
 
 
 class SideFile:

@@ -32,7 +32,9 @@ ARROWS = {
     "pseudo_random": set(),
     "encoding": set(),
     "csv_field": set(),
-    "settings": {"encoding", "errors", "method_names"},
+    "class_shares": set(),
+    "consolidation_rules": set(),
+    "settings": {"class_shares", "encoding", "errors", "method_names"},
     "inbox": set(),
     "job_names": set(),
     "jobs": {"settings"},
@@ -47,13 +49,14 @@ ARROWS = {
     "instructions_html": set(),
     "page_language": {"settings", "errors"},
     "practice": {"settings", "errors", "instructions"},
-    "run_record": {"settings", "jobs", "errors", "instructions", "manifest", "practice"},
-    "run": {"settings", "jobs", "run_record", "manifest"},
+    "run_record": {"settings", "jobs", "errors", "instructions", "manifest", "practice"}
+    | {"consolidation_rules"},
+    "run": {"settings", "jobs", "run_record", "manifest", "consolidation_rules"},
     "plain_output": set(),
     "page": {"settings", "errors", "plain_output", "instructions_html"},
     "estimate": {"settings"},
     "manifest": {"settings", "errors", "page_copy"},
-    "consensus": {"method_names"},
+    "consensus": {"method_names", "class_shares", "consolidation_rules"},
     "guesses": {"consensus", "errors", "pseudo_random", "run_files", "settings"},
     "grouping": {
         "pseudo_random",
@@ -65,7 +68,7 @@ ARROWS = {
         "exclusions",
         "errors",
     }
-    | {"csv_field", "gold_uses"},
+    | {"csv_field", "gold_uses", "class_shares"},
     "ask_round": {
         "grouping",
         "guesses",
@@ -95,7 +98,7 @@ ARROWS = {
     },
     "judge_run": {"run", "manifest", "consensus", "guesses"},
     "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
-    | {"judge_run", "decisions", "guesses"},
+    | {"judge_run", "decisions", "guesses", "class_shares", "consolidation_rules"},
     "label_parts": {
         "label_run",
         "run",

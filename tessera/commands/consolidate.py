@@ -11,9 +11,10 @@ import click
 from tessera.csv_file import Notices
 from tessera.exits import Refused
 from tessera.file_types import IN_FILE, OutFile
-from tessera.foreign_answers import Numbers, read_crowd, read_evidence
+from tessera.foreign_answers import Numbers, read_crowd, read_evidence, with_shares
 from tessera.image_columns import match_rows, read_columns
 from tessera.screen import aside, json_option, print_json, waiting, warn
+from tessera.tiling.class_shares import FROM_GOLD
 from tessera.tiling.consensus import Consensus, Crowd, consolidate
 from tessera.tiling.csv_field import guard_formula
 from tessera.tiling.guesses import MIN_NATS, Guesses, learn
@@ -58,6 +59,11 @@ NOT_CONVERGED = (
     "--ids", type=IN_FILE,
     help="Text file with the task of each row of these, one a line; without it tasks are rows.",
 )  # fmt: skip
+@click.option(
+    "--shares", metavar="LABEL=SHARE,... | gold",
+    help="Labels' shares of all tasks, if you know them: ok=0.95,scratch=0.05; gold takes them "
+    "from the tasks of --gold, if those were drawn at random.",
+)  # fmt: skip
 @click.option("--unreadable", help="Label which means that a task cannot be judged.")
 @click.option(
     "--out", type=OutFile(), required=True,
@@ -72,6 +78,7 @@ def consolidate_command(
     embeddings: Path | None,
     probabilities: Path | None,
     ids: Path | None,
+    shares: str | None,
     unreadable: str | None,
     out: Path,
     as_json: bool,
@@ -91,10 +98,16 @@ def consolidate_command(
         raise Refused(f"--embeddings and --probabilities need --method {DEFAULT_METHOD}.")
     if ids and not columns:
         raise Refused("--ids names the rows of --embeddings or --probabilities; give one of them.")
+    if shares is not None and method != DEFAULT_METHOD:
+        raise Refused(f"--shares needs --method {DEFAULT_METHOD}.")
+    if shares == FROM_GOLD and not gold:
+        raise Refused("--shares gold takes them from known labels; give them with --gold FILE.")
     crowd = read_crowd(answers, tasks, labels, unreadable, notices)
     if columns:
         crowd, tasks = match_rows(answers, crowd, tasks, columns, ids)
     evidence, more = read_evidence(answers, tasks, labels, gold, prelabels, crowd.classes)
+    if shares is not None:
+        evidence = with_shares(evidence, shares, list(labels))
     warnings = [*notices, *more]
     with waiting(f"Consolidating {len(crowd):,} answers"):
         if columns:

@@ -31,6 +31,7 @@ class Run:
         self.settings: dict[str, Any] = {"labels": ["cat", "dog", "invalid image"]}
         self.jobs: list[dict[str, str]] = []
         self.counts: dict[str, int] = {}
+        self.rules: int | None = None
 
     def manifest(self, *lines: dict[str, Any] | bytes) -> None:
         """Drop these lines."""
@@ -84,6 +85,7 @@ class Run:
             "manifest": {"bucket": "inbox", "key": "pets.manifest"},
             "settings": self.settings,
             "counts": self.counts,
+            **({} if self.rules is None else {"rules": self.rules}),
         }
         self.bucket.objects[f"{HOME}run.json"] = msgspec.json.encode(record)
         event = {

@@ -454,3 +454,44 @@ def test_an_image_that_did_not_load_is_asked_of_others_until_three_tried_in_vain
     )
     figures = run.report().get("unloaded", {"times": 0})
     assert figures["times"] == sum(map(len, asked.values())) - len(rows)
+
+
+def rare_defects(run: Any) -> None:
+    """Label 120 images by two workers, who each say dog to one in six of cats alone."""
+    run.images(120)
+    choices = [
+        {str(i): DOG if (i * 7 + 31 * worker) % 6 == 0 else CAT for i in range(120)}
+        for worker in range(4)
+    ]
+    run.job(
+        (list(range(60)), {f"w{worker}": choices[worker] for worker in (0, 1)}),
+        (list(range(60, 120)), {f"w{worker}": choices[worker] for worker in (2, 3)}),
+    )
+
+
+def test_a_run_that_began_under_older_rules_keeps_its_labels(run: Any) -> None:
+    rare_defects(run)
+    files = {}
+    for rules in (None, 1, 2):
+        run.rules = rules
+        run.consolidate()
+        files[rules] = run.lines("training.manifest"), run.report()["confidence"]["skew"]
+    assert files[None] == files[1] != files[2]
+    assert files[1][1] == 0 < files[2][1]
+
+
+def test_stated_shares_reach_the_labels(run: Any) -> None:
+    rare_defects(run)
+    run.consolidate()
+    without = run.report()["confidence"]["mean"]
+    run.settings |= {"shares": {CAT: 0.99}}
+    run.consolidate()
+    assert run.report()["confidence"]["mean"] > without
+    assert run.report()["settings"]["shares"] == {CAT: 0.99}
+
+
+def test_where_one_label_is_common_the_report_advises_to_state_shares(run: Any) -> None:
+    rare_defects(run)
+    run.rules = 2
+    run.consolidate()
+    assert any("shares" in step["do"] for step in run.report()["next"])

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tessera.commands.consolidate import consolidate_command
+from tessera.exits import Exit
 from tessera.foreign_answers import MOST_LABELS, name_finder
 
 Consolidated = tuple[int, dict[str, dict[str, str]], str]
@@ -232,3 +233,47 @@ def test_a_name_finds_itself_and_never_another_that_is_there(known: set[str], na
     if name not in known and find(name) is not None:
         respelled = [other for other, number in numbers.items() if number == find(name)]
         assert len(respelled) == 1
+
+
+RARE = "".join(
+    f"{task},w{worker},{'scratch' if (task * 7 + worker * 3) % 10 == 0 else 'ok'}\n"
+    for task in range(60)
+    for worker in range(3)
+)
+"""Answers of which one in ten says scratch, one of three to a task at most."""
+
+
+@pytest.mark.parametrize("shares", ["ok=0.99,scratch=0.01", '{"ok": 0.99}', " ok = 0.99 "])
+def test_stated_shares_make_a_rare_label_rarer(consolidate: Consolidate, shares: str) -> None:
+    def mean(labels: dict[str, dict[str, str]]) -> float:
+        return sum(float(row["confidence"]) for row in labels.values()) / len(labels)
+
+    without, stated = consolidate(RARE)[1], consolidate(RARE, "--shares", shares)[1]
+    assert mean(stated) > mean(without)
+
+
+@pytest.mark.parametrize(
+    ("shares", "problem"),
+    [
+        ("95 %", "Write --shares ok=0.95"),
+        ("ok=most", "Write --shares ok=0.95"),
+        ("ok=0.5,ok=0.5", "Write --shares ok=0.95"),
+        ('{"ok": "most"}', "Write --shares ok=0.95"),
+        ("okay=0.9", "'okay' is none of the labels; is 'ok' meant?"),
+        ("ok=1.5", "1.5 of 'ok' is no share"),
+        ("ok=0.9,scratch=0.9", "they add up to 1.8"),
+        ("gold", "give them with --gold FILE"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused_with_the_way_out(
+    consolidate: Consolidate, shares: str, problem: str
+) -> None:
+    code, _, message = consolidate(RARE, "--shares", shares)
+    assert (code, problem in message) == (Exit.REFUSED, True), message
+
+
+def test_shares_come_from_gold_that_was_drawn_at_random(consolidate: Consolidate) -> None:
+    gold = "task,label\n" + "".join(f"{task},ok\n" for task in range(55))
+    code, labels, _ = consolidate(RARE, "--shares", "gold", gold=gold)
+    assert code == 0
+    assert {row["label"] for row in labels.values()} == {"ok"}

@@ -143,7 +143,7 @@ def test_a_round_that_is_asked_again_is_noted_once() -> None:
 
 def test_the_record_has_the_keys_in_their_order_and_the_settings_it_began_with() -> None:
     document = msgspec.json.encode(record("first"))
-    keys = ["run", "execution", "manifest", "settings", "rounds", "counts", "pictures"]
+    keys = ["run", "execution", "manifest", "settings", "rounds", "counts", "pictures", "rules"]
     assert list(msgspec.json.decode(document)) == keys
     assert settings_of(decode_record(document)) == SETTINGS
     assert decode_record(document).manifest == MANIFEST

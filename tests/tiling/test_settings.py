@@ -73,6 +73,11 @@ def settings(**keys: object) -> Settings:
         ({"audit": {}}, 'audit: this is for "guesses": {"least": 0}'),
         ({"guesses": {}, "audit": {}}, "audit: no image goes unasked"),
         ({"guesses": {"least": 0}, "audit": {"images": 9}}, "audit"),
+        ({"shares": {"cats": 0.9}}, "shares: 'cats' is none of the labels; is 'cat' meant?"),
+        ({"shares": {"cat": 0.9, "dog": 0.9}}, "shares: they add up to 1.8"),
+        ({"shares": {"cat": "most"}}, "shares"),
+        ({"shares": "golden"}, "shares"),
+        ({"shares": {"cat": 0.9}, "method": "majority"}, "method majority takes no shares"),
     ],
 )
 def test_an_error_names_the_key_and_the_way_out(keys: dict[str, object], message: str) -> None:
@@ -224,6 +229,7 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         "pets-may-694ea27f90da",
     ),
     ({"team": "vets"}, "pets-may-a2824818b113"),
+    ({"shares": {"cat": 0.9}}, "pets-may-9a490ad3be54"),
     ({"guesses": {}}, "pets-may-c2684d819668"),
     ({"guesses": {"seed": 0.2, "least": 1}}, "pets-may-c2684d819668"),
     ({"guesses": {"least": 0}}, "pets-may-deecccfa4bbd"),

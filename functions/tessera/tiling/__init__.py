@@ -25,6 +25,8 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     names of runs, the job's request         jobs.py; names of jobs: job_names.py
     which answers count                      answers/submission.py, answers/output_reader.py
     a consolidation method                   method_names.py, consensus/methods.py
+    labels' shares, as stated                class_shares.py; their use: consensus/class_prior.py
+    what finished runs are labeled by        consolidation_rules.py
     what the training manifest says          training/label_splice.py
     what is written after a round            label_run.py; what reviewers decided: decisions.py
     a figure of the report                   the module of report/ that is named for it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,9 @@ from tessera.tiling.answers.table import (
     known_classes,
     unsure_rows,
 )
+from tessera.tiling.class_shares import FROM_GOLD, fill_shares
 from tessera.tiling.consensus import Consensus, Evidence, consolidate
+from tessera.tiling.consolidation_rules import RULES
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.judge_run import image_lines, judge_with_model
@@ -144,7 +146,9 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
     review = decisions.read_decisions(files, run.home)
     reviewed = review.classes(settings)
     known = gold | (reviewed if review.teach else {})
-    evidence = Evidence(known_classes(known, table.crowd.images) if known else None)
+    evidence = known_beside(run, known_classes(known, table.crowd.images) if known else None)
+    if review.teach and reviewed:  # doubtful images were looked at, which are no random ones
+        evidence = replace(evidence, random_gold=False)
     duplicates = _duplicates(files, run)
     unloaded = table.unloaded.workers_by_image(table.crowd.images)
     with step("consolidate"):
@@ -195,6 +199,17 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
         lines=lines,
         unloaded=table.unloaded,
         model=judged.model,
+    )
+
+
+def known_beside(run: Run, known: NDArray[np.int16] | None) -> Evidence:
+    """Return what is known beside a run's answers; `known` has the class of each gold image."""
+    shares, classes = run.settings.shares, run.settings.classes
+    return Evidence(
+        known,
+        shares=np.array(fill_shares(shares, classes)) if isinstance(shares, dict) else None,
+        random_gold=shares == FROM_GOLD,
+        rules=RULES[run.rules],
     )
 
 

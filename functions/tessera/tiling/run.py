@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from tessera.tiling.consolidation_rules import NEWEST_RULES
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.run_record import decode_record, manifest_uri, project_of, settings_of
@@ -25,7 +26,8 @@ class Run:
     `manifest` is an object in S3 (`bucket`, `key`, maybe `version-id`), `counts` are those of its
     lines when it was grouped, `tasks` has the number of tasks by round and `asked` that of images,
     and `jobs` are the newest round's, each with its `name` and `status`; `pictures` is the rule of
-    what lines may name, and `notices` are sentences on the manifest and its settings.
+    what lines may name, and `notices` are sentences on the manifest and its settings. `rules` is
+    the number of those that answers are consolidated by.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Run:
     jobs: Sequence[Mapping[str, Any]] = ()
     pictures: SourceRule = ANY_SOURCE
     notices: Sequence[str] = ()
+    rules: int = NEWEST_RULES
 
     @property
     def manifest_uri(self) -> str:
@@ -115,4 +118,5 @@ def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
         asked={asked.round: asked.images for asked in record.rounds},
         jobs=event["jobs"],
         notices=record.notices or (),
+        rules=record.rules,
     )

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
+from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable
 from tessera.tiling.instructions import with_instructions
 from tessera.tiling.jobs import Surroundings, labeling_job_request, run_id
@@ -110,6 +111,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     pictures: SourceRule = ANY_SOURCE
     """Which pictures the manifest's lines may name, the same in every round."""
 
+    rules: int = OLDEST_RULES
+    """Number of the rules that answers are consolidated by; absent in runs that began before there
+    were any but the oldest."""
     embeddings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     """The file that the run's own embeddings.npy is a copy of, its rows and numbers a row, and the
     rows that have an embedding; absent without embeddings."""
@@ -148,6 +152,7 @@ def begin_record(manifest: dict[str, Any], settings: Settings, execution: str) -
         execution=execution,
         manifest=manifest,
         settings=msgspec.to_builtins(settings),
+        rules=NEWEST_RULES,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from tessera.tiling.class_shares import share_problems
 from tessera.tiling.encoding import decode_json
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
 from tessera.tiling.method_names import DEFAULT_METHOD, Method
@@ -310,6 +311,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return None
         return AuditSettings() if self.audit is UNSET else self.audit
 
+    shares: (
+        Annotated[
+            dict[str, float] | Literal["gold"],
+            Meta(
+                description="Labels' shares of all images, where you know them about: "
+                '`{"ok": 0.95}`; labels without one share the rest. `"gold"` takes them from the '
+                "gold images, if those were drawn at random ([consolidation](consolidation.md))",
+                extra={
+                    "default": "none: told by the votes",
+                    "values": "shares by label, or `gold`",
+                },
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
     # The embeddings beside a manifest need no setting: what is there is used.
     embeddings: (
         Annotated[
@@ -418,6 +435,10 @@ def settings_from(record: dict[str, Any]) -> Settings:
         values["practice"] = {
             picture: normal_text(label) if isinstance(label, str) else label
             for picture, label in sorted(values["practice"].items())
+        }
+    if isinstance(values.get("shares"), dict):
+        values["shares"] = {
+            normal_text(label): share for label, share in sorted(values["shares"].items())
         }
     if not values["labels"]:
         others = {key.lower(): key for key in values if key != "labels"}
@@ -679,9 +700,27 @@ def _practice_problems(values: dict[str, Any]) -> Iterator[str]:
             yield f"practice: {picture} is a {label!r}, which is none of the labels{hint}"
 
 
+def _share_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the shares of the labels."""
+    shares, labels = values.get("shares"), values.get("labels")
+    if shares is None or not isinstance(labels, list | tuple):
+        return
+    if values.get("method", DEFAULT_METHOD) != DEFAULT_METHOD:
+        yield f"shares: method {values['method']} takes no shares; {DEFAULT_METHOD} does"
+    numbers = isinstance(shares, dict) and all(
+        isinstance(share, int | float) and not isinstance(share, bool) for share in shares.values()
+    )
+    if numbers:
+        escapes = {values.get("unreadable"), *(ESCAPES if not values.get("unreadable") else ())}
+        classes = [str(label) for label in labels if label not in escapes]
+        for problem in share_problems(shares, classes):
+            yield f"shares: {problem}"
+
+
 def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a value only in combination with another one."""
     yield from _guess_problems(values)
+    yield from _share_problems(values)
     images, gold = values.get("images_per_task", 20), values.get("gold_per_task", 0)
     if isinstance(images, int) and isinstance(gold, int) and images >= 1 and gold >= images:
         yield f"gold_per_task: {gold} leaves no room on a page of {images}"

@@ -31,11 +31,17 @@ def simulated(
     *,
     answers: int = 3,
     accuracy: float = 0.75,
+    skew: float = 0.0,
     seed: int = 0,
 ) -> tuple[Crowd, NDArray[np.int64]]:
-    """Simulate workers who err independently, each about as often; also returns the truth."""
+    """Simulate workers who err independently, each about as often; also returns the truth.
+
+    A share `skew` of the images is of the first class, whatever else they would be of.
+    """
     chance = np.random.default_rng(seed)
     truth = chance.integers(0, classes, images)
+    if skew:
+        truth[chance.random(images) < skew] = 0
     skill = np.clip(chance.normal(accuracy, 0.1, workers), 0.3, 0.98)
     image = np.repeat(np.arange(images, dtype=np.int32), answers)
     worker = np.concatenate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,20 +23,26 @@ from tessera.tiling.consensus import (
     worker_shrinkage,
 )
 from tessera.tiling.consensus.by_parts import Part, consolidate_by_parts, split_crowd
+from tessera.tiling.consolidation_rules import RULES, Rules
 from tests.tiling.consensus.crowds import crowds, simulated
 
 SAMPLES = {em: 60, class_prior: 40, worker_shrinkage: 30}
 """Sizes of the samples at which a crowd of some hundred images is sampled, and counted in parts."""
 
 
-def by_parts(crowd: Crowd, known: NDArray[np.int16] | None, ends: Sequence[int]) -> list[Consensus]:
+def by_parts(
+    crowd: Crowd,
+    known: NDArray[np.int16] | None,
+    ends: Sequence[int],
+    beside: Evidence | None = None,
+) -> list[Consensus]:
     def loaded(part: Part) -> Part:
         return part
 
     loads: list[Callable[[], Part]] = [
         partial(loaded, part) for part in split_crowd(crowd, known, ends)
     ]
-    return list(consolidate_by_parts(loads, crowd.workers, crowd.classes))
+    return list(consolidate_by_parts(loads, crowd.workers, crowd.classes, beside or Evidence()))
 
 
 def assert_same(parts: Sequence[Consensus], whole: Consensus) -> None:
@@ -49,6 +56,7 @@ def assert_same(parts: Sequence[Consensus], whole: Consensus) -> None:
         assert part.rho == pytest.approx(whole.rho)
         assert part.calibrated_on == whole.calibrated_on
         assert part.converged == whole.converged
+        assert part.skew == pytest.approx(whole.skew)
         assert part.accuracy == pytest.approx(whole.accuracy, rel=1e-5)
 
 
@@ -80,6 +88,20 @@ def test_a_crowd_that_is_sampled_gets_the_same_labels_wherever_it_is_cut(
     whole = consolidate(crowd, evidence=Evidence(known))
 
     assert_same(by_parts(crowd, known, ends), whole)
+
+
+@pytest.mark.usefixtures("small_samples")
+@pytest.mark.parametrize("gold", [0, 120])
+@pytest.mark.parametrize("rules", [*RULES.values()])
+@pytest.mark.parametrize("beside", [{}, {"shares": np.array([0.9, 0.1, 0, 0])}, {"random_gold": 1}])
+def test_a_skewed_crowd_does_too_and_with_stated_shares(
+    beside: dict[str, Any], rules: Rules, gold: int
+) -> None:
+    crowd, truth = simulated(700, 20, answers=2, skew=0.9)
+    known = np.where(np.arange(700) < gold, truth, -1).astype(np.int16)
+    evidence = Evidence(rules=rules, **beside)
+    whole = consolidate(crowd, evidence=replace(evidence, known=known))
+    assert_same(by_parts(crowd, known, [100, 450], evidence), whole)
 
 
 @given(crowd=crowds(), cuts=st.lists(st.integers(0, 12), max_size=4))

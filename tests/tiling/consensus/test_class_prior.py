@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus import Crowd
+from tessera.tiling.consensus import Crowd, Evidence, consolidate
 from tessera.tiling.consensus.class_prior import (
+    ClassPrior,
     accuracy_from_agreement,
+    estimate_prior,
+    estimate_skew,
     flattest_prior,
     pairwise_agreement,
     water_fill,
 )
 from tessera.tiling.consensus.crowd import Floats, split_by_depth
+from tessera.tiling.consensus.em import ExpectedCounts
+from tessera.tiling.consolidation_rules import OLDEST_RULES, RULES
+from tests.tiling.consensus.crowds import simulated
 
 
 def answered(truth: NDArray[np.int64], right: float, classes: int, depth: int = 3) -> Crowd:
@@ -63,3 +71,91 @@ def test_single_answers_and_none_are_enough() -> None:
 
 def test_where_most_is_too_little_for_all_it_is_scaled() -> None:
     assert water_fill(np.array([0.2, 0.2])) == pytest.approx([0.5, 0.5])
+
+
+def one_in(rarity: int, images: int = 4000) -> NDArray[np.int64]:
+    """Return the classes of images of which one in so many is of the second class."""
+    return np.asarray(np.arange(images) % rarity == 0, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("truth", "right", "classes", "skew"),
+    [
+        (np.arange(4000) % 2, 0.8, 2, 0.0),
+        (np.arange(4000) % 5, 0.6, 5, 0.0),
+        (one_in(20), 0.8, 2, 1.0),
+        (one_in(20), 0.65, 2, 1.0),  # errors level the votes, and agreement tells by how much
+        (one_in(100), 0.95, 3, 1.0),
+    ],
+)
+def test_votes_tell_whether_one_class_is_common(
+    truth: NDArray[np.int64], right: float, classes: int, skew: float
+) -> None:
+    by_depth = split_by_depth(answered(truth, right, classes))
+    assert estimate_skew(by_depth, classes) == skew
+
+
+def test_a_few_votes_are_no_skew() -> None:
+    few = answered(np.zeros(8, np.int64), 0.8, 2)
+    assert estimate_skew(split_by_depth(few), 2) < 1
+    assert estimate_skew([], 2) == estimate_skew([], 1) == 0
+
+
+def workers_of(crowd: Crowd, workers: int) -> Crowd:
+    return replace(crowd, workers=workers, worker=(crowd.worker % workers).astype(np.int32))
+
+
+def right_of(truth: NDArray[np.int64], evidence: Evidence, depth: int = 2) -> float:
+    crowd = workers_of(answered(truth, 0.8, 2, depth), 40)
+    return float((consolidate(crowd, evidence=evidence).label == truth).mean())
+
+
+@pytest.mark.parametrize("depth", [3, 5])
+def test_a_rare_class_is_labeled_better_by_the_skew_and_best_by_its_share(depth: int) -> None:
+    truth = one_in(50)
+    old = right_of(truth, Evidence(rules=RULES[OLDEST_RULES]), depth)
+    rule = right_of(truth, Evidence(), depth)
+    stated = right_of(truth, Evidence(shares=np.array([0.98, 0.02])), depth)
+    assert old < rule <= stated + 0.005
+    assert stated > 0.95
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_even_crowds_are_labeled_as_under_the_oldest_rules(classes: int) -> None:
+    crowd, _ = simulated(400, 20, classes)
+    new, old = consolidate(crowd), consolidate(crowd, evidence=Evidence(rules=RULES[OLDEST_RULES]))
+    assert new.skew == 0
+    np.testing.assert_array_equal(new.label, old.label)
+    np.testing.assert_array_equal(new.confidence, old.confidence)
+
+
+def test_gold_drawn_at_random_tells_the_shares() -> None:
+    truth = one_in(50)
+    known = np.where(np.arange(len(truth)) % 40 == 3, truth, -1).astype(np.int16)
+    without = right_of(truth, Evidence(known, rules=RULES[OLDEST_RULES]), 3)
+    assert right_of(truth, Evidence(known, random_gold=True), 3) > without + 0.02
+
+
+def test_too_little_gold_tells_no_shares() -> None:
+    by_depth = split_by_depth(answered(one_in(50), 0.8, 2))
+    gold = np.zeros(49, np.int16)
+    assert estimate_prior(by_depth, 2, Evidence(random_gold=True), gold).stated is None
+    gold = np.zeros(50, np.int16)
+    assert estimate_prior(by_depth, 2, Evidence(random_gold=True), gold).stated is not None
+
+
+def test_stated_shares_are_the_prior_whatever_the_votes_and_none_is_zero() -> None:
+    by_depth = split_by_depth(answered(np.arange(40) % 2, 0.8, 2))
+    prior = estimate_prior(
+        by_depth, 2, Evidence(shares=np.array([1.0, 0.0])), np.empty(0, np.int16)
+    )
+    votes = np.array([0.5, 0.5])
+    log_prior = prior.log(ExpectedCounts(np.zeros((2, 1, 2)), votes, votes, 40), 0.5)
+    assert np.exp(log_prior) == pytest.approx([0.999, 0.001], abs=1e-5)
+
+
+def test_the_mean_of_the_probabilities_is_smoothed_and_enters_by_the_skew() -> None:
+    counts = ExpectedCounts(np.zeros((2, 1, 2)), np.array([1.0, 0.0]), np.array([0.5, 0.5]), 8)
+    flattest = np.array([0.5, 0.5])
+    assert np.exp(ClassPrior(flattest, 1.0).log(counts, 0.3)) == pytest.approx([10 / 12, 2 / 12])
+    assert np.exp(ClassPrior(flattest, 0.5).log(counts, 0.3)) == pytest.approx([2 / 3, 1 / 3])

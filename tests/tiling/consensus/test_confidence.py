@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, consolidate
 from tessera.tiling.consensus.confidence import (
-    MIN_GOLD,
     design_effect,
     expected_gain,
     max_confidence,
     temper,
 )
+from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES
 from tests.tiling.consensus.crowds import gold_of, simulated
 
 
@@ -37,6 +37,9 @@ def test_the_gain_of_an_answer_is_less_by_as_much_as_it_repeats_the_others(
     undecided = np.array([[0.5], [0.5]])
     four_of_five = np.array([[0.8, 0.2], [0.2, 0.8]])  # after one such answer the top is at 0.8
     assert expected_gain(undecided, four_of_five, depth, rho) == pytest.approx([gain])
+
+
+MIN_GOLD = RULES[NEWEST_RULES].min_gold
 
 
 def test_answers_that_disagree_count_for_less() -> None:

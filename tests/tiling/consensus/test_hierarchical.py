@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.tiling.consensus import Crowd, Evidence, consolidate
+from tessera.tiling.consensus.class_prior import ClassPrior
 from tessera.tiling.consensus.crowd import Floats, split_by_depth
 from tessera.tiling.consensus.em import EM, ExpectedCounts
 from tessera.tiling.consensus.hierarchical import (
     PRIOR_ACCURACY,
-    log_class_prior,
     m_step,
     pooled_confusion,
     worker_prior,
@@ -64,7 +64,9 @@ def test_a_worker_errs_at_their_own_rate_in_everybodys_proportions(
 
 def counts_of(answers: Crowd) -> ExpectedCounts:
     em = EM(
-        lambda counts: m_step(counts, 4.0, np.full(answers.classes, 1 / answers.classes)),
+        lambda counts: m_step(
+            counts, 4.0, ClassPrior(np.full(answers.classes, 1 / answers.classes))
+        ),
         answers.workers,
         answers.classes,
         Evidence(),
@@ -74,7 +76,7 @@ def counts_of(answers: Crowd) -> ExpectedCounts:
 
 def test_the_more_shrinkage_the_more_alike_workers_are() -> None:
     counts = counts_of(simulated(300, 8)[0])
-    flattest = np.full(4, 1 / 4)
+    flattest = ClassPrior(np.full(4, 1 / 4))
     spreads = []
     for shrinkage in (0.1, 10.0, 1000.0):
         confusion = np.exp(m_step(counts, shrinkage, flattest).log_confusion)
@@ -86,7 +88,8 @@ def test_the_more_shrinkage_the_more_alike_workers_are() -> None:
 
 def test_the_class_prior_lies_between_votes_and_the_flattest() -> None:
     votes, flattest = np.array([0.9, 0.1]), np.array([0.5, 0.5])
-    assert np.exp(log_class_prior(votes, flattest, 0.25)) == pytest.approx([0.6, 0.4])
+    counts = ExpectedCounts(np.zeros((2, 1, 2)), votes, votes, 100)
+    assert np.exp(ClassPrior(flattest).log(counts, 0.25)) == pytest.approx([0.6, 0.4])
 
 
 def test_workers_who_are_known_to_err_lose_against_one_who_does_not() -> None:

@@ -28,14 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import class_prior, em, hierarchical, worker_shrinkage
-from tessera.tiling.consensus.class_prior import flattest_prior
-from tessera.tiling.consensus.confidence import MIN_GOLD, RHO, fit_rho
+from tessera.tiling.consensus.class_prior import ClassPrior, estimate_prior
+from tessera.tiling.consensus.confidence import RHO, fit_rho
 from tessera.tiling.consensus.crowd import Crowd, EqualDepth, Floats, split_by_depth
 from tessera.tiling.consensus.em import EM, Evidence, ExpectedCounts, Model, vote_shares
 from tessera.tiling.consensus.methods import finish, label_by, start, to_predict
 from tessera.tiling.consensus.result import Consensus
 from tessera.tiling.consensus.worker_shrinkage import estimate_shrinkage
 
+NOTHING_BESIDE = Evidence()
+"""Evidence where nothing is known beside the answers."""
 NO_CLASS = -1
 """Known class of an image of which none is known."""
 
@@ -99,7 +101,7 @@ class Fit:
     workers: int
     classes: int
     shrinkage: float
-    flattest: Floats
+    prior: ClassPrior
     model: Model
     blind: Model | None
     gold: Sample
@@ -108,28 +110,39 @@ class Fit:
 
     def em(self, evidence: Evidence) -> EM:
         """Return the expectation maximization of the fit."""
-        m_step = partial(hierarchical.m_step, shrinkage=self.shrinkage, flattest=self.flattest)
+        m_step = partial(hierarchical.m_step, shrinkage=self.shrinkage, class_prior=self.prior)
         return EM(m_step, self.workers, self.classes, evidence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """Expected counts of parts, as sums: those by the model, and those by the blind one."""
+    """Expected counts of parts, as sums: those by the model, and those by the blind one.
+
+    `model` and `blind` are of answers (classes x workers x labels), `model_sums` and `blind_sums`
+    (classes) of the images' probabilities.
+    """
 
     images: int
     vote_sums: Floats
     model: Floats
+    model_sums: Floats
     blind: Floats | None
+    blind_sums: Floats | None
 
     def __add__(self, other: Counts) -> Counts:
         """Add the counts of other parts."""
-        both = self.blind is not None and other.blind is not None
         return Counts(
             self.images + other.images,
             self.vote_sums + other.vote_sums,
             self.model + other.model,
-            self.blind + other.blind if both else None,  # type: ignore[operator]  # both are there
+            self.model_sums + other.model_sums,
+            _sum(self.blind, other.blind),
+            _sum(self.blind_sums, other.blind_sums),
         )
+
+
+def _sum(one: Floats | None, other: Floats | None) -> Floats | None:
+    return None if one is None or other is None else one + other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +152,7 @@ class Learned:
     model: Model
     rho: float
     calibrated_on: int
+    skew: float = 0.0
 
 
 def tally(part: Part) -> Tally:
@@ -225,11 +239,21 @@ def _join(samples: Sequence[Sample]) -> Sample:
     return _renumbered(joined, known)
 
 
-def fit(samples: Samples, strides: Strides, workers: int, classes: int) -> Fit:
-    """Fit the default method to samples of the whole crowd."""
-    flattest = flattest_prior(samples.prior.by_depth, classes)
+def fit(
+    samples: Samples,
+    strides: Strides,
+    workers: int,
+    classes: int,
+    beside: Evidence = NOTHING_BESIDE,
+) -> Fit:
+    """Fit the default method to samples of the whole crowd.
+
+    `beside` is what is known of the crowd as a whole; its known images are in the samples.
+    """
+    gold = samples.gold.known
+    prior = estimate_prior(samples.prior.by_depth, classes, beside, gold)
     shrinkage = estimate_shrinkage(samples.shrinkage.by_depth, workers, classes)
-    m_step = partial(hierarchical.m_step, shrinkage=shrinkage, flattest=flattest)
+    m_step = partial(hierarchical.m_step, shrinkage=shrinkage, class_prior=prior)
     whole = EM(m_step, workers, classes, Evidence())
 
     def run(evidence: Evidence) -> Model:
@@ -240,9 +264,9 @@ def fit(samples: Samples, strides: Strides, workers: int, classes: int) -> Fit:
         workers,
         classes,
         float(shrinkage),
-        flattest,
+        prior,
         run(Evidence(samples.model.known)),
-        run(Evidence()) if samples.answered_gold >= MIN_GOLD else None,
+        run(Evidence()) if samples.answered_gold >= beside.rules.min_gold else None,
         samples.gold,
         samples.answered_gold,
         strides.model == 1,
@@ -255,53 +279,69 @@ def count(part: Part, so_far: Fit) -> Counts:
     images = sum(len(each.ids) for each in by_depth)
     shares = vote_shares(by_depth, classes)
 
-    def expected(model: Model, evidence: Evidence) -> Floats:
-        counts, _ = so_far.em(evidence).e_step(by_depth, model, shares)
-        return counts.answers
+    def expected(model: Model, evidence: Evidence) -> ExpectedCounts:
+        return so_far.em(evidence).e_step(by_depth, model, shares)[0]
 
+    model = expected(so_far.model, Evidence(part.known))
+    blind = None if so_far.blind is None else expected(so_far.blind, Evidence())
     return Counts(
         images,
         shares * images,
-        expected(so_far.model, Evidence(part.known)),
-        None if so_far.blind is None else expected(so_far.blind, Evidence()),
+        model.answers,
+        model.class_means * images,
+        None if blind is None else blind.answers,
+        None if blind is None else blind.class_means * images,
     )
 
 
 def learn(so_far: Fit, counts: Counts | None) -> Learned:
     """Return the final model from the counts of all parts; without counts, that of the samples."""
-    model = _learned(so_far, so_far.model, counts, counts.model if counts else None)
+    expected = blind_expected = None
+    if counts is not None:
+        expected = _expected(counts, counts.model, counts.model_sums)
+        blind_expected = _expected(counts, counts.blind, counts.blind_sums)
+    model = _learned(so_far, so_far.model, expected)
     rho, calibrated_on = RHO, 0
     if so_far.blind is not None:
-        blind = _learned(so_far, so_far.blind, counts, counts.blind if counts else None)
+        blind = _learned(so_far, so_far.blind, blind_expected)
         rho = fit_rho(so_far.gold.by_depth, blind, Evidence(), so_far.gold.known)
         calibrated_on = so_far.answered_gold
-    return Learned(model, rho, calibrated_on)
+    return Learned(model, rho, calibrated_on, so_far.prior.skew)
 
 
-def _learned(so_far: Fit, model: Model, counts: Counts | None, answers: Floats | None) -> Model:
+def _expected(counts: Counts, answers: Floats | None, sums: Floats | None) -> ExpectedCounts | None:
+    """Return the counts of all parts as an E-step over the whole crowd returns them."""
+    if answers is None or sums is None:
+        return None
+    images = max(counts.images, 1)
+    return ExpectedCounts(answers, sums / images, counts.vote_sums / images, counts.images)
+
+
+def _learned(so_far: Fit, model: Model, counts: ExpectedCounts | None) -> Model:
     """Return the model as images are labeled by it, after the pass over all parts."""
-    if counts is not None and answers is not None:
-        shares = counts.vote_sums / max(counts.images, 1)
-        # the default method's M-step takes its prior from the votes, not from the class means
-        expected = ExpectedCounts(answers, shares, shares)
-        model = replace(so_far.em(Evidence()).m_step(expected), converged=model.converged)
-    return to_predict(model, so_far.flattest)
+    if counts is not None:
+        model = replace(so_far.em(Evidence()).m_step(counts), converged=model.converged)
+    return to_predict(model, so_far.prior)
 
 
 def judge(part: Part, learned: Learned) -> Consensus:
     """Label a part's images."""
     state = start(part.crowd, Evidence(part.known))
     state.result.rho, state.result.calibrated_on = learned.rho, learned.calibrated_on
+    state.result.skew = learned.skew
     label_by(state, learned.model, learned.rho)
     return finish(state)
 
 
 def consolidate_by_parts(
-    parts: Sequence[Callable[[], Part]], workers: int, classes: int
+    parts: Sequence[Callable[[], Part]],
+    workers: int,
+    classes: int,
+    beside: Evidence = NOTHING_BESIDE,
 ) -> Iterator[Consensus]:
     """Yield the labels of each part, by the default method; memory holds one part at a time.
 
-    Each part is loaded four times.
+    Each part is loaded four times. `beside` is as for `fit`.
     """
     tallies: list[Tally] = [tally(load()) for load in parts]
     strides = plan_strides(sum(tallies, Counter()))
@@ -310,7 +350,7 @@ def consolidate_by_parts(
     for load, own in zip(parts, tallies, strict=True):
         drawn.append(sample(load(), Counter(before), strides))
         before = Counter(before) + own
-    so_far = fit(put_together(drawn), strides, workers, classes)
+    so_far = fit(put_together(drawn), strides, workers, classes, beside)
     counts: Counts | None = None
     for load in () if so_far.whole else parts:
         own_counts = count(load(), so_far)

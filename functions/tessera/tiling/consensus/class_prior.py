@@ -10,14 +10,31 @@ The prior is the distribution closest to uniform below these bounds. `a` follows
 answers to an image agree, not from the labels. So the estimate does not feed on itself, as it does
 in plain EM, where rare classes vanish if images have few answers. Measured in
 docs/decisions/consensus-evenest-prior.md.
+
+Where one class is common, that prior is much too even: with errors at random, most of a rare
+class's votes are errors. The more skewed the votes, the more the prior is then EM's own, the mean
+probability of each class, smoothed by 2 images a class:
+
+    M[k] = (n p[k] + 2) / (n + 2 K)
+    skew = clip((z - 0.25) / 0.15, 0, 1),    z = (max S - 1 / K) / (1 - 1 / K) / c,
+    c = (a K - 1) / (K - 1)
+
+`c` is by how much errors level the shares of votes; S is taken two standard errors lower and `c`
+two higher, so that small crowds are not taken for skewed by chance.
+The skew comes from the votes, so it does not feed on itself either. Shares that the owner states
+replace all of this. Measured in docs/decisions/consensus-class-shares.md.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tessera.tiling.class_shares import MIN_RANDOM_GOLD
 from tessera.tiling.consensus.crowd import EqualDepth, Floats, vote_counts
-from tessera.tiling.consensus.em import vote_shares
+from tessera.tiling.consensus.em import EPSILON, Evidence, ExpectedCounts, vote_shares
 
 SAMPLE_IMAGES = 25_000
 """Images that the prior is estimated from: a share is then known to 0.3 points
@@ -30,11 +47,95 @@ PRIOR_AGREEMENT, PRIOR_AGREEMENT_IMAGES = 0.68, 10.0
 classes at `hierarchical.PRIOR_ACCURACY`, and matters only to the smallest crowds
 (docs/decisions/consensus-constants.md)."""
 
+EVEN_SKEW, FULL_SKEW = 0.25, 0.40
+"""Skew of the votes up to which the prior is as even as they allow, and from which on it is EM's
+own: crowds of balanced images are below (docs/decisions/consensus-class-shares.md)."""
+MEANS_SMOOTHING = 2.0
+"""Images of each class added to the mean probabilities, so that no class vanishes: 5 are nearly as
+good (docs/decisions/consensus-class-shares.md)."""
+MIN_SHARE = 1e-3
+"""Smallest stated share: a class that is said not to occur may still, once in a thousand images."""
+SKEWED_GOLD_SMOOTHING, EVEN_GOLD_SMOOTHING = 2.0, 20.0
+"""Gold images at the flattest prior that are added to those drawn, on skewed and on even crowds: 50
+tell shares that are nearly even no better than the votes
+(docs/decisions/consensus-class-shares.md)."""
 
-def flattest_prior(by_depth: list[EqualDepth], classes: int) -> Floats:
-    """Return the distribution (classes) closest to uniform that is consistent with the votes."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassPrior:
+    """Class prior but for what each pass of EM adds to it.
+
+    `flattest` (classes) is `E`, `skew` is 0 where it is made of votes and `E` alone and 1 where it
+    is the mean probability of each class, and `stated` (classes) replaces both.
+    """
+
+    flattest: Floats
+    skew: float = 0.0
+    stated: Floats | None = None
+
+    def log(self, counts: ExpectedCounts, vote_weight: float) -> Floats:
+        """Return the log of the prior (classes), with `vote_weight` for the votes beside `E`."""
+        if self.stated is not None:
+            return np.asarray(np.log(self.stated))
+        prior = vote_weight * counts.vote_shares + (1 - vote_weight) * self.flattest
+        if self.skew:
+            means = counts.images * counts.class_means + MEANS_SMOOTHING
+            means /= counts.images + MEANS_SMOOTHING * len(means)
+            prior = (1 - self.skew) * prior + self.skew * means
+        return np.asarray(np.log(prior))
+
+
+def estimate_prior(
+    by_depth: list[EqualDepth], classes: int, beside: Evidence, gold: NDArray[np.int16]
+) -> ClassPrior:
+    """Return the prior of a crowd; `gold` are the classes of the known images with answers."""
+    sample = sample_images(by_depth)
+    flattest = flattest_prior(sample, classes)
+    if beside.shares is not None:
+        stated = np.maximum(beside.shares, MIN_SHARE)
+        return ClassPrior(flattest, stated=stated / stated.sum())
+    skew = estimate_skew(sample, classes) if beside.rules.follow_skew else 0.0
+    if beside.random_gold and len(gold) >= MIN_RANDOM_GOLD:
+        smoothing = skew * SKEWED_GOLD_SMOOTHING + (1 - skew) * EVEN_GOLD_SMOOTHING
+        counts = np.bincount(gold, minlength=classes)
+        return ClassPrior(
+            flattest, stated=(counts + smoothing * flattest) / (len(gold) + smoothing)
+        )
+    return ClassPrior(flattest, skew)
+
+
+def estimate_skew(sample: list[EqualDepth], classes: int) -> float:
+    """Return how far votes follow one common class: 0 for even votes, 1 for skewed ones."""
+    images = max(sum(len(part.ids) for part in sample), 1)
+    largest = float(vote_shares(sample, classes).max())
+    agreement = pairwise_agreement(sample, classes)
+    if classes == 1 or not largest:
+        return 0.0
+    largest -= STANDARD_ERRORS * float(np.sqrt(largest * (1 - largest) / images))
+    agreement += STANDARD_ERRORS * float(np.sqrt(agreement * (1 - agreement) / images))
+    return skew_of(largest, accuracy_from_agreement(min(agreement, 1.0), classes), classes)
+
+
+def skew_of(largest: float, accuracy: float, classes: int) -> float:
+    """Return the skew of votes of which the commonest class has this share.
+
+    >>> skew_of(0.5, 0.8, 2), skew_of(0.9, 0.8, 2)
+    (0.0, 1.0)
+    """
+    even = 1 / classes
+    leveled = max((accuracy - even) / (1 - even), EPSILON)
+    excess = (largest - even) / (1 - even) / leveled
+    return min(max((excess - EVEN_SKEW) / (FULL_SKEW - EVEN_SKEW), 0.0), 1.0)
+
+
+def sample_images(by_depth: list[EqualDepth]) -> list[EqualDepth]:
+    """Return every so manieth image, enough of them to estimate the prior from."""
     images = sum(len(part.ids) for part in by_depth)
-    sample = [part.every(max(images // SAMPLE_IMAGES, 1)) for part in by_depth]
+    return [part.every(max(images // SAMPLE_IMAGES, 1)) for part in by_depth]
+
+
+def flattest_prior(sample: list[EqualDepth], classes: int) -> Floats:
+    """Return the distribution (classes) closest to uniform that is consistent with the votes."""
     images = max(sum(len(part.ids) for part in sample), 1)
     shares = vote_shares(sample, classes)
     slack = STANDARD_ERRORS * np.sqrt(shares * (1 - shares) / images)

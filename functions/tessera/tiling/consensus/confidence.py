@@ -39,9 +39,6 @@ LOG_RHO_SD = 0.5
 for crowds of images, narrower where workers err independently (consensus-constants.md)."""
 RHO_GRID = np.linspace(-8, 4, 121)
 """Standard deviations of log rho that are tried: rho from 0.012, nearly independent, to 4.8."""
-MIN_GOLD = 50
-"""Answered gold images from which on rho is fitted: with 20, the ECE of crowds of images is half a
-point worse than without (docs/decisions/consensus-constants.md)."""
 MAX_NINES = 6
 """Nines of the highest confidence, which five or more answers give: see `max_confidence`."""
 

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus.crowd import EqualDepth, Floats, Ints, vote_counts
+from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES, Rules
 
 MAX_ITERATIONS = 30
 """EM iterations at most: half of the public crowds take 11 or fewer, none more than 24
@@ -57,12 +58,19 @@ class Evidence:
     model guessed, else -1, and `log_odds` the weight of that guess. `log_ratio` (images x classes)
     is the log of a class's probability, by a model that learned from the answers, over its mean; a
     row of zeros is an image without a guess. That model counts as one more annotator.
+
+    `shares` (classes) are the classes' shares of all images, where the owner knows them; with
+    `random_gold` the known images were drawn at random, and tell them. `rules` are those that the
+    answers are consolidated by, the newest unless a run began under older ones.
     """
 
     known: NDArray[np.int16] | None = None
     guess: NDArray[np.int16] | None = None
     log_odds: NDArray[np.float32] | None = None
     log_ratio: NDArray[np.float32] | None = None
+    shares: Floats | None = None
+    random_gold: bool = False
+    rules: Rules = RULES[NEWEST_RULES]
 
     def guessed(self, ids: NDArray[np.int32] | slice) -> NDArray[np.bool_] | int:
         """Return which of the images have a guess of the model, or 0 if there is no model."""
@@ -105,12 +113,14 @@ class ExpectedCounts:
     """Outcome of an E-step: answers counted by the probabilities of their images' classes.
 
     `answers` (classes x workers x labels) is the expected number of answers. `class_means`
-    (classes) is the mean probability of each class, `vote_shares` (classes) its share of the votes.
+    (classes) is the mean probability of each class over `images`, `vote_shares` (classes) its share
+    of the votes.
     """
 
     answers: Floats
     class_means: Floats
     vote_shares: Floats
+    images: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,7 +216,8 @@ class EM:
             self._accumulate_block(answers, p, block)
         images = sum(len(part.ids) for part in by_depth)
         by_worker = answers.reshape(self.classes, self.workers, self.classes)
-        return ExpectedCounts(by_worker, class_sums / max(images, 1), shares), log_likelihood
+        means = class_sums / max(images, 1)
+        return ExpectedCounts(by_worker, means, shares, images), log_likelihood
 
     def _accumulate_block(self, counts: Floats, p: Floats, block: EqualDepth) -> None:
         """Add a block's answers to the counts, unless they say nothing about their workers."""

@@ -15,9 +15,10 @@ where `a` is the accuracy of all answers, `h[l]` the share of label `l` among er
 ratio of the errors of worker `j` to those expected under P, each with pseudo-counts; `s` is
 estimated in `worker_shrinkage`. The class prior is
 
-    prior[k] = v S[k] + (1 - v) E[k]                                          log_class_prior
+    prior[k] = v S[k] + (1 - v) E[k]
 
-of the vote shares `S` and the flattest prior `E` that they allow (`class_prior`).
+of the vote shares `S` and the flattest prior `E` that they allow, and another one where one class
+is common (`class_prior`).
 
 Hierarchical models of annotation: S. Paun et al.: Comparing Bayesian models of annotation. TACL 6,
 2018. https://doi.org/10.1162/tacl_a_00040. Measured in docs/decisions/consensus-prior-and-habits.md
@@ -28,6 +29,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tessera.tiling.consensus.class_prior import ClassPrior
 from tessera.tiling.consensus.crowd import Floats
 from tessera.tiling.consensus.em import EPSILON, ExpectedCounts, Model, by_code
 
@@ -51,10 +53,10 @@ FIT_VOTE_WEIGHT, PREDICT_VOTE_WEIGHT = 1 / 3, 2 / 3
 labeled (docs/decisions/consensus-evenest-prior.md)."""
 
 
-def m_step(counts: ExpectedCounts, shrinkage: float, flattest: Floats) -> Model:
+def m_step(counts: ExpectedCounts, shrinkage: float, class_prior: ClassPrior) -> Model:
     """Return the posterior-mean matrices and the class prior, by the formulas of this module.
 
-    `shrinkage` is `s`, `flattest` (classes) is `E`.
+    `shrinkage` is `s`.
     """
     answers = counts.answers
     pooled = pooled_confusion(answers.sum(axis=1))
@@ -73,14 +75,7 @@ def m_step(counts: ExpectedCounts, shrinkage: float, flattest: Floats) -> Model:
     # Estimates from some dozens of answers have fewer digits than half the width holds, and moving
     # them is most of the time: docs/decisions/consensus-half-width.md.
     log_confusion = by_code(confusion.astype(np.float32))
-    prior = log_class_prior(counts.vote_shares, flattest, FIT_VOTE_WEIGHT)
-    return Model(prior, log_confusion, pooled, counts)
-
-
-def log_class_prior(vote_shares: Floats, flattest: Floats, vote_weight: float) -> Floats:
-    """Return the log of `vote_weight` times the vote shares, the rest flattest (all: classes)."""
-    log_prior: Floats = np.log(vote_weight * vote_shares + (1 - vote_weight) * flattest)
-    return log_prior
+    return Model(class_prior.log(counts, FIT_VOTE_WEIGHT), log_confusion, pooled, counts)
 
 
 def pooled_confusion(answers: Floats) -> Floats:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tessera.tiling.consensus import dawid_skene, hierarchical
-from tessera.tiling.consensus.class_prior import flattest_prior
-from tessera.tiling.consensus.confidence import MIN_GOLD, RHO, fit_rho, temper
-from tessera.tiling.consensus.crowd import Crowd, Floats, split_by_depth
+from tessera.tiling.consensus.class_prior import ClassPrior, estimate_prior
+from tessera.tiling.consensus.confidence import RHO, fit_rho, temper
+from tessera.tiling.consensus.crowd import Crowd, split_by_depth
 from tessera.tiling.consensus.em import EM, Evidence, Model
 from tessera.tiling.consensus.majority import first_answer, majority
 from tessera.tiling.consensus.result import NO_LABEL, Consensus, Consolidation
@@ -78,39 +79,47 @@ def _empty_result(crowd: Crowd, probabilities: bool) -> Consensus:
 def _hierarchical(state: Consolidation) -> None:
     """Fit the workers' matrices, fit rho if there is enough gold, then label every image."""
     crowd, result = state.crowd, state.result
-    flattest = flattest_prior(state.by_depth, crowd.classes)
+    gold = answered_gold(state)
+    prior = estimate_prior(state.by_depth, crowd.classes, state.evidence, gold)
     shrinkage = estimate_shrinkage(state.by_depth, crowd.workers, crowd.classes)
     em = EM(
-        partial(hierarchical.m_step, shrinkage=shrinkage, flattest=flattest),
+        partial(hierarchical.m_step, shrinkage=shrinkage, class_prior=prior),
         crowd.workers,
         crowd.classes,
         state.evidence,
         # a model's guess is the second opinion that says how good a single answer is
         use_single_answers=state.evidence.log_ratio is not None,
     )
-    result.rho = RHO
+    result.rho, result.skew = RHO, prior.skew
     known = state.evidence.known
     if known is not None:
         answered = (known >= 0) & (np.bincount(crowd.image, minlength=crowd.images) > 0)
-        if int(answered.sum()) >= MIN_GOLD:
+        if int(answered.sum()) >= state.evidence.rules.min_gold:
             # a model fitted to the gold labels is sure of them, and rho would come out too low
             blind = replace(state.evidence, known=None)
-            model = to_predict(replace(em, evidence=blind).fit(state.by_depth), flattest)
+            model = to_predict(replace(em, evidence=blind).fit(state.by_depth), prior)
             result.rho = fit_rho(state.by_depth, model, blind, known)
             result.calibrated_on = int(answered.sum())
     # the final model does know the gold labels, which tell more about the workers
-    label_by(state, to_predict(em.fit(state.by_depth), flattest), result.rho)
+    label_by(state, to_predict(em.fit(state.by_depth), prior), result.rho)
 
 
-def to_predict(model: Model, flattest: Floats) -> Model:
+def answered_gold(state: Consolidation) -> NDArray[np.int16]:
+    """Return the classes of the known images that have a readable answer."""
+    known = state.evidence.known
+    if known is None:
+        return np.empty(0, np.int16)
+    classes = np.concatenate([known[part.ids] for part in state.by_depth] or [known[:0]])
+    return np.asarray(classes[classes >= 0], np.int16)
+
+
+def to_predict(model: Model, prior: ClassPrior) -> Model:
     """Return the model with the class prior that images are labeled by.
 
     It follows the votes more closely than the prior of the fit, which errs on the flat side so that
     rare classes survive the iterations.
     """
-    log_prior = hierarchical.log_class_prior(
-        model.counts.vote_shares, flattest, hierarchical.PREDICT_VOTE_WEIGHT
-    )
+    log_prior = prior.log(model.counts, hierarchical.PREDICT_VOTE_WEIGHT)
     return replace(model, log_prior=log_prior)
 
 

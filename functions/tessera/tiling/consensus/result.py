@@ -33,7 +33,8 @@ class Consensus:
     image cannot be judged. `probabilities` (images x classes) are there if asked for.
 
     `rho` is the correlation of answers that confidences allow for, and `calibrated_on` the number
-    of gold images that it was fitted to. `accuracy` (workers) and `pooled` (classes x labels, the
+    of gold images that it was fitted to. `skew` is how far the class prior follows one common
+    class (`class_prior`). `accuracy` (workers) and `pooled` (classes x labels, the
     confusion matrix of all workers) are there if the method estimates them. `converged` is false
     if it stopped at its last iteration while estimates still moved.
     """
@@ -49,6 +50,7 @@ class Consensus:
     pooled: Floats | None = None
     rho: float = 0.0
     calibrated_on: int = 0
+    skew: float = 0.0
     converged: bool = True
 
 

@@ -14,15 +14,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tessera.tiling.consensus.class_prior import flattest_prior
+from tessera.tiling.consensus.class_prior import flattest_prior, sample_images
 from tessera.tiling.consensus.confidence import RHO, temper
 from tessera.tiling.consensus.crowd import EqualDepth, Floats, Ints
 from tessera.tiling.consensus.em import EPSILON, accumulate, vote_probabilities, vote_shares
-from tessera.tiling.consensus.hierarchical import (
-    FIT_VOTE_WEIGHT,
-    log_class_prior,
-    pooled_confusion,
-)
+from tessera.tiling.consensus.hierarchical import FIT_VOTE_WEIGHT, pooled_confusion
 
 PRIOR_CORRELATION, PRIOR_PAIRS = 0.1, 30.0
 """Correlation within workers before anything is known, as if observed on so many pairs of answers:
@@ -95,8 +91,11 @@ def _leave_one_out(by_depth: list[EqualDepth], classes: int) -> Iterator[tuple[I
         p = vote_probabilities(block, classes)
         accumulate(joint, np.tile(p, block.depth), block.labels(classes).ravel())
     log_confusion = np.log(pooled_confusion(joint))
-    shares, flattest = vote_shares(by_depth, classes), flattest_prior(by_depth, classes)
-    log_prior = log_class_prior(shares, flattest, FIT_VOTE_WEIGHT)
+    shares, flattest = (
+        vote_shares(by_depth, classes),
+        flattest_prior(sample_images(by_depth), classes),
+    )
+    log_prior = np.log(FIT_VOTE_WEIGHT * shares + (1 - FIT_VOTE_WEIGHT) * flattest)
     for block in blocks:
         each = [log_confusion[:, labels] for labels in block.labels(classes)]
         total = sum(each, log_prior[:, None])

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
+from tessera.tiling.class_shares import FROM_GOLD, MIN_RANDOM_GOLD
 from tessera.tiling.grouping.first_round import Summary
 from tessera.tiling.settings import PUBLIC_TEAM, Settings
 
@@ -117,6 +118,15 @@ def _stop_after_percent(settings: Settings, _: Summary) -> str:
     return "stop_after_percent: 100 has no effect, because that is every page; leave it out"
 
 
+def _shares(settings: Settings, summary: Summary) -> str:
+    if settings.shares != FROM_GOLD or summary.gold >= MIN_RANDOM_GOLD:
+        return ""
+    return (
+        f"shares: gold has no effect, because {summary.gold} lines with a known label are mixed in "
+        f"and {MIN_RANDOM_GOLD} are needed; give more lines a gold label, or state the shares"
+    )
+
+
 NEEDS: Final[Mapping[str, Need]] = {
     "order": _order,
     "seed": _seed,
@@ -126,6 +136,7 @@ NEEDS: Final[Mapping[str, Need]] = {
     "content_classifiers": _content_classifiers,
     "stop_after_pages": _stop_after_pages,
     "stop_after_percent": _stop_after_percent,
+    "shares": _shares,
 }
 """Needs of the settings that do not do something on every manifest."""
 

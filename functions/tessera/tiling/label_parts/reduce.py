@@ -13,7 +13,7 @@ from tessera.tiling.consensus.by_parts import Counts, Learned
 from tessera.tiling.label_parts.kept import Answers, Gathered, Kept
 from tessera.tiling.label_parts.plan import Plan, fits_in_one, make_plan, next_stage
 from tessera.tiling.label_parts.work import add_tallies, rounds_of
-from tessera.tiling.label_run import Files
+from tessera.tiling.label_run import Files, known_beside
 from tessera.tiling.run import read_run
 
 
@@ -72,7 +72,7 @@ def _fit(kept: Kept, plan: Plan) -> None:
         own = [by_parts.Tally(by_round[place]) for by_round in tallies]
         strides = by_parts.plan_strides(add_tallies(own))
         samples = by_parts.put_together([part[place] for part in parts])
-        fits.append(by_parts.fit(samples, strides, workers, classes))
+        fits.append(by_parts.fit(samples, strides, workers, classes, known_beside(kept.run, None)))
     kept.put(fits, "fits")
 
 

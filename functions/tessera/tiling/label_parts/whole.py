@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus import Consensus, Crowd, Evidence
+from tessera.tiling.consensus import Consensus, Crowd
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.label_parts.kept import Answers, Judged, Kept, Piece
 from tessera.tiling.label_parts.part import jobs_of, known_of, load_part
 from tessera.tiling.label_parts.plan import Plan
-from tessera.tiling.label_run import Files, write_report
+from tessera.tiling.label_run import Files, known_beside, write_report
 from tessera.tiling.report.build import RunResult
 from tessera.tiling.report.rounds import EarlierLabels
 from tessera.tiling.run import read_run
@@ -57,7 +57,7 @@ def report_whole(
         submission=columns.submission,
         round_=columns.round_,
         noted=answers.noted,
-        evidence=Evidence(_load_known(kept, plan)),
+        evidence=known_beside(run, _load_known(kept, plan)),
         consensus=consensus,
         lines=outcomes,
         unloaded=columns.unloaded,

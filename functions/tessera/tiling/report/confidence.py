@@ -54,6 +54,7 @@ def confidence_figures(consensus: Consensus) -> dict[str, Any]:
         "calibrated_by": "gold" if consensus.calibrated_on else "default",
         "calibrated_on": consensus.calibrated_on,
         "rho": round_figure(consensus.rho),
+        "skew": round_figure(consensus.skew),
         "unanimous": int((labeled & (consensus.agreement == 1) & (consensus.answers > 1)).sum()),
         "one_answer": int((labeled & (consensus.answers == 1)).sum()),
     }

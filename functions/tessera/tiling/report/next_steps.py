@@ -122,6 +122,7 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
             f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {RELIABLE_ALPHA}).",
             f"Say in the instructions how {worst['label']!r} and {worst['taken_for']!r} differ.",
         )
+    yield from _skew(figures)
     # the method weighs them down already, so this is about the people, not about the labels
     weak = _clearly_below_average(figures["workers"])
     if weak:
@@ -138,6 +139,16 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
         yield (
             "No image with a known label says how far to believe the confidence.",
             f"Give about {GOLD_WANTED} lines a gold label, and set gold_per_task to 1.",
+        )
+
+
+def _skew(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise to state the labels' shares where votes alone tell that one label is common."""
+    if figures["confidence"].get("skew") and "shares" not in figures.get("settings", {}):
+        common = max(figures["labels"], key=lambda name: int(figures["labels"][name]))
+        yield (
+            f"Most answers say {common!r}, so labels of the others are often false.",
+            'If you know about how common each is, state it: "shares" in labeling.json.',
         )
 
 
