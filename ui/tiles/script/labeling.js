@@ -9,7 +9,9 @@ import { handOf } from "./hand.js";
 import { announce, warn } from "./note.js";
 import { retryFailed } from "./pictures.js";
 import { log, state } from "./state.js";
-import { firstGap, hasFailed, hasSuggestions, isDone, isOpen, isSuggested, tiles } from "./tiles.js";
+import {
+  firstGap, hasFailed, hasSuggestions, isDone, isOpen, isSuggested, tiles,
+} from "./tiles.js";
 import { wasSeen } from "./view.js";
 
 const PREVIOUS_KEPT = 5; // former labels of one picture in the log: enough to see somebody waver
