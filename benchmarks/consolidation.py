@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from benchmarks.class_shares import shares_section
+from benchmarks.copied_answers import copies_section
 from benchmarks.crowd_sets import (
     IMAGES,
     TEXTS,
@@ -540,7 +541,9 @@ def main() -> None:
         accuracy_section(crowds, given.peers, draws)
         hard_section(crowds, given.peers, draws)
         again_section(crowds, 4 * draws)
-        shares_section(crowds, other_sets(given.crowds, given.embeddings), draws, gate)
+        others = other_sets(given.crowds, given.embeddings)
+        shares_section(crowds, others, draws, gate)
+        copies_section([*crowds, *others], draws, gate)
     else:
         print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")
     speed_section(given.peers, 100_000 if given.quick else 1_000_000)

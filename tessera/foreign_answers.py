@@ -58,14 +58,18 @@ class Columns(NamedTuple):
 
 
 def read_crowd(
-    path: Path, tasks: Numbers, labels: Numbers, unreadable: str | None, notices: Notices
+    path: Path,
+    tasks: Numbers,
+    workers: Numbers,
+    labels: Numbers,
+    unreadable: str | None,
+    notices: Notices,
 ) -> Crowd:
-    """Read a CSV file of answers; tasks and labels get their numbers on the way.
+    """Read a CSV file of answers; tasks, workers and labels get their numbers on the way.
 
     An empty label is no answer. Of several answers of a worker to a task the first counts. Workers
     and labels are numbered by name, so the order of rows decides ties and nothing else.
     """
-    workers = Numbers()
     columns = _read_columns(path, tasks, workers, labels, unreadable, notices)
     if not tasks:
         raise Refused(f"{path} holds no answers, only the names of its columns.")

@@ -29,6 +29,11 @@ NOT_CONVERGED = (
     "than they look. Compare with those of --method majority"
 )
 
+COPIES = (
+    "{n} workers gave the same answers, right or wrong, and count as one person: {names}. It may "
+    "be one person, or a program"
+)
+
 
 @click.command("consolidate")
 @click.argument("answers", type=IN_FILE)
@@ -92,7 +97,7 @@ def consolidate_command(
     With --embeddings or --probabilities a model learns from the answers and is weighed as one more
     annotator, and images that nobody was asked about get a label too.
     """
-    tasks, labels, notices = Numbers(), Numbers(), Notices(answers)
+    tasks, workers, labels, notices = Numbers(), Numbers(), Numbers(), Notices(answers)
     columns = read_columns(embeddings, probabilities)
     if columns and method != DEFAULT_METHOD:
         raise Refused(f"--embeddings and --probabilities need --method {DEFAULT_METHOD}.")
@@ -102,7 +107,7 @@ def consolidate_command(
         raise Refused(f"--shares needs --method {DEFAULT_METHOD}.")
     if shares == FROM_GOLD and not gold:
         raise Refused("--shares gold takes them from known labels; give them with --gold FILE.")
-    crowd = read_crowd(answers, tasks, labels, unreadable, notices)
+    crowd = read_crowd(answers, tasks, workers, labels, unreadable, notices)
     if columns:
         crowd, tasks = match_rows(answers, crowd, tasks, columns, ids)
     evidence, more = read_evidence(answers, tasks, labels, gold, prelabels, crowd.classes)
@@ -115,6 +120,9 @@ def consolidate_command(
         else:
             guesses, consensus = None, consolidate(crowd, method, evidence=evidence)
         write_labels(out, consensus, list(tasks), list(labels))
+    for group in consensus.copies:
+        names = [*workers]
+        warnings.append(COPIES.format(n=len(group), names=", ".join(names[w] for w in group[:5])))
     if not consensus.converged:
         warnings.append(NOT_CONVERGED)
     if guesses and not guesses.used:

@@ -6,6 +6,6 @@ from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES, RULES
 
 
 def test_rules_that_runs_began_under_are_never_changed() -> None:
-    assert RULES[1] == Rules(follow_skew=False, min_gold=50)
-    assert RULES[2] == Rules(follow_skew=True, min_gold=20)
+    assert RULES[1] == Rules(follow_skew=False, min_gold=50, weigh_copies=False)
+    assert RULES[2] == Rules(follow_skew=True, min_gold=20, weigh_copies=True)
     assert (1, max(RULES)) == (OLDEST_RULES, NEWEST_RULES)

@@ -13,7 +13,8 @@ side by side, and hand each other nothing but small tables:
 
 Expected counts are sums over images, and samples are those that the whole crowd would be sampled
 by, so labels are those of `consolidate`, whatever the parts; confidences differ by the rounding of
-sums in another order. What a state machine would do with it: docs/limits.md.
+sums in another order. Copies of answers (`copies`) are not looked for here. What a state machine
+would do with it: docs/limits.md.
 """
 
 from __future__ import annotations

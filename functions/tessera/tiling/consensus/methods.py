@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tessera.tiling.consensus import dawid_skene, hierarchical
 from tessera.tiling.consensus.class_prior import ClassPrior, estimate_prior
 from tessera.tiling.consensus.confidence import RHO, fit_rho, temper
+from tessera.tiling.consensus.copies import find_copies, merge_copies
 from tessera.tiling.consensus.crowd import Crowd, split_by_depth
 from tessera.tiling.consensus.em import EM, Evidence, Model
 from tessera.tiling.consensus.majority import first_answer, majority
@@ -78,6 +79,8 @@ def _empty_result(crowd: Crowd, probabilities: bool) -> Consensus:
 
 def _hierarchical(state: Consolidation) -> None:
     """Fit the workers' matrices, fit rho if there is enough gold, then label every image."""
+    if state.evidence.rules.weigh_copies:
+        merge_found_copies(state)
     crowd, result = state.crowd, state.result
     gold = answered_gold(state)
     prior = estimate_prior(state.by_depth, crowd.classes, state.evidence, gold)
@@ -102,6 +105,18 @@ def _hierarchical(state: Consolidation) -> None:
             result.calibrated_on = int(answered.sum())
     # the final model does know the gold labels, which tell more about the workers
     label_by(state, to_predict(em.fit(state.by_depth), prior), result.rho)
+    for group in result.copies:  # the group's matrix is in its first worker's place
+        assert result.accuracy is not None
+        result.accuracy[group] = result.accuracy[group[0]]
+
+
+def merge_found_copies(state: Consolidation) -> None:
+    """Weigh each group of workers who hand in the same answers as one person from here on."""
+    groups = find_copies(state.by_depth, state.crowd.workers, state.crowd.classes)
+    if groups:
+        state.result.copies = groups
+        state.crowd = merge_copies(state.crowd, groups)
+        state.by_depth = split_by_depth(state.crowd)
 
 
 def answered_gold(state: Consolidation) -> NDArray[np.int16]:

@@ -33,9 +33,10 @@ class Consensus:
     image cannot be judged. `probabilities` (images x classes) are there if asked for.
 
     `rho` is the correlation of answers that confidences allow for, and `calibrated_on` the number
-    of gold images that it was fitted to. `skew` is how far the class prior follows one common
-    class (`class_prior`). `accuracy` (workers) and `pooled` (classes x labels, the
-    confusion matrix of all workers) are there if the method estimates them. `converged` is false
+    of gold images that it was fitted to. `skew` is how far the class prior follows one common class
+    (`class_prior`), `copies` the groups of workers that count as one person (`copies`). `accuracy`
+    (workers) and `pooled` (classes x labels, the confusion matrix of all workers) are there if the
+    method estimates them. `converged` is false
     if it stopped at its last iteration while estimates still moved.
     """
 
@@ -51,6 +52,7 @@ class Consensus:
     rho: float = 0.0
     calibrated_on: int = 0
     skew: float = 0.0
+    copies: list[list[int]] = field(default_factory=list)
     converged: bool = True
 
 

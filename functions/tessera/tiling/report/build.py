@@ -146,6 +146,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "gold": gold_figures(consensus, result.known),
         **({"reviewed": lines.reviewed} if lines.reviewed else {}),
         **_worker_figures(result),
+        **_copies(result),
         **_unloaded_figures(result),
         "jobs": run.jobs,
         "manifest": run.manifest_uri,
@@ -188,6 +189,12 @@ def _worker_figures(result: RunResult) -> dict[str, Any]:
             *crowd, submission=result.submission, seconds=result.seconds
         ),
     }
+
+
+def _copies(result: RunResult) -> dict[str, Any]:
+    """Name the workers who hand in one another's answers; nothing where nobody does."""
+    groups = [[result.names[worker] for worker in group] for group in result.consensus.copies]
+    return {"copies": groups} if groups else {}
 
 
 def _unloaded_figures(result: RunResult) -> dict[str, Any]:

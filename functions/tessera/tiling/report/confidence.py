@@ -55,6 +55,8 @@ def confidence_figures(consensus: Consensus) -> dict[str, Any]:
         "calibrated_on": consensus.calibrated_on,
         "rho": round_figure(consensus.rho),
         "skew": round_figure(consensus.skew),
+        # said only where it matters: a settled estimate is what everybody expects
+        **({} if consensus.converged else {"converged": False}),
         "unanimous": int((labeled & (consensus.agreement == 1) & (consensus.answers > 1)).sum()),
         "one_answer": int((labeled & (consensus.answers == 1)).sum()),
     }

@@ -122,7 +122,19 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
             f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {RELIABLE_ALPHA}).",
             f"Say in the instructions how {worst['label']!r} and {worst['taken_for']!r} differ.",
         )
+    if figures["confidence"].get("converged") is False:
+        yield (
+            "The consolidation stopped while its estimates still moved.",
+            "Labels of low confidence are less certain than they look: look at the doubtful ones.",
+        )
     yield from _skew(figures)
+    for group in figures.get("copies", ()):
+        names = ", ".join(group[:NAMED_WORKERS])
+        yield (
+            f"{len(group)} workers gave the same answers ({names}"
+            f"{' and others' if len(group) > NAMED_WORKERS else ''}), right or wrong.",
+            "They count as one person. Ask them how they work; it may be one person, or a program.",
+        )
     # the method weighs them down already, so this is about the people, not about the labels
     weak = _clearly_below_average(figures["workers"])
     if weak:

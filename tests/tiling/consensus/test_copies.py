@@ -1,0 +1,98 @@
+"""Workers who hand in one another's answers are found, and count as one person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
+from tessera.tiling.consensus.copies import find_copies, merge_copies
+from tessera.tiling.consensus.crowd import split_by_depth
+from tessera.tiling.consolidation_rules import OLDEST_RULES, RULES
+from tests.tiling.consensus.crowds import crowd, crowds, reordered, simulated
+
+
+def copied(
+    workers: int, *, classes: int = 4, right: float = 0.0
+) -> tuple[Crowd, NDArray[np.int64]]:
+    """Return a crowd of 30, of whom the first so many give one list of labels."""
+    answers, truth = simulated(800, 30, classes, seed=workers)
+    chance = np.random.default_rng(workers)
+    shared = np.where(
+        chance.random(len(truth)) < right, truth, chance.integers(0, classes, len(truth))
+    )
+    label = np.where(answers.worker < workers, shared[answers.image], answers.label)
+    return replace(answers, label=label.astype(np.int8)), truth
+
+
+def groups_of(answers: Crowd) -> list[list[int]]:
+    return find_copies(split_by_depth(answers), answers.workers, answers.classes)
+
+
+@pytest.mark.parametrize("right", [0.0, 0.5])
+@pytest.mark.parametrize("workers", [6, 10, 15])
+def test_copies_are_one_group_and_nobody_else_is_in_it(workers: int, right: float) -> None:
+    assert groups_of(copied(workers, right=right)[0]) == [list(range(workers))]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("accuracy", [0.5, 0.75, 0.97])
+@pytest.mark.parametrize("skew", [0.0, 0.9])
+def test_honest_workers_are_no_copies_however_good(accuracy: float, skew: float, seed: int) -> None:
+    honest, _ = simulated(500, 20, 3, accuracy=accuracy, skew=skew, seed=seed)
+    assert groups_of(honest) == []
+
+
+def test_experts_who_agree_with_everybody_are_no_copies() -> None:
+    answers, truth = simulated(800, 30, 4, accuracy=0.6)
+    label = np.where(answers.worker < 8, truth[answers.image], answers.label)
+    assert groups_of(replace(answers, label=label.astype(np.int8))) == []
+
+
+def test_where_everybody_agrees_nobody_is_compared() -> None:
+    assert groups_of(crowd(*[(i, w, i % 3) for i in range(200) for w in range(4)])) == []
+    assert groups_of(crowd(images=3, workers=2)) == []
+
+
+def right_of(consensus: Consensus, truth: NDArray[np.int64]) -> float:
+    return float((consensus.label == truth).mean())
+
+
+def test_copies_count_as_one_person_and_less_is_believed_of_them() -> None:
+    answers, truth = copied(15)
+    old = consolidate(answers, evidence=Evidence(rules=RULES[OLDEST_RULES]))
+    new = consolidate(answers)
+    assert new.copies == [list(range(15))]
+    assert old.copies == []
+    assert right_of(new, truth) > right_of(old, truth) + 0.1
+    assert new.confidence.mean() < right_of(new, truth) + 0.12
+    assert new.accuracy is not None
+    assert len(set(new.accuracy[:15].tolist())) == 1
+    np.testing.assert_array_equal(new.answers, old.answers)  # those that were given
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_answers_finds_no_other_copies(seed: int) -> None:
+    answers, _ = copied(10)
+    order = np.random.default_rng(seed).permutation(len(answers))
+    assert groups_of(reordered(answers, order)) == groups_of(answers)
+
+
+@given(crowds(), st.data())
+def test_merged_answers_keep_one_of_a_group_and_all_others(
+    answers: Crowd, data: st.DataObject
+) -> None:
+    group = sorted(data.draw(st.sets(st.integers(0, answers.workers - 1), min_size=1)))
+    merged = merge_copies(answers, [group])
+    inside = np.isin(answers.worker, group)
+    outside = ~np.isin(merged.worker, group)
+    assert int(outside.sum()) == int((~inside).sum())
+    readable = inside & (answers.label >= 0)
+    of_group = np.unique(answers.image[readable])
+    kept = (merged.worker == group[0]) & (merged.label >= 0)
+    np.testing.assert_array_equal(np.sort(merged.image[kept]), of_group)
