@@ -44,6 +44,8 @@ COMMANDS = {
     "runs": ("runs:runs_command", "List the runs, newest first."),
     "stop": ("stop:stop", "End a run early and keep its answers."),
     "report": ("report:report_command", "Download a run's report with its pictures."),
+    "fetch": ("fetch:fetch_command", "Download a run's manifests, answers and report."),
+    "again": ("again:again_command", "Ask once more for images of a run."),
     "review": ("review:review_command", "Have reviewers decide pictures of a run."),
     "consolidate": ("consolidate:consolidate_command", "Turn answers from any source into labels."),
     "export": ("export:export", "Export a run's labels for training."),

@@ -20,6 +20,8 @@ MOST_SIDE = 2048
 """Pixels of the longer side on a page: more than a tile or the zoom of a laptop's screen has."""
 LARGE_BYTES = 1_000_000
 """Bytes from which on a picture of more pixels is made smaller: twenty of a phone are 60 MB."""
+THUMBNAIL = 240
+"""Pixels of the longer side of a thumbnail: what a sheet of six a row shows on a sharp screen."""
 QUALITY = 85
 """Quality of the JPEG: its artifacts are not seen at the size of a screen."""
 PRINT_MODES = frozenset({"CMYK", "LAB", "YCbCr"})
@@ -62,6 +64,20 @@ def shows_original(content: bytes) -> bool:
         return False
     with Image.open(io.BytesIO(content)) as image:
         return image.mode not in PRINT_MODES
+
+
+def thumbnail(content: bytes) -> bytes | None:
+    """Return a small JPEG of a picture, upright; None of what cannot be decoded."""
+    with suppress(Exception):  # of damaged pictures, each reader raises what it happens to
+        can_read_heic()
+        with Image.open(io.BytesIO(content)) as image:
+            image.draft("RGB", (2 * THUMBNAIL, 2 * THUMBNAIL))
+            small = flatten(ImageOps.exif_transpose(image))
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+        coded = io.BytesIO()
+        small.save(coded, "JPEG", quality=QUALITY)
+        return coded.getvalue()
+    return None
 
 
 def make_page_picture(content: bytes) -> bytes:

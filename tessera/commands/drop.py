@@ -37,6 +37,7 @@ from tessera.runs.executions import (
     read_ending,
     wait_for_execution,
 )
+from tessera.runs.fetched_manifest import fetched_manifest
 from tessera.runs.fetched_pictures import (
     any_elsewhere,
     with_fetched_pictures,
@@ -227,8 +228,22 @@ def _asks(document: bytes, settings: Settings) -> bool:
     return False
 
 
+class ManifestPath(click.Path):
+    """Manifest or folder on this machine, or the s3:// address of a manifest, as text."""
+
+    def __init__(self) -> None:
+        """Take what exists here."""
+        super().__init__(path_type=Path, exists=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return an s3:// address as it is, and anything else as a path."""
+        if isinstance(value, str) and value.startswith("s3://"):
+            return value
+        return super().convert(value, param, ctx)
+
+
 @click.command("drop")
-@click.argument("manifest", type=click.Path(path_type=Path, exists=True))
+@click.argument("manifest", type=ManifestPath())
 @click.option("--project", help="Folder of the inbox.  [default: the name of MANIFEST's folder]")
 @click.option(
     "--settings", "settings_path", type=IN_FILE,
@@ -270,7 +285,7 @@ def _asks(document: bytes, settings: Settings) -> bool:
 @click.pass_context
 def drop_command(
     context: click.Context,
-    manifest: Path,
+    manifest: Path | str,
     project: str | None,
     settings_path: Path | None,
     labels: str | None,
@@ -290,8 +305,15 @@ def drop_command(
     second run.
 
     A manifest on this machine may also name images by https:// address or by path, which are
-    fetched and uploaded first.
+    fetched and uploaded first. One that lies in S3 already is given by its s3:// address, with the
+    labeling.json beside it.
     """
+    if isinstance(manifest, str):
+        with fetched_manifest(context.obj.cloud, manifest, project) as (path, of_folder):
+            context.invoke(
+                drop_command, **context.params | {"manifest": path, "project": of_folder}
+            )
+        return
     if (gold or prelabels) and not manifest.is_dir():
         raise click.UsageError(
             "--gold and --prelabels are for a folder of images; a manifest's lines have the keys "
@@ -353,7 +375,7 @@ def drop_command(
 
 
 def drop_source(
-    cloud: Cloud, source: Source, own: bytes, settings: Settings, *, quiet: bool
+    cloud: Cloud, source: Source, own: bytes | None, settings: Settings, *, quiet: bool
 ) -> tuple[str, RunStatus]:
     """Upload pictures, instructions and settings, and start the run; return its execution."""
     source.check(settings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import webbrowser
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,24 @@ import click
 from tessera.commands.completion import run_names
 from tessera.exits import Exit
 from tessera.exports.pictures import Missing, fetch, in_order, media_type, write_whole
+from tessera.page_picture import thumbnail
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown
+from tessera.runs.worker_names import name_workers, worker_names
 from tessera.screen import json_option, out, print_json, progress, warn
 from tessera.stack.local_stack import ROOT
-from tessera.tiling.report.render import render_html
+from tessera.tiling.report.headline import duration, headline
+from tessera.tiling.report.next_steps import next_steps
+from tessera.tiling.report.render import NO_FACTS, render_html
+from tessera.tiling.run_record import project_of
 
 LARGEST = 2 * 1024 * 1024
 """Bytes of the largest picture that is put into the file; larger ones are linked."""
 LINK_SECONDS = 7 * 24 * 3600
 """Seconds after which such a link expires; S3 signs for no longer."""
+IN_FILE = 2000
+"""Lines of a run whose labels' pictures are in the file: of more they would be a few of many, and
+the portal shows a label's pictures by their addresses."""
 
 
 @click.command("report")
@@ -31,10 +41,16 @@ LINK_SECONDS = 7 * 24 * 3600
     help="File to write.  [default: RUN-report.html]", show_default=False,
 )  # fmt: skip
 @click.option("--open", "opened", is_flag=True, help="Open it in the browser.")
+@click.option("--hide-names", is_flag=True, help="Show numbers for workers, no addresses.")
 @json_option("Print report.json instead of writing a file.")
 @click.pass_context
 def report_command(
-    context: click.Context, run: str | None, path: Path | None, opened: bool, as_json: bool
+    context: click.Context,
+    run: str | None,
+    path: Path | None,
+    opened: bool,
+    hide_names: bool,
+    as_json: bool,
 ) -> None:
     """Download a run's report as one file, with the most doubtful pictures in it.
 
@@ -45,8 +61,12 @@ def report_command(
         print_json(folder.report)
         return
     path = path or Path(f"{folder.name}-report.html")
+    figures, facts = for_people(folder, hidden=hide_names)
     pictures, missing = doubtful_pictures(folder)
-    write_whole(path, render_report(folder.report, pictures).encode())
+    thumbnails = sheet_pictures(folder)
+    page = render_report(figures, thumbnails | pictures, facts)
+    write_whole(path, page.encode())
+    out.print(figures["headline"], soft_wrap=True)
     out.print(str(path), soft_wrap=True)
     warn(folder.notices)
     warn(f"no picture: {reason}" for reason in missing)
@@ -57,10 +77,34 @@ def report_command(
         context.exit(Exit.PARTIAL)
 
 
-def render_report(figures: dict[str, Any], pictures: dict[int, str]) -> str:
+def for_people(folder: RunFolder, *, hidden: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the report's figures as people read them, and what else the page says of the run.
+
+    Workers have their addresses, or numbers where these are hidden, and commands lead to the stack
+    that the run is on.
+    """
+    command = folder.cloud.command
+    workers = [entry["worker"] for entry in folder.report["workers"]]
+    figures = name_workers(folder.report, worker_names(folder, workers, hidden=hidden))
+    began = datetime.fromisoformat(figures["started"])
+    minutes = (folder.modified("report.json") - began).total_seconds() / 60
+    figures["headline"] = headline(figures, minutes)
+    figures["next"] = next_steps(figures, command("").rstrip())
+    facts = {
+        "project": project_of(folder.record["manifest"]),
+        "began": f"{began.astimezone():%Y-%m-%d %H:%M}",
+        "took": duration(minutes),
+        "review": command(f"review {folder.name} --label LABEL"),
+    }
+    return figures, facts
+
+
+def render_report(
+    figures: dict[str, Any], pictures: dict[int, str], facts: Mapping[str, str] = NO_FACTS
+) -> str:
     """Render the report's page with the pictures, given by line, in it."""
     template = (ROOT / "ui" / "report.liquid.html").read_text("utf-8")
-    return render_html(template, figures, pictures)
+    return render_html(template, figures, pictures, facts)
 
 
 def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:
@@ -75,8 +119,31 @@ def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:
             if isinstance(content, Missing):
                 missing.append(str(content))
             elif len(content) <= LARGEST:
-                coded = base64.b64encode(content).decode()
-                pictures[image["index"]] = f"data:{media_type(content)};base64,{coded}"
+                pictures[image["index"]] = _data_uri(content)
             else:
                 pictures[image["index"]] = storage.presign(image["source"], LINK_SECONDS)
     return pictures, missing
+
+
+def sheet_pictures(folder: RunFolder) -> dict[int, str]:
+    """Return small pictures of each label's least sure images by line; none of a large run.
+
+    What cannot be read is left out: `doubtful_pictures` and the exports say why.
+    """
+    report, storage = folder.report, folder.cloud.storage
+    if report["images"]["lines"] > IN_FILE:
+        return {}
+    images = [image for sheet in (report.get("sheets") or {}).values() for image in sheet]
+    pictures: dict[int, str] = {}
+    with progress("pictures of each label", len(images)) as advance:
+        for image, content in in_order(lambda image: fetch(storage, image["source"]), images):
+            advance(1)
+            small = None if isinstance(content, Missing) else thumbnail(content)
+            if small:
+                pictures[image["index"]] = _data_uri(small)
+    return pictures
+
+
+def _data_uri(content: bytes) -> str:
+    coded = base64.b64encode(content).decode()
+    return f"data:{media_type(content)};base64,{coded}"

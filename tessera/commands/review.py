@@ -16,8 +16,8 @@ from tessera.runs.review import (
     finish_review,
     review_of,
     select_pictures,
-    worker_names,
 )
+from tessera.runs.worker_names import worker_names
 from tessera.screen import counted, json_option, out, print_json, waiting, warn
 
 

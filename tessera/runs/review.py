@@ -171,13 +171,3 @@ def finish_review(folder: RunFolder, *, teach: bool) -> tuple[Decisions, RunResu
     folder.write(NAME, decisions.encode(), "application/json")
     template = ROOT / "ui" / "report.liquid.html"
     return decisions, label_reviewed(storage, event_of(folder), template)
-
-
-def worker_names(folder: RunFolder, workers: Sequence[str], *, hidden: bool) -> dict[str, str]:
-    """Return what people see of workers: the address of an account, or a number."""
-    if hidden:
-        return {name: f"worker {number}" for number, name in enumerate(sorted(workers), 1)}
-    accounts = {user.worker: user.email for user in folder.cloud.users.list()}
-    # In answers a worker is `private.<region>.<identifier>`, as Ground Truth has it.
-    by_name = {name: accounts.get(name.rpartition(".")[2]) for name in workers}
-    return {name: email for name, email in by_name.items() if email}

@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,11 @@ class FakeCloud(Cloud):
     def __init__(self) -> None:
         super().__init__()
         self.connection = self.aws = Aws()
+
+    @property
+    def users(self) -> Any:
+        """Accounts of the portal: none."""
+        return SimpleNamespace(list=lambda: iter(()))
 
     @property
     def outputs(self) -> dict[str, str]:

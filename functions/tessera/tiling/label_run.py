@@ -29,10 +29,8 @@ from tessera.tiling.consolidation_rules import RULES
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.judge_run import image_lines, judge_with_model
-from tessera.tiling.report.build import RunResult, build_report
-from tessera.tiling.report.confidence import most_doubtful
+from tessera.tiling.report.build import RunResult, build_report, images_in_report
 from tessera.tiling.report.render import render_html, render_json
-from tessera.tiling.report.unloaded import most_unloaded
 from tessera.tiling.run import MAX_UNLOADED, Run, read_run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
@@ -159,6 +157,7 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
             asked = partial(_asked, files, run, {*gold, *duplicates}, unloaded)
             model = judge_with_model(files, run, table.crowd, evidence, asked)
             consensus = model.decision.consensus
+    consensus = with_decisions(consensus, reviewed)
     return JudgedRun(
         book=book,
         table=table,
@@ -172,6 +171,18 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
     )
 
 
+def with_decisions(consensus: Consensus, reviewed: Mapping[int, int]) -> Consensus:
+    """Return the consensus with what reviewers decided, for the report to say the same."""
+    if not reviewed:
+        return consensus
+    lines = np.fromiter(reviewed.keys(), np.int64, len(reviewed))
+    decided = np.fromiter(reviewed.values(), np.int64, len(reviewed))
+    label, confidence = consensus.label.copy(), consensus.confidence.copy()
+    unreadable = consensus.unreadable.copy()
+    label[lines], confidence[lines], unreadable[lines] = decided, 1, decided < 0
+    return replace(consensus, label=label, confidence=confidence, unreadable=unreadable)
+
+
 def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
     """Decide each image's label, and write the lines into the files at `home`."""
     create = partial(create_file, files, home)
@@ -183,7 +194,7 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
             run,
             consensus,
             create=create,
-            watched=[*most_doubtful(consensus).tolist(), *most_unloaded(table.unloaded)],
+            watched=images_in_report(consensus, table.unloaded, len(run.settings.classes)),
             **judged.of_lines,
         )
     return RunResult(

@@ -92,12 +92,13 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     with_failure = result(noticed, outcomes(), *ANSWERS, unloaded=((2, 1),))
     with_failure.lines.labels_before[0] = 1
     with_failure.consensus.copies.append([0, 1])
+    with_failure.lines.reviewed = 1
     judged = Judged(with_failure.crowd, with_failure.evidence, None, with_failure.consensus)
     model = ModelResult(judged, decide(judged, with_failure.run.settings), "it was interrupted")
     with_model = replace(with_failure, model=model)
     assert build_report(with_model).keys() == documented
     # where every picture came there is nothing to say of it
-    rare = {"copies", "labels_before", "notices", "unloaded", "guesses"}
+    rare = {"copies", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
 
 

@@ -21,10 +21,8 @@ from tessera.tiling.label_parts.part import PartAnswers, known_of, load_part
 from tessera.tiling.label_parts.part_lines import part_lines
 from tessera.tiling.label_parts.plan import ANSWER_FILES, LINE_FILES, OPTIONAL_FILES, Plan
 from tessera.tiling.label_run import Files, create_file, manifest_chunks
-from tessera.tiling.report.build import images_to_ask_again
-from tessera.tiling.report.confidence import most_doubtful
+from tessera.tiling.report.build import images_in_report, images_to_ask_again
 from tessera.tiling.report.rounds import EarlierLabels
-from tessera.tiling.report.unloaded import most_unloaded
 from tessera.tiling.run import Run, read_run
 from tessera.tiling.run_files import Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
@@ -186,7 +184,7 @@ def _write(kept: Kept, plan: Plan, part: int) -> None:
     loaded = load_part(kept, plan, kept.answers(), part)
     lines, run = plan.lines_of(part), kept.run
     consensus = kept.judged(part).consensus
-    watched = [*most_doubtful(consensus).tolist(), *most_unloaded(loaded.unloaded)]
+    watched = images_in_report(consensus, loaded.unloaded, len(run.settings.classes))
 
     def create(name: str) -> AbstractContextManager[Writable]:
         return create_file(kept.files, run.home, _piece_name(kept, name, part))

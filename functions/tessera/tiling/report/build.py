@@ -21,12 +21,15 @@ from tessera.tiling.report.confidence import (
     confidence_figures,
     doubtful_figures,
     gold_figures,
+    most_doubtful,
 )
 from tessera.tiling.report.guesses import guess_figures
+from tessera.tiling.report.headline import headline
 from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.report.rounds import EarlierLabels, round_figures
+from tessera.tiling.report.sheets import sheet_figures, sheet_images
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
-from tessera.tiling.report.unloaded import unloaded_figures
+from tessera.tiling.report.unloaded import most_unloaded, unloaded_figures
 from tessera.tiling.report.workers import page_figures, worker_figures
 from tessera.tiling.run import Run
 from tessera.tiling.training.line_counts import (
@@ -121,6 +124,12 @@ def images_to_ask_again(run: Run, lines: LineOutcomes) -> Sequence[int]:
     return sorted({*unsure, *retry}) if retry else unsure
 
 
+def images_in_report(consensus: Consensus, unloaded: Unloaded, classes: int) -> list[int]:
+    """Return the images that a report names with their URIs."""
+    sheets = np.concatenate([*sheet_images(consensus, classes), most_doubtful(consensus)])
+    return sorted({*sheets.tolist(), *most_unloaded(unloaded)})
+
+
 def build_report(result: RunResult) -> dict[str, Any]:
     """Return everything that report.json says, in the order in which a person would ask.
 
@@ -158,8 +167,9 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "time": time_figures(len(crowd), answers["seconds_per_image"], settings),
         "cost": cost_figures(rounds, settings),
         "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
+        "sheets": sheet_figures(consensus, classes, lines.sources),
     }
-    return figures | {"next": next_steps(figures)}
+    return figures | {"headline": headline(figures), "next": next_steps(figures)}
 
 
 def _labels_before(lines: LineOutcomes, classes: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.run import MAX_UNLOADED
-from tessera.tiling.training.line_counts import UNLOADED_REASON
+from tessera.tiling.training.line_counts import UNLOADED_REASON, UNREADABLE_REASON
 
 RELIABLE_ALPHA = 0.8
 """Krippendorff's alpha from which data count as reliable; below 0.667 they allow not even tentative
@@ -21,13 +21,21 @@ NAMED_WORKERS = 3
 """Workers named in a sentence at most; the table below it has the others."""
 
 Step = tuple[str, str]
-"""What was found, and the action that mends it: `found` and `do` in report.json."""
+"""What was found, and the action that mends it: `found` and `do` in report.json.
+
+An action may have `{tool}` and `{run}`; its other braces are doubled."""
 
 
-def next_steps(figures: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the steps, most urgent first; the last is to train."""
+def next_steps(figures: Mapping[str, Any], tool: str = "tessera") -> list[dict[str, str]]:
+    """Return the steps, most urgent first; the last is to train.
+
+    Commands begin with `tool`: its name, with the options that lead to the run's stack.
+    """
     steps = chain(_missing(figures), _doubts(figures), [_train(figures)])
-    return [{"found": finding, "do": action} for finding, action in steps]
+    return [
+        {"found": finding, "do": action.format(tool=tool, run=figures["run"])}
+        for finding, action in steps
+    ]
 
 
 def _missing(figures: Mapping[str, Any]) -> Iterator[Step]:
@@ -38,22 +46,28 @@ def _missing(figures: Mapping[str, Any]) -> Iterator[Step]:
     if incomplete:
         yield (
             f"{len(incomplete)} of {pluralize(len(jobs), 'job')} ended before the last answer.",
-            "What they had is used; the rest is in unlabeled.manifest.",
+            "What they had is used.",
         )
     yield from _unloaded(figures)
-    if images["unlabeled"]:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in figures["unlabeled"].items())
-        only_unloaded = set(figures["unlabeled"]) == {UNLOADED_REASON}
-        first = "Then drop" if only_unloaded else "Drop"
+    # Pictures that did not load have their own remedy: asking once more shows them to nobody.
+    reasons = {k: count for k, count in figures["unlabeled"].items() if k != UNLOADED_REASON}
+    if unseen := reasons.pop(UNREADABLE_REASON, 0):
         yield (
-            f"{pluralize(images['unlabeled'], 'image')} without a label ({why}).",
-            f"{first} unlabeled.manifest to ask for them again.",
+            f"{pluralize(unseen, 'image')} could not be seen, as most workers say.",
+            "Have somebody who knows decide: {tool} review {run}",
+        )
+    if reasons:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+        yield (
+            f"{pluralize(sum(reasons.values()), 'image')} without a label ({why}).",
+            "Ask for them again: {tool} again {run} --unlabeled",
         )
     yield from _model(figures)
     if images["rejected"]:
         yield (
             f"{pluralize(images['rejected'], 'line')} could not be used.",
-            "rejected.jsonl says of each why; mend and drop them.",
+            "rejected.jsonl says of each why; mend them and drop them again. To get the file: "
+            "{tool} fetch {run}",
         )
 
 
@@ -96,8 +110,13 @@ def _unloaded(figures: Mapping[str, Any]) -> Iterator[Step]:
         example = next((entry["source"] for entry in unloaded["pictures"]), "")
         yield (
             f"{pluralize(unloaded['given_up'], 'picture')} did not load for {MAX_UNLOADED} people.",
-            f"Open one, such as {example}: it is gone, damaged, or no type that browsers show. "
-            "Mend them first.",
+            f"Open one, such as {_plain(example)}: it is gone, damaged, or no type that browsers "
+            "show. When they are mended: {tool} again {run} --unlabeled --mended",
+        )
+    elif left := figures["unlabeled"].get(UNLOADED_REASON, 0):
+        yield (
+            f"{pluralize(left, 'picture')} did not load for those who were asked.",
+            "Ask somebody else: {tool} again {run} --unlabeled --mended",
         )
     elif not blocked:
         yield (
@@ -111,7 +130,7 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
     if figures["images"]["uncertain"]:
         yield (
             f"{pluralize(figures['images']['uncertain'], 'label')} may change with an answer more.",
-            "Give uncertain.manifest to an expert, or raise max_answers.",
+            "Have somebody who knows decide: {tool} review {run}",
         )
     agreement = figures.get("agreement") or {}
     alpha, confused = agreement.get("alpha"), agreement.get("confused")
@@ -120,7 +139,8 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
         worst = confused[0]
         yield (
             f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {RELIABLE_ALPHA}).",
-            f"Say in the instructions how {worst['label']!r} and {worst['taken_for']!r} differ.",
+            "Say in the instructions how "
+            f"{_plain(repr(worst['label']))} and {_plain(repr(worst['taken_for']))} differ.",
         )
     if figures["confidence"].get("converged") is False:
         yield (
@@ -167,8 +187,13 @@ def _skew(figures: Mapping[str, Any]) -> Iterator[Step]:
 def _train(figures: Mapping[str, Any]) -> Step:
     return (
         f"{pluralize(figures['images']['training'], 'image')} ready for training.",
-        f"tessera export {figures['run']} --to imagefolder --split 80/10/10",
+        "{tool} export {run} --to imagefolder --split 80/10/10",
     )
+
+
+def _plain(text: str) -> str:
+    """Return a text of the requester's as it stands in an action."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _clearly_below_average(workers: list[Mapping[str, Any]]) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from tessera.tiling.report.charts import charts
 from tessera.tiling.report.wording import number, percent
+
+NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 
 def render_json(figures: Mapping[str, Any]) -> bytes:
@@ -17,11 +20,15 @@ def render_json(figures: Mapping[str, Any]) -> bytes:
 
 
 def render_html(
-    template: str, figures: Mapping[str, Any], pictures: Mapping[int, str] | None = None
+    template: str,
+    figures: Mapping[str, Any],
+    pictures: Mapping[int, str] | None = None,
+    facts: Mapping[str, str] = NO_FACTS,
 ) -> str:
     """Return `report.html`, from the template `ui/report.liquid.html`.
 
-    `pictures` has by image the address of its picture, or the picture itself as a data URI.
+    `pictures` has by image the address of its picture, or the picture itself as a data URI; `facts`
+    are `project`, `began`, `took` and `review`, the command that shows a label's pictures.
     """
     from liquid import Environment  # late: only the end of a run needs it, and loading takes 0.2 s
 
@@ -34,5 +41,25 @@ def render_html(
         for image in figures.get("doubtful") or []
     ]
     return environment.from_string(template).render(
-        report=dict(figures), charts=charts(figures), doubtful=doubtful
+        report=dict(figures),
+        charts=charts(figures),
+        doubtful=doubtful,
+        sheets=_sheets(figures, pictures or {}),
+        facts=dict(facts),
     )
+
+
+def _sheets(figures: Mapping[str, Any], pictures: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return each label with those of its images that there are pictures of."""
+    sheets = [
+        {
+            "label": label,
+            "images": [
+                image | {"picture": pictures[image["index"]]}
+                for image in images
+                if image["index"] in pictures
+            ],
+        }
+        for label, images in (figures.get("sheets") or {}).items()
+    ]
+    return [sheet for sheet in sheets if sheet["images"]]
