@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tessera.csv_columns import Names, read_plain
 from tessera.csv_file import (
     MISSING_IN_PANDAS,
     Notices,
@@ -34,6 +35,10 @@ MOST_LABELS = 1_000
 Tables of the methods grow with workers times labels."""
 
 
+NUMBER_BEGINS = frozenset("+-0123456789")
+"""First characters of numbers."""
+
+
 class Numbers(dict[str, int]):
     """Numbers of names, in order of first appearance.
 
@@ -48,54 +53,52 @@ class Numbers(dict[str, int]):
         return self[name]
 
 
+Integers: TypeAlias = "array[int] | NDArray[np.int32]"
+
+
 class Columns(NamedTuple):
     """Columns of answers with the line that each is on; a label of -1 says it cannot be judged."""
 
-    line: array[int]
-    task: array[int]
-    worker: array[int]
-    label: array[int]
+    line: Integers
+    task: Integers
+    worker: Integers
+    label: Integers
 
 
 def read_crowd(
-    path: Path,
-    tasks: Numbers,
-    workers: Numbers,
-    labels: Numbers,
-    unreadable: str | None,
-    notices: Notices,
-) -> Crowd:
-    """Read a CSV file of answers; tasks, workers and labels get their numbers on the way.
+    path: Path, workers: Numbers, labels: Numbers, unreadable: str | None, notices: Notices
+) -> tuple[Crowd, Mapping[str, int]]:
+    """Read a CSV file of answers; return them and the numbers of tasks.
 
-    An empty label is no answer. Of several answers of a worker to a task the first counts. Workers
-    and labels are numbered by name, so the order of rows decides ties and nothing else.
+    Workers and labels get their numbers on the way, by name, so the order of rows decides ties and
+    nothing else. An empty label is no answer. Of several answers of a worker to a task the first
+    counts.
     """
-    columns = _read_columns(path, tasks, workers, labels, unreadable, notices)
+    escape = None if unreadable is None else normal_text(unreadable)
+    plain = _read_plain_columns(path, workers, labels, escape)
+    tasks: Mapping[str, int]
+    tasks, columns = plain or _read_columns(path, workers, labels, escape, notices)
     if not tasks:
         raise Refused(f"{path} holds no answers, only the names of its columns.")
-    if unreadable is not None and -1 not in columns.label:
+    if unreadable is not None and not (np.asarray(columns.label) == -1).any():
         _tell_of_unreadable(path, unreadable, labels, notices)
     _tell_of_names(tasks, workers, labels, notices)
-    image = np.frombuffer(columns.task, np.int32)
+    image = np.asarray(columns.task, np.int32)
     worker = _number_by_name(columns.worker, workers)
     label = _number_by_name(columns.label, labels).astype(np.int16)
     first = _first_answers(image, worker, label, columns.line, notices)
-    return Crowd(
+    crowd = Crowd(
         len(tasks), max(len(workers), 1), max(len(labels), 1),
         image[first], worker[first], label[first],
     )  # fmt: skip
+    return crowd, tasks
 
 
 def _read_columns(
-    path: Path,
-    tasks: Numbers,
-    workers: Numbers,
-    labels: Numbers,
-    unreadable: str | None,
-    notices: Notices,
-) -> Columns:
-    columns = Columns(array("i"), array("i"), array("i"), array("i"))
-    escape = None if unreadable is None else normal_text(unreadable)
+    path: Path, workers: Numbers, labels: Numbers, escape: str | None, notices: Notices
+) -> tuple[Numbers, Columns]:
+    tasks = Numbers()
+    lines, images, people, answers = (array("i") for _ in range(4))
     with progress("reading answers", None) as advance:
         rows = read_rows(path, ("task", "worker", "label"), notices)
         for number, (line, (task, worker, answer)) in enumerate(rows, start=1):
@@ -107,10 +110,10 @@ def _read_columns(
                 notices.count("answer", "without a label left out", line)
                 continue
             label = normal_text(answer)
-            columns.line.append(line)
-            columns.task.append(image)
-            columns.worker.append(workers[worker])
-            columns.label.append(-1 if label == escape else labels[label])
+            lines.append(line)
+            images.append(image)
+            people.append(workers[worker])
+            answers.append(-1 if label == escape else labels[label])
             if len(labels) > MOST_LABELS:
                 raise Refused(
                     f"{path}, line {line}: more than {MOST_LABELS:,} different labels, the last "
@@ -118,22 +121,51 @@ def _read_columns(
                 )
             if number % ROWS_AT_A_TIME == 0:
                 advance(ROWS_AT_A_TIME)
-    return columns
+    return tasks, Columns(lines, images, people, answers)
+
+
+def _read_plain_columns(
+    path: Path, workers: Numbers, labels: Numbers, escape: str | None
+) -> tuple[Names, Columns] | None:
+    """Read a file in which nothing is odd by column, or return None: then it is read by row."""
+    columns = read_plain(path, ("task", "worker", "label"))
+    if columns is None:
+        return None
+    task, worker, label = columns
+    # missing names are told with their lines, as are labels that are too many
+    if len(label.names) > MOST_LABELS or any(
+        is_missing(name) for column in columns for name in column.names
+    ):
+        return None
+    workers.update({name: number for number, name in enumerate(worker.names)})
+    spelled = [normal_text(name) for name in label.names]
+    numbers = np.array([-1 if name == escape else labels[name] for name in spelled], np.int32)
+    lines = np.arange(2, len(task.codes) + 2, dtype=np.int32)
+    return task.names, Columns(lines, task.codes, worker.codes, numbers[label.codes])
 
 
 def _first_answers(
     image: NDArray[np.int32],
     worker: NDArray[np.int32],
     label: NDArray[np.int16],
-    lines: array[int],
+    lines: Integers,
     notices: Notices,
 ) -> NDArray[np.intp]:
     """Return the rows of each worker's first answer to each task, in the order of the file."""
     pairs = image.astype(np.int64) * (int(worker.max(initial=0)) + 1) + worker
-    _, firsts, inverse = np.unique(pairs, return_index=True, return_inverse=True)
-    first_of_each = firsts[inverse]
-    again = np.flatnonzero(first_of_each != np.arange(len(pairs)))
-    differs = label[again] != label[first_of_each[again]]
+    ordered = np.sort(pairs)
+    if (ordered[1:] != ordered[:-1]).all():  # the usual case, which numbers alone decide
+        return np.arange(len(pairs))
+    del ordered
+    order = np.argsort(pairs, kind="stable").astype(np.int32)
+    begins = np.ones(len(pairs), np.bool_)
+    begins[1:] = np.diff(pairs[order]) != 0
+    firsts = order[begins]
+    again = order[~begins]
+    first_of_again = firsts[(np.cumsum(begins) - 1)[~begins]]
+    in_order = np.argsort(again)
+    again, first_of_again = again[in_order], first_of_again[in_order]
+    differs = label[again] != label[first_of_again]
     for rows, remark in (
         (again[~differs], "given by a worker a second time to the same task counted once"),
         (
@@ -159,10 +191,18 @@ def _tell_of_unreadable(path: Path, unreadable: str, labels: Numbers, notices: N
     notices.add(f"no answer is {unreadable!r}, so --unreadable has no effect{hint}")
 
 
-def _tell_of_names(tasks: Numbers, workers: Numbers, labels: Numbers, notices: Notices) -> None:
+def _tell_of_names(
+    tasks: Mapping[str, int], workers: Numbers, labels: Numbers, notices: Notices
+) -> None:
     """Tell of names that mean something else to other programs, or probably the same here."""
     for noun, numbers in (("task", tasks), ("worker", workers)):
-        floats = [name for name in numbers if canonical_id(name) != name]
+        floats = [
+            name
+            for name in numbers
+            # a quick look first: of a million names none may be a number that was bent
+            if name[:1] in NUMBER_BEGINS and ("." in name or "e" in name.lower())
+            if canonical_id(name) != name
+        ]
         twins = [name for name in floats if canonical_id(name) in numbers]
         if twins:
             notices.add(
@@ -189,7 +229,7 @@ def _tell_of_names(tasks: Numbers, workers: Numbers, labels: Numbers, notices: N
             )
 
 
-def _number_by_name(column: array[int], numbers: Numbers) -> NDArray[np.int32]:
+def _number_by_name(column: Integers, numbers: Numbers) -> NDArray[np.int32]:
     """Return the column with its names numbered in alphabetical order; -1 stays.
 
     The names get these numbers, too.
@@ -198,12 +238,12 @@ def _number_by_name(column: array[int], numbers: Numbers) -> NDArray[np.int32]:
     table = np.array([*(rank[name] for name in numbers), -1], np.int32)
     numbers.clear()
     numbers.update(rank)
-    return table[np.frombuffer(column, np.int32)]
+    return table[np.asarray(column, np.int32)]
 
 
 def read_evidence(
     answers: Path,
-    tasks: Numbers,
+    tasks: Mapping[str, int],
     labels: Numbers,
     gold: Path | None,
     prelabels: Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def _check_probabilities(path: Path, rows: NDArray[np.floating]) -> None:
 
 
 def match_rows(
-    answers: Path, crowd: Crowd, tasks: Numbers, columns: Columns, ids: Path | None
+    answers: Path, crowd: Crowd, tasks: Mapping[str, int], columns: Columns, ids: Path | None
 ) -> tuple[Crowd, Numbers]:
     """Return crowd and tasks renumbered by the rows of the columns, unasked images among them.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,14 @@ from tessera.image_columns import match_rows, read_columns
 from tessera.screen import aside, json_option, print_json, waiting, warn
 from tessera.tiling.class_shares import FROM_GOLD
 from tessera.tiling.consensus import Consensus, Crowd, consolidate
-from tessera.tiling.csv_field import guard_formula
+from tessera.tiling.csv_field import csv_field
 from tessera.tiling.guesses import MIN_NATS, Guesses, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
+
+ROWS_AT_A_TIME = 50_000
+"""Rows formatted together: memory holds no text of the whole file."""
+PLAIN = re.compile(r"[0-9A-Za-z_./:]*")
+"""Names that no spreadsheet runs and no reader of CSV takes apart, one after the other."""
 
 NOT_USED = (
     "the model was not used: it knows {nats:.3f} nats of an answer, less than {least}. Are the "
@@ -97,7 +104,7 @@ def consolidate_command(
     With --embeddings or --probabilities a model learns from the answers and is weighed as one more
     annotator, and images that nobody was asked about get a label too.
     """
-    tasks, workers, labels, notices = Numbers(), Numbers(), Numbers(), Notices(answers)
+    workers, labels, notices = Numbers(), Numbers(), Notices(answers)
     columns = read_columns(embeddings, probabilities)
     if columns and method != DEFAULT_METHOD:
         raise Refused(f"--embeddings and --probabilities need --method {DEFAULT_METHOD}.")
@@ -107,7 +114,7 @@ def consolidate_command(
         raise Refused(f"--shares needs --method {DEFAULT_METHOD}.")
     if shares == FROM_GOLD and not gold:
         raise Refused("--shares gold takes them from known labels; give them with --gold FILE.")
-    crowd = read_crowd(answers, tasks, workers, labels, unreadable, notices)
+    crowd, tasks = read_crowd(answers, workers, labels, unreadable, notices)
     if columns:
         crowd, tasks = match_rows(answers, crowd, tasks, columns, ids)
     evidence, more = read_evidence(answers, tasks, labels, gold, prelabels, crowd.classes)
@@ -119,7 +126,7 @@ def consolidate_command(
             guesses, consensus = learn(columns, crowd, evidence)
         else:
             guesses, consensus = None, consolidate(crowd, method, evidence=evidence)
-        write_labels(out, consensus, list(tasks), list(labels))
+        write_labels(out, consensus, tasks, list(labels))
     for group in consensus.copies:
         names = [*workers]
         warnings.append(COPIES.format(n=len(group), names=", ".join(names[w] for w in group[:5])))
@@ -160,26 +167,33 @@ def summarize(crowd: Crowd, consensus: Consensus, guesses: Guesses | None) -> di
     return summary
 
 
-def write_labels(out: Path, consensus: Consensus, tasks: list[str], labels: list[str]) -> None:
+def write_labels(out: Path, consensus: Consensus, tasks: Iterable[str], labels: list[str]) -> None:
     """Write task, label, confidence, answers and gain, in the order in which tasks came."""
+    names = [csv_field(label) for label in labels]
+    names.append("")  # of -1, which is no label
     with out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["task", "label", "confidence", "answers", "gain"])
-        for task, label, confidence, answers, gain in zip(
-            tasks,
-            consensus.label.tolist(),
-            consensus.confidence.tolist(),
-            consensus.answers.tolist(),
-            consensus.gain.tolist(),
-            strict=True,
-        ):
-            name = labels[label] if label >= 0 else ""
-            writer.writerow(
-                [
-                    guard_formula(task),
-                    guard_formula(name),
-                    f"{confidence:.4f}",
-                    answers,
-                    f"{gain:.4f}",
-                ]
+        file.write("task,label,confidence,answers,gain\n")
+        for start, names_of_tasks in enumerate(_batched(tasks, ROWS_AT_A_TIME)):
+            rows = slice(start * ROWS_AT_A_TIME, start * ROWS_AT_A_TIME + len(names_of_tasks))
+            columns = (
+                consensus.label[rows].tolist(),
+                consensus.confidence[rows].tolist(),
+                consensus.answers[rows].tolist(),
+                consensus.gain[rows].tolist(),
             )
+            # one look at them all: names that need no quotes and no guard are the rule
+            fields = (
+                names_of_tasks
+                if PLAIN.fullmatch("".join(names_of_tasks))
+                else map(csv_field, names_of_tasks)
+            )
+            file.write("".join(
+                f"{task},{names[label]},{confidence:.4f},{answers},{gain:.4f}\n"
+                for task, label, confidence, answers, gain in zip(fields, *columns, strict=True)
+            ))  # fmt: skip
+
+
+def _batched(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(names)
+    while batch := list(islice(rest, size)):
+        yield batch
