@@ -1,6 +1,7 @@
 """CloseJob: close a job for workers and write its output tree, however it ended.
 
-On a schedule, with `{"due": true}`, close the jobs that are over and that no request has closed.
+On a schedule, with `{"due": true}`, close the jobs that are over and that no request has closed,
+and ask no pages of later rounds that nobody is left for.
 """
 
 import os
@@ -14,6 +15,7 @@ from tessera.aws.portal import portal_ports
 from tessera.aws.telemetry import logger, observed, report_job
 from tessera.aws.tracing import traced
 from tessera.portal.job_lifecycle import close_due_jobs, close_job
+from tessera.portal.staffing import spare_pages
 from tessera.tiling.answers.pack import collect
 
 
@@ -44,7 +46,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if event.get("due"):
         due = [job.name for job in close_due_jobs(ports)]
         logger.info("executions of jobs that are over told", jobs=due)
-        return {"due": due}
+        users = connection().users(os.environ["WORKER_POOL_ID"])
+        spared = dict(spare_pages(ports, users.emails))
+        if spared:
+            logger.warning("nobody is left for some pages", pages=spared)
+        return {"due": due, "spared": spared}
     description = close_job(ports, event["request"])
     logger.info("job closed", job=event["job"], **description["LabelCounters"])
     return description

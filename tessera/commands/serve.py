@@ -15,8 +15,8 @@ from hypercorn.asyncio import serve as serve_app
 from hypercorn.config import Config
 
 from tessera.portal.errors import PortalError
+from tessera.portal.staffing import spare_pages
 from tessera.runs.resumption import resume_runs
-from tessera.runs.staffing import spare_pages
 from tessera.screen import aside, console_for, counted, json_option, out, print_json
 from tessera.stack.certificate import Certificate, check_pair, own_address, own_names, self_made
 from tessera.stack.cloud import Cloud
@@ -95,15 +95,19 @@ async def serve_until_stopped(front: Front, server: Config, cloud: Cloud) -> Non
 
 async def look_after_runs(cloud: Cloud) -> None:
     """Take pages that nobody is left for out of their jobs, now and then, and say so."""
+
+    def look() -> list[tuple[str, int]]:
+        return list(spare_pages(cloud.ports, cloud.users.emails))
+
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         with suppress(BotoCoreError, ClientError, PortalError):  # the next look finds the same
-            for job, pages in await asyncio.to_thread(lambda: list(spare_pages(cloud))):
+            for job, pages in await asyncio.to_thread(look):
                 aside.print(
                     f"[yellow]{job}[/]: {counted(pages, 'page')} not asked, because everybody who "
                     "may label them has answered their pictures. To have more answers, add "
-                    f"somebody ({cloud.command('workers add EMAIL')}) and drop the run's "
-                    "uncertain.manifest.",
+                    f"somebody ({cloud.command('workers add EMAIL')}), and when the run has ended: "
+                    + cloud.command("again --uncertain"),
                     soft_wrap=True,
                 )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 from botocore.exceptions import ClientError
 
-from tessera.runs.staffing import people
+from tessera.portal.staffing import people
 from tessera.screen import aside
 from tessera.stack.cloud import Cloud
 from tessera.tiling.encoding import decode_json
@@ -43,7 +43,7 @@ class Staff:
         if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
             return cls(cloud, None)
         try:
-            return cls(cloud, len(people(cloud, team_of(settings))))
+            return cls(cloud, len(people(cloud.users.emails, team_of(settings))))
         except ClientError:
             return cls(cloud, None)
 

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 
 from tessera.portal.ports import Ports
 from tessera.portal.progress import add_up
+from tessera.portal.staffing import pages_without_workers
 from tessera.portal.table_layout import read_jobs
 from tessera.runs.executions import RunError
 from tessera.runs.folder import RunFolder
-from tessera.runs.staffing import pages_without_workers
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.job_names import job_name
@@ -129,7 +129,9 @@ class RunObserver:
         if time.monotonic() > self._staffed_until:  # accounts are not listed at every look
             self._staffed_until = time.monotonic() + STAFFING_SECONDS
             with suppress(ClientError):  # whoever may watch a run need not be allowed to see them
-                self._short = pages_without_workers(self.cloud, progress.jobs)
+                self._short = pages_without_workers(
+                    self.cloud.ports, self.cloud.users.emails, progress.jobs
+                )
         if not self._short:
             return progress
         add = self.cloud.command("workers add EMAIL")

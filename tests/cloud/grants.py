@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from tessera.portal.reviews import Picture, Review, open_review
 from tessera.portal.table_layout import job_key, open_key
 from tessera.stack.local_stack import INBOX, LABELS, LocalStack, free_port
 
@@ -42,6 +43,9 @@ NOT_SEEN = {
     "on AWS, here a 404",
     "serve-portal s3:PutObject tessera-labels/runs/*/round-*/jobs/*/set-aside/*": "when a page "
     "has failed three times, a minute apart, its reason is kept",
+    "close-job cognito-idp:ListUsers": "without it pages of a later round that no account is left "
+    "for wait for one",
+    "close-job cognito-idp:ListUsersInGroup": "the same for a project with a team",
     "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }
 """Actions, or a function's actions, whose want no run shows, each with what it is there for."""
@@ -284,6 +288,26 @@ def serve_portal(world: World) -> Iterator[Any]:
         seen = world.http("GET", path, worker="rita", groups="[requesters]")
         yield seen.get("statusCode")
     yield world.answer(job, WORKERS[1])
+    yield from review(world, grouped)
+
+
+def review(world: World, grouped: Any) -> Iterator[Any]:
+    """A reviewer opens a run's review and decides its one picture."""
+    picture = Picture(index=0, source=f"s3://{INBOX}/grants/000.png", label=None, confidence=0.0)
+    open_review(
+        world.cloud.ports,
+        Review(
+            run=grouped["run"], home=grouped["home"], title="", question="",
+            choices=tuple(LABELS_ASKED), pictures=(picture,),
+        ),
+    )  # fmt: skip
+    path = f"/reviews/{grouped['run']}"
+    for method, place, body in (
+        ("PUT", f"{path}/images/0", {"label": "7"}),
+        ("GET", path, None),
+    ):
+        seen = world.http(method, place, body, worker="rita", groups="[reviewers]")
+        yield seen.get("statusCode")
 
 
 def read(world: World, uri: str) -> Any:

@@ -16,6 +16,7 @@ from tessera.runs.folder import RunFolder
 from tessera.runs.picture_changes import MOST_TASKS, changes_since_shown
 from tests.fakes import etag
 from tests.tessera.conftest import FakeCloud, png
+from tests.tiling.report.small_run import figures
 
 HOME = "s3://labels/runs/pets-1/"
 
@@ -92,7 +93,7 @@ def test_every_export_and_the_report_tell_of_a_changed_picture(
     home = f"s3://labels/runs/{name}/"
     run = json.loads(labels.files.get(f"{home}run.json")) | {"rounds": [{"round": 1}]}
     labels.files.put(f"{home}run.json", json.dumps(run).encode())
-    labels.files.put(f"{home}report.json", b"{}")
+    labels.files.put(f"{home}report.json", json.dumps(figures(doubtful=[])).encode())
     etags = {f"s3://inbox/pets/{n}.png": etag(png(4 + n, 3)) for n in range(3)}
     labels.files.put(f"{home}round-1/jobs/j/pictures/0.json", json.dumps(etags).encode())
     labels.put("inbox", "pets/1.png", png(9, 9))

@@ -9,9 +9,8 @@ the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-
-import numpy as np
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TypeAlias
 
 from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.job_lifecycle import open_jobs
@@ -26,7 +25,9 @@ from tessera.portal.table_layout import (
     put_failure,
     read_jobs,
 )
-from tessera.stack.cloud import Cloud
+
+Emails: TypeAlias = Callable[[str], Iterable[tuple[str, str]]]
+"""Returns worker and email of each account of a group, or of all for an empty name."""
 
 OWN = re.compile(r"(simulated-\d+|you)@example\.com")
 """Addresses of accounts that the tool makes for itself: simulated workers, who label the example
@@ -37,30 +38,29 @@ NOBODY_LEFT = "Everybody who may label this has answered its pictures before."
 """Reason that requesters see beside a page that is not asked."""
 
 
-def people(cloud: Cloud, team: str = "", *, active: Collection[str] = ()) -> list[str]:
+def people(emails: Emails, team: str = "", *, active: Collection[str] = ()) -> list[str]:
     """Return the workers who may be expected to label for a team, or for everybody.
 
     The tool's own accounts and requesters are none of them, except those of `active`, who did.
     """
-    requesters = dict(cloud.users.emails(REQUESTERS))
+    requesters = dict(emails(REQUESTERS))
     return [
         worker
-        for worker, email in cloud.users.emails(team)
+        for worker, email in emails(team)
         if worker in active or (worker not in requesters and not OWN.fullmatch(email))
     ]
 
 
-def spare_pages(cloud: Cloud) -> Iterator[tuple[str, int]]:
+def spare_pages(ports: Ports, emails: Emails) -> Iterator[tuple[str, int]]:
     """Take pages of later rounds that nobody is left for out of their jobs, which so can end.
 
     Yield each job with the number of such pages. Their images keep the answers that they have; a
     first round waits, for it has images without any.
     """
-    ports = cloud.ports
     for job in open_jobs(ports):
         if job.exclusions and job.workers == 1:  # one more answer each, as later rounds ask
             try:
-                spared = _spare_pages(cloud, ports, job)
+                spared = _spare_pages(ports, emails, job)
             except Exception as error:  # whatever is wrong with one job is wrong with it alone
                 ports.report(job.name, error)
             else:
@@ -68,10 +68,10 @@ def spare_pages(cloud: Cloud) -> Iterator[tuple[str, int]]:
                     yield job.name, spared
 
 
-def _spare_pages(cloud: Cloud, ports: Ports, job: Job) -> int:
+def _spare_pages(ports: Ports, emails: Emails, job: Job) -> int:
     """Take the pages of one job that nobody is left for out of it, and return their number."""
     active = all_cursors(ports.table, job.name).keys()
-    short = short_pages(ports, job, people(cloud, job.team, active=active))
+    short = short_pages(ports, job, people(emails, job.team, active=active))
     for number in short:
         failure = PageFailure(number, NOBODY_LEFT, ports.clock(), set_aside=True)
         ports.table.write(put_failure(job.name, failure))
@@ -79,13 +79,13 @@ def _spare_pages(cloud: Cloud, ports: Ports, job: Job) -> int:
     return len(short)
 
 
-def pages_without_workers(cloud: Cloud, names: Iterable[str]) -> int:
+def pages_without_workers(ports: Ports, emails: Emails, names: Iterable[str]) -> int:
     """Return how many open pages of these jobs need more workers than there are accounts for."""
-    ports, short = cloud.ports, 0
+    short = 0
     for job in read_jobs(ports.table, names):
         # Whoever asked for a page of the job is at it, a requester or a simulated worker too.
         active = all_cursors(ports.table, job.name).keys()
-        short += len(short_pages(ports, job, people(cloud, job.team, active=active)))
+        short += len(short_pages(ports, job, people(emails, job.team, active=active)))
     return short
 
 
@@ -93,11 +93,16 @@ def short_pages(ports: Ports, job: Job, workers: Collection[str]) -> list[int]:
     """Return the job's pages that these workers, with those who answered, can never complete."""
     if job.status != OPEN:
         return []
-    able = np.full(job.tasks, len(workers), np.int32)
+    barred = [0] * job.tasks
     for worker in workers:
-        if excluded := excluded_tasks(ports, job, worker):
-            able -= np.frombuffer(excluded, np.uint8)
-    short = set(np.flatnonzero(able < job.workers).tolist())
+        # Nobody is barred from most tasks of a later round, so its few ones are looked for.
+        excluded = excluded_tasks(ports, job, worker)
+        number = excluded.find(1)
+        while number >= 0:
+            barred[number] += 1
+            number = excluded.find(1, number + 1)
+    able = [len(workers) - count for count in barred]
+    short = {number for number, count in enumerate(able) if count < job.workers}
     if not short:
         return []
     for task in all_tasks(ports.table, job.name) if short else ():

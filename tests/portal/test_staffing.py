@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.portal.records import FULL, OPEN
+from tessera.portal.staffing import NOBODY_LEFT, people, short_pages, spare_pages
 from tessera.portal.table_layout import read_failures
-from tessera.runs.staffing import NOBODY_LEFT, people, short_pages, spare_pages
-from tessera.stack.cloud import Cloud
 from tests.portal.world import World
 
 
@@ -75,8 +72,7 @@ def test_people_are_those_of_the_team_who_label(
         vets=["ben@example.org"],
         requesters=["rita@example.org"],
     )
-    cloud = SimpleNamespace(users=pool)
-    assert sorted(people(cast(Cloud, cloud), team, active=active)) == expected
+    assert sorted(people(pool.emails, team, active=active)) == expected
 
 
 @given(st.lists(st.sets(st.sampled_from(["ann", "ben"])), min_size=1, max_size=4), st.booleans())
@@ -86,11 +82,11 @@ def test_a_later_round_asks_no_page_that_nobody_is_left_for_and_ends_without_the
     world = World()
     job = world.open_later_round(len(barred), dict(enumerate(barred)))
     names = ["ann@example.org", "ben@example.org", *(["cid@example.org"] if has_third else [])]
-    cloud = cast(Cloud, SimpleNamespace(users=Accounts(workers=names), ports=world.ports))
-    spared = dict(spare_pages(cloud))
+    emails = Accounts(workers=names).emails
+    spared = dict(spare_pages(world.ports, emails))
     nobody = sum(names == {"ann", "ben"} for names in barred) if not has_third else 0
     assert spared == ({job.name: nobody} if nobody else {})
-    assert dict(spare_pages(cloud)) == {}
+    assert dict(spare_pages(world.ports, emails)) == {}
     for worker in ("ann", "ben", "cid"):
         if world.again(job).status == OPEN:
             world.work(job, worker)
@@ -102,6 +98,6 @@ def test_a_later_round_asks_no_page_that_nobody_is_left_for_and_ends_without_the
 def test_a_first_round_waits_for_people() -> None:
     world = World()
     job = world.open(tasks=2, workers=2)
-    cloud = SimpleNamespace(users=Accounts(workers=["ann@example.org"]), ports=world.ports)
-    assert list(spare_pages(cast(Cloud, cloud))) == []
+    emails = Accounts(workers=["ann@example.org"]).emails
+    assert list(spare_pages(world.ports, emails)) == []
     assert world.again(job).status == OPEN
