@@ -13,6 +13,7 @@ from typing import Any
 from tessera.aws.connection import Connection, connect
 from tessera.aws.telemetry import logger, observed, publish
 from tessera.aws.tracing import step, traced
+from tessera.tiling.custom_run import label_custom_run
 from tessera.tiling.label_parts.reduce import begin_stage
 from tessera.tiling.label_parts.whole import report_whole
 from tessera.tiling.label_parts.work import work_on_item
@@ -33,18 +34,19 @@ def connection() -> Connection:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return what became of the run's images, as counts and URIs, and what to announce of it."""
     storage = connection().storage
+    ui = Path(os.environ.get("UI_DIRECTORY", "/opt"))  # where Lambda puts the layer of pages
     parts = event.get("parts", {})  # none from executions that began before there were any
     if "item" in parts:
         work_on_item(storage, event)
         return {}
+    if custom := label_custom_run(storage, event, ui / "custom-report.liquid.html"):
+        return custom
     if parts and (stage := begin_stage(storage, event, int(context.memory_limit_in_mb))):
         return stage
-    # the pages lie in a layer, beside the functions' code
-    template = Path(os.environ.get("UI_DIRECTORY", "/opt"), "report.liquid.html")
     if parts.get("stage"):
-        result, figures = report_whole(storage, event, template, TemporaryFile)
+        result, figures = report_whole(storage, event, ui / "report.liquid.html", TemporaryFile)
     else:
-        result, figures = label_run(storage, event, template, step)
+        result, figures = label_run(storage, event, ui / "report.liquid.html", step)
     if not result.consensus.converged:  # labels are still the best there are, so nothing is refused
         method = result.run.settings.method
         logger.warning("the consolidation has not converged", extra={"method": method})
@@ -53,7 +55,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     summary = summarize(result)
     if summary["outcome"] == "done":
         note_end(storage, f"{event['home']}run.json", event["execution"], event["jobs"])
-    # sentences are in the result; log queries go by numbers
     counts = {key: value for key, value in summary.items() if not isinstance(value, dict)}
     logger.info("labels consolidated", extra=counts | pace_by_order(figures))
     return summary

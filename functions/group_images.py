@@ -1,7 +1,4 @@
-"""GroupImages: a manifest becomes tasks of many images each, and the request that opens their jobs.
-
-What is decided and written is in `tessera.tiling.ask_round`; other objects are answered for.
-"""
+"""GroupImages: a manifest becomes tasks, and the request that opens their jobs."""
 
 import os
 from functools import cache
@@ -36,10 +33,13 @@ def stack() -> Stack:
             prepare_task=os.environ.get("PREPARE_TASK_ARN", ""),
             collect_answers=os.environ.get("COLLECT_ANSWERS_ARN", ""),
             labeling_role=os.environ.get("LABELING_ROLE_ARN", ""),
+            annotation_role=os.environ.get("ANNOTATION_ROLE_ARN", ""),
             kms_key=os.environ.get("KMS_KEY_ID", ""),
             public_price=os.environ.get("PUBLIC_PRICE", ""),
         ),
         image_objects=os.environ.get("IMAGE_OBJECTS"),
+        page_hosts=os.environ.get("PAGE_HOSTS", ""),
+        aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
     )
 
 

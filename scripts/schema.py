@@ -49,7 +49,7 @@ def _values(field: FieldInfo) -> str:
         if get_origin(item) is Literal:
             return f"any of {_choices(item)}"
         longest = get_args(item)[1].max_length
-        return f"{meta.min_length} to {meta.max_length} names of at most {longest} characters"
+        return f"2 to {meta.max_length} names of at most {longest} characters"
     if type(None) in get_args(base):  # a text, or null for none
         (text,) = (kind for kind in get_args(base) if kind is not type(None))
         meta = base_and_meta(text)[1]

@@ -432,3 +432,19 @@ def test_who_tells_a_missing_object_from_a_forbidden_one_may_list_its_bucket(nam
         if "s3:ListBucket" in statement["Action"]
     ]
     assert "InboxBucket" in "".join(listed), f"{name} may not list the inbox"
+
+
+def test_functions_of_custom_tasks_are_called_by_their_tag_alone() -> None:
+    """Neither portal nor closing may call what does not carry the stack's tag."""
+    for name in ("ServePortalFunction", "CloseJobFunction"):
+        grants = [
+            grant
+            for policy in RESOURCES[name]["Properties"]["Policies"]
+            if isinstance(policy, dict) and "Statement" in policy
+            for grant in policy["Statement"]
+            if "lambda:InvokeFunction" in str(grant["Action"])
+        ]
+        (grant,) = grants
+        assert list(grant["Condition"]["StringEquals"]) == ["aws:ResourceTag/tessera-annotation"]
+    role = RESOURCES["AnnotationRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert list(role[0]["Condition"]["StringEquals"]) == ["aws:PrincipalTag/tessera-annotation"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import UNSET
 
 from tessera.exits import Refused
 from tessera.file_types import IN_FILE, OutFile
@@ -23,14 +25,22 @@ from tessera.runs.checks import PIECE, manifest_remedy, read_settings_file
 from tessera.runs.instructions import settings_beside
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.local_stack import ROOT
-from tessera.tiling.errors import TesseraError
+from tessera.tiling.crowd_elements import page_problems
+from tessera.tiling.custom_task import sample_line
+from tessera.tiling.errors import PageUnusable, TesseraError
 from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import manifest_lines
-from tessera.tiling.page import build_page, render_task, with_stand_in
+from tessera.tiling.own_page import NAME as PAGE_NAME
+from tessera.tiling.page import build_page, check_page, render_task, with_stand_in
+from tessera.tiling.page_input import line_input
 from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
 
 UI = ROOT / "ui"
+CROWD_TAG = re.compile(
+    r"<script\b[^>]*\bsrc=[\"'][^\"'>]*crowd-html-elements[^>]*>\s*</script>", re.I
+)
 EXAMPLE = ROOT / "examples" / "digits"
 SEND_ANSWERS = """<script>document.addEventListener("tessera-answer", event => {
   fetch("/answer", { method: "POST", body: JSON.stringify(event.detail) });
@@ -70,17 +80,24 @@ def preview(
         raise click.UsageError("Give --manifest or --images, not both.")
     settings_file = settings_file or EXAMPLE / "labeling.json"
     settings = settings_beside(read_settings_file(settings_file), settings_file.parent)
-    tiles = _tiles(settings, manifest, images or EXAMPLE / "images")
-    if prelabels:
-        for tile, label in zip(tiles, cycle(settings.labels), strict=False):
-            tile.setdefault("prelabel", label)
     find = _picture_finder(manifest)
-    page = render_page(settings, tiles, find, folder=f"{settings_file.parent}/")
+    if settings.is_custom:
+        tiles = [_first_line(settings, manifest)]
+        page = render_own_page(settings_file.parent / PAGE_NAME, tiles[0], find)
+    else:
+        tiles = _tiles(settings, manifest, images or EXAMPLE / "images")
+        if prelabels:
+            for tile, label in zip(tiles, cycle(settings.labels), strict=False):
+                tile.setdefault("prelabel", label)
+        page = render_page(settings, tiles, find, folder=f"{settings_file.parent}/")
     path.write_text(page, encoding="utf-8")
+    choices = settings.labels if settings.is_custom else settings.choices
     result: dict[str, Any] = {
-        "page": str(path), "pictures": len(tiles), "choices": list(settings.choices),
+        "page": str(path), "pictures": len(tiles), "choices": list(choices),
     }  # fmt: skip
-    if not as_json:
+    if settings.is_custom and not as_json:
+        out.print(f"{path}: the page of one line. Open it in any browser.", markup=False)
+    elif not as_json:
         summary = f"{path}: {len(tiles)} pictures, {len(settings.choices)} choices."
         out.print(f"{summary} Open it in any browser.", soft_wrap=True, markup=False)
     if serve:
@@ -115,6 +132,40 @@ def _tiles(settings: Settings, manifest: Path | None, folder: Path) -> list[dict
     return tiles
 
 
+def _first_line(settings: Settings, manifest: Path | None) -> dict[str, Any]:
+    """Return the first line that would be asked; without a manifest, one of a drawn picture."""
+    if manifest is None:
+        return {"source-ref": "picture.jpg"}
+    with manifest.open("rb") as file:
+        pieces = iter(partial(file.read, PIECE), b"")
+        line = json.loads(sample_line(pieces, settings, ANY_SOURCE))
+    if not line:
+        raise Refused(
+            f"No line of {manifest} would be asked: each needs source or source-ref, and no "
+            f"{settings.label_attribute} yet."
+        )
+    if settings.pre_annotation:
+        aside.print("task.input is the line itself here: its pre-annotation Lambda is not called.")
+    return dict(line)
+
+
+def render_own_page(template: Path, line: dict[str, Any], find: Callable[[str], str]) -> str:
+    """Render a custom task's page for a line as the portal does; Refused if it cannot be.
+
+    Elements and hosts that need a parameter of the stack are told on the way.
+    """
+    try:
+        page = render_task(template.read_text(encoding="utf-8"), line_input(line), find)
+    except Exception as error:  # a template can do almost anything
+        raise Refused(f"{template} cannot be rendered: {type(error).__name__}: {error}") from error
+    warn(f"{template}: {problem}" for problem in page_problems(page, (), aws=False))
+    script = (
+        (UI / "crowd-elements.js").read_text(encoding="utf-8").replace("</script", r"<\/script")
+    )
+    html = CROWD_TAG.sub("", page)
+    return f"<!doctype html><script>{script}</script>{html}</body>"
+
+
 def _serve(page: str, submit: Callable[[Any], None]) -> None:
     """Open the page in the browser and call `submit` with each answer, until Ctrl-C."""
     with page_server(page, submit) as server:
@@ -135,10 +186,22 @@ def render_page(
 
     `folder` is where the pictures of the instructions lie.
     """
-    template = (UI / "tiles.liquid.html").read_text(encoding="utf-8")
-    page = build_page(template, settings, folder=folder, language=language_script(settings, UI))
-    page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
-    return render_task(page, {"images": list(tiles)}, find)
+    own = settings.page is not UNSET
+    file = Path(folder, PAGE_NAME) if own else UI / "tiles.liquid.html"
+    language = language_script(settings, UI)
+    try:
+        page = build_page(
+            file.read_text(encoding="utf-8-sig"),
+            settings,
+            folder=folder,
+            language=language,
+            own=own,
+        )
+        page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
+        check_page(page, settings, own=own)
+        return render_task(page, {"images": list(tiles)}, find)
+    except (PageUnusable, ValueError) as error:
+        raise Refused(f"{file}: {error}") from error
 
 
 def page_server(page: str, submit: Callable[[Any], None]) -> ThreadingHTTPServer:

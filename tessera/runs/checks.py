@@ -10,9 +10,11 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from tessera.csv_file import readable
 from tessera.exits import Refused
 from tessera.screen import progress
+from tessera.tiling.custom_task import group_lines
 from tessera.tiling.encoding import HEAD, NO_TEXT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
+from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import GZIP_MAGIC
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings
 
@@ -66,7 +68,10 @@ def count_manifest(manifest: Path, settings: Settings) -> Summary:
     """Count what a run would make of the manifest; Refused, in the run's words, if nothing."""
     with pieces_of(manifest) as read:
         try:
-            summary = group_manifest(read, settings, _discard, TemporaryFile)
+            if settings.is_custom:
+                summary = group_lines(read, settings, _discard, ANY_SOURCE)
+            else:
+                summary = group_manifest(read, settings, _discard, TemporaryFile)
         except TesseraError as error:
             raise Refused(
                 f"{manifest} would be refused: {error} ({type(error).__name__}).\n"

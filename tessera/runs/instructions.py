@@ -9,10 +9,14 @@ from pathlib import Path
 from tessera.exits import Refused
 from tessera.picture_types import picture_type
 from tessera.stack.cloud import Cloud
-from tessera.tiling.errors import SettingsInvalid
+from tessera.tiling.errors import PageUnusable, SettingsInvalid
 from tessera.tiling.instructions import EXAMPLES, NAME, with_instructions
+from tessera.tiling.own_page import NAME as PAGE_NAME
+from tessera.tiling.own_page import with_page
 from tessera.tiling.practice import PRACTICE, with_practice
 from tessera.tiling.settings import Settings
+
+TEXT_TYPES = {NAME: "text/markdown", PAGE_NAME: "text/html"}
 
 
 class _Folder:
@@ -38,18 +42,22 @@ def settings_beside(settings: Settings, folder: Path) -> Settings:
     """
     try:
         files = _Folder(folder)
-        return with_practice(with_instructions(settings, files, ""), files, "")
+        if not settings.is_custom:
+            settings = with_practice(with_instructions(settings, files, ""), files, "")
+        return with_page(settings, files, "")
     except SettingsInvalid as error:
         raise Refused(f"{folder}: {'; '.join(error.problems)}.") from error
+    except PageUnusable as error:
+        raise Refused(f"{folder}: {error}.") from error
 
 
 def upload_instructions(cloud: Cloud, folder: Path, project: str) -> None:
-    """Put instructions, examples and practice pictures into the project's folder of the inbox."""
-    text = [NAME] if (folder / NAME).is_file() else []
+    """Put instructions, examples, practice pictures and page into the project's inbox folder."""
+    text = [name for name in (NAME, PAGE_NAME) if (folder / name).is_file()]
     for name in [*text, *chain.from_iterable(map(_Folder(folder).list_uris, (EXAMPLES, PRACTICE)))]:
         kind = picture_type(name)
         cloud.storage.put(
             f"{cloud.outputs['Inbox']}/{project}/{name}",
             (folder / name).read_bytes(),
-            content_type=kind.media_type if kind else "text/markdown",
+            content_type=kind.media_type if kind else TEXT_TYPES[name],
         )

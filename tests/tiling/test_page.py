@@ -218,3 +218,18 @@ def test_twenty_pictures_come_with_a_browsers_first_round_trip() -> None:
 def test_the_template_fits_what_ground_truth_takes() -> None:
     run = settings(*(f"a label of some length {n:02}" for n in range(50)))
     assert len(build_page(TEMPLATE, run)) < 128_000
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [" // ", "/* ", " */", "  ", "<!-- ", "--x:", "https://", "\\n", "`", "a b"]
+        )
+        | st.text(st.characters(exclude_characters="[]{}%\r", exclude_categories=["Cs"])),
+        max_size=6,
+    ).map("".join)
+)
+def test_nothing_inside_a_page_of_ones_own_is_changed_on_its_way_to_the_worker(text: str) -> None:
+    page = f'<script>const text = "{text}";  // kept</script>\n<p>{text}</p>\n'
+    built = build_page(page, settings("cat", "dog"), own=True)
+    assert render_task(built, {"images": []}, str) == page

@@ -26,6 +26,7 @@ from tessera.tiling.settings import (
 )
 
 PETS = {"labels": ["cat", "dog"]}
+LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:pre"
 TEAM = "arn:aws:sagemaker:eu-west-1:123456789012:workteam/private-crowd/pets"
 PUBLIC = "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default"
 
@@ -243,6 +244,11 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         "pets-may-b07bde587b0c",
     ),
     ({"embeddings": "s3://inbox/pets/e.npy"}, "pets-may-690afc2142a3"),
+    ({"page": "0123456789abcdef"}, "pets-may-97cb9adfc49c"),
+    (
+        {"task": "custom", "pre_annotation": LAMBDA, "post_annotation": LAMBDA},
+        "pets-may-d2995e01ceb3",
+    ),
 ]
 """Names that runs have had since the first release."""
 

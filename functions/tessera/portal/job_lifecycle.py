@@ -38,6 +38,7 @@ from tessera.portal.task_lines import write_offsets
 from tessera.portal.task_updates import attempts
 from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.jobs import STOPPED as JOB_STOPPED
+from tessera.tiling.manifest.source_rule import RULE_NAME
 from tessera.tiling.offsets import count_tasks
 
 REPAIR_TIMEOUT = 900.0
@@ -125,8 +126,15 @@ def _new(ports: Ports, wanted: Job, token: str) -> Job:
         exclusions=find_exclusions(ports, wanted),
         gold_uses=find_gold_uses(ports, wanted),
         practice=find_practice(ports, wanted),
+        sources=_sources(ports, wanted),
         tokens=(token,) if token else (),
     )
+
+
+def _sources(ports: Ports, job: Job) -> str:
+    """Return the rule, in JSON, of what the job's pages may show; empty if it has none."""
+    uri = f"{job.manifest.rpartition('/')[0]}/{RULE_NAME}"
+    return ports.files.get(uri).decode() if ports.files.size(uri) is not None else ""
 
 
 def _attached(ports: Ports, job: Job, wanted: Job, token: str) -> Job:

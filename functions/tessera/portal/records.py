@@ -45,7 +45,8 @@ class Job(msgspec.Struct, frozen=True):
     the job's leases. `exclusions` is the URI of the file that tells who may not have which task,
     `gold_uses` that of the one that tells which gold images each task has, if some have the same,
     `practice` that of the one with the pictures to practice on; `role` is the role that a
-    post-annotation Lambda may take on to read the answers.
+    post-annotation Lambda may take on to read the answers. `custom` says that tasks are lines of
+    any form; `sources` is the rule, in JSON, of what a page of the project's own may show.
     Each write raises `version`, and expects the one before.
     """
 
@@ -79,6 +80,8 @@ class Job(msgspec.Struct, frozen=True):
     gold_uses: str = ""
     practice: str = ""
     role: str = ""
+    custom: bool = False
+    sources: str = ""
 
     @property
     def closes(self) -> float:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+
+import msgspec
 
 from tessera.portal.ports import Ports
+from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 
 MIN_ADDRESS_SECONDS = 15 * 60
 """Seconds for which a picture's address is good at least: a page that is loaded anew just before
@@ -14,8 +18,19 @@ NO_PICTURE = "data:,"
 """Address of a picture that cannot be signed: no browser can show it, and none asks for it."""
 
 
-def grant(ports: Ports, until: float) -> Callable[[str], str]:
-    """Return what turns an image's source into an address that ends at the given time."""
+@lru_cache(maxsize=8)
+def _rule(sources: str) -> SourceRule:
+    """Return the rule of what a job's pages may show; a job without one may show any picture."""
+    return msgspec.json.decode(sources, type=SourceRule) if sources else ANY_SOURCE
+
+
+def grant(ports: Ports, until: float, sources: str = "") -> Callable[[str], str]:
+    """Return what turns an image's source into an address that ends at the given time.
+
+    `sources` is the job's rule, in JSON, of what its page may show: one of a project's own could
+    name what its author may not read.
+    """
+    rule = _rule(sources)
     # Addresses end with the lease, so that nobody keeps a picture's address.
     seconds = max(MIN_ADDRESS_SECONDS, int(until - ports.clock()))
 
@@ -23,6 +38,8 @@ def grant(ports: Ports, until: float) -> Callable[[str], str]:
         # A source that is a web address already is public.
         if not uri.startswith("s3://"):
             return uri
+        if rule.problem(uri):
+            return NO_PICTURE
         try:
             return ports.files.presign(uri, seconds)
         except ValueError:  # one dead tile rather than a dead page; an outage is another error

@@ -13,6 +13,7 @@ from tessera.portal.ports import Ports, job_arn
 from tessera.portal.records import Job
 from tessera.tiling.crowd_elements import FORM_ELEMENTS, elements_in
 from tessera.tiling.page import CROWD_SCRIPT, render_task
+from tessera.tiling.page_input import line_input
 
 CROWD_TAG = re.compile(
     rf"<script\b[^>]*\bsrc=[\"']{re.escape(CROWD_SCRIPT)}[\"'][^>]*>\s*</script>", re.I
@@ -49,7 +50,7 @@ def prepare(ports: Ports, job: Job, line: bytes) -> dict[str, Any] | None:
     try:
         record = msgspec.json.decode(line)
         if not job.prepare:
-            return dict(record)
+            return line_input(record)
         answer = ports.invoke(
             job.prepare,
             {

@@ -164,7 +164,7 @@ def claim_task(ports: Ports, site: Site, request: Request) -> Response:
 def _claimed(
     ports: Ports, site: Site, claimed: Claim, line: bytes, task_input: dict[str, Any]
 ) -> Response:
-    until, indexes = claimed.lease.until, indexes_of(line) or []
+    until, indexes = claimed.lease.until, _indexes(claimed.job, line) or []
     task_input = hide_indexes(task_input, page_names(claimed.task, indexes))
     page = _render(ports, site, claimed.job, task_input, until)
     content = {
@@ -211,7 +211,7 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     job = job_for(ports, request)
     number = _task_number(job, request)
     line = read_line(ports, job, number)
-    indexes = indexes_of(line)
+    indexes = _indexes(job, line)
     answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
     outcome = submit(ports, job, request.worker, number, answer)
     return json_response(200 if outcome == "saved" else 409, _told(outcome))
@@ -260,7 +260,8 @@ def show_answer(ports: Ports, site: Site, request: Request) -> Response:
     if task_input is None:
         raise Unknown("The pre-annotation function keeps this task from people.")
     until = ports.clock() + job.seconds
-    names, choices = page_names(number, indexes_of(line) or []), choices_in(answer["answerContent"])
+    names = page_names(number, _indexes(job, line) or [])
+    choices = choices_in(answer["answerContent"])
     page = _render(ports, site, job, hide_indexes(task_input, names), until)
     content = {
         "task": str(number),
@@ -278,7 +279,7 @@ def correct_answer(ports: Ports, site: Site, request: Request) -> Response:
     """Save a correction, which counts instead of the worker's answer: 200 saved, 409 too late."""
     job = job_for(ports, request)
     number = _task_number(job, request)
-    indexes = indexes_of(read_line(ports, job, number))
+    indexes = _indexes(job, read_line(ports, job, number))
     answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
     outcome = correct(ports, job, request.worker, number, answer)
     if outcome == "saved":
@@ -310,7 +311,7 @@ def show_task(ports: Ports, site: Site, request: Request) -> Response:
     task_input = task_page.prepare(ports, job, line)
     if task_input is None:
         raise Unknown("The pre-annotation function keeps this task from people.")
-    indexes = indexes_of(line) or []
+    indexes = _indexes(job, line) or []
     task_input = hide_indexes(task_input, page_names(number, indexes))
     page = _render(ports, site, job, task_input, ports.clock() + PREVIEW_SECONDS)
     content = {
@@ -332,6 +333,11 @@ def _task_number(job: Job, request: Request) -> int:
     return request.task
 
 
+def _indexes(job: Job, line: bytes) -> list[str] | None:
+    """Return the indexes that an answer to a task must name, or None for a custom task's."""
+    return None if job.custom else indexes_of(line)
+
+
 def _render(
     ports: Ports, site: Site, job: Job, task_input: dict[str, Any], until: float
 ) -> task_page.Page:
@@ -339,7 +345,7 @@ def _render(
     return task_page.render(
         _template(ports.files.get, job.page),
         task_input,
-        grant(ports, until),
+        grant(ports, until, job.sources),
         stand_ins=task_page.StandIns(
             read_file(site.ui / "crowd-form.js"), read_file(site.ui / "crowd-elements.js")
         ),

@@ -31,6 +31,8 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     what is written after a round            label_run.py; what reviewers decided: decisions.py
     a figure of the report                   the module of report/ that is named for it
     seconds and prices of an estimate        estimate.py
+    a project's own page, custom tasks       own_page.py; custom_task.py before, custom_run.py after
+    which crowd elements have a stand-in     crowd_elements.py; they are in ui/crowd-elements.js
     what can go wrong, by name               errors.py
 
 Folders import what is above them here and never each other sideways: tests/test_imports.py.

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET
 
 from tessera.tiling import run_record
+from tessera.tiling.crowd_elements import page_hosts
 from tessera.tiling.errors import EmbeddingsUnusable, SettingsInvalid, TesseraError
 from tessera.tiling.grouping.bucket_sample import check_buckets
 from tessera.tiling.grouping.first_round import group_manifest
@@ -27,7 +28,8 @@ from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.jobs import Surroundings, label_categories
-from tessera.tiling.manifest.source_rule import SourceRule, image_objects
+from tessera.tiling.manifest.source_rule import RULE_NAME, SourceRule, image_objects
+from tessera.tiling.own_page import read_page
 from tessera.tiling.practice import encode_practice, practice_name
 from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.run_files import CreateFile, OpenScratch, Writable
@@ -83,6 +85,8 @@ class Stack:
 
     `status` returns an execution's status, `template` is the file of the worker's page;
     `image_objects` are ARN patterns of pictures outside the inbox, None where all are allowed.
+    `page_hosts` are those, with commas between, that pages may load scripts and styles from, and
+    `aws_crowd` says that they may load Amazon's own script.
     """
 
     files: Files
@@ -93,6 +97,8 @@ class Stack:
     template: Path
     surroundings: Surroundings
     image_objects: str | None = None
+    page_hosts: str = ""
+    aws_crowd: bool = False
 
     def source_rule(self, manifest: Mapping[str, Any], settings: Settings) -> SourceRule:
         """Return which pictures a manifest may name, by where in the inbox it lies."""
@@ -159,6 +165,8 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     record = decode_record(files.get(f"{home}run.json"))  # which knows whom it was taken from
     read = partial(read_manifest_bytes, files, manifest)
     rule = stack.source_rule(manifest, settings)
+    if settings.is_custom:
+        return _ask_lines(stack, home, record, settings, rule)
     shape = sample_shape(read(), settings, files.get_range, rule)
     _write_page(stack, settings, record, shape, rule)
     check_buckets(read(), settings, files.bucket_exists)
@@ -178,6 +186,28 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         record = msgspec.structs.replace(record, notices=[*(record.notices or ()), *idle])
     record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
     _check_embeddings(record)
+    result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
+    return Decision(result, summary.counts)
+
+
+def _ask_lines(
+    stack: Stack, home: str, record: RunRecord, settings: Settings, rule: SourceRule
+) -> Decision:
+    """Write the tasks of a custom run, one a line, and its page as it is."""
+    # Late: only runs of such tasks need it.
+    from tessera.tiling.custom_task import check_custom_page, group_lines, sample_line
+
+    files = stack.files
+    read = partial(read_manifest_bytes, files, record.manifest)
+    page = read_page(files, folder_uri(record.manifest)) or ""
+    sample = sample_line(read(), settings, rule) if settings.pre_annotation is UNSET else b"{}"
+    check_custom_page(page, sample, page_hosts(stack.page_hosts), aws=stack.aws_crowd)
+    summary = group_lines(read, settings, partial(_create, files, home), rule)
+    files.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
+    if settings.labels:
+        labels = label_categories(settings)
+        files.put(f"{home}labels.json", labels, content_type="application/json")
+    record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
     return Decision(result, summary.counts)
 
@@ -272,6 +302,9 @@ def _already_running(run: str, home: str, owner: str) -> Decision:
 def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[str, Any]:
     """Note the round in run.json, and return the request that opens its jobs."""
     _write_practice(stack, home, record, asked.round)
+    if settings_of(record).page is not UNSET:  # it may name whatever its author likes
+        uri, rule = f"{home}round-{asked.round}/{RULE_NAME}", msgspec.json.encode(record.pictures)
+        stack.files.put(uri, rule, content_type="application/json")
     # Before its jobs are opened, so that no job is without a trace in run.json.
     record = record.with_round(asked)
     document = msgspec.json.encode(record)
@@ -299,12 +332,19 @@ def _write_page(
     from tessera.tiling.page_language import language_script
 
     home, folder = f"{stack.runs}{record.run}/", folder_uri(record.manifest)
-    template, labels = stack.template.read_text("utf-8"), label_categories(settings)
+    own = None if settings.page is UNSET else read_page(stack.files, folder)
+    template, labels = own or stack.template.read_text("utf-8"), label_categories(settings)
     # What the instructions show is signed like a task's pictures, so the same rule holds for it.
     language = language_script(settings, stack.template.parent)
     page = build_page(
-        template, settings, shape, folder, lambda uri: not rule.problem(uri), language
+        template,
+        settings,
+        shape,
+        folder,
+        lambda uri: not rule.problem(uri),
+        language,
+        own=own is not None,
     )
-    check_page(page, settings)
+    check_page(page, settings, own=own is not None)
     stack.files.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
     stack.files.put(f"{home}labels.json", labels, content_type="application/json")

@@ -43,6 +43,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     prepare_task: str = ""
     collect_answers: str = ""
     labeling_role: str = ""
+    annotation_role: str = ""
     kms_key: str = ""
     public_price: str = ""
 
@@ -115,8 +116,8 @@ def labeling_job_request(
             "DataAttributes": {"ContentClassifiers": list(settings.content_classifiers)}
         },
         "OutputConfig": output,
-        "RoleArn": surroundings.labeling_role or PORTAL_ROLE,
-        "LabelCategoryConfigS3Uri": f"{home}labels.json",
+        "RoleArn": _role(settings, surroundings),
+        **({"LabelCategoryConfigS3Uri": f"{home}labels.json"} if settings.labels else {}),
         "HumanTaskConfig": {
             "WorkteamArn": settings.workforce if ground_truth else PORTAL_TEAM,
             "UiConfig": {"UiTemplateS3Uri": f"{home}page.liquid.html"},
@@ -127,13 +128,14 @@ def labeling_job_request(
             "TaskTimeLimitInSeconds": settings.task_minutes * 60,
             "TaskAvailabilityLifetimeInSeconds": _lifetime(settings),
             "MaxConcurrentTaskCount": CONCURRENT_TASKS,
-            **_functions(surroundings),
+            **_functions(settings, surroundings),
             **_reward(settings, surroundings),
         },
         "Tags": [
             {"Key": "tessera:run", "Value": run},
             {"Key": "tessera:project", "Value": _tag_value(project)},
             *([{"Key": "team", "Value": settings.team}] if settings.team else []),
+            *([{"Key": "tessera:task", "Value": settings.task}] if settings.is_custom else []),
         ],
         **_stopping_conditions(settings),
     }
@@ -144,19 +146,31 @@ def label_categories(settings: Settings) -> bytes:
     return msgspec.json.encode(
         {
             "document-version": "2018-11-28",
-            "labels": [{"label": choice} for choice in settings.choices],
+            "labels": [
+                {"label": choice}
+                for choice in (settings.labels if settings.is_custom else settings.choices)
+            ],
         }
     )
 
 
-def _functions(surroundings: Surroundings) -> dict[str, Any]:
+def _role(settings: Settings, surroundings: Surroundings) -> str:
+    """Return the role of the job: for a custom task that which its functions may take on."""
+    if settings.is_custom:
+        return surroundings.annotation_role or PORTAL_ROLE
+    return surroundings.labeling_role or PORTAL_ROLE
+
+
+def _functions(settings: Settings, surroundings: Surroundings) -> dict[str, Any]:
+    """Return the pre- and post-annotation Lambdas: a custom task has its own, or none."""
+    prepare, collect = surroundings.prepare_task, surroundings.collect_answers
+    if settings.is_custom:
+        prepare, collect = settings.pre_annotation or "", settings.post_annotation or ""
     arns: dict[str, Any] = {}
-    if surroundings.prepare_task:
-        arns["PreHumanTaskLambdaArn"] = surroundings.prepare_task
-    if surroundings.collect_answers:
-        arns["AnnotationConsolidationConfig"] = {
-            "AnnotationConsolidationLambdaArn": surroundings.collect_answers
-        }
+    if prepare:
+        arns["PreHumanTaskLambdaArn"] = prepare
+    if collect:
+        arns["AnnotationConsolidationConfig"] = {"AnnotationConsolidationLambdaArn": collect}
     return arns
 
 
@@ -206,6 +220,8 @@ def _title(question: str) -> str:
 
 
 def _description(settings: Settings) -> str:
+    if settings.is_custom:
+        return _title(settings.question)
     pages = (
         "one image"
         if settings.images_per_task == 1

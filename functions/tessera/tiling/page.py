@@ -86,13 +86,15 @@ def build_page(
     folder: str = "",
     allowed: Callable[[str], bool] = any_picture,
     language: str = "",
+    *,
+    own: bool = False,
 ) -> str:
     """Put a run's labels, question and instructions into the template of the worker's page.
 
     `shape` is width by height of most of the run's pictures, if it is known; `folder` is the URI
     of the folder whose pictures the instructions show, and `allowed` tells which S3 URIs they may
-    show; `language` is the script of the run's own language (`page_language`). Raises PageUnusable
-    if the template does not allow it.
+    show; `language` is the script of the run's own language (`page_language`); `own` says that the
+    template is the project's own. Raises PageUnusable if the template does not allow it.
     """
     colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
@@ -126,7 +128,7 @@ def build_page(
             )
         )
     except LiquidError as error:
-        raise page_unusable(error) from error
+        raise page_unusable(error, own=own) from error
 
 
 def render_task(page: str, task_input: Mapping[str, Any], grant: Callable[[str], str]) -> str:
@@ -146,19 +148,27 @@ SAMPLE = (
 """Images of a task that a page is tried with: with all that an image may have, and with little."""
 
 
-def check_page(page: str, settings: Settings) -> None:
-    """Raise PageUnusable, with the reason, if a run's page cannot be rendered for a task."""
+def check_page(page: str, settings: Settings, *, own: bool = False) -> None:
+    """Raise PageUnusable, with the reason, if a run's page cannot be rendered for a task.
+
+    `own` says that the page is the project's own, and not the stack's.
+    """
     guess = {"prelabel": settings.choices[0], "prelabel-confidence": 0.5}
     images = [SAMPLE[0], SAMPLE[1] | guess]
     try:
         render_task(page, {"images": images}, str)
     except Exception as error:  # a template can do almost anything
-        raise page_unusable(error) from error
+        raise page_unusable(error, own=own) from error
 
 
-def page_unusable(error: Exception) -> PageUnusable:
+def page_unusable(error: Exception, *, own: bool = False) -> PageUnusable:
     """Return the refusal of a page that failed with this error."""
     reason = " ".join(str(error).split())
+    if own:
+        return PageUnusable(
+            "page.liquid.html of this project cannot be rendered: "
+            f"{type(error).__name__}: {reason}; mend it and drop the manifest again"
+        )
     return PageUnusable(
         "tiles.liquid.html, the page of this stack, cannot be rendered: "
         f"{type(error).__name__}: {reason}; mend it in the stack's ui folder and deploy again"

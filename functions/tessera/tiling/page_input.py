@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -44,6 +45,17 @@ def task_input(source: str | list[Any]) -> TaskInput:
     if isinstance(source, str):
         return TaskInput(msgspec.json.decode(source, type=list[PageImage]))
     return TaskInput(msgspec.convert(source, list[PageImage]))
+
+
+def line_input(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `task.input` of a line of any form, where no function of the requester makes it.
+
+    That is the line itself, and its source under the name that Ground Truth's own functions use.
+
+    >>> line_input({"source-ref": "s3://pets/1.jpg", "n": 1})["taskObject"]
+    's3://pets/1.jpg'
+    """
+    return {"taskObject": record.get("source-ref", record.get("source"))} | dict(record)
 
 
 def prepare_task(event: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ LONGEST_QUESTION = 120
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
 Order = Literal["spread", "as-given", "shuffle", "by-prelabel", "similar"]
 Repeats = Literal["once", "each"]
+TaskKind = Literal["tiles", "custom"]
 Language = Literal["en", "de"]
 """Languages of portal and worker's page: each has its words in `ui/languages`."""
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
@@ -41,6 +42,10 @@ Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultCont
 WORK_TEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
 ATTRIBUTE = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}"
 EMBEDDINGS = r"^s3://[^/]+/.+\.npy$"
+LAMBDA_ARN = r"^arn:aws[a-z\-]*:lambda:[a-z0-9\-]+:[0-9]{12}:function:[A-Za-z0-9\-_.:$/]+$"
+"""CreateLabelingJob's pattern for the ARN of a pre- or post-annotation Lambda."""
+CUSTOM_QUESTION = "Follow the instructions on the page."
+"""Question of a custom task that has none: the title of its job."""
 TEAM_NAME = r"^[A-Za-z0-9_.:/=+@-]{1,128}$"
 """Names that both a group of Cognito and the value of a tag may have, without blanks."""
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
@@ -97,8 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     labels: Annotated[
         tuple[Label, ...],
         Meta(
-            min_length=2,
-            max_length=50,
+            max_length=50,  # at least two, but of a custom task
+            extra_json_schema={"minItems": 2},
             description="The answers to choose from, all different; a class's number is its place "
             "in this list. A Ground Truth label category file is taken too, here or as the whole "
             "`labeling.json`",
@@ -222,6 +227,50 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             Meta(
                 description="Language of the worker's page, of all but what you write yourself",
                 extra={"default": "the browser's if Tessera speaks it, else English"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    task: Annotated[
+        TaskKind,
+        Meta(
+            description="`tiles`: pages of many images, each with one of the labels. `custom`: one "
+            "task a line on a page of your own, as Ground Truth's custom tasks are "
+            "([custom tasks](from-ground-truth.md)); it needs no labels"
+        ),
+    ] = "tiles"
+    pre_annotation: (
+        Annotated[
+            str,
+            Meta(
+                pattern=LAMBDA_ARN,
+                max_length=2048,
+                description="With `custom`: ARN of the Lambda that makes `task.input` of a line",
+                extra={"default": "none: it is the line itself"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    post_annotation: (
+        Annotated[
+            str,
+            Meta(
+                pattern=LAMBDA_ARN,
+                max_length=2048,
+                description="With `custom`: ARN of the Lambda that makes labels of the answers",
+                extra={"default": "none: lines name their answers"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    page: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9a-f]{16}$",
+                description="Digest of `page.liquid.html` beside the manifest; Tessera sets it, so "
+                "that another page is another run",
+                extra={"default": "none: the stack's page"},
             ),
         ]
         | UnsetType
@@ -359,6 +408,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ) = UNSET
 
     @property
+    def is_custom(self) -> bool:
+        """Return whether tasks are lines of any form, on a page of the project's own."""
+        return self.task == "custom"
+
+    @property
     def escape(self) -> str:
         """Return the answer for an image that cannot be judged or does not load."""
         if self.unreadable is not None:
@@ -440,7 +494,10 @@ def settings_from(record: dict[str, Any]) -> Settings:
         values["shares"] = {
             normal_text(label): share for label, share in sorted(values["shares"].items())
         }
-    if not values["labels"]:
+    if values.get("task") == "custom" and not values["labels"]:
+        values["labels"] = []
+        values.setdefault("question", CUSTOM_QUESTION)
+    elif not values["labels"]:
         others = {key.lower(): key for key in values if key != "labels"}
         near = get_close_matches("labels", others, n=1)
         hint = f"; is {others[near[0]]} meant?" if near else ""
@@ -493,9 +550,12 @@ def settings_schema() -> dict[str, Any]:
         "$schema": {"type": "string"},
         "document-version": {"description": "As label category files have it", "type": "string"},
     }
-    # The record must have these; a file need not, because they are made from the labels.
-    for optional in ("question", "instructions"):
+    # The record must have these; a file need not, because they are made from the labels, and a
+    # custom task needs no labels either.
+    for optional in ("question", "instructions", "labels"):
         record["required"].remove(optional)
+    custom = {"properties": {"task": {"const": "custom"}}, "required": ["task"]}
+    record |= {"anyOf": [{"required": ["labels"]}, custom]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "labeling.json: how the images of a manifest are labeled",
@@ -580,6 +640,8 @@ def _out_of_bounds(value: Any, text: str, meta: Meta) -> str:
 def _value_problems(key: str, value: Any) -> Iterator[str]:
     """Yield what no type can express about one value."""
     if key == "labels":
+        if len(value) == 1:
+            yield f"labels: {msgspec.json.encode(value).decode()} is fewer than the 2 needed"
         for label in value:
             if label != label.strip() or any(map(_cannot_be_shown, label)):
                 yield f"labels: {label!r} has spaces around it or characters that cannot be shown"
@@ -717,8 +779,37 @@ def _share_problems(values: dict[str, Any]) -> Iterator[str]:
             yield f"shares: {problem}"
 
 
+WITH_CUSTOM = frozenset({
+    "labels", "question", "label_attribute", "answers_per_image", "max_answers", "team",
+    "workforce", "task_minutes", "job_days", "bad_lines", "task", "pre_annotation",
+    "post_annotation", "page",
+})  # fmt: skip
+"""Settings of a custom task: what a page shows and what becomes of answers is its own affair."""
+
+
+def _custom_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what does not go together with the kind of task."""
+    if values.get("task", "tiles") != "custom":
+        for key in ("pre_annotation", "post_annotation"):
+            if key in values:
+                yield f'{key}: this is for custom tasks; set "task": "custom", or leave it out'
+        return
+    if values.get("workforce", "portal") != "portal":
+        yield (
+            "workforce: custom tasks are for the portal; for a Ground Truth team create the "
+            "labeling job in SageMaker, which takes template and functions as they are"
+        )
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    defaults |= {"instructions": ""}
+    # By value: a run's record has every setting, those at their defaults, too.
+    for key in sorted(values.keys() & defaults.keys() - WITH_CUSTOM):
+        if values[key] not in (defaults[key], [] if defaults[key] == () else defaults[key]):
+            yield f"{key}: a custom task has none of this; leave it out"
+
+
 def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a value only in combination with another one."""
+    yield from _custom_problems(values)
     yield from _guess_problems(values)
     yield from _share_problems(values)
     images, gold = values.get("images_per_task", 20), values.get("gold_per_task", 0)

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Browser
 
-from tessera.commands.preview import EXAMPLE, page_server, preview, render_page
+from tessera.commands.preview import EXAMPLE, UI, page_server, preview, render_page
+from tessera.exits import Exit
 from tessera.tiling.settings import Settings
 
 PETS = {"labels": ["cat", "dog"], "question": "Which pet?", "images_per_task": 3}
@@ -116,3 +117,39 @@ def test_what_is_submitted_reaches_the_server(chromium: Browser) -> None:
     server.shutdown()
     server.server_close()
     assert answer["7"] == {"cat": False, "dog": True, "cannot see": False}
+
+
+CUSTOM_PAGE = """<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
+<crowd-form><p>{{ task.input.taskObject }} in {{ task.input.weather }}</p>
+<crowd-polygon></crowd-polygon><crowd-input name="tag"></crowd-input></crowd-form>"""
+
+
+def test_a_page_of_the_projects_own_beside_the_settings_is_shown(settings_file: Path) -> None:
+    template = (UI / "tiles.liquid.html").read_text("utf-8")
+    (settings_file.parent / "page.liquid.html").write_text(template + "<p>Our own // page</p>")
+    out = settings_file.parent / "out.html"
+    result = run("--settings", settings_file, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "<p>Our own // page</p>" in out.read_text()
+    (settings_file.parent / "page.liquid.html").write_text(template + "{{ 1 | no_such }}")
+    result = run("--settings", settings_file, "--out", out)
+    assert result.exit_code == Exit.REFUSED
+    assert "of this project cannot be rendered" in result.output
+
+
+def test_a_custom_task_is_shown_with_its_first_line_and_told_what_the_stack_must_allow(
+    settings_file: Path,
+) -> None:
+    folder, out = settings_file.parent, settings_file.parent / "out.html"
+    settings_file.write_text('{"task": "custom"}')
+    result = run("--settings", settings_file, "--out", out)
+    assert result.exit_code == Exit.REFUSED
+    assert "there is no page.liquid.html" in result.output
+    (folder / "page.liquid.html").write_text(CUSTOM_PAGE)
+    manifest = folder / "may.manifest"
+    manifest.write_text('{"n": 1}\n{"source": "Tom", "weather": "rain"}\n')
+    result = run("--settings", settings_file, "--manifest", manifest, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "crowd-polygon" in result.output
+    assert "Tom in rain" in out.read_text()
+    assert "assets.crowd.aws" not in out.read_text().split("<crowd-form>")[1]

@@ -149,7 +149,9 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     # Limits, which hold whether they are reached or not.
     "bad_lines",
     # Refused where it names nothing that can be used.
-    "embeddings", "near_repeats", "guesses", "audit",
+    "embeddings", "near_repeats", "guesses", "audit", "pre_annotation", "post_annotation",
+    # What kind of task it is, and on which page.
+    "task", "page",
     # Whether lines repeat is looked for only where they are to be asked once.
     "repeats",
 })  # fmt: skip

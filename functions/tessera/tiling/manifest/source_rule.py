@@ -15,6 +15,8 @@ from tessera.tiling.page_copy import COPIES, ORIGINALS
 
 SCHEME = "s3://"
 UPLOADS = (ORIGINALS, COPIES)
+RULE_NAME = "tasks-sources.json"
+"""Name of the rule's file beside a round's tasks, for runs whose page is the project's own."""
 
 
 class SourceRule(msgspec.Struct, frozen=True):
