@@ -59,14 +59,14 @@ class Load:
     claims: list[float] = field(default_factory=list)
     submissions: list[float] = field(default_factory=list)
     failed: int = 0
-    seconds: float = 0.0
+    rates: list[float] = field(default_factory=list)
     processor: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def rate(self) -> float:
-        """Answered pages a second."""
-        return len(self.submissions) / self.seconds
+        """Answered pages a second: the median of the turns."""
+        return statistics.median(self.rates)
 
 
 class PortalPeer:
@@ -174,7 +174,7 @@ def processor_seconds(pid: int) -> tuple[float, float]:
 
 def take_turn(peer: Peer, load: Load, workers: int, tasks: int, seconds: float) -> None:
     """Let so many workers claim and answer pages without pause until the time is over."""
-    jobs, before = peer.jobs(tasks), peer.processor()
+    jobs, before, answered = peer.jobs(tasks), peer.processor(), len(load.submissions)
     started = time.monotonic()
     end = started + seconds
 
@@ -199,7 +199,7 @@ def take_turn(peer: Peer, load: Load, workers: int, tasks: int, seconds: float) 
 
     with ThreadPoolExecutor(workers) as threads:
         list(threads.map(work, range(workers)))
-    load.seconds += time.monotonic() - started
+    load.rates.append((len(load.submissions) - answered) / (time.monotonic() - started))
     for name, spent in peer.processor().items():
         load.processor[name] = load.processor.get(name, 0.0) + spent - before[name]
 

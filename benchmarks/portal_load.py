@@ -159,7 +159,7 @@ def main() -> int:
             stack.deploy()
             if options.beside_turkle:
                 pid = int((stack.home / "aws.pid").read_text())
-                turns, seconds = (1, 8.0) if quick else (2, 15.0)
+                turns, seconds = (1, 8.0) if quick else (3, 10.0)
                 (folder := Path(home) / "turkle").mkdir()
                 return compare(Served(stack.cloud), pid, folder, turns, seconds)
             return report(Served(stack.cloud), options.workers or count, seconds, large, turns)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import botocore.auth
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tessera.aws.connection import connect
 from tessera.aws.storage import Storage
 
 KEYS = ("AKIDEXAMPLE", "secret")
 SESSION = boto3.Session()
+CONNECTIONS: dict[Any, Any] = {}
 PARTITIONS = SESSION.get_available_partitions()
 REGIONS = [
     region
@@ -51,6 +56,45 @@ def test_a_dotted_bucket_keeps_to_the_path_since_no_certificate_covers_it_as_a_h
     client = connect(region="eu-west-1", credentials=KEYS).signing_client()
     address = client.generate_presigned_url("get_object", Params={"Bucket": "my.pets", "Key": "1"})
     assert address.startswith("https://s3.eu-west-1.amazonaws.com/my.pets/1?")
+
+
+KEYS_OF_OBJECTS = st.one_of(
+    st.text(min_size=1, max_size=40),
+    st.lists(st.sampled_from(["a", "/", "//", "..", "~", "+", "%", " ", "#", "?", "&", "é", "😀"]))
+    .map("".join)
+    .filter(bool),
+)
+
+
+@given(
+    key=KEYS_OF_OBJECTS,
+    bucket=st.sampled_from(["pets", "my.pets", "pets-2"]),
+    endpoint=st.sampled_from([None, "http://127.0.0.1:4566"]),
+    keys=st.sampled_from([KEYS, (*KEYS, "token+/=")]),
+    seconds=st.sampled_from([1, 900, 28_800, 604_800]),
+)
+def test_an_address_is_the_one_that_boto3_makes(
+    key: str, bucket: str, endpoint: str | None, keys: Any, seconds: int
+) -> None:
+    """Signed without boto3's work for each call, it is the same to the byte, or refused alike."""
+    connection = CONNECTIONS.setdefault((endpoint, keys), connect(endpoint, "eu-west-1", keys))
+    storage = Storage(lambda: Bucket({}), connection.signing_client, keys)  # type: ignore[arg-type, return-value]  # the calls it gets, no more
+    now = datetime.datetime(2026, 11, 26, 4, 0, 0, tzinfo=datetime.UTC)
+    made: list[str | type] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.auth, "get_current_datetime", lambda *_: now)
+        client = connection.signing_client()
+        for sign in (
+            lambda: client.generate_presigned_url(
+                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
+            ),
+            lambda: storage.presign(f"s3://{bucket}/{key}", seconds),
+        ):
+            try:
+                made.append(sign())
+            except ValueError as error:
+                made.append(type(error))
+    assert made[0] == made[1]
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://host.docker.internal:4566"])

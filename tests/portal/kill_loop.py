@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
+from itertools import pairwise
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -193,10 +194,11 @@ class KillLoop:
     kills: int
     seed: int
     workers: int = 20
-    images: int = 400
+    images: int = 250
     books: Books = field(default_factory=Books)
     recoveries: list[float] = field(default_factory=list)
     losses: int = 0
+    moments: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make the accounts, on a stack that saves them."""
@@ -239,21 +241,25 @@ class KillLoop:
 
     def run(self, seconds: float) -> str:
         """Kill until it was done often enough, and return how the run ended, or that it hangs."""
+        self.moments["begun"] = time.monotonic()
         execution = self.drop()
         for worker in self.crowd:
             worker.start()
         try:
             self._wait_for_answers(1, seconds=150)  # functions start, a process each
             assert self.books.saved, self._status(execution)
+            self.moments["first answer"] = time.monotonic()
             for number in range(self.kills):
-                self._wait_for_answers(0 if number % 4 == 3 else self.chance.randint(2, 6))
+                self._wait_for_answers(0 if number % 4 == 3 else self.chance.randint(1, 3))
                 if number % 5 == 2:
                     self._lose_index()
                 execution = self._kill_and_start()
+            self.moments["kills"] = time.monotonic()
             self.calm.set()
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 if (status := self._status(execution)) != "RUNNING":
+                    self.moments["end"] = time.monotonic()
                     return status
                 time.sleep(1)
             return "hangs"
@@ -263,7 +269,7 @@ class KillLoop:
             for worker in self.crowd:
                 worker.join(90)
 
-    def _wait_for_answers(self, count: int, seconds: float = 30) -> None:
+    def _wait_for_answers(self, count: int, seconds: float = 6) -> None:
         """Wait for so many more answers, or for so long, and then some moment more.
 
         None at all: the kill comes while the run is being taken up from the kill before.
@@ -271,7 +277,7 @@ class KillLoop:
         wanted, end = len(self.books.saved) + count, time.monotonic() + seconds
         while len(self.books.saved) < wanted and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(self.chance.uniform(0, 1.5 if count else 6))
+        time.sleep(self.chance.uniform(0, 1 if count else 4))
 
     def _kill_and_start(self) -> str:
         """Kill the server as a power cut would, start it, and drop the manifest again."""
@@ -361,9 +367,17 @@ def audit(loop: KillLoop) -> Findings:
             "stored": len(stored),
             "rows": len(rows),
             "recovery": f"{min(loop.recoveries):.0f}–{max(loop.recoveries):.0f} s",
+            "seconds": _steps(loop.moments),
             "responses": dict(sorted(books.responses.items())),
         },
     )
+
+
+def _steps(moments: dict[str, float]) -> dict[str, int]:
+    """Return how many seconds each step took, by the moment that ended it."""
+    names, times = list(moments), list(moments.values())
+    spent = (round(end - start) for start, end in pairwise(times))
+    return dict(zip(names[1:], spent, strict=True))
 
 
 def _stored(loop: KillLoop, record: str) -> Iterator[tuple[str, str, str]]:

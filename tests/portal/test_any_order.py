@@ -29,7 +29,7 @@ from tests.fakes import Table
 from tests.portal.world import World, answer_of
 
 
-class Killed(Exception):
+class Killed(BaseException):  # no code of the portal can catch it and go on
     """End of a process in the middle of its work."""
 
 

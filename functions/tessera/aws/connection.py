@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from tessera.aws.functions import Functions
-from tessera.aws.storage import Storage
+from tessera.aws.storage import Credentials, Storage
 from tessera.aws.table import Table
 from tessera.aws.users import Users
 from tessera.aws.workflow import Workflow
@@ -19,9 +19,6 @@ AWS_HOST = re.compile(
     r"\.(amazonaws\.(com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$"
 )
 """Domains of AWS's partitions, in contrast to an embedded AWS or another service like S3."""
-
-Credentials = tuple[str, str] | tuple[str, str, str]
-"""Access key, its secret, and the token of a session if it is one."""
 
 _making = Lock()
 """Held while a client is made: all connections share boto3's session, which makes one at a time."""
@@ -120,7 +117,7 @@ class Connection:
     @cached_property
     def storage(self) -> Storage:
         """S3."""
-        return Storage(self._late("s3"), self.signing_client)
+        return Storage(self._late("s3"), self.signing_client, self.credentials)
 
     @cached_property
     def functions(self) -> Functions:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
     from tessera.portal.ports import Writer
+
+Credentials: TypeAlias = tuple[str, str] | tuple[str, str, str]
+"""Access key, its secret, and the token of a session if it is one."""
 
 CHUNK = 8 * 1024 * 1024
 """Bytes that a streamed read or a part of a multipart upload holds at a time.
@@ -138,14 +141,18 @@ class Storage:
         self,
         client: Callable[[], S3Client],
         signing_client: Callable[[Callable[[], str]], S3Client] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         """Keep what gives the clients; each is made at the first call that needs it.
 
-        `signing_client` gives the one that signs addresses of buckets in a region.
+        `signing_client` gives the one that signs addresses of buckets in a region; `credentials`
+        are the keys of both where they were given, and None where boto3 finds them.
         """
         self._client = client
         self._signing_client = signing_client or (lambda _: client())
+        self._credentials = credentials
         self._regions: dict[str, str] = {}
+        self._places: dict[tuple[str, str], str] = {}
 
     def get(self, uri: str, version_id: str | None = None) -> bytes:
         """Return the whole object."""
@@ -329,12 +336,37 @@ class Storage:
         try:
             params = _object(uri)
             client = self._signing_client(lambda: self._region(params["Bucket"]))
+            if self._credentials is not None and params["Key"]:
+                return self._sign(self._credentials, client, **params, seconds=seconds)
             return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
         except Exception as error:
             # By name, as for missing objects: importing botocore's errors costs a cold start.
             if type(error).__name__ == "ParamValidationError":
                 raise ValueError(f"{uri!r} cannot be signed: {error}") from error
             raise
+
+    def _sign(
+        self, credentials: Credentials, client: S3Client, Bucket: str, Key: str, seconds: int
+    ) -> str:
+        """Return what `generate_presigned_url` would, in less than half of its time.
+
+        A page has twenty addresses, which differ by their keys alone: where the bucket is, botocore
+        finds out once, and then signs each. Its checks of every call took a third of a claim.
+        """
+        from botocore.auth import S3SigV4QueryAuth  # late: loading it takes a cold start's time
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials as Keys
+        from botocore.utils import percent_encode
+
+        region = client.meta.region_name
+        if (region, Bucket) not in self._places:
+            one: dict[str, Any] = {"Bucket": Bucket, "Key": "1"}
+            address = client.generate_presigned_url("get_object", Params=one)
+            self._places[region, Bucket] = address.partition("?")[0][:-1]
+        request = AWSRequest("GET", self._places[region, Bucket] + percent_encode(Key, safe="/~"))
+        signer: Any = S3SigV4QueryAuth  # its stubs know less than it takes
+        signer(Keys(*credentials), "s3", region, expires=seconds).add_auth(request)
+        return str(request.url)
 
     def _region(self, bucket: str) -> str:
         """Return the region that a bucket is in, or "" if S3 does not tell now."""

@@ -8,7 +8,7 @@ docs/decisions/portal-answers-are-objects.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from tessera.portal import records
@@ -19,7 +19,7 @@ from tessera.portal.job_lifecycle import close_if_full
 from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
 from tessera.portal.records import MAX_LEASE, OPEN, REPAIRING, Job, Task
-from tessera.portal.store import Change
+from tessera.portal.store import Change, Item, Key
 from tessera.portal.table_layout import (
     count_answered,
     forget_failure,
@@ -43,16 +43,29 @@ class Surplus(Exception):
     """Task that needs no more answers, or whose job takes none."""
 
 
-def submit(ports: Ports, job: Job, worker: str, number: int, answer: Mapping[str, Any]) -> Outcome:
+def submission_keys(job: str, worker: str, number: int) -> tuple[Key, Key]:
+    """Return the keys of the items that `submit` needs, for whoever reads them with others."""
+    return task_key(job, number), stats_key(job, worker)
+
+
+def submit(
+    ports: Ports,
+    job: Job,
+    worker: str,
+    number: int,
+    answer: Mapping[str, Any],
+    items: Sequence[Item | None] = (),
+) -> Outcome:
     """Save a worker's answer to a task.
 
     Returns `saved` when it is in S3 and counted, however often it was sent, `surplus` when the
     task needs it no more, and `different` when the worker's answer in S3 has other choices. Raises
-    `Unknown` if the worker never had the task.
+    `Unknown` if the worker never had the task. `items` are those at `submission_keys`, if they were
+    just read.
     """
     if job.status == REPAIRING:  # an answer counted now would be erased with the old index
         raise Busy("This job is being put in order. Trying again.")
-    items = ports.table.get(task_key(job.name, number), stats_key(job.name, worker))
+    items = items or ports.table.get(*submission_keys(job.name, worker, number))
     task, stats = task_of(items[0], number), stats_of(items[1])
     if worker in task.answers or _is_stored(ports, job, task, worker):
         return _compare(count_answer(ports, job, worker, task), answer)

@@ -36,7 +36,7 @@ from tessera.portal.rights import (
 from tessera.portal.sessions import end_session, end_sessions, require_active
 from tessera.portal.signing import grant
 from tessera.portal.site import Site, read_file
-from tessera.portal.submissions import Outcome, submit
+from tessera.portal.submissions import Outcome, submission_keys, submit
 from tessera.portal.table_layout import (
     Counts,
     counts_of,
@@ -208,12 +208,13 @@ def _showing(body: bytes) -> set[int]:
 
 def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     """Save the worker's answer: 200 saved, 409 surplus or different, 400 when it is wrong."""
-    job = job_for(ports, request)
+    keys = submission_keys(request.job, request.worker, request.task)
+    job, items = job_and_items(ports, request, *keys)
     number = _task_number(job, request)
     line = read_line(ports, job, number)
     indexes = _indexes(job, line)
     answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
-    outcome = submit(ports, job, request.worker, number, answer)
+    outcome = submit(ports, job, request.worker, number, answer, items)
     return json_response(200 if outcome == "saved" else 409, _told(outcome))
 
 
