@@ -23,6 +23,7 @@ from tessera.stack.cloud import Cloud
 from tessera.stack.front import HOST, Front
 from tessera.stack.local_stack import LocalStack, StackError
 from tessera.stack.ready import start_and_deploy
+from tessera.stack.service_file import unit_file
 from tessera.stack.target import Target
 
 PORT = 8443
@@ -42,6 +43,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--tls-cert", type=FILE, help="Certificate of the host, PEM.  [default: one made here]"
 )
 @click.option("--tls-key", type=FILE, help="Key of the certificate, PEM.")
+@click.option("--unit", is_flag=True, help="Print a systemd unit that does so from the start on.")
 @json_option("Print the address as JSON.")
 @click.pass_obj
 def serve(
@@ -51,6 +53,7 @@ def serve(
     listen: str,
     tls_cert: Path | None,
     tls_key: Path | None,
+    unit: bool,
     as_json: bool,
 ) -> None:
     """Let people on other machines label in the portal, until Ctrl-C.
@@ -66,6 +69,13 @@ def serve(
     given = Certificate(tls_cert, tls_key) if tls_cert and tls_key else None
     if given:
         check_pair(given)
+    if unit:
+        certificates: tuple[object, ...] = ()
+        if given:  # systemd starts it from elsewhere
+            certificates = "--tls-cert", given.file.resolve(), "--tls-key", given.key.resolve()
+        words = ["serve", "--host", host, "--https-port", https_port, "--listen", listen]
+        click.echo(unit_of(target.local, [str(word) for word in (*words, *certificates)]), nl=False)
+        return
     check_free(listen, https_port)
     local = target.local
     cloud = local.cloud
@@ -82,6 +92,12 @@ def serve(
         else:
             show(local, address, certificate, own=given is None)
         asyncio.run(serve_until_stopped(front, settings(listen, https_port, certificate), cloud))
+
+
+def unit_of(local: LocalStack, words: list[str]) -> str:
+    """Return the systemd unit that runs the tool with these words on this stack."""
+    stack = ["--port", str(local.port), "--home", str(local.home)]
+    return unit_file([*stack, *words], local.cloud.command("serve --unit"))
 
 
 async def serve_until_stopped(front: Front, server: Config, cloud: Cloud) -> None:

@@ -119,7 +119,7 @@ def test_the_report_tells_of_a_changed_picture(
     home = f"s3://labels/runs/{name}/"
     run = json.loads(labels.files.get(f"{home}run.json")) | {"rounds": [{"round": 1}]}
     labels.files.put(f"{home}run.json", json.dumps(run).encode())
-    labels.files.put(f"{home}report.json", b"{}")
+    labels.files.put(f"{home}report.json", json.dumps(figures(doubtful=[])).encode())
     labels.files.put(
         f"{home}round-1/jobs/j/pictures/0.json", b'{"s3://inbox/pets/0.png": "another"}'
     )
