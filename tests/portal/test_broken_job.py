@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, expect
 from tessera.portal import job_lifecycle, leases
 from tessera.portal.ports import Ports
 from tessera.portal.records import EXPIRED, OPEN, Job
+from tessera.portal.reviews import Entry, Review, open_review
 from tessera.portal.store import Change, Key
+from tessera.portal.table_layout import review_key
 from tests.fakes import Files
 from tests.portal.in_browser import Network, browse, sign_in
 from tests.portal.world import HOME, World
@@ -162,3 +164,24 @@ def test_a_repair_brings_back_a_job_whose_record_in_the_index_is_garbled() -> No
     assert (restored.status, restored.exclusions) == (OPEN, broken.exclusions)
     assert world.stored(broken) == before
     assert world.ask("GET", "/jobs", "eve")[1]["broken"] == []
+
+
+@given(
+    attribute=st.sampled_from(sorted(Entry.__struct_fields__)),
+    value=st.sampled_from(GARBLED_VALUES),
+)
+def test_a_review_whose_entry_is_garbled_keeps_no_other_off_the_list(
+    attribute: str, value: Any
+) -> None:
+    world = Reporting()
+    for run in ("cats-1", "pets-1"):
+        review = Review(
+            run=run, home=f"s3://labels/{run}/", title="?", question="?", choices=("cat", "dog")
+        )
+        open_review(world.ports, review)
+    (item,) = world.table.get(review_key("pets-1"))
+    world.table.write(Change("put", review_key("pets-1"), item | {attribute: value}))
+    status, listed = world.ask("GET", "/reviews", "rita", groups="[reviewers]")
+    assert status == 200
+    assert "cats-1" in {entry["run"] for entry in listed["reviews"]}
+    assert len(listed["reviews"]) + len(world.reports) == 2 or attribute == "team"

@@ -41,7 +41,7 @@ def list_reviews(ports: Ports, site: Site, request: Request) -> Response:
     require_active(ports, request)
     reviews = [
         {"run": entry.run, "title": entry.title, "project": entry.project, "images": entry.pictures}
-        for entry in list_entries(ports.table)
+        for entry in list_entries(ports)
         if _may_decide(entry, request)
     ]
     return json_response(200, {"reviews": reviews})

@@ -97,9 +97,15 @@ def close_review(ports: Ports, run: str) -> None:
     ports.table.write(Change("delete", review_key(run)))
 
 
-def list_entries(table: Table) -> list[Entry]:
-    """Return the open reviews, by name of their run."""
-    return [_entry(item) for _, item in table.query(REVIEWS)]
+def list_entries(ports: Ports) -> list[Entry]:
+    """Return the open reviews, by name of their run; one that cannot be read is reported."""
+    entries = []
+    for run, item in ports.table.query(REVIEWS):
+        try:
+            entries.append(_entry(item))
+        except msgspec.ValidationError as error:  # it is wrong with this review alone
+            ports.report(run, error)
+    return entries
 
 
 def find_entry(table: Table, run: str) -> Entry | None:

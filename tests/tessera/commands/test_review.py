@@ -112,7 +112,7 @@ def test_a_decision_is_final_in_files_of_its_own_and_marked_as_such(reviewed: Re
     old = {uri: content for uri, content in before.items() if "/review/" not in uri}
     assert {uri: reviewed.files.objects[uri] for uri in old} == old
     assert json.loads(reviewed.files.objects[f"{reviewed.home}review/report.json"])["reviewed"] == 2
-    assert list_entries(reviewed.cloud.ports.table) == []
+    assert list_entries(reviewed.cloud.ports) == []
 
 
 def test_lines_that_nobody_decided_are_the_same_bytes(reviewed: Reviewed) -> None:
