@@ -1,6 +1,9 @@
 # Tessera: `make run` labels the example on this machine, with simulated workers; `make label`: with you.
 PYTHON ?= python3
 BIN := .venv/bin
+SHELL := /bin/bash -o pipefail
+# Names the package that pip is at, on one line, instead of three lines for each.
+PACKAGE_NAMES := awk '/^(Collecting|Obtaining|Building|Installing)/ { printf "\r\033[K  %.70s", $$0; fflush() } END { printf "\r\033[K" }'
 .DEFAULT_GOAL := help
 .PHONY: help environment running run label up down quick test check format types lint docs bench build generated page packages grants transcript smoke smoke-transcript audit clean
 
@@ -10,7 +13,7 @@ help: ## list the targets
 environment: .venv/developer .venv-sam/ready ## install what developing Tessera needs, beside the code
 .venv/developer: .venv/ready
 	@echo "Installing what tests and checks need …"
-	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local,dev,embed]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local,dev,embed]' --constraint constraints.txt | $(PACKAGE_NAMES)
 	@touch $@
 
 running: .venv/ready .venv-sam/ready # what running needs, and no more
@@ -18,12 +21,12 @@ running: .venv/ready .venv-sam/ready # what running needs, and no more
 	@echo "Making the environment in .venv (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.13 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local]' --constraint constraints.txt | $(PACKAGE_NAMES)
 	@touch $@
 .venv-sam/ready: sam-requirements.txt
 	@echo "Making the SAM CLI's environment in .venv-sam …"
 	@$(PYTHON) -m venv .venv-sam
-	@.venv-sam/bin/python -m pip install --disable-pip-version-check --requirement sam-requirements.txt
+	@.venv-sam/bin/python -m pip install --disable-pip-version-check --requirement sam-requirements.txt | $(PACKAGE_NAMES)
 	@touch $@
 
 .venv-asl/ready: asl-requirements.txt
@@ -45,12 +48,12 @@ up: running ## start the local stack
 down: running ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
-quick: environment ## run the tests that need neither browser nor stack, with fewer examples: some two minutes on two cores
-	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick \
-	    -m "not slow and not stack and not browser and not docker"
+WITHIN := not slow and not stack and not browser and not docker
+quick: environment ## run the tests that are done at once, without browser and stack: a minute on two cores
+	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick -m "$(WITHIN) and not thorough"
 
-test: environment ## run all tests but the slow ones, with Chromium if there is one: about nine minutes on two cores
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+test: environment ## run all that needs neither, and a few in Chromium and on the stack: under three minutes
+	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick -m "($(WITHIN)) or smoke"
 
 check: environment format types lint docs ## all that CI checks, and with it every test
 	@$(BIN)/pytest -n 2 --dist loadgroup

@@ -35,9 +35,9 @@ os.environ.pop("AWS_PROFILE", None)
 os.environ.pop("AWS_ENDPOINT_URL", None)
 
 # Properties take the time they take: a busy machine is no failure.
-# `make quick` tries fewer examples.
+# `make quick` and `make test` try fewer examples, CI the full hundred.
 hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("unhurried")
 
 

@@ -27,6 +27,7 @@ def world() -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("step", FUNCTION_STEPS)
 def test_a_function_answers_its_sample_event_with_its_sample_result(step: str) -> None:
@@ -35,6 +36,7 @@ def test_a_function_answers_its_sample_event_with_its_sample_result(step: str) -
     assert answer(step) == result(step)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("world")
 def test_the_functions_write_the_sample_files_that_the_later_events_refer_to() -> None:
     before = record.objects()
@@ -47,6 +49,7 @@ def test_the_functions_write_the_sample_files_that_the_later_events_refer_to() -
     assert {key for key in before if after.get(key) != before[key]} == set()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("world")
 def test_a_job_that_nobody_answered_is_consolidated_to_nothing_labeled() -> None:
     for key in record.objects():
@@ -106,6 +109,7 @@ def generated(*words: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("world")
 def test_a_generated_pre_annotation_event_becomes_a_page_of_its_one_image() -> None:
     import prepare_task
@@ -119,6 +123,7 @@ def test_a_generated_pre_annotation_event_becomes_a_page_of_its_one_image() -> N
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("world")
 def test_a_generated_post_annotation_event_has_its_payload_read_and_packed() -> None:
     import collect_answers
@@ -137,6 +142,7 @@ def test_a_generated_post_annotation_event_has_its_payload_read_and_packed() -> 
     assert packed == result("5-collect-answers")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(("path", "status"), [("/", 200), ("/jobs", 401), ("/nowhere", 404)])
 def test_a_generated_http_event_is_answered_like_any_request(path: str, status: int) -> None:

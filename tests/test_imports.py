@@ -279,6 +279,7 @@ def test_the_tool_has_the_functions_packages_by_links(package: str) -> None:
     assert link.resolve() == (FUNCTIONS / "tessera" / package).resolve()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("statement", "banned"),
     [
@@ -302,6 +303,7 @@ def test_a_cold_start_loads_nothing_that_the_worker_need_not_wait_for(
     assert not banned & modules_loaded_by(statement)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_importing_a_handler_makes_no_aws_client(handler: str) -> None:
     refuse = (

@@ -40,6 +40,7 @@ def session_of(address: str) -> str:
     return address.partition("KEY")[2].partition("%2F")[0]
 
 
+@pytest.mark.thorough
 @given(
     leases=st.lists(
         st.tuples(st.integers(0, 4000), st.sampled_from([60, 1800, 3000, 3600, 28_800])),

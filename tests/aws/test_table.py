@@ -156,6 +156,7 @@ def test_a_count_goes_up_by_one_for_each_that_asks(table: Table) -> None:
     assert [table.count(key, "requests", expires=99) for _ in range(3)] == [1, 2, 3]
 
 
+@pytest.mark.thorough
 def test_more_items_than_one_read_or_write_takes(table: Table) -> None:
     keys = [Key("job", f"{number:04d}") for number in range(230)]
     for start in range(0, 230, 100):

@@ -134,6 +134,7 @@ def assert_same(one: dict[str, bytes], parts: dict[str, bytes]) -> None:
         assert parts[name] == content, name
 
 
+@pytest.mark.thorough
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     images=st.integers(1, 220),

@@ -428,6 +428,7 @@ def label_all(run: Any, office: Office) -> dict[int, list[str]]:
     return asked
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(offices)
 def test_an_image_that_did_not_load_is_asked_of_others_until_three_tried_in_vain(

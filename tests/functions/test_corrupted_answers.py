@@ -143,6 +143,7 @@ def of_other_tasks(labeled: dict[str, str | None], task: int) -> dict[str, str |
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.thorough
 @many
 @given(corruptions(), st.integers(0, TASKS - 1), st.sampled_from(WORKERS))
 def test_an_answer_of_the_portal_corrupted_in_any_way_hurts_its_task_alone(
@@ -166,6 +167,7 @@ def labels_after_closing(world: World, job: Job) -> dict[str, str | None]:
     return labels(world)
 
 
+@pytest.mark.thorough
 @many
 @given(corruptions(), st.integers(0, TASKS - 1))
 def test_a_task_of_an_output_manifest_corrupted_in_any_way_hurts_itself_alone(

@@ -98,6 +98,7 @@ def test_a_full_job_gives_no_more_tasks(world: World) -> None:
         world.claim(job, "ben")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 3, 9])
 @pytest.mark.parametrize("tasks", [1, 15, 16, 17, 50])
 def test_every_task_is_dealt_whatever_the_size(world: World, tasks: int, workers: int) -> None:

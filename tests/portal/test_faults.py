@@ -97,6 +97,7 @@ def finish(world: FlakyWorld, job: Job, worker: str) -> set[tuple[int, str]]:
     return saved
 
 
+@pytest.mark.thorough
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.02, 0.1, 0.25]))
 @settings(max_examples=30, deadline=None)
 def test_calls_that_fail_before_or_after_they_are_made_lose_and_double_nothing(

@@ -32,6 +32,7 @@ def test_names_say_nothing_but_the_place_and_lead_back_to_each_image(
     }
 
 
+@pytest.mark.thorough
 @given(meta=st.one_of(st.none(), st.text(), st.integers(), st.just('{"tiles": 3}'), st.just("[")))
 def test_a_log_in_another_form_stays_as_it_is(meta: Any) -> None:
     assert restore_indexes({"meta": meta}, {"7-0": "4"}) == {"meta": meta}

@@ -32,6 +32,7 @@ def test_every_route_states_its_rights_and_no_two_have_the_same_address() -> Non
     assert len({name(route) for route in ROUTES}) == len(ROUTES)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("route", SIGNED_IN, ids=name)
 def test_a_route_behind_the_sign_in_is_behind_the_apis_authorizer(route: Route) -> None:
     resources = read_template()["Resources"].values()

@@ -37,6 +37,7 @@ def later_round(world: World, tasks: int, excluded: dict[int, list[str]]) -> Job
     return world.open_later_round(tasks, excluded)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("tasks", [100, 20_000])
 def test_a_claim_asks_the_table_six_times_at_most_in_a_job_at_work(tasks: int, ahead: bool) -> None:
@@ -91,6 +92,7 @@ def test_tasks_that_a_worker_may_not_have_cost_a_claim_nothing(excluded: int) ->
     assert world.table.calls.total() <= BOUND
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answered", [30, 600])
 def test_any_number_of_tasks_in_the_queue_that_a_worker_had_are_passed_in_one_claim(
     answered: int,

@@ -11,6 +11,7 @@ MOST_WRITTEN = 5.0
 4,000 people at twenty seconds a page, on one job (docs/limits.md)."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("answers", "people"), [(1, 8), (2, 12), (3, 20)])
 def test_no_partition_takes_more_write_units_a_page_than_a_large_crowd_leaves_it(
     answers: int, people: int
@@ -22,6 +23,7 @@ def test_no_partition_takes_more_write_units_a_page_than_a_large_crowd_leaves_it
     assert units <= MOST_WRITTEN, f"{partition}: {labeling.written()}"
 
 
+@pytest.mark.thorough
 def test_a_page_is_three_requests() -> None:
     labeling = Labeling(tasks=120, answers=2, people=12)
 

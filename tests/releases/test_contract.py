@@ -83,6 +83,7 @@ def test_there_is_a_release_to_go_on_from() -> None:
     assert RELEASES
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", STEPS)
 def test_a_function_answers_an_event_of_then_with_all_that_it_answered_then(
     release: Release, step: str
@@ -90,6 +91,7 @@ def test_a_function_answers_an_event_of_then_with_all_that_it_answered_then(
     assert lost(release.results[step], release.answer(step)) == []
 
 
+@pytest.mark.thorough
 def test_the_machine_of_then_makes_the_same_of_today_s_results(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:

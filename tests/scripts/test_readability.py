@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
+
 from scripts.readability import FOLDERS, TEST_FOLDERS, count, long_functions, noun_phrases
 
 production = cache(lambda: count(*FOLDERS))
 everything = cache(lambda: count(*FOLDERS, *TEST_FOLDERS))
 
 
+@pytest.mark.thorough
 def test_no_name_says_nothing_of_what_it_holds() -> None:
     assert not everything().banned
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from scripts.release import write
 from tessera.portal.table_layout import job_key
 
 
+@pytest.mark.thorough
 def test_a_snapshot_has_the_machine_the_events_the_objects_and_the_open_job(tmp_path: Path) -> None:
     kept = json.loads(write(tmp_path, "9.9.9").read_text("utf-8"))
     assert "GroupImages" in kept["machine"]["States"]

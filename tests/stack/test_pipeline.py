@@ -102,6 +102,7 @@ def cloud(stack: LocalStack) -> Cloud:
     return stack.cloud
 
 
+@pytest.mark.smoke
 def test_each_line_of_a_manifest_becomes_one_line_of_the_training_manifest_in_order(
     cloud: Cloud,
 ) -> None:

@@ -54,6 +54,7 @@ def test_help_imports_no_command() -> None:
     assert done.stdout.splitlines()[-1] == "[]", done.stdout
 
 
+@pytest.mark.thorough
 def test_the_reference_is_that_of_the_program() -> None:
     text = (DOCS / "operator.md").read_text("utf-8")
 

@@ -173,6 +173,7 @@ def test_an_unreadable_that_is_spelled_otherwise_is_refused_with_the_spelling(
     assert "--unreadable has no effect" in message
 
 
+@pytest.mark.thorough
 def test_a_column_of_other_things_is_refused_before_it_fills_the_memory(
     consolidate: Consolidate,
 ) -> None:

@@ -185,6 +185,7 @@ def is_about_folder(case: tuple[str, str]) -> bool:
     return CALLS[case][1] == "pets"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("case", CALLS, ids=" ".join)
 def test_a_file_of_another_kind_is_refused_in_a_sentence_with_a_remedy(
@@ -238,6 +239,7 @@ def test_a_result_is_never_computed_for_a_folder_that_is_not_there(
     assert "mkdir -p nowhere" in result.output.replace("\n", " ")
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

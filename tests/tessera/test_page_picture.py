@@ -91,6 +91,7 @@ def test_only_what_needs_it_is_converted() -> None:
     assert not needs_page_picture(moving.getvalue())
 
 
+@pytest.mark.thorough
 def test_a_very_large_picture_is_made_smaller_for_pages() -> None:
     noise = Image.effect_noise((MOST_SIDE + 500, 1500), 90).convert("RGB")
     file = io.BytesIO()
@@ -149,6 +150,7 @@ def test_a_line_has_what_the_page_shows_and_what_it_was_made_of(
         assert "1 heic left out" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_the_zoom_finds_the_original_of_what_is_only_too_large(
     labels: Any, place: Any, tmp_path: Path
 ) -> None:

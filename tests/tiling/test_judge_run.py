@@ -47,6 +47,7 @@ def shuffled() -> GuessedRun:
 # --- least 1 --------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_every_image_is_seen_by_a_person_and_most_by_one() -> None:
     plain, taught = run_of(), run_of(guesses={})
     plain.run()
@@ -110,6 +111,7 @@ def test_where_the_model_is_sure_nobody_is_asked_and_the_line_says_so() -> None:
     assert audit["right_low"] <= 1 - wrong <= audit["right_high"]
 
 
+@pytest.mark.thorough
 def test_if_the_audit_misses_what_is_wanted_the_rest_is_asked() -> None:
     run = GuessedRun(
         noisy(TRUTH), vectors(TRUTH, noise=1.3), guesses={"least": 0},
@@ -156,6 +158,7 @@ def test_a_model_that_knows_nothing_is_not_used_and_all_are_asked_as_without_one
     assert right(run) >= right(plain) - 0.02
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("failure", ["gone", "cut", "began"])
 def test_if_learning_fails_the_run_goes_on_without_and_says_why(
     failure: str, monkeypatch: pytest.MonkeyPatch
@@ -210,6 +213,7 @@ def test_a_record_of_guesses_that_cannot_be_read_is_made_anew() -> None:
 # --- exactly once, and the same bytes -------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @few
 @given(
     lines=st.lists(st.sampled_from(["image", "bad", "labeled", "repeat"]), min_size=0, max_size=40),
@@ -248,6 +252,7 @@ def test_every_line_ends_in_one_place_and_no_worker_sees_an_image_twice(
     assert max(pairs.values()) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("keys", [{}, {"least": 0}])
 def test_labels_are_the_same_bytes_for_any_order_of_answers_and_made_again(
     keys: dict[str, Any],
@@ -308,6 +313,7 @@ def undisturbed() -> dict[str, bytes]:
     return run.outputs()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("write", [1, 2, 3, 4, 5, 6, 10])
 def test_a_consolidation_that_dies_at_any_write_is_made_again_with_the_same_labels(
     write: int, undisturbed: dict[str, bytes]

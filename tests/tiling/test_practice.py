@@ -90,6 +90,7 @@ pictures = st.dictionaries(
 )
 
 
+@pytest.mark.thorough
 @given(pictures)
 def test_the_order_of_a_page_tells_nothing_and_names_no_other_run(practice: dict[str, str]) -> None:
     backwards = dict(reversed(practice.items()))

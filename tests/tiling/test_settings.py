@@ -161,6 +161,7 @@ labels = st.lists(
 )
 
 
+@pytest.mark.thorough
 @given(labels=labels, images=st.integers(1, 100), seed=st.integers(0, 2**53 - 1))
 def test_settings_come_back_from_their_own_bytes(labels: list[str], images: int, seed: int) -> None:
     first = settings(labels=labels, images_per_task=images, seed=seed)

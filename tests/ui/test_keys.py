@@ -13,6 +13,7 @@ def given(answer: dict[str, dict[str, bool]], index: int) -> list[str]:
     return [label for label, chosen in answer[str(index)].items() if chosen]
 
 
+@pytest.mark.smoke
 def test_one_key_labels_and_goes_on_and_enter_hands_in(sit: Sit) -> None:
     worker = sit(4)
     worker.press("1", "2", "3", "4", "Enter")
@@ -46,6 +47,7 @@ def test_a_key_goes_on_to_the_next_picture_without_an_answer(sit: Sit) -> None:
     assert None not in worker.labels
 
 
+@pytest.mark.smoke
 def test_arrows_move_in_two_dimensions_and_stop_at_the_edges(sit: Sit) -> None:
     worker = sit(20)
     columns = int(
@@ -86,6 +88,7 @@ def test_undo_brings_back_the_label_and_the_place(sit: Sit, key: str) -> None:
     assert worker.note == "Nothing to undo."
 
 
+@pytest.mark.smoke
 def test_enter_with_gaps_jumps_to_the_first_and_says_how_many(sit: Sit) -> None:
     worker = sit(20)
     worker.press("1", "1", "ArrowRight", "1", "End", "Enter")
@@ -178,6 +181,7 @@ def test_keys_can_be_switched_off_and_the_radios_still_answer(sit: Sit) -> None:
     assert worker.meta["shortcutsOff"] is True
 
 
+@pytest.mark.smoke
 def test_nine_labels_have_the_nine_digits(sit: Sit) -> None:
     run = settings(*(f"kind {n}" for n in range(1, 9)), "cannot see")
     worker = sit(9, run=run)

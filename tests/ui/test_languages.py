@@ -30,6 +30,7 @@ SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *(UI / "tiles" / "script").glob
 PUT_TOGETHER = {
     "{number} page left for you",
     "{number} pages left for you",
+    "{number} picture to review",
     "Page {number}, set aside: {reason}",
     "Page {number}, tried again: {reason}",
     "Row {number} is right ✓",

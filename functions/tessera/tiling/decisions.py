@@ -46,7 +46,7 @@ class Decisions(msgspec.Struct, frozen=True):
     def classes(self, settings: Settings) -> dict[int, int]:
         """Return the decided class by line, as positions in the classes; -1 is the escape.
 
-        >>> settings = Settings(labels=("cat", "dog"))
+        >>> settings = Settings(labels=("cat", "dog"), question="?", instructions="")
         >>> Decisions((Decision(4, "dog"), Decision(7, settings.escape))).classes(settings)
         {4: 1, 7: -1}
         """

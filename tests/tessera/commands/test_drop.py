@@ -151,6 +151,7 @@ Batches = st.lists(
 )
 
 
+@pytest.mark.thorough
 @settings(deadline=None, max_examples=25)
 @given(batches=Batches)
 def test_cameras_that_give_the_same_names_in_folders_of_one_name_mix_up_nothing(

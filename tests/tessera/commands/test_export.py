@@ -117,6 +117,7 @@ def test_hugging_face_has_metadata_and_a_card_with_the_classes_in_order(
     assert 'names=["cat", "dog"]' in Path("made/README.md").read_text("utf-8")
 
 
+@pytest.mark.thorough
 def test_hugging_face_is_what_datasets_reads(
     labels: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

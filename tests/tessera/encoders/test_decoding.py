@@ -22,6 +22,7 @@ def encoded(form: str, mode: str, size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("form", "mode"),
     [

@@ -267,6 +267,7 @@ READERS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", READERS)
 @relaxed
 @given(lines, splits, uprights)
@@ -306,6 +307,7 @@ ODD_LABELS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", READERS)
 @pytest.mark.parametrize("names", ODD_LABELS, ids=range(len(ODD_LABELS)))
 def test_labels_that_no_folder_can_be_called_are_read_as_they_are(
@@ -329,6 +331,7 @@ def test_the_datasets_library_reads_labels_as_they_are(
     check_rows_with_datasets(made, tmp_path / "cache")
 
 
+@pytest.mark.thorough
 @relaxed
 @given(lines)
 def test_custom_labels_gets_no_confidence_that_nobody_gave(

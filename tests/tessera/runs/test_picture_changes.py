@@ -36,6 +36,7 @@ contents = st.sampled_from([b"1", b"2", b"3"])
 names = st.sampled_from([f"s3://pets/{number}.jpg" for number in range(4)])
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(
@@ -114,6 +115,9 @@ def test_a_key_that_promises_its_content_is_held_to_it(labels: Any, tessera: Any
 def test_the_report_tells_of_a_changed_picture(
     labels: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for_people = ({"headline": "1 of 1 labeled"}, dict[str, str]())
+    monkeypatch.setattr("tessera.commands.report.for_people", lambda *_, **__: for_people)
+    monkeypatch.setattr("tessera.commands.report.sheet_pictures", lambda *_: {})
     monkeypatch.setattr("tessera.commands.report.render_report", lambda *_: "")
     name = labels.run(images=1)
     home = f"s3://labels/runs/{name}/"

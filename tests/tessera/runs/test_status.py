@@ -46,6 +46,7 @@ def described(execution: str, key: str, **more: Any) -> dict[str, Any]:
     return {"executionArn": execution, "input": json.dumps({"detail": detail})} | more
 
 
+@pytest.mark.thorough
 @settings(deadline=None)
 @given(
     st.lists(

@@ -69,6 +69,7 @@ def test_a_worker_sits_out_a_portal_that_does_not_answer() -> None:
     assert someone.answer_next("pets-r1-000") is False
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("images", "pages"), [(1, 200), (20, 40)])
 def test_seconds_are_in_the_mean_what_a_page_of_that_size_takes(images: int, pages: int) -> None:
     html = page(list(TRUTH)[:images])

@@ -40,6 +40,7 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
         server.server_close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [200, 301, 307, 400, 403, 404, 503])
 def test_a_fetch_tells_the_status_of_the_first_answer(status: int) -> None:
     document = b"<Error><Message>Request has expired</Message></Error>"

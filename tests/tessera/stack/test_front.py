@@ -255,6 +255,7 @@ def test_sign_ins_are_limited_for_each_machine_and_come_again_after_a_minute() -
     assert statuses == [200] * SIGN_IN_CALLS_A_MINUTE + [429] * 3 + [200]
 
 
+@pytest.mark.thorough
 def test_a_refusal_for_too_many_requests_decides_nothing_for_an_answer() -> None:
     calls = [("PUT", "/jobs/a/tasks/1/answer")] * (REQUESTS_A_MINUTE + 1)
     refused = ask(Embedded(), *calls, body=b"{}", clock=lambda: 0.0)[-1]

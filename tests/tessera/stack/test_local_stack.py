@@ -29,6 +29,7 @@ signal.pause()
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("then", ["goes", "stays"])
 @pytest.mark.parametrize("before", [[], ["first.json"]])
 def test_a_stack_that_saves_late_is_not_killed_before_it_has_saved(

@@ -188,6 +188,7 @@ class Unwilling(Files):
         return super().get(uri, version_id)
 
 
+@pytest.mark.thorough
 @given(
     tasks=st.integers(0, 12),
     part=st.integers(1, 5),

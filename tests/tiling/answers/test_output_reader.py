@@ -161,6 +161,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.dictionaries(st.sampled_from(["0", "1", "x", "-1", "1.0", "9" * 20]), json_values))
 )

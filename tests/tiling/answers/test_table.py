@@ -6,6 +6,7 @@ import csv
 import io
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ def test_the_file_of_answers_is_csv_of_every_answer(submitted: list[Submitted]) 
     ]
 
 
+@pytest.mark.thorough
 @given(submissions, st.lists(st.integers(0, 4), unique=True))
 def test_the_file_of_unsure_images_names_who_has_answered_them(
     submitted: list[Submitted], unsure: list[int]

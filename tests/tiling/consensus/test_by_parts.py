@@ -71,6 +71,7 @@ def small_samples() -> Iterator[None]:
 ENDS = [[], [1], [250], [100, 101, 400], [0, 0, 700], [77 * part for part in range(1, 9)]]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small_samples")
 @pytest.mark.parametrize("gold", [0, 30, 120])
 @pytest.mark.parametrize("answers", [1, 2, 5])

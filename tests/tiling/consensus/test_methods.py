@@ -64,6 +64,7 @@ def test_a_method_that_does_not_exist_is_refused_with_those_that_do() -> None:
         consolidate(crowd((0, 0, 0)), cast("Method", "best"))
 
 
+@pytest.mark.thorough
 @given(crowds(), st.integers(0, 2**32))
 @settings(max_examples=30)
 @pytest.mark.parametrize("method", METHODS)
@@ -79,6 +80,7 @@ def test_order_of_arrival_changes_nothing_but_ties(
         assert (one.confidence[~same] <= 0.5).all()
 
 
+@pytest.mark.thorough
 @given(crowds(), st.integers(0, 2**32))
 @settings(max_examples=30)
 @pytest.mark.parametrize("method", METHODS)
@@ -103,6 +105,7 @@ def test_names_of_workers_images_and_labels_do_not_matter(
     assert np.allclose(one.confidence[sure], other.confidence[images][sure], atol=1e-4)
 
 
+@pytest.mark.thorough
 @given(crowds())
 @settings(max_examples=30)
 @pytest.mark.parametrize("method", METHODS)
@@ -115,6 +118,7 @@ def test_confidence_lies_between_nothing_and_certainty(method: Method, answers: 
     assert (consensus.gain <= 1).all()
 
 
+@pytest.mark.thorough
 @given(crowds())
 @settings(max_examples=30)
 @pytest.mark.parametrize("method", METHODS)
@@ -129,6 +133,7 @@ def test_a_label_is_one_that_somebody_gave(method: Method, answers: Crowd) -> No
         assert (image, int(consensus.label[image])) in given_labels
 
 
+@pytest.mark.thorough
 @given(crowds())
 @settings(max_examples=30)
 @pytest.mark.parametrize("method", METHODS)

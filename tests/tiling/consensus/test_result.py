@@ -29,6 +29,7 @@ def test_a_label_must_have_been_given_and_not_by_one_against_three(
     assert eligible_classes(counts, sum(votes))[:, 0].tolist() == eligible
 
 
+@pytest.mark.thorough
 @given(st.integers(0, 10_000))
 @settings(max_examples=25)
 @pytest.mark.parametrize("method", ["majority", "hierarchical"])

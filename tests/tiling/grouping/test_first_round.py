@@ -59,6 +59,7 @@ def test_every_line_is_in_one_place_however_it_is_spelled(
     assert (summary.lines, summary.repeats) == (len(read), len(duplicates))
 
 
+@pytest.mark.thorough
 @given(text=MANIFESTS, chosen=CHOSEN, pieces=st.tuples(st.integers(1, 99), st.integers(1, 999)))
 def test_the_same_manifest_is_the_same_bytes_however_it_arrives(
     text: bytes, chosen: Settings, pieces: tuple[int, int]
@@ -114,6 +115,7 @@ def test_a_refused_manifest_has_its_bad_lines_listed_and_no_task_written() -> No
     assert set(folder.files) == {"rejected.jsonl"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("order", ["spread", "as-given", "shuffle", "by-prelabel", "similar"])
 def test_a_manifest_larger_than_a_shard_becomes_several(
     monkeypatch: pytest.MonkeyPatch, order: str
@@ -179,6 +181,7 @@ def test_a_job_of_ground_truth_is_cut_by_its_quota_alone(monkeypatch: pytest.Mon
     assert [shard.tasks for shard in summary.shards] == [67]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("start", "kind", "listed"),
     [(b"", NoUsableLine, ENOUGH_UNUSABLE), (manifest(5), TooManyBadLines, ENOUGH_REJECTED)],

@@ -94,6 +94,7 @@ GUESSERS: dict[str, Guesser] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("guesses", GUESSES)
 @pytest.mark.parametrize("order", ORDERS)
 def test_no_guess_at_gold_images_is_better_than_their_share_of_the_page(

@@ -56,6 +56,7 @@ def test_images_that_nobody_was_asked_about_are_guessed_and_labeled() -> None:
     assert consensus.confidence[unasked].max() <= 0.99
 
 
+@pytest.mark.thorough
 @given(st.integers(0, 9))
 @settings(max_examples=10)
 def test_embeddings_of_other_pictures_are_not_used_and_change_nothing(seed: int) -> None:

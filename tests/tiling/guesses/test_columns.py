@@ -35,6 +35,7 @@ def test_the_length_of_an_embedding_says_nothing() -> None:
     assert np.allclose(whole(features(Columns(rows))), whole(features(Columns(scaled))), atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_wide_embeddings_are_projected_and_keep_their_distances() -> None:
     # 20 dimensions in 600 numbers: nothing can be lost
     rows = random_rows(400, 20) @ random_rows(20, 600, seed=1)

@@ -18,6 +18,7 @@ from tessera.tiling.training.line_counts import LineOutcomes
 SHAPES = arrays.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("type_", [np.int8, np.int16, np.int32, np.int64, np.float32, np.bool_])
 @given(data=st.data())
 def test_an_array_keeps_its_type_its_shape_and_its_numbers(

@@ -1,6 +1,7 @@
 """Fingerprints, by which an image is known again."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def test_different_names_have_different_fingerprints(names: list[bytes]) -> None
     assert len({hash_ for hash_, _ in pairs(names)}) == len(names)
 
 
+@pytest.mark.thorough
 def test_numbered_names_have_hashes_without_a_pattern() -> None:
     names = [b"s3://pets/%02d/%04d.jpg" % divmod(i, 10_000) for i in range(10**5)]
     hashes, checks = (np.array(part, np.uint64) for part in zip(*pairs(names), strict=True))

@@ -51,6 +51,7 @@ def test_damaged_gzip_is_unreadable_as_a_whole() -> None:
         grouped(bytes(packed), settings())
 
 
+@pytest.mark.thorough
 def test_gzip_that_unpacks_to_far_more_is_unpacked_piece_by_piece() -> None:
     pack = zlib.compressobj(9, wbits=31)
     packed = b"".join([*(pack.compress(b"x" * 1024 * 1024) for _ in range(200)), pack.flush()])

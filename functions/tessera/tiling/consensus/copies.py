@@ -66,6 +66,8 @@ def _evidence(alike: Floats, apart: Floats, expected: float) -> Floats:
 
 def find_copies(by_depth: list[EqualDepth], workers: int, classes: int) -> list[list[int]]:
     """Return the groups of workers whose answers are copies of one another's."""
+    if workers < 2:
+        return []
     answers = np.zeros(workers, np.int64)
     for part in by_depth:
         answers += np.bincount((part.codes // classes).ravel(), minlength=workers)
