@@ -88,11 +88,15 @@ page: environment ## build the worker's page of ui/tiles (needs Node.js)
 # Compiled for each processor, which fails where a package has no wheel for Lambda's glibc. The hashes are those of
 # all wheels, so the second turn, which keeps the first one's pins, writes the same file.
 packages: .venv-packages/ready ## pin what Lambda installs, with hashes, licenses and bill of materials
-	@rm -f functions/requirements.txt
+	@rm -f functions/requirements.txt encoder/requirements.txt
 	@for processor in x86_64 aarch64; do .venv-packages/bin/uv pip compile --quiet --generate-hashes \
 	    --only-binary :all: --python-version 3.13 --python-platform $$processor-manylinux_2_34 \
 	    --custom-compile-command 'make packages' --output-file functions/requirements.txt \
-	    functions/requirements.in || exit; done
+	    functions/requirements.in || exit; \
+	  .venv-packages/bin/uv pip compile --quiet --no-deps --generate-hashes \
+	    --only-binary :all: --python-version 3.13 --python-platform $$processor-manylinux_2_34 \
+	    --custom-compile-command 'make packages' --output-file encoder/requirements.txt \
+	    encoder/requirements.in || exit; done
 	@.venv-packages/bin/uv venv --quiet --clear .venv-packages/lambda
 	@.venv-packages/bin/uv pip install --quiet --python .venv-packages/lambda --require-hashes \
 	    --requirement functions/requirements.txt
@@ -113,7 +117,8 @@ smoke-transcript: environment ## the same against the embedded AWS, and write do
 	@$(BIN)/python -m scripts.smoke --transcript
 
 audit: .venv-packages/ready ## look the functions' packages up in the vulnerability database (needs the internet)
-	@.venv-packages/bin/pip-audit --requirement functions/requirements.txt --require-hashes --disable-pip
+	@for folder in functions encoder; do .venv-packages/bin/pip-audit --require-hashes --disable-pip \
+	    --requirement $$folder/requirements.txt || exit; done
 .venv-packages/ready: packages-requirements.txt
 	@$(PYTHON) -m venv .venv-packages
 	@.venv-packages/bin/python -m pip install --quiet --disable-pip-version-check --requirement packages-requirements.txt

@@ -13,8 +13,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 PARTS = (
-    "template.yaml", "monitoring.yaml", "samconfig.toml", "statemachine", "functions", "ui",
-    "examples", "events",
+    "template.yaml", "monitoring.yaml", "samconfig.toml", "statemachine", "functions", "encoder",
+    "ui", "examples", "events",
 )  # fmt: skip
 """Files and folders that `tessera.stack.local_stack.ROOT` is expected to have."""
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", ".*")

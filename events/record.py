@@ -156,7 +156,12 @@ NEXT_EVENTS: dict[str, Callable[[], Any]] = {
     "3-open-job": lambda: payload(SHARD_STATES["OpenJob"], {"input": shard()}, grouped=grouped()),
     "6-close-job": lambda: payload(SHARD_STATES["CloseJob"], {"input": shard()}, grouped=grouped()),
     "7-consolidate-labels": lambda: payload(
-        STATES["ConsolidateLabels"], {}, grouped=grouped(), jobs=[closed()], parts={"stage": ""}
+        STATES["ConsolidateLabels"],
+        {},
+        grouped=grouped(),
+        jobs=[closed()],
+        parts={"stage": ""},
+        embedding="",
     ),
 }
 """Events that a state makes from the results before it."""

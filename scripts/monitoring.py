@@ -20,6 +20,7 @@ FUNCTIONS = {
     "open-job": "a job does not open on the portal",
     "close-job": "a job's answers are not written out",
     "consolidate-labels": "answers do not become labels",
+    "embed-images": "pictures are not embedded, so that runs go on without a model",
     "prepare-task": "pages do not reach the workers",
     "collect-answers": "submitted answers are not packed",
     "serve-portal": "workers meet errors on the portal",

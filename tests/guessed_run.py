@@ -67,6 +67,7 @@ class GuessedRun:
     ) -> None:
         self.files, self.answer, self.execution = Files(), answer, execution
         self.nobody = False
+        self.embedding = ""
         self.files.chunk = 10_000  # how lines cross chunks is tested where they are read
         lines = lines or [b'{"source-ref":"s3://inbox/pets/%d.jpg"}' % i for i in range(len(rows))]
         for key, content in (
@@ -97,6 +98,7 @@ class GuessedRun:
         while True:
             asked = ask_round(self.stack(), event).result
             assert asked["outcome"] == "ask", asked
+            self.beside(asked)
             status = "Stopped" if asked["round"] >= stop_after else "Completed"
             jobs = [
                 self.work(asked, shard, reverse=reverse, status=status)
@@ -110,11 +112,15 @@ class GuessedRun:
                 "execution": self.execution,
             }  # fmt: skip
 
+    def beside(self, asked: dict[str, Any]) -> None:
+        """Do what the machine does while a round is answered: nothing, in most runs."""
+
     def consolidate(self, asked: dict[str, Any], jobs: list[dict[str, str]]) -> dict[str, Any]:
         """Return the result of the state ConsolidateLabels."""
         event = {
             "run": asked["run"], "home": asked["home"], "round": asked["round"], "jobs": jobs,
             "execution": self.execution, "started": "2026-11-23T01:51:01.123Z",
+            "embedding": self.embedding,
         }  # fmt: skip
         self.home = asked["home"]
         result, _ = label_run(self.files, event, UI / "report.liquid.html", lambda _: nullcontext())

@@ -18,11 +18,12 @@ HANDLERS = sorted(path.stem for path in FUNCTIONS.glob("*.py"))
 CORE = sorted((FUNCTIONS / "tessera" / "tiling").rglob("*.py"))
 PORTAL = sorted((FUNCTIONS / "tessera" / "portal").rglob("*.py"))
 AWS = sorted((FUNCTIONS / "tessera" / "aws").rglob("*.py"))
-IN_LAMBDA = [*CORE, *PORTAL, *AWS]
+ENCODERS = sorted((FUNCTIONS / "tessera" / "encoders").rglob("*.py"))
+IN_LAMBDA = [*CORE, *PORTAL, *AWS, *ENCODERS]
 TOOL = sorted(
     path
     for path in (ROOT / "tessera").rglob("*.py")
-    if path.relative_to(ROOT / "tessera").parts[0] not in {"tiling", "portal", "aws"}
+    if path.relative_to(ROOT / "tessera").parts[0] not in {"tiling", "portal", "aws", "encoders"}
 )
 IMPURE = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "os", "time", "random"}
 
@@ -92,7 +93,9 @@ ARROWS = {
         "errors",
     }
     | {"csv_field", "gold_uses", "class_shares"},
+    "embedding_blocks": {"consensus", "errors", "guesses", "manifest", "run_files", "settings"},
     "ask_round": {
+        "embedding_blocks",
         "grouping",
         "guesses",
         "inbox",
@@ -241,7 +244,13 @@ def test_the_door_to_aws_knows_nothing_of_labeling_but_names_of_jobs_and_errors(
     assert of_ours(path) == within(of_ours(path), *allowed)
 
 
-@pytest.mark.parametrize("path", IN_LAMBDA, ids=name)
+@pytest.mark.parametrize("path", ENCODERS, ids=name)
+def test_encoders_import_the_core_but_no_aws(path: Path) -> None:
+    assert of_ours(path) == within(of_ours(path), "tessera.tiling", "tessera.encoders")
+    assert not third_parties(path) & {"boto3", "botocore", "aws_lambda_powertools"}
+
+
+@pytest.mark.parametrize("path", [*CORE, *PORTAL, *AWS], ids=name)
 def test_only_the_handlers_read_the_environment(path: Path) -> None:
     assert "os" not in third_parties(path)
 
@@ -249,7 +258,10 @@ def test_only_the_handlers_read_the_environment(path: Path) -> None:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_imports_no_other_handler_and_not_the_tool(handler: str) -> None:
     path = FUNCTIONS / f"{handler}.py"
-    assert of_ours(path) == within(of_ours(path), "tessera.tiling", "tessera.portal", "tessera.aws")
+    packages = ["tessera.tiling", "tessera.portal", "tessera.aws"]
+    # whose packages the layer of this function alone has
+    packages += ["tessera.encoders"] if handler == "embed_images" else []
+    assert of_ours(path) == within(of_ours(path), *packages)
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -272,7 +284,7 @@ def test_no_module_is_named_for_what_it_is_not(path: Path) -> None:
     assert path.stem not in {"utils", "util", "common", "helpers", "misc", "main"}
 
 
-@pytest.mark.parametrize("package", ["tiling", "portal", "aws"])
+@pytest.mark.parametrize("package", ["tiling", "portal", "aws", "encoders"])
 def test_the_tool_has_the_functions_packages_by_links(package: str) -> None:
     link = ROOT / "tessera" / package
     assert link.is_symlink()

@@ -24,7 +24,7 @@ def test_an_installation_brings_tessera_and_nothing_beside_it() -> None:
 
 
 def test_the_functions_packages_are_installed_within_it() -> None:
-    assert {"tessera.tiling", "tessera.portal", "tessera.aws"} <= packages()
+    assert {"tessera.tiling", "tessera.portal", "tessera.aws", "tessera.encoders"} <= packages()
 
 
 def test_no_folder_with_modules_is_left_out() -> None:

@@ -344,10 +344,12 @@ def test_pictures_are_read_by_a_role_that_may_do_nothing_else_and_by_no_other_ri
     assert read["Action"] == "s3:GetObject"
     assert "LabelsBucket" not in str(read["Resource"])
     (trust,) = RESOURCES["PicturesRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"AWS": {"GetAtt": "ServePortalFunctionRole.Arn"}}
+    trusted = [role["GetAtt"] for role in trust["Principal"]["AWS"]]
+    assert trusted == ["ServePortalFunctionRole.Arn", "EmbedImagesFunctionRole.Arn"]
     own = [
         resource
-        for statement in statements("ServePortalFunction")
+        for name in ("ServePortalFunction", "EmbedImagesFunction")
+        for statement in statements(name)
         if any(action.startswith("s3:") for action in listed(statement["Action"]))
         for resource in listed(statement["Resource"])
     ]
@@ -364,6 +366,21 @@ def test_the_portal_reads_no_record_of_a_run_and_no_token_of_an_execution(name: 
         for resource in listed(statement["Resource"])
     ]
     assert any(fnmatchcase("runs/pets-1/page.liquid.html", pattern) for pattern in patterns)
+    assert not any(fnmatchcase(f"runs/pets-1/{name}", pattern) for pattern in patterns)
+
+
+NOT_OF_EMBEDDING = ["run.json", "round-1/tasks-000.manifest", "round-1/jobs/j/annotations/a.json"]
+
+
+@pytest.mark.parametrize("name", NOT_OF_EMBEDDING)
+def test_what_decodes_pictures_reads_and_writes_nothing_of_a_run_but_embeddings(name: str) -> None:
+    patterns = [
+        resource["Sub"].removeprefix("${LabelsBucket.Arn}/")
+        for statement in statements("EmbedImagesFunction")
+        if "s3:GetObject" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+    assert any(fnmatchcase("runs/pets-1/embedding/rows-000.npy", pattern) for pattern in patterns)
     assert not any(fnmatchcase(f"runs/pets-1/{name}", pattern) for pattern in patterns)
 
 

@@ -31,6 +31,7 @@ def test_a_wheel_has_template_functions_pages_and_example(build: Path) -> None:
     for part in (
         "template.yaml", "monitoring.yaml", "samconfig.toml", "statemachine/labeling.asl.json",
         "functions/serve_portal.py", "functions/requirements.txt",
+        "encoder/requirements.txt", "encoder/Makefile", "functions/tessera/encoders/block.py",
         "functions/tessera/tiling/settings.py", "ui/tiles.liquid.html", "ui/portal/portal.js",
         "ui/report.liquid.html", "examples/digits/digits.manifest", "events/environment.json",
     ):  # fmt: skip

@@ -12,16 +12,18 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tessera.embedding.pictures import NamedPictures, pictures_of
+from tessera.embedding.rows_file import RowsFile, digest
 from tessera.encoders.choice import DEFAULT, Encoder, choose_encoder
 from tessera.encoders.decoding import Pixels, decode
+from tessera.encoders.errors import EncoderUnusable
 from tessera.encoders.onnx_model import SCALES, Scale
-from tessera.encoders.pictures import NamedPictures, pictures_of
-from tessera.encoders.rows_file import RowsFile, digest
 from tessera.exits import Refused
 from tessera.exports.pictures import AT_ONCE, in_order
 from tessera.file_types import InFile, OutFile
 from tessera.local_files import LocalFiles
-from tessera.picture_folder import listed
+from tessera.page_picture import can_read_heic
+from tessera.picture_folder import MOST_PIXELS, listed
 from tessera.screen import aside, counted, json_option, print_json, progress, warn
 from tessera.stack.target import Target
 from tessera.tiling.errors import EmbeddingsUnusable
@@ -69,7 +71,10 @@ def embed_command(
     They are what a model learns from while people answer (docs/guesses.md). A picture that cannot
     be read has a row of zeros. Called again after an interruption, it goes on where it was.
     """
-    chosen = choose_encoder(encoder, size=size, scale=scale)
+    try:
+        chosen = choose_encoder(encoder, size=size, scale=scale)
+    except EncoderUnusable as error:
+        raise Refused(str(error)) from error
     pictures = pictures_of(source, target, convert=convert)
     rows = _encode_all(chosen, pictures, path)
     copied = _finish(rows, path, source)
@@ -104,9 +109,10 @@ def _encode_all(encoder: Encoder, pictures: NamedPictures, path: Path) -> RowsFi
 
 def _decoded(pictures: NamedPictures, size: int, first: int) -> Iterator[Pixels | None]:
     """Read and decode pictures from the first on, some before their turn, on all cores."""
+    can_read_heic()  # so that Pillow does where the package for it is installed
 
     def load(name: str) -> Pixels | None:
-        return decode(pictures.read(name), size)
+        return decode(pictures.read(name), size, most_pixels=MOST_PIXELS)
 
     at_once = AT_ONCE if pictures.names[0].startswith("s3://") else os.cpu_count() or 1
     for _, picture in in_order(load, islice(pictures.names, first, None), at_once=at_once):

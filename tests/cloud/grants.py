@@ -46,6 +46,7 @@ NOT_SEEN = {
     "close-job cognito-idp:ListUsers": "without it pages of a later round that no account is left "
     "for wait for one",
     "close-job cognito-idp:ListUsersInGroup": "the same for a project with a team",
+    "embed-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
     "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }
 """Actions, or a function's actions, whose want no run shows, each with what it is there for."""
@@ -269,6 +270,17 @@ def consolidate_labels(world: World) -> Iterator[Any]:
         yield result.get("outcome", result)
 
 
+def embed_images(world: World) -> Iterator[Any]:
+    """A block of pictures becomes rows, and the rows become the run's embeddings."""
+    settings = SETTINGS | {"guesses": {"encoder": "pixels"}}
+    world.cloud.storage.put(f"s3://{INBOX}/embedded/labeling.json", json.dumps(settings).encode())
+    event = {"manifest": world.drop("embedded"), "execution": "one", "started": "2026-10-05"}
+    home = world.invoke("group-images", event)["home"]
+    yield world.invoke("embed-images", {"home": home, "block": 0})
+    yield world.invoke("embed-images", {"home": home})
+    yield world.cloud.storage.exists(f"{home}embeddings.npy")
+
+
 def serve_portal(world: World) -> Iterator[Any]:
     """Two workers label a job to its end, one gives a page back, a requester looks on."""
     grouped = world.grouped()
@@ -320,6 +332,7 @@ EXERCISES: dict[str, Callable[[World], Iterator[Any]]] = {
     "collect-answers": collect_answers,
     "open-job": open_job,
     "close-job": close_job,
+    "embed-images": embed_images,
     "consolidate-labels": consolidate_labels,
     "serve-portal": serve_portal,
 }

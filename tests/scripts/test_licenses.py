@@ -39,6 +39,15 @@ def test_lambda_and_the_tool_run_the_same_versions() -> None:
     assert not wanted.keys() - tool.keys() - {"botocore", "aws-xray-sdk"}  # these two come along
 
 
+def test_what_embeds_pictures_is_pinned_and_the_same_here_and_in_lambda() -> None:
+    wanted = pins(ROOT / "encoder" / "requirements.in")
+    assert pins(ROOT / "encoder" / "requirements.txt") == wanted
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert all(f'"{name}=={version}"' in project for name, version in wanted.items())
+    licenses = (ROOT / "docs" / "licenses.md").read_text("utf-8")
+    assert all(f"{name}/{version}/" in licenses for name, version in wanted.items())
+
+
 @pytest.mark.parametrize("name", pins(REQUIREMENTS))
 def test_a_package_has_the_hashes_of_its_wheels_for_both_processors(name: str) -> None:
     text = REQUIREMENTS.read_text("utf-8").replace("\\\n", " ")

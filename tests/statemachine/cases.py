@@ -16,7 +16,7 @@ from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import run_id
 from tessera.tiling.report.announcement import announce_labels
 from tessera.tiling.settings import read_settings
-from tests.statemachine.stage import CHOICES, SETTINGS, Stage, manifest_key
+from tests.statemachine.stage import CHOICES, EMBEDDING, SETTINGS, Stage, manifest_key
 
 TEAM = "arn:aws:sagemaker:us-east-1:000000000000:workteam/private-crowd/vets"
 PUBLIC = "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default"
@@ -436,6 +436,14 @@ PARTED = ASKED | {
 }
 
 
+BESIDE = DONE | {
+    "GroupImages": grouped(blocks=2),
+    "EmbedImages": {"0-99": {"Return": {"Payload": {}}}},
+    "JoinEmbeddings": payload(),
+}
+"""A run that embeds its pictures in two blocks."""
+
+
 def _faults() -> list[Case]:
     """Return cases in which a function or the map fails for good, after all retries."""
     return [
@@ -491,6 +499,17 @@ def _later_rounds() -> list[Case]:
     return [
         Case("nothing-more", mocks=AGAIN | {"GroupUnsure": grouped(outcome="nothing-to-ask")}),
         Case("in-parts", mocks=PARTED, expected={"labeled": 2}),
+        *(
+            Case(name, mocks=BESIDE | mocks, expected={"labeled": 2})
+            for name, mocks in (
+                ("pictures-embedded", {}),
+                ("a-block-breaks", {"EmbedImages": RAISED}),
+                ("a-block-is-busy", {"EmbedImages": BUSY}),
+                ("joining-breaks", {"JoinEmbeddings": CRASH}),
+                ("blocks-uncounted", {"GroupImages": grouped(blocks="many")}),
+            )
+        ),
+        Case("pictures-gone", settings=EMBEDDING, expected={"labeled": 2, "partial": False}),
         Case("taken-over", mocks=AGAIN | {"GroupUnsure": grouped(outcome="already-running")}),
         Case(
             "labels-not-announced",

@@ -16,6 +16,7 @@ STATE_OF = {
     "group_images": "GroupImages",
     "open_job": "OpenJob",
     "close_job": "CloseJob",
+    "embed_images": "EmbedImages",
     "consolidate_labels": "ConsolidateLabels",
     "serve_portal": "the portal's door",
 }
@@ -42,12 +43,16 @@ class Fault:
     @property
     def tries(self) -> int:
         """Return how often the function is called before the fault is over, or given up."""
-        return min(len(self.faults), TRIES)
+        # a block is given up, and then the joining of what there is
+        states = 2 if self.function == "embed_images" else 1
+        return min(len(self.faults), TRIES * states)
 
 
 LOST, TWICE = "nothing", "nothing"
 IN_PART = "in part, and says so: answers are read where workers left them; a redrop closes the job"
 """End of a run whose job a service would not close."""
+NO_MODEL = "whole, without a model, and says so"
+"""End of a run whose pictures are not embedded."""
 TRIES = 3
 """How often a state calls a function that fails."""
 ALWAYS = 9
@@ -94,6 +99,23 @@ FAULTS = [
         )
         for name in (*_STATES, "open_job")
     ),
+    *(
+        Fault("embed_images", (fault,), what)
+        for fault, what in (
+            ("throw", "throws once"),
+            ("throw-after", "throws after its last write"),
+            ("die-after", "dies after its last write"),
+            ("die-writing-1", "dies after its first write"),
+        )
+    ),
+    Fault("embed_images", ("throw",) * ALWAYS, "throws every time", NO_MODEL),
+    Fault("embed_images", ("hang",), "runs out of time once", seconds=20),
+    Fault(
+        "embed_images",
+        ("slow-down-3",),
+        "meets an S3 that refuses three requests",
+        "whole: they are repeated",
+    ),
     Fault("serve_portal", ("throw", "throw"), "throws twice", "whole: the page asks again"),
     Fault("serve_portal", ("hang",), "runs out of time", "whole: the page asks again", seconds=15),
     Fault("serve_portal", ("die-after",) * 2, "dies after its write", "whole: the page asks again"),
@@ -106,6 +128,7 @@ THROTTLED = {
     "GroupImages": "FAILED as `GroupingFailed`; a redrop goes on from there",
     "OpenJob": "FAILED as `JobsRefused`; a redrop opens the job",
     "CloseJob": IN_PART,
+    "EmbedImages": NO_MODEL,
     "ConsolidateLabels": "FAILED as `ConsolidationFailed`; a redrop goes on from there",
 }
 """Ends of a run whose function is throttled for longer than it is retried: see cases.py."""

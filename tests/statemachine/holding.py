@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.statemachine.cases import TEAM, Case, grouped, payload, returns, throws
-from tests.statemachine.stage import Stage, wait_until
+from tests.statemachine.stage import EMBEDDING, Stage, wait_until
 from tests.statemachine.tracing import edges, levels
 
 
@@ -118,6 +118,8 @@ class Scene:
     """End of the same drop while the execution is held."""
     redrop: str = WHOLE
     """End of the same drop after the stack was killed while the execution was held."""
+    is_beside: bool = False
+    """Whether workers label the shards while the execution is held."""
 
     def of(self, kind: str, state: str) -> Case:
         """Return the case of one state's run, under a name of its own."""
@@ -179,6 +181,16 @@ SCENES = [
     Scene(
         ("CreateLabelingJob", "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted"),
         _at_ground_truth("Completed"),
+    ),
+    Scene(
+        ("EmbedBlocks", "EmbedImages", "JoinEmbeddings", "PicturesEmbedded"),
+        Case("embedded", settings=EMBEDDING),
+        is_beside=True,
+    ),
+    Scene(
+        ("BlockFailed",),
+        Case("block-fails", settings=EMBEDDING, mocks={"EmbedImages": _CRASH}),
+        is_beside=True,
     ),
     Scene(("ConsolidateParts", "ConsolidatePart", "PartsOutcome"), _in_parts()),
     Scene(("PartFailed",), _in_parts(_CRASH)),

@@ -25,6 +25,7 @@ FUNCTIONS = (
     "group_images",
     "open_job",
     "close_job",
+    "embed_images",
     "consolidate_labels",
     "serve_portal",
 )
@@ -245,6 +246,14 @@ class WorkerAnswers(dict[str, str]):
 
 
 KMS_KEY = "arn:aws:kms:us-east-1:000000000000:key/7c3f6f0e-1d52-4c1f-9c1d-2d9f3a0c8f51"
+
+EMBEDDING: dict[str, Any] = {
+    "guesses": {"encoder": "pixels"},
+    "answers_per_image": 2,
+    "max_answers": 2,
+    "gain": 1,
+}
+"""Settings of a run that embeds its pictures while its only round is answered."""
 
 SETTINGS: dict[str, Any] = {
     "labels": list(CHOICES),

@@ -25,7 +25,7 @@ from tests.statemachine.holding import (
     states_of,
     with_holds,
 )
-from tests.statemachine.stage import Stage
+from tests.statemachine.stage import Stage, wait_until
 
 MACHINE = json.loads((ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8"))
 STATES = {state: scene for scene in SCENES for state in scene.states}
@@ -33,6 +33,8 @@ STATES = {state: scene for scene in SCENES for state in scene.states}
 slow = (pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1200))
 each_state = pytest.mark.parametrize("state", [pytest.param(state, marks=slow) for state in STATES])
 Result = TypeVar("Result")
+OUTPUT_MANIFEST = "manifests/output/output.manifest"
+"""File of a job that is written last."""
 AT_ONCE = 4
 """Executions that are brought to their states at the same time."""
 
@@ -108,6 +110,9 @@ class HoldingStack:
         def double(state: str) -> Doubled:
             case = self.cases["twice", state]
             first = holds.hold(case, state)
+            if STATES[state].is_beside:  # what else the execution does is over
+                uri = f"{case.home}round-1/jobs/{case.job}/{OUTPUT_MANIFEST}"
+                wait_until(lambda: self.stage.cloud.storage.exists(uri), f"the end of {case.job}")
             before = self.stage.files(case.home)
             second = self.stage.end(self.stage.start(case.name))
             after = self.stage.files(case.home)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from tessera.runs.executions import Ending
-from tests.statemachine.faults import FAULTS, IN_PART, Fault
-from tests.statemachine.stage import Stage, wait_until
+from tessera.stack.local_stack import INBOX
+from tests.statemachine.faults import FAULTS, IN_PART, NO_MODEL, Fault
+from tests.statemachine.stage import EMBEDDING, Stage, wait_until
+from tests.tessera.conftest import png
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -33,7 +35,9 @@ class Survived:
 
 def survive(stage: Stage, name: str, fault: Fault) -> Survived:
     """Drop three pictures, let the fault happen, and drop them once more."""
-    stage.lay_out(name, PICTURES)
+    stage.lay_out(name, PICTURES, **(EMBEDDING if fault.function == "embed_images" else {}))
+    for number, picture in enumerate(PICTURES):
+        stage.put(f"s3://{INBOX}/{name}/{picture}", png(8, 8, 50 * number))
     stage.plan(fault.function, name, *fault.faults)
     if fault.seconds:
         with stage.timeout(fault.function, fault.seconds):
@@ -79,6 +83,9 @@ def test_after_a_fault_nothing_is_lost_and_nothing_was_asked_twice(
     names = [line["label-metadata"]["class-name"] for line in trained]
     assert names == ["cat", "dog", "cow"]
     answers = files["answers.csv"].decode().splitlines()[1:]
-    assert sorted(row.partition(",")[0] for row in answers) == ["0", "1", "2"]
+    embeds = fault.function == "embed_images"
+    asked = ["0", "0", "1", "1", "2", "2"] if embeds else ["0", "1", "2"]
+    assert sorted(row.partition(",")[0] for row in answers) == asked
+    assert ("embeddings.npy" in files) == (embeds and fault.ends != NO_MODEL)
     jobs = {name.split("/")[2] for name in files if name.startswith("round-1/jobs/")}
     assert len(jobs) == 1

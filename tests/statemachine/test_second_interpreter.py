@@ -70,6 +70,8 @@ USUAL: Answers = {
     "CloseJob": [payload(LabelingJobName="pets-r1-000", LabelingJobStatus="Completed")],
     "CreateLabelingJob": [{"LabelingJobName": "n"}],
     "DescribeLabelingJob": [described("Completed")],
+    "EmbedImages": [payload()],
+    "JoinEmbeddings": [payload()],
     "ConsolidateLabels": [labels()],
     "ConsolidatePart": [payload()],
     "Announce": [{"MessageId": "m"}],
@@ -85,6 +87,22 @@ IN_LAMBDA = json.dumps({"errorMessage": 'a "quoted" é', "errorType": "E", "stac
 CASES: dict[str, tuple[Answers, str, str]] = {
     "whole": ({}, "Succeeded", ""),
     "twelve shards": ({"GroupImages": [asked(12)]}, "Succeeded", ""),
+    "pictures embedded": ({"GroupImages": [asked(2, blocks=3)]}, "Succeeded", ""),
+    "a block throws": (
+        {"GroupImages": [asked(blocks=2)], "EmbedImages": [throws("MemoryError", IN_LAMBDA)]},
+        "Succeeded",
+        "",
+    ),
+    "joining out of time": (
+        {"GroupImages": [asked(blocks=1)], "JoinEmbeddings": [throws("States.Timeout")]},
+        "Succeeded",
+        "",
+    ),
+    "blocks that cannot be counted": (
+        {"GroupImages": [asked(blocks="many")]},
+        "Succeeded",
+        "",
+    ),
     "nothing to ask": (
         {"GroupImages": [asked(0, outcome="nothing-to-ask")]},
         "Succeeded",
@@ -287,7 +305,7 @@ def endings() -> dict[str, Any]:
     machine = (
         json.dumps(MACHINE).replace("${Partition}", "aws").replace("${MaxConcurrentJobs}", "10")
     )
-    machine = machine.replace("${PartsMode}", "DISTRIBUTED")
+    machine = machine.replace("${PartsMode}", "DISTRIBUTED").replace("${MaxConcurrentBlocks}", "8")
     machine = machine.replace("states:::sagemaker:createLabelingJob.sync", CREATE)
     asked = {
         "machine": json.loads(machine),

@@ -195,7 +195,9 @@ def test_a_thousand_shards_fit_the_history_of_one_round() -> None:
     assert 1000 * events_a_shard < EVENTS
 
 
-@pytest.mark.parametrize("machine", list(machines(MACHINE)), ids=["machine", "shard", "part"])
+@pytest.mark.parametrize(
+    "machine", list(machines(MACHINE)), ids=["machine", "shard", "block", "part"]
+)
 def test_every_state_is_reached_and_every_target_exists(machine: dict[str, Any]) -> None:
     reached, todo = set(), [machine["StartAt"]]
     while todo:
@@ -211,8 +213,13 @@ def test_substitutions_stand_inside_strings_so_that_the_file_is_json_before_and_
     json.loads(re.sub(r"\$\{[A-Za-z]+\}", "x", SOURCE))
 
 
-OF_THE_SAME_FUNCTION = {"GroupUnsure": "GroupImages", "ConsolidatePart": "ConsolidateLabels"}
-"""States with the function of another: unsure images are grouped as all are, parts are labeled."""
+OF_THE_SAME_FUNCTION = {
+    "GroupUnsure": "GroupImages",
+    "ConsolidatePart": "ConsolidateLabels",
+    "JoinEmbeddings": "EmbedImages",
+}
+"""States with the function of another: unsure images are grouped as all are, parts are labeled, and
+rows of embeddings are joined where they are made."""
 
 
 @pytest.mark.parametrize(("state", "function"), FUNCTION_STATES.items())

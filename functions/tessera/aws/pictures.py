@@ -1,4 +1,4 @@
-"""Sign and look at pictures by a role that may read pictures and nothing else.
+"""Sign, look at and read pictures by a role that may read pictures and nothing else.
 
 A task's page names what is signed, and a requester wrote the page and the manifest. Signed with the
 portal's own role, an address could open whatever the portal may read: docs/threat-model.md.
@@ -46,6 +46,10 @@ class RoleStorage(Storage):
     def etag(self, uri: str, by: float = math.inf) -> str | None:
         """Return the ETag of a picture as `Storage` does, by the role."""
         return self._storage(LEAST_SECONDS).etag(uri, by)
+
+    def get_if_allowed(self, uri: str, limit: int) -> bytes | None:
+        """Return the first bytes of a picture as `Storage` does, by the role."""
+        return self._storage(LEAST_SECONDS).get_if_allowed(uri, limit)
 
     def _storage(self, seconds: int) -> Storage:
         """Return S3 by a session of the role that lasts so many seconds more, if any can."""

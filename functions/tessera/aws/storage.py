@@ -183,6 +183,21 @@ class Storage:
         with body:
             return body.read(limit)
 
+    def get_if_allowed(self, uri: str, limit: int) -> bytes | None:
+        """Return the object's first bytes, at most `limit`, or None if S3 refuses it (4xx)."""
+        try:
+            return self.get_up_to(uri, limit)
+        except Exception as error:
+            # By name, as elsewhere here: an address that no object can have is refused, too.
+            response = getattr(error, "response", {})
+            status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            if 400 <= status < 500 or type(error).__name__ in (
+                "ParamValidationError",
+                "ValueError",
+            ):
+                return None
+            raise
+
     def get_with_etag(self, uri: str) -> tuple[bytes, str]:
         """Return the whole object and the ETag that it has now, for a later `put_if_match`."""
         answer = self._client().get_object(**_object(uri))

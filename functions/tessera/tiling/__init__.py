@@ -7,6 +7,7 @@
     answers     what workers submitted becomes columns: image, worker, label, seconds, round
     consensus   columns become one label an image, with a confidence and an expected gain
     guesses     a model of the answers guesses images from what is known of them in numbers
+    embedding_blocks    a run's own pictures are listed by blocks, and the blocks' rows joined
     label_parts labels of a run too large for one function, by parts of its images
     training    labels are written into the manifest's lines, each line into one of the manifests
     report      all of it becomes figures, a page, metrics and an announcement
@@ -29,6 +30,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     what finished runs are labeled by        consolidation_rules.py
     what the training manifest says          training/label_splice.py
     what is written after a round            label_run.py; what reviewers decided: decisions.py
+    which pictures a run embeds itself       embedding_blocks.py; by what: tessera/encoders
     a figure of the report                   the module of report/ that is named for it
     seconds and prices of an estimate        estimate.py
     a project's own page, custom tasks       own_page.py; custom_task.py before, custom_run.py after

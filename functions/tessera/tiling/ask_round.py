@@ -178,7 +178,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         raise EmbeddingsUnusable(
             f"the settings have {key}, and there are no embeddings of the images: upload "
             f"{_beside_uri(manifest)} before the manifest, name embeddings in the settings, or "
-            f"leave {key} out"
+            f"leave {key} out{_or_encoder(key)}"
         )
     rows = _rows_to_compare(files, home, settings)
     summary = group_manifest(read, settings, create, stack.scratch, rule, rows)
@@ -186,6 +186,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         record = msgspec.structs.replace(record, notices=[*(record.notices or ()), *idle])
     record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
     _check_embeddings(record)
+    record = _with_blocks(read(), record, settings, create)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
     return Decision(result, summary.counts)
 
@@ -233,13 +234,31 @@ def _with_embeddings(
     return msgspec.structs.replace(record, embeddings=facts, notices=notices)
 
 
+def _with_blocks(
+    chunks: Iterator[bytes], record: RunRecord, settings: Settings, create: CreateFile
+) -> RunRecord:
+    """List the pictures that the run embeds by itself, and return the record that counts them."""
+    if settings.own_encoder is None or record.embeddings:
+        return record
+    from tessera.tiling import embedding_blocks  # late, as above
+
+    plan = embedding_blocks.plan_blocks(settings.own_encoder, record.counts["lines"])
+    embedding_blocks.write_blocks(chunks, settings, record.pictures, plan, create)
+    return msgspec.structs.replace(record, embedding_blocks=plan.blocks)
+
+
 def _key_in_need(settings: Settings) -> str:
     """Return what in the settings needs embeddings, or "" if nothing does."""
-    if settings.guesses is not UNSET:
+    if settings.guesses is not UNSET and settings.own_encoder is None:
         return "guesses"
     if settings.near_repeats is not UNSET:
         return "near_repeats"
     return "order similar" if settings.order == "similar" else ""
+
+
+def _or_encoder(key: str) -> str:
+    hint = '; with "guesses": {"encoder": "efficientnet-lite0"} the run makes them itself'
+    return hint if key == "guesses" else ""
 
 
 def _rows_to_compare(files: Files, home: str, settings: Settings) -> Embeddings | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from tessera.tiling.consolidation_rules import NEWEST_RULES
@@ -27,7 +29,8 @@ class Run:
     lines when it was grouped, `tasks` has the number of tasks by round and `asked` that of images,
     and `jobs` are the newest round's, each with its `name` and `status`; `pictures` is the rule of
     what lines may name, and `notices` are sentences on the manifest and its settings. `rules` is
-    the number of those that answers are consolidated by.
+    the number of those that answers are consolidated by. `embedding` is why pictures that the run
+    embeds itself could not be, empty if all was well.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Run:
     pictures: SourceRule = ANY_SOURCE
     notices: Sequence[str] = ()
     rules: int = NEWEST_RULES
+    embedding: str = ""
 
     @property
     def manifest_uri(self) -> str:
@@ -100,9 +104,33 @@ class Run:
         return self.round - (settings.max_answers if settings.audited else 0)
 
 
+FAILURE = re.compile(r'[^{]*\{"errorMessage": ?("(?:[^"\\]|\\.)*")')
+"""Beginning of what Lambda says of a function that failed; the rest may be cut off."""
+
+
+def sentence_of(failure: str) -> str:
+    """Return the function's own sentence in what the state machine caught of it.
+
+    >>> sentence_of('EncoderUnusable: {"errorMessage": "no weights here", "errorTy')
+    'no weights here'
+    >>> sentence_of("States.Timeout: ")
+    'States.Timeout'
+    """
+    if match := FAILURE.match(failure):
+        return str(msgspec.json.decode(match[1]))
+    return failure.removesuffix(": ")
+
+
 def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
     """Return the run of a `run.json` and of an event of the state ConsolidateLabels."""
     record = decode_record(document)
+    embedding = sentence_of(event.get("embedding", ""))  # not in events of earlier releases
+    notices = list(record.notices or ())
+    if embedding:
+        notices.append(
+            f"Not every picture could be embedded, and a model guesses nothing of the others: "
+            f"{embedding}"
+        )
     # the event's execution, not the record's: another one may have taken the run over
     return Run(
         name=event["run"],
@@ -117,6 +145,7 @@ def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
         tasks={asked.round: asked.tasks for asked in record.rounds},
         asked={asked.round: asked.images for asked in record.rounds},
         jobs=event["jobs"],
-        notices=record.notices or (),
+        notices=notices,
         rules=record.rules,
+        embedding=embedding,
     )

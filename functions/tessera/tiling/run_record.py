@@ -118,6 +118,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     embeddings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     """The file that the run's own embeddings.npy is a copy of, its rows and numbers a row, and the
     rows that have an embedding; absent without embeddings."""
+    embedding_blocks: int | msgspec.UnsetType = msgspec.field(
+        default=msgspec.UNSET, name="embedding-blocks"
+    )
+    """Blocks of pictures that the run embeds itself, in its first round; absent if it does not."""
 
     def with_round(self, asked: AskedRound) -> RunRecord:
         """Return the record with this round as its newest, also if it was asked before."""
@@ -239,6 +243,11 @@ def ask_result(
         "home": home,
         **msgspec.to_builtins(asked),
         "rejected": record.counts["rejected"],
+        **(
+            {"blocks": record.embedding_blocks}
+            if asked.round == 1 and record.embedding_blocks
+            else {}
+        ),
         "workforce": settings.workforce,
         "request": labeling_job_request(
             settings,

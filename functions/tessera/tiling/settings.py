@@ -36,6 +36,8 @@ Repeats = Literal["once", "each"]
 TaskKind = Literal["tiles", "custom"]
 Language = Literal["en", "de"]
 """Languages of portal and worker's page: each has its words in `ui/languages`."""
+EncoderName = Literal["efficientnet-lite0", "pixels"]
+"""Encoders that a run makes embeddings with by itself; the function has the first one's weights."""
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
 
 # Both patterns are those of CreateLabelingJob: WorkteamArn and LabelAttributeName.
@@ -79,6 +81,16 @@ class GuessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     least: Annotated[
         int, Meta(ge=0, le=1, description="Answers that every image gets, however sure the model")
     ] = 1
+    encoder: (
+        Annotated[
+            EncoderName,
+            Meta(
+                description="What makes the embeddings while the first round is answered, where "
+                "none lie beside the manifest: a small network, or the pixels as they are"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -359,6 +371,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.guesses is UNSET or self.guesses.least:
             return None
         return AuditSettings() if self.audit is UNSET else self.audit
+
+    @property
+    def own_encoder(self) -> str | None:
+        """Return the encoder by which a run embeds its pictures itself, or None if it does not."""
+        return None if self.guesses is UNSET else self.guesses.encoder or None
 
     shares: (
         Annotated[

@@ -83,11 +83,11 @@ def test_after_an_interruption_it_goes_on_and_the_rows_are_the_same(
     tessera(*command, "whole.npy")
     calls: list[int] = []
 
-    def stop_at_six(content: bytes, size: int) -> Any:
+    def stop_at_six(content: bytes, size: int, **more: int) -> Any:
         calls.append(size)
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return decode(content, size)
+        return decode(content, size, **more)
 
     monkeypatch.setattr(embed_module, "decode", stop_at_six)
     assert tessera(*command, OUT).exit_code != Exit.OK

@@ -58,6 +58,27 @@ class Files(Protocol):
         """Return the bytes from `start` up to, not including, `end`."""
 
 
+class Rows(Protocol):
+    """Rows of embeddings to copy, of one file or of several."""
+
+    @property
+    def uri(self) -> str:
+        """Return where they are, to name them by."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return the number of rows, and of numbers in each."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.floating]:
+        """Read a slice of neighboring rows (rows x numbers)."""
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """Yield slices of rows with their embeddings at unit length, rows of zeros without one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingsFile:
     """Rows of a stored array, as many in memory as are asked for; used like an array of them."""
@@ -194,7 +215,7 @@ def check_rows(uri: str, rows: int, lines: int) -> None:
         )
 
 
-def copy_embeddings(source: EmbeddingsFile, file: Writable) -> Copied:
+def copy_embeddings(source: Rows, file: Writable) -> Copied:
     """Write the rows at unit length in half precision, and return what was written.
 
     Beyond `MAX_COLUMNS` numbers a row is projected on the first principal axes of a sample. Rows of
@@ -220,7 +241,7 @@ def copy_embeddings(source: EmbeddingsFile, file: Writable) -> Copied:
     return Copied(len(source), numbers, usable)
 
 
-def sample_axes(source: EmbeddingsFile) -> Floats:
+def sample_axes(source: Rows) -> Floats:
     """Return the first principal axes (numbers x axes) of evenly spaced blocks of rows."""
     width, count = source.shape[1], 0
     total, squares = np.zeros(width), np.zeros((width, width))

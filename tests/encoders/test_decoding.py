@@ -65,3 +65,10 @@ def test_pixels_keep_light_and_dark_apart_and_a_black_picture_is_one() -> None:
     rows = PixelEncoder().encode([picture for picture in pictures if picture is not None])
     assert rows.shape == (3, 64)
     assert np.allclose(rows.mean(axis=1), [1 / 256, 129 / 256, 1], atol=1e-3)
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
+    # a JPEG is decoded at the size that is needed, however large it is
+    large = (400, 300)
+    assert decode(encoded("PNG", "RGB", large), 24, most_pixels=100_000) is None
+    assert decode(encoded("JPEG", "RGB", large), 24, most_pixels=100_000) is not None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.encoders.decoding import Pixels
-from tessera.exits import Refused
+from tessera.encoders.errors import EncoderUnusable
 
 Scale = Literal["imagenet", "0-1", "plus-minus-one", "0-255"]
 """Ways to give pixel values of 0 to 255 to a model."""
@@ -30,7 +30,7 @@ class OnnxEncoder:
     def __init__(
         self, model: Path | bytes, name: str, *, size: int | None = None, scale: Scale | None = None
     ) -> None:
-        """Load the model; Refused if it is none, or does not take one picture and make one vector.
+        """Load the model; EncoderUnusable if it does not take one picture and make one vector.
 
         Size and scale are those given, else what the model says, else 224 and `imagenet`.
         """
@@ -40,11 +40,13 @@ class OnnxEncoder:
         (taken, *others), outputs = self._session.get_inputs(), self._session.get_outputs()
         if others or len(taken.shape) != 4 or taken.type not in KINDS:
             shapes = ", ".join(f"{each.name} {each.shape}" for each in (taken, *others))
-            raise Refused(f"{name} takes {shapes}; an encoder takes one picture of three channels.")
+            raise EncoderUnusable(
+                f"{name} takes {shapes}; an encoder takes one picture of three channels."
+            )
         self._input, self._kind = taken.name, KINDS[taken.type]
         names = [made.name for made in outputs]
         if len(names) > 1 and "embedding" not in names:
-            raise Refused(f"{name} makes {', '.join(names)}; an encoder makes one vector.")
+            raise EncoderUnusable(f"{name} makes {', '.join(names)}; an encoder makes one vector.")
         self._output = "embedding" if "embedding" in names else names[0]
         self._last = taken.shape[3] == 3 and taken.shape[1] != 3
         side = taken.shape[1 if self._last else 2]
@@ -58,17 +60,19 @@ class OnnxEncoder:
         self.numbers = self._try()
 
     def _try(self) -> int:
-        """Return how many numbers the model makes of a picture; Refused if it makes no vector."""
+        """Return how many numbers the model makes of a picture, or raise as at loading."""
         gray = np.full((self.size, self.size, 3), 128, np.uint8)
         try:
             row = self.encode([gray])
         except Exception as error:  # a runtime's own errors, of any class
-            raise Refused(
+            raise EncoderUnusable(
                 f"{self.name} cannot encode a picture of {self.size} pixels: "
                 f"{str(error).splitlines()[0]}. Another --size may fit."
             ) from error
         if row.ndim != 2 or not row.shape[1]:
-            raise Refused(f"{self.name} makes an array of shape {row.shape}, no vector a picture.")
+            raise EncoderUnusable(
+                f"{self.name} makes an array of shape {row.shape}, no vector a picture."
+            )
         return int(row.shape[1])
 
     def encode(self, pictures: list[Pixels]) -> NDArray[np.float32]:
@@ -104,10 +108,10 @@ class OnnxEncoder:
 
 def _load(model: Path | bytes, name: str) -> Any:
     try:
-        # Late: it takes 0.1 s to load, and only this command needs it.
+        # Late: it takes 0.1 s to load, and the encoder `pixels` needs none of it.
         import onnxruntime
     except ImportError as error:
-        raise Refused(
+        raise EncoderUnusable(
             f"The encoder {name} needs ONNX Runtime: pip install 'tessera[embed]' (in a checkout, "
             "pip install '.[embed]'). --encoder pixels needs nothing"
         ) from error
@@ -118,4 +122,4 @@ def _load(model: Path | bytes, name: str) -> Any:
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # a runtime's own errors, of any class
-        raise Refused(f"{name} is no ONNX model that can be loaded.") from error
+        raise EncoderUnusable(f"{name} is no ONNX model that can be loaded.") from error

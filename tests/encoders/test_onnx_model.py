@@ -12,10 +12,10 @@ import pytest
 
 from tessera.encoders.choice import DEFAULT, choose_encoder
 from tessera.encoders.efficientnet_lite import convert
+from tessera.encoders.errors import EncoderUnusable
 from tessera.encoders.onnx_file import Graph
 from tessera.encoders.onnx_model import OnnxEncoder
 from tessera.encoders.torch_file import read_arrays
-from tessera.exits import Refused
 
 pytest.importorskip("onnxruntime", reason="an extra of the package: pip install '.[embed]'")
 
@@ -95,9 +95,9 @@ def map_model() -> bytes:
     ],
 )
 def test_a_file_that_is_no_encoder_is_refused_with_the_reason(model: bytes, message: str) -> None:
-    with pytest.raises(Refused, match=message) as refusal:
+    with pytest.raises(EncoderUnusable, match=message) as refusal:
         OnnxEncoder(model, "my.onnx")
-    assert "my.onnx" in refusal.value.message
+    assert "my.onnx" in str(refusal.value)
 
 
 def test_the_default_encoder_tells_pictures_apart_the_same_way_each_time() -> None:
@@ -115,7 +115,7 @@ def test_the_default_encoder_tells_pictures_apart_the_same_way_each_time() -> No
 
 
 def test_an_encoder_that_there_is_not_is_told_with_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=f"give pixels, {DEFAULT}, or the file"):
+    with pytest.raises(EncoderUnusable, match=f"give pixels, {DEFAULT}, or the file"):
         choose_encoder(str(tmp_path / "absent.onnx"))
 
 

