@@ -100,6 +100,7 @@ def estimate_command(
         shards=len(summary.shards),
         settings=settings,
         assumed=assumed,
+        has_embeddings=embeddings is not None or bool(settings.embeddings),
     )
     if as_json:
         facts = {"counted": summary, "estimate": result, "assumed": assumed}
@@ -110,6 +111,9 @@ def estimate_command(
     _show_counts(summary, result, settings)
     if embeddings:
         out.print(f"  embeddings: {embeddings.uri}, {embeddings.shape[1]:,} numbers an image")
+    elif settings.own_encoder and not settings.embeddings:
+        cost = f"{result.aws['embedding']:.2f} dollars on AWS"
+        out.print(f"  embeddings: made by the run, with {settings.own_encoder}: {cost}")
     out.print()
     out.print(_cost_table(result))
     out.print()

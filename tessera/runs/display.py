@@ -158,6 +158,8 @@ def _progress_parts(progress: RoundProgress) -> Iterator[str]:
         yield f"{counted(progress.short, 'page')} {need} another person ({progress.remedy})"
     if progress.agreement is not None:
         yield f"{progress.agreement:.0%} agreement"
+    if progress.embedded < progress.blocks:
+        yield f"{progress.embedded} of {counted(progress.blocks, 'block')} of pictures embedded"
 
 
 def _duration(hours: float) -> str:

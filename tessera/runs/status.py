@@ -23,15 +23,22 @@ from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import name_prefix, run_id
 from tessera.tiling.settings import LONGEST_SETTINGS, read_settings
 
+ROWS_PREFIX = "embedding/rows-"
+"""Beginning of the names of blocks' rows in a run's folder (tessera.tiling.embedding_blocks, whose
+linear algebra is not loaded here)."""
 STAFFING_SECONDS = 60.0
 """Seconds between two looks at the accounts, of which Cognito lists sixty in an answer."""
 
 SHARD_STATES = {
     "ChooseService", "OpenJob", "CloseJob", "JobNotClosed", "CreateLabelingJob",
     "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted", "JobIncomplete",
-    "JobNotOpened",
+    "JobNotOpened", "EmbedBlocks", "JoinEmbeddings", "PicturesEmbedded",
 }  # fmt: skip
-"""States of one shard. A run in one of them is in LabelShards, which has all shards in it."""
+"""States of one shard, and of the embedding of pictures beside them. A run in one of them is in LabelShards, which has all shards in it."""
+
+
+BLOCK_STATES = {"EmbedImages", "BlockFailed"}
+"""States of one block of pictures, beside the shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class RoundProgress:
     """Progress of a round's jobs together: pages answered and needed, by whom, how fast.
 
     `short` counts pages that need more people than there are, and `remedy` is what to do then.
+    `blocks` counts those of the pictures that the run embeds itself, of which so many are
+    `embedded`.
     """
 
     tasks: int = 0
@@ -51,6 +60,8 @@ class RoundProgress:
     jobs: tuple[str, ...] = ()
     short: int = 0
     remedy: str = ""
+    blocks: int = 0
+    embedded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +129,7 @@ class RunObserver:
     def _progress(self, latest: dict[str, Any]) -> RoundProgress:
         """Return the round's progress; where nobody is at work, with the pages nobody can do."""
         assert self.folder is not None
-        progress = _read_progress(self.folder, latest)
+        progress = _with_blocks(_read_progress(self.folder, latest), self.folder, latest["round"])
         on_portal = self.folder.settings.workforce == "portal"
         if (
             not (on_portal and self.counts_people)
@@ -148,7 +159,8 @@ class RunObserver:
             for event in events
             if event["type"].endswith("StateEntered")
         )
-        return next(("LabelShards" if name in SHARD_STATES else name for name in entered), "")
+        inside = SHARD_STATES | BLOCK_STATES
+        return next(("LabelShards" if name in inside else name for name in entered), "")
 
 
 def _read_rounds(folder: RunFolder) -> list[dict[str, Any]]:
@@ -162,6 +174,15 @@ def _read_confidence(folder: RunFolder) -> float | None:
         return None
     mean: float | None = json.loads(folder.read("report.json"))["confidence"].get("mean")
     return mean
+
+
+def _with_blocks(progress: RoundProgress, folder: RunFolder, round_: int) -> RoundProgress:
+    """Return the progress with the blocks of pictures that are embedded beside the first round."""
+    blocks = int(folder.record.get("embedding-blocks", 0)) if round_ == 1 else 0
+    if not blocks:
+        return progress
+    rows = folder.cloud.storage.list_uris(folder.uri(ROWS_PREFIX))
+    return replace(progress, blocks=blocks, embedded=sum(1 for _ in rows))
 
 
 def _read_progress(folder: RunFolder, latest: dict[str, Any]) -> RoundProgress:

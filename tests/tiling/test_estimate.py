@@ -99,6 +99,20 @@ def test_gold_images_take_time_and_room_but_do_not_count_as_images() -> None:
     assert with_gold.tiled.hours == pytest.approx(plain.tiled.hours / 0.8)
 
 
+def test_a_run_that_embeds_its_pictures_pays_about_a_dollar_a_million_and_no_other_does() -> None:
+    def embedding(encoder: Any, **more: Any) -> float:
+        guesses = {"guesses": GuessSettings(encoder=encoder)} if encoder else {}
+        result = estimate(
+            images=1_000_000, tasks=10_000, shards=1, settings=settings(**guesses),
+            assumed=assumed(), **more,
+        )  # fmt: skip
+        return result.aws.get("embedding", 0.0)
+
+    assert 1.0 < embedding("efficientnet-lite0") < 1.6
+    assert 0.4 < embedding("pixels") < 0.8
+    assert embedding("") == embedding("pixels", has_embeddings=True) == 0
+
+
 def test_the_portal_has_no_fee_and_ground_truth_no_table() -> None:
     portal, ground_truth = (
         estimate(

@@ -186,9 +186,18 @@ def expected_rounds(
 
 
 def estimate(
-    *, images: int, tasks: int, shards: int, settings: Settings, assumed: Assumptions
+    *,
+    images: int,
+    tasks: int,
+    shards: int,
+    settings: Settings,
+    assumed: Assumptions,
+    has_embeddings: bool = False,
 ) -> Estimate:
-    """Return what the run takes; `images`, `tasks` and `shards` are counted in its manifest."""
+    """Return what the run takes; `images`, `tasks` and `shards` are counted in its manifest.
+
+    `has_embeddings` says whether they lie beside it, so that the run makes none itself.
+    """
     rounds = expected_rounds(images, tasks, settings, assumed.asked_again)
     pages = sum(_pages_answered(entry, settings) for entry in rounds)
     answers = sum(entry.answers for entry in rounds)
@@ -225,6 +234,7 @@ def estimate(
             rounds=len(rounds),
             portal=settings.workforce == "portal",
             kilobytes=assumed.picture_kilobytes,
+            encoder=None if has_embeddings else settings.own_encoder,
         ),
     )
 
@@ -293,6 +303,9 @@ LAMBDA_A_ROUND = 5
 OBJECTS_A_ROUND = 20
 """Files that a round writes besides a page's answers: tasks, manifests, report."""
 TRANSITIONS_A_JOB, TRANSITIONS_A_ROUND = 4, 6
+LAMBDA_A_PICTURE = {"efficientnet-lite0": 0.055, "pixels": 0.015}
+"""GB-seconds to read, decode and encode a picture, by encoder: 32 and 9 ms of 1,769 MB, which are
+those of docs/decisions/encoders.md with 7 ms for reading and a larger picture's decoding."""
 
 
 def aws_dollars(
@@ -304,8 +317,12 @@ def aws_dollars(
     rounds: int,
     portal: bool,
     kilobytes: float,
+    encoder: str | None = None,
 ) -> dict[str, float]:
-    """Return what AWS itself charges for a run, in US dollars by service."""
+    """Return what AWS itself charges for a run, in US dollars by service.
+
+    With an `encoder` the run embeds its pictures itself, which is told apart.
+    """
     price = LIST_PRICES
     # Ground Truth calls one function before a page and one after it
     requests = pages * (REQUESTS_A_PAGE if portal else 2)
@@ -320,6 +337,9 @@ def aws_dollars(
         + (answers + pages) * price["S3 get"],
         "pictures to workers": answers * kilobytes / 1e6 * price["GB to the internet"],
     }
+    if encoder:
+        seconds = images * LAMBDA_A_PICTURE[encoder]
+        dollars["embedding"] = seconds * price["Lambda GB-second"] + images * price["S3 get"]
     if portal:
         dollars["DynamoDB"] = pages * (
             WRITES_A_PAGE * price["DynamoDB write"] + READS_A_PAGE * price["DynamoDB read"]

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from tessera.runs.display import STATES
 from tessera.runs.status import (
+    BLOCK_STATES,
+    ROWS_PREFIX,
     SHARD_STATES,
     ground_truth_progress,
     portal_progress,
     run_folder_of,
     run_name_of,
 )
+from tessera.tiling.embedding_blocks import rows_name
 from tessera.tiling.jobs import run_id
 from tessera.tiling.run_record import begin_record, claim_run
 from tessera.tiling.settings import read_settings
@@ -93,6 +96,8 @@ def test_the_states_of_a_shard_and_the_states_that_are_shown_are_in_the_machine(
     inside = machine["States"]["LabelShards"]["ItemProcessor"]["States"]
 
     assert inside.keys() == SHARD_STATES
+    assert inside["EmbedBlocks"]["ItemProcessor"]["States"].keys() == BLOCK_STATES
+    assert rows_name(0).startswith(ROWS_PREFIX)
     assert machine["States"].keys() >= STATES.keys()
 
 
