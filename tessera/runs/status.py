@@ -34,7 +34,8 @@ SHARD_STATES = {
     "DescribeLabelingJob", "JobOutcome", "WaitForJob", "JobCompleted", "JobIncomplete",
     "JobNotOpened", "EmbedBlocks", "JoinEmbeddings", "PicturesEmbedded",
 }  # fmt: skip
-"""States of one shard, and of the embedding of pictures beside them. A run in one of them is in LabelShards, which has all shards in it."""
+"""States of one shard, and of the embedding of pictures beside them. A run in one of them is in
+LabelShards, which has all shards in it."""
 
 
 BLOCK_STATES = {"EmbedImages", "BlockFailed"}

@@ -34,6 +34,9 @@ from tessera.stack.local_stack import ROOT, LocalStack
 from tessera.stack.ready import start_and_deploy
 
 EXAMPLE = ROOT / "examples" / "digits"
+WITH_MODEL = {"guesses": {"encoder": "pixels"}, "max_answers": 2}
+"""Settings by which the example shows a model that learns from the answers: the digits' own pixels
+are enough for it, and of three rounds the last one asks few images."""
 RESULTS = ("training.manifest", "report.json", "report.html")
 """Files of the run that are downloaded at its end."""
 
@@ -90,7 +93,8 @@ def run(
         f"each errs on {error_rate:.0%} of the images and makes up its times"
     )
     crew = make_workers(cloud, example, workers=workers, error_rate=error_rate, seed=seed)
-    return drop_and_finish(cloud, example, example.settings, None, crew, out, console)
+    settings = example.settings | WITH_MODEL
+    return drop_and_finish(cloud, example, settings, None, crew, out, console)
 
 
 def make_workers(
@@ -206,9 +210,13 @@ def _check_result(
         line[f"{attribute}-metadata"]["class-name"] == truth[line["source-ref"].rpartition("/")[2]]
         for line in labeled
     )
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    saved = report.get("guesses", {}).get("saved", {})
     return {
         "run": end.output["run"],
         "images": images,
+        "answers": report["answers"]["used"],
+        "answers_without_model": saved.get("answers_without"),
         "labeled": end.output["labeled"],
         "unlabeled": end.output["unlabeled"],
         "rejected": end.output["rejected"],
@@ -226,6 +234,9 @@ def _show(result: dict[str, Any], console: Console) -> None:
     table.add_row("unlabeled", str(result["unlabeled"]))
     table.add_row("rejected", str(result["rejected"]))
     table.add_row("rounds", str(result["rounds"]))
+    without = result["answers_without_model"]
+    more = f"; without the model that learned from them some {without:,}" if without else ""
+    table.add_row("answers", f"{result['answers']:,}{more}")
     table.add_row("accuracy", f"{result['accuracy']:.1%} against the example's known labels")
     table.add_row("report", result["report"])
     console.print()
