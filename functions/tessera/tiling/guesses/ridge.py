@@ -57,8 +57,10 @@ class Ridge:
         width, classes = self.grams.shape[1], targets.shape[1]
         sums = np.zeros((FOLDS, width, classes))
         for rows, block in self.features.blocks():
-            for fold, mine in self._members(rows):
-                sums[fold] += block[mine].T @ targets[rows][mine]
+            order, parts = self._by_fold(rows, self.answered[rows])
+            columns, wanted = block[order], targets[rows][order]
+            for fold, part in enumerate(parts):
+                sums[fold] += columns[part].T @ wanted[part]
         return self._solve(sums)
 
     def predict(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -66,15 +68,20 @@ class Ridge:
         scores = np.zeros((len(self.answered), weights.shape[2]), np.float32)
         narrow = weights.astype(np.float32)
         for rows, block in self.features.blocks():
-            for fold in range(FOLDS):
-                mine = self.folds[rows] == fold
-                scores[rows][mine] = block[mine] @ narrow[fold]
+            order, parts = self._by_fold(rows)
+            columns = block[order]
+            for fold, part in enumerate(parts):
+                scores[rows][order[part]] = columns[part] @ narrow[fold]
         return scores
 
-    def _members(self, rows: slice) -> list[tuple[int, NDArray[np.bool_]]]:
-        """Return each fold with which of the block's images are answered and in it."""
-        folds, answered = self.folds[rows], self.answered[rows]
-        return [(fold, answered & (folds == fold)) for fold in range(FOLDS)]
+    def _by_fold(
+        self, rows: slice, among: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.intp], list[slice]]:
+        """Return an order of a block's images in which each fold is one slice, and the slices."""
+        order = np.argsort(self.folds[rows], kind="stable")
+        order = order if among is None else order[among[order]]
+        ends = np.searchsorted(self.folds[rows][order], np.arange(FOLDS + 1))
+        return order, [slice(ends[fold], ends[fold + 1]) for fold in range(FOLDS)]
 
     def _solve(self, sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Return the weights at the l2 of the least squared error out of fold, and that l2."""
@@ -101,8 +108,11 @@ def ridge(features: Features, answered: NDArray[np.bool_]) -> Ridge:
     grams = np.zeros((FOLDS, features.width + 1, features.width + 1))
     regression = Ridge(features, answered, folds, grams)
     for rows, block in features.blocks():
-        for fold, mine in regression._members(rows):
-            grams[fold] += block[mine].T @ block[mine]
+        order, parts = regression._by_fold(rows, answered[rows])
+        columns = block[order]
+        for fold, part in enumerate(parts):
+            mine = columns[part]  # one array twice, of which half is computed and mirrored
+            grams[fold] += mine.T @ mine
     return regression
 
 
