@@ -273,8 +273,10 @@ def consolidate_labels(world: World) -> Iterator[Any]:
 def embed_images(world: World) -> Iterator[Any]:
     """A block of pictures becomes rows, and the rows become the run's embeddings."""
     settings = SETTINGS | {"guesses": {"encoder": "pixels"}}
-    world.cloud.storage.put(f"s3://{INBOX}/embedded/labeling.json", json.dumps(settings).encode())
-    event = {"manifest": world.drop("embedded"), "execution": "one", "started": "2026-10-05"}
+    world.cloud.storage.put(
+        f"s3://{INBOX}/grants/embedded/labeling.json", json.dumps(settings).encode()
+    )
+    event = {"manifest": world.drop("grants/embedded"), "execution": "one", "started": "2026-10-05"}
     home = world.invoke("group-images", event)["home"]
     yield world.invoke("embed-images", {"home": home, "block": 0})
     yield world.invoke("embed-images", {"home": home})

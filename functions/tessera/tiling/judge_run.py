@@ -64,7 +64,8 @@ def _judge(files: Files, run: Run, crowd: Crowd, beside: Evidence) -> tuple[Judg
     if before is not None:
         consensus = consolidate(crowd, evidence=before.evidence(beside))
         return Judged(crowd, beside, before, consensus), ""
-    if files.size(f"{run.home}{embeddings.COPY_NAME}") is None:
+    is_own = run.settings.own_encoder is not None
+    if is_own and files.size(f"{run.home}{embeddings.COPY_NAME}") is None:
         reason = f"its pictures could not be embedded: {run.embedding or 'nobody knows why'}"
         store.fail(reason)
         return _without_model(crowd, beside), reason
