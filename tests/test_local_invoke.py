@@ -76,7 +76,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def open_stack(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A local stack that containers reach, with the samples in it."""
-    local = LocalStack(tmp_path_factory.mktemp("stack"), free_port(), host="0.0.0.0")
+    local = LocalStack(tmp_path_factory.mktemp("stack"), free_port(), open_to_containers=True)
     local.start()
     try:
         local.deploy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import click
@@ -9,9 +10,32 @@ import click
 from tessera.runs.resumption import resume_runs
 from tessera.screen import console_for, json_option, out, print_json, waiting
 from tessera.stack import samples
-from tessera.stack.guard import own_container_networks
+from tessera.stack.guard import address_in, own_container_networks
+from tessera.stack.local_stack import LocalStack
 from tessera.stack.ready import start_and_deploy
 from tessera.stack.target import Target
+
+
+def answers(host: str, port: int) -> bool:
+    """Return whether something listens at an address."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return bool(host) and probe.connect_ex((host, port)) == 0
+
+
+def opened(stack: LocalStack) -> str:
+    """Say where containers reach the stack, and what they reach."""
+    networks = own_container_networks()
+    again = f"{stack.cloud.command('down')}; {stack.cloud.command('up --open-to-containers')}"
+    if not networks:
+        return f"nobody: this machine has no network of containers. Start Docker, and then: {again}"
+    if not all(answers(address_in(network), stack.port) for network in networks):
+        return f"nobody: the stack was running before, for this machine alone. Open it: {again}"
+    places = [f"{address_in(network)}:{stack.port} ({network})" for network in networks]
+    return (
+        f"containers of this machine, at {', '.join(places)}: they reach every service with the "
+        "stack's key; other machines get no connection"
+    )
 
 
 @click.command()
@@ -24,15 +48,10 @@ from tessera.stack.target import Target
 @click.pass_obj
 def up(target: Target, open_to_containers: bool, as_json: bool) -> None:
     """Start the local stack and deploy Tessera to it."""
-    stack = replace(target.local, host="0.0.0.0") if open_to_containers else target.local
+    stack = replace(target.local, open_to_containers=open_to_containers)
     cloud = start_and_deploy(stack, console_for(as_json))
     if open_to_containers:
-        networks = ", ".join(map(str, own_container_networks())) or "none that can be seen"
-        console_for(as_json).print(
-            f"[bold]Open to[/]  containers of this machine ({networks}), which reach everything "
-            "with its key; other machines get nothing",
-            soft_wrap=True,
-        )
+        console_for(as_json).print(f"[bold]Open to[/]  {opened(stack)}", soft_wrap=True)
     with waiting("Looking for runs that were cut off", console_for(as_json)):
         resumed = list(resume_runs(cloud))
     for run in resumed:

@@ -23,12 +23,14 @@ import json
 import os
 import re
 import secrets
+import socket
 import time
 from collections import defaultdict
 from collections.abc import (
     Awaitable,
     Callable,
     Collection,
+    Iterable,
     Iterator,
     Mapping,
     MutableMapping,
@@ -51,6 +53,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+OPEN_TO_CONTAINERS = "TESSERA_OPEN_TO_CONTAINERS"
+"""Variable that is not empty where this machine's containers may ask."""
 CONTAINERS = frozenset({"host.docker.internal"})
 """Name of this machine in containers, for a stack that is open to them."""
 
@@ -667,6 +671,41 @@ def own_container_networks() -> list[IPv4Network]:
     return container_networks(routes)
 
 
+def address_in(network: IPv4Network) -> str:
+    """Return this machine's own address in a network, or "" if it has none there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(network[1]), 9))  # nothing is sent: the system chooses the address
+        except OSError:
+            return ""
+        own: str = probe.getsockname()[0]
+    return own if IPv4Address(own) in network else ""
+
+
+def listen_also(addresses: Iterable[str]) -> None:
+    """Have the server listen at these addresses besides its own, on the same port.
+
+    The embedded AWS takes one address; every one of the machine's would be open to its networks.
+    """
+    from hypercorn import config  # late, as the embedded AWS itself
+
+    more = [*addresses]
+
+    class Config(config.Config):
+        @property
+        def bind(self) -> list[str]:
+            return self._bind
+
+        @bind.setter
+        def bind(self, value: list[str] | str) -> None:
+            own = [value] if isinstance(value, str) else value
+            port = own[0].rpartition(":")[2]
+            self._bind = [*own, *(f"{address}:{port}" for address in more)]
+            more.clear()  # who sets it again wants fewer
+
+    config.Config = Config  # type: ignore[misc]  # the embedded AWS makes its own of this name
+
+
 def main() -> None:
     """Run the embedded AWS behind the guard, as its environment says."""
     from ministack import app as embedded  # late: tests of the guard need no embedded AWS
@@ -693,7 +732,9 @@ def main() -> None:
         services = embedded._build_persistence_save_dict()
         persistence.save_all({name: services[name] for name in SAVED if name in services})
 
-    open_to_containers = os.environ.get("BIND_HOST", "127.0.0.1") != "127.0.0.1"
+    open_to_containers = bool(os.environ.get(OPEN_TO_CONTAINERS))
+    networks = own_container_networks() if open_to_containers else []
+    listen_also(filter(None, map(address_in, networks)))
     embedded.app = Guard(
         embedded.app,
         port=int(os.environ["GATEWAY_PORT"]),
@@ -701,7 +742,7 @@ def main() -> None:
         secret_of=secret_of,
         is_good=is_good,
         save=save,
-        networks=own_container_networks() if open_to_containers else (),
+        networks=networks,
     )
     embedded.main()
 

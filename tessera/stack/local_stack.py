@@ -57,7 +57,8 @@ class LocalStack:
 
     home: Path
     port: int = PORT
-    host: str = "127.0.0.1"
+    open_to_containers: bool = False
+    """Listen at this machine's address in its containers' networks, too."""
 
     @property
     def endpoint(self) -> str:
@@ -197,7 +198,9 @@ class LocalStack:
         """Return the environment variables of the embedded AWS."""
         settings = {
             "GATEWAY_PORT": str(self.port),
-            "BIND_HOST": self.host,
+            "BIND_HOST": "127.0.0.1",
+            # the guard's own word, whose module is the embedded AWS's and is not imported here
+            "TESSERA_OPEN_TO_CONTAINERS": "1" if self.open_to_containers else "",
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.home / "s3"),
             "PERSIST_STATE": "1",
