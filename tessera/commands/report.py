@@ -108,9 +108,14 @@ def render_report(
 
 
 def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:
-    """Return the most doubtful pictures by line, as data URIs or links, and what is missing."""
-    storage = folder.cloud.storage
-    images = [image for image in folder.report.get("doubtful") or [] if image["source"]]
+    """Return doubtful and contested pictures by line, as data URIs or links, and what is missing.
+
+    Contested are those of which the model was sure that they are something else.
+    """
+    storage, report = folder.cloud.storage, folder.report
+    contested = (report.get("guesses") or {}).get("contested") or []
+    named = {image["index"]: image for image in [*(report.get("doubtful") or []), *contested]}
+    images = [image for image in named.values() if image["source"]]
     pictures: dict[int, str] = {}
     missing: list[str] = []
     with progress("pictures", len(images)) as advance:

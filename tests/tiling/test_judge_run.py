@@ -377,3 +377,18 @@ def test_guesses_without_anything_to_learn_from_are_refused_before_anybody_is_as
     refusal = run.ask()
     assert (refusal["outcome"], refusal["error"]) == ("refused", "EmbeddingsUnusable")
     assert "upload s3://inbox/pets/may.embeddings.npy" in refusal["cause"]
+
+
+def test_the_report_shows_where_people_contradict_a_model_that_is_sure() -> None:
+    run = run_of(guesses={})
+    run.run()
+    figures = run.report()["guesses"]
+    training = {line["source-ref"]: line["label-metadata"] for line in run.lines()}
+    assert 0 < figures["upheld"] <= figures["contradicted"]
+    contested = figures["contested"]
+    assert contested == sorted(contested, key=lambda image: -image["sure"])
+    for image in contested:
+        assert image["label"] != image["guess"]
+        assert training[image["source"]]["class-name"] == image["label"]
+    page = run.files.objects[f"{run.home}report.html"].decode()
+    assert ("guessed:" in page) == bool(contested)

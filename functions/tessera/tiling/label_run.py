@@ -194,7 +194,9 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
             run,
             consensus,
             create=create,
-            watched=images_in_report(consensus, table.unloaded, len(run.settings.classes)),
+            watched=images_in_report(
+                consensus, table.unloaded, len(run.settings.classes), judged.model
+            ),
             **judged.of_lines,
         )
     return RunResult(

@@ -23,7 +23,7 @@ from tessera.tiling.report.confidence import (
     gold_figures,
     most_doubtful,
 )
-from tessera.tiling.report.guesses import guess_figures
+from tessera.tiling.report.guesses import contest_figures, guess_figures, most_contested
 from tessera.tiling.report.headline import headline
 from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.report.rounds import EarlierLabels, round_figures
@@ -124,10 +124,12 @@ def images_to_ask_again(run: Run, lines: LineOutcomes) -> Sequence[int]:
     return sorted({*unsure, *retry}) if retry else unsure
 
 
-def images_in_report(consensus: Consensus, unloaded: Unloaded, classes: int) -> list[int]:
+def images_in_report(
+    consensus: Consensus, unloaded: Unloaded, classes: int, model: ModelResult | None = None
+) -> list[int]:
     """Return the images that a report names with their URIs."""
     sheets = np.concatenate([*sheet_images(consensus, classes), most_doubtful(consensus)])
-    return sorted({*sheets.tolist(), *most_unloaded(unloaded)})
+    return sorted({*sheets.tolist(), *most_unloaded(unloaded), *most_contested(model).tolist()})
 
 
 def build_report(result: RunResult) -> dict[str, Any]:
@@ -229,7 +231,8 @@ def _guess_figures(result: RunResult, answers: Mapping[str, Any]) -> dict[str, A
         by_model=result.lines.by_model,
         seconds=time_figures(0, seconds, settings)["seconds_per_image"],
     )
-    return {"guesses": figures}
+    contest = contest_figures(result.model, settings.classes, result.lines.sources)
+    return {"guesses": figures | contest}
 
 
 def _round_figures(result: RunResult) -> list[dict[str, Any]]:

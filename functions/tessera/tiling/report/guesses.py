@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,63 @@ from tessera.tiling.report.confidence import reliability
 from tessera.tiling.report.figures import round_figure
 from tessera.tiling.report.workers import wilson_interval
 from tessera.tiling.settings import Settings
+
+CONTESTED = 24
+"""Images shown whose label is not the model's guess: as many as of the most doubtful ones."""
+
+
+def most_contested(model: ModelResult | None) -> NDArray[np.int64]:
+    """Return the answered images whose label is not the guess, where the model was surest first.
+
+    Among them are the likeliest errors, of people or of the model.
+    """
+    if model is None or model.judged.guesses is None:
+        return np.empty(0, np.int64)
+    guess, sure = _guess(model.judged.guesses)
+    label = model.decision.consensus.label
+    images = np.flatnonzero(
+        (sure > 0) & (label >= 0) & (model.judged.consensus.answers > 0) & (guess != label)
+    )
+    return images[np.argsort(-sure[images], kind="stable")[:CONTESTED]].astype(np.int64)
+
+
+def _guess(guesses: Guesses) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the class that each image is guessed to be, and how sure the model is of it."""
+    p = guesses.probabilities
+    return p.argmax(axis=1), p.max(axis=1).astype(np.float32)
+
+
+def contest_figures(
+    model: ModelResult, choices: Sequence[str], sources: Mapping[int, str]
+) -> dict[str, Any]:
+    """Return how many answers contradict the model, how many labels uphold them, and the images.
+
+    `choices` are the names of the classes; images without a URI in `sources` are left out.
+    """
+    judged, label = model.judged, model.decision.consensus.label
+    if judged.guesses is None:
+        return {}
+    guess, sure = _guess(judged.guesses)
+    crowd = judged.crowd
+    against = (crowd.label >= 0) & (sure[crowd.image] > 0) & (crowd.label != guess[crowd.image])
+    upheld = against & (crowd.label == label[crowd.image])
+    images = [
+        {
+            "index": image,
+            "source": sources[image],
+            "label": choices[int(label[image])],
+            "confidence": round_figure(model.decision.consensus.confidence[image]),
+            "guess": choices[int(guess[image])],
+            "sure": round_figure(sure[image]),
+        }
+        for image in most_contested(model).tolist()
+        if image in sources
+    ]
+    return {
+        "contradicted": int(against.sum()),
+        "upheld": int(upheld.sum()),
+        "contested": images,
+    }
 
 
 def guess_figures(

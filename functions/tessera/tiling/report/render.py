@@ -36,14 +36,18 @@ def render_html(
     environment = Environment(autoescape=True)
     environment.filters["percent"] = percent
     environment.filters["number"] = number
-    doubtful = [
-        image | {"picture": (pictures or {}).get(image["index"], "")}
-        for image in figures.get("doubtful") or []
-    ]
+    doubtful, contested = (
+        [image | {"picture": (pictures or {}).get(image["index"], "")} for image in images]
+        for images in (
+            figures.get("doubtful") or [],
+            (figures.get("guesses") or {}).get("contested") or [],
+        )
+    )
     return environment.from_string(template).render(
         report=dict(figures),
         charts=charts(figures),
         doubtful=doubtful,
+        contested=contested,
         sheets=_sheets(figures, pictures or {}),
         facts=dict(facts),
     )
