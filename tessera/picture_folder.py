@@ -89,8 +89,20 @@ def look_at_pictures(folder: Path, *, convert: bool = False) -> list[Picture]:
             advance(1)
     warn(warnings_of(walk, unshown))
     if not showable:
-        raise Refused(f"{folder} has no images that can be shown: {suffixes_in_words()} files.")
+        raise no_pictures(folder)
     return showable
+
+
+def no_pictures(folder: Path) -> Refused:
+    """Return the refusal of a folder without a picture to show."""
+    return Refused(f"{folder} has no images that can be shown: {suffixes_in_words()} files.")
+
+
+def check_has_pictures(folder: Path) -> None:
+    """Refuse a folder without a picture to show, by names alone: nothing is decoded."""
+    if not (walk := walk_pictures(folder)).names:
+        warn(warnings_of(walk))
+        raise no_pictures(folder)
 
 
 def walk_pictures(folder: Path, *, convert: bool = False) -> Walk:

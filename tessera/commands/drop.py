@@ -63,6 +63,14 @@ PAUSE = 0.3
 """Seconds between two looks at a run whose images are being grouped."""
 
 
+GENERIC = frozenset({
+    "data", "dataset", "images", "image", "imgs", "img", "photos", "photo", "pics", "pictures",
+    "files", "train", "test", "val", "raw", "new", "tmp", "temp", "desktop", "downloads", "dcim",
+    "camera", "bilder", "fotos",
+})  # fmt: skip
+"""Names of folders that two folders of one person easily have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Manifest, or folder of images, with its settings file and its project."""
@@ -92,6 +100,15 @@ class Source:
                 f"{project!r} cannot be the name of a folder in S3. Give another: --project NAME"
             )
         return cls(path, settings_file or folder / "labeling.json", project)
+
+    def name_notice(self, named: bool) -> list[str]:
+        """Say which project it is where a folder's name, which was not given, says little."""
+        if named or self.project.casefold() not in GENERIC:
+            return []
+        return [
+            f"the project is {self.project!r}, after the folder; another folder of this name would "
+            "be the same project. To name it: --project NAME"
+        ]
 
     @property
     def folder(self) -> Path:
@@ -326,6 +343,7 @@ def drop_command(
         embeddings=embeddings or find_own_embeddings(manifest),
     )
     check_emails(listed(people))
+    warn(source.name_notice(named=project is not None))
     own = source.own_settings()
     settings = parse_settings(own, source.settings_place) if own is not None else None
     cloud: Cloud = context.obj.cloud

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tessera.commands.drop import Source, drop_source, listed
 from tessera.exits import Exit
+from tessera.picture_folder import check_has_pictures
 from tessera.portal.records import OPEN
 from tessera.portal.table_layout import read_jobs
 from tessera.runs.checks import parse_settings
@@ -22,7 +23,7 @@ from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.instructions import settings_beside
 from tessera.runs.resumption import resume_runs
 from tessera.runs.status import RunObserver, latest_jobs
-from tessera.screen import console_for, json_option, out_option, print_json, waiting
+from tessera.screen import console_for, json_option, out_option, print_json, waiting, warn
 from tessera.simulation import example
 from tessera.simulation.workers import add_worker
 from tessera.stack.cloud import Cloud
@@ -67,6 +68,7 @@ def label(
         result = example.label(target.local, out=folder, images=images, console=console)
     else:
         source = replace(Source.at(pictures, None, project), labels=listed(labels))
+        warn(source.name_notice(named=project is not None))
         result = label_folder(target, source, console)
     if as_json:
         print_json(result)
@@ -91,6 +93,8 @@ def label_folder(target: Target, source: Source, console: Console) -> dict[str, 
         raise click.UsageError("Name the labels to choose from: --labels cat,dog")
     own = for_one_person(own)
     settings = settings_beside(parse_settings(own, source.settings_place), source.folder)
+    if source.path.is_dir():  # a folder without pictures is told of before the stack starts
+        check_has_pictures(source.path)
     cloud = start_and_deploy(target.local, console)
     for run in resume_runs(cloud):
         console.print(f"[bold]Run[/]      {run}", soft_wrap=True)

@@ -21,7 +21,8 @@ from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import name_prefix, run_id
-from tessera.tiling.settings import LONGEST_SETTINGS, read_settings
+from tessera.tiling.run_record import find_settings
+from tessera.tiling.settings import LONGEST_SETTINGS
 
 ROWS_PREFIX = "embedding/rows-"
 """Beginning of the names of blocks' rows in a run's folder (tessera.tiling.embedding_blocks, whose
@@ -273,10 +274,10 @@ def run_name_of(cloud: Cloud, described: dict[str, Any]) -> str | None:
     manifest = {"bucket": detail["bucket"]["name"]} | {
         name: detail["object"].get(name, "") for name in ("key", "etag", "version-id")
     }
-    project = manifest["key"].rpartition("/")[0]
-    settings = settings_in_force(cloud, f"s3://{manifest['bucket']}", project)
     try:
-        return run_id(manifest, read_settings(settings))
+        # As the run itself finds them, with instructions and examples beside the manifest.
+        default = cloud.default_settings.decode()
+        return run_id(manifest, find_settings(cloud.storage, manifest, default))
     except TesseraError:
         return None
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import tessera.commands.drop as drop_module
 from tessera.commands.drop import drop_command
-from tessera.exits import Exit
+from tessera.exits import Exit, Refused
+from tessera.picture_folder import check_has_pictures
 from tessera.runs.executions import Ending, RunError, drop
 from tessera.runs.fitting import Staff
 from tessera.runs.status import RunStatus
@@ -177,3 +178,23 @@ def test_cameras_that_give_the_same_names_in_folders_of_one_name_mix_up_nothing(
             expected |= dict(zip(sources, contents, strict=True))
             assert len(set(sources)) == len(set(contents))
     assert {uri: files.objects[uri] for uri in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("folder", "project", "is_told"),
+    [("photos", None, True), ("Data", None, True), ("pets", None, False), ("photos", "may", False)],
+)
+def test_the_project_is_told_where_a_folder_s_name_says_little(
+    folder: str, project: str | None, is_told: bool, tmp_path: Path
+) -> None:
+    (tmp_path / folder).mkdir()
+    source = drop_module.Source.at(tmp_path / folder, None, project)
+    notices = source.name_notice(named=project is not None)
+    assert bool(notices) == is_told
+    assert all("--project NAME" in notice for notice in notices)
+
+
+def test_a_folder_without_pictures_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(Refused, match="has no images that can be shown"):
+        check_has_pictures(tmp_path)

@@ -22,7 +22,7 @@ from tessera.runs.status import (
 )
 from tessera.tiling.embedding_blocks import rows_name
 from tessera.tiling.jobs import run_id
-from tessera.tiling.run_record import begin_record, claim_run
+from tessera.tiling.run_record import begin_record, claim_run, find_settings
 from tessera.tiling.settings import read_settings
 from tests.portal.world import World
 from tests.tessera.conftest import FakeCloud
@@ -41,6 +41,20 @@ def test_a_run_under_the_stack_s_default_settings_is_known_before_it_has_a_folde
     expected = run_id({"bucket": "inbox"} | manifest, read_settings(default))
 
     assert run_name_of(place.cloud, {"input": json.dumps({"detail": detail})}) == expected
+
+
+def test_instructions_beside_a_manifest_are_in_its_runs_name(
+    labels: Any, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(place.cloud), "default_settings", b"")
+    labels.put("inbox", "pets/labeling.json", b'{"labels": ["cat", "dog"]}')
+    manifest = {"key": "pets/may.manifest", "etag": "9", "version-id": ""}
+    execution = {"input": json.dumps({"detail": {"bucket": {"name": "inbox"}, "object": manifest}})}
+    without = run_name_of(place.cloud, execution)
+    labels.put("inbox", "pets/instructions.md", b"Look at the ears.")
+    named = {"bucket": "inbox"} | manifest
+    expected = run_id(named, find_settings(place.cloud.storage, named, ""))
+    assert run_name_of(place.cloud, execution) == expected != without
 
 
 def described(execution: str, key: str, **more: Any) -> dict[str, Any]:
