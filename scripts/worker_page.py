@@ -21,7 +21,10 @@ ESBUILD = "esbuild@0.28.2"
 # The oldest browsers that know container queries, `:has()` and `inert`.
 BROWSERS = "chrome111,firefox121,safari16.4"
 # Names that nobody outside the script reads: none of a draft, of `meta`, or of the document's.
-INTERNAL = "^(retryIsDue|rowHeight|radios|chip|isAsked|tried|picture|columns|message)$"
+INTERNAL = (
+    "^(retryIsDue|rowHeight|radios|chip|isAsked|tried|picture|columns|message|element|current|zoomed"
+    "|address|large|rank)$"
+)
 LIQUID = re.compile(r"\[\[|\[%|\{\{|\{%")
 
 

@@ -60,7 +60,12 @@ def claims_of(text: str) -> dict[str, Any]:
 
 
 class Refused(Exception):
-    """Refusal of Cognito, by its type."""
+    """Refusal of Cognito, by its type and what it says."""
+
+    def __init__(self, kind: str, message: str = "refused") -> None:
+        """Refuse with an exception of Cognito's."""
+        super().__init__(f"{kind}: {message}")
+        self.kind, self.message = kind, message
 
 
 @dataclass
@@ -72,10 +77,14 @@ class Cognito:
     ended: set[str] = field(default_factory=set)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     sign_ins: int = 0
+    refusals: list[Refused] = field(default_factory=list)
+    """What the next calls are refused with."""
 
     def answer(self, call: str, content: dict[str, Any]) -> dict[str, Any]:
         """Return the response to a call; raises `Refused`."""
         self.calls.append((call, content))
+        if self.refusals:
+            raise self.refusals.pop(0)
         match call:
             case "InitiateAuth" if "PASSWORD" in content["AuthParameters"]:
                 if content["AuthParameters"]["PASSWORD"] != PASSWORD:
@@ -186,7 +195,7 @@ class Network:
         try:
             content = self.cognito.answer(call, json.loads(request.post_data or "{}"))
         except Refused as refusal:
-            body = {"__type": str(refusal), "message": "refused"}
+            body = {"__type": refusal.kind, "message": refusal.message}
             route.fulfill(status=400, headers=headers, json=body)
         else:
             route.fulfill(headers=headers, json=content)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tessera.portal import leases
-from tests.portal.in_browser import CODE, Network, browse, claims_of, sign_in, token
+from tests.portal.in_browser import CODE, Network, Refused, browse, claims_of, sign_in, token
 from tests.portal.world import World
 
 pytestmark = [pytest.mark.browser]
@@ -165,6 +165,53 @@ def test_a_refusal_that_is_not_the_portals_loses_no_answer(network: Network, sta
         expect(page.locator("#note")).to_have_text("no")
         network.refuse = lambda method, path: 0
         expect(page.locator("#note")).to_have_text("Saved")
+
+    browse(scenario)
+
+
+REFUSALS = {
+    ("NotAuthorizedException", "Incorrect username or password."): "do not go together",
+    ("NotAuthorizedException", "Password attempts exceeded"): "wait a quarter of an hour",
+    ("LimitExceededException", "Attempt limit exceeded"): "wait a quarter of an hour",
+    ("NotAuthorizedException", "User is disabled."): "This account is shut off",
+    (
+        "NotAuthorizedException",
+        "Temporary password has expired and must be reset by an administrator.",
+    ): "The password that you were given is too old",
+    ("PasswordResetRequiredException", "Password reset required"): "Your password was reset",
+}
+"""Cognito's words for why it lets nobody in, and what the portal makes of them."""
+
+
+def test_every_refusal_of_a_sign_in_has_its_own_words(network: Network) -> None:
+    def scenario(browser: Browser) -> None:
+        page = network.open(browser)
+        for refusal, words in REFUSALS.items():
+            network.cognito.refusals = [Refused(*refusal)]
+            sign_in(page, ANN)
+            expect(page.locator("#sign-in .error")).to_contain_text(words)
+        sign_in(page, ANN)
+        expect(page.locator("#jobs li")).to_have_count(1)
+
+    browse(scenario)
+
+
+def test_a_sign_in_that_comes_at_a_busy_moment_is_tried_again_and_then_told(
+    network: Network,
+) -> None:
+    busy = Refused("TooManyRequestsException", "Rate exceeded")
+
+    def scenario(browser: Browser) -> None:
+        page = network.open(browser)
+        page.clock.install()
+        for refusals in ([busy] * 4, [busy] * 3):
+            network.cognito.refusals = list(refusals)
+            sign_in(page, ANN)
+            while network.cognito.refusals:
+                page.clock.run_for(500)
+            if len(refusals) == 4:
+                expect(page.locator("#sign-in .error")).to_contain_text("too much to do")
+        expect(page.locator("#jobs li")).to_have_count(1)
 
     browse(scenario)
 

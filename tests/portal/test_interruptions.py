@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tessera.portal.records import Job
-from tests.portal.desk import LABELS, Desk, front, labels, ready, task_in
+from tests.portal.desk import LABELS, PORTAL, Desk, front, labels, ready, task_in
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +48,28 @@ def lose_the_network_for_a_while(desk: Desk, page: Page, job: Job) -> Page:
     return page
 
 
+def reload_without_a_network(desk: Desk, page: Page, job: Job) -> Page:
+    desk.go_offline()
+    with suppress(Error):  # the browser's own page says that there is no network
+        page.reload()
+    desk.go_offline(False)
+    page.goto(f"{PORTAL}#job/{job.name}")
+    ready(page)
+    return page
+
+
+def come_back_without_a_network(desk: Desk, page: Page, job: Job) -> Page:
+    page.locator("#home").click()
+    start = page.locator("#jobs li button.main")
+    expect(start).to_be_visible()
+    desk.go_offline()
+    start.click()
+    expect(page.locator("#note")).to_contain_text("Offline")
+    desk.go_offline(False)
+    ready(page)
+    return page
+
+
 def reload_where_pictures_are_blocked(desk: Desk, page: Page, job: Job) -> Page:
     before = labels(page)
     desk.refuses_pictures = True
@@ -62,7 +85,8 @@ def reload_where_pictures_are_blocked(desk: Desk, page: Page, job: Job) -> Page:
 
 Moment = Callable[[Desk, Page, Job], Page]
 MOMENTS: list[Moment] = [
-    nothing, reload, crash, leave, lose_the_network_for_a_while, reload_where_pictures_are_blocked,
+    nothing, reload, crash, leave, lose_the_network_for_a_while, reload_without_a_network,
+    come_back_without_a_network, reload_where_pictures_are_blocked,
 ]  # fmt: skip
 
 
@@ -127,6 +151,60 @@ def test_any_interruptions_at_any_moments_lose_nothing(desk: Desk, seed: int) ->
     chance = random.Random(seed)
     moments = [chance.choice(MOMENTS) for _ in range(4)]
     Sitting(desk, tasks=3).work(moments, chance)
+
+
+def send_into_the_void(desk: Desk) -> tuple[Page, Job]:
+    """Label a page of six pictures, and send it where there is no network."""
+    job = desk.open_job(1)
+    page = desk.sit_down(job)
+    page.keyboard.type("121212")
+    desk.go_offline()
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_contain_text("Offline")
+    return page, job
+
+
+def test_an_answer_that_waits_for_the_network_outlives_a_reload(desk: Desk) -> None:
+    page, job = send_into_the_void(desk)
+    with suppress(Error):  # the browser's own page says that there is no network
+        page.reload()
+    desk.go_offline(False)
+    page.goto(f"{PORTAL}#job/{job.name}")
+    expect(page.locator("#between")).to_be_visible()
+    assert desk.chosen(job) == {(0, "ann"): ["cat", "dog"] * 3}
+
+
+def test_marks_outlive_a_crash_while_their_answer_waits_for_the_network(desk: Desk) -> None:
+    page, job = send_into_the_void(desk)
+    page.close(run_before_unload=False)
+    desk.go_offline(False)
+    page = desk.sit_down(job)
+    expect(front(page).locator("#progress b")).to_have_text("6")
+    page.keyboard.press("Enter")
+    expect(page.locator("#between")).to_be_visible()
+    assert desk.chosen(job) == {(0, "ann"): ["cat", "dog"] * 3}
+
+
+def test_a_page_that_was_fetched_while_pictures_were_blocked_is_whole_when_it_is_shown(
+    desk: Desk,
+) -> None:
+    desk.refuses_pictures = True
+    job = desk.open_job(2)
+    page = desk.sit_down(job, wait=False)
+    for frame in (front(page), page.frame_locator("#frames iframe.ahead")):
+        expect(frame.locator(".dead")).to_have_count(6)
+    expect(front(page).locator("#unreachable")).to_be_visible()
+    page.keyboard.type("111111")
+    page.keyboard.press("Enter")
+    assert desk.chosen(job) == {}
+    desk.refuses_pictures = False
+    front(page).locator("#unreachable button").click()
+    for _ in range(2):
+        ready(page)
+        page.keyboard.type("121212")
+        page.keyboard.press("Enter")
+    expect(page.locator("#between")).to_be_visible()
+    assert list(desk.chosen(job).values()) == [["cat", "dog"] * 3] * 2
 
 
 @pytest.mark.slow

@@ -41,7 +41,22 @@ export async function begin(views) {
   else show("sign-in");
 }
 
+const BUSY = /TooManyRequests|InternalError/; // what passes by itself, in a second or two
+const LAST_WAIT = 2000; // milliseconds before the last try
+
+/** Ask Cognito, again where it has too much to do for a moment. */
 export async function cognito(action, content) {
+  for (let wait = 500; ; wait *= 2) {
+    try {
+      return await call(action, content);
+    } catch (error) {
+      if (!BUSY.test(error.kind) || wait > LAST_WAIT) throw error;
+      await new Promise(done => setTimeout(done, wait));
+    }
+  }
+}
+
+async function call(action, content) {
   const response = await fetch(`${settings.cognito}/`, {
     method: "POST",
     headers: { "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": `AWSCognitoIdentityProviderService.${action}` },
@@ -66,8 +81,11 @@ function admit(result, name, client = settings.client) {
 // ---- The steps of a sign-in ----
 function sayWhy(error) {
   const kind = error.kind ?? "";
+  if (BUSY.test(kind)) return "The sign-in service has too much to do. Please try again in a minute.";
   if (!error.refused) return "The sign-in service cannot be reached. Please try again.";
   if (/LimitExceeded|TooMany/.test(kind) || /attempts exceeded/i.test(error.message)) return "That was too often. Please wait a quarter of an hour, and try again.";
+  if (/temporary password/i.test(error.message)) return "The password that you were given is too old. Please ask whoever gave you the account for a new one.";
+  if (/is disabled/i.test(error.message)) return "This account is shut off. Please ask whoever gave you the account.";
   if (/InvalidPassword/.test(kind)) return "Please choose a longer password with small and capital letters and a digit.";
   if (/PasswordReset/.test(kind)) return "Your password was reset. Choose a new one by “Forgot your password?”, or ask whoever gave you the account.";
   if (/CodeMismatch|EnableSoftwareToken/.test(kind)) return "This code does not fit. Please enter the one that is shown now.";
