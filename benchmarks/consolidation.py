@@ -43,6 +43,7 @@ from benchmarks.crowd_sets import (
     rows_of,
     scores,
 )
+from benchmarks.worker_memory import memory_section
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.output_reader import OutputReader
 from tessera.tiling.answers.pack import pack
@@ -543,6 +544,7 @@ def main() -> None:
         again_section(crowds, 4 * draws)
         others = other_sets(given.crowds, given.embeddings)
         shares_section(crowds, others, draws, gate)
+        memory_section(crowds, draws, gate)
         copies_section([*crowds, *others], draws, gate)
     else:
         print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")

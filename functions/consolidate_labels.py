@@ -1,7 +1,6 @@
 """ConsolidateLabels: answers of all rounds become labels, the training manifest and the report.
 
-How is in `tessera.tiling.label_run`, and for runs that one function's memory does not hold in
-`tessera.tiling.label_parts`.
+How is in `tessera.tiling.label_run`, or, for a run too large for a function, in `label_parts`.
 """
 
 import os
@@ -21,6 +20,7 @@ from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
 from tessera.tiling.report.metrics import measure_run, pace_by_order
 from tessera.tiling.run_record import note_end
+from tessera.tiling.worker_memory import remember_run
 
 
 @cache
@@ -54,6 +54,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         publish(measure_run(figures), result.run.project)
     summary = summarize(result)
     if summary["outcome"] == "done":
+        remember_run(storage, result)
         note_end(storage, f"{event['home']}run.json", event["execution"], event["jobs"])
     counts = {key: value for key, value in summary.items() if not isinstance(value, dict)}
     logger.info("labels consolidated", extra=counts | pace_by_order(figures))

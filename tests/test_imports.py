@@ -125,9 +125,11 @@ ARROWS = {
         "estimate",
         "training.line_counts",
     },
+    "worker_memory": {"consensus", "method_names", "run", "run_record"},
     "judge_run": {"run", "manifest", "consensus", "guesses"},
     "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
-    | {"judge_run", "decisions", "guesses", "class_shares", "consolidation_rules"},
+    | {"judge_run", "decisions", "guesses", "class_shares", "consolidation_rules"}
+    | {"worker_memory", "run_record"},
     "label_parts": {
         "label_run",
         "run",

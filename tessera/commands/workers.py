@@ -8,14 +8,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+import msgspec
 from rich.table import Table
 
+from tessera.aws.storage import Storage
 from tessera.portal.leases import block_worker
 from tessera.portal.rights import REQUESTERS
 from tessera.portal.sessions import end_sessions
 from tessera.screen import counted, json_option, out, print_json
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
+from tessera.tiling.worker_memory import COPY_NAME, decode_memory
 
 EMAIL = re.compile(
     r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -170,3 +173,48 @@ def reset_worker(target: Target, /, email: str, authenticator: bool, as_json: bo
         print_json({"email": email, "password": password})
     else:
         out.print(f"[bold]{email}[/] signs in with the temporary password [bold]{password}[/]")
+
+
+@workers.command("forget")
+@click.argument("worker")
+@click.option("--project", help="Folder of the project's manifests.  [default: all projects]")
+@json_option("Print as JSON where the worker was forgotten.")
+@click.pass_obj
+def forget_worker(target: Target, /, worker: str, project: str | None, as_json: bool) -> None:
+    """Delete what projects remember of WORKER, an email or the name that is on their answers.
+
+    Also from the copies of runs: those, labeled again, are then labeled without it. The answers
+    are kept. S3 keeps older versions for 90 days.
+    """
+    cloud = target.cloud
+    name = (cloud.users.worker(worker) if EMAIL.fullmatch(worker) else None) or worker
+    places = forget(cloud.storage, cloud.outputs["LabelsBucketName"], name, project)
+    if as_json:
+        print_json({"worker": name, "forgotten": places})
+    elif places:
+        out.print(f"{name} is forgotten in {counted(len(places), 'place')}: {', '.join(places)}")
+    else:
+        out.print(f"Nothing is remembered of {name}.")
+
+
+def forget(storage: Storage, bucket: str, worker: str, project: str | None) -> list[str]:
+    """Delete a worker from all that is remembered; return the addresses of what held them."""
+    prefix = f"s3://{bucket}/projects/{f'{project}/' if project else ''}"
+    memories = [uri for uri in storage.list_uris(prefix) if uri.endswith(f"/{COPY_NAME}")]
+    if project:
+        memories = [uri for uri in memories if uri == f"{prefix}{COPY_NAME}"]
+    copies = [f"{folder}{COPY_NAME}" for folder in storage.list_folders(f"s3://{bucket}/runs/")]
+    held = [*memories, *(uri for uri in copies if storage.size(uri) is not None)]
+    return [uri for uri in held if _forget_in(storage, uri, worker)]
+
+
+def _forget_in(storage: Storage, uri: str, worker: str) -> bool:
+    """Delete a worker from one memory, whatever runs write to it meanwhile; whether they were."""
+    while True:
+        document, etag = storage.get_with_etag(uri)
+        memory = decode_memory(document)
+        if worker not in memory.names():
+            return False
+        without = msgspec.json.encode(memory.without(worker))
+        if storage.put_if_match(uri, without, etag, content_type="application/json"):
+            return True

@@ -30,7 +30,12 @@ from tessera.stack.local_stack import INBOX, LABELS, LocalStack, free_port
 TABLE = ROOT / "docs" / "grants.md"
 DIGITS = ROOT / "examples" / "digits"
 LABELS_ASKED = list("0123456789")
-SETTINGS = {"labels": LABELS_ASKED, "images_per_task": 2, "answers_per_image": 2}
+SETTINGS = {
+    "labels": LABELS_ASKED,
+    "images_per_task": 2,
+    "answers_per_image": 2,
+    "remember_workers": True,
+}
 WORKERS = ("ann", "bob")
 
 NOT_SEEN = {

@@ -231,6 +231,7 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         "pets-may-694ea27f90da",
     ),
     ({"team": "vets"}, "pets-may-a2824818b113"),
+    ({"remember_workers": True}, "pets-may-f2610d5e3c75"),
     ({"shares": {"cat": 0.9}}, "pets-may-9a490ad3be54"),
     ({"guesses": {}}, "pets-may-c2684d819668"),
     ({"guesses": {"seed": 0.2, "least": 1}}, "pets-may-c2684d819668"),

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from tessera.tiling import decisions
+from tessera.tiling import decisions, run_record
 from tessera.tiling.answers import gather
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.table import (
@@ -35,6 +35,7 @@ from tessera.tiling.run import MAX_UNLOADED, Run, read_run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
 from tessera.tiling.training.write_manifests import label_manifest
+from tessera.tiling.worker_memory import with_memory
 
 Step = Callable[[str], AbstractContextManager[None]]
 """Opens a `with` block around a part of the work, by its name, which a trace shows."""
@@ -48,7 +49,7 @@ class Head(Protocol):
         """Return the number of bytes."""
 
 
-class Files(gather.Files, Protocol):
+class Files(gather.Files, run_record.Files, Protocol):
     """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
 
     def head(self, uri: str) -> Head | int:
@@ -147,6 +148,7 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
     evidence = known_beside(run, known_classes(known, table.crowd.images) if known else None)
     if review.teach and reviewed:  # doubtful images were looked at, which are no random ones
         evidence = replace(evidence, random_gold=False)
+    evidence = with_memory(files, run, evidence, table.names)
     duplicates = _duplicates(files, run)
     unloaded = table.unloaded.workers_by_image(table.crowd.images)
     with step("consolidate"):

@@ -115,6 +115,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     rules: int = OLDEST_RULES
     """Number of the rules that answers are consolidated by; absent in runs that began before there
     were any but the oldest."""
+    workers: str | msgspec.UnsetType = msgspec.UNSET
+    """Version of what was known of workers beforehand, by which the run is consolidated: the
+    beginning of the SHA-256 of workers.json in its folder; absent where nothing is remembered."""
     embeddings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     """The file that the run's own embeddings.npy is a copy of, its rows and numbers a row, and the
     rows that have an embedding; absent without embeddings."""
@@ -211,6 +214,18 @@ def note_end(files: Files, uri: str, execution: str, jobs: Sequence[Mapping[str,
         done = not any(job["status"] in REFUSED_JOBS for job in jobs)
         document = msgspec.json.encode(msgspec.structs.replace(record, done=done))
         # Whoever was faster has taken the run over, and begins it anew.
+        files.put_if_match(uri, document, etag, content_type=JSON)
+
+
+def note_workers(files: Files, uri: str, execution: str, version: str) -> None:
+    """Note in the record at `uri` by what version of its project's memory the run is consolidated.
+
+    Nothing is noted for an execution that does not own the run any more.
+    """
+    stored, etag = files.get_with_etag(uri)
+    record = decode_record(stored)
+    if record.execution == execution:
+        document = msgspec.json.encode(msgspec.structs.replace(record, workers=version))
         files.put_if_match(uri, document, etag, content_type=JSON)
 
 

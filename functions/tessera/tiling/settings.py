@@ -393,6 +393,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         | UnsetType
     ) = UNSET
 
+    # Off by default: it is data about people, which outlives a run.
+    remember_workers: Annotated[
+        bool,
+        Meta(
+            description="Whether what answers tell of workers is kept for the project's next runs, "
+            "and what was kept is used ([operations](operations.md))"
+        ),
+    ] = False
+
     # The embeddings beside a manifest need no setting: what is there is used.
     embeddings: (
         Annotated[

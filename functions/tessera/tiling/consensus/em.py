@@ -59,6 +59,9 @@ class Evidence:
     is the log of a class's probability, by a model that learned from the answers, over its mean; a
     row of zeros is an image without a guess. That model counts as one more annotator.
 
+    `earlier` (classes x workers x labels) are answers of the workers that were counted before, by
+    the classes of their images; they count towards the workers' matrices as those of now.
+
     `shares` (classes) are the classes' shares of all images, where the owner knows them; with
     `random_gold` the known images were drawn at random, and tell them. `rules` are those that the
     answers are consolidated by, the newest unless a run began under older ones.
@@ -68,6 +71,7 @@ class Evidence:
     guess: NDArray[np.int16] | None = None
     log_odds: NDArray[np.float32] | None = None
     log_ratio: NDArray[np.float32] | None = None
+    earlier: Floats | None = None
     shares: Floats | None = None
     random_gold: bool = False
     rules: Rules = RULES[NEWEST_RULES]
@@ -182,12 +186,20 @@ class EM:
         return replace(whole, converged=model.converged)
 
     def iterate(self, by_depth: list[EqualDepth], model: Model | None, iterations: int) -> Model:
-        """Repeat E-step and M-step; without a model the first E-step goes by the votes."""
+        """Repeat E-step and M-step; without a model the first E-step goes by the votes.
+
+        Where workers were known before, it goes by what was known of them.
+        """
         shares = vote_shares(by_depth, self.classes)
+        earlier = self.evidence.earlier
+        if model is None and earlier is not None:
+            model = self.m_step(ExpectedCounts(earlier, shares, shares))
         answers = sum(part.codes.size for part in by_depth)
         before = -np.inf
         for _ in range(iterations):
             counts, log_likelihood = self.e_step(by_depth, model, shares)
+            if earlier is not None:
+                counts = replace(counts, answers=counts.answers + earlier)
             started_from_votes = model is None
             model = self.m_step(counts)
             if started_from_votes:  # votes have no likelihood to compare with

@@ -152,6 +152,8 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     "embeddings", "near_repeats", "guesses", "audit", "pre_annotation", "post_annotation",
     # What kind of task it is, and on which page.
     "task", "page",
+    # What is kept for later runs.
+    "remember_workers",
     # Whether lines repeat is looked for only where they are to be asked once.
     "repeats",
 })  # fmt: skip
