@@ -1,7 +1,4 @@
-"""ConsolidateLabels: answers of all rounds become labels, the training manifest and the report.
-
-How is in `tessera.tiling.label_run`, or, for a run too large for a function, in `label_parts`.
-"""
+"""ConsolidateLabels: answers of all rounds become labels, the training manifest and the report."""
 
 import os
 from functools import cache
