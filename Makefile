@@ -69,8 +69,8 @@ lint:
 docs:
 	@$(BIN)/cog -I . --check -r README.md docs/*.md
 
-bench: environment ## measure everything and write benchmarks/RESULTS.md
-	@$(BIN)/python benchmarks/run.py
+bench: environment ## measure everything, or NAMES='grouping scale …', and write benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks/run.py $(NAMES)
 
 build: environment ## build the functions as Lambda gets them (needs Python 3.13)
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build
