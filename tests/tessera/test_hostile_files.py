@@ -81,6 +81,10 @@ CALLS = {
     ("drop", "gold"): (DROP, "image-gold.csv"),
     ("drop", "prelabels"): (DROP, "image-guesses.csv"),
     ("drop", "embeddings"): (f"{DROP} --embeddings row.npy", "row.npy"),
+    ("import", "manifest"): (
+        "import --ground-truth pets --manifest pets.manifest",
+        "pets.manifest",
+    ),
     ("embed", "source"): ("embed local.manifest --encoder pixels --out new.npy", "local.manifest"),
     ("serve", "tls_cert"): (SERVE, "tls.crt"),
     ("serve", "tls_key"): (SERVE, "tls.key"),

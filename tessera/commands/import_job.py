@@ -1,0 +1,219 @@
+"""`tessera import`: make a run of a Ground Truth job's answers, without asking anybody again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import nullcontext
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tessera.exits import Exit, Refused
+from tessera.file_types import IN_FILE
+from tessera.runs.checks import count_lines
+from tessera.runs.ground_truth_job import (
+    GroundTruthJob,
+    LocalTree,
+    S3Tree,
+    choice_of,
+    read_job,
+)
+from tessera.screen import json_option, out, print_json, waiting, warn
+from tessera.stack.cloud import Cloud
+from tessera.stack.local_stack import ROOT
+from tessera.tiling.errors import TesseraError
+from tessera.tiling.job_names import job_name
+from tessera.tiling.jobs import COMPLETED, STOPPED, name_prefix, tasks_name
+from tessera.tiling.label_run import label_run
+from tessera.tiling.offsets import offsets_name, pack_offsets
+from tessera.tiling.run_record import AskedRound, RunRecord
+from tessera.tiling.settings import Settings, settings_from
+
+MOST_WORKERS = 9
+"""Answers to an image that settings can say were asked for; more are read all the same."""
+
+
+@click.command("import")
+@click.option(
+    "--ground-truth", "place", required=True, metavar="S3-URI|FOLDER",
+    help="Output of one labeling job: s3://BUCKET/OUTPUT/JOB, or a copy of it.",
+)  # fmt: skip
+@click.option("--labels", metavar="A,B,…", help="Labels, where the job's files do not name them.")
+@click.option(
+    "--manifest", type=IN_FILE,
+    help="Input manifest of a job that wrote no output manifest.",
+)  # fmt: skip
+@json_option("Print the summary as JSON.")
+@click.pass_context
+def import_command(
+    context: click.Context, place: str, labels: str | None, manifest: Path | None, as_json: bool
+) -> None:
+    """Make a run of the answers of a Ground Truth labeling job.
+
+    The job may have finished or been stopped. Its answers are consolidated as those of any run are;
+    nobody is asked anything. Importing the same job again makes the same run.
+    """
+    cloud: Cloud = context.obj.cloud
+    if place.startswith("s3://"):
+        tree: S3Tree | LocalTree = S3Tree(cloud.storage, place)
+    elif Path(place).is_dir():
+        tree = LocalTree(Path(place))
+    else:
+        raise Refused(
+            f"There is no folder {place}. Give one, or an address: s3://BUCKET/OUTPUT/JOB"
+        )
+    with waiting("Reading the job's answers"):
+        job = read_job(tree, place, manifest)
+    if labels:
+        job.labels = [label.strip() for label in labels.split(",") if label.strip()]
+    summary = import_job(cloud, job, place)
+    warn(summary["notices"])
+    if as_json:
+        print_json(summary)
+    else:
+        out.print(
+            f"{summary['run']}: {summary['labeled']:,} of {summary['images']:,} lines labeled from "
+            f"{summary['answers']:,} answers of {summary['workers']:,} workers.", markup=False,
+        )  # fmt: skip
+        out.print(cloud.command(f"report {summary['run']}"), markup=False, soft_wrap=True)
+    context.exit(Exit.OK if summary["labeled"] else Exit.PARTIAL)
+
+
+def import_job(cloud: Cloud, job: GroundTruthJob, place: str) -> dict[str, Any]:
+    """Write a job as a run of one round, label it, and return what became of it, in numbers."""
+    settings = _settings(job, place)
+    name, home = _name(cloud, job, settings, place)
+    notices = _notices(job)
+    manifest = b"".join(msgspec.json.encode(line) + b"\n" for line in job.lines)
+    counts = count_lines(manifest, name, settings).counts
+    _write_tasks(cloud, home, name, job)
+    cloud.storage.put(f"{home}imported.manifest", manifest, content_type="application/jsonlines")
+    bucket, _, key = home.removeprefix("s3://").partition("/")
+    record = RunRecord(
+        run=name,
+        execution=f"import of {place}",
+        manifest={"bucket": bucket, "key": f"{key}imported.manifest"},
+        settings=msgspec.to_builtins(settings),
+        rounds=[AskedRound(1, 1, len(job.lines), len(job.lines))],
+        counts=counts,
+        notices=notices or msgspec.UNSET,
+        done=True,
+    )
+    cloud.storage.put(
+        f"{home}run.json", msgspec.json.encode(record), content_type="application/json"
+    )
+    complete = all(len(job.answers.get(index, ())) for index in range(len(job.lines)))
+    event = {
+        "run": name,
+        "home": home,
+        "round": 1,
+        "jobs": [{"name": job_name(name, 1, 0), "status": COMPLETED if complete else STOPPED}],
+        "execution": record.execution,
+        # the labels' creation date: when the last answer came
+        "started": job.latest or "1970-01-01T00:00:00.000Z",
+    }
+    try:
+        result, figures = label_run(
+            cloud.storage, event, ROOT / "ui" / "report.liquid.html", lambda _: nullcontext()
+        )
+    except TesseraError as error:
+        raise Refused(f"{place} cannot be labeled: {error}") from error
+    return {
+        "run": name,
+        "home": home,
+        "images": result.lines.counts.lines,
+        "labeled": result.lines.counts.training,
+        "unlabeled": result.lines.counts.unlabeled,
+        "rejected": result.lines.counts.rejected,
+        "answers": figures["answers"]["used"],
+        "workers": len(result.names),
+        "odd": dict(result.noted) | dict(job.odd),
+        **_compared(cloud, home, job, settings),
+        "notices": notices,
+    }
+
+
+def _settings(job: GroundTruthJob, place: str) -> Settings:
+    """Return settings of one round that had as many answers as the job's fullest line."""
+    answers = min(max(job.most_answers, 1), MOST_WORKERS)
+    try:
+        return settings_from({
+            "labels": job.labels,
+            "label_attribute": job.attribute,
+            "answers_per_image": answers,
+            "max_answers": answers,
+            "images_per_task": 1,
+            "repeats": "each",
+            "bad_lines": 1,
+        })  # fmt: skip
+    except TesseraError as error:
+        raise Refused(
+            f"{place} names no labels that can be used: {error}. Name them: --labels A,B"
+        ) from error
+
+
+def _name(cloud: Cloud, job: GroundTruthJob, settings: Settings, place: str) -> tuple[str, str]:
+    """Return the run's name and home: what is imported names it, so that twice is once."""
+    content = [job.lines, sorted(job.answers.items()), msgspec.to_builtins(settings)]
+    digest = sha256(msgspec.json.encode(content)).hexdigest()[:12]
+    name = name_prefix(f"imported/{place.rstrip('/').rpartition('/')[2]}.manifest") + digest
+    return name, f"{cloud.outputs['Labels'].rstrip('/')}/{name}/"
+
+
+def _write_tasks(cloud: Cloud, home: str, name: str, job: GroundTruthJob) -> None:
+    """Write the job's tasks, one a line, and its output manifest, as the core reads them."""
+    tasks, outputs, offsets = [], [], [0]
+    for index, line in enumerate(job.lines):
+        image = {"source-ref": line.get("source-ref", ""), "index": index}
+        task = {"source": msgspec.json.encode([image]).decode()}
+        tasks.append(msgspec.json.encode(task) + b"\n")
+        offsets.append(offsets[-1] + len(tasks[-1]))
+        responses = [
+            {"workerId": answer["workerId"], "annotation": {str(index): choice_of(
+                answer["answer"], job.labels
+            )}} | ({"seconds": {str(index): answer["seconds"]}} if "seconds" in answer else {})
+            for answer in job.answers.get(index, {}).values()
+        ]  # fmt: skip
+        labeled = task | {job.attribute: {"responses": responses}} if responses else task
+        outputs.append(msgspec.json.encode(labeled) + b"\n")
+    manifest = f"{home}{tasks_name(1, 0)}"
+    output = f"{home}round-1/jobs/{job_name(name, 1, 0)}/manifests/output/output.manifest"
+    for uri, content in (
+        (manifest, b"".join(tasks)),
+        (offsets_name(manifest), pack_offsets(offsets)),
+        (output, b"".join(outputs)),
+    ):
+        cloud.storage.put(uri, content, content_type="application/jsonlines")
+
+
+def _notices(job: GroundTruthJob) -> list[str]:
+    """Return what a person should know of the job's files, in sentences."""
+    sentences = [f"{count:,} {what}" for what, count in sorted(job.odd.items())]
+    unanswered = sum(not job.answers.get(index) for index in range(len(job.lines)))
+    if unanswered:
+        sentences.append(f"{unanswered:,} of {len(job.lines):,} lines have no answer")
+    sizes = Counter(map(len, job.answers.values()))
+    fewer = sum(count for size, count in sizes.items() if size < job.most_answers)
+    if fewer:
+        sentences.append(
+            f"{fewer:,} lines have fewer answers than the {job.most_answers} of the others"
+        )
+    return [f"{sentence}." for sentence in sentences]
+
+
+def _compared(cloud: Cloud, home: str, job: GroundTruthJob, settings: Settings) -> dict[str, int]:
+    """Return how many labels are as the job had them, and how many are others."""
+    counts = Counter[bool]()
+    labeled = cloud.storage.iter_lines(f"{home}training.manifest")
+    names = {}
+    for line in labeled:
+        record = msgspec.json.decode(line)
+        names[record.get("source-ref")] = record[f"{settings.label_attribute}-metadata"]
+    for index, before in job.before.items():
+        metadata = names.get(job.lines[index].get("source-ref"))
+        if metadata:
+            counts[metadata["class-name"] == before] += 1
+    return {"as_before": counts[True], "other_than_before": counts[False]}

@@ -1,0 +1,276 @@
+"""Read the output tree of a Ground Truth labeling job, finished or stopped.
+
+    manifests/output/output.manifest                        every input line, with its label if any
+    annotations/worker-response/iteration-N/OBJECT/*.json   what workers submitted
+    annotations/consolidated-annotation/consolidation-request/iteration-N/*.json   the same again
+    annotation-tool/data.json                               the label categories, in some jobs
+
+Answers are taken as they are: what they say is for the core that reads every run's answers. What
+cannot be read at all is counted by reason. The layout: docs/from-ground-truth.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tessera.exits import Refused
+from tessera.tiling.answers.submission import MALFORMED, chosen_label, unwrap
+
+OUTPUT = "manifests/output/output.manifest"
+RESPONSES = "annotations/worker-response/"
+REQUESTS = "annotations/consolidated-annotation/consolidation-request/"
+CATEGORIES = "annotation-tool/data.json"
+TYPE = "groundtruth/"
+"""What the type of a label's metadata begins with."""
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+class Tree(Protocol):
+    """Files of a job by their names in its folder."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files, sorted."""
+
+    def read(self, name: str) -> bytes:
+        """Return one file, whole."""
+
+
+class LocalTree:
+    """Output tree in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the folder."""
+        self._folder = folder
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files, sorted."""
+        files = (path for path in self._folder.rglob("*") if path.is_file())
+        yield from sorted(path.relative_to(self._folder).as_posix() for path in files)
+
+    def read(self, name: str) -> bytes:
+        """Return one file, whole."""
+        return (self._folder / name).read_bytes()
+
+
+class S3Tree:
+    """Output tree under an S3 URI; `storage` reads it."""
+
+    def __init__(self, storage: Any, uri: str) -> None:
+        """Keep the URI with a slash at its end."""
+        self._storage, self._uri = storage, uri.rstrip("/") + "/"
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files, sorted."""
+        for uri in self._storage.list_uris(self._uri):
+            yield uri.removeprefix(self._uri)
+
+    def read(self, name: str) -> bytes:
+        """Return one file, whole."""
+        content: bytes = self._storage.get(self._uri + name)
+        return content
+
+
+@dataclass
+class GroundTruthJob:
+    """Contents of a job's output tree.
+
+    `lines` are the input lines, without the job's own label; `before` has the class name that the
+    job gave each labeled line. `answers` has for each line its workers' answers, the first of each:
+    `workerId`, `answer` (the form's object, or what could not be read as one) and `seconds` if
+    known. `odd` counts by reason what could not be read at all; `latest` is when the last
+    answer came.
+    """
+
+    attribute: str
+    labels: list[str]
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    before: dict[int, str] = field(default_factory=dict)
+    answers: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    odd: Counter[str] = field(default_factory=Counter)
+    latest: str = ""
+
+    @property
+    def most_answers(self) -> int:
+        """Most answers that a line has: as many as the job asked for, unless it was stopped."""
+        return max(map(len, self.answers.values()), default=0)
+
+
+def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTruthJob:
+    """Return what is in a job's output tree; `manifest` is its input where there is no output.
+
+    Raises Refused where there is neither, or no answer.
+    """
+    names = list(tree.names())
+    if OUTPUT not in names and manifest is None:
+        raise Refused(
+            f"{where} has no {OUTPUT}. Give the folder of one job, which has the job's "
+            "name; for a job that failed before it wrote one, add its input: --manifest FILE"
+        )
+    job = GroundTruthJob(attribute="", labels=[])
+    lines = manifest.read_bytes() if manifest and OUTPUT not in names else tree.read(OUTPUT)
+    records = list(_records(lines, job))
+    if not any(records):
+        raise Refused(
+            f"{manifest or f'{where}/{OUTPUT}'} has no line that is a JSON object, so there is "
+            "nothing to label. Give the job's input manifest: --manifest FILE"
+        )
+    job.attribute = _attribute(records)
+    by_number: dict[int, str] = {}
+    for index, record in enumerate(records):
+        metadata = record.pop(f"{job.attribute}-metadata", None)
+        label = record.pop(job.attribute, None)
+        job.lines.append(record)
+        if isinstance(metadata, dict) and isinstance(name := metadata.get("class-name"), str):
+            job.before[index] = name
+            if isinstance(label, int | str) and str(label).isdecimal():
+                by_number[int(label)] = name
+    _read_responses(tree, [name for name in names if name.startswith(RESPONSES)], job)
+    _read_requests(tree, [name for name in names if name.startswith(REQUESTS)], job)
+    if not job.answers:
+        raise Refused(
+            f"{where} has no answers under {RESPONSES} to the lines of {manifest or OUTPUT}, so "
+            "there is nothing to import. Give the whole folder of the job, annotations/ among it."
+        )
+    categories = _categories(tree.read(CATEGORIES)) if CATEGORIES in names else []
+    given = [by_number[number] for number in sorted(by_number)]
+    job.labels = list(dict.fromkeys(categories or [*given, *sorted(_answered_labels(job))]))
+    return job
+
+
+def _records(manifest: bytes, job: GroundTruthJob) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a manifest; one that is no object is an empty one, and counted."""
+    for line in manifest.splitlines():
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if not isinstance(record, dict):
+            job.odd["lines of the manifest that are no JSON object"] += 1
+            record = {}
+        yield record
+
+
+def _attribute(records: list[dict[str, Any]]) -> str:
+    """Return the key of the job's label: the last one that has Ground Truth's metadata."""
+    for record in records:
+        for key in reversed(record):
+            metadata = record[key] if key.endswith("-metadata") else None
+            if not isinstance(metadata, dict):
+                continue
+            if (
+                str(metadata.get("type", "")).lower().startswith(TYPE)
+                or "failure-reason" in metadata
+            ):
+                return key.removesuffix("-metadata")
+    return "label"
+
+
+def _read_responses(tree: Tree, names: list[str], job: GroundTruthJob) -> None:
+    """Read `iteration-N/OBJECT/TIME.json` of all iterations, in their order."""
+    for name in names:
+        parts = name.removeprefix(RESPONSES).split("/")
+        if len(parts) != 3 or not parts[1].isdecimal():
+            continue
+        try:
+            entries = list(json.loads(tree.read(name))["answers"])
+        except MALFORMED:
+            job.odd["files of answers that cannot be read"] += 1
+            continue
+        for entry in entries:
+            _add(job, parts[1], entry, "answerContent")
+
+
+def _read_requests(tree: Tree, names: list[str], job: GroundTruthJob) -> None:
+    """Read what the post-annotation function was asked, for answers that are nowhere else."""
+    for name in names:
+        try:
+            objects = [
+                (str(each["datasetObjectId"]), list(each["annotations"]))
+                for each in json.loads(tree.read(name))
+            ]
+        except MALFORMED:
+            job.odd["requests for consolidation that cannot be read"] += 1
+            continue
+        for number, entries in objects:
+            for annotation in entries:
+                data = annotation.get("annotationData") if isinstance(annotation, dict) else None
+                if isinstance(data, dict) and "content" in data:
+                    _add(job, number, {**annotation, "content": data["content"]}, "content")
+
+
+def _add(job: GroundTruthJob, number: str, entry: Any, key: str) -> None:
+    """Add one worker's answer to a line, unless it is known already."""
+    worker = entry.get("workerId") if isinstance(entry, dict) else None
+    if not isinstance(worker, str) or not worker:
+        job.odd["answers without a worker"] += 1
+    elif not number.isdecimal() or int(number) >= len(job.lines):
+        job.odd["answers to no line of the manifest"] += 1
+    else:
+        seconds = entry.get("timeSpentInSeconds")
+        answer = {"workerId": worker, "answer": _form(entry.get(key))}
+        answer |= {"seconds": seconds} if isinstance(seconds, int | float) else {}
+        job.answers.setdefault(int(number), {}).setdefault(worker, answer)
+        if isinstance(time := entry.get("submissionTime"), str) and TIME.fullmatch(time):
+            job.latest = max(job.latest, time)
+
+
+def _form(content: Any) -> Any:
+    """Return a form's object out of its wrappings, or what there is instead."""
+    try:
+        return unwrap(content)
+    except MALFORMED:
+        return content
+
+
+def choice_of(answer: Any, labels: Mapping[str, Any] | list[str]) -> Any:
+    """Return which field of a form chooses a label, as the core reads choices.
+
+    Where none does, or several do, the whole form is returned, which the core tells as odd.
+
+    >>> choice_of({"animal": {"label": "cat"}, "comment": "blurred"}, ["cat", "dog"])
+    'cat'
+    >>> choice_of({"animal": {"labels": ["cat"]}}, ["cat", "dog"])
+    'cat'
+    """
+    chosen = {label for value in _fields(answer) if (label := _label(value)) in labels}
+    return chosen.pop() if len(chosen) == 1 else answer
+
+
+def _fields(answer: Any) -> list[Any]:
+    return list(answer.values()) if isinstance(answer, dict) else [answer]
+
+
+def _label(value: Any) -> str | None:
+    """Return the one label that a field names, or None."""
+    if isinstance(value, dict) and isinstance(value.get("labels"), list):
+        value = value["labels"][0] if len(value["labels"]) == 1 else None
+    try:
+        return chosen_label(value)
+    except MALFORMED:
+        return None
+
+
+def _answered_labels(job: GroundTruthJob) -> set[str]:
+    """Return the labels that answers name by an element for labels, not by a field of text."""
+    return {
+        label
+        for answers in job.answers.values()
+        for answer in answers.values()
+        for value in _fields(answer["answer"])
+        if isinstance(value, dict) and (label := _label(value))
+    }
+
+
+def _categories(document: bytes) -> list[str]:
+    """Return the labels of a label category file; none if it is no such file."""
+    try:
+        return [str(entry["label"]) for entry in json.loads(document)["labels"]]
+    except MALFORMED:
+        return []

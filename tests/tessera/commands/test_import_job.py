@@ -1,0 +1,178 @@
+"""`tessera import`: an old Ground Truth job becomes a run, by the core that labels every run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera.commands.import_job import import_command
+from tessera.exits import Exit
+
+WORKERS = ("private.us-east-1.ann", "private.us-east-1.ben", "private.us-east-1.cid")
+
+
+class Job:
+    """Output tree of a labeling job, in the layout that Ground Truth documents."""
+
+    def __init__(self, folder: Path, images: int) -> None:
+        self.folder = folder
+        self.images = images
+
+    def write(self, name: str, content: Any) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+
+    def output(self, labeled: int, attribute: str = "pet") -> None:
+        """Write the output manifest: one line an input line, the first ones with a label."""
+        lines = []
+        for index in range(self.images):
+            line: dict[str, Any] = {"source-ref": f"s3://old/{index}.jpg", "n": index}
+            if index < labeled:
+                line |= {
+                    attribute: index % 2,
+                    f"{attribute}-metadata": {
+                        "class-name": ("cat", "dog")[index % 2],
+                        "confidence": 0.93,
+                        "type": "groundtruth/image-classification",
+                        "job-name": "labeling-job/pets",
+                        "human-annotated": "yes",
+                        "creation-date": "2021-06-01T17:03:50.987000",
+                    },
+                }
+            lines.append(json.dumps(line).encode() + b"\n")
+        self.write("manifests/output/output.manifest", b"".join(lines))
+
+    def response(self, index: int | str, *answers: tuple[str, Any], iteration: int = 1) -> None:
+        """Write a file of answers to an object; `answers` are workers with what they sent."""
+        entries = [
+            {
+                "acceptanceTime": "2021-06-01T17:03:04.123Z",
+                "submissionTime": "2021-06-01T17:03:50.987Z",
+                "timeSpentInSeconds": 4.5,
+                "answerContent": content,
+                "workerId": worker,
+                "workerMetadata": {"identityData": {"identityProviderType": "Cognito"}},
+            }
+            for worker, content in answers
+        ]
+        name = f"annotations/worker-response/iteration-{iteration}/{index}"
+        self.write(f"{name}/2021-06-01_17:03:50.json", {"answers": entries})
+
+    def answered(self, count: int) -> None:
+        """Let all workers answer the first images as they are."""
+        for index in range(count):
+            label = ("cat", "dog")[index % 2]
+            content = {"crowd-image-classifier": {"label": label}}
+            # the first ten objects are a batch of their own
+            iteration = 1 if index < 10 else 2
+            self.response(index, *((worker, content) for worker in WORKERS), iteration=iteration)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path / "pets", images=14)
+
+
+def imported(tessera: Any, *arguments: str) -> Any:
+    result = tessera(import_command, "--ground-truth", *arguments, "--json")
+    assert result.exit_code in {Exit.OK, Exit.PARTIAL}, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_finished_jobs_answers_become_labels_workers_and_a_report(
+    job: Job, tessera: Any, place: Any
+) -> None:
+    job.output(labeled=14)
+    job.answered(14)
+    summary = imported(tessera, str(job.folder))
+    assert (summary["images"], summary["labeled"], summary["answers"]) == (14, 14, 42)
+    assert (summary["as_before"], summary["other_than_before"]) == (14, 0)
+    assert (summary["odd"], summary["notices"], summary["workers"]) == ({}, [], 3)
+    files = place.cloud.aws.files
+    line = json.loads(files.get(summary["home"] + "training.manifest").splitlines()[1])
+    assert (line["pet"], line["n"], line["pet-metadata"]["class-name"]) == (1, 1, "dog")
+    report = json.loads(files.get(summary["home"] + "report.json"))
+    assert {worker["worker"] for worker in report["workers"]} == set(WORKERS)
+    assert report["time"]["seconds_per_image"] == 4.5
+
+
+def test_an_import_from_s3_and_one_of_a_copy_are_the_same_run_and_twice_is_once(
+    job: Job, tessera: Any, place: Any
+) -> None:
+    job.output(labeled=14)
+    job.answered(14)
+    for path in job.folder.rglob("*.*"):
+        if path.is_file():
+            name = path.relative_to(job.folder).as_posix()
+            place.cloud.aws.files.put(f"s3://old/out/pets/{name}", path.read_bytes())
+    first = imported(tessera, str(job.folder))
+    files = dict(place.cloud.aws.files.objects)
+    second = imported(tessera, "s3://old/out/pets/")
+    assert second == first
+    changed = {
+        uri for uri, content in place.cloud.aws.files.objects.items() if files[uri] != content
+    }
+    assert changed <= {first["home"] + "run.json"}  # which names where it came from
+
+
+def test_a_stopped_jobs_answers_count_and_what_is_odd_or_missing_is_told(
+    job: Job, tessera: Any, place: Any
+) -> None:
+    job.output(labeled=2)
+    job.answered(6)
+    job.response(6, (WORKERS[0], {"crowd-image-classifier": {"label": "cow"}}))
+    job.response(
+        7, (WORKERS[0], "[not json"), (WORKERS[1], {"animal": {"cat": True, "dog": False}})
+    )
+    job.response(8, ("", {"animal": {"label": "cat"}}))
+    job.response(99, (WORKERS[0], {"animal": {"label": "cat"}}))
+    job.write("annotations/worker-response/iteration-1/9/1.json", b"{")
+    job.write("annotation-tool/data.json", {"labels": [{"label": "cat"}, {"label": "dog"}]})
+    # only in the request for consolidation: an answer whose own file is gone
+    content = json.dumps({"animal": {"label": "dog"}})
+    job.write(
+        "annotations/consolidated-annotation/consolidation-request/iteration-1/1.json",
+        [
+            {
+                "datasetObjectId": "10",
+                "dataObject": {"s3Uri": "s3://old/10.jpg"},
+                "annotations": [{"workerId": WORKERS[1], "annotationData": {"content": content}}],
+            }
+        ],
+    )
+    summary = imported(tessera, str(job.folder))
+    assert summary["labeled"] + summary["unlabeled"] == summary["images"] == 14
+    # six images by three, one each of 7 and 10; the cow and the broken text are odd
+    assert summary["answers"] == 6 * 3 + 2
+    assert summary["odd"].pop("answers without a worker") == 1
+    assert summary["odd"].pop("answers to no line of the manifest") == 1
+    assert summary["odd"].pop("files of answers that cannot be read") == 1
+    assert summary["odd"]["the answer is malformed"] == 1
+    assert summary["odd"]["the answer is not in the list of labels"] == 1
+    odd = place.cloud.aws.files.get(summary["home"] + "odd-answers.jsonl")
+    assert b"cow" in odd
+    assert any("lines have no answer" in notice for notice in summary["notices"])
+    assert any("fewer answers than the 3" in notice for notice in summary["notices"])
+    report = json.loads(place.cloud.aws.files.get(summary["home"] + "report.json"))
+    assert report["notices"] == summary["notices"]
+
+
+def test_a_folder_that_is_no_jobs_is_refused_with_what_to_give(
+    tessera: Any, tmp_path: Path
+) -> None:
+    for name, reason in (("nowhere", "no folder"), (str(tmp_path), "manifests/output")):
+        result = tessera(import_command, "--ground-truth", name)
+        assert result.exit_code == Exit.REFUSED
+        assert reason in result.output
+
+
+def test_a_failed_job_is_read_with_its_input(job: Job, tessera: Any, tmp_path: Path) -> None:
+    job.answered(4)
+    lines = b"".join(b'{"source-ref": "s3://old/%d.jpg"}\n' % index for index in range(14))
+    (tmp_path / "input.manifest").write_bytes(lines)
+    summary = imported(tessera, str(job.folder), "--manifest", str(tmp_path / "input.manifest"))
+    assert (summary["labeled"], summary["unlabeled"]) == (4, 10)
