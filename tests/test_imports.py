@@ -35,7 +35,8 @@ ARROWS = {
     "csv_field": set(),
     "class_shares": set(),
     "consolidation_rules": set(),
-    "settings": {"class_shares", "encoding", "errors", "method_names"},
+    "live_control": set(),
+    "settings": {"live_control", "class_shares", "encoding", "errors", "method_names"},
     "inbox": set(),
     "job_names": set(),
     "jobs": {"settings"},
@@ -117,6 +118,7 @@ ARROWS = {
     "answers": {"run", "run_files", "job_names", "offsets", "consensus", "csv_field"},
     "training": {"run", "run_files", "manifest", "settings", "consensus", "csv_field"},
     "report": {
+        "live_control",
         "run",
         "settings",
         "jobs",

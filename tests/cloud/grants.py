@@ -51,6 +51,8 @@ NOT_SEEN = {
     "close-job cognito-idp:ListUsers": "without it pages of a later round that no account is left "
     "for wait for one",
     "close-job cognito-idp:ListUsersInGroup": "the same for a project with a team",
+    "close-job lambda:InvokeFunction": "calls the functions of custom tasks, by their tag",
+    "serve-portal lambda:InvokeFunction": "calls the functions of custom tasks, by their tag",
     "embed-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
     "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }

@@ -53,14 +53,15 @@ def test_a_script_cannot_be_ended_by_its_own_text() -> None:
     assert page.html == r'<script>"<\/script>"</script><p>'
 
 
+@pytest.mark.parametrize("key", ["isHumanAnnotationRequired", "humanAnnotationRequired"])
 @pytest.mark.parametrize("wanted", [False, "false", "False"])
 def test_a_task_that_the_function_keeps_from_people_is_not_asked_however_it_says_so(
-    world: World, wanted: object
+    wanted: object, key: str
 ) -> None:
     class Function(World):
         def invoke(self, arn: str, event: dict[str, object]) -> object:
             """Answer as AWS's own recipe does."""
-            return {"taskInput": {}, "isHumanAnnotationRequired": wanted}
+            return {"taskInput": {}, key: wanted}
 
     world = Function()
     job = world.open(tasks=1)

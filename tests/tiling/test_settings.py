@@ -246,6 +246,7 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         "pets-may-b07bde587b0c",
     ),
     ({"embeddings": "s3://inbox/pets/e.npy"}, "pets-may-690afc2142a3"),
+    ({"stop_below": {"right": 0.6}, "gold_per_task": 2}, "pets-may-17321448b0dd"),
     ({"page": "0123456789abcdef"}, "pets-may-97cb9adfc49c"),
     (
         {"task": "custom", "pre_annotation": LAMBDA, "post_annotation": LAMBDA},

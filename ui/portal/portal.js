@@ -235,6 +235,7 @@ async function fetchAhead(mine) {
 }
 
 const YOU_ARE_DONE = "You have labeled all that you may here: the other pages need somebody who has not seen their pictures.";
+const YOU_ARE_STOPPED = "Thank you for your work here: this job needs no more pages of you, and all you sent is kept. Whoever invited you can tell you more.";
 
 /** Say that there is no page now; look again while the job is open. */
 function rest(mine, { status, again, elsewhere }) {
@@ -245,7 +246,7 @@ function rest(mine, { status, again, elsewhere }) {
   if (card.hidden || over || elsewhere) card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
   if (!over && !elsewhere && card.hidden) ask("GET", "jobs").then(({ content }) => {
     const job = content.jobs?.find(each => each.job === mine.job);
-    if (job?.done_for_you && mine === work && !mine.current) card.querySelector("p").textContent = YOU_ARE_DONE;
+    if (job?.done_for_you && mine === work && !mine.current) card.querySelector("p").textContent = job.stopped ? YOU_ARE_STOPPED : YOU_ARE_DONE;
   });
   card.hidden = false;
   card.querySelector("button").focus();
@@ -435,7 +436,7 @@ async function listJobs() {
     const item = make("li"), words = make("div"), acts = make("div");
     acts.className = "acts";
     words.append(make("h2", job.title, { translate: "no" }));
-    const left = job.left_for_you ? `${count(job.left_for_you, "page")} left for you` : job.done_for_you ? YOU_ARE_DONE : "Every page is taken";
+    const left = job.left_for_you ? `${count(job.left_for_you, "page")} left for you` : job.stopped ? YOU_ARE_STOPPED : job.done_for_you ? YOU_ARE_DONE : "Every page is taken";
     words.append(make("p", [job.project, left, `up to ${duration(job.minutes * 60)} a page`].filter(Boolean).join(" · ")));
     if (job.mine.answers) words.append(make("p", `You did ${job.mine.answers} of ${count(job.tasks, "page")}, ${count(job.mine.images, "image")}, ${(job.mine.seconds / Math.max(1, job.mine.images)).toFixed(1)} seconds an image.`));
     const go = make("button", "Start", { "aria-label": `Start: ${job.title}`, href: `#job/${job.job}` });
@@ -492,7 +493,7 @@ async function showProgress(job) {
     make("li", `Page ${failure.task}, ${failure.set_aside ? "set aside" : "tried again"}: ${failure.reason}`)));
   view.querySelector("tbody").replaceChildren(...content.workers.map(worker => {
     const row = make("tr");
-    row.append(...[worker.name ?? worker.worker, worker.answers, worker.images, worker.images_an_hour?.toLocaleString("en") ?? "–", share(worker.agreement), share(worker.gold_accuracy), ago(worker.last)].map(text => make("td", String(text))));
+    row.append(...[worker.name ?? worker.worker, worker.answers, worker.images, worker.images_an_hour?.toLocaleString("en") ?? "–", share(worker.agreement), worker.stopped ? `${share(worker.gold_accuracy)}, stopped` : share(worker.gold_accuracy), ago(worker.last)].map(text => make("td", String(text))));
     return row;
   }));
   one("#look [name=task]").max = content.tasks - 1;

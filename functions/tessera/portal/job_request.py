@@ -51,6 +51,7 @@ def read_request(request: Mapping[str, Any]) -> Job:
         categories=request.get("LabelCategoryConfigS3Uri") or "",
         team=tags.get("team", ""),
         project=tags.get("tessera:project", ""),
+        stop_below=tags.get("tessera:stop-below", ""),
         custom=tags.get("tessera:task") == "custom",
         role="" if request.get("RoleArn") in (None, PORTAL_ROLE) else str(request["RoleArn"]),
     )

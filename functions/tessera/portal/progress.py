@@ -21,6 +21,7 @@ from tessera.portal.table_layout import (
     read_task,
 )
 from tessera.portal.worker_response import decode_or_empty
+from tessera.portal.worker_stats import is_stopped
 
 ACTIVE_SECONDS = 900.0
 """Seconds since their last answer within which a worker counts as at work. A page of twenty takes
@@ -124,7 +125,11 @@ def progress(ports: Ports, job: Job) -> dict[str, Any]:
             {"task": failure.task, "reason": failure.reason, "set_aside": failure.set_aside}
             for failure in read_failures(ports.table, job.name, limit=MAX_FAILURES)
         ],
-        "workers": [_worker(name, totals.workers[worker], totals.now) for name, worker in workers],
+        "workers": [
+            _worker(name, totals.workers[worker], totals.now)
+            | ({"stopped": True} if is_stopped(job, totals.workers[worker]) else {})
+            for name, worker in workers
+        ],
     }
 
 

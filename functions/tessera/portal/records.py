@@ -46,7 +46,8 @@ class Job(msgspec.Struct, frozen=True):
     `gold_uses` that of the one that tells which gold images each task has, if some have the same,
     `practice` that of the one with the pictures to practice on; `role` is the role that a
     post-annotation Lambda may take on to read the answers. `custom` says that tasks are lines of
-    any form; `sources` is the rule, in JSON, of what a page of the project's own may show.
+    any form; `sources` is the rule, in JSON, of what a page of the project's own may show;
+    `stop_below` is the bound on accuracy below which a worker gets no more pages.
     Each write raises `version`, and expects the one before.
     """
 
@@ -82,6 +83,7 @@ class Job(msgspec.Struct, frozen=True):
     role: str = ""
     custom: bool = False
     sources: str = ""
+    stop_below: str = ""
 
     @property
     def closes(self) -> float:

@@ -59,7 +59,9 @@ def prepare(ports: Ports, job: Job, line: bytes) -> dict[str, Any] | None:
                 "dataObject": record,
             },
         )
-        if answer.get("isHumanAnnotationRequired", True) in NOT_ASKED:
+        # AWS's recipe spells the key without its first word.
+        wanted = answer.get("isHumanAnnotationRequired", answer.get("humanAnnotationRequired"))
+        if wanted in NOT_ASKED:
             return None
         return dict(answer["taskInput"])
     # Whatever the line holds, or the requester's function does, is this task's affair alone.

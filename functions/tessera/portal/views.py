@@ -43,9 +43,11 @@ from tessera.portal.table_layout import (
     cursor_key,
     cursor_of,
     read_worker_items,
+    stats_key,
     stats_of,
 )
 from tessera.portal.task_lines import indexes_of, read_line, sources_of
+from tessera.portal.worker_stats import is_stopped
 from tessera.tiling.page_copy import original_uri
 
 MAX_SKIPS = 10
@@ -118,6 +120,7 @@ def _job_summary(job: Job, counts: Counts, own: WorkerStats, barred: int) -> dic
 
     They answered an image of each of those before.
     """
+    stopped = is_stopped(job, own)
     left, open_to_worker = max(0, job.answers - counts.done), job.tasks - barred - own.answers
     return {
         "job": job.name,
@@ -126,8 +129,9 @@ def _job_summary(job: Job, counts: Counts, own: WorkerStats, barred: int) -> dic
         "tasks": job.tasks,
         "project": job.project,
         "left": left,
-        "left_for_you": max(0, min(left, open_to_worker)),
-        "done_for_you": open_to_worker <= 0,
+        "left_for_you": 0 if stopped else max(0, min(left, open_to_worker)),
+        "done_for_you": stopped or open_to_worker <= 0,
+        **({"stopped": True} if stopped else {}),
         "mine": {"answers": own.answers, "images": own.images, "seconds": own.seconds},
         "minutes": job.seconds / 60,
         "closes": iso_time(job.closes),
@@ -137,7 +141,10 @@ def _job_summary(job: Job, counts: Counts, own: WorkerStats, barred: int) -> dic
 def claim_task(ports: Ports, site: Site, request: Request) -> Response:
     """Lease a task to the worker, the one they hold or the next: 204 when there is none now."""
     worker, showing = request.worker, _showing(request.body)
-    job, (item,) = job_and_items(ports, request, cursor_key(request.job, worker))
+    keys = cursor_key(request.job, worker), stats_key(request.job, worker)
+    job, (item, stats) = job_and_items(ports, request, *keys)
+    if is_stopped(job, stats_of(stats)):  # what they have in hand they may still send
+        return empty_response()
     cursor: WorkerCursor | None = cursor_of(item)
     avoid: set[int] = set()
     for _ in range(MAX_SKIPS):

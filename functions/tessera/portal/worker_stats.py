@@ -15,6 +15,7 @@ from tessera.portal.records import AnswerStats, Job, Task
 from tessera.portal.store import Change
 from tessera.portal.table_layout import stats_key
 from tessera.tiling.csv_field import plain_text
+from tessera.tiling.live_control import decode_stop_below
 
 
 def stats_of_answer(
@@ -62,6 +63,12 @@ def stats_changes(job: Job, added: Mapping[str, AnswerStats], now: float) -> lis
         )
         for worker, stats in added.items()
     ]
+
+
+def is_stopped(job: Job, stats: AnswerStats) -> bool:
+    """Return whether a worker gets no more pages of a job: surely too few gold images are right."""
+    bound = decode_stop_below(job.stop_below) if job.stop_below else None
+    return bound is not None and bound.is_surely_below(stats.gold_right, stats.gold)
 
 
 def read_gold(files: Files, job: Job) -> Mapping[str, str]:

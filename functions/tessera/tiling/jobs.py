@@ -135,6 +135,11 @@ def labeling_job_request(
             {"Key": "tessera:run", "Value": run},
             {"Key": "tessera:project", "Value": _tag_value(project)},
             *([{"Key": "team", "Value": settings.team}] if settings.team else []),
+            *(
+                [{"Key": "tessera:stop-below", "Value": settings.stop_below.encode()}]
+                if settings.stop_below
+                else []
+            ),
             *([{"Key": "tessera:task", "Value": settings.task}] if settings.is_custom else []),
         ],
         **_stopping_conditions(settings),

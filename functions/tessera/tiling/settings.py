@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from tessera.tiling.class_shares import share_problems
 from tessera.tiling.encoding import decode_json
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
+from tessera.tiling.live_control import StopBelow
 from tessera.tiling.method_names import DEFAULT_METHOD, Method
 
 ESCAPE = "cannot see"
@@ -204,6 +205,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             extra_json_schema={"pattern": f"^(portal|{WORK_TEAM})$"},
         ),
     ] = "portal"
+    stop_below: (
+        Annotated[
+            StopBelow,
+            Meta(
+                description="On the portal, with `gold_per_task`: who is surely `right` less often "
+                "than this on gold images, of which they answered at least `gold` (12), gets no "
+                "more pages of the job; their answers are kept and weighed as known",
+                extra={"default": "none: nobody is stopped", "values": "`right` and `gold`"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     # Unset, as below: jobs for everybody have no tag of a team.
     team: (
         Annotated[
@@ -565,7 +578,11 @@ def settings_schema() -> dict[str, Any]:
         "additionalProperties": True,
     }
     definitions = msgspec.json.schema(Settings)["$defs"]
-    for key in ("guesses", "audit"):  # spelled out, since editors show no description of a $ref
+    for key in (
+        "guesses",
+        "audit",
+        "stop_below",
+    ):  # spelled out, since editors show no description of a $ref
         place = record["properties"][key]
         inner = definitions[place.pop("$ref").rpartition("/")[2]]
         place |= {part: inner[part] for part in ("type", "properties", "additionalProperties")}
@@ -833,8 +850,19 @@ def _custom_problems(values: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: a custom task has none of this; leave it out"
 
 
+def _stop_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the bound below which workers are stopped."""
+    if not isinstance(values.get("stop_below"), dict):
+        return
+    if not values.get("gold_per_task"):
+        yield "stop_below: gold images tell who is below; set gold_per_task, or leave it out"
+    if values.get("workforce", "portal") != "portal":
+        yield "stop_below: only the portal stops a worker; leave it out with a Ground Truth team"
+
+
 def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a value only in combination with another one."""
+    yield from _stop_problems(values)
     yield from _custom_problems(values)
     yield from _guess_problems(values)
     yield from _share_problems(values)

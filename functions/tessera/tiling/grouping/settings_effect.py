@@ -144,6 +144,8 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     # What workers see, and who they are and how long they have.
     "labels", "question", "instructions", "unreadable", "images_per_task", "workforce", "team",
     "task_minutes", "language", "practice",
+    # Refused without gold images.
+    "stop_below",
     # How many are asked, and what becomes of their answers.
     "answers_per_image", "max_answers", "method", "label_attribute",
     # Limits, which hold whether they are reached or not.

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import ModelResult
+from tessera.tiling.live_control import stopped_workers
 from tessera.tiling.report.agreement import agreement_figures
 from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
 from tessera.tiling.report.confidence import (
@@ -30,6 +32,7 @@ from tessera.tiling.report.rounds import EarlierLabels, round_figures
 from tessera.tiling.report.sheets import sheet_figures, sheet_images
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
 from tessera.tiling.report.unloaded import most_unloaded, unloaded_figures
+from tessera.tiling.report.wording import pluralize
 from tessera.tiling.report.workers import page_figures, worker_figures
 from tessera.tiling.run import Run
 from tessera.tiling.training.line_counts import (
@@ -171,7 +174,24 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
         "sheets": sheet_figures(consensus, classes, lines.sources),
     }
+    figures |= _stopped_figures(result, figures)
     return figures | {"headline": headline(figures), "next": next_steps(figures)}
+
+
+def _stopped_figures(result: RunResult, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who got no more pages, and a notice of it; nothing where nobody may be stopped."""
+    rule = result.run.settings.stop_below
+    if rule is UNSET:
+        return {}
+    stopped = stopped_workers(rule, figures["workers"])
+    if not stopped:
+        return {"stopped": []}
+    notice = (
+        f"{pluralize(len(stopped), 'worker')} got no more pages, because their answers to gold "
+        f"images are surely right less often than {rule.right:.0%}: {', '.join(stopped)}. Their "
+        "answers are kept, and weighed by how often they are right."
+    )
+    return {"stopped": stopped, "notices": [*figures.get("notices", ()), notice]}
 
 
 def _labels_before(lines: LineOutcomes, classes: Sequence[str]) -> dict[str, Any]:
