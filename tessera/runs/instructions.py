@@ -59,5 +59,5 @@ def upload_instructions(cloud: Cloud, folder: Path, project: str) -> None:
         cloud.storage.put(
             f"{cloud.outputs['Inbox']}/{project}/{name}",
             (folder / name).read_bytes(),
-            content_type=kind.media_type if kind else TEXT_TYPES[name],
+            content_type=kind.media_type if kind else TEXT_TYPES.get(name, "text/plain"),
         )

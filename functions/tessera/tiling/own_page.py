@@ -35,7 +35,11 @@ def with_page(settings: Settings, files: Files, folder: str) -> Settings:
             f"there is no {folder}{NAME}, and a custom task is nothing but its page: put the "
             "template there, beside labeling.json, and drop the manifest again"
         )
-    digest = msgspec.UNSET if page is None else sha256(page.encode()).hexdigest()[:DIGEST_LENGTH]
+    if page is None and settings.page is msgspec.UNSET:
+        return settings
+    if page is None:  # a digest that somebody wrote into the settings is no page
+        return msgspec.structs.replace(settings, page=msgspec.UNSET)
+    digest = sha256(page.encode()).hexdigest()[:DIGEST_LENGTH]
     return msgspec.structs.replace(settings, page=digest)
 
 
