@@ -189,6 +189,15 @@ def test_nine_labels_have_the_nine_digits(sit: Sit) -> None:
     assert worker.labels == list(run.choices)
 
 
+def test_labels_that_javascript_has_names_for_are_labels(sit: Sit) -> None:
+    worker = sit(3, run=settings("__proto__", "constructor", "toString"))
+    worker.press("1", "2", "3", "Enter")
+    (answer,) = worker.answers
+    assert [given(answer, index) for index in range(3)] == [
+        ["__proto__"], ["constructor"], ["toString"],
+    ]  # fmt: skip
+
+
 def test_more_than_nine_labels_take_one_or_two_letters(sit: Sit) -> None:
     animals = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship")
     worker = sit(4, run=settings(*animals, "truck"))

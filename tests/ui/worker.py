@@ -157,7 +157,8 @@ class Worker:
     @property
     def answers(self) -> list[dict[str, Any]]:
         """What was handed in, each time."""
-        return list(self.page.evaluate("window.answers ?? []"))
+        # As text: the driver's own way to hand over objects loses a member called __proto__.
+        return list(json.loads(self.page.evaluate("JSON.stringify(window.answers ?? [])")))
 
     @property
     def meta(self) -> dict[str, Any]:

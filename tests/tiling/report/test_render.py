@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,8 @@ from tests.tiling.report.small_run import figures
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-TEMPLATE = (Path(__file__).parents[3] / "ui" / "report.liquid.html").read_text("utf-8")
+UI = Path(__file__).parents[3] / "ui"
+TEMPLATE = (UI / "report.liquid.html").read_text("utf-8")
 
 
 def test_the_page_says_every_figure_and_needs_nothing_from_elsewhere() -> None:
@@ -34,6 +36,16 @@ def test_the_page_shows_what_a_requester_wrote_and_runs_none_of_it() -> None:
     )
 
     assert "&lt;img src=x onerror=alert(1)&gt; {{ report }} {% raw %}" in page
+
+
+@pytest.mark.parametrize("name", ["report.liquid.html", "custom-report.liquid.html"])
+def test_a_browser_is_told_to_run_no_script_of_a_report_and_to_send_nothing(name: str) -> None:
+    text = TEMPLATE if name == "report.liquid.html" else (UI / name).read_text("utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert "script-src" not in directives
+    assert text.index(policy) < text.index("<style")
 
 
 def test_the_page_tells_what_was_noticed_when_the_run_began() -> None:
