@@ -49,7 +49,7 @@ down: running ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
 WITHIN := not slow and not stack and not browser and not docker
-quick: environment ## run the tests that are done at once, without browser and stack: a minute on two cores
+quick: environment ## run the tests that are done at once, without browser and stack: under a minute and a half on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick -m "$(WITHIN) and not thorough"
 
 test: environment ## run all that needs neither, and a few in Chromium and on the stack: under three minutes
