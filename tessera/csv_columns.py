@@ -63,7 +63,7 @@ class Names(Mapping[str, int]):
 
 
 class Column(NamedTuple):
-    """A column as numbers of its names (rows), and the names by number, in order of appearance."""
+    """Column as numbers of its names (rows), and the names by number, in order of appearance."""
 
     names: Names
     codes: NDArray[np.int32]

@@ -359,14 +359,19 @@ def test_pictures_are_read_by_a_role_that_may_do_nothing_else_and_by_no_other_ri
     assert "ImageObjects" not in str(own)
 
 
-@pytest.mark.parametrize("name", ["run.json", "round-1/jobs/pets-1-r1-000/job.json", "labels.json"])
-def test_the_portal_reads_no_record_of_a_run_and_no_token_of_an_execution(name: str) -> None:
-    patterns = [
+def readable_labels(function: str) -> list[str]:
+    """Return the patterns of keys in the labels bucket that a function may read."""
+    return [
         resource["Sub"].removeprefix("${LabelsBucket.Arn}/")
-        for statement in statements("ServePortalFunction")
+        for statement in statements(function)
         if "s3:GetObject" in listed(statement["Action"])
         for resource in listed(statement["Resource"])
     ]
+
+
+@pytest.mark.parametrize("name", ["run.json", "round-1/jobs/pets-1-r1-000/job.json", "labels.json"])
+def test_the_portal_reads_no_record_of_a_run_and_no_token_of_an_execution(name: str) -> None:
+    patterns = readable_labels("ServePortalFunction")
     assert any(fnmatchcase("runs/pets-1/page.liquid.html", pattern) for pattern in patterns)
     assert not any(fnmatchcase(f"runs/pets-1/{name}", pattern) for pattern in patterns)
 
@@ -376,12 +381,7 @@ NOT_OF_EMBEDDING = ["run.json", "round-1/tasks-000.manifest", "round-1/jobs/j/an
 
 @pytest.mark.parametrize("name", NOT_OF_EMBEDDING)
 def test_what_decodes_pictures_reads_and_writes_nothing_of_a_run_but_embeddings(name: str) -> None:
-    patterns = [
-        resource["Sub"].removeprefix("${LabelsBucket.Arn}/")
-        for statement in statements("EmbedImagesFunction")
-        if "s3:GetObject" in listed(statement["Action"])
-        for resource in listed(statement["Resource"])
-    ]
+    patterns = readable_labels("EmbedImagesFunction")
     assert any(fnmatchcase("runs/pets-1/embedding/rows-000.npy", pattern) for pattern in patterns)
     assert not any(fnmatchcase(f"runs/pets-1/{name}", pattern) for pattern in patterns)
 

@@ -32,7 +32,7 @@ from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.own_page import NAME as PAGE_NAME
-from tessera.tiling.page import build_page, check_page, render_task, with_stand_in
+from tessera.tiling.page import build_page, check_page, inline_script, render_task, with_stand_in
 from tessera.tiling.page_input import line_input
 from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
@@ -159,9 +159,7 @@ def render_own_page(template: Path, line: dict[str, Any], find: Callable[[str], 
     except Exception as error:  # a template can do almost anything
         raise Refused(f"{template} cannot be rendered: {type(error).__name__}: {error}") from error
     warn(f"{template}: {problem}" for problem in page_problems(page, (), aws=False))
-    script = (
-        (UI / "crowd-elements.js").read_text(encoding="utf-8").replace("</script", r"<\/script")
-    )
+    script = inline_script((UI / "crowd-elements.js").read_text(encoding="utf-8"))
     html = CROWD_TAG.sub("", page)
     return f"<!doctype html><script>{script}</script>{html}</body>"
 

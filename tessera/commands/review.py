@@ -9,7 +9,7 @@ import click
 from tessera.commands.completion import run_names
 from tessera.exits import Refused
 from tessera.portal.reviews import MAX_PICTURES, close_review, find_entry, open_review, read_latest
-from tessera.portal.rights import REQUESTERS, REVIEWERS
+from tessera.portal.rights import REVIEWERS, may_review
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.review import (
     Selection,
@@ -126,12 +126,7 @@ def _tell(folder: RunFolder, facts: dict[str, Any]) -> None:
 
 def _reviewers(folder: RunFolder, team: str) -> list[str]:
     """Return who may decide the review."""
-    return [
-        user.email
-        for user in folder.cloud.users.list()
-        if REQUESTERS in user.groups
-        or (REVIEWERS in user.groups and (not team or team in user.groups))
-    ]
+    return [user.email for user in folder.cloud.users.list() if may_review(user.groups, team)]
 
 
 def _finish(folder: RunFolder, teach: bool, as_json: bool) -> None:

@@ -27,7 +27,7 @@ RESPONSES = "annotations/worker-response/"
 REQUESTS = "annotations/consolidated-annotation/consolidation-request/"
 CATEGORIES = "annotation-tool/data.json"
 TYPE = "groundtruth/"
-"""What the type of a label's metadata begins with."""
+"""Beginning of the type in a label's metadata."""
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 

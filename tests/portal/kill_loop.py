@@ -277,6 +277,7 @@ class KillLoop:
         wanted, end = len(self.books.saved) + count, time.monotonic() + seconds
         while len(self.books.saved) < wanted and time.monotonic() < end:
             time.sleep(0.05)
+        # No condition to wait for: the server is killed at a random moment of people's work.
         time.sleep(self.chance.uniform(0, 1 if count else 4))
 
     def _kill_and_start(self) -> str:

@@ -13,7 +13,6 @@ from tessera.portal.errors import Invalid, Unknown
 from tessera.portal.http import Request, Response, json_response
 from tessera.portal.ports import Ports
 from tessera.portal.reviews import (
-    Entry,
     Review,
     decide,
     find_entry,
@@ -22,11 +21,11 @@ from tessera.portal.reviews import (
     read_review,
     sources_of,
 )
-from tessera.portal.rights import REQUESTERS
+from tessera.portal.rights import may_review
 from tessera.portal.sessions import require_active
 from tessera.portal.signing import grant
 from tessera.portal.site import Site, read_file
-from tessera.tiling.page import shortcut_keys
+from tessera.tiling.page import inline_script, shortcut_keys
 from tessera.tiling.page_copy import original_uri
 
 MAX_ADDRESSES = 200
@@ -42,7 +41,7 @@ def list_reviews(ports: Ports, site: Site, request: Request) -> Response:
     reviews = [
         {"run": entry.run, "title": entry.title, "project": entry.project, "images": entry.pictures}
         for entry in list_entries(ports)
-        if _may_decide(entry, request)
+        if may_review(request.groups, entry.team)
     ]
     return json_response(200, {"reviews": reviews})
 
@@ -72,7 +71,7 @@ def show_review(ports: Ports, site: Site, request: Request) -> Response:
 def _page(site: Site) -> str:
     """Return the page of a review, which its sandbox loads nothing for but pictures."""
     page = read_file(site.ui / "portal" / "review.html")
-    words = read_file(site.ui / "portal" / "words.js").replace("</script", r"<\/script")
+    words = inline_script(read_file(site.ui / "portal" / "words.js"))
     design = read_file(site.ui / "design.css")
     return page.replace("/* design.css */", design).replace("/* words.js */", words)
 
@@ -108,10 +107,6 @@ def _review(ports: Ports, request: Request) -> Review:
     """Return the review in the path, if whoever asks may decide it."""
     require_active(ports, request)
     entry = find_entry(ports.table, request.run)
-    if entry is None or not _may_decide(entry, request):
+    if entry is None or not may_review(request.groups, entry.team):
         raise Unknown("There is no such review.")
     return read_review(ports.files, entry.home)
-
-
-def _may_decide(entry: Entry, request: Request) -> bool:
-    return not entry.team or entry.team in request.groups or REQUESTERS in request.groups

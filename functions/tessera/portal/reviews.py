@@ -25,7 +25,7 @@ MAX_PICTURES = 2000
 
 
 class CrowdAnswer(msgspec.Struct, frozen=True):
-    """What one worker chose for a picture; `worker` is the name that reviewers see."""
+    """Label that one worker chose for a picture; `worker` is the name that reviewers see."""
 
     worker: str
     label: str

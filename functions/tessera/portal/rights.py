@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 
 from tessera.portal.errors import TooMany, Unauthorized, Unknown, UnknownJob
@@ -20,6 +21,11 @@ REQUESTERS = "requesters"
 REVIEWERS = "reviewers"
 """Cognito group whose members decide pictures of reviews: those for all, and those of a team that
 they are in, too."""
+
+
+def may_review(groups: Collection[str], team: str) -> bool:
+    """Return whether a member of these groups may decide a review for a team, or for all."""
+    return REQUESTERS in groups or (REVIEWERS in groups and (not team or team in groups))
 
 
 class Rights(Enum):

@@ -70,8 +70,7 @@ def spare_pages(ports: Ports, emails: Emails) -> Iterator[tuple[str, int]]:
 
 def _spare_pages(ports: Ports, emails: Emails, job: Job) -> int:
     """Take the pages of one job that nobody is left for out of it, and return their number."""
-    active = all_cursors(ports.table, job.name).keys()
-    short = short_pages(ports, job, people(emails, job.team, active=active))
+    short = _pages_without_workers(ports, emails, job)
     for number in short:
         failure = PageFailure(number, NOBODY_LEFT, ports.clock(), set_aside=True)
         ports.table.write(put_failure(job.name, failure))
@@ -81,12 +80,15 @@ def _spare_pages(ports: Ports, emails: Emails, job: Job) -> int:
 
 def pages_without_workers(ports: Ports, emails: Emails, names: Iterable[str]) -> int:
     """Return how many open pages of these jobs need more workers than there are accounts for."""
-    short = 0
-    for job in read_jobs(ports.table, names):
-        # Whoever asked for a page of the job is at it, a requester or a simulated worker too.
-        active = all_cursors(ports.table, job.name).keys()
-        short += len(short_pages(ports, job, people(emails, job.team, active=active)))
-    return short
+    jobs = read_jobs(ports.table, names)
+    return sum(len(_pages_without_workers(ports, emails, job)) for job in jobs)
+
+
+def _pages_without_workers(ports: Ports, emails: Emails, job: Job) -> list[int]:
+    """Return the open pages of a job that need more workers than there are accounts for."""
+    # Whoever asked for a page of the job is at it, a requester or a simulated worker too.
+    active = all_cursors(ports.table, job.name).keys()
+    return short_pages(ports, job, people(emails, job.team, active=active))
 
 
 def short_pages(ports: Ports, job: Job, workers: Collection[str]) -> list[int]:
@@ -105,7 +107,7 @@ def short_pages(ports: Ports, job: Job, workers: Collection[str]) -> list[int]:
     short = {number for number, count in enumerate(able) if count < job.workers}
     if not short:
         return []
-    for task in all_tasks(ports.table, job.name) if short else ():
+    for task in all_tasks(ports.table, job.name):
         # Answers count whoever gave them: their accounts may be gone.
         gone = task.answers.keys() - set(workers)
         if task.dropped or able[task.number] + len(gone) >= job.workers:

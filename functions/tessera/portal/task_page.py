@@ -12,7 +12,7 @@ from tessera.portal.errors import Unusable
 from tessera.portal.ports import Ports, job_arn
 from tessera.portal.records import Job
 from tessera.tiling.crowd_elements import FORM_ELEMENTS, elements_in
-from tessera.tiling.page import CROWD_SCRIPT, render_task
+from tessera.tiling.page import CROWD_SCRIPT, inline_script, render_task
 from tessera.tiling.page_input import line_input
 
 CROWD_TAG = re.compile(
@@ -129,4 +129,4 @@ def _insert_script(html: str, script: str) -> str:
 
 def _script(text: str) -> str:
     """Return a script element, which its own text cannot end."""
-    return "<script>" + text.replace("</script", r"<\/script") + "</script>"
+    return "<script>" + inline_script(text) + "</script>"

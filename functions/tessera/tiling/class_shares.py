@@ -11,7 +11,7 @@ MIN_RANDOM_GOLD = 50
 """Gold images drawn at random from which on they tell the classes' shares
 (docs/decisions/consensus-class-shares.md)."""
 ROUNDING = 0.01
-"""How far shares may sum to more than one, or, if all labels are named, to less."""
+"""Tolerance of the sum of shares: above one, or, if all labels are named, below it."""
 
 
 def share_problems(shares: Mapping[str, float], classes: Sequence[str]) -> Iterator[str]:

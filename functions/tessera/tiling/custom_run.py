@@ -21,8 +21,8 @@ from tessera.tiling.answers.gather import list_shards
 from tessera.tiling.custom_task import Kind, read_lines
 from tessera.tiling.job_names import job_name
 from tessera.tiling.label_run import manifest_chunks
-from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
-from tessera.tiling.report.render import render_json
+from tessera.tiling.report.announcement import state_result
+from tessera.tiling.report.render import render_json, render_page
 from tessera.tiling.run import Run, read_run
 from tessera.tiling.run_files import Writable
 from tessera.tiling.run_record import Files as RecordFiles
@@ -57,7 +57,7 @@ def label_custom_run(
     figures = _figures(files, run, counts)
     home = run.home
     files.put(f"{home}report.json", render_json(figures), content_type="application/json")
-    page = _render(template.read_text("utf-8"), figures)
+    page = render_page(template.read_text("utf-8"), report=figures)
     files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
     summary = _summarize(run, counts)
     if summary["outcome"] == "done":
@@ -125,34 +125,14 @@ def _figures(files: Files, run: Run, counts: Counts) -> dict[str, Any]:
     }
 
 
-def _render(template: str, figures: Mapping[str, Any]) -> str:
-    from liquid import Environment  # late: only the end of a run needs it
-
-    return Environment(autoescape=True).from_string(template).render(report=dict(figures))
-
-
 def _summarize(run: Run, counts: Counts) -> dict[str, Any]:
     """Return the result of the state ConsolidateLabels, whose rounds are one."""
     asked = counts.lines - counts.rejected - counts.labeled_before
     labeled = counts.training - counts.labeled_before
-    summary = {
-        "outcome": "done" if labeled or not asked else "nothing-labeled",
-        "run": run.name,
-        "home": run.home,
-        "round": run.round,
-        "images": counts.lines,
-        "labeled": counts.training,
-        "unlabeled": counts.unlabeled,
-        "rejected": counts.rejected,
-        "uncertain": 0,
-        "again": 0,
-        "partial": not run.all_jobs_completed or counts.unlabeled > 0,
-        "training_manifest": f"{run.home}training.manifest",
-        "report": f"{run.home}report.html",
-    }
-    if summary["outcome"] == "nothing-labeled":
-        return summary | {"failure": explain_nothing_labeled(run.jobs, run.home)}
-    announcement = announce_labels(
-        summary, manifest=run.manifest_uri, jobs=run.jobs, execution=run.execution
+    return state_result(
+        run,
+        counts,
+        "done" if labeled or not asked else "nothing-labeled",
+        again=0,
+        partial=not run.all_jobs_completed or counts.unlabeled > 0,
     )
-    return summary | {"announcement": announcement}

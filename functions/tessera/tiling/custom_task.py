@@ -36,7 +36,7 @@ from tessera.tiling.settings import Settings
 
 
 class Kind(Enum):
-    """What becomes of a line."""
+    """Fate of a line."""
 
     ASKED = "asked"
     LABELED = "labeled"

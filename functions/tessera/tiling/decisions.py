@@ -18,7 +18,7 @@ NAME = f"{FOLDER}decisions.json"
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What a reviewer decided of the image at a line, from zero: a label, or the escape.
+    """Label, or escape, that a reviewer decided on for the image at a line, from zero.
 
     `by` is the reviewer's identifier in the pool, `at` the time as Ground Truth writes it.
     """

@@ -35,12 +35,9 @@ def with_page(settings: Settings, files: Files, folder: str) -> Settings:
             f"there is no {folder}{NAME}, and a custom task is nothing but its page: put the "
             "template there, beside labeling.json, and drop the manifest again"
         )
-    if page is None and settings.page is msgspec.UNSET:
-        return settings
-    if page is None:  # a digest that somebody wrote into the settings is no page
-        return msgspec.structs.replace(settings, page=msgspec.UNSET)
-    digest = sha256(page.encode()).hexdigest()[:DIGEST_LENGTH]
-    return msgspec.structs.replace(settings, page=digest)
+    # Without a page there is none, whatever digest somebody wrote into the settings.
+    digest = msgspec.UNSET if page is None else sha256(page.encode()).hexdigest()[:DIGEST_LENGTH]
+    return settings if digest == settings.page else msgspec.structs.replace(settings, page=digest)
 
 
 def read_page(files: Files, folder: str) -> str | None:

@@ -122,13 +122,18 @@ def build_page(
                 # The page opens them by itself until a worker has seen this version of them.
                 version=_short_hash(instructions) if instructions else "",
                 choices=choices,
-                language=Markup(language.replace("</script", r"<\/script")),
+                language=Markup(inline_script(language)),
                 shape=shape or "",
                 build=_short_hash(template),
             )
         )
     except LiquidError as error:
         raise page_unusable(error, own=own) from error
+
+
+def inline_script(text: str) -> str:
+    """Return a script for an element in a page, which its own text cannot end."""
+    return text.replace("</script", r"<\/script")
 
 
 def render_task(page: str, task_input: Mapping[str, Any], grant: Callable[[str], str]) -> str:
@@ -183,7 +188,7 @@ def with_stand_in(page: str, script: str) -> str:
     element = f'<script src="{CROWD_SCRIPT}"></script>'
     if element not in page:
         raise ValueError(f"the page does not load {CROWD_SCRIPT}")
-    inline = script.replace("</script", r"<\/script")
+    inline = inline_script(script)
     return page.replace(element, f"<script>{inline}</script>", 1)
 
 

@@ -385,11 +385,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return None
         return AuditSettings() if self.audit is UNSET else self.audit
 
-    @property
-    def own_encoder(self) -> str | None:
-        """Return the encoder by which a run embeds its pictures itself, or None if it does not."""
-        return None if self.guesses is UNSET else self.guesses.encoder or None
-
     shares: (
         Annotated[
             dict[str, float] | Literal["gold"],
@@ -445,6 +440,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ]
         | UnsetType
     ) = UNSET
+
+    @property
+    def own_encoder(self) -> str | None:
+        """Return the encoder by which a run embeds its pictures itself, or None if it does not."""
+        return None if self.guesses is UNSET else self.guesses.encoder or None
 
     @property
     def is_custom(self) -> bool:
@@ -578,11 +578,8 @@ def settings_schema() -> dict[str, Any]:
         "additionalProperties": True,
     }
     definitions = msgspec.json.schema(Settings)["$defs"]
-    for key in (
-        "guesses",
-        "audit",
-        "stop_below",
-    ):  # spelled out, since editors show no description of a $ref
+    # spelled out, since editors show no description of a $ref
+    for key in ("guesses", "audit", "stop_below"):
         place = record["properties"][key]
         inner = definitions[place.pop("$ref").rpartition("/")[2]]
         place |= {part: inner[part] for part in ("type", "properties", "additionalProperties")}

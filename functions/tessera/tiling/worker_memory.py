@@ -62,7 +62,7 @@ class LabeledRun(Protocol):
 
 
 class WorkerCounts(msgspec.Struct):
-    """What is known of a worker: answers and those to gold images, and answers by class and label.
+    """Counts of a worker: answers, those to gold images, and answers by class and label.
 
     All decay, so they are no whole numbers.
     """

@@ -77,7 +77,7 @@ def find_copies(by_depth: list[EqualDepth], workers: int, classes: int) -> list[
     chance = float((vote_shares(by_depth, classes) ** 2).sum())
     pairs = count_pairs(by_depth, place, len(busiest), classes)
     evidence, free = pairs.evidence(), np.ones(len(busiest), np.bool_)
-    least = np.log(max(len(busiest), 1)) + MARGIN
+    least = np.log(len(busiest)) + MARGIN
     upper = np.triu(evidence, 1)
     groups = []
     for seed in np.argsort(-upper, axis=None, kind="stable")[:SEEDS].tolist():

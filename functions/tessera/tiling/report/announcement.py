@@ -11,6 +11,8 @@ from typing import Any
 
 from tessera.tiling.jobs import COMPLETED, NOT_OPENED
 from tessera.tiling.report.wording import pluralize
+from tessera.tiling.run import Run
+from tessera.tiling.training.line_counts import Counts
 
 VERSION = 1
 """Version of the notice: it rises when a key changes its meaning or goes away."""
@@ -21,6 +23,41 @@ the 256 KiB that SNS, EventBridge and Step Functions take."""
 
 Job = Mapping[str, Any]
 """One labeling job's `name` and `status`, and its `error` and `cause` if it did not complete."""
+
+
+def state_result(
+    run: Run, counts: Counts, outcome: str, *, again: int, partial: bool, unloaded: int = 0
+) -> dict[str, Any]:
+    """Return the result of the state ConsolidateLabels: counts, URIs, and what to announce.
+
+    `again` counts the images to ask again, and `unloaded` those without a label because they did
+    not load.
+    """
+    result = {
+        "outcome": outcome,
+        "run": run.name,
+        "home": run.home,
+        "round": run.round,
+        "images": counts.lines,
+        "labeled": counts.training,
+        "unlabeled": counts.unlabeled,
+        "rejected": counts.rejected,
+        "uncertain": counts.uncertain,
+        "again": again,
+        "partial": partial,
+        "training_manifest": f"{run.home}training.manifest",
+        "report": f"{run.home}report.html",
+    }
+    if outcome == "nothing-labeled":
+        return result | {"failure": explain_nothing_labeled(run.jobs, run.home, unloaded=unloaded)}
+    announcement = announce_labels(
+        result,
+        manifest=run.manifest_uri,
+        jobs=run.jobs,
+        execution=run.execution,
+        unloaded=unloaded,
+    )
+    return result | {"announcement": announcement}
 
 
 def announce_labels(

@@ -16,7 +16,7 @@ from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.live_control import stopped_workers
 from tessera.tiling.report.agreement import agreement_figures
-from tessera.tiling.report.announcement import announce_labels, explain_nothing_labeled
+from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.confidence import (
     answer_figures,
     calibration_figures,
@@ -269,32 +269,11 @@ def _round_figures(result: RunResult) -> list[dict[str, Any]]:
 
 def summarize(result: RunResult) -> dict[str, Any]:
     """Return the result of the state ConsolidateLabels: counts, URIs, and what to announce."""
-    run, counts = result.run, result.lines.counts
-    summary = {
-        "outcome": result.outcome,
-        "run": run.name,
-        "home": run.home,
-        "round": run.round,
-        "images": counts.lines,
-        "labeled": counts.training,
-        "unlabeled": counts.unlabeled,
-        "rejected": counts.rejected,
-        "uncertain": counts.uncertain,
-        "again": len(result.images_to_ask_again),
-        "partial": result.partial,
-        "training_manifest": f"{run.home}training.manifest",
-        "report": f"{run.home}report.html",
-    }
-    if result.outcome == "nothing-labeled":
-        unloaded = result.lines.reasons[UNLOADED_REASON]
-        failure = explain_nothing_labeled(run.jobs, run.home, unloaded=unloaded)
-        return summary | {"failure": failure}
-    return summary | {
-        "announcement": announce_labels(
-            summary,
-            manifest=run.manifest_uri,
-            jobs=run.jobs,
-            execution=run.execution,
-            unloaded=result.lines.reasons[UNLOADED_REASON],
-        )
-    }
+    return state_result(
+        result.run,
+        result.lines.counts,
+        result.outcome,
+        again=len(result.images_to_ask_again),
+        partial=result.partial,
+        unloaded=result.lines.reasons[UNLOADED_REASON],
+    )

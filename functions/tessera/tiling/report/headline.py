@@ -19,7 +19,7 @@ REASONS = {
     SET_ASIDE_REASON: "could not be shown",
     UNANSWERED_REASON: "got no answer",
 }
-"""What the sentence says of images without a label, by the reason in unlabeled.csv."""
+"""Words of the sentence for images without a label, by the reason in unlabeled.csv."""
 
 MOST_SURE = 0.99
 """Share of right labels that is claimed at most: an estimate of a hundred in a hundred is none."""

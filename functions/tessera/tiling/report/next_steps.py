@@ -21,7 +21,7 @@ NAMED_WORKERS = 3
 """Workers named in a sentence at most; the table below it has the others."""
 
 Step = tuple[str, str]
-"""What was found, and the action that mends it: `found` and `do` in report.json.
+"""Finding, and the action that mends it: `found` and `do` in report.json.
 
 An action may have `{tool}` and `{run}`; its other braces are doubled."""
 

@@ -30,12 +30,6 @@ def render_html(
     `pictures` has by image the address of its picture, or the picture itself as a data URI; `facts`
     are `project`, `began`, `took` and `review`, the command that shows a label's pictures.
     """
-    from liquid import Environment  # late: only the end of a run needs it, and loading takes 0.2 s
-
-    # escaped: question and labels are the requester's words
-    environment = Environment(autoescape=True)
-    environment.filters["percent"] = percent
-    environment.filters["number"] = number
     doubtful, contested = (
         [image | {"picture": (pictures or {}).get(image["index"], "")} for image in images]
         for images in (
@@ -43,7 +37,8 @@ def render_html(
             (figures.get("guesses") or {}).get("contested") or [],
         )
     )
-    return environment.from_string(template).render(
+    return render_page(
+        template,
         report=dict(figures),
         charts=charts(figures),
         doubtful=doubtful,
@@ -51,6 +46,17 @@ def render_html(
         sheets=_sheets(figures, pictures or {}),
         facts=dict(facts),
     )
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Return a page for people from its template; what the values say is escaped."""
+    from liquid import Environment  # late: only the end of a run needs it, and loading takes 0.2 s
+
+    # escaped: question and labels are the requester's words
+    environment = Environment(autoescape=True)
+    environment.filters["percent"] = percent
+    environment.filters["number"] = number
+    return environment.from_string(template).render(**values)
 
 
 def _sheets(figures: Mapping[str, Any], pictures: Mapping[int, str]) -> list[dict[str, Any]]:
