@@ -4,6 +4,8 @@ BIN := .venv/bin
 SHELL := /bin/bash -o pipefail
 # Names the package that pip is at, on one line, instead of three lines for each.
 PACKAGE_NAMES := awk '/^(Collecting|Obtaining|Building|Installing)/ { printf "\r\033[K  %.70s", $$0; fflush() } END { printf "\r\033[K" }'
+# Containers often set it; every process of the tests would then compile the modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help environment running run label up down quick test check format types lint docs bench build generated page packages grants transcript smoke smoke-transcript audit clean
 
@@ -49,7 +51,7 @@ down: running ## stop the local stack; what it holds is kept
 	@$(BIN)/tessera down
 
 WITHIN := not slow and not stack and not browser and not docker
-quick: environment ## run the tests that are done at once, without browser and stack: under a minute and a half on two cores
+quick: environment ## run the tests that are done at once, without browser and stack: under a minute on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick -m "$(WITHIN) and not thorough"
 
 test: environment ## run all that needs neither, and a few in Chromium and on the stack: under three minutes

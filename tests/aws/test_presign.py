@@ -41,6 +41,7 @@ class Bucket:
         return answer
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("region", REGIONS)
 def test_an_address_is_at_the_regions_own_host(region: str) -> None:
     client = connect(region="us-east-1", credentials=KEYS).signing_client(lambda: region)
@@ -140,6 +141,7 @@ def test_an_embedded_aws_is_not_asked_for_a_region() -> None:
     assert bucket.asked == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("theirs", REGIONS)
 def test_whatever_a_buckets_region_is_the_address_of_any_key_is_there(theirs: str) -> None:
     """The global host answers 400 in regions since 2019, and 307 for a bucket's first day."""

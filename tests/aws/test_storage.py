@@ -21,7 +21,7 @@ HOME = "s3://labels/runs/pets/"
 ABSENT = f"{HOME}absent"
 
 
-@pytest.fixture(params=["in memory", "in S3"])
+@pytest.fixture(params=["in memory", pytest.param("in S3", marks=pytest.mark.thorough)])
 def files(request: pytest.FixtureRequest) -> Iterator[Storage]:
     """An empty bucket."""
     if request.param == "in memory":

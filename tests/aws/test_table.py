@@ -41,7 +41,7 @@ def in_dynamodb() -> Iterator[Table]:
         yield connection.table("portal")
 
 
-@pytest.fixture(params=["in_memory", "in_dynamodb"])
+@pytest.fixture(params=["in_memory", pytest.param("in_dynamodb", marks=pytest.mark.thorough)])
 def table(request: pytest.FixtureRequest) -> Table:
     """An empty index, once of each kind."""
     table: Table = request.getfixturevalue(request.param)

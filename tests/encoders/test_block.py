@@ -136,6 +136,7 @@ class OwnEmbeddings(GuessedRun):
         join_blocks(self.files, asked["home"])
 
 
+@pytest.mark.thorough
 def test_pictures_are_embedded_beside_the_first_round_and_the_model_learns_from_them() -> None:
     run = OwnEmbeddings()
     result = run.run()
@@ -147,6 +148,7 @@ def test_pictures_are_embedded_beside_the_first_round_and_the_model_learns_from_
     assert answers < 1.6 * len(TRUTH)
 
 
+@pytest.mark.thorough
 def test_a_picture_that_cannot_be_decoded_has_no_guess_and_is_asked() -> None:
     run = OwnEmbeddings(least=0)
     broken = 7
@@ -156,6 +158,7 @@ def test_a_picture_that_cannot_be_decoded_has_no_guess_and_is_asked() -> None:
     assert line["label-metadata"]["answers"] > 0
 
 
+@pytest.mark.thorough
 def test_a_run_whose_pictures_are_not_embedded_goes_on_without_a_model_and_says_why() -> None:
     run = OwnEmbeddings()
     run.failing = True

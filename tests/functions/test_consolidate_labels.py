@@ -73,6 +73,7 @@ def test_the_report_counts_lines_labeled_before_for_each_label(run: Any) -> None
     assert b"labeled before</th>" in run.bucket.objects[f"{HOME}report.html"]
 
 
+@pytest.mark.thorough
 def test_a_line_keeps_its_own_bytes_around_the_label(run: Any) -> None:
     run.manifest(
         b'{ "source-ref" : "s3://pets/0.jpg", "big": 12345678901234567890.0, "a":"\\u00e9" } '
@@ -289,6 +290,7 @@ def test_consolidating_again_writes_the_same_bytes(run: Any) -> None:
     assert run.bucket.objects == once
 
 
+@pytest.mark.thorough
 def test_a_packed_manifest_is_read_as_it_was_grouped(run: Any) -> None:
     run.images(2)
     run.bucket.objects[MANIFEST] = gzip.compress(run.bucket.objects[MANIFEST])
@@ -470,6 +472,7 @@ def rare_defects(run: Any) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_run_that_began_under_older_rules_keeps_its_labels(run: Any) -> None:
     rare_defects(run)
     files = {}

@@ -243,6 +243,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(st.lists(st.dictionaries(st.sampled_from(["source", "source-ref", "n", "label"]), VALUES)))
 def test_every_line_is_asked_as_it_came_or_labeled_or_rejected_with_a_reason(
     records: list[dict[str, Any]],

@@ -272,6 +272,7 @@ def test_a_second_event_for_the_same_object_costs_nothing(buckets: Buckets, stat
     assert buckets.files() == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
 def test_a_run_whose_owner_is_dead_is_taken_over(buckets: Buckets, status: str) -> None:
     manifest = buckets.put("pets/may.manifest", lines(45))

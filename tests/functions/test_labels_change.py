@@ -32,6 +32,7 @@ def begin(labels: list[str], lines: list[Any]) -> Run:
     return run
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from([*OLD, None]), min_size=1, max_size=8), NEW)
 def test_labels_that_stay_keep_their_answers_and_the_others_are_asked(

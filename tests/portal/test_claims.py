@@ -108,6 +108,7 @@ def test_every_task_is_dealt_whatever_the_size(world: World, tasks: int, workers
     assert world.again(job).status == FULL
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 5, 40])
 def test_fresh_tasks_are_dealt_close_together_so_that_one_block_serves_many(
     world: World, workers: int

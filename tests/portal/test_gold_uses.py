@@ -26,6 +26,7 @@ def job_with_gold(world: World, golds: int, per_task: int, tasks: int, workers: 
     return job_lifecycle.open_job(world.ports, request, "token")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize(("golds", "per_task"), [(40, 2), (30, 1), (60, 2)])
 def test_no_gold_image_is_seen_twice_by_one_person_while_there_are_others(
@@ -47,6 +48,7 @@ def test_no_gold_image_is_seen_twice_by_one_person_while_there_are_others(
         assert len(seen[person]) == golds
 
 
+@pytest.mark.thorough
 @given(
     golds=st.integers(1, 12),
     per_task=st.integers(1, 3),
@@ -64,6 +66,7 @@ def test_a_job_with_few_gold_images_is_finished_all_the_same(
     assert world.again(job).status == FULL
 
 
+@pytest.mark.thorough
 def test_a_claim_that_looks_for_other_gold_images_asks_the_table_no_oftener_than_twelve_times() -> (
     None
 ):

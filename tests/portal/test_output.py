@@ -143,6 +143,7 @@ def answered_world(tasks: int, answers: int) -> tuple[World, Any]:
     return world, request
 
 
+@pytest.mark.thorough
 @given(
     tasks=st.integers(1, 14),
     answers=st.integers(0, 20),

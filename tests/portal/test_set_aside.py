@@ -76,6 +76,7 @@ def work_on(world: World, job: Any, worker: str) -> list[int]:
     return done
 
 
+@pytest.mark.thorough
 @given(
     tasks=st.integers(1, 12),
     workers=st.integers(1, 2),

@@ -110,6 +110,7 @@ def test_any_number_of_tasks_in_the_queue_that_a_worker_had_are_passed_in_one_cl
     assert calls <= BOUND
 
 
+@pytest.mark.thorough
 @given(
     tasks=st.integers(1, 40),
     data=st.data(),

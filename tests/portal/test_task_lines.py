@@ -7,6 +7,7 @@ import struct
 from itertools import pairwise
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from tessera.portal import task_lines
 from tests.portal.world import World, answer_of
 
 
+@pytest.mark.thorough
 def test_claims_and_answers_read_a_block_of_the_manifest_once_however_long_it_is() -> None:
     gets = []
     for tasks in (20, 5000):

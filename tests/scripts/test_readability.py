@@ -17,11 +17,13 @@ def test_no_name_says_nothing_of_what_it_holds() -> None:
     assert not everything().banned
 
 
+@pytest.mark.thorough
 def test_docstrings_are_imperative_sentences() -> None:
     counts = production()
     assert len(noun_phrases(counts)) < 0.15 * len(counts.functions)
 
 
+@pytest.mark.thorough
 def test_functions_fit_on_a_screen() -> None:
     for counts in (production(), everything()):
         assert len(long_functions(counts)) <= 0.01 * len(counts.functions)

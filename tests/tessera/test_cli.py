@@ -42,6 +42,7 @@ def test_the_program_alone_shows_what_there_is() -> None:
     assert alone.output == call("--help").output
 
 
+@pytest.mark.thorough
 def test_help_imports_no_command() -> None:
     script = (
         "import sys; from tessera.cli import main\n"
@@ -115,6 +116,7 @@ DOCUMENTS = {
 """Commands that need no stack, and what their documents must hold."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", DOCUMENTS, ids=lambda words: words.split()[0])
 def test_with_json_a_command_prints_one_document_and_its_messages_aside(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

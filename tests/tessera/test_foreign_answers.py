@@ -77,6 +77,7 @@ def test_a_workers_first_answer_to_a_task_counts_whatever_comes_after(
     assert "1 answer unlike the same worker's first one to the task left out" in message
 
 
+@pytest.mark.thorough
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(

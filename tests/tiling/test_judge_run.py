@@ -61,6 +61,7 @@ def test_every_image_is_seen_by_a_person_and_most_by_one() -> None:
     assert {line["label-metadata"]["human-annotated"] for line in taught.lines()} == {"yes"}
 
 
+@pytest.mark.thorough
 def test_the_first_round_asks_the_seed_and_no_more() -> None:
     run = run_of(guesses={"seed": 0.3})
     run.run()
@@ -68,6 +69,7 @@ def test_the_first_round_asks_the_seed_and_no_more() -> None:
     assert first["images"] == 0.3 * IMAGES
 
 
+@pytest.mark.thorough
 def test_images_that_are_asked_later_are_dealt_to_pages_as_those_of_a_first_round() -> None:
     gaps = {}
     for order in ("spread", "as-given"):
@@ -95,6 +97,7 @@ def test_a_seed_is_a_share_of_all_parts_of_the_manifest(
 # --- least 0 --------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_where_the_model_is_sure_nobody_is_asked_and_the_line_says_so() -> None:
     run = GuessedRun(noisy(TRUTH, 0.03), vectors(TRUTH), guesses={"least": 0}, audit={"images": 60})
     result = run.run()
@@ -124,6 +127,7 @@ def test_if_the_audit_misses_what_is_wanted_the_rest_is_asked() -> None:
     assert run.report()["guesses"]["labeled"] == 0
 
 
+@pytest.mark.thorough
 def test_of_a_class_that_people_have_hardly_named_every_image_is_asked() -> None:
     truth = np.where(TRUTH == 2, 0, TRUTH)
     truth[::67] = 2  # six owls
@@ -146,6 +150,7 @@ def test_a_run_that_is_stopped_before_its_audit_labels_nothing_by_the_model() ->
 # --- whatever becomes of the model, the run goes on -----------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_model_that_knows_nothing_is_not_used_and_all_are_asked_as_without_one() -> None:
     run, plain = shuffled(), run_of()
     plain.run()
@@ -190,6 +195,7 @@ def test_if_learning_fails_the_run_goes_on_without_and_says_why(
     assert expected[failure] in figures["why_not"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("least", [0, 1])
 def test_a_run_that_nobody_answers_ends_as_one_without_a_model(least: int) -> None:
     run = run_of(guesses={"least": least})
@@ -200,6 +206,7 @@ def test_a_run_that_nobody_answers_ends_as_one_without_a_model(least: int) -> No
         run.execution = "arn:2"
 
 
+@pytest.mark.thorough
 def test_a_record_of_guesses_that_cannot_be_read_is_made_anew() -> None:
     run = run_of(guesses={})
     run.run(stop_after=1)
@@ -324,6 +331,7 @@ def test_a_consolidation_that_dies_at_any_write_is_made_again_with_the_same_labe
     assert run.outputs() == undisturbed
 
 
+@pytest.mark.thorough
 def test_guesses_are_read_back_rather_than_learned_again() -> None:
     run = run_of(guesses={})
     run.run(stop_after=1)
@@ -338,6 +346,7 @@ def test_guesses_are_read_back_rather_than_learned_again() -> None:
 # --- what is told of it ---------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_report_tells_what_the_model_knew_saved_and_was_audited_for() -> None:
     run = run_of(guesses={"least": 0}, audit={"images": 50})
     run.run()
@@ -352,6 +361,7 @@ def test_the_report_tells_what_the_model_knew_saved_and_was_audited_for() -> Non
     assert f"{figures['labeled']} images have its label and no answer" in page
 
 
+@pytest.mark.thorough
 def test_a_run_without_a_model_says_nothing_of_one() -> None:
     run = run_of()
     run.run()
@@ -379,6 +389,7 @@ def test_guesses_without_anything_to_learn_from_are_refused_before_anybody_is_as
     assert "upload s3://inbox/pets/may.embeddings.npy" in refusal["cause"]
 
 
+@pytest.mark.thorough
 def test_the_report_shows_where_people_contradict_a_model_that_is_sure() -> None:
     run = run_of(guesses={})
     run.run()

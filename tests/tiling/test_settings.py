@@ -262,6 +262,7 @@ RULE = (
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("keys", "name"), RECORDED)
 def test_no_change_of_the_settings_renames_a_run_that_exists(
     keys: dict[str, Any], name: str

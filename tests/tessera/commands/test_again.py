@@ -83,6 +83,7 @@ def test_the_files_of_a_run_are_fetched(run: str, tessera: Any) -> None:
     assert "run.json" not in json.loads(done.stdout)["files"]
 
 
+@pytest.mark.thorough
 def test_a_manifest_in_s3_is_dropped_with_the_settings_beside_it(
     run: str, labels: Any, tessera: Any
 ) -> None:

@@ -93,6 +93,7 @@ def test_what_stays_unsure_is_reviewed_with_disagreements_first(reviewed: Review
     assert {picture.source for picture in review.pictures} == unsure
 
 
+@pytest.mark.thorough
 def test_a_decision_is_final_in_files_of_its_own_and_marked_as_such(reviewed: Reviewed) -> None:
     reviewed.json()
     before = dict(reviewed.files.objects)
@@ -115,6 +116,7 @@ def test_a_decision_is_final_in_files_of_its_own_and_marked_as_such(reviewed: Re
     assert list_entries(reviewed.cloud.ports) == []
 
 
+@pytest.mark.thorough
 def test_lines_that_nobody_decided_are_the_same_bytes(reviewed: Reviewed) -> None:
     reviewed.json()
     index = read_review(reviewed.files, reviewed.home).pictures[0].index
@@ -125,6 +127,7 @@ def test_lines_that_nobody_decided_are_the_same_bytes(reviewed: Reviewed) -> Non
     assert sum(one != other for one, other in zip(before, after, strict=True)) <= 1
 
 
+@pytest.mark.thorough
 def test_a_second_review_keeps_the_first_ones_decisions(reviewed: Reviewed) -> None:
     reviewed.json()
     first = read_review(reviewed.files, reviewed.home).pictures[0]
@@ -158,6 +161,7 @@ def test_a_share_is_drawn_the_same_again_and_a_class_is_reviewed_whole(reviewed:
     assert {picture.source for picture in dogs} == set(of_class)
 
 
+@pytest.mark.thorough
 def test_decisions_teach_only_where_they_are_asked_to(reviewed: Reviewed) -> None:
     reviewed.json("--share", "0.9")
     for picture in read_review(reviewed.files, reviewed.home).pictures:
@@ -183,6 +187,7 @@ def test_names_are_accounts_or_numbers(reviewed: Reviewed) -> None:
     assert "example.org" not in reviewed.files.objects[reviewed.home + PICTURES].decode()
 
 
+@pytest.mark.thorough
 def test_an_export_takes_the_labels_that_were_reviewed(
     reviewed: Reviewed, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +202,7 @@ def test_an_export_takes_the_labels_that_were_reviewed(
     assert "reviewed" in done.output, done.output
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "says"),
     [

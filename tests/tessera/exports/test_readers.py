@@ -280,6 +280,7 @@ def test_a_reader_opens_every_picture_that_can_be_opened_under_its_label(
         assert sorted(read) == sorted(made.openable)
 
 
+@pytest.mark.thorough
 # The library leaves the files that it decodes to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @settings(relaxed, max_examples=8)
@@ -320,6 +321,7 @@ def test_labels_that_no_folder_can_be_called_are_read_as_they_are(
         assert sorted(READERS[form](made, split=bool(split), upright=False)) == list(range(12))
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("names", ODD_LABELS, ids=range(len(ODD_LABELS)))
 def test_the_datasets_library_reads_labels_as_they_are(

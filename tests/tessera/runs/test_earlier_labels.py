@@ -92,6 +92,7 @@ def read(lines: bytes, own: Settings) -> list[str | None]:
 runs = st.lists(st.dictionaries(st.integers(0, 5), st.sampled_from(LABELS), max_size=5), max_size=3)
 
 
+@pytest.mark.thorough
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runs, st.lists(st.integers(0, 6), unique=True, min_size=1), st.permutations(LABELS))
 def test_a_picture_has_the_newest_label_that_its_content_has_whatever_the_order_of_labels(

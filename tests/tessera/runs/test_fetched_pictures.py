@@ -150,6 +150,7 @@ def test_placeholders_leave_every_line_in_its_place(lines: list[bytes]) -> None:
     assert not lines_elsewhere(with_placeholders(text))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("source", "elsewhere"),
     [

@@ -100,6 +100,7 @@ def test_a_renamed_picture_is_the_same_picture(labels: Any, place: Any, tmp_path
     assert labels.files.requests["PutObject"] == 1
 
 
+@pytest.mark.thorough
 @settings(deadline=None)
 @given(st.lists(FOLDERS, min_size=1, max_size=4))
 def test_whatever_folders_are_dropped_every_line_is_its_own_content(

@@ -91,6 +91,7 @@ def test_a_crowd_that_is_sampled_gets_the_same_labels_wherever_it_is_cut(
     assert_same(by_parts(crowd, known, ends), whole)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small_samples")
 @pytest.mark.parametrize("gold", [0, 120])
 @pytest.mark.parametrize("rules", [*RULES.values()])

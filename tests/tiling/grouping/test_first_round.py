@@ -154,6 +154,7 @@ def test_no_job_gets_more_tasks_than_it_takes(monkeypatch: pytest.MonkeyPatch) -
     assert times_asked == Counter(range(400))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("order", ["spread", "as-given", "shuffle", "by-prelabel", "similar"])
 @pytest.mark.parametrize("answers", range(1, 10))
 def test_no_job_of_the_portal_gets_more_answers_than_can_be_collected_in_time(
@@ -203,6 +204,7 @@ def test_a_manifest_of_nothing_but_line_ends_is_read_no_further_than_it_takes(
     assert len(folder.rejected()) == listed
 
 
+@pytest.mark.thorough
 def test_bad_lines_that_the_settings_allow_do_not_stop_the_reading() -> None:
     text = b"?\n" * (ENOUGH_UNUSABLE - 1) + manifest(10)
     summary, _ = grouped(text, settings(bad_lines=1))

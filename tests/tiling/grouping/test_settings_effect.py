@@ -105,6 +105,7 @@ def test_a_label_or_a_key_of_another_level_is_no_known_label() -> None:
     assert idle_settings(lines(3, prelabel="gold"), labels=["gold", "tin"]) == []
 
 
+@pytest.mark.thorough
 @given(text=MANIFESTS, chosen=CHOSEN, gold=st.integers(0, 2))
 def test_a_setting_that_is_said_to_do_nothing_can_be_left_out_without_a_change(
     text: bytes, chosen: Settings, gold: int

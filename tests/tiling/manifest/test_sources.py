@@ -53,6 +53,7 @@ def test_a_bucket_that_s3_can_have_is_taken(name: str) -> None:
     assert not bucket_problem(name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name",
     [
