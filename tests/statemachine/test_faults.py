@@ -59,7 +59,7 @@ def survived(stage: Stage) -> dict[str, Survived]:
     # A changed timeout ends the function's running calls, other rows' too: those rows go first.
     shorter = [fault for fault in FAULTS if fault.seconds]
     as_it_is = [fault for fault in FAULTS if not fault.seconds]
-    runs = {}
+    runs: dict[str, Survived] = {}
     with stage.workers(), ThreadPoolExecutor(AT_ONCE) as pool:
         for rows in (shorter, as_it_is):
             ends = pool.map(lambda fault: survive(stage, names[fault.name], fault), rows)
