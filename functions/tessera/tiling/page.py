@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 
 from tessera.tiling.errors import PageUnusable
 from tessera.tiling.instructions_html import any_picture, render_instructions, without_liquid
-from tessera.tiling.plain_output import PlainOutput
+from tessera.tiling.plain_output import PLAIN_TAGS
 from tessera.tiling.settings import Settings
 
 CROWD_SCRIPT = "https://assets.crowd.aws/crowd-html-elements.js"
@@ -249,7 +249,8 @@ def _compiled(page: str) -> BoundTemplate:
 def _task_environment() -> Environment:
     """Make an environment with what Ground Truth adds to Liquid."""
     environment = Environment(autoescape=True)
-    environment.add_tag(PlainOutput)
+    for tag in PLAIN_TAGS:
+        environment.add_tag(tag)
     environment.add_filter("grant_read_access", lambda uri: _grant.get()(str(uri)))
     environment.add_filter("to_json", lambda value: json.dumps(value, ensure_ascii=False))
     environment.add_filter("skip_autoescape", lambda value: Markup(value))
