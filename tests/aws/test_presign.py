@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +15,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera.aws import presign
 from tessera.aws.connection import connect
 from tessera.aws.storage import Storage
 
@@ -70,7 +73,7 @@ KEYS_OF_OBJECTS = st.one_of(
 @given(
     key=KEYS_OF_OBJECTS,
     bucket=st.sampled_from(["pets", "my.pets", "pets-2"]),
-    endpoint=st.sampled_from([None, "http://127.0.0.1:4566"]),
+    endpoint=st.sampled_from([None, "http://127.0.0.1:4566", "http://s3.test:80"]),
     keys=st.sampled_from([KEYS, (*KEYS, "token+/=")]),
     seconds=st.sampled_from([1, 900, 28_800, 604_800]),
 )
@@ -84,6 +87,7 @@ def test_an_address_is_the_one_that_boto3_makes(
     made: list[str | type] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.auth, "get_current_datetime", lambda *_: now)
+        patch.setattr(presign, "current_time", lambda: now)
         client = connection.signing_client()
         for sign in (
             lambda: client.generate_presigned_url(
@@ -96,6 +100,40 @@ def test_an_address_is_the_one_that_boto3_makes(
             except ValueError as error:
                 made.append(type(error))
     assert made[0] == made[1]
+
+
+class Heads(BaseHTTPRequestHandler):
+    """S3 that answers HEAD; requests by a signed address get the status of the server's turn."""
+
+    def do_HEAD(self) -> None:
+        """Answer with an object's headers."""
+        by_address = "X-Amz-Signature=" in self.path
+        self.server.asked.append(by_address)  # type: ignore[attr-defined]  # set by the fixture
+        self.send_response(self.server.status if by_address else 200)  # type: ignore[attr-defined]  # as above
+        self.send_header("ETag", '"7"')
+        self.send_header("Last-Modified", "Thu, 26 Nov 2026 04:00:00 GMT")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"), [(200, [True]), (403, [True, False]), (503, [True, False])]
+)
+def test_a_picture_is_looked_at_by_an_address_and_by_boto3_where_that_is_refused(
+    status: int, asked: list[bool]
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Heads) as server:
+        server.asked, server.status = [], status  # type: ignore[attr-defined]  # what the handler reads
+        Thread(target=server.serve_forever, daemon=True).start()
+        storage = connect(f"http://127.0.0.1:{server.server_port}", "us-east-1", KEYS).storage
+        put = datetime.datetime(2026, 11, 26, 4, tzinfo=datetime.UTC).timestamp()
+        assert storage.etag("s3://pets/May/Tom 1+%.jpg") == '"7"'
+        assert storage.etag("s3://pets/1.jpg", by=put) == '"7"'
+        assert storage.etag("s3://pets/1.jpg", by=put - 1) == ""
+        server.shutdown()
+        assert server.asked == 3 * asked  # type: ignore[attr-defined]  # as above
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://host.docker.internal:4566"])

@@ -70,7 +70,7 @@ def in_a_loop(body: str) -> str:
     return f"{{% for i in x.images %}}{body}{{% endfor %}}{{{{ j.a }}}}{{{{ i.a }}}}"
 
 
-KINDS = (
+KINDS: tuple[Any, ...] = (
     None,
     False,
     True,

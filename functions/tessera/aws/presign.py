@@ -1,0 +1,120 @@
+"""Sign addresses of one bucket's objects by Signature Version 4, and look at objects by them.
+
+A page has twenty addresses, which differ by their keys alone. boto3 makes each with all its checks,
+and sends a request through some two hundred functions; twenty of either took as long as all else of
+a claim or an answer together. The addresses are boto3's to the byte (tests/aws/test_presign.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from botocore.httpsession import URLLib3Session
+
+Credentials: TypeAlias = tuple[str, str] | tuple[str, str, str]
+"""Access key, its secret, and the token of a session if it is one."""
+
+HEAD_SECONDS = 60
+"""Seconds that the address of a request is good for, which is sent at once: clocks may differ."""
+
+TIMEOUT = 5
+"""Seconds to wait for a connection, or for an answer; whoever gets none asks again by boto3."""
+
+CONNECTIONS = 64
+"""Connections that are kept: as many as boto3's client of S3 keeps (`tessera.aws.connection`)."""
+
+
+class Scope(NamedTuple):
+    """Parts of a signature that are the same for all addresses of one second.
+
+    `query` is as it stands in the address, `canonical` as it is signed, in alphabetical order.
+    """
+
+    query: str
+    canonical: str
+    heading: str
+
+
+class Presigner:
+    """Signer of the objects of one bucket, by keys that do not change."""
+
+    def __init__(self, place: str, region: str, credentials: Credentials) -> None:
+        """Keep where the bucket is: the address of its objects up to their keys."""
+        self._place, self._region, self._credentials = place, region, credentials
+        scheme, host, self._path, *_ = urlsplit(place)
+        # A scheme's own port is not in the header that is signed.
+        self._host = host.removesuffix(":443" if scheme == "https" else ":80")
+        # Kept with this object, for a signer lives as long as its session.
+        self._scope = lru_cache(maxsize=4)(self._make_scope)
+        self._secret = lru_cache(maxsize=2)(self._make_secret)
+
+    def address(self, key: str, seconds: int, method: str = "GET") -> str:
+        """Return an address at which anyone may get the object for so many seconds from now."""
+        moment = current_time().strftime("%Y%m%dT%H%M%SZ")
+        scope = self._scope(moment, seconds)
+        name = quote(key, safe="/~")
+        request = (
+            f"{method}\n{self._path}{name}\n{scope.canonical}\nhost:{self._host}\n\n"
+            "host\nUNSIGNED-PAYLOAD"
+        )
+        text = scope.heading + hashlib.sha256(request.encode()).hexdigest()
+        signature = hmac.digest(self._secret(moment[:8]), text.encode(), "sha256").hex()
+        return f"{self._place}{name}?{scope.query}&X-Amz-Signature={signature}"
+
+    def _make_scope(self, moment: str, seconds: int) -> Scope:
+        access, _, *token = self._credentials
+        scope = f"{moment[:8]}/{self._region}/s3/aws4_request"
+        fields = {
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Credential": f"{access}/{scope}",
+            "X-Amz-Date": moment,
+            "X-Amz-Expires": str(seconds),
+            "X-Amz-SignedHeaders": "host",
+            **({"X-Amz-Security-Token": token[0]} if token else {}),
+        }
+        pairs = [f"{name}={quote(value, safe='-._~')}" for name, value in fields.items()]
+        heading = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n"
+        return Scope("&".join(pairs), "&".join(sorted(pairs)), heading)
+
+    def _make_secret(self, day: str) -> bytes:
+        """Return the key that signs on one day, in this region, for S3."""
+        key = f"AWS4{self._credentials[1]}".encode()
+        for part in (day, self._region, "s3", "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return key
+
+    def head(self, key: str) -> Mapping[str, str] | None:
+        """Return the headers of an object, or None if S3 did not give them at the first try."""
+        from botocore.awsrequest import AWSRequest  # late: loading it takes a cold start's time
+        from botocore.exceptions import HTTPClientError
+
+        request: Any = AWSRequest("HEAD", self.address(key, HEAD_SECONDS, "HEAD")).prepare()
+        try:
+            response = self._http.send(request)
+        except HTTPClientError:
+            return None
+        return response.headers if response.status_code == 200 else None
+
+    @cached_property
+    def _http(self) -> URLLib3Session:
+        """Connections to the bucket, through the proxy that boto3 would take."""
+        from botocore.httpsession import URLLib3Session  # late, as above
+        from botocore.utils import get_environ_proxies
+
+        return URLLib3Session(
+            proxies=get_environ_proxies(self._place),
+            timeout=TIMEOUT,
+            max_pool_connections=CONNECTIONS,
+        )
+
+
+def current_time() -> datetime:
+    """Return the time that an address is signed for."""
+    return datetime.now(UTC)
