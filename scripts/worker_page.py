@@ -44,9 +44,15 @@ def build() -> str:
     origin = f"Built of ui/tiles by scripts/worker_page.py ({sources_hash()}). Change those."
     # For whoever opens the file: no worker's browser gets it.
     page = f"{first}\n[% comment %]{origin}[% endcomment %]\n{rest}"
+    page = re.sub(r"(?s)<style>.*</style>", lambda style: _without_spaces(style[0]), page)
     page = page.replace("<!-- styles -->", _bundle("styles/page.css"))
     page = page.replace("<!-- script -->", _bundle("script/main.js"))
     return _with_short_names(_without_unused(page))
+
+
+def _without_spaces(style: str) -> str:
+    """Drop the spaces that a style sheet does without, as esbuild does in the rest of it."""
+    return re.sub(r"(?<=[{};,])\s+|\s+(?={)", "", style)
 
 
 def _without_unused(page: str) -> str:

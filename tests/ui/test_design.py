@@ -55,6 +55,16 @@ def test_every_text_can_be_read_and_every_border_be_seen(colors: dict[str, str])
         assert contrast(colors[line], colors[ground]) >= 3, (line, ground)
 
 
+def test_the_workers_page_looks_few_fonts_up_before_it_shows() -> None:
+    """Each weight and each character that is in few fonts costs a slow computer 20 to 100 ms."""
+    page = (UI / "tiles.liquid.html").read_text("utf-8")
+    assert set(re.findall(r"font-weight:\s*([^;}]+)", page)) <= {"400", "700"}
+    shown_at_start = re.search(r"<header>.*</main>", page, re.DOTALL)
+    assert shown_at_start
+    common = {"≈"}
+    assert {character for character in shown_at_start[0] if ord(character) > 0xFF} <= common
+
+
 def test_the_report_has_the_same_design() -> None:
     report = tokens((UI / "report.liquid.html").read_text("utf-8"))
     assert report[:2] == [LIGHT, DARK]

@@ -23,7 +23,7 @@ import { openZoom } from "./zoom.js";
 /** Put into a tile what only works with a script. */
 function furnish(tile) {
   const number = tile.record.pos + 1;
-  const glass = make("button", "glass", "⌕");
+  const glass = make("button", "glass");
   glass.ariaLabel = `Zoom picture ${number}`;
   glass.onclick = () => {
     goTo(tile);
