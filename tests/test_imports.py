@@ -69,6 +69,8 @@ ARROWS = {
     },
     "page_input": {"page_copy"},
     "exclusions": {"run_files"},
+    "first_offers": set(),
+    "skills": {"consensus"},
     "gold_uses": set(),
     "instructions": {"settings", "errors"},
     "instructions_html": set(),
@@ -93,7 +95,7 @@ ARROWS = {
         "exclusions",
         "errors",
     }
-    | {"csv_field", "gold_uses", "class_shares"},
+    | {"csv_field", "gold_uses", "class_shares", "first_offers", "skills", "consensus"},
     "embedding_blocks": {"consensus", "errors", "guesses", "manifest", "run_files", "settings"},
     "ask_round": {
         "embedding_blocks",
@@ -113,6 +115,9 @@ ARROWS = {
         "settings",
         "errors",
         "report.metrics",
+        "exclusions",
+        "skills",
+        "worker_memory",
     },
     "decisions": {"settings"},
     "answers": {"run", "run_files", "job_names", "offsets", "consensus", "csv_field"},
@@ -131,7 +136,7 @@ ARROWS = {
     "judge_run": {"run", "manifest", "consensus", "guesses"},
     "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
     | {"judge_run", "decisions", "guesses", "class_shares", "consolidation_rules"}
-    | {"worker_memory", "run_record"},
+    | {"worker_memory", "run_record", "skills"},
     "label_parts": {
         "label_run",
         "run",

@@ -35,6 +35,8 @@ SETTINGS = {
     "images_per_task": 2,
     "answers_per_image": 2,
     "remember_workers": True,
+    "offer_to": "upper half",
+    "offer_first_round": True,
 }
 WORKERS = ("ann", "bob")
 

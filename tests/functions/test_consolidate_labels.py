@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.tiling.errors import ManifestUnreadable
+from tessera.tiling.skills import decode_skills
 from tests.fakes import Files
 from tests.functions.conftest import Run
 
@@ -499,3 +500,29 @@ def test_where_one_label_is_common_the_report_advises_to_state_shares(run: Any) 
     run.rules = 2
     run.consolidate()
     assert any("shares" in step["do"] for step in run.report()["next"])
+
+
+@pytest.mark.parametrize("offer_to", ["anyone", "upper half"])
+def test_who_is_likely_to_be_right_is_written_where_pages_are_offered_first(
+    run: Any, offer_to: str
+) -> None:
+    run.images(30)
+    run.settings |= {"offer_to": offer_to}
+    labels = {str(number): CAT if number % 2 else DOG for number in range(30)}
+    wrong = labels | {str(number): DOG for number in range(6, 15)}
+    run.job(
+        (list(range(15)), {"ann": labels, "bob": wrong}),
+        (list(range(5)), {"cy": labels}),
+        (list(range(15, 30)), {"ann": labels, "cy": labels}),
+    )
+    run.consolidate()
+    unsure = run.lines("round-1/unsure.csv")[1:]
+    skills = run.bucket.objects.get(f"{HOME}round-1/skills.npz")
+    assert unsure
+    assert (skills is not None) == (offer_to == "upper half")
+    if skills:
+        decoded = decode_skills(skills)
+        assert sorted(decoded.workers) == ["ann", "bob", "cy"]
+        assert len(decoded.doubts) == len(unsure)
+        right = dict(zip(decoded.workers, decoded.right.mean(axis=1), strict=True))
+        assert min(right["ann"], right["cy"]) > right["bob"]

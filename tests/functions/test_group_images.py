@@ -8,10 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 import group_images
+from tessera.tiling.first_offers import read_first_offers
+from tessera.tiling.worker_memory import LabelList, Memory, WorkerCounts, decode_memory
 from tests.fakes import Aws, etag
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:label:"
@@ -413,6 +416,43 @@ def test_a_later_round_asks_the_unsure_images_of_one_worker_more(buckets: Bucket
     before = buckets.files()
     again(result)
     assert buckets.files() == before
+
+
+def remembering(buckets: Buckets, **more: Any) -> Memory:
+    """Let the project know ann, who is good, and ben, who is not; return what it knows."""
+    keys = {"labels": ["cat", "dog"], "remember_workers": True} | more
+    buckets.put("pets/labeling.json", json.dumps(keys).encode())
+    good, bad = [[50.0, 1.0], [1.0, 50.0]], [[30.0, 20.0], [20.0, 30.0]]
+    workers = {"ann": WorkerCounts(100, 0, 0, good), "ben": WorkerCounts(100, 0, 0, bad)}
+    memory = Memory(lists=[LabelList(["cat", "dog"], workers)])
+    uri = "s3://labels/projects/pets/workers.json"
+    buckets.aws.files.put(uri, msgspec.json.encode(memory))
+    return memory
+
+
+def test_a_first_round_goes_first_to_those_whom_the_project_remembers_as_good(
+    buckets: Buckets,
+) -> None:
+    memory = remembering(buckets, offer_to="upper half", offer_first_round=True)
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    offers = read_first_offers(buckets.files()["round-1/tasks-000.offers"], result["tasks"])
+    assert offers.reserved(["ann"]) == b""
+    assert offers.reserved(["ben"]) == offers.reserved(["stranger"]) == b"\1\1\1"
+    # The run goes by this version from now on, whatever later runs learn.
+    copy = buckets.aws.files.objects[f"{result['home']}workers.json"]
+    assert decode_memory(copy) == memory
+    assert json.loads(buckets.files()["run.json"])["workers"]
+    before = buckets.files()
+    group(buckets.put("pets/may.manifest", lines(45)))
+    assert buckets.files() == before
+
+
+@pytest.mark.parametrize("more", [{}, {"offer_to": "upper half"}, {"offer_first_round": True}])
+def test_else_a_first_round_is_for_anyone_at_once(buckets: Buckets, more: dict[str, Any]) -> None:
+    remembering(buckets, **more)
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert not [name for name in buckets.files() if name.endswith(".offers")]
+    assert f"{result['home']}workers.json" not in buckets.aws.files.objects
 
 
 def test_a_later_round_of_a_run_that_another_took_over_asks_nobody(buckets: Buckets) -> None:

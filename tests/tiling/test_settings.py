@@ -79,6 +79,11 @@ def settings(**keys: object) -> Settings:
         ({"shares": {"cat": "most"}}, "shares"),
         ({"shares": "golden"}, "shares"),
         ({"shares": {"cat": 0.9}, "method": "majority"}, "method majority takes no shares"),
+        ({"offer_to": "best of 1"}, "offer_to"),
+        ({"offer_to": "upper half", "method": "majority"}, "method majority knows no workers"),
+        ({"offer_to": "upper half", "workforce": TEAM}, "offer_to: only the portal"),
+        ({"offer_first_round": True}, "offer_first_round: before its answers a run knows nobody"),
+        ({"offer_minutes": 0}, "offer_minutes: 0 is below 1"),
     ],
 )
 def test_an_error_names_the_key_and_the_way_out(keys: dict[str, object], message: str) -> None:
@@ -248,6 +253,10 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
     ({"embeddings": "s3://inbox/pets/e.npy"}, "pets-may-690afc2142a3"),
     ({"stop_below": {"right": 0.6}, "gold_per_task": 2}, "pets-may-17321448b0dd"),
     ({"page": "0123456789abcdef"}, "pets-may-97cb9adfc49c"),
+    ({"offer_to": "upper half"}, "pets-may-565ac6293001"),
+    ({"offer_to": "anyone", "offer_minutes": 10}, "pets-may-e632fca8944c"),
+    ({"offer_minutes": 60}, "pets-may-8cd648f3f95c"),
+    ({"remember_workers": True, "offer_first_round": True}, "pets-may-daf6cb802f34"),
     (
         {"task": "custom", "pre_annotation": LAMBDA, "post_annotation": LAMBDA},
         "pets-may-d2995e01ceb3",

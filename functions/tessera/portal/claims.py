@@ -10,8 +10,9 @@ at once than they may hold. Why so: docs/decisions/portal-claims-without-scans.m
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 from zlib import crc32
 
@@ -21,6 +22,7 @@ from tessera.portal import records
 from tessera.portal.corrections import recent_answers
 from tessera.portal.errors import Busy, Closed
 from tessera.portal.exclusions import excluded_tasks
+from tessera.portal.first_offers import either, reserved_tasks
 from tessera.portal.gold_uses import NO_GOLD_IMAGES, gold_of_tasks, gold_seen, note_gold
 from tessera.portal.leases import running, sweep
 from tessera.portal.ports import Ports
@@ -112,7 +114,7 @@ def claim(
     requesters see of the worker; `cursor` is theirs, if it was just read; `avoid` are tasks that
     they gave back just now. Raises `Closed` or, if others were faster each time, `Busy`.
     """
-    excluded = excluded_tasks(ports, job, worker)
+    excluded, reserved = excluded_tasks(ports, job, worker), reserved_tasks(ports, job, worker)
     for attempt in attempts(ports):
         now = ports.clock()
         _require_open(job, now)
@@ -127,7 +129,9 @@ def claim(
         if len(held) >= MAX_HELD:
             return None
         tasks_gold, seen = gold_of_tasks(ports, job), gold_seen(cursor)
-        search = Search(ports, job, worker, excluded, avoid, tasks_gold, seen, counts, now, attempt)
+        search = Search(
+            ports, job, worker, excluded, avoid, tasks_gold, seen, counts, now, attempt, *reserved
+        )
         position, candidate = search.next_task(cursor.position)
         moved = replace(
             cursor,
@@ -172,6 +176,8 @@ class Search:
 
     `excluded` has a byte for each task, 1 for one that the worker may not have; `tasks_gold` has
     the gold images of each task if tasks share some, `seen` are those that the worker has seen.
+    `reserved` has a byte for each task, 1 for one that others are offered first, until
+    `reserved_until`.
     """
 
     ports: Ports
@@ -184,6 +190,8 @@ class Search:
     counts: Counts
     now: float
     attempt: int
+    reserved: bytes = b""
+    reserved_until: float = 0.0
 
     def next_task(self, position: str) -> tuple[str, Candidate | None]:
         """Return the cursor's new position in the queue, and the task to try for.
@@ -191,18 +199,45 @@ class Search:
         Tasks with gold images that the worker has seen come after all others. A worker who found
         the queue contested several times looks for a fresh task first.
         """
-        fresh = self._fresh() if self.attempt >= CONTESTED else None
+        passes = self._passes()
+        fresh = self._first_of(search._fresh for search in passes) if self._is_contested else None
         if fresh:
             return position, fresh
         position, entries = self._queued(position)
-        unseen = [entry for entry in entries if not self._was_seen(entry.task)]
+        candidate = self._first_of(partial(search._among, entries) for search in passes)
+        return position, candidate or self._given_back()
+
+    @property
+    def _is_contested(self) -> bool:
+        """Whether others were faster at the queue's tasks so far."""
+        return self.attempt >= CONTESTED
+
+    def _passes(self) -> list[Search]:
+        """Return the searches to make: for what is offered to the worker first, then for all.
+
+        As long as others wait for the rest, that is not looked for.
+        """
+        if not self.reserved:
+            return [self]
+        own = dataclasses.replace(self, excluded=either(self.excluded, self.reserved))
+        return [own, self] if self.now >= self.reserved_until else [own]
+
+    @staticmethod
+    def _first_of(searches: Iterable[Callable[[], Candidate | None]]) -> Candidate | None:
+        """Return what the first search that has a candidate comes to."""
+        return next((candidate for search in searches if (candidate := search())), None)
+
+    def _among(self, entries: list[QueueEntry]) -> Candidate | None:
+        """Return one of the queue's entries or a fresh task; last, with gold images seen before."""
+        new = [entry for entry in entries if self._is_new(entry)]
+        unseen = [entry for entry in new if not self._was_seen(entry.task)]
         candidate = self._started(unseen) or self._fresh()
         if candidate is None and self.seen:
-            rest = [entry for entry in entries if self._was_seen(entry.task)]
+            rest = [entry for entry in new if self._was_seen(entry.task)]
             candidate = (
                 self._started(rest) or dataclasses.replace(self, seen=NO_GOLD_IMAGES)._fresh()
             )
-        return position, candidate or self._given_back()
+        return candidate
 
     def _was_seen(self, task: int) -> bool:
         """Return whether the worker has seen a gold image of the task."""

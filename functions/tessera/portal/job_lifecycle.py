@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tessera.portal.errors import Busy, Invalid, Unknown
 from tessera.portal.exclusions import find_exclusions, restore_exclusions, write_exclusions
+from tessera.portal.first_offers import find_first_offers
 from tessera.portal.gold_uses import find_gold_uses
 from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
@@ -125,6 +126,7 @@ def _new(ports: Ports, wanted: Job, token: str) -> Job:
         gold=gold if ports.files.size(gold) is not None else "",
         exclusions=find_exclusions(ports, wanted),
         gold_uses=find_gold_uses(ports, wanted),
+        offers=find_first_offers(ports, wanted),
         practice=find_practice(ports, wanted),
         sources=_sources(ports, wanted),
         tokens=(token,) if token else (),

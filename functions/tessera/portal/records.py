@@ -44,6 +44,7 @@ class Job(msgspec.Struct, frozen=True):
     began and `repaired_as` the status after it; `rebuilt` is the time at which the index last lost
     the job's leases. `exclusions` is the URI of the file that tells who may not have which task,
     `gold_uses` that of the one that tells which gold images each task has, if some have the same,
+    `offers` that of the one that tells to whom each task is offered first,
     `practice` that of the one with the pictures to practice on; `role` is the role that a
     post-annotation Lambda may take on to read the answers. `custom` says that tasks are lines of
     any form; `sources` is the rule, in JSON, of what a page of the project's own may show;
@@ -84,6 +85,7 @@ class Job(msgspec.Struct, frozen=True):
     custom: bool = False
     sources: str = ""
     stop_below: str = ""
+    offers: str = ""
 
     @property
     def closes(self) -> float:

@@ -27,6 +27,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     which answers count                      answers/submission.py, answers/output_reader.py
     a consolidation method                   method_names.py, consensus/methods.py
     what is remembered of workers            worker_memory.py
+    whom a page is offered to first          skills.py; the file: first_offers.py
     labels' shares, as stated                class_shares.py; their use: consensus/class_prior.py
     what finished runs are labeled by        consolidation_rules.py
     what the training manifest says          training/label_splice.py

@@ -14,20 +14,24 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 from msgspec import UNSET
 
 from tessera.tiling import run_record
 from tessera.tiling.crowd_elements import page_hosts
 from tessera.tiling.errors import EmbeddingsUnusable, SettingsInvalid, TesseraError
+from tessera.tiling.exclusions import Exclusions
 from tessera.tiling.grouping.bucket_sample import check_buckets
+from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
 from tessera.tiling.grouping.picture_sample import Head, check_pictures
 from tessera.tiling.grouping.picture_shape import sample_shape
 from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.grouping.similar import Embeddings
+from tessera.tiling.grouping.task_file import Shard
 from tessera.tiling.inbox import embeddings_name
-from tessera.tiling.jobs import Surroundings, label_categories
+from tessera.tiling.jobs import Surroundings, label_categories, tasks_name
 from tessera.tiling.manifest.source_rule import RULE_NAME, SourceRule, image_objects
 from tessera.tiling.own_page import read_page
 from tessera.tiling.practice import encode_practice, practice_name
@@ -43,11 +47,15 @@ from tessera.tiling.run_record import (
     end_with_report,
     find_settings,
     folder_uri,
+    project_of,
     read_manifest_bytes,
     settings_of,
 )
 from tessera.tiling.settings import Settings
+from tessera.tiling.skills import SKILLS_NAME, Skills, decode_skills, remembered_skills
 
+MAX_SKILLS_BYTES = 500_000_000
+"""Bytes of skills that are read: those of five million images in doubt about fifty labels."""
 OUTCOMES = {
     "ask": "RoundsAsked",
     "nothing-to-ask": "RoundsWithNothingToAsk",
@@ -188,7 +196,30 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     _check_embeddings(record)
     record = _with_blocks(read(), record, settings, create)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
+    if settings.offer_first_round and settings.offer_share:
+        _offer_first_round(files, home, record, settings, summary.shards)
     return Decision(result, summary.counts)
+
+
+def _offer_first_round(
+    files: Files, home: str, record: RunRecord, settings: Settings, shards: Sequence[Shard]
+) -> None:
+    """Write whom the first round's pages are offered to first, by what earlier runs tell.
+
+    After the record, in which the version of the memory is noted; jobs are opened only later.
+    """
+    from tessera.tiling import worker_memory  # late: few runs need it
+
+    place = worker_memory.RunFolder(home, project_of(record.manifest), record.execution)
+    memory = worker_memory.recall(files, place)
+    names, earlier = worker_memory.remembered_workers(memory, settings.classes)
+    if earlier is None:
+        return
+    skills = remembered_skills(names, earlier)
+    for number, shard in enumerate(shards):
+        doubts = np.repeat(skills.doubts, shard.tasks, axis=0)
+        name, create = tasks_name(1, number), partial(_create, files, home)
+        write_first_offers(name, create, settings, skills, doubts, Exclusions())
 
 
 def _ask_lines(
@@ -305,13 +336,23 @@ def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     settings, create = settings_of(record), partial(_create, files, home)
     scratch, rule = stack.scratch, record.pictures
     rows = _rows_to_compare(files, home, settings)
-    shards = group_later_round(unsure, read, settings, round_, create, scratch, rule, rows)
+    skills = _skills(files, f"{home}round-{round_ - 1}/{SKILLS_NAME}", settings)
+    shards = group_later_round(unsure, read, settings, round_, create, scratch, rule, rows, skills)
     result = _ask(stack, home, record, AskedRound.of(round_, shards))
     if shards:
         return Decision(result)
     # ConsolidateLabels, which tells of a run's end, expected another round
     figures, project = end_with_report(files, home, record.execution)
     return Decision(result, measures=tuple(measure_run(figures)), project=project)
+
+
+def _skills(files: Files, uri: str, settings: Settings) -> Skills | None:
+    """Return who is likely to be right about the images of a round, or None if all may be asked.
+
+    A run that was consolidated in parts has no such file.
+    """
+    document = files.get_up_to(uri, MAX_SKILLS_BYTES) if settings.offer_share else None
+    return None if document is None else decode_skills(document)
 
 
 def _already_running(run: str, home: str, owner: str) -> Decision:

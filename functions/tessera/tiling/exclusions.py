@@ -45,6 +45,11 @@ class Exclusions:
             else:
                 ranges += (task, task + 1)
 
+    @property
+    def ranges(self) -> Ranges:
+        """Return the ranges of tasks by worker."""
+        return self._ranges
+
     def write(self, manifest: str, create: CreateFile) -> None:
         """Write the file beside the tasks manifest; none if nobody is excluded."""
         if self._ranges:

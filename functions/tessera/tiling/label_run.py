@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +33,7 @@ from tessera.tiling.report.build import RunResult, build_report, images_in_repor
 from tessera.tiling.report.render import render_html, render_json
 from tessera.tiling.run import MAX_UNLOADED, Run, read_run
 from tessera.tiling.run_files import CreateFile, Writable
+from tessera.tiling.skills import SKILLS_NAME, estimate_skills
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
 from tessera.tiling.training.write_manifests import label_manifest
 from tessera.tiling.worker_memory import with_memory
@@ -82,7 +83,25 @@ def label_run(
     if again := result.images_to_ask_again:
         rows = unsure_rows(again, result.crowd, result.unloaded, result.names)
         _write(partial(create_file, files, run.home), f"round-{run.round}/unsure.csv", rows)
+        write_skills(files, result, again)
     return result, write_report(files, result, template)
+
+
+def write_skills(files: Files, result: RunResult, again: Sequence[int]) -> None:
+    """Write who is likely to be right about the images that are asked again.
+
+    Nothing is written where pages are for anyone at once.
+    """
+    run, consensus = result.run, result.consensus
+    if not run.settings.offer_share:
+        return
+    if consensus.probabilities is None:  # a model's decision has none
+        consensus = consolidate(
+            result.crowd, run.settings.method, evidence=result.weighed, probabilities=True
+        )
+    if skills := estimate_skills(consensus, result.crowd, result.names, again):
+        uri = f"{run.home}round-{run.round}/{SKILLS_NAME}"
+        files.put(uri, skills.encode(), content_type="application/octet-stream")
 
 
 def label_reviewed(files: Files, event: Mapping[str, Any], template: Path) -> RunResult:
@@ -154,7 +173,12 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
     with step("consolidate"):
         if settings.guesses is UNSET:
             model = None
-            consensus = consolidate(table.crowd, settings.method, evidence=evidence)
+            consensus = consolidate(
+                table.crowd,
+                settings.method,
+                evidence=evidence,
+                probabilities=bool(settings.offer_share),
+            )
         else:
             asked = partial(_asked, files, run, {*gold, *duplicates}, unloaded)
             model = judge_with_model(files, run, table.crowd, evidence, asked)

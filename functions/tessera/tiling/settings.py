@@ -51,6 +51,7 @@ CUSTOM_QUESTION = "Follow the instructions on the page."
 """Question of a custom task that has none: the title of its job."""
 TEAM_NAME = r"^[A-Za-z0-9_.:/=+@-]{1,128}$"
 """Names that both a group of Cognito and the value of a tag may have, without blanks."""
+OFFER_TO = r"^(anyone|upper half|best of [2-9])$"
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
 """Account and name that the ARN of Ground Truth's public team has in every region."""
 DECEIVING = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -409,6 +410,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "and what was kept is used ([operations](operations.md))"
         ),
     ] = False
+
+    # Why these, and what they cost in time: docs/decisions/first-offers.md.
+    offer_to: Annotated[
+        str,
+        Meta(
+            pattern=OFFER_TO,
+            description="On the portal, to whom pages of later rounds are offered first: `anyone`, "
+            "those of the `upper half` of who may take it, by how likely they are right about its "
+            "images, or the `best of 3` (any number up to 9), which is the third of them who are "
+            "likeliest",
+            extra={"values": "`anyone`, `upper half`, `best of 2` to `best of 9`"},
+        ),
+    ] = "anyone"
+    offer_minutes: Annotated[
+        int, Meta(ge=1, le=1440, description="Minutes after which a page is for anyone")
+    ] = 10
+    offer_first_round: Annotated[
+        bool,
+        Meta(
+            description="With `remember_workers`: whether pages of the first round are offered so, "
+            "too, by what earlier runs tell of workers"
+        ),
+    ] = False
+
+    @property
+    def offer_share(self) -> float:
+        """Return the share of people whom a page is offered to first; 0 if it is for anyone.
+
+        >>> read_settings(b'{"labels": ["a", "b"], "offer_to": "best of 4"}').offer_share
+        0.25
+        """
+        if self.offer_to == "anyone" or self.workforce != "portal" or self.is_custom:
+            return 0.0
+        return 0.5 if self.offer_to == "upper half" else 1 / int(self.offer_to.split()[-1])
 
     # The embeddings beside a manifest need no setting: what is there is used.
     embeddings: (
@@ -857,9 +892,25 @@ def _stop_problems(values: dict[str, Any]) -> Iterator[str]:
         yield "stop_below: only the portal stops a worker; leave it out with a Ground Truth team"
 
 
+def _offer_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with whom pages are offered to first."""
+    if values.get("offer_first_round") is True and not values.get("remember_workers"):
+        yield (
+            "offer_first_round: before its answers a run knows nobody; set remember_workers, which "
+            "keeps what earlier runs tell, or leave it out"
+        )
+    if values.get("offer_to", "anyone") == "anyone":
+        return
+    if values.get("workforce", "portal") != "portal":
+        yield "offer_to: only the portal offers pages; leave it out with a Ground Truth team"
+    if values.get("method", DEFAULT_METHOD) != DEFAULT_METHOD:
+        yield f"offer_to: method {values['method']} knows no workers; {DEFAULT_METHOD} does"
+
+
 def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a value only in combination with another one."""
     yield from _stop_problems(values)
+    yield from _offer_problems(values)
     yield from _custom_problems(values)
     yield from _guess_problems(values)
     yield from _share_problems(values)

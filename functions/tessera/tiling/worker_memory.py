@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -61,6 +61,30 @@ class LabeledRun(Protocol):
         """Return what is known beside the answers."""
 
 
+class Place(Protocol):
+    """Folder of a run in a project; `Run` and `RunFolder` are such."""
+
+    @property
+    def home(self) -> str:
+        """Return the URI of the run's folder."""
+
+    @property
+    def project(self) -> str:
+        """Return the project's name."""
+
+    @property
+    def execution(self) -> str:
+        """Return the execution that owns the run."""
+
+
+class RunFolder(NamedTuple):
+    """Run that has no answers yet."""
+
+    home: str
+    project: str
+    execution: str
+
+
 class WorkerCounts(msgspec.Struct):
     """Counts of a worker: answers, those to gold images, and answers by class and label.
 
@@ -105,7 +129,7 @@ def decode_memory(document: bytes) -> Memory:
     return msgspec.json.decode(document, type=Memory)
 
 
-def memory_uri(run: Run) -> str:
+def memory_uri(run: Place) -> str:
     """Return where the memory of a run's project lies."""
     bucket = run.home.removeprefix("s3://").partition("/")[0]
     return f"s3://{bucket}/projects/{run.project}/{COPY_NAME}"
@@ -119,7 +143,7 @@ def with_memory(files: Files, run: Run, evidence: Evidence, names: Sequence[str]
     return replace(evidence, earlier=counts)
 
 
-def recall(files: Files, run: Run) -> Memory:
+def recall(files: Files, run: Place) -> Memory:
     """Return the memory that the run is consolidated by, and note its version in run.json."""
     copy = f"{run.home}{COPY_NAME}"
     document = files.get_up_to(copy, MAX_BYTES)
@@ -130,6 +154,12 @@ def recall(files: Files, run: Run) -> Memory:
         version = sha256(document).hexdigest()[:12]
         note_workers(files, f"{run.home}run.json", run.execution, version)
     return decode_memory(document)
+
+
+def remembered_workers(memory: Memory, classes: Sequence[str]) -> tuple[list[str], Floats | None]:
+    """Return the workers of whom something is known, and their answers as `earlier_counts`."""
+    names = sorted(memory.names())
+    return names, earlier_counts(memory, names, classes)
 
 
 def earlier_counts(memory: Memory, names: Sequence[str], classes: Sequence[str]) -> Floats | None:

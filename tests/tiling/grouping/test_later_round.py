@@ -4,15 +4,18 @@ import io
 import json
 from collections import defaultdict
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.tiling.exclusions import read_exclusions
+from tessera.tiling.first_offers import read_first_offers
 from tessera.tiling.grouping import later_round, limits
 from tessera.tiling.grouping.later_round import MIN_AVAILABLE_WORKERS, group_later_round
 from tessera.tiling.grouping.task_file import Shard
 from tessera.tiling.settings import Settings
+from tessera.tiling.skills import Skills
 from tests.tiling.folder import Folder, manifest, settings
 
 ROWS = st.dictionaries(
@@ -23,13 +26,16 @@ ROWS = st.dictionaries(
 
 
 def regrouped(
-    rows: dict[int, list[str]], chosen: Settings, round_: int = 2
+    rows: dict[int, list[str]], chosen: Settings, round_: int = 2, skills: Skills | None = None
 ) -> tuple[tuple[Shard, ...], Folder]:
     folder = Folder()
     unsure = [b"index,workers", *(f"{i},{' '.join(w)}".encode() for i, w in rows.items())]
     text = manifest(200)
     pieces = [text[at : at + 999] for at in range(0, len(text), 999)]
-    shards = group_later_round(unsure, lambda: pieces, chosen, round_, folder.create, io.BytesIO)
+    create = folder.create
+    shards = group_later_round(
+        unsure, lambda: pieces, chosen, round_, create, io.BytesIO, skills=skills
+    )
     return shards, folder
 
 
@@ -115,3 +121,40 @@ def test_the_exclusions_name_the_workers_of_each_task_as_its_line_does(
         for worker in line.get("answered-by", "").split()
     }
     assert (name in folder.files) == bool(excluded)
+
+
+@pytest.mark.parametrize("tasks_a_job", [100_000, 3])
+@pytest.mark.parametrize("images_a_shard", [2_000_000, 50])
+def test_a_page_is_offered_first_to_who_knows_the_labels_that_its_images_may_have(
+    monkeypatch: pytest.MonkeyPatch, tasks_a_job: int, images_a_shard: int
+) -> None:
+    monkeypatch.setattr(later_round, "MAX_SHARD_IMAGES", images_a_shard)
+    monkeypatch.setattr(limits, "MAX_TASKS", tasks_a_job)
+    # The first half of the images, in doubt about cats, was answered by others than the second.
+    rows = {i: ["ann", "bob"] if i < 60 else ["cy", "dee"] for i in range(120)}
+    cats, dogs = [0.9, 0.4], [0.4, 0.9]
+    workers = {"ann": dogs, "bob": cats, "cy": cats, "dee": dogs, "eve": [0.1, 0.1]}
+    doubts = np.array([[0.8, 0.2] if i < 60 else [0.2, 0.8] for i in rows], np.float32)
+    skills = Skills(list(workers), np.array(list(workers.values())), np.array([0.2, 0.2]), doubts)
+    shards, folder = regrouped(rows, settings(offer_to="best of 3"), skills=skills)
+    for shard, counted in enumerate(shards):
+        data = folder.files[f"round-2/tasks-{shard:03d}.offers"]
+        offers = read_first_offers(data, counted.tasks)
+        for number, task in enumerate(folder.tasks(shard, round_=2)):
+            first = {
+                name
+                for name in (*workers, "stranger")
+                if not (reserved := offers.reserved([name])) or not reserved[number]
+            }
+            best = "cy" if task[0]["index"] < 60 else "ann"
+            assert first - set(rows[task[0]["index"]]) == {best}
+
+
+def test_pages_for_anyone_have_no_order() -> None:
+    skills = Skills(
+        ["ann"], np.array([[0.9, 0.9]]), np.array([0.5, 0.5]), np.ones((3, 2), np.float32)
+    )
+    rows: dict[int, list[str]] = {1: ["bob"], 2: ["bob"], 3: []}
+    for chosen, known in ((settings(), skills), (settings(offer_to="upper half"), None)):
+        _, folder = regrouped(rows, chosen, skills=known)
+        assert not [name for name in folder.files if name.endswith(".offers")]

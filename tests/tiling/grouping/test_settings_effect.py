@@ -59,6 +59,17 @@ def test_what_lines_lack_or_have_in_vain_is_idle_settings(
     [
         ("seed", {"seed": 7}, {"seed": 7, "order": "shuffle"}),
         ("gain", {"gain": 0.5, "max_answers": 2}, {"gain": 0.5}),
+        ("offer_to", {"offer_to": "upper half", "max_answers": 2}, {"offer_to": "upper half"}),
+        (
+            "offer_minutes",
+            {"offer_minutes": 60},
+            {"offer_minutes": 60, "offer_to": "upper half"},
+        ),
+        (
+            "offer_first_round",
+            {"offer_first_round": True, "remember_workers": True},
+            {"offer_first_round": True, "remember_workers": True, "offer_to": "best of 4"},
+        ),
         (
             "content_classifiers",
             {"content_classifiers": [CLEAN]},

@@ -58,7 +58,19 @@ def m_step(counts: ExpectedCounts, shrinkage: float, class_prior: ClassPrior) ->
 
     `shrinkage` is `s`.
     """
-    answers = counts.answers
+    confusion, pooled = worker_confusion(counts.answers, shrinkage)
+    np.log(confusion, out=confusion)
+    # Estimates from some dozens of answers have fewer digits than half the width holds, and moving
+    # them is most of the time: docs/decisions/consensus-half-width.md.
+    log_confusion = by_code(confusion.astype(np.float32))
+    return Model(class_prior.log(counts, FIT_VOTE_WEIGHT), log_confusion, pooled, counts)
+
+
+def worker_confusion(answers: Floats, shrinkage: float) -> tuple[Floats, Floats]:
+    """Return the workers' matrices (classes x workers x labels), and the one of all together.
+
+    `answers` are their expected counts, of the same shape; `shrinkage` is `s`.
+    """
     pooled = pooled_confusion(answers.sum(axis=1))
     by_class = answers.sum(axis=2)
     own = by_class.sum(axis=0)
@@ -71,11 +83,7 @@ def m_step(counts: ExpectedCounts, shrinkage: float, class_prior: ClassPrior) ->
     confusion *= weights[:, None]
     confusion += answers
     confusion /= (by_class + weights)[:, :, None]
-    np.log(confusion, out=confusion)
-    # Estimates from some dozens of answers have fewer digits than half the width holds, and moving
-    # them is most of the time: docs/decisions/consensus-half-width.md.
-    log_confusion = by_code(confusion.astype(np.float32))
-    return Model(class_prior.log(counts, FIT_VOTE_WEIGHT), log_confusion, pooled, counts)
+    return confusion, pooled
 
 
 def pooled_confusion(answers: Floats) -> Floats:

@@ -106,8 +106,9 @@ def _hierarchical(state: Consolidation) -> None:
     # the final model does know the gold labels, which tell more about the workers
     label_by(state, to_predict(em.fit(state.by_depth), prior), result.rho)
     for group in result.copies:  # the group's matrix is in its first worker's place
-        assert result.accuracy is not None
-        result.accuracy[group] = result.accuracy[group[0]]
+        for estimates in (result.accuracy, result.recall):
+            assert estimates is not None
+            estimates[group] = estimates[group[0]]
 
 
 def merge_found_copies(state: Consolidation) -> None:
@@ -163,6 +164,7 @@ def label_by(state: Consolidation, model: Model, rho: float) -> None:
         state.set_confidence(block, p, model.pooled_confusion, rho, agreement)
     confusion = model.log_confusion.reshape(workers, classes, classes)
     right = np.exp(np.einsum("wkk->wk", confusion))
+    state.result.recall = right
     state.result.accuracy = (right * (prior / prior.sum())).sum(axis=1)
     state.result.pooled = model.pooled_confusion
     state.result.converged = model.converged

@@ -35,9 +35,9 @@ class Consensus:
     `rho` is the correlation of answers that confidences allow for, and `calibrated_on` the number
     of gold images that it was fitted to. `skew` is how far the class prior follows one common class
     (`class_prior`), `copies` the groups of workers that count as one person (`copies`). `accuracy`
-    (workers) and `pooled` (classes x labels, the confusion matrix of all workers) are there if the
-    method estimates them. `converged` is false
-    if it stopped at its last iteration while estimates still moved.
+    (workers), `recall` (workers x classes, the chance of a right label of each class) and `pooled`
+    (classes x labels, the confusion matrix of all workers) are there if the method estimates them.
+    `converged` is false if it stopped at its last iteration while estimates still moved.
     """
 
     label: NDArray[np.int16]
@@ -48,6 +48,7 @@ class Consensus:
     unreadable: NDArray[np.bool_]
     probabilities: NDArray[np.float32] | None = None
     accuracy: Floats | None = None
+    recall: Floats | None = None
     pooled: Floats | None = None
     rho: float = 0.0
     calibrated_on: int = 0

@@ -19,6 +19,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from tessera.tiling.exclusions import Exclusions
+from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.grouping.limits import (
     MAX_ATTRIBUTE_CHARACTERS,
     MAX_SHARD_BYTES,
@@ -50,6 +51,7 @@ from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run_files import CreateFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
+from tessera.tiling.skills import Skills
 
 ANSWERED_BY = "answered-by"
 """Key of a task's line that names the workers who have answered any of its images."""
@@ -75,15 +77,19 @@ def group_later_round(
     scratch: OpenScratch,
     rule: SourceRule = ANY_SOURCE,
     embeddings: Embeddings | None = None,
+    skills: Skills | None = None,
 ) -> tuple[Shard, ...]:
     """Write the tasks of a later round for the images that the lines of unsure.csv name.
 
     With `embeddings` and the order `similar`, images of the same workers that look alike share one.
+    With `skills`, which have a row of doubts for each line, tasks are offered to those first who
+    are likely to be right about them.
 
     Raises ValueError if their indexes do not rise, or are not those of images of the manifest.
     """
     with ExitStack() as files:
-        grouping = LaterRound(settings, round_, create, files.enter_context(scratch()), embeddings)
+        scratch_file = files.enter_context(scratch())
+        grouping = LaterRound(settings, round_, create, scratch_file, embeddings, skills)
         images = _read_images(read_unsure(unsure), read, settings, rule)
         while pairs := list(islice(images, min(IMAGES_AT_ONCE, grouping.capacity))):
             grouping.add([image for image, _ in pairs], [workers for _, workers in pairs])
@@ -138,6 +144,7 @@ class LaterRound:
         create: CreateFile,
         scratch: BinaryIO,
         embeddings: Embeddings | None = None,
+        skills: Skills | None = None,
     ) -> None:
         """Begin the round with the number `round_`, which is 2 or more."""
         self._max_tasks = max_tasks(settings, answers_per_task=1)
@@ -149,6 +156,8 @@ class LaterRound:
         self._buffer = ShardBuffer(scratch, self.capacity, PLAIN)
         self._embeddings = embeddings if settings.order == "similar" else None
         self._workers: list[str] = []  # who answered the image at each position of the buffer
+        self._skills = skills
+        self._first = 0  # row of the skills' doubts of the image at the buffer's first position
         self._label_numbers = {name: number for number, name in enumerate(settings.choices)}
         self._shards: list[Shard] = []
 
@@ -182,9 +191,20 @@ class LaterRound:
                 extra_keys = self._extra_keys(exclusions)
                 write_consecutive(file, self._buffer, part, extra_keys=extra_keys)
             exclusions.write(name, self._create)
+            self._write_first_offers(name, part, exclusions)
             self._shards.append(Shard(part.tasks, len(part.ranking)))
+        self._first += len(self._workers)
         self._buffer.clear()
         self._workers.clear()
+
+    def _write_first_offers(self, name: str, part: Consecutive, exclusions: Exclusions) -> None:
+        """Write beside the tasks whom each is offered to first; nothing without skills."""
+        if self._skills is None or not self._settings.offer_share:
+            return
+        starts = np.cumsum(part.sizes) - part.sizes
+        doubts = self._skills.doubts[self._first + part.ranking.astype(np.int64)]
+        means = np.add.reduceat(doubts, starts) / part.sizes[:, None]
+        write_first_offers(name, self._create, self._settings, self._skills, means, exclusions)
 
     def _plan(self) -> Consecutive:
         """Plan tasks of images that the same workers answered, in manifest order."""

@@ -118,6 +118,35 @@ def _stop_after_percent(settings: Settings, _: Summary) -> str:
     return "stop_after_percent: 100 has no effect, because that is every page; leave it out"
 
 
+def _offer_to(settings: Settings, _: Summary) -> str:
+    again = settings.max_answers > settings.answers_per_image or settings.guesses is not UNSET
+    if settings.offer_to == _default("offer_to") or again or settings.offer_first_round:
+        return ""
+    return (
+        f"offer_to: {settings.offer_to} has no effect, because there is no later round: "
+        f"max_answers is {settings.max_answers}, as is answers_per_image; raise max_answers, or "
+        "leave offer_to out"
+    )
+
+
+def _offer_minutes(settings: Settings, _: Summary) -> str:
+    if settings.offer_minutes == _default("offer_minutes") or settings.offer_share:
+        return ""
+    return (
+        f"offer_minutes: {settings.offer_minutes} has no effect, because pages are for anyone at "
+        "once; set offer_to to upper half, or leave offer_minutes out"
+    )
+
+
+def _offer_first_round(settings: Settings, _: Summary) -> str:
+    if not settings.offer_first_round or settings.offer_share:
+        return ""
+    return (
+        "offer_first_round: no effect, because pages are for anyone at once; set offer_to to upper "
+        "half, or leave offer_first_round out"
+    )
+
+
 def _shares(settings: Settings, summary: Summary) -> str:
     if settings.shares != FROM_GOLD or summary.gold >= MIN_RANDOM_GOLD:
         return ""
@@ -137,6 +166,9 @@ NEEDS: Final[Mapping[str, Need]] = {
     "stop_after_pages": _stop_after_pages,
     "stop_after_percent": _stop_after_percent,
     "shares": _shares,
+    "offer_to": _offer_to,
+    "offer_minutes": _offer_minutes,
+    "offer_first_round": _offer_first_round,
 }
 """Needs of the settings that do not do something on every manifest."""
 

@@ -1,0 +1,210 @@
+"""Offer pages first to those who are likely to be right: a queue of workers who come and go.
+
+Prints a section of `benchmarks/adaptive.py`. Seats are given out by the portal's own claim code on
+a table in memory; a simulated crowd comes and goes, and what somebody answers is what the same
+person answered in the real crowd. A page has one image, since nobody in the public crowds saw the
+same twenty; a person can take only what they answered there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.crowd_sets import Truth, scores
+from tessera.portal import job_lifecycle
+from tessera.portal.claims import claim
+from tessera.portal.records import Job, add_answer
+from tessera.portal.store import Item, Key
+from tessera.portal.table_layout import count_answered, read_task, task_changes
+from tessera.tiling.consensus import Crowd, Evidence, Floats, consolidate
+from tessera.tiling.exclusions import Exclusions
+from tessera.tiling.grouping.first_offers import write_first_offers
+from tessera.tiling.settings import Settings, settings_from
+from tessera.tiling.skills import Skills, estimate_skills, remembered_skills
+from tests.fakes import Table
+from tests.portal.world import World
+
+PRESENT = 12
+"""People who are there at a time."""
+STAY = 300.0
+"""Seconds that somebody stays, on average."""
+SECONDS = 3.0
+"""Seconds of an answer, on average: what an image takes on a page of twenty."""
+LOOK_AGAIN = 10.0
+"""Seconds until somebody for whom there is no page looks again."""
+GAIN = 0.05
+MOST = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """Way to ask: `share` of people who are offered a page first, and the answers of round 1.
+
+    With `first` and memory, pages of the first round are offered so, too.
+    """
+
+    name: str
+    offer_to: str = "anyone"
+    memory: bool = False
+    first: bool = False
+    answers: int = 2
+    most: int = MOST
+    gain: float = GAIN
+
+
+class Outcome(NamedTuple):
+    """Figures of a run: scores, answers an image, waiting times and duration in minutes."""
+
+    accuracy: float
+    answers: float
+    waited: float
+    longest: float
+    minutes: float
+
+
+class Index(Table):
+    """Table that hands out its items themselves: half of a claim's time would be copies of them.
+
+    The portal makes records of what it reads and never writes into it.
+    """
+
+    def get(self, *keys: Key) -> list[Item | None]:
+        """Return the items at the keys."""
+        return [self._items[key.partition].get(key.sort) for key in keys]
+
+
+class Queue:
+    """People of a crowd who come and go, and take what the portal gives them."""
+
+    def __init__(self, people: Sequence[int], seed: int) -> None:
+        """Start with nobody there."""
+        self.chance = np.random.default_rng(seed)
+        self.people = list(people)
+        self.world = World(images=1, table=Index())
+
+    def work(self, job: Job) -> list[tuple[int, int, float]]:
+        """Let people work until the job is full; return task, worker and the second it was taken.
+
+        Whoever leaves is followed by somebody else, at random.
+        """
+        clock, ports, begin = self.world.clock, self.world.ports, self.world.clock()
+        given: list[tuple[int, int, float]] = []
+        leaves: dict[int, float] = {}
+        moves: list[tuple[float, int]] = []
+        pending: dict[int, int] = {}
+        for _ in range(min(PRESENT, len(self.people))):
+            self._arrive(begin, leaves, moves)
+        answered = 0
+        while answered < job.answers:
+            now, worker = heappop(moves)
+            clock.now = max(clock.now, now)
+            if worker in pending:
+                self._count_answer(job, str(worker), pending.pop(worker))
+                answered += 1
+            if now > leaves[worker]:
+                del leaves[worker]
+                self._arrive(now, leaves, moves)
+                continue
+            claimed = claim(ports, job, str(worker))
+            if claimed is None:
+                heappush(moves, (now + LOOK_AGAIN, worker))
+                continue
+            given.append((claimed.task, worker, now - begin))
+            pending[worker] = claimed.task
+            heappush(moves, (now + float(self.chance.exponential(SECONDS)), worker))
+        return given
+
+    def _count_answer(self, job: Job, worker: str, number: int) -> None:
+        """Note an answer as the portal does; what it is does not matter to a claim."""
+        table, now = self.world.table, self.world.clock()
+        task = read_task(table, job.name, number)
+        changes = task_changes(job, task, add_answer(task, worker, {}), now)
+        assert table.write(*changes, count_answered(job, number))
+
+    def _arrive(self, now: float, leaves: dict[int, float], moves: list[tuple[float, int]]) -> None:
+        absent = [worker for worker in self.people if worker not in leaves]
+        worker = int(self.chance.choice(absent))
+        leaves[worker] = now + float(self.chance.exponential(STAY))
+        heappush(moves, (now, worker))
+
+    def open(
+        self,
+        round_: int,
+        seats: int,
+        may: NDArray[np.bool_],
+        settings: Settings,
+        skills: Skills | None,
+    ) -> Job:
+        """Open a job of a task for each image; `may` (images x people) tells who may have it."""
+        home = f"s3://labels/runs/queue-{round_}"
+        request = self.world.request(len(may), seats, name=f"queue-r{round_}-000", home=home)
+        manifest = request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"]
+        exclusions = Exclusions()
+        for task, allowed in enumerate(may):
+            exclusions.add(task, map(str, np.flatnonzero(~allowed).tolist()))
+        exclusions.write(manifest, self.world.files.writer)
+        if skills is not None and settings.offer_share:
+            doubts = np.broadcast_to(skills.doubts, (len(may), skills.doubts.shape[1]))
+            create = self.world.files.writer
+            write_first_offers(manifest, create, settings, skills, doubts, exclusions)
+        return job_lifecycle.open_job(self.world.ports, request, "token")
+
+
+def answers_of(known: Truth) -> NDArray[np.int64]:
+    """Return what each person answered to each image (images x workers), -1 where nothing."""
+    crowd = known.crowd
+    table = np.full((crowd.images, crowd.workers), -1)
+    table[crowd.image, crowd.worker] = crowd.label
+    return table
+
+
+def crowd_of(table: NDArray[np.int64], classes: int, given: Iterable[tuple[int, int]]) -> Crowd:
+    """Return the answers of those who were given an image."""
+    image, worker = np.array(list(given), np.int32).reshape(-1, 2).T
+    label = table[image, worker].astype(np.int8)
+    return Crowd(len(table), table.shape[1], classes, image, worker, label)
+
+
+def run(known: Truth, policy: Policy, earlier: Floats | None, seed: int) -> Outcome:
+    """Ask a crowd by a policy, round after round, and return what came of it."""
+    table, classes = answers_of(known), known.crowd.classes
+    people = np.unique(known.crowd.worker)
+    queue = Queue(people.tolist(), seed)
+    evidence = Evidence(earlier=earlier if policy.memory else None)
+    settings = settings_from({"labels": ["a", "b"], "offer_to": policy.offer_to})
+    names = [str(worker) for worker in range(table.shape[1])]
+    images, may = np.arange(len(table)), table >= 0
+    # Some images have fewer answers than are asked: those get what they have.
+    depth = np.minimum(may.sum(axis=1), policy.most)
+    given: list[tuple[int, int]] = []
+    waited: list[float] = []
+    minutes = 0.0
+    for round_ in range(1, policy.most - policy.answers + 2):
+        seats = policy.answers if round_ == 1 else 1
+        skills = None
+        if round_ > 1:
+            crowd = crowd_of(table, classes, given)
+            consensus = consolidate(crowd, evidence=evidence, probabilities=True)
+            images = np.flatnonzero((consensus.gain > policy.gain) & (depth > consensus.answers))
+            skills = estimate_skills(consensus, crowd, names, images.tolist())
+        elif policy.first and earlier is not None:
+            skills = remembered_skills(names, earlier)
+        if not len(images):
+            break
+        job = queue.open(round_, seats, may[images], settings, skills)
+        taken = queue.work(job)
+        for task, worker, second in taken:
+            given.append((int(images[task]), worker))
+            may[images[task], worker] = False
+            waited.append(second / 60)
+        minutes += max(second for *_, second in taken) / 60
+    crowd = crowd_of(table, classes, given)
+    label = consolidate(crowd, evidence=evidence).label
+    accuracy = scores(known.truth, label, None)["accuracy"]
+    return Outcome(accuracy, len(given) / len(table), float(np.mean(waited)), max(waited), minutes)
