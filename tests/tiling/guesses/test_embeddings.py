@@ -103,11 +103,9 @@ def test_a_file_without_a_single_embedding_is_refused() -> None:
 
 def test_a_model_learns_from_a_stored_file_as_from_an_array() -> None:
     rows = random_rows(9_000, 4).astype(np.float16)
-    stored_blocks = features(Columns(opened(rows))).blocks()
-    for (part, block), (_, expected) in zip(
-        stored_blocks, features(Columns(rows)).blocks(), strict=True
-    ):
-        assert np.array_equal(block, expected), part
+    images = np.arange(0, 9_000, 7)
+    of_file, of_array = (features(Columns(source)).of(images) for source in (opened(rows), rows))
+    assert np.array_equal(of_file[0], of_array[0])
 
 
 def test_no_more_than_a_block_is_read_at_a_time() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tessera.tiling.guesses import ridge as regressions
 from tessera.tiling.guesses.columns import Columns, features
 from tessera.tiling.guesses.ridge import CONSTANT_L2, FOLDS, Ridge, folds_of, ridge
 
@@ -21,7 +23,7 @@ def regression(images: int, columns: int, seed: int) -> tuple[Ridge, NDArray[np.
 
 
 def columns_of(fitted: Ridge) -> NDArray[np.float32]:
-    return np.vstack([block for _, block in fitted.features.blocks()])
+    return fitted.features.of(np.arange(len(fitted.folds)))[0]
 
 
 @given(st.integers(30, 80), st.integers(1, 12), st.integers(0, 99))
@@ -31,10 +33,10 @@ def test_a_folds_weights_are_the_ridge_solution_of_all_other_folds(
     fitted, targets = regression(images, columns, seed)
     weights, l2 = fitted.fit(targets)
     x = columns_of(fitted).astype(np.float64)
-    penalty = np.full(columns + 1, l2 * fitted.answered.sum() / 1000 + CONSTANT_L2)
+    penalty = np.full(columns + 1, l2 * len(fitted.taught) / 1000 + CONSTANT_L2)
     penalty[-1] = 2 * CONSTANT_L2
     for fold in range(FOLDS):
-        others = fitted.answered & (fitted.folds != fold)
+        others = fitted.taught[fitted.folds[fitted.taught] != fold]
         gram = x[others].T @ x[others] + np.diag(penalty)
         expected = np.linalg.solve(gram, x[others].T @ targets[others])
         assert np.allclose(weights[fold], expected, atol=1e-3)
@@ -64,11 +66,27 @@ def test_columns_that_say_it_all_are_learned() -> None:
     rows = np.eye(3, dtype=np.float32)[classes]
     fitted = ridge(features(Columns(rows)), np.ones(300, np.bool_))
     weights, _ = fitted.fit(rows)
-    assert (fitted.predict(weights).argmax(axis=1) == classes).all()
+    assert (fitted.predict(weights)[0].argmax(axis=1) == classes).all()
+
+
+def test_of_more_images_than_are_needed_a_hash_says_which_teach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(regressions, "MOST_TAUGHT", 50)
+    fitted, targets = regression(400, 3, 1)
+    again, _ = regression(400, 3, 1)
+    assert len(fitted.taught) == 50
+    assert np.array_equal(fitted.taught, again.taught)
+    assert fitted.grams[:, -1, -1].sum() == 50
+    # from early and late lines alike: manifests are often sorted by class
+    assert 10 <= (fitted.taught < 200).sum() <= 40
+    scores, usable = fitted.predict(fitted.fit(targets)[0])
+    assert usable.all()
+    assert scores.any(axis=1).all()
 
 
 def test_nobody_answered_is_no_error() -> None:
     fitted, targets = regression(40, 3, 0)
     nobody = ridge(fitted.features, np.zeros(40, np.bool_))
     weights, _ = nobody.fit(targets)
-    assert np.isfinite(nobody.predict(weights)).all()
+    assert np.isfinite(nobody.predict(weights)[0]).all()

@@ -101,16 +101,17 @@ def _guess(regression: Ridge, crowd: Crowd, consensus: Consensus) -> Guesses:
     assert targets is not None
     assert pooled is not None
     weights, l2 = regression.fit(targets)
-    scores = regression.predict(weights)
-    image, label = _sample(crowd, regression.answered)
+    scores, usable = regression.predict(weights)
+    image, label = _sample(crowd, usable)
     likelihood = pooled[:, label].T
     temperature, known = _fit_temperature(scores[image], likelihood)
     shares = np.bincount(label, minlength=crowd.classes) / max(len(label), 1)
     nats = known - _mean_log(shares[label]) if len(label) else 0.0  # of no answer nothing is known
-    taught = np.flatnonzero(regression.answered)
+    taught = regression.taught
     same = scores[taught].argmax(axis=1) == targets[taught].argmax(axis=1)
-    p = softmax(scores / temperature)
-    p[~regression.features.usable] = 0
+    # numbers that half precision has in full, as the others take it ten times as long
+    p = np.maximum(softmax(scores / np.float32(temperature)), np.float32(MIN_PROBABILITY))
+    p[~usable] = 0
     return Guesses(
         probabilities=p.astype(np.float16),
         nats=nats,
@@ -137,10 +138,13 @@ def _fit_temperature(scores: Floats, likelihood: Floats) -> tuple[float, float]:
 
     `scores` and `likelihood`, the probability of the answer by class, are answers x classes.
     """
-    logs = [
-        _mean_log((softmax(scores / temperature) * likelihood).sum(axis=1))
-        for temperature in TEMPERATURES
-    ]
+    highest = scores.max(axis=1, keepdims=True, initial=-np.inf)
+    logs = []
+    for temperature in TEMPERATURES:
+        # a softmax whose division is that of the sum alone, as these are sixty
+        p = np.exp((scores - highest) / np.float32(temperature))
+        weighed = np.einsum("ij,ij->i", p, likelihood) / p.sum(axis=1)
+        logs.append(_mean_log(weighed))
     best = int(np.argmax(logs))
     return float(TEMPERATURES[best]), logs[best]
 

@@ -16,13 +16,14 @@ accurate but has no closed form (docs/decisions/guesses-one-more-annotator.md).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Floats
-from tessera.tiling.guesses.columns import Features
+from tessera.tiling.guesses.columns import BLOCK_ROWS, Features
 from tessera.tiling.pseudo_random import pseudo_random
 
 FOLDS = 5
@@ -30,6 +31,9 @@ FOLDS = 5
 L2_GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Shrinkages tried, for columns of unit length and a thousand images: wide enough that neither end
 is chosen on any measured set."""
+MOST_TAUGHT = 200_000
+"""Images that teach at most. What so many leave to chance is 257 / 200,000 of the answers' noise;
+their columns take 206 MB (docs/decisions/guesses-one-more-annotator.md)."""
 CONSTANT_L2 = 1e-6
 """Shrinkage of the constant column: only enough that the sums can be solved without any image."""
 
@@ -42,46 +46,36 @@ def folds_of(images: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ridge:
-    """Out-of-fold regression on the columns of images, of which some are `answered` (images).
+    """Out-of-fold regression on the columns of the images that teach it.
 
-    `grams` (folds x width x width) are the sums of squares of the answered images of each fold.
+    `taught` are the indexes of those images, fold by fold and rising within each, `columns` (taught
+    x width) theirs, and `parts` the folds' slices of both; `folds` (images) are the folds of all
+    images, and `grams` (folds x width x width) the sums of squares of each fold.
     """
 
     features: Features
-    answered: NDArray[np.bool_]
     folds: NDArray[np.uint8]
+    taught: NDArray[np.int64]
+    columns: Floats
+    parts: list[slice]
     grams: NDArray[np.float64]
 
     def fit(self, targets: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
         """Return the weights (folds x width x classes) for targets (images x classes), and l2."""
-        width, classes = self.grams.shape[1], targets.shape[1]
-        sums = np.zeros((FOLDS, width, classes))
-        for rows, block in self.features.blocks():
-            order, parts = self._by_fold(rows, self.answered[rows])
-            columns, wanted = block[order], targets[rows][order]
-            for fold, part in enumerate(parts):
-                sums[fold] += columns[part].T @ wanted[part]
+        sums = np.zeros((FOLDS, self.grams.shape[1], targets.shape[1]))
+        for fold, part in enumerate(self.parts):
+            for rows in _blocks(part):
+                sums[fold] += self.columns[rows].T @ targets[self.taught[rows]]
         return self._solve(sums)
 
-    def predict(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return scores (images x classes), each image's by the weights of its fold."""
-        scores = np.zeros((len(self.answered), weights.shape[2]), np.float32)
-        narrow = weights.astype(np.float32)
-        for rows, block in self.features.blocks():
-            order, parts = self._by_fold(rows)
-            columns = block[order]
-            for fold, part in enumerate(parts):
-                scores[rows][order[part]] = columns[part] @ narrow[fold]
-        return scores
+    def predict(
+        self, weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return scores (images x classes), each image's by the weights of its fold.
 
-    def _by_fold(
-        self, rows: slice, among: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.intp], list[slice]]:
-        """Return an order of a block's images in which each fold is one slice, and the slices."""
-        order = np.argsort(self.folds[rows], kind="stable")
-        order = order if among is None else order[among[order]]
-        ends = np.searchsorted(self.folds[rows][order], np.arange(FOLDS + 1))
-        return order, [slice(ends[fold], ends[fold + 1]) for fold in range(FOLDS)]
+        And which images have some; the scores of others are zeros.
+        """
+        return self.features.scores(weights, self.folds)
 
     def _solve(self, sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Return the weights at the l2 of the least squared error out of fold, and that l2."""
@@ -102,18 +96,34 @@ class Ridge:
 
 
 def ridge(features: Features, answered: NDArray[np.bool_]) -> Ridge:
-    """Return the regression on the answered images (images), with its sums of squares."""
-    answered = answered & features.usable
+    """Return the regression on the answered images (images), with its sums of squares.
+
+    Of more than `MOST_TAUGHT` the ones of the least hashes teach, whatever the order of answers.
+    """
+    images = np.flatnonzero(answered)
+    if len(images) > MOST_TAUGHT:
+        chance = pseudo_random(images.astype(np.uint64) + np.uint64(len(answered)))
+        images = np.sort(images[np.argpartition(chance, MOST_TAUGHT)[:MOST_TAUGHT]])
+    columns, usable = features.of(images)
     folds = folds_of(len(answered))
+    order = np.argsort(folds[images], kind="stable")
+    order = order[usable[order]]
+    taught = images[order]
+    columns = columns[order]
+    ends = np.searchsorted(folds[taught], np.arange(FOLDS + 1))
+    parts = [slice(ends[fold], ends[fold + 1]) for fold in range(FOLDS)]
     grams = np.zeros((FOLDS, features.width + 1, features.width + 1))
-    regression = Ridge(features, answered, folds, grams)
-    for rows, block in features.blocks():
-        order, parts = regression._by_fold(rows, answered[rows])
-        columns = block[order]
-        for fold, part in enumerate(parts):
-            mine = columns[part]  # one array twice, of which half is computed and mirrored
+    for fold, part in enumerate(parts):
+        for rows in _blocks(part):
+            mine = columns[rows]  # one array twice, of which half is computed and mirrored
             grams[fold] += mine.T @ mine
-    return regression
+    return Ridge(features, folds, taught, columns, parts, grams)
+
+
+def _blocks(part: slice) -> Iterator[slice]:
+    """Yield a slice's blocks of rows: single precision within one, double from one to the next."""
+    for start in range(part.start, part.stop, BLOCK_ROWS):
+        yield slice(start, min(start + BLOCK_ROWS, part.stop))
 
 
 def softmax(scores: Floats) -> Floats:
