@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -32,15 +31,19 @@ from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.own_page import NAME as PAGE_NAME
-from tessera.tiling.page import build_page, check_page, inline_script, render_task, with_stand_in
+from tessera.tiling.page import (
+    CROWD_TAG,
+    build_page,
+    check_page,
+    inline_script,
+    render_task,
+    with_stand_in,
+)
 from tessera.tiling.page_input import line_input
 from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
 
 UI = ROOT / "ui"
-CROWD_TAG = re.compile(
-    r"<script\b[^>]*\bsrc=[\"'][^\"'>]*crowd-html-elements[^>]*>\s*</script>", re.I
-)
 EXAMPLE = ROOT / "examples" / "digits"
 SEND_ANSWERS = """<script>document.addEventListener("tessera-answer", event => {
   fetch("/answer", { method: "POST", body: JSON.stringify(event.detail) });

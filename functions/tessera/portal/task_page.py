@@ -12,12 +12,9 @@ from tessera.portal.errors import Unusable
 from tessera.portal.ports import Ports, job_arn
 from tessera.portal.records import Job
 from tessera.tiling.crowd_elements import FORM_ELEMENTS, elements_in
-from tessera.tiling.page import CROWD_SCRIPT, inline_script, render_task
+from tessera.tiling.page import CROWD_TAG, inline_script, render_task
 from tessera.tiling.page_input import line_input
 
-CROWD_TAG = re.compile(
-    rf"<script\b[^>]*\bsrc=[\"']{re.escape(CROWD_SCRIPT)}[\"'][^>]*>\s*</script>", re.I
-)
 HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.I)
 MAX_REASON = 300
 """Characters of the reason for which a page cannot be shown: a sentence, not a trace."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,10 @@ from tessera.tiling.settings import Settings
 
 CROWD_SCRIPT = "https://assets.crowd.aws/crowd-html-elements.js"
 """Amazon's script, which turns `<crowd-form>` into a form that Ground Truth takes answers from."""
+CROWD_TAG = re.compile(
+    rf"<script\b[^>]*\bsrc=[\"']{re.escape(CROWD_SCRIPT)}[\"'][^>]*>\s*</script>", re.I
+)
+"""Element that loads it, however a template spells that: the portal and `preview` replace it."""
 
 DIGITS = "123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
