@@ -56,3 +56,72 @@ def figures(**changed: Any) -> dict[str, Any]:
     }  # fmt: skip
     made |= changed
     return made | {"next": next_steps(made)}
+
+
+def full_figures() -> dict[str, Any]:
+    """Return the figures of a run of which every section of the page has something to say."""
+    names = ["ann@example.org", "somebody-with-a-long-name@department.example.org"]
+    labels = {"cat": 6, "dog": 4, "Donaudampfschifffahrtsgesellschaftskapitän": 0}
+    sources = [
+        f"s3://inbox/images/pets/0123456789abcdef0123456789abcdef/IMG_{n}.JPG" for n in range(4)
+    ]
+    plain = figures()
+    return figures(
+        headline="7 of 10 labeled by 2 people in 16 minutes; about 97 % right; 1 could not be seen",
+        reviewed=2,
+        notices=["seed: 4 has no effect, because only shuffle follows it"],
+        images=plain["images"] | {
+            "training": 7, "unlabeled": 2, "rejected": 1, "labeled_before": 1, "gold": 1,
+            "repeats": 1, "uncertain": 2,
+        },
+        unlabeled={"people do not agree": 1, "the picture did not load": 1},
+        labels=labels,
+        labels_before=dict.fromkeys(labels, 1),
+        confidence=plain["confidence"] | {
+            "tenths": [0, 1, 0, 0, 0, 2, 0, 0, 0, 4], "one_answer": 2,
+        },
+        agreement=plain["agreement"] | {
+            "labels": [*labels], "confusion": [[0.9, 0.1, 0], [0, 0.5, 0.5], [0.2, 0, 0.8]],
+        },
+        rounds=[plain["rounds"][0] | {"round": number} for number in (1, 2)],
+        workers=[
+            plain["workers"][0] | {"worker": name, "gold_answers": 3, "gold_accuracy": 2 / 3}
+            for name in names
+        ],
+        pages_to_look_at=[
+            {"worker": names[1], "first_image": 3, "images": 20, "agreement": 0.4,
+             "seconds_per_image": 0.4, "why": ["fast", "unlike the others"]},
+        ],
+        unloaded={
+            "times": 3, "images": 2, "given_up": 1, "blocked_workers": [names[1]],
+            "workers": [{"worker": names[1], "times": 3, "share": 0.75}],
+            "pictures": [{"index": 1, "source": sources[1], "times": 3}],
+        },
+        guesses={
+            "used": True, "labeled": 2, "nats": 0.71, "learned_from": 8, "same": 7, "compared": 8,
+            "gold": 3, "gold_right": 3, "contradicted": 2, "upheld": 1,
+            "saved": {"answers": 20, "answers_without": 27, "hours": 0.02},
+            "audit": {"right": 0.95, "right_low": 0.9, "right_high": 0.99, "compared": 20,
+                      "wanted": 0.97, "passed": False},
+            "calibration": [{"from": 0.9, "images": 6, "mean_confidence": 0.95, "right": 1.0}],
+            "contested": [{"index": 2, "source": sources[2], "label": "cat", "confidence": 0.9,
+                           "guess": "dog", "sure": 0.98}],
+        },
+        sheets={
+            label: [{"index": index, "confidence": 0.5 + index / 10} for index in range(4)]
+            for label in list(labels)[:2]
+        },
+        doubtful=[
+            {"index": 3, "source": sources[3], "label": "cat", "confidence": 0.6,
+             "said": {"cat": 1, "dog": 2}},
+        ],
+        cost=plain["cost"] | {"service": "public", "price_per_page": 0.012, "fees": 1.2,
+                              "fees_alone": 12},
+    )  # fmt: skip
+
+
+FACTS = {
+    "project": "pets", "began": "2026-11-23 01:51", "took": "16 minutes",
+    "review": "tessera review pets-may-0123456789ab --label LABEL",
+}  # fmt: skip
+"""What the page says beside the figures, as a person's own report has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 
 from tessera.tiling.report.charts import charts
 from tessera.tiling.report.render import render_html, render_json
-from tests.tiling.report.small_run import figures
+from tests.tiling.report.small_run import FACTS, figures, full_figures
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 UI = Path(__file__).parents[3] / "ui"
 TEMPLATE = (UI / "report.liquid.html").read_text("utf-8")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def test_the_page_says_every_figure_and_needs_nothing_from_elsewhere() -> None:
@@ -71,24 +73,46 @@ def test_a_run_without_any_answer_has_a_page_too() -> None:
     assert charts(figures(**empty))["effort"] == []
 
 
+SQUARE = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='90' height='60'%3E"
+    "%3Crect width='90' height='60' fill='%238ad'/%3E%3C/svg%3E"
+)
+
+
+def page_of_everything(pictures: dict[int, str]) -> str:
+    """A report in which no section is left out."""
+    return render_html(TEMPLATE, full_figures(), pictures, FACTS)
+
+
+def test_a_report_of_everything_has_every_section_of_the_template() -> None:
+    sections = set(re.findall(r'<section aria-labelledby="([a-z]+)"', TEMPLATE))
+    page = page_of_everything(dict.fromkeys(range(4), SQUARE))
+    assert set(re.findall(r'<section aria-labelledby="([a-z]+)"', page)) == sections
+
+
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_nothing_overflows(
-    chromium: Browser, tmp_path: Path, scheme: Literal["light", "dark"]
+@pytest.mark.parametrize("pictures", [4, 0])
+def test_axe_finds_nothing_in_any_section_and_nothing_overflows(
+    chromium: Browser, tmp_path: Path, pictures: int
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe  # late: only this test needs it
 
     path = tmp_path / "report.html"
-    path.write_text(render_html(TEMPLATE, figures()), "utf-8")
-    page = chromium.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    path.write_text(page_of_everything(dict.fromkeys(range(pictures), SQUARE)), "utf-8")
+    page = chromium.new_page()
     page.goto(path.as_uri())
-    violations = Axe().run(page).response["violations"]
-    width = page.evaluate("document.documentElement.scrollWidth")
+    # Pictures below the fold wait for it, and one that the page's own policy forbids never comes.
+    page.eval_on_selector_all("img", "all => all.forEach(each => { each.loading = 'eager'; })")
+    page.wait_for_function("[...document.images].every(each => each.naturalWidth === 90)")
+    assert page.locator("img").count() == (10 if pictures else 0)
+    for scheme, width in itertools.product(SCHEMES, (320, 390, 1280)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
+        violations = Axe().run(page).response["violations"]
+        assert [(entry["id"], entry["nodes"][0]["target"]) for entry in violations] == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
     page.close()
-
-    assert [(entry["id"], entry["nodes"][0]["target"]) for entry in violations] == []
-    assert width == 390
 
 
 def test_report_json_is_the_figures_indented() -> None:
