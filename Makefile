@@ -6,13 +6,15 @@ SHELL := /bin/bash -o pipefail
 PACKAGE_NAMES := awk '/^(Collecting|Obtaining|Building|Installing)/ { printf "\r\033[K  %.70s", $$0; fflush() } END { printf "\r\033[K" }'
 # Containers often set it; every process of the tests would then compile the modules anew.
 unexport PYTHONDONTWRITEBYTECODE
+# Without a pip of its own; modules are compiled when they are first used, which few of them are.
+INTO_SAM := $(BIN)/python -m pip --python .venv-sam/bin/python install --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help environment running run label up down quick test check format types lint docs bench build generated page packages grants transcript smoke smoke-transcript audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-environment: .venv/developer .venv-sam/ready ## install what developing Tessera needs, beside the code
+environment: .venv/developer .venv-sam/developer ## install what developing Tessera needs, beside the code
 .venv/developer: .venv/ready
 	@echo "Installing what tests and checks need …"
 	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local,dev,embed]' --constraint constraints.txt | $(PACKAGE_NAMES)
@@ -23,12 +25,15 @@ running: .venv/ready .venv-sam/ready # what running needs, and no more
 	@echo "Making the environment in .venv (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.13 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local]' --constraint constraints.txt | $(PACKAGE_NAMES)
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-compile --editable '.[local]' --constraint constraints.txt | $(PACKAGE_NAMES)
 	@touch $@
-.venv-sam/ready: sam-requirements.txt
+.venv-sam/ready: sam-requirements.txt | .venv/ready
 	@echo "Making the SAM CLI's environment in .venv-sam …"
-	@$(PYTHON) -m venv .venv-sam
-	@.venv-sam/bin/python -m pip install --disable-pip-version-check --requirement sam-requirements.txt | $(PACKAGE_NAMES)
+	@$(PYTHON) -m venv --without-pip .venv-sam
+	@$(INTO_SAM) --no-deps --no-compile --requirement sam-requirements.txt | $(PACKAGE_NAMES)
+	@touch $@
+.venv-sam/developer: sam-lint-requirements.txt .venv-sam/ready
+	@$(INTO_SAM) --constraint sam-requirements.txt --requirement sam-lint-requirements.txt | $(PACKAGE_NAMES)
 	@touch $@
 
 .venv-asl/ready: asl-requirements.txt
@@ -89,7 +94,10 @@ page: environment ## build the worker's page of ui/tiles (needs Node.js)
 
 # Compiled for each processor, which fails where a package has no wheel for Lambda's glibc. The hashes are those of
 # all wheels, so the second turn, which keeps the first one's pins, writes the same file.
-packages: .venv-packages/ready ## pin what Lambda installs, with hashes, licenses and bill of materials
+packages: .venv-packages/ready ## pin what Lambda and the SAM CLI install, with licenses and bill of materials
+	@.venv-packages/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	    --excludes sam-lint-requirements.txt --custom-compile-command 'make packages' \
+	    --output-file sam-requirements.txt sam-requirements.in
 	@rm -f functions/requirements.txt encoder/requirements.txt
 	@for processor in x86_64 aarch64; do .venv-packages/bin/uv pip compile --quiet --generate-hashes \
 	    --only-binary :all: --python-version 3.13 --python-platform $$processor-manylinux_2_34 \

@@ -31,6 +31,7 @@ BENCHMARKS = {
     "scale": ["scale.py"],
     "portal-units": ["portal_units.py"],
     "cold-start": ["cold_start.py"],
+    "first-picture": ["first_picture.py"],
 }
 _SECTION = re.compile(r"<!-- ([a-z-]+) -->\n")
 """What stands before a benchmark's section, so that it is found again."""

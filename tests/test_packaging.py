@@ -34,3 +34,17 @@ def test_no_folder_with_modules_is_left_out() -> None:
         if any(name.endswith(".py") for name in files)
     )
     assert {".".join(folder.parts) for folder in folders} == packages()
+
+
+def pins(name: str) -> dict[str, str]:
+    """The versions of a file of requirements, by package."""
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    wanted = (line.partition(";")[0].strip() for line in lines if line and line[0] != "#")
+    return dict(line.split("==") for line in wanted)
+
+
+def test_the_sam_cli_is_pinned_as_asked_for_and_its_linter_is_apart() -> None:
+    everything, linter = pins("sam-requirements.txt"), pins("sam-lint-requirements.txt")
+    assert pins("sam-requirements.in").items() <= everything.items()
+    assert linter.keys() == {"cfn-lint"}
+    assert not {"cfn-lint", "sympy", "networkx"} & everything.keys()
