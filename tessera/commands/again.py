@@ -15,6 +15,7 @@ from tessera.commands.drop import Source, drop_source, next_step
 from tessera.exits import Refused
 from tessera.runs.checks import parse_settings
 from tessera.runs.executions import failure, read_ending
+from tessera.runs.fitting import Staff
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.status import settings_in_force
 from tessera.screen import counted, json_option, out, print_json
@@ -103,4 +104,4 @@ def _drop(folder: RunFolder, lines: list[bytes], kind: str, as_json: bool) -> No
         print_json(facts | {"manifest": f"{cloud.outputs['Inbox']}/{project}/{path.name}"})
     else:
         out.print(f"[bold]Again[/]    {counted(len(lines), 'image')} of {folder.name}")
-        out.print(next_step(cloud, end, status.run), soft_wrap=True)
+        out.print(next_step(end, status.run, Staff.of(cloud, settings)), soft_wrap=True)

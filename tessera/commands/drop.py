@@ -387,7 +387,7 @@ def drop_command(
         staffed = {"portal": cloud.people_url, "people": accounts} if people else {}
         print_json(dropped | remarks | facts | staffed | {"result": end.output})
     else:
-        out.print(next_step(cloud, end, status.run), soft_wrap=True)
+        out.print(next_step(end, status.run, staff_of(settings)), soft_wrap=True)
     if end.output.get("partial"):
         context.exit(Exit.PARTIAL)
 
@@ -462,13 +462,27 @@ def _wait_until_grouped(observer: RunObserver) -> RunStatus:
             time.sleep(PAUSE)
 
 
-def next_step(cloud: Cloud, end: Ending, run: str) -> str:
+def _invitation(staff: Staff) -> str:
+    """Say who may label, and what they need for it."""
+    cloud = staff.cloud
+    if not staff.count:
+        return f"It is waiting for people. Add one: {cloud.command('workers add EMAIL')}"
+    invitation = (
+        f"{staff} may label it there. Give them the address, and who is new their password."
+    )
+    if cloud.endpoint and not cloud.address_for_others:
+        invitation += f"\nOpen it to other machines: {cloud.command('serve')}"
+    return invitation
+
+
+def next_step(end: Ending, run: str, staff: Staff) -> str:
     """Describe what became of a drop, and what to do next."""
+    cloud = staff.cloud
     if end.status == "RUNNING":
         return (
             f"[bold]Run[/]      {run}\n"
             f"[bold]Portal[/]   {cloud.people_url}\n"
-            f"It is waiting for people. Add one: {cloud.command('workers add EMAIL')}\n"
+            f"{_invitation(staff)}\n"
             f"Watch its progress: {cloud.command(f'watch {run}')}"
         )
     if end.output.get("outcome") == "already-running":

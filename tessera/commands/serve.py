@@ -7,6 +7,7 @@ import io
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 import segno
@@ -102,11 +103,21 @@ def unit_of(local: LocalStack, words: list[str]) -> str:
 
 async def serve_until_stopped(front: Front, server: Config, cloud: Cloud) -> None:
     """Serve the portal, and see to it meanwhile that no run waits for somebody who is not there."""
+    asyncio.get_running_loop().set_exception_handler(report_fault)
     looking = asyncio.create_task(look_after_runs(cloud))
     try:
         await serve_app(front.app(), server)  # type: ignore[arg-type]  # Hypercorn's own ASGI types
     finally:
         looking.cancel()
+
+
+def report_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report a fault of the server, and not that its stop has ended a connection.
+
+    Python 3.11 takes the end of a task that answers a connection for a fault, with a traceback.
+    """
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def look_after_runs(cloud: Cloud) -> None:

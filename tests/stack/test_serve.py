@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -17,39 +16,19 @@ import pytest
 from tessera.stack.entrance import entrance, sign_in
 from tessera.stack.local_stack import ROOT, LocalStack, free_port
 from tests.portal.served import Served, Worker
+from tests.stack.network import connect, machine, within
 
 pytestmark = pytest.mark.stack
 
 HOST, COLLEAGUE = "10.199.77.1", "10.199.77.2"
 
 
-def ip(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["ip", *words], capture_output=True, text=True)
-
-
 @pytest.fixture
 def namespace() -> Iterator[str]:
     """A network namespace with one cable to this machine, as another machine would be."""
-    if not shutil.which("ip"):
-        pytest.skip("iproute2 is not installed")
-    name, near, far = f"tessera{os.getpid()}", f"ts{os.getpid()}a", f"ts{os.getpid()}b"
-    if made := ip("netns", "add", name).stderr:
-        pytest.skip(f"this machine gives no network namespaces: {made.strip()}")
-    try:
-        for words in (
-            f"link add {near} type veth peer name {far}",
-            f"link set {far} netns {name}",
-            f"addr add {HOST}/30 dev {near}",
-            f"link set {near} up",
-            f"-n {name} addr add {COLLEAGUE}/30 dev {far}",
-            f"-n {name} link set {far} up",
-        ):
-            if failed := ip(*words.split()).stderr:
-                pytest.skip(f"this machine connects no network namespaces: {failed.strip()}")
+    with machine("colleague") as name:
+        connect(None, HOST, name, COLLEAGUE)
         yield name
-    finally:
-        ip("link", "del", near)
-        ip("netns", "del", name)
 
 
 @pytest.fixture
@@ -82,7 +61,7 @@ def test_a_colleague_on_another_machine_labels_and_opens_no_other_door(
         "client": stack.cloud.outputs["WorkerPoolClientId"],
     }  # fmt: skip
     ran = subprocess.run(
-        ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.stack.colleague"],
+        within(namespace, sys.executable, "-m", "tests.stack.colleague"),
         cwd=ROOT,
         env=os.environ | {"SSL_CERT_FILE": str(stack.front_folder / "certificate.pem")},
         input=json.dumps(given),

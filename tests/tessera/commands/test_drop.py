@@ -22,6 +22,7 @@ from tessera.picture_folder import check_has_pictures
 from tessera.runs.executions import Ending, RunError, drop
 from tessera.runs.fitting import Staff
 from tessera.runs.status import RunStatus
+from tessera.stack.cloud import Cloud
 from tessera.tiling.settings import read_settings
 from tests.tessera.conftest import FakeCloud, png
 
@@ -30,6 +31,8 @@ PUBLIC = {
     "workforce": "arn:aws:sagemaker:us-east-1:394669845002:workteam/public-crowd/default",
     "content_classifiers": ["FreeOfPersonallyIdentifiableInformation"],
 }
+
+LOCAL = "http://127.0.0.1:4566"
 
 
 def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
@@ -198,3 +201,25 @@ def test_a_folder_without_pictures_is_refused_before_anything_starts(tmp_path: P
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(Refused, match="has no images that can be shown"):
         check_has_pictures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "served", "count", "expected", "not_expected"),
+    [
+        (LOCAL, "", 0, "Add one: tessera workers add EMAIL", "serve"),
+        (LOCAL, "", None, "Add one: tessera workers add EMAIL", "serve"),
+        (LOCAL, "", 2, "2 people may label it there", "workers add"),
+        (LOCAL, "", 1, "Open it to other machines: tessera serve", "workers add"),
+        (LOCAL, "https://10.0.0.7:8443/", 2, "https://10.0.0.7:8443/", "tessera serve"),
+        (None, "", 2, "2 people may label it there", "tessera serve"),
+    ],
+)
+def test_a_drop_ends_with_who_labels_it_and_how_they_come_there(
+    endpoint: str | None, served: str, count: int | None, expected: str, not_expected: str
+) -> None:
+    cloud = Cloud(endpoint, address_for_others=served)
+    cloud.__dict__["outputs"] = {"Portal": "https://portal.test", "PortalApiId": "a1"}
+    text = drop_module.next_step(Ending("RUNNING", {}), "pets-may", Staff(cloud, count))
+    assert expected in text
+    assert not_expected not in text
+    assert "tessera watch pets-may" in text
