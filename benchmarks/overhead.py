@@ -34,7 +34,7 @@ from tessera.portal.table_layout import read_job
 from tessera.runs.executions import drop, read_ending, wait_for_execution
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.local_stack import LABELS, LocalStack, free_port
-from tessera.tiling.estimate import LIST_PRICES
+from tessera.tiling.estimate import LIST_PRICES, embedding_dollars
 from tessera.tiling.job_names import parse_job_name
 from tessera.tiling.jobs import tasks_name
 from tests.portal.units import Labeling
@@ -254,6 +254,11 @@ def main() -> int:
     for name, (count, dollars) in counted.items():
         print(f"| {name} | {count:,.{0 if count > 10 else 1}f} | {dollars:.2f} |")
     met = total < DOLLARS
+    dollars = embedding_dollars(MILLION, "efficientnet-lite0")
+    print(
+        "\nA run that embeds its pictures itself, with `efficientnet-lite0`, adds "
+        f"{dollars:.2f} USD by list prices."
+    )
     print("\n| gate | must reach | measured | |\n|---|---|---|---|")
     print(
         f"| AWS for a million images | < {DOLLARS:.2f} USD | {total:.2f} USD "

@@ -38,4 +38,6 @@ def name_workers(figures: Mapping[str, Any], names: Mapping[str, str]) -> dict[s
         blocked = [names.get(worker, worker) for worker in unloaded["blocked_workers"]]
         of_workers = {"workers": renamed(unloaded["workers"]), "blocked_workers": blocked}
         named["unloaded"] = {**unloaded, **of_workers}
+    if contradicting := (figures.get("guesses") or {}).get("contradicted_by"):
+        named["guesses"] = {**figures["guesses"], "contradicted_by": renamed(contradicting)}
     return named

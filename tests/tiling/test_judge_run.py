@@ -396,6 +396,10 @@ def test_the_report_shows_where_people_contradict_a_model_that_is_sure() -> None
     figures = run.report()["guesses"]
     training = {line["source-ref"]: line["label-metadata"] for line in run.lines()}
     assert 0 < figures["upheld"] <= figures["contradicted"]
+    workers = figures["contradicted_by"]
+    assert sum(worker["answers"] for worker in workers) == figures["contradicted"]
+    assert sum(worker["upheld"] for worker in workers) == figures["upheld"]
+    assert workers == sorted(workers, key=lambda worker: -worker["upheld"])
     contested = figures["contested"]
     assert contested == sorted(contested, key=lambda image: -image["sure"])
     for image in contested:
@@ -403,3 +407,4 @@ def test_the_report_shows_where_people_contradict_a_model_that_is_sure() -> None
         assert training[image["source"]]["class-name"] == image["label"]
     page = run.files.objects[f"{run.home}report.html"].decode()
     assert ("guessed:" in page) == bool(contested)
+    assert "Who contradicted it" in page

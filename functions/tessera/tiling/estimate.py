@@ -338,11 +338,20 @@ def aws_dollars(
         "pictures to workers": answers * kilobytes / 1e6 * price["GB to the internet"],
     }
     if encoder:
-        seconds = images * LAMBDA_A_PICTURE[encoder]
-        dollars["embedding"] = seconds * price["Lambda GB-second"] + images * price["S3 get"]
+        dollars["embedding"] = embedding_dollars(images, encoder)
     if portal:
         dollars["DynamoDB"] = pages * (
             WRITES_A_PAGE * price["DynamoDB write"] + READS_A_PAGE * price["DynamoDB read"]
         )
         dollars["HTTP API"] = requests * price["HTTP API request"]
     return dollars
+
+
+def embedding_dollars(pictures: int, encoder: str) -> float:
+    """Return what AWS charges, in US dollars, for reading and embedding so many pictures.
+
+    >>> round(embedding_dollars(1_000_000, "efficientnet-lite0"), 2)
+    1.32
+    """
+    seconds = pictures * LAMBDA_A_PICTURE[encoder]
+    return seconds * LIST_PRICES["Lambda GB-second"] + pictures * LIST_PRICES["S3 get"]

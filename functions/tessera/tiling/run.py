@@ -29,8 +29,8 @@ class Run:
     lines when it was grouped, `tasks` has the number of tasks by round and `asked` that of images,
     and `jobs` are the newest round's, each with its `name` and `status`; `pictures` is the rule of
     what lines may name, and `notices` are sentences on the manifest and its settings. `rules` is
-    the number of those that answers are consolidated by. `embedding` is why pictures that the run
-    embeds itself could not be, empty if all was well.
+    the number of those that answers are consolidated by. `embeds_itself` says whether pictures are
+    embedded by the run; `embedding` is why they could not be, empty if all was well.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Run:
     pictures: SourceRule = ANY_SOURCE
     notices: Sequence[str] = ()
     rules: int = NEWEST_RULES
+    embeds_itself: bool = False
     embedding: str = ""
 
     @property
@@ -147,5 +148,6 @@ def read_run(document: bytes, event: Mapping[str, Any]) -> Run:
         jobs=event["jobs"],
         notices=notices,
         rules=record.rules,
+        embeds_itself=bool(record.embedding_blocks),
         embedding=embedding,
     )

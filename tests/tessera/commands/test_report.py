@@ -72,7 +72,9 @@ def test_workers_are_named_by_their_account_or_by_a_number(
 ) -> None:
     (ann,) = figures()["workers"]
     worker = ann | {"worker": "private.eu-west-1.1f0a"}
-    put_report(labels, labels.run(images=4), workers=[worker])
+    contradicting = {"worker": worker["worker"], "answers": 3, "upheld": 2}
+    guesses = {"used": True, "labeled": 0, "contradicted_by": [contradicting]}
+    put_report(labels, labels.run(images=4), workers=[worker], guesses=guesses)
     account = SimpleNamespace(worker="1f0a", email="ann@example.org")
     accounts = SimpleNamespace(list=lambda: iter([account]))
     monkeypatch.setattr(type(place.cloud), "users", accounts)

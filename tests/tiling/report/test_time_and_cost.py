@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tessera.tiling.estimate import OBJECT_PRICE, page_seconds
-from tessera.tiling.report.time_and_cost import cost_figures, time_figures
+from tessera.tiling.report.time_and_cost import cost_figures, embedding_figures, time_figures
+from tessera.tiling.run import Run
 from tessera.tiling.settings import settings_from
 
 ON_PORTAL = settings_from({"labels": ["cat", "dog"]})
@@ -40,3 +43,20 @@ def test_ground_truth_charges_for_every_page_of_every_round() -> None:
 def test_the_portal_charges_nothing() -> None:
     figures = cost_figures(ROUNDS, ON_PORTAL)
     assert (figures["service"], figures["fees"], figures["fees_alone"]) == ("portal", 0, 0)
+
+
+def test_a_run_that_embeds_its_pictures_says_what_that_costs() -> None:
+    settings = settings_from(
+        {"labels": ["cat", "dog"], "guesses": {"encoder": "efficientnet-lite0"}}
+    )
+    run = Run(
+        name="pets-1", home="s3://labels/pets-1/", round=1, started="", execution="",
+        settings=settings, manifest={}, counts={"lines": 1_000_500, "rejected": 500},
+        embeds_itself=True,
+    )  # fmt: skip
+    figures = embedding_figures(run)["embedding"]
+    assert (figures["encoder"], figures["pictures"]) == ("efficientnet-lite0", 1_000_000)
+    assert 1.0 < figures["dollars"] < 1.6
+    # of embeddings that lay beside the manifest nobody knows what they cost
+    assert embedding_figures(replace(run, embeds_itself=False)) == {}
+    assert embedding_figures(replace(run, settings=ON_PORTAL)) == {}

@@ -30,7 +30,7 @@ from tessera.tiling.report.headline import headline
 from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.report.rounds import EarlierLabels, round_figures
 from tessera.tiling.report.sheets import sheet_figures, sheet_images
-from tessera.tiling.report.time_and_cost import cost_figures, time_figures
+from tessera.tiling.report.time_and_cost import cost_figures, embedding_figures, time_figures
 from tessera.tiling.report.unloaded import most_unloaded, unloaded_figures
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.report.workers import page_figures, worker_figures
@@ -170,7 +170,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "agreement": agreement_figures(crowd, consensus, classes),
         "rounds": rounds,
         "time": time_figures(len(crowd), answers["seconds_per_image"], settings),
-        "cost": cost_figures(rounds, settings),
+        "cost": cost_figures(rounds, settings) | embedding_figures(run),
         "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
         "sheets": sheet_figures(consensus, classes, lines.sources),
     }
@@ -251,7 +251,7 @@ def _guess_figures(result: RunResult, answers: Mapping[str, Any]) -> dict[str, A
         by_model=result.lines.by_model,
         seconds=time_figures(0, seconds, settings)["seconds_per_image"],
     )
-    contest = contest_figures(result.model, settings.classes, result.lines.sources)
+    contest = contest_figures(result.model, settings.classes, result.lines.sources, result.names)
     return {"guesses": figures | contest}
 
 

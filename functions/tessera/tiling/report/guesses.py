@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus import consolidate
+from tessera.tiling.consensus import Crowd, consolidate
 from tessera.tiling.guesses.annotator import MIN_NATS, Guesses
 from tessera.tiling.guesses.asking import Judged, ModelResult
 from tessera.tiling.report.confidence import reliability
@@ -19,6 +19,8 @@ from tessera.tiling.settings import Settings
 
 CONTESTED = 24
 """Images shown whose label is not the model's guess: as many as of the most doubtful ones."""
+CONTRADICTING = 20
+"""Workers named who contradicted the model, those whom the labels uphold most often first."""
 
 
 def most_contested(model: ModelResult | None) -> NDArray[np.int64]:
@@ -43,11 +45,12 @@ def _guess(guesses: Guesses) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
 
 
 def contest_figures(
-    model: ModelResult, choices: Sequence[str], sources: Mapping[int, str]
+    model: ModelResult, choices: Sequence[str], sources: Mapping[int, str], names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return how many answers contradict the model, how many labels uphold them, and the images.
+    """Return how many answers contradict the model, how many labels uphold them, whose, and where.
 
-    `choices` are the names of the classes; images without a URI in `sources` are left out.
+    `choices` are the names of the classes, `names` the workers'; images without a URI in `sources`
+    are left out.
     """
     judged, label = model.judged, model.decision.consensus.label
     if judged.guesses is None:
@@ -71,8 +74,26 @@ def contest_figures(
     return {
         "contradicted": int(against.sum()),
         "upheld": int(upheld.sum()),
+        "contradicted_by": _contradicting(crowd, against, upheld, names),
         "contested": images,
     }
+
+
+def _contradicting(
+    crowd: Crowd, against: NDArray[np.bool_], upheld: NDArray[np.bool_], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return who contradicted the model how often, and how many of those answers labels uphold."""
+    answers, right = (
+        np.bincount(crowd.worker[rows], minlength=crowd.workers).tolist()
+        for rows in (against, upheld)
+    )
+    contradicting = [worker for worker in range(crowd.workers) if answers[worker]]
+    # equals by name, as in the table of workers
+    contradicting.sort(key=lambda worker: (-right[worker], -answers[worker], names[worker]))
+    return [
+        {"worker": names[worker], "answers": answers[worker], "upheld": right[worker]}
+        for worker in contradicting[:CONTRADICTING]
+    ]
 
 
 def guess_figures(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tessera.tiling.estimate import OBJECT_PRICE, SECONDS_A_PAGE, SECONDS_AN_IMAGE, page_seconds
+from tessera.tiling.estimate import (
+    OBJECT_PRICE,
+    SECONDS_A_PAGE,
+    SECONDS_AN_IMAGE,
+    embedding_dollars,
+    page_seconds,
+)
+from tessera.tiling.run import Run
 from tessera.tiling.settings import Settings
 
 
@@ -47,3 +54,16 @@ def cost_figures(rounds: Sequence[Mapping[str, Any]], settings: Settings) -> dic
         "fees": round(pages * price, 2),
         "fees_alone": round(pages_alone * price, 2),
     }
+
+
+def embedding_figures(run: Run) -> dict[str, Any]:
+    """Return what AWS charges for the pictures that a run embedded itself; nothing if it did not.
+
+    It is computed from list prices, which one machine does not charge.
+    """
+    encoder = run.settings.own_encoder
+    if encoder is None or not run.embeds_itself:
+        return {}
+    pictures = run.counts["lines"] - run.counts.get("rejected", 0)
+    dollars = round(embedding_dollars(pictures, encoder), 4)
+    return {"embedding": {"encoder": encoder, "pictures": pictures, "dollars": dollars}}
