@@ -87,7 +87,7 @@ def test_an_address_is_the_one_that_boto3_makes(
     made: list[str | type] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.auth, "get_current_datetime", lambda *_: now)
-        patch.setattr(presign, "current_time", lambda: now)
+        patch.setattr(presign, "current_time", now.timestamp)
         client = connection.signing_client()
         for sign in (
             lambda: client.generate_presigned_url(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -34,12 +35,14 @@ CONNECTIONS = 64
 class Scope(NamedTuple):
     """Parts of a signature that are the same for all addresses of one second.
 
-    `query` is as it stands in the address, `canonical` as it is signed, in alphabetical order.
+    `query` is as it stands in the address, `canonical` as it is signed, in alphabetical order;
+    `heading` comes before the request's hash, and `secret` signs both.
     """
 
     query: str
     canonical: str
     heading: str
+    secret: bytes
 
 
 class Presigner:
@@ -53,22 +56,21 @@ class Presigner:
         self._host = host.removesuffix(":443" if scheme == "https" else ":80")
         # Kept with this object, for a signer lives as long as its session.
         self._scope = lru_cache(maxsize=4)(self._make_scope)
-        self._secret = lru_cache(maxsize=2)(self._make_secret)
 
     def address(self, key: str, seconds: int, method: str = "GET") -> str:
         """Return an address at which anyone may get the object for so many seconds from now."""
-        moment = current_time().strftime("%Y%m%dT%H%M%SZ")
-        scope = self._scope(moment, seconds)
+        scope = self._scope(int(current_time()), seconds)
         name = quote(key, safe="/~")
         request = (
             f"{method}\n{self._path}{name}\n{scope.canonical}\nhost:{self._host}\n\n"
             "host\nUNSIGNED-PAYLOAD"
         )
         text = scope.heading + hashlib.sha256(request.encode()).hexdigest()
-        signature = hmac.digest(self._secret(moment[:8]), text.encode(), "sha256").hex()
+        signature = hmac.digest(scope.secret, text.encode(), "sha256").hex()
         return f"{self._place}{name}?{scope.query}&X-Amz-Signature={signature}"
 
-    def _make_scope(self, moment: str, seconds: int) -> Scope:
+    def _make_scope(self, now: int, seconds: int) -> Scope:
+        moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         access, _, *token = self._credentials
         scope = f"{moment[:8]}/{self._region}/s3/aws4_request"
         fields = {
@@ -81,7 +83,9 @@ class Presigner:
         }
         pairs = [f"{name}={quote(value, safe='-._~')}" for name, value in fields.items()]
         heading = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n"
-        return Scope("&".join(pairs), "&".join(sorted(pairs)), heading)
+        return Scope(
+            "&".join(pairs), "&".join(sorted(pairs)), heading, self._make_secret(moment[:8])
+        )
 
     def _make_secret(self, day: str) -> bytes:
         """Return the key that signs on one day, in this region, for S3."""
@@ -115,6 +119,6 @@ class Presigner:
         )
 
 
-def current_time() -> datetime:
-    """Return the time that an address is signed for."""
-    return datetime.now(UTC)
+def current_time() -> float:
+    """Return the time that an address is signed for, in seconds since the epoch."""
+    return time.time()
