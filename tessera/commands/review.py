@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from tessera.commands.completion import run_names
 from tessera.exits import Refused
-from tessera.portal.reviews import MAX_PICTURES, close_review, find_entry, open_review, read_latest
+from tessera.portal.reviews import MAX_PICTURES, close_review, list_entries, open_review
 from tessera.portal.rights import REVIEWERS, may_review
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.review import (
     Selection,
     finish_review,
+    read_decided,
     review_of,
     select_pictures,
 )
 from tessera.runs.worker_names import worker_names
 from tessera.screen import counted, json_option, out, print_json, waiting, warn
+
+MAX_NAMED = 3
+"""Files that are named in a warning: enough to find out what they have in common."""
 
 
 @click.command("review")
@@ -97,14 +102,16 @@ def _open(
     if team is None:
         team = folder.settings.team or ""
     open_review(cloud.ports, review_of(folder, pictures, team))
-    facts = {
+    facts: dict[str, Any] = {
         "run": folder.name,
         "pictures": len(pictures),
         "left_out": total - len(pictures),
         "team": team,
         "reviewers": _reviewers(folder, team),
         "address": f"{cloud.people_url}#review/{folder.name}",
+        "broken": read_decided(folder).broken,
     }
+    _warn_of_broken(facts["broken"])
     if as_json:
         print_json(facts)
     else:
@@ -124,6 +131,17 @@ def _tell(folder: RunFolder, facts: dict[str, Any]) -> None:
     out.print(f"[bold]Finish[/]  {command(f'review {folder.name} --finish')}", soft_wrap=True)
 
 
+def _warn_of_broken(uris: Sequence[str]) -> None:
+    """Name the files among the decisions that are none."""
+    if uris:
+        more = f" and {len(uris) - MAX_NAMED} more" if len(uris) > MAX_NAMED else ""
+        names = ", ".join(uris[:MAX_NAMED])
+        warn([
+            f"{counted(len(uris), 'file')} among the decisions cannot be read as one, so the "
+            f"picture of each is undecided: {names}{more}"
+        ])  # fmt: skip
+
+
 def _reviewers(folder: RunFolder, team: str) -> list[str]:
     """Return who may decide the review."""
     return [user.email for user in folder.cloud.users.list() if may_review(user.groups, team)]
@@ -132,11 +150,12 @@ def _reviewers(folder: RunFolder, team: str) -> list[str]:
 def _finish(folder: RunFolder, teach: bool, as_json: bool) -> None:
     """Write the labels with what was decided, and end the review."""
     cloud = folder.cloud
-    entry = find_entry(cloud.ports.table, folder.name)
-    if not read_latest(cloud.storage, folder.home):
+    latest = read_decided(folder)
+    _warn_of_broken(latest.broken)
+    if not latest.decisions:
         raise Refused(
             f"Nothing is decided yet. Reviewers do so at {cloud.people_url}#review/{folder.name}"
-            if entry
+            if any(entry.run == folder.name for entry in list_entries(cloud.ports))
             else f"There is no review of this run: {cloud.command(f'review {folder.name}')}"
         )
     with waiting("Writing the labels"):
@@ -149,6 +168,7 @@ def _finish(folder: RunFolder, teach: bool, as_json: bool) -> None:
         "training": counts.training,
         "unlabeled": counts.unlabeled,
         "training_manifest": folder.uri("review/training.manifest"),
+        "broken": latest.broken,
     }
     if as_json:
         print_json(facts)

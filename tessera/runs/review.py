@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.portal.reviews import MAX_PICTURES, CrowdAnswer, Picture, Review, read_latest
+from tessera.portal.reviews import (
+    MAX_PICTURES,
+    CrowdAnswer,
+    LatestDecisions,
+    Picture,
+    Review,
+    read_latest,
+)
 from tessera.runs.folder import RunFolder
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.decisions import NAME, Decisions
@@ -56,6 +63,12 @@ def event_of(folder: RunFolder) -> dict[str, Any]:
     }
 
 
+def read_decided(folder: RunFolder) -> LatestDecisions:
+    """Return what reviewers decided of a run so far."""
+    lines = folder.record["counts"]["lines"]
+    return read_latest(folder.cloud.storage, folder.home, folder.settings.choices, lines)
+
+
 def select_pictures(
     folder: RunFolder, selection: Selection, names: dict[str, str], *, most: int = MAX_PICTURES
 ) -> tuple[list[Picture], int]:
@@ -71,7 +84,7 @@ def select_pictures(
     answered = np.zeros(len(labels), np.bool_)
     answered[judged.table.crowd.image] = True
     wanted = _wanted(run, labels, selection) & ~labels.has(LineFlag.DUPLICATE)
-    order = _order(judged, labels, np.flatnonzero(wanted), [*read_latest(storage, folder.home)])
+    order = _order(judged, labels, np.flatnonzero(wanted), [*read_decided(folder).decisions])
     sources = _sources(folder, run, order)
     answers = _answers(judged, order, names, (*run.settings.classes, run.settings.escape))
     pictures = [
@@ -167,7 +180,7 @@ def review_of(folder: RunFolder, pictures: Sequence[Picture], team: str) -> Revi
 def finish_review(folder: RunFolder, *, teach: bool) -> tuple[Decisions, RunResult]:
     """Keep what was decided as final, and write the run's labels with it into `review/`."""
     storage = folder.cloud.storage
-    decisions = Decisions(tuple(read_latest(storage, folder.home).values()), teach)
+    decisions = Decisions(tuple(read_decided(folder).decisions.values()), teach)
     folder.write(NAME, decisions.encode(), "application/json")
     template = ROOT / "ui" / "report.liquid.html"
     return decisions, label_reviewed(storage, event_of(folder), template)

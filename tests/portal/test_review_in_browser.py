@@ -53,7 +53,8 @@ def sit_down(desk: Desk, hash_: str = "#review/pets-1") -> tuple[Page, FrameLoca
 
 
 def decided(desk: Desk) -> dict[int, str]:
-    return {one.index: one.label for one in read_latest(desk.world.files, HOME).values()}
+    latest = read_latest(desk.world.files, HOME, ("cat", "dog", "cannot see"))
+    return {index: one.label for index, one in latest.decisions.items()}
 
 
 def test_a_review_is_decided_by_keys_and_taken_back(desk: Desk) -> None:

@@ -92,11 +92,72 @@ def test_the_last_decision_of_a_picture_counts_and_every_one_is_kept(
         world.clock.wait(1)
         assert put(world, index, label, reviewer)[0] == 200
         last[index] = label, reviewer
-    latest = read_latest(world.files, HOME)
+    latest = read_latest(world.files, HOME, review().choices).decisions
     assert {index: (one.label, one.by) for index, one in latest.items()} == {
         index: entry for index, entry in last.items() if entry[0] is not None
     }
     assert len(list(world.files.list_uris(decisions_folder(HOME)))) == len(made)
+
+
+GOOD = (
+    b'{"label": "dog", "by": "rita", "name": "rita@example.org", "at": "2026-11-26T04:00:00.000"}'
+)
+GARBLED = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([
+        b"", b"{", b"[]", b"null", b'"cat"', b"\xff\xfe", b'{"label": "bird"}', b"[" * 100_000,
+        GOOD[:-1], GOOD.replace(b'"dog"', b'"bird"'), GOOD.replace(b'"dog"', b"7"),
+        GOOD.replace(b'"dog"', b'"\xff"'), GOOD.replace(b'"dog"', b'["dog"]'),
+    ]),
+)  # fmt: skip
+NAMES = st.one_of(
+    st.sampled_from(
+        ["9", "x", "-1", "1e3", "٣", "1/2/3", "", "1.json", "9999999999", "0x1", "../1"]
+    ),
+    st.text("0123456789abc/-. é", max_size=6),
+)
+
+
+@given(
+    garbled=st.dictionaries(st.integers(0, 3), GARBLED, max_size=3),
+    strangers=st.dictionaries(NAMES, st.one_of(GARBLED, st.just(GOOD)), max_size=3),
+)
+def test_a_garbled_file_among_the_decisions_hurts_its_own_picture_alone_and_is_named(
+    garbled: dict[int, bytes], strangers: dict[str, bytes]
+) -> None:
+    world = World()
+    open_review(world.ports, review())
+    for index in range(4):
+        assert put(world, index, "dog")[0] == 200
+    folder, lines = decisions_folder(HOME), 4
+    broken = {f"{folder}{index}/999999999999999-rita.json" for index in garbled}
+    for index, content in garbled.items():
+        world.files.put(f"{folder}{index}/999999999999999-rita.json", content)
+    for name, content in strangers.items():  # of pictures that the run does not have
+        if not any(f"{name}/".startswith(f"{index}/") for index in range(4)):
+            world.files.put(f"{folder}{name}/1-rita.json", content)
+            head = name.partition("/")[0]
+            if not (head.isascii() and head.isdigit() and int(head) < lines):
+                broken.add(f"{folder}{name}/1-rita.json")
+    latest = read_latest(world.files, HOME, review().choices, lines)
+    assert latest.decisions.keys() == {0, 1, 2, 3} - garbled.keys()
+    assert set(latest.broken) == broken
+    status, content = world.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
+    assert status == 200
+    decided = {image["index"] for image in content["images"] if "decision" in image}
+    assert decided == latest.decisions.keys()
+
+
+@given(pictures=GARBLED)
+def test_a_garbled_review_is_told_with_what_to_do_and_hurts_no_other(pictures: bytes) -> None:
+    world = World()
+    for run in ("pets-1", "pets-2"):
+        open_review(world.ports, review(run=run))
+    world.files.put(f"{HOME}review/pictures.json", pictures)
+    status, content = world.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
+    assert (status, "tessera review" in content["message"]) == (422, True)
+    assert put(world, 1, "cat")[0] == 422
+    assert world.ask("GET", "/reviews/pets-2", "rita", groups=REVIEWER)[0] == 200
 
 
 def test_decisions_survive_a_second_review_and_its_end(opened: World) -> None:
@@ -124,7 +185,7 @@ def test_a_decision_that_can_be_none_is_refused_and_not_kept(
 ) -> None:
     path = f"/reviews/pets-1/images/{index}"
     assert opened.ask("PUT", path, "rita", body, REVIEWER)[0] == status
-    assert read_latest(opened.files, HOME) == {}
+    assert read_latest(opened.files, HOME, review().choices).decisions == {}
 
 
 ASKED: list[tuple[str, str, Any]] = [

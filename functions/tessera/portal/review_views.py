@@ -49,12 +49,14 @@ def list_reviews(ports: Ports, site: Site, request: Request) -> Response:
 def show_review(ports: Ports, site: Site, request: Request) -> Response:
     """Show a review: the page, its pictures with who answered what, and what is decided."""
     review = _review(ports, request)
-    decided = read_latest(ports.files, review.home)
+    latest = read_latest(ports.files, review.home, review.choices)
+    for uri in latest.broken:  # the picture stays to decide
+        ports.report(review.run, ValueError(f"{uri} is no decision"))
     images: list[dict[str, Any]] = []
     for picture in review.pictures:
         image = msgspec.to_builtins(picture)
         del image["source"]  # an address is signed for whom it is shown to
-        decision = decided.get(picture.index)
+        decision = latest.decisions.get(picture.index)
         images.append(image | ({"decision": decision.label} if decision else {}))
     content = {
         "run": review.run,

@@ -7,13 +7,15 @@ whoever decides anew, or takes a decision back, is named too (docs/decisions/rev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
-from tessera.portal.errors import Invalid, Unknown
+from tessera.portal.errors import Invalid, Unknown, Unusable
 from tessera.portal.ports import PARALLEL_READS, Files, Ports
 from tessera.portal.store import Change, Item, Table
 from tessera.portal.table_layout import REVIEWS, review_key
@@ -22,6 +24,11 @@ from tessera.tiling.decisions import FOLDER, Decision
 PICTURES = f"{FOLDER}pictures.json"
 MAX_PICTURES = 2000
 """Pictures of one review: some hours of a person's work, and about a megabyte for the browser."""
+
+INDEX = re.compile(r"[0-9]{1,9}")
+"""Line of a manifest, as the name of a folder."""
+MAX_LINES = 10**9
+"""More lines than a manifest can have, where its own number is not known."""
 
 
 class CrowdAnswer(msgspec.Struct, frozen=True):
@@ -109,9 +116,15 @@ def list_entries(ports: Ports) -> list[Entry]:
 
 
 def find_entry(table: Table, run: str) -> Entry | None:
-    """Return a run's open review, or None if it has none."""
+    """Return a run's open review, or None if it has none; raises `Unusable` if it is unreadable."""
     (item,) = table.get(review_key(run))
-    return _entry(item) if item else None
+    try:
+        return _entry(item) if item else None
+    except msgspec.ValidationError as error:
+        raise Unusable(
+            "This review cannot be read. Whoever opened it can open it again, with tessera "
+            "review; what was decided is kept."
+        ) from error
 
 
 def _entry(item: Item) -> Entry:
@@ -122,8 +135,14 @@ def _entry(item: Item) -> Entry:
 
 
 def read_review(files: Files, home: str) -> Review:
-    """Return the review of the run at `home`."""
-    return msgspec.json.decode(files.get(home + PICTURES), type=Review)
+    """Return the review of the run at `home`; raises `Unusable` if its file cannot be read."""
+    try:
+        return msgspec.json.decode(files.get(home + PICTURES), type=Review)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unusable(
+            "The pictures of this review cannot be read. Whoever opened it can open it again, "
+            "with tessera review; what was decided is kept."
+        ) from error
 
 
 def decisions_folder(home: str) -> str:
@@ -131,20 +150,52 @@ def decisions_folder(home: str) -> str:
     return f"{home}{FOLDER}decisions/"
 
 
-def read_latest(files: Files, home: str) -> dict[int, Decision]:
-    """Return what counts for each picture that was decided, by line, in order."""
+class LatestDecisions(NamedTuple):
+    """What counts for each picture that was decided, by line, in order.
+
+    `broken` are the files in their folder that are no decisions, by URI. A picture whose last
+    decision is one of them is undecided: what it was is not known, and the one before was changed.
+    """
+
+    decisions: dict[int, Decision]
+    broken: tuple[str, ...]
+
+
+def read_latest(
+    files: Files, home: str, choices: Collection[str], lines: int = MAX_LINES
+) -> LatestDecisions:
+    """Return the last decision of each picture of the run at `home`.
+
+    Only those of a label among `choices` are decisions, for one of the run's so many lines.
+    """
     latest: dict[int, str] = {}
+    broken = []
     folder = decisions_folder(home)
     for uri in files.list_uris(folder):  # in key order, so that a picture's last one comes last
-        latest[int(uri.removeprefix(folder).partition("/")[0])] = uri
+        name = uri.removeprefix(folder).partition("/")[0]
+        if INDEX.fullmatch(name) and int(name) < lines:
+            latest[int(name)] = uri
+        else:
+            broken.append(uri)
+    decisions = {}
     with ThreadPoolExecutor(PARALLEL_READS) as readers:
-        documents = zip(latest, readers.map(files.get, latest.values()), strict=True)
-        stored = {index: msgspec.json.decode(each, type=_Stored) for index, each in documents}
-    return {
-        index: Decision(index, one.label, one.by, one.at)
-        for index, one in sorted(stored.items())
-        if one.label is not None
-    }
+        documents = zip(latest.items(), readers.map(files.get, latest.values()), strict=True)
+        for (index, uri), document in documents:
+            stored = _stored(document, choices)
+            if stored is None:
+                broken.append(uri)
+            elif stored.label is not None:
+                decisions[index] = Decision(index, stored.label, stored.by, stored.at)
+    return LatestDecisions(dict(sorted(decisions.items())), tuple(sorted(broken)))
+
+
+def _stored(document: bytes, choices: Collection[str]) -> _Stored | None:
+    """Return a stored decision, or None if the file is none."""
+    try:
+        stored = msgspec.json.decode(document, type=_Stored)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return stored if stored.label is None or stored.label in choices else None
 
 
 def decide(

@@ -117,6 +117,25 @@ def test_a_decision_is_final_in_files_of_its_own_and_marked_as_such(reviewed: Re
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("content", [b"", b'{"label": "bird", "by": "", "name": "", "at": ""}'])
+def test_a_garbled_decision_is_named_and_costs_no_other_decision(
+    reviewed: Reviewed, content: bytes
+) -> None:
+    reviewed.json()
+    pictures = read_review(reviewed.files, reviewed.home).pictures
+    for picture in pictures[:3]:
+        reviewed.decide(picture.index, "cat")
+    folder = f"{reviewed.home}review/decisions"
+    files = [f"{folder}/{pictures[0].index}/999999999999999-rita.json", f"{folder}/60/1-rita.json"]
+    for uri in files:
+        reviewed.files.put(uri, content)
+    assert sorted(reviewed.json("--share", "1")["broken"]) == sorted(files)
+    done = reviewed.call("--finish")
+    assert done.exit_code == 0, done.output
+    assert "2 pictures decided" in " ".join(done.output.split())
+    assert f"{pictures[0].index}/999999999999999-rita.json" in "".join(done.output.split())
+
+
 def test_lines_that_nobody_decided_are_the_same_bytes(reviewed: Reviewed) -> None:
     reviewed.json()
     index = read_review(reviewed.files, reviewed.home).pictures[0].index
