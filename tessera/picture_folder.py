@@ -19,9 +19,14 @@ from tessera.screen import counted, progress, warn
 from tessera.tiling.instructions import EXAMPLES
 from tessera.tiling.instructions import NAME as INSTRUCTIONS
 from tessera.tiling.practice import PRACTICE
+from tessera.tiling.qualification import FOLDER as QUALIFICATION
 
-GUIDES = {EXAMPLES: "as examples for the instructions", PRACTICE: "as pictures to practice on"}
-"""Folders of pictures that are for workers to learn from, and why they are left out."""
+GUIDES = {
+    EXAMPLES: "as examples for the instructions",
+    PRACTICE: "as pictures to practice on",
+    QUALIFICATION: "as pictures to qualify by",
+}
+"""Folders of pictures that workers learn from or are tested by, and why they are left out."""
 
 HASH_DIGITS = 32
 """Hexadecimal digits of a content hash, from SHA-256: 128 bits, beyond any chance of two alike

@@ -151,6 +151,10 @@ class Files(Storage):
             self.put(uri, data, content_type=content_type)
         return True
 
+    def delete(self, uri: str) -> None:
+        self._count("DeleteObject", uri)
+        self.objects.pop(uri, None)
+
     def upload(self, path: Path, uri: str, *, content_type: str = BINARY) -> None:
         self.put(uri, path.read_bytes(), content_type=content_type)
 

@@ -76,8 +76,9 @@ ARROWS = {
     "instructions_html": set(),
     "page_language": {"settings", "errors"},
     "practice": {"settings", "errors", "instructions"},
+    "qualification": {"settings", "errors", "practice", "manifest"},
     "run_record": {"settings", "jobs", "errors", "instructions", "manifest", "practice"}
-    | {"consolidation_rules", "own_page"},
+    | {"consolidation_rules", "own_page", "qualification"},
     "run": {"settings", "jobs", "run_record", "manifest", "consolidation_rules"},
     "plain_output": set(),
     "page": {"settings", "errors", "plain_output", "instructions_html"},
@@ -106,6 +107,7 @@ ARROWS = {
         "page",
         "page_language",
         "practice",
+        "qualification",
         "own_page",
         "custom_task",
         "crowd_elements",
@@ -124,6 +126,7 @@ ARROWS = {
     "training": {"run", "run_files", "manifest", "settings", "consensus", "csv_field"},
     "report": {
         "live_control",
+        "qualification",
         "run",
         "settings",
         "jobs",
@@ -136,7 +139,7 @@ ARROWS = {
     "judge_run": {"run", "manifest", "consensus", "guesses"},
     "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
     | {"judge_run", "decisions", "guesses", "class_shares", "consolidation_rules"}
-    | {"worker_memory", "run_record", "skills"},
+    | {"worker_memory", "run_record", "skills", "qualification"},
     "label_parts": {
         "label_run",
         "run",

@@ -328,23 +328,30 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+OF_PROJECTS = {
+    "ConsolidateLabelsFunction": "${LabelsBucket.Arn}/projects/*",
+    "ServePortalFunction": "${LabelsBucket.Arn}/projects/*/qualification/*",
+}
+"""What functions keep of people, over the runs of a project."""
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_reads_and_writes_objects_only_where_its_work_lies(name: str) -> None:
     for statement in statements(name):
         for action in listed(statement["Action"]):
             if action == "s3:PutObject":
                 for resource in listed(statement["Resource"]):
-                    remembers = name == "ConsolidateLabelsFunction"
-                    memory = remembers and resource["Sub"] == "${LabelsBucket.Arn}/projects/*"
-                    assert memory or resource["Sub"].startswith("${LabelsBucket.Arn}/runs/*")
+                    of_project = OF_PROJECTS.get(name) == resource["Sub"]
+                    assert of_project or resource["Sub"].startswith("${LabelsBucket.Arn}/runs/*")
             if action.startswith("s3:Delete"):
                 pytest.fail(f"{name} may delete objects")
 
 
 def test_pictures_are_read_by_a_role_that_may_do_nothing_else_and_by_no_other_right() -> None:
-    (read,) = statements("PicturesRole")
-    assert read["Action"] == "s3:GetObject"
+    read, copies = statements("PicturesRole")
+    assert read["Action"] == copies["Action"] == "s3:GetObject"
     assert "LabelsBucket" not in str(read["Resource"])
+    assert copies["Resource"] == {"Sub": "${LabelsBucket.Arn}/runs/*/qualification/*"}
     (trust,) = RESOURCES["PicturesRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     trusted = [role["GetAtt"] for role in trust["Principal"]["AWS"]]
     assert trusted == ["ServePortalFunctionRole.Arn", "EmbedImagesFunctionRole.Arn"]

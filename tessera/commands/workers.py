@@ -13,11 +13,17 @@ from rich.table import Table
 
 from tessera.aws.storage import Storage
 from tessera.portal.leases import block_worker
+from tessera.portal.ports import Ports
+from tessera.portal.qualification import begin_anew
 from tessera.portal.rights import REQUESTERS
 from tessera.portal.sessions import end_sessions
+from tessera.portal.store import erase
+from tessera.portal.table_layout import standing_key
 from tessera.screen import counted, json_option, out, print_json
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
+from tessera.tiling.qualification import FOLDER as QUALIFICATION
+from tessera.tiling.qualification import records_uri
 from tessera.tiling.worker_memory import COPY_NAME, decode_memory
 
 EMAIL = re.compile(
@@ -175,6 +181,32 @@ def reset_worker(target: Target, /, email: str, authenticator: bool, as_json: bo
         out.print(f"[bold]{email}[/] signs in with the temporary password [bold]{password}[/]")
 
 
+@workers.command("requalify")
+@click.argument("worker")
+@click.option("--project", required=True, help="Folder of the project's manifests.")
+@json_option("Print as JSON whether there was anything to reset.")
+@click.pass_obj
+def requalify_worker(target: Target, /, worker: str, project: str, as_json: bool) -> None:
+    """Let WORKER, by email or the name on answers, begin a project's qualification anew.
+
+    Who failed twice may try twice more; who passed must pass again before the next page.
+    """
+    cloud = target.cloud
+    name = cloud.users.worker(worker) if EMAIL.fullmatch(worker) else _account_of(worker)
+    if name is None:
+        raise click.ClickException(_no_worker(cloud, worker))
+    records = records_uri(f"s3://{cloud.outputs['LabelsBucketName']}/", project.strip("/"))
+    had_tried = begin_anew(cloud.ports, records, name)
+    if as_json:
+        print_json({"worker": name, "project": project, "reset": had_tried})
+    elif had_tried:
+        out.print(f"{name} may begin the qualification of {project} anew.", highlight=False)
+    else:
+        out.print(
+            f"{name} has not tried to qualify for {project} yet, so there is nothing to reset."
+        )
+
+
 @workers.command("forget")
 @click.argument("worker")
 @click.option("--project", help="Folder of the project's manifests.  [default: all projects]")
@@ -188,7 +220,9 @@ def forget_worker(target: Target, /, worker: str, project: str | None, as_json: 
     """
     cloud = target.cloud
     name = (cloud.users.worker(worker) if EMAIL.fullmatch(worker) else None) or worker
-    places = forget(cloud.storage, cloud.outputs["LabelsBucketName"], name, project)
+    bucket = cloud.outputs["LabelsBucketName"]
+    places = forget(cloud.storage, bucket, name, project)
+    places += forget_standings(cloud.ports, cloud.storage, bucket, name, project)
     if as_json:
         print_json({"worker": name, "forgotten": places})
     elif places:
@@ -206,6 +240,32 @@ def forget(storage: Storage, bucket: str, worker: str, project: str | None) -> l
     copies = [f"{folder}{COPY_NAME}" for folder in storage.list_folders(f"s3://{bucket}/runs/")]
     held = [*memories, *(uri for uri in copies if storage.size(uri) is not None)]
     return [uri for uri in held if _forget_in(storage, uri, worker)]
+
+
+def forget_standings(
+    ports: Ports, storage: Storage, bucket: str, worker: str, project: str | None
+) -> list[str]:
+    """Delete what a worker came to in qualifications; return the addresses of the records."""
+    worker = _account_of(worker)
+    end = f"/{QUALIFICATION}{worker}"
+    homes = (uri.rpartition("/")[0] for uri in storage.list_uris(f"s3://{bucket}/projects/"))
+    folders = sorted({home.removesuffix(worker) for home in homes if home.endswith(end)})
+    if project:
+        folders = [f"s3://{bucket}/projects/{project.strip('/')}/{QUALIFICATION}"]
+    gone = [uri for folder in folders for uri in storage.list_uris(f"{folder}{worker}/")]
+    for uri in gone:
+        storage.delete(uri)
+    erase(ports.table, [standing_key(folder, worker) for folder in folders])
+    return gone
+
+
+def _account_of(worker: str) -> str:
+    """Return the portal's name of a worker who may be named as on answers: `private.REGION.NAME`.
+
+    >>> _account_of("private.us-east-1.ann"), _account_of("ann")
+    ('ann', 'ann')
+    """
+    return worker.rpartition(".")[2]
 
 
 def _forget_in(storage: Storage, uri: str, worker: str) -> bool:

@@ -156,6 +156,8 @@ def _progress_parts(progress: RoundProgress) -> Iterator[str]:
     if progress.short:
         need = "needs" if progress.short == 1 else "need"
         yield f"{counted(progress.short, 'page')} {need} another person ({progress.remedy})"
+    if progress.tried:
+        yield f"{progress.qualified} of {progress.tried} qualified"
     if progress.agreement is not None:
         yield f"{progress.agreement:.0%} agreement"
     if progress.embedded < progress.blocks:

@@ -1,4 +1,4 @@
-"""Instructions, examples and practice pictures beside a manifest here: read, and uploaded."""
+"""What lies beside a manifest here for workers, from instructions to page: read, and uploaded."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tessera.tiling.instructions import EXAMPLES, NAME, with_instructions
 from tessera.tiling.own_page import NAME as PAGE_NAME
 from tessera.tiling.own_page import with_page
 from tessera.tiling.practice import PRACTICE, with_practice
+from tessera.tiling.qualification import FOLDER as QUALIFICATION
+from tessera.tiling.qualification import with_qualification
 from tessera.tiling.settings import Settings
 
 TEXT_TYPES = {NAME: "text/markdown", PAGE_NAME: "text/html"}
@@ -36,7 +38,7 @@ class _Folder:
 
 
 def settings_beside(settings: Settings, folder: Path) -> Settings:
-    """Return the settings with the instructions, examples and practice pictures in a folder.
+    """Return the settings with the instructions, examples and known pictures in a folder.
 
     Refused where they cannot be used.
     """
@@ -44,6 +46,7 @@ def settings_beside(settings: Settings, folder: Path) -> Settings:
         files = _Folder(folder)
         if not settings.is_custom:
             settings = with_practice(with_instructions(settings, files, ""), files, "")
+            settings = with_qualification(settings, files, "")
         return with_page(settings, files, "")
     except SettingsInvalid as error:
         raise Refused(f"{folder}: {'; '.join(error.problems)}.") from error
@@ -52,9 +55,10 @@ def settings_beside(settings: Settings, folder: Path) -> Settings:
 
 
 def upload_instructions(cloud: Cloud, folder: Path, project: str) -> None:
-    """Put instructions, examples, practice pictures and page into the project's inbox folder."""
+    """Put instructions, examples, known pictures and page into the project's inbox folder."""
     text = [name for name in (NAME, PAGE_NAME) if (folder / name).is_file()]
-    for name in [*text, *chain.from_iterable(map(_Folder(folder).list_uris, (EXAMPLES, PRACTICE)))]:
+    pictures = map(_Folder(folder).list_uris, (EXAMPLES, PRACTICE, QUALIFICATION))
+    for name in [*text, *chain.from_iterable(pictures)]:
         kind = picture_type(name)
         cloud.storage.put(
             f"{cloud.outputs['Inbox']}/{project}/{name}",

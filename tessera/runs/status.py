@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tessera.portal.ports import Ports
-from tessera.portal.progress import add_up
+from tessera.portal.progress import add_up, qualification_progress
 from tessera.portal.staffing import pages_without_workers
 from tessera.portal.table_layout import read_jobs
 from tessera.runs.executions import RunError
@@ -49,7 +49,8 @@ class RoundProgress:
 
     `short` counts pages that need more people than there are, and `remedy` is what to do then.
     `blocks` counts those of the pictures that the run embeds itself, of which so many are
-    `embedded`.
+    `embedded`. `tried` counts workers who tried to qualify for the project, of whom so many are
+    `qualified`.
     """
 
     tasks: int = 0
@@ -64,6 +65,8 @@ class RoundProgress:
     remedy: str = ""
     blocks: int = 0
     embedded: int = 0
+    tried: int = 0
+    qualified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,8 @@ def portal_progress(ports: Ports, names: Iterable[str]) -> RoundProgress:
     """Add up the jobs' progress from the portal's counters; unopened jobs count nothing."""
     jobs = read_jobs(ports.table, names)
     totals = add_up(ports, jobs)
+    # The jobs of a round have the same project, and the same share to reach.
+    qualified = qualification_progress(ports, jobs[0]).get("qualification", {}) if jobs else {}
     return RoundProgress(
         totals.tasks,
         totals.done,
@@ -207,6 +212,8 @@ def portal_progress(ports: Ports, names: Iterable[str]) -> RoundProgress:
         totals.hours_left,
         totals.quality["agreement"],
         tuple(job.name for job in jobs),
+        tried=qualified.get("tried", 0),
+        qualified=qualified.get("passed", 0),
     )
 
 

@@ -128,6 +128,14 @@ def test_an_object_is_replaced_only_as_it_was_read(files: Storage) -> None:
     assert files.get(f"{HOME}run.json") == b"two"
 
 
+def test_a_deleted_object_is_gone_and_may_have_been_absent(files: Storage) -> None:
+    files.put(f"{HOME}one", b"1")
+    for _ in range(2):
+        files.delete(f"{HOME}one")
+        assert files.size(f"{HOME}one") is None
+    assert files.put_if_absent(f"{HOME}one", b"2")
+
+
 def test_listings_are_in_order_of_keys_and_tell_sizes_and_folders(files: Storage) -> None:
     for name in ("b/2.json", "a.json", "b/10.json", "c/d/e.json"):
         files.put(HOME + name, name.encode())

@@ -55,6 +55,12 @@ NOT_SEEN = {
     "close-job cognito-idp:ListUsersInGroup": "the same for a project with a team",
     "close-job lambda:InvokeFunction": "calls the functions of custom tasks, by their tag",
     "serve-portal lambda:InvokeFunction": "calls the functions of custom tasks, by their tag",
+    "serve-portal s3:GetObject tessera-labels/runs/*/qualification/*": "shows the pictures of a "
+    "qualification, whose copies lie there",
+    "serve-portal s3:GetObject tessera-labels/projects/*/qualification/*": "reads what a worker "
+    "came to in a qualification, where the table lost it",
+    "serve-portal s3:PutObject tessera-labels/projects/*/qualification/*": "keeps what a worker "
+    "came to in a qualification",
     "embed-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
     "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }

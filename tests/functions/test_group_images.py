@@ -482,6 +482,31 @@ def test_a_practice_picture_is_asked_of_nobody(buckets: Buckets) -> None:
     assert practice not in files["round-1/tasks-000.manifest"]
 
 
+def test_pictures_to_qualify_by_are_copied_once_and_named_in_every_round(buckets: Buckets) -> None:
+    buckets.put("pets/labeling.json", b'{"labels": ["cat", "dog"], "qualify": 0.8}')
+    for number in range(5):
+        buckets.put(f"pets/qualification/cat/{number}.jpg", b"%d" % number)
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert {"Key": "tessera:qualify", "Value": "0.8"} in result["request"]["Tags"]
+    files = buckets.files()
+    first = files["round-1/tasks-qualification.json"]
+    assert json.loads(first)["records"] == "s3://labels/projects/pets/qualification/"
+    assert len([name for name in files if name.startswith("qualification/")]) == 5
+    assert b"cat" not in files["round-1/tasks-000.manifest"]
+
+    buckets.aws.files.delete("s3://inbox/pets/qualification/cat/0.jpg")
+    buckets.aws.files.put(f"{result['home']}round-1/unsure.csv", b"index,workers\n3,w1 w2\n")
+    again(result, "first")
+    assert buckets.files()["round-2/tasks-qualification.json"] == first
+
+
+def test_a_run_without_pictures_to_qualify_by_is_refused_with_what_to_do(buckets: Buckets) -> None:
+    buckets.put("pets/labeling.json", b'{"labels": ["cat", "dog"], "qualify": 0.8}')
+    result = group(buckets.put("pets/may.manifest", lines(45)))
+    assert result["outcome"] == "refused"
+    assert "qualification/LABEL/" in json.dumps(result)
+
+
 def test_an_object_that_starts_no_run_is_answered_for_in_the_labels_bucket(
     buckets: Buckets,
 ) -> None:

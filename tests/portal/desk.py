@@ -7,6 +7,7 @@ the network, refuse pictures or let the clock run at any moment.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,17 @@ class Desk:
         self.context.on("weberror", lambda error: self.faults.append(str(error.error)))
 
     def open_job(
-        self, tasks: int, images: int = 6, minutes: float = 30, prelabel: str = "", **settings: Any
+        self,
+        tasks: int,
+        images: int = 6,
+        minutes: float = 30,
+        prelabel: str = "",
+        tags: Mapping[str, str] = {},
+        **settings: Any,
     ) -> Job:
-        """Open a job of so many pages of so many pictures."""
-        request = self.world.request(tasks, workers=1, **{"tessera:project": "pets"})
+        """Open a job of so many pages of so many pictures; `tags` are more of its request's."""
+        all_tags = {"tessera:project": "pets", **tags}
+        request = self.world.request(tasks, 1, "pets-1-r1-000", HOME, **all_tags)
         request["HumanTaskConfig"]["TaskTimeLimitInSeconds"] = int(minutes * 60)
         settings.setdefault("instructions", "")
         run = Settings(labels=LABELS, question="Cat or dog?", **settings)

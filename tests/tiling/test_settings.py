@@ -196,6 +196,7 @@ UNNAMED: dict[str, Any] = {
 }  # fmt: skip
 """Every setting at its default, spelled out: named like a run whose settings name the labels."""
 
+TESTED = {f"qualification/cat/{number}.jpg": "cat" for number in range(5)}
 RECORDED: list[tuple[dict[str, Any], str]] = [
     ({}, "pets-may-e632fca8944c"),
     (UNNAMED, "pets-may-e632fca8944c"),
@@ -252,6 +253,7 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"embeddings": "s3://inbox/pets/e.npy"}, "pets-may-690afc2142a3"),
     ({"stop_below": {"right": 0.6}, "gold_per_task": 2}, "pets-may-17321448b0dd"),
+    ({"qualify": 0.8, "qualification": TESTED}, "pets-may-a3cff2cb139a"),
     ({"page": "0123456789abcdef"}, "pets-may-97cb9adfc49c"),
     ({"offer_to": "upper half"}, "pets-may-565ac6293001"),
     ({"offer_to": "anyone", "offer_minutes": 10}, "pets-may-e632fca8944c"),

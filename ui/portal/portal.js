@@ -133,17 +133,25 @@ function stop() {
 
 /** The next page of the worker, in a frame out of sight; nothing if there is none. */
 async function take(mine) {
-  const open = [mine.current, mine.waiting].filter(page => page && !page.labels);
+  const open = [mine.current, mine.waiting].filter(page => page && !page.labels && !page.qualifies);
   const showing = [...open.map(page => page.task), ...unsent.keys()];
   for (;;) {
     const elsewhere = await tasksElsewhere(worker(), mine.job);
     const { status, content, again } = await ask("POST", `jobs/${mine.job}/claims`, { showing: [...showing, ...elsewhere] });
+    if (content?.error === "Unqualified") return qualification(mine);
     if (status !== 200) return { none: true, status, again, elsewhere: elsewhere.length };
     if (mine !== work) return { none: true, status: 0 };
     const page = { worker: worker(), job: mine.job, task: content.task };
     if (await holdPage(page)) return frameOf(page, content);
     showing.push(content.task); // another tab was a moment faster
   }
+}
+
+/** The page by which the worker qualifies; nothing if they may not try now. */
+async function qualification(mine) {
+  const { status, content } = await ask("GET", `jobs/${mine.job}/qualification`);
+  if (status !== 200) return { none: true, status, unqualified: content.message };
+  return frameOf({ worker: worker(), job: mine.job, qualifies: true, over: true }, content);
 }
 
 /** A page with its frame, out of sight yet. */
@@ -160,11 +168,11 @@ function present(mine, page) {
   page.frame.className = "";
   page.frame.inert = false;
   one("#between").hidden = true;
-  one("#earlier").hidden = Boolean(page.labels);
-  one("#skip").hidden = Boolean(page.corrects || page.labels);
+  one("#earlier").hidden = Boolean(page.labels || page.qualifies);
+  one("#skip").hidden = Boolean(page.corrects || page.labels || page.qualifies);
   one("#onward").hidden = !page.corrects && !page.labels;
   one("#onward").textContent = page.labels ? "Skip the practice" : "Back to the current page";
-  one("#where").textContent = page.corrects ? "A page that you sent before: correct what is wrong, and submit it again." : page.labels ? "Practice: each answer is told right or wrong at once, and none is kept." : "";
+  one("#where").textContent = page.corrects ? "A page that you sent before: correct what is wrong, and submit it again." : page.labels ? "Practice: each answer is told right or wrong at once, and none is kept." : page.qualifies ? QUALIFY : "";
   page.active = Date.now();
   reveal(page);
   if (page.aheadOf) renewLease(page);
@@ -228,22 +236,47 @@ function endPractice(mine) {
 }
 
 async function fetchAhead(mine) {
+  if (mine.current?.qualifies || mine.waiting?.qualifies) return;
   const page = await fetchNext(mine);
   if (page.none || mine !== work || page === mine.current || unsent.has(page.task)) return;
-  page.aheadOf = true;
+  page.aheadOf = !page.qualifies; // which has no lease
   mine.ahead = page;
 }
 
 const YOU_ARE_DONE = "You have labeled all that you may here: the other pages need somebody who has not seen their pictures.";
 const YOU_ARE_STOPPED = "Thank you for your work here: this job needs no more pages of you, and all you sent is kept. Whoever invited you can tell you more.";
 
+const QUALIFY = "Pictures to qualify: label them as well as you can. How many are right decides whether pages of this project follow.";
+
+/** What a worker is told who has not passed: how they did, and when they may try again. */
+function notPassed({ right, pictures, needed, attempts, again, now }) {
+  const did = attempts ? `You had ${right} of ${pictures} pictures right, and this project asks for ${needed}.` : "";
+  const next = again === null ? "Whoever invited you can let you try again." : again > now ? `You may try once more in ${hours(again - now)}.` : attempts ? "You may try once more." : QUALIFY;
+  return [did, next].filter(Boolean);
+}
+const hours = seconds => count(Math.max(1, Math.ceil(seconds / 3600)), "hour");
+
+/** Have the worker's qualification judged, and go on with the work if they have passed. */
+async function sendQualification(mine, page, answer) {
+  note("Saving…");
+  const { status, content } = await ask("POST", `jobs/${mine.job}/qualification`, answer);
+  if (mine !== work) return;
+  if (status !== 200) { note(content.message, "bad"); if (status === 400) return present(mine, page); }
+  page.frame.remove();
+  mine.current = null;
+  if (status !== 200) return advance(mine);
+  if (!content.passed) { note(); return rest(mine, { status, unqualified: notPassed(content).join(" · ") }); }
+  note("You have qualified. The pages follow.", "good");
+  advance(mine);
+}
+
 /** Say that there is no page now; look again while the job is open. */
-function rest(mine, { status, again, elsewhere }) {
+function rest(mine, { status, again, elsewhere, unqualified }) {
   one("#skip").hidden = true;
   one("#earlier").hidden = status !== 204;
   const over = status !== 204, card = one("#between");
-  card.querySelector("h2").textContent = over ? "This job is done" : "Nothing more for you right now";
-  if (card.hidden || over || elsewhere) card.querySelector("p").textContent = over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
+  card.querySelector("h2").textContent = over && !unqualified ? "This job is done" : "Nothing more for you right now";
+  if (card.hidden || over || elsewhere) card.querySelector("p").textContent = unqualified ? unqualified : over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
   if (!over && !elsewhere && card.hidden) ask("GET", "jobs").then(({ content }) => {
     const job = content.jobs?.find(each => each.job === mine.job);
     if (job?.done_for_you && mine === work && !mine.current) card.querySelector("p").textContent = job.stopped ? YOU_ARE_STOPPED : YOU_ARE_DONE;
@@ -272,9 +305,9 @@ addEventListener("message", event => {
   if (page && kind === "link") offerLink(event.data.href);
   if (!page || page === seen) return;
   if (kind === "active") page.active = Date.now();
-  if (kind === "refresh" && !page.labels && !(Date.now() - page.renewed < FRESH)) renewLease(page);
+  if (kind === "refresh" && !page.labels && !page.qualifies && !(Date.now() - page.renewed < FRESH)) renewLease(page);
   if (kind === "practiced" && page.labels) tellPractice(page, event.data.detail);
-  if (kind === "keep" && !page.labels) takeDraft(page, event.data.detail);
+  if (kind === "keep" && !page.labels && !page.qualifies) takeDraft(page, event.data.detail);
   if (kind === "first") { page.version = String(event.data.detail); if (page === work?.current) showFirst(page); }
   if (kind === "begun") noteBegun(page);
   if (kind === "ready") giveDraft(page);
@@ -290,7 +323,7 @@ function takeDraft(page, draft) {
 
 /** Give a page the marks that the worker left on it. */
 function giveDraft(page) {
-  const draft = page.labels ? null : readDraft(page);
+  const draft = page.labels || page.qualifies ? null : readDraft(page);
   const tell = (kind, detail) => page.frame.contentWindow.postMessage({ tessera: kind, detail }, "*");
   if (page.labels) tell("practice", page.labels);
   else if (draft) tell("draft", draft);
@@ -317,6 +350,7 @@ function deliver(page) {
 function sendAnswer(page, answer) {
   const mine = work;
   if (page.labels) return endPractice(mine);
+  if (page.qualifies) return sendQualification(mine, page, answer);
   mine.current = null;
   page.frame.className = "ahead";
   page.frame.inert = true;
@@ -438,6 +472,7 @@ async function listJobs() {
     words.append(make("h2", job.title, { translate: "no" }));
     const left = job.left_for_you ? `${count(job.left_for_you, "page")} left for you` : job.stopped ? YOU_ARE_STOPPED : job.done_for_you ? YOU_ARE_DONE : "Every page is taken";
     words.append(make("p", [job.project, left, `up to ${duration(job.minutes * 60)} a page`].filter(Boolean).join(" · ")));
+    if (job.qualification) words.append(...notPassed(job.qualification).map(text => make("p", text)));
     if (job.mine.answers) words.append(make("p", `You did ${job.mine.answers} of ${count(job.tasks, "page")}, ${count(job.mine.images, "image")}, ${(job.mine.seconds / Math.max(1, job.mine.images)).toFixed(1)} seconds an image.`));
     const go = make("button", "Start", { "aria-label": `Start: ${job.title}`, href: `#job/${job.job}` });
     go.className = "main";
@@ -482,6 +517,7 @@ async function showProgress(job) {
     "Time left": content.hours_left === null ? "–" : content.hours_left < 1 ? `${Math.max(1, Math.ceil(content.hours_left * 60))} min` : `${content.hours_left.toFixed(1)} h`,
     "Agreement": share(content.agreement),
     "On gold images": share(content.gold_accuracy),
+    ...content.qualification && { "Qualified": `${content.qualification.passed} of ${content.qualification.tried}` },
   };
   one("#figures").replaceChildren(...Object.entries(figures).map(([name, value]) => {
     const item = make("div");

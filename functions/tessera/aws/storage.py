@@ -341,6 +341,10 @@ class Storage:
             raise
         return True
 
+    def delete(self, uri: str) -> None:
+        """Delete the object; it may be absent."""
+        self._client().delete_object(**_object(uri))
+
     def upload(self, path: Path, uri: str, *, content_type: str = BINARY) -> None:
         """Put a file, a large one in parallel parts."""
         more = {"ContentType": content_type}

@@ -8,6 +8,7 @@ PortalError
 │   └── UnknownJob     no such job, for now perhaps
 ├── Declined      409  not now: the worker has skipped too many pages
 ├── Closed        409  the job takes no more answers
+├── Unqualified   409  the worker has not passed the job's qualification yet
 ├── Unusable      422  the page of a task cannot be shown, and the sentence says why
 ├── TooLarge      413  more bytes than a request may have
 ├── TooMany       429  more requests than one worker may make
@@ -65,6 +66,12 @@ class Declined(PortalError):
 
 class Closed(PortalError):
     """Request to a job that takes no more answers."""
+
+    status = 409
+
+
+class Unqualified(PortalError):
+    """Request for a page of a worker who has not passed the job's qualification."""
 
     status = 409
 

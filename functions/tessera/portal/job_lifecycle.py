@@ -21,6 +21,7 @@ from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
 from tessera.portal.ports import Ports
 from tessera.portal.practice import find_practice
+from tessera.portal.qualification import find_qualification
 from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, Job
 from tessera.portal.repair import repair
 from tessera.portal.store import Change
@@ -128,6 +129,7 @@ def _new(ports: Ports, wanted: Job, token: str) -> Job:
         gold_uses=find_gold_uses(ports, wanted),
         offers=find_first_offers(ports, wanted),
         practice=find_practice(ports, wanted),
+        qualification=find_qualification(ports, wanted),
         sources=_sources(ports, wanted),
         tokens=(token,) if token else (),
     )

@@ -52,9 +52,24 @@ def read_request(request: Mapping[str, Any]) -> Job:
         team=tags.get("team", ""),
         project=tags.get("tessera:project", ""),
         stop_below=tags.get("tessera:stop-below", ""),
+        qualify=_share(tags.get("tessera:qualify", "")),
         custom=tags.get("tessera:task") == "custom",
         role="" if request.get("RoleArn") in (None, PORTAL_ROLE) else str(request["RoleArn"]),
     )
+
+
+def _share(tag: str) -> float:
+    """Return the share in the value of a tag; 0.0 without one.
+
+    Raises `Invalid` for any other: a share that cannot be read must not let everybody in.
+    """
+    try:
+        share = float(tag or 0)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1 or (tag and not share):
+        raise Invalid(f"Tags: tessera:qualify is {tag!r}, which is no share above 0, up to 1")
+    return share
 
 
 def _field(record: Mapping[str, Any], *path: str) -> Any:

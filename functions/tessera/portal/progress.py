@@ -11,9 +11,11 @@ import msgspec
 from tessera.portal.answer_body import choices_in
 from tessera.portal.corrections import counting_response
 from tessera.portal.ports import Ports
+from tessera.portal.qualification import qualification_of
 from tessera.portal.records import AnswerStats, Job, WorkerStats
 from tessera.portal.table_layout import (
     all_cursors,
+    all_standings,
     all_stats,
     read_counts,
     read_cursor,
@@ -22,6 +24,7 @@ from tessera.portal.table_layout import (
 )
 from tessera.portal.worker_response import decode_or_empty
 from tessera.portal.worker_stats import is_stopped
+from tessera.tiling.qualification import qualification_figures
 
 ACTIVE_SECONDS = 900.0
 """Seconds since their last answer within which a worker counts as at work. A page of twenty takes
@@ -130,7 +133,22 @@ def progress(ports: Ports, job: Job) -> dict[str, Any]:
             | ({"stopped": True} if is_stopped(job, totals.workers[worker]) else {})
             for name, worker in workers
         ],
+        **qualification_progress(ports, job),
     }
+
+
+def qualification_progress(ports: Ports, job: Job) -> dict[str, Any]:
+    """Return how many workers tried to qualify and passed; nothing where nobody is tested."""
+    if not job.qualify:
+        return {}
+    standings = all_standings(ports.table, qualification_of(ports, job).records)
+    failed = [
+        worker
+        for worker, standing in sorted(standings.items())
+        if standing.attempts and not standing.passes(job.qualify)
+    ]
+    figures = qualification_figures(job.qualify, standings)
+    return {"qualification": figures | {"not_passed": failed}}
 
 
 def _worker(name: str, stats: WorkerStats, now: float) -> dict[str, Any]:

@@ -48,7 +48,9 @@ class Job(msgspec.Struct, frozen=True):
     `practice` that of the one with the pictures to practice on; `role` is the role that a
     post-annotation Lambda may take on to read the answers. `custom` says that tasks are lines of
     any form; `sources` is the rule, in JSON, of what a page of the project's own may show;
-    `stop_below` is the bound on accuracy below which a worker gets no more pages.
+    `stop_below` is the bound on accuracy below which a worker gets no more pages; `qualify` is the
+    share of the pictures in the file `qualification` that a worker must label right before, 0.0
+    where nobody is tested.
     Each write raises `version`, and expects the one before.
     """
 
@@ -86,6 +88,8 @@ class Job(msgspec.Struct, frozen=True):
     sources: str = ""
     stop_below: str = ""
     offers: str = ""
+    qualify: float = 0.0
+    qualification: str = ""
 
     @property
     def closes(self) -> float:

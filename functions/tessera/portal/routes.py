@@ -45,6 +45,8 @@ ROUTES = (
     Route("GET", "/jobs", Rights.WORKER, views.list_jobs),
     Route("POST", "/jobs/<job>/claims", Rights.WORKER, views.claim_task),
     Route("GET", "/jobs/<job>/practice", Rights.WORKER, views.show_practice),
+    Route("GET", "/jobs/<job>/qualification", Rights.WORKER, views.show_qualification),
+    Route("POST", "/jobs/<job>/qualification", Rights.WORKER, views.answer_qualification),
     Route("PUT", "/jobs/<job>/tasks/<task>/answer", Rights.WORKER, views.answer_task),
     Route("GET", "/jobs/<job>/answers", Rights.WORKER, views.list_answers),
     Route("GET", "/jobs/<job>/tasks/<task>/answer", Rights.WORKER, views.show_answer),

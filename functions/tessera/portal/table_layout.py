@@ -12,6 +12,7 @@
 | `job#J#figures` | worker | the worker's statistics |
 | `job#J#back#W` | task | a task that worker W gave back |
 | `job#J#failed` | task | why a task's page could not be shown, and whether it was set aside |
+| `qualified#P` | worker | what a worker came to in the qualification of project P |
 | `review` | run | a run whose pictures reviewers decide |
 | `removed` | worker | the mark of a worker who was removed, or signed out everywhere |
 | `session` | sign-in | the mark of a sign-in that its worker ended |
@@ -34,6 +35,7 @@ from msgspec.structs import replace
 from tessera.portal.errors import UnknownJob
 from tessera.portal.records import Job, Lease, Task, WorkerCursor, WorkerStats
 from tessera.portal.store import ABSENT, Change, Item, Key, Table
+from tessera.tiling.qualification import Standing
 
 STRIPES = 16
 """Counters of a job. Workers who claim at the same moment would collide on a single one
@@ -122,6 +124,11 @@ def session_key(session: str) -> Key:
 def rate_key(worker: str, minute: int) -> Key:
     """Return the key of the number of a worker's requests in a minute."""
     return Key(f"rate#{worker}", str(minute))
+
+
+def standing_key(records: str, worker: str) -> Key:
+    """Return the key of a worker's standing in the project whose records lie there."""
+    return Key(f"qualified#{records}", worker)
 
 
 def time_key(seconds: float) -> str:
@@ -231,6 +238,18 @@ def read_worker_items(
     items = iter(table.get(*chain(*keys)) if jobs else [])
     rows = [list(islice(items, len(of_job))) for of_job in keys]
     return [(counters, stats) for *counters, stats in rows]
+
+
+def read_standing(table: Table, records: str, worker: str) -> Standing | None:
+    """Return a worker's standing in a project, or None if the table has none."""
+    item = table.get(standing_key(records, worker))[0]
+    return msgspec.convert(item, Standing, strict=False) if item else None
+
+
+def all_standings(table: Table, records: str) -> dict[str, Standing]:
+    """Return the standings of all workers who ever tried in a project."""
+    items = table.query(standing_key(records, "").partition)
+    return {worker: msgspec.convert(item, Standing, strict=False) for worker, item in items}
 
 
 class QueueEntry(NamedTuple):
@@ -459,6 +478,13 @@ def put_failure(job: str, failure: PageFailure) -> Change:
 def forget_failure(job: str, task: int) -> Change:
     """Return the change that forgets a failure: the page was shown and answered since."""
     return Change("delete", failure_key(job, task))
+
+
+def put_standing(records: str, worker: str, standing: Standing, before: Standing | None) -> Change:
+    """Return the change that puts a standing in the place of the one that was read."""
+    expect = ABSENT if before is None else {"records": before.records}
+    values = msgspec.structs.asdict(standing)  # with every count, for it is what is expected next
+    return Change("put", standing_key(records, worker), values, expect)
 
 
 def put_given_back(job: str, worker: str, task: int) -> Change:

@@ -6,7 +6,7 @@ returns the response. The routes are in functions/serve_portal.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,15 @@ from tessera.portal.job_lifecycle import list_open
 from tessera.portal.page_names import hide_indexes, page_names
 from tessera.portal.ports import Ports
 from tessera.portal.practice import practice_id, practice_of
+from tessera.portal.qualification import (
+    describe,
+    is_qualified,
+    judge,
+    qualification_of,
+    require_attempt,
+    require_qualified,
+    standing,
+)
 from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
 from tessera.portal.rights import (
     REQUESTERS,
@@ -108,6 +117,8 @@ def list_jobs(ports: Ports, site: Site, request: Request) -> Response:
         try:
             barred = excluded_tasks(ports, job, request.worker).count(1)
             summary = _job_summary(job, counts_of(job, counters), stats_of(stats), barred)
+            if not is_qualified(ports, job, request.worker):
+                summary["qualification"] = describe(ports, job, request.worker)
             summaries.append(summary | {"member": is_member(job, request)})
         except Exception as error:  # whatever is wrong with one job is wrong with it alone
             ports.report(job.name, error)
@@ -145,6 +156,7 @@ def claim_task(ports: Ports, site: Site, request: Request) -> Response:
     job, (item, stats) = job_and_items(ports, request, *keys)
     if is_stopped(job, stats_of(stats)):  # what they have in hand they may still send
         return empty_response()
+    require_qualified(ports, job, worker)
     cursor: WorkerCursor | None = cursor_of(item)
     avoid: set[int] = set()
     for _ in range(MAX_SKIPS):
@@ -200,6 +212,31 @@ def show_practice(ports: Ports, site: Site, request: Request) -> Response:
         "crowd": page.crowd,
     }
     return json_response(200, content)
+
+
+def show_qualification(ports: Ports, site: Site, request: Request) -> Response:
+    """Show the pictures by which the worker may qualify, without their labels: 409 if not now."""
+    is_requester = REQUESTERS in request.groups
+    job = job_to_watch(ports, request) if is_requester else job_for(ports, request)
+    test = qualification_of(ports, job)
+    if not is_requester:  # who sees every task may look at these, too
+        require_attempt(ports, job, standing(ports, job, request.worker))
+    page = _render(ports, site, job, test.task_input, ports.clock() + job.seconds, test.pictures)
+    content = {
+        "practice": practice_id(job),
+        "seconds": job.seconds,
+        "images": len(test.labels),
+        "page": page.html,
+        "crowd": page.crowd,
+    }
+    return json_response(200, content)
+
+
+def answer_qualification(ports: Ports, site: Site, request: Request) -> Response:
+    """Judge the worker's qualification: how many pictures are right, and whether that is enough."""
+    job = job_for(ports, request)
+    judge(ports, job, request.worker, request.body)
+    return json_response(200, describe(ports, job, request.worker))
 
 
 def _showing(body: bytes) -> set[int]:
@@ -347,13 +384,21 @@ def _indexes(job: Job, line: bytes) -> list[str] | None:
 
 
 def _render(
-    ports: Ports, site: Site, job: Job, task_input: dict[str, Any], until: float
+    ports: Ports,
+    site: Site,
+    job: Job,
+    task_input: dict[str, Any],
+    until: float,
+    pictures: Collection[str] = (),
 ) -> task_page.Page:
-    """Return the task's page, whose images can be loaded until the given time."""
+    """Return the task's page, whose images can be loaded until the given time.
+
+    `pictures` are shown whatever the job's rule of sources says: those that Tessera copied.
+    """
     return task_page.render(
         _template(ports.files.get, job.page),
         task_input,
-        grant(ports, until, job.sources),
+        grant(ports, until, job.sources, pictures),
         stand_ins=task_page.StandIns(
             read_file(site.ui / "crowd-form.js"), read_file(site.ui / "crowd-elements.js")
         ),

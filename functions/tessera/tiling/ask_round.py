@@ -35,6 +35,12 @@ from tessera.tiling.jobs import Surroundings, label_categories, tasks_name
 from tessera.tiling.manifest.source_rule import RULE_NAME, SourceRule, image_objects
 from tessera.tiling.own_page import read_page
 from tessera.tiling.practice import encode_practice, practice_name
+from tessera.tiling.qualification import (
+    QualificationFile,
+    copy_pictures,
+    qualification_name,
+    records_uri,
+)
 from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.run_files import CreateFile, OpenScratch, Writable
 from tessera.tiling.run_record import (
@@ -362,6 +368,7 @@ def _already_running(run: str, home: str, owner: str) -> Decision:
 def _ask(stack: Stack, home: str, record: RunRecord, asked: AskedRound) -> dict[str, Any]:
     """Note the round in run.json, and return the request that opens its jobs."""
     _write_practice(stack, home, record, asked.round)
+    _write_qualification(stack, home, record, asked.round)
     if settings_of(record).page is not UNSET:  # it may name whatever its author likes
         uri, rule = f"{home}round-{asked.round}/{RULE_NAME}", msgspec.json.encode(record.pictures)
         stack.files.put(uri, rule, content_type="application/json")
@@ -382,6 +389,21 @@ def _write_practice(stack: Stack, home: str, record: RunRecord, round_: int) -> 
         raise SettingsInvalid([f"practice: {problem.removeprefix('source-ref: ')}"])
     uri = home + practice_name(f"round-{round_}/")
     stack.files.put(uri, encode_practice(settings, folder), content_type="application/json")
+
+
+def _write_qualification(stack: Stack, home: str, record: RunRecord, round_: int) -> None:
+    """Write the qualification's pictures and labels where the portal may read them."""
+    settings, folder = settings_of(record), folder_uri(record.manifest)
+    if settings.qualify is UNSET:
+        return
+    uri = home + qualification_name(f"round-{round_}/")
+    if round_ > 1:  # as it was: the pictures beside the manifest may be others by now
+        document = stack.files.get(home + qualification_name("round-1/"))
+    else:
+        pictures = copy_pictures(settings, stack.files, folder, home, record.pictures)
+        records = records_uri(home, project_of(record.manifest))
+        document = QualificationFile(records, pictures).encode()
+    stack.files.put(uri, document, content_type="application/json")
 
 
 def _write_page(

@@ -140,6 +140,11 @@ def labeling_job_request(
                 if settings.stop_below
                 else []
             ),
+            *(
+                [{"Key": "tessera:qualify", "Value": repr(settings.qualify)}]
+                if settings.qualify
+                else []
+            ),
             *([{"Key": "tessera:task", "Value": settings.task}] if settings.is_custom else []),
         ],
         **_stopping_conditions(settings),

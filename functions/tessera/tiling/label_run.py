@@ -29,6 +29,7 @@ from tessera.tiling.consolidation_rules import RULES
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.judge_run import image_lines, judge_with_model
+from tessera.tiling.qualification import qualification_figures, read_standings, records_uri
 from tessera.tiling.report.build import RunResult, build_report, images_in_report
 from tessera.tiling.report.render import render_html, render_json
 from tessera.tiling.run import MAX_UNLOADED, Run, read_run
@@ -114,11 +115,20 @@ def label_reviewed(files: Files, event: Mapping[str, Any], template: Path) -> Ru
 
 def write_report(files: Files, result: RunResult, template: Path, home: str = "") -> dict[str, Any]:
     """Write report.json and report.html of a run, and return their figures."""
-    figures, home = build_report(result), home or result.run.home
+    figures = build_report(result, _qualification(files, result.run))
+    home = home or result.run.home
     page = render_html(template.read_text("utf-8"), figures).encode()
     files.put(f"{home}report.json", render_json(figures), content_type="application/json")
     files.put(f"{home}report.html", page, content_type="text/html; charset=utf-8")
     return figures
+
+
+def _qualification(files: Files, run: Run) -> dict[str, Any] | None:
+    """Return what workers came to in the project's qualification; None where nobody is tested."""
+    if run.settings.qualify is UNSET:
+        return None
+    standings = read_standings(files, records_uri(run.home, run.project))
+    return qualification_figures(run.settings.qualify, standings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -35,24 +35,29 @@ def with_practice(settings: Settings, files: Files, folder: str) -> Settings:
     """
     if settings.practice:
         return settings
-    names = (uri.removeprefix(folder) for uri in files.list_uris(folder + PRACTICE))
-    practice = labels_of(name for name in names if PICTURE.search(name))
+    practice = labels_in(files, folder, PRACTICE)
     if not practice:
         return settings
     return settings_from({**msgspec.to_builtins(settings), "practice": practice})
 
 
-def labels_of(names: Iterable[str]) -> dict[str, str]:
-    """Return the label of each picture by its name under `practice/`: that of its folder.
+def labels_in(files: Files, folder: str, place: str) -> dict[str, str]:
+    """Return the label of each picture under a place in a manifest's folder, by its name there."""
+    names = (uri.removeprefix(folder) for uri in files.list_uris(folder + place))
+    return labels_of((name for name in names if PICTURE.search(name)), place)
+
+
+def labels_of(names: Iterable[str], place: str = PRACTICE) -> dict[str, str]:
+    """Return the label of each picture by its name under a place: that of its folder.
 
     Raises SettingsInvalid for pictures that lie in no label's folder.
 
     >>> labels_of(["practice/cat/1.jpg", "practice/dog/a/2.jpg"])
     {'practice/cat/1.jpg': 'cat', 'practice/dog/a/2.jpg': 'dog'}
     """
-    parts = {name: name.removeprefix(PRACTICE).partition("/") for name in names}
+    parts = {name: name.removeprefix(place).partition("/") for name in names}
     problems = [
-        f"practice: {name} lies in no label's folder; move it to {PRACTICE}LABEL/{file}"
+        f"{place[:-1]}: {name} lies in no label's folder; move it to {place}LABEL/{file}"
         for name, (file, slash, _) in parts.items()
         if not slash
     ]

@@ -20,6 +20,7 @@ from tessera.tiling.jobs import Surroundings, labeling_job_request, run_id
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.own_page import with_page
 from tessera.tiling.practice import with_practice
+from tessera.tiling.qualification import with_qualification
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, settings_from
 
 WORKING = frozenset({"RUNNING", "PENDING_REDRIVE"})
@@ -140,9 +141,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 def find_settings(files: Files, manifest: Mapping[str, Any], default: str) -> Settings:
     """Return the settings from labeling.json in the manifest's folder, else the stack's default.
 
-    Instructions, examples and practice pictures in the folder are among them, and which page lies
-    there. Raises SettingsInvalid or PageUnusable if they cannot be used, LabelsMissing if there are
-    none at all.
+    Instructions, examples, and pictures of practice and qualification in the folder are among them,
+    and which page lies there. Raises SettingsInvalid or PageUnusable if they cannot be used,
+    LabelsMissing if there are none at all.
     """
     folder = folder_uri(manifest)
     uri = f"{folder}labeling.json"
@@ -154,7 +155,7 @@ def find_settings(files: Files, manifest: Mapping[str, Any], default: str) -> Se
     if settings.is_custom:  # its page has instructions of its own
         return with_page(settings, files, folder)
     beside = with_practice(with_instructions(settings, files, folder), files, folder)
-    return with_page(beside, files, folder)
+    return with_page(with_qualification(beside, files, folder), files, folder)
 
 
 def begin_record(manifest: dict[str, Any], settings: Settings, execution: str) -> RunRecord:

@@ -60,8 +60,13 @@ STOPPING = ("stop_after_pages", "stop_after_percent")
 """Settings that only Ground Truth can follow."""
 
 
+KNOWN_PICTURES = ("practice", "qualification")
+"""Settings that name pictures beside the manifest, each with its label."""
 MOST_PRACTICE = 20
 """Pictures to practice on: one page of the usual length, a minute's work that nobody pays twice."""
+MIN_QUALIFICATION = 5
+"""Pictures of a qualification at least: of two labels, guessing gets four of five right once in
+five, and eight of ten once in eighteen."""
 PRACTICE_PICTURE = re.compile(r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*:)[^\n\r]+")
 """Place of a picture beside the manifest: no address, and no way out of the folder."""
 
@@ -242,6 +247,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 extra={
                     "default": "those under `practice/LABEL/` beside the manifest, if any",
                     "values": f"1 to {MOST_PRACTICE} pictures",
+                },
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    qualify: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=1,
+                description="On the portal: who has not labeled this share of the pictures of "
+                "`qualification` as known gets no page of the project "
+                "([qualification](manifests.md#a-qualification))",
+                extra={"default": "none: nobody is tested", "values": "above 0, up to 1"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    qualification: (
+        Annotated[
+            dict[str, Label],
+            Meta(
+                min_length=MIN_QUALIFICATION,
+                max_length=MOST_PRACTICE,
+                description="With `qualify`: its pictures, each with its label, as for `practice`",
+                extra={
+                    "default": "those under `qualification/LABEL/` beside the manifest",
+                    "values": f"{MIN_QUALIFICATION} to {MOST_PRACTICE} pictures",
                 },
             ),
         ]
@@ -559,11 +593,12 @@ def settings_from(record: dict[str, Any]) -> Settings:
     values["labels"] = _category_names(values.get("labels"))
     if isinstance(values.get("unreadable"), str):
         values["unreadable"] = normal_text(values["unreadable"])
-    if isinstance(values.get("practice"), dict):  # sorted: order is no difference between runs
-        values["practice"] = {
-            picture: normal_text(label) if isinstance(label, str) else label
-            for picture, label in sorted(values["practice"].items())
-        }
+    for key in KNOWN_PICTURES:
+        if isinstance(values.get(key), dict):  # sorted: order is no difference between runs
+            values[key] = {
+                picture: normal_text(label) if isinstance(label, str) else label
+                for picture, label in sorted(values[key].items())
+            }
     if isinstance(values.get("shares"), dict):
         values["shares"] = {
             normal_text(label): share for label, share in sorted(values["shares"].items())
@@ -817,24 +852,37 @@ SHOWN_AND_WEIGHED = (
 swallowed, 93.3 % right labels became 85.2 %."""
 
 
-def _practice_problems(values: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the pictures to practice on."""
-    practice, labels = values.get("practice"), values.get("labels")
-    if not isinstance(practice, dict) or not isinstance(labels, list | tuple):
+def _known_picture_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the pictures to practice on, and those of the qualification."""
+    labels = values.get("labels")
+    if not isinstance(labels, list | tuple):
         return
-    if values.get("workforce", "portal") != "portal":
-        yield (
-            "practice: the portal alone shows a practice page; with a Ground Truth team take the "
-            "folder practice/ away, or name it in another way"
-        )
     choices = [*map(str, labels), str(values.get("unreadable") or ESCAPE)]
-    for picture, label in practice.items():
-        if not PRACTICE_PICTURE.fullmatch(picture):
-            yield f"practice: {picture!r} is no place beside the manifest, as practice/cat/1.jpg is"
-        if label not in choices:
-            near = get_close_matches(str(label), choices, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield f"practice: {picture} is a {label!r}, which is none of the labels{hint}"
+    for key in KNOWN_PICTURES:
+        pictures = values.get(key)
+        if not isinstance(pictures, dict):
+            continue
+        if values.get("workforce", "portal") != "portal":
+            yield (
+                f"{key}: the portal alone shows a {key} page; with a Ground Truth team take the "
+                f"folder {key}/ away, or name it in another way"
+            )
+        for picture, label in pictures.items():
+            if not PRACTICE_PICTURE.fullmatch(picture):
+                yield f"{key}: {picture!r} is no place beside the manifest, as {key}/cat/1.jpg is"
+            if label not in choices:
+                near = get_close_matches(str(label), choices, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                yield f"{key}: {picture} is a {label!r}, which is none of the labels{hint}"
+
+
+def _qualify_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what does not go together with a qualification."""
+    if "qualify" not in values:
+        if "qualification" in values:
+            yield 'qualification: say how many must be right, as "qualify": 0.8, or leave it out'
+    elif values.get("workforce", "portal") != "portal":
+        yield "qualify: only the portal tests workers; leave it out with a Ground Truth team"
 
 
 def _share_problems(values: dict[str, Any]) -> Iterator[str]:
@@ -941,7 +989,8 @@ def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
             "team: this is for the portal; with Ground Truth, workforce is the ARN of a work team, "
             "whose members alone see the jobs"
         )
-    yield from _practice_problems(values)
+    yield from _known_picture_problems(values)
+    yield from _qualify_problems(values)
     public = PUBLIC_TEAM in str(values.get("workforce", ""))
     declared = values.get("content_classifiers", ())
     if public and "FreeOfPersonallyIdentifiableInformation" not in declared:

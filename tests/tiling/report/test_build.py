@@ -88,7 +88,8 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
         for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
         for key in re.findall(r"`(\w+)`", row)
     }
-    noticed = replace(run(), notices=("seed: 4 has no effect",))
+    watched = run(stop_below={"right": 0.6}, gold_per_task=2)
+    noticed = replace(watched, notices=("seed: 4 has no effect",))
     with_failure = result(noticed, outcomes(), *ANSWERS, unloaded=((2, 1),))
     with_failure.lines.labels_before[0] = 1
     with_failure.consensus.copies.append([0, 1])
@@ -96,9 +97,13 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     judged = Judged(with_failure.crowd, with_failure.evidence, None, with_failure.consensus)
     model = ModelResult(judged, decide(judged, with_failure.run.settings), "it was interrupted")
     with_model = replace(with_failure, model=model)
-    assert build_report(with_model).keys() == documented
+    qualification = {"needed": 0.8, "tried": 2, "passed": 1}
+    figures = build_report(with_model, qualification)
+    assert figures.keys() == documented
+    assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
     rare = {"copies", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
+    rare |= {"stopped", "qualification"}
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
 
 

@@ -176,6 +176,8 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     # What workers see, and who they are and how long they have.
     "labels", "question", "instructions", "unreadable", "images_per_task", "workforce", "team",
     "task_minutes", "language", "practice",
+    # Refused where they are not both there.
+    "qualify", "qualification",
     # Refused without gold images.
     "stop_below",
     # How many are asked, and what becomes of their answers.

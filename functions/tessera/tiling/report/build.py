@@ -135,10 +135,13 @@ def images_in_report(
     return sorted({*sheets.tolist(), *most_unloaded(unloaded), *most_contested(model).tolist()})
 
 
-def build_report(result: RunResult) -> dict[str, Any]:
+def build_report(
+    result: RunResult, qualification: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return everything that report.json says, in the order in which a person would ask.
 
-    `docs/report.md` describes the keys.
+    `qualification` has the figures of the project's, where workers are tested. `docs/report.md`
+    describes the keys.
     """
     run, crowd, consensus, lines = result.run, result.crowd, result.consensus, result.lines
     settings, classes = run.settings, run.settings.classes
@@ -175,6 +178,7 @@ def build_report(result: RunResult) -> dict[str, Any]:
         "sheets": sheet_figures(consensus, classes, lines.sources),
     }
     figures |= _stopped_figures(result, figures)
+    figures |= _qualification_figures(qualification, figures)
     return figures | {"headline": headline(figures), "next": next_steps(figures)}
 
 
@@ -192,6 +196,23 @@ def _stopped_figures(result: RunResult, figures: Mapping[str, Any]) -> dict[str,
         "answers are kept, and weighed by how often they are right."
     )
     return {"stopped": stopped, "notices": [*figures.get("notices", ()), notice]}
+
+
+def _qualification_figures(
+    qualification: Mapping[str, Any] | None, figures: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return who has qualified, and a notice of it; nothing where nobody is tested."""
+    if qualification is None:
+        return {}
+    workers = pluralize(qualification["tried"], "worker")
+    notice = (
+        f"{workers} tried to qualify for this project, and {qualification['passed']} passed, with "
+        f"{qualification['needed']:.0%} of the pictures right at least; nobody else got a page."
+    )
+    return {
+        "qualification": dict(qualification),
+        "notices": [*figures.get("notices", ()), notice],
+    }
 
 
 def _labels_before(lines: LineOutcomes, classes: Sequence[str]) -> dict[str, Any]:
