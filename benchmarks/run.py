@@ -22,7 +22,9 @@ HERE = Path(__file__).parent
 BENCHMARKS = {
     "grouping": ["grouping.py"],
     "effort": ["labeling_effort"],
+    "several": ["labeling_effort/several.py"],
     "consolidation": ["consolidation.py"],
+    "multi-label": ["multi_label.py"],
     "adaptive": ["adaptive.py"],
     "guesses": ["guesses.py"],
     "portal": ["portal_load.py"],

@@ -9,7 +9,7 @@ from typing import Any
 from tessera.aws.connection import Connection, connect
 from tessera.aws.telemetry import logger, observed, publish
 from tessera.aws.tracing import step, traced
-from tessera.tiling.custom_run import label_custom_run
+from tessera.tiling.kind_runs import label_other_run
 from tessera.tiling.label_parts.reduce import begin_stage
 from tessera.tiling.label_parts.whole import report_whole
 from tessera.tiling.label_parts.work import work_on_item
@@ -36,8 +36,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if "item" in parts:
         work_on_item(storage, event)
         return {}
-    if custom := label_custom_run(storage, event, ui / "custom-report.liquid.html"):
-        return custom
+    if other := label_other_run(storage, event, ui):
+        return other
     if parts and (stage := begin_stage(storage, event, int(context.memory_limit_in_mb))):
         return stage
     if parts.get("stage"):

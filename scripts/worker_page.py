@@ -1,7 +1,10 @@
-"""Build the worker's page: `python -m scripts.worker_page` puts ui/tiles into ui/tiles.liquid.html.
+"""Build the worker's pages: `python -m scripts.worker_page` makes ui/KIND.liquid.html of ui/KIND.
+
+There is a page for each kind of task that has one of ours. `tiles` is the whole of one; of another
+kind the folder holds only what differs, and each of its files stands in for the one of that name.
 
 esbuild bundles and shortens the script and the styles; Node.js' `npx` fetches it. Only who changes
-ui/tiles needs either: the built page is under version control, and a test holds it to its sources.
+the sources needs either: built pages are under version control, and a test holds them to these.
 """
 
 from __future__ import annotations
@@ -11,11 +14,15 @@ import re
 import string
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ROOT / "ui" / "tiles"
-DESIGN = ROOT / "ui" / "design.css"
-PAGE = ROOT / "ui" / "tiles.liquid.html"
+UI = ROOT / "ui"
+SOURCES = UI / "tiles"
+DESIGN = UI / "design.css"
+PAGE = UI / "tiles.liquid.html"
+PAGES = ("tiles", "multi")
+"""Kinds of task with a page of ours, by their folders."""
 
 ESBUILD = "esbuild@0.28.2"
 # The oldest browsers that know container queries, `:has()` and `inert`.
@@ -25,28 +32,51 @@ INTERNAL = (
     "^(retryIsDue|rowHeight|radios|chip|isAsked|tried|picture|columns|message|element|current|zoomed"
     "|address|large|rank)$"
 )
+PART = re.compile(r"<!-- part ([\w-]+) -->")
+"""Place in the skeleton of a part that kinds of task have of their own."""
 LIQUID = re.compile(r"\[\[|\[%|\{\{|\{%")
 
 
-def sources_hash() -> str:
-    """Hash what the page is built of: every source, the design, and esbuild's version."""
+def sources(kind: str) -> dict[str, Path]:
+    """Return the files that a kind's page is built of, by their place below the folder."""
+    folders = dict.fromkeys((SOURCES, UI / kind))
+    return {
+        path.relative_to(folder).as_posix(): path
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def sources_hash(kind: str = "tiles") -> str:
+    """Hash what a page is built of: every source, the design, and esbuild's version."""
     digest = hashlib.sha256(ESBUILD.encode())
-    for path in [DESIGN, *sorted(path for path in SOURCES.rglob("*") if path.is_file())]:
-        digest.update(f"\n{path.relative_to(SOURCES.parent).as_posix()}\n".encode())
+    for path in [DESIGN, *sorted(sources(kind).values())]:
+        digest.update(f"\n{path.relative_to(UI).as_posix()}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def build() -> str:
+def build(kind: str = "tiles") -> str:
     """Join skeleton, styles and script into the page that Liquid renders."""
-    skeleton = (SOURCES / "page.liquid.html").read_text(encoding="utf-8")
+    files = sources(kind)
+    skeleton = PART.sub(
+        lambda part: files[f"parts/{part[1]}.html"].read_text(encoding="utf-8").strip(),
+        files["page.liquid.html"].read_text(encoding="utf-8"),
+    )
     first, rest = re.sub(r"\n\s*", "\n", skeleton).split("\n", 1)
-    origin = f"Built of ui/tiles by scripts/worker_page.py ({sources_hash()}). Change those."
+    folders = "ui/tiles" if kind == "tiles" else f"ui/tiles and ui/{kind}"
+    origin = f"Built of {folders} by scripts/worker_page.py ({sources_hash(kind)}). Change those."
     # For whoever opens the file: no worker's browser gets it.
     page = f"{first}\n[% comment %]{origin}[% endcomment %]\n{rest}"
     page = re.sub(r"(?s)<style>.*</style>", lambda style: _without_spaces(style[0]), page)
-    page = page.replace("<!-- styles -->", _bundle("styles/page.css"))
-    page = page.replace("<!-- script -->", _bundle("script/main.js"))
+    with TemporaryDirectory() as folder:
+        for place, path in {**files, "../design.css": DESIGN}.items():
+            copy = Path(folder, kind, place)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+        page = page.replace("<!-- styles -->", _bundle(Path(folder, kind, "styles/page.css")))
+        page = page.replace("<!-- script -->", _bundle(Path(folder, kind, "script/main.js")))
     return _with_short_names(_without_unused(page))
 
 
@@ -71,21 +101,23 @@ def _with_short_names(page: str) -> str:
     )
 
 
-def _bundle(source: str) -> str:
+def _bundle(source: Path) -> str:
     """Bundle and shorten one entry point; ValueError where Liquid would read the result as its own.
 
     `[[ build ]]`, which the script asks of Liquid itself, passes.
     """
-    command = ["npx", "--yes", ESBUILD, str(SOURCES / source), "--bundle", "--minify"]
+    command = ["npx", "--yes", ESBUILD, str(source), "--bundle", "--minify"]
     options = ["--format=iife", "--charset=utf8", f"--target={BROWSERS}", "--log-level=warning"]
     options.append(f"--mangle-props={INTERNAL}")
     text = subprocess.run([*command, *options], check=True, capture_output=True, text=True).stdout
     if match := LIQUID.search(text.replace("[[ build ]]", "")):
         start = max(match.start() - 40, 0)
-        raise ValueError(f"Liquid reads this of {source} as its own: {text[start:][:80]}")
+        raise ValueError(f"Liquid reads this of {source.name} as its own: {text[start:][:80]}")
     return text.strip()
 
 
 if __name__ == "__main__":
-    PAGE.write_text(build(), encoding="utf-8")
-    print(f"{PAGE.relative_to(ROOT)}: {PAGE.stat().st_size:,} bytes")
+    for name in PAGES:
+        built = UI / f"{name}.liquid.html"
+        built.write_text(build(name), encoding="utf-8")
+        print(f"{built.relative_to(ROOT)}: {built.stat().st_size:,} bytes")

@@ -60,17 +60,21 @@ def our_page(
     settings = Settings(
         labels=labels, question="What is in the picture?", instructions="Look at the main animal."
     )
-    return _rendered("ui/tiles.liquid.html", images, settings, prelabels)
+    return render("ui/tiles.liquid.html", images, settings, prelabels)
 
 
 def control_page(images: int) -> str:
     """Render the page that reproduces the post's interaction."""
-    return _rendered("benchmarks/labeling_effort/control.liquid.html", images, None, None)
+    return render("benchmarks/labeling_effort/control.liquid.html", images, None, None)
 
 
-def _rendered(
-    path: str, images: int, settings: Settings | None, prelabels: list[str] | None
+def render(
+    path: str,
+    images: int,
+    settings: Settings | None = None,
+    prelabels: list[str] | None = None,
 ) -> str:
+    """Render a page from its template; without settings it has no first stage."""
     template = (ROOT / path).read_text(encoding="utf-8")
     tiles: list[dict[str, Any]] = [
         {"source-ref": f"/pictures/{index}.png", "index": index} for index in range(images)

@@ -15,6 +15,7 @@ from tessera.exports.dataset import LeftOut, Sample, samples
 from tessera.exports.formats import FORMATS, Export, write_classes, write_left_out
 from tessera.exports.notices import notices
 from tessera.exports.pictures import write_whole
+from tessera.exports.set_formats import SET_FORMATS, check_set_format
 from tessera.exports.split import read_shares, split
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown, recorded_etags
@@ -86,6 +87,8 @@ def export(
     them, are listed in left-out.csv (exit code 5); if that is all of them, the export has failed.
     """
     source = find_run(context.obj.cloud, run)
+    if source.settings.is_multi:
+        check_set_format(source.name, form)
     folder = folder or Path(f"{source.name}-{form}")
     options = {
         "run": source.name, "form": form, "split": shares, "seed": seed, "group_by": group_key,
@@ -102,7 +105,7 @@ def export(
     if form not in ("csv", "custom-labels"):  # whose pictures are read, all of them
         labels.etags, _ = recorded_etags(source)
     if kept:
-        FORMATS[form](labels)
+        (SET_FORMATS if source.settings.is_multi else FORMATS)[form](labels)
     write_left_out(labels)
     if not any(samples for _, samples in labels.kept()):
         raise click.ClickException(reason_for_nothing(labels))
@@ -166,7 +169,8 @@ def split_samples(
     parts: dict[str, list[Sample]] = {"": kept}
     if shares:
         parts = {name: [] for name in shares}
-        names = split([s.class_id for s in kept], [s.group for s in kept], shares, seed=seed)
+        classes = _classes(kept)
+        names = split(classes, [s.group for s in kept], shares, seed=seed)
         for sample, name in zip(kept, names, strict=True):
             parts[name].append(sample)
     return Export(
@@ -181,6 +185,15 @@ def split_samples(
         storage=run.cloud.storage,
         written_on=run.modified(run.training).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
     )
+
+
+def _classes(kept: list[Sample]) -> list[int]:
+    """Return what the parts of a split shall have alike: classes, or sets of labels by number."""
+    sets: dict[tuple[str, ...], int] = {}
+    return [
+        sample.class_id if sample.names is None else sets.setdefault(sample.names, len(sets))
+        for sample in kept
+    ]
 
 
 def reason_for_nothing(export: Export) -> str:
@@ -205,7 +218,9 @@ def summarize(export: Export) -> dict[str, Any]:
         "parts": {
             part or "all": {
                 "images": len(kept),
-                "labels": dict(Counter(sample.class_name for sample in kept).most_common()),
+                "labels": dict(
+                    Counter(name for sample in kept for name in sample.labels).most_common()
+                ),
             }
             for part, kept in export.kept()
         },

@@ -42,6 +42,7 @@ from tessera.tiling.page import (
 from tessera.tiling.page_input import line_input
 from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
+from tessera.tiling.task_kinds import KINDS
 
 UI = ROOT / "ui"
 EXAMPLE = ROOT / "examples" / "digits"
@@ -188,7 +189,7 @@ def render_page(
     `folder` is where the pictures of the instructions lie.
     """
     own = settings.page is not UNSET
-    file = Path(folder, PAGE_NAME) if own else UI / "tiles.liquid.html"
+    file = Path(folder, PAGE_NAME) if own else UI / KINDS[settings.task].page
     language = language_script(settings, UI)
     try:
         page = build_page(

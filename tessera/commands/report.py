@@ -61,6 +61,12 @@ def report_command(
         print_json(folder.report)
         return
     path = path or Path(f"{folder.name}-report.html")
+    if folder.settings.task != "tiles":  # the report of such a run has no pictures to put in
+        write_whole(path, folder.read("report.html"))
+        out.print(str(path), soft_wrap=True)
+        if opened:
+            webbrowser.open(path.resolve().as_uri())
+        return
     figures, facts = for_people(folder, hidden=hide_names)
     pictures, missing = doubtful_pictures(folder)
     thumbnails = sheet_pictures(folder)

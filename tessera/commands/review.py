@@ -66,6 +66,11 @@ def review_command(
     of the run, which export takes from then on. Decisions are kept for later reviews.
     """
     folder = find_run(context.obj.cloud, run)
+    if folder.settings.task != "tiles":
+        raise Refused(
+            f"{folder.name} cannot be reviewed: a review is of one label a picture. Ask once more "
+            f"for what is in doubt: {folder.cloud.command(f'again {folder.name} --uncertain')}"
+        )
     if finish:
         _finish(folder, teach, as_json)
         return

@@ -11,10 +11,13 @@ from pathlib import PurePosixPath
 import msgspec
 
 from tessera.tiling.manifest.class_rule import ClassRule
+from tessera.tiling.manifest.set_rule import KnownSet, SetRule, label_rule
 from tessera.tiling.settings import Settings
 
 ORIGINAL_KEY = "tessera-original-ref"
 """Key of the URI of the picture of which a line's `source-ref` was made for pages."""
+NO_CLASS = -1
+"""Class of a picture that may have several labels."""
 _UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
 """Characters that some file system does not allow in a name."""
 
@@ -23,6 +26,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     """Labeled picture; `line` is its zero-based line in the training manifest.
 
     `uri` is the original, `page_uri` what people were shown: the same, unless that was made of it.
+    Where a picture may have several labels, `names` are those, and it is of no one class.
     """
 
     line: int
@@ -37,6 +41,12 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     human: str
     group: str
     page_uri: str = ""
+    names: tuple[str, ...] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the names of the labels: one, or as many as the picture has."""
+        return (self.class_name,) if self.names is None else self.names
 
 
 class LeftOut(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +75,7 @@ def samples(
     only duplicates are grouped. Samples whose confidence is below `least` are left out.
     """
     attribute = settings.label_attribute
-    rule = ClassRule(settings)
+    rule = label_rule(settings)
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     for number, line in enumerate(lines):
         try:
@@ -90,19 +100,20 @@ def _sample(
     uri: str,
     members: dict[str, msgspec.Raw],
     attribute: str,
-    rule: ClassRule,
+    rule: ClassRule | SetRule,
     group_key: str | None,
 ) -> Sample:
     raw = members.get(f"{attribute}-metadata")
     known = rule.read(members[attribute], raw)
+    names = known.names if isinstance(known, KnownSet) else None
     metadata = msgspec.json.decode(raw or b"{}", type=_Metadata)
     group = members.get(group_key) if group_key else None
     original = msgspec.json.decode(members.get(ORIGINAL_KEY, b"null"))
     return Sample(
         number,
         original if isinstance(original, str) else uri,
-        known.number,
-        known.name,
+        NO_CLASS if isinstance(known, KnownSet) else known.number,
+        "" if isinstance(known, KnownSet) else known.name,
         metadata.confidence,
         metadata.agreement,
         metadata.answers,
@@ -111,6 +122,7 @@ def _sample(
         sys.intern(metadata.human_annotated),
         bytes(group).decode() if group is not None else uri,
         uri,
+        names,
     )
 
 

@@ -117,7 +117,9 @@ class Export:
 
     def labels_of(self) -> dict[str, set[str]]:
         """Return the labels that have a picture, by part."""
-        return {part: {sample.class_name for sample in kept} for part, kept in self.kept()}
+        return {
+            part: {name for sample in kept for name in sample.labels} for part, kept in self.kept()
+        }
 
 
 def write_csv(export: Export) -> None:
@@ -181,7 +183,7 @@ def write_image_folder(export: Export) -> None:
     label without a picture has none; `classes.json` has the numbers that are read.
     """
     folders = folder_names(export.class_ids)
-    _fetch_all(
+    fetch_all(
         export,
         lambda part, sample, name: export.folder / part / folders[sample.class_name] / name,
     )
@@ -214,7 +216,7 @@ def write_coco(export: Export) -> None:
     people saw, after EXIF: Detectron2 and FiftyOne read them so
     (docs/decisions/operator-exports-as-read.md).
     """
-    placed = _fetch_all(export, lambda part, _, name: export.folder / (part or "images") / name)
+    placed = fetch_all(export, lambda part, _, name: export.folder / (part or "images") / name)
     categories = [
         {"id": number + 1, "name": label, "supercategory": "none"}
         for label, number in export.class_ids.items()
@@ -257,7 +259,7 @@ def write_coco(export: Export) -> None:
 
 def write_huggingface(export: Export) -> None:
     """Write pictures with `metadata.jsonl` for each part, and a card that says how to read them."""
-    placed = _fetch_all(export, lambda part, _, name: export.folder / (part or "train") / name)
+    placed = fetch_all(export, lambda part, _, name: export.folder / (part or "train") / name)
     for part, samples in export.kept():
         if not samples:  # `datasets` refuses a part of metadata alone
             continue
@@ -378,7 +380,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(member, io.BytesIO(content))
 
 
-def _fetch_all(
+def fetch_all(
     export: Export, path_of: Callable[[str, Sample, str], Path]
 ) -> dict[int, tuple[Path, tuple[int, int]]]:
     """Download every picture that is not in its place; return place and size of each by line."""

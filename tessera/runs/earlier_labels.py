@@ -20,9 +20,10 @@ from tessera.runs.uploads import digest_in
 from tessera.screen import counted, progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
-from tessera.tiling.manifest.class_rule import ClassRule, NoClass
+from tessera.tiling.manifest.class_rule import NoClass
+from tessera.tiling.manifest.set_rule import label_rule
 from tessera.tiling.run_record import project_of
-from tessera.tiling.settings import Settings, default_question
+from tessera.tiling.settings import Settings, default_question, multi_question
 
 Members = dict[str, msgspec.Raw]
 _decode_members = msgspec.json.Decoder(Members).decode
@@ -127,7 +128,9 @@ def _finished(project: str, settings: Settings) -> Callable[[RunFolder], bool]:
     def _has_all_labels(run: RunFolder) -> bool:
         if project_of(run.record["manifest"]) != project:
             return False
-        if _own_question(run.settings) != _own_question(settings) or not run.has("report.json"):
+        if run.settings.task != settings.task or not run.has("report.json"):
+            return False
+        if _own_question(run.settings) != _own_question(settings):
             return False
         asked = run.record.get("rounds") or []
         # The last round left nothing to ask again: what was unsure before has been asked since.
@@ -141,7 +144,8 @@ def _finished(project: str, settings: Settings) -> Callable[[RunFolder], bool]:
 
 def _own_question(settings: Settings) -> str:
     """Return the question that somebody wrote, or "" for the one that is made from the labels."""
-    made = settings.question == default_question(list(settings.labels))
+    make = multi_question if settings.is_multi else default_question
+    made = settings.question == make(list(settings.labels))
     return "" if made else settings.question
 
 
@@ -150,7 +154,7 @@ def _labels_by_digest(
 ) -> dict[str, tuple[str, Members]]:
     """Return the name of the run and the members of the label, by the picture's content hash."""
     labels: dict[str, tuple[str, Members]] = {}
-    own, rule = settings.label_attribute, ClassRule(settings)
+    own, rule = settings.label_attribute, label_rule(settings)
     with progress("labels of earlier runs", None) as advance:
         for run in runs:
             if wanted <= labels.keys():

@@ -57,12 +57,14 @@ class PageReader(HTMLParser):
         self._picture = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a picture, or one of the radio buttons under it."""
+        """Note a picture, or one of the choices under it; boxes without a name are the page's."""
         attributes = dict(attrs)
         if tag == "img":
             self._picture = attributes.get("src") or ""
-        elif tag == "input" and attributes.get("type") == "radio":
-            name = attributes["name"] or ""
+        elif tag == "input" and attributes.get("type") in ("radio", "checkbox"):
+            name = attributes.get("name") or ""
+            if not name:
+                return
             self.pictures.setdefault(name, self._picture)
             self.choices.setdefault(name, []).append(attributes["value"] or "")
 

@@ -4,17 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from scripts.worker_page import LIQUID, PAGE, SOURCES, sources_hash
+from scripts.worker_page import LIQUID, PAGES, SOURCES, UI, sources_hash
 
-SCRIPTS = sorted(SOURCES.rglob("*.js"))
-
-
-def test_the_page_is_built_of_its_sources() -> None:
-    built = PAGE.read_text(encoding="utf-8")
-    assert f"({sources_hash()})" in built, "ui/tiles has changed: run `make page`"
+FOLDERS = [UI / kind for kind in PAGES]
+SCRIPTS = sorted(path for folder in FOLDERS for path in folder.rglob("*.js"))
+STYLES = sorted(path for folder in FOLDERS for path in folder.rglob("*.css"))
 
 
-@pytest.mark.parametrize("source", [*SCRIPTS, *SOURCES.rglob("*.css")], ids=lambda path: path.name)
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_page_is_built_of_its_sources(kind: str) -> None:
+    built = (UI / f"{kind}.liquid.html").read_text(encoding="utf-8")
+    assert f"({sources_hash(kind)})" in built, f"sources of ui/{kind} changed: run `make page`"
+
+
+@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if folder != SOURCES])
+def test_a_file_of_another_kind_stands_in_for_one_of_the_tiles_or_is_a_style(folder: Path) -> None:
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        place = path.relative_to(folder)
+        assert (SOURCES / place).is_file() or place.parts[0] == "styles"
+
+
+@pytest.mark.parametrize("source", [*SCRIPTS, *STYLES], ids=lambda path: path.name)
 def test_no_line_of_the_sources_is_longer_than_a_hundred_characters(source: Path) -> None:
     assert all(len(line) <= 100 for line in source.read_text(encoding="utf-8").splitlines())
 

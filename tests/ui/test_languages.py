@@ -25,8 +25,9 @@ TEMPLATES = [
     UI / "portal" / "index.liquid.html",
     UI / "portal" / "review.html",
     UI / "tiles" / "page.liquid.html",
+    *sorted(UI.glob("*/parts/*.html")),
 ]
-SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *(UI / "tiles" / "script").glob("*.js")])
+SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *UI.glob("*/script/*.js")])
 PUT_TOGETHER = {
     "{number} page left for you",
     "{number} pages left for you",

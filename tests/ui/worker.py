@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, Route
 from tessera.tiling.page import build_page, render_task, with_stand_in
 from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
+from tessera.tiling.task_kinds import KINDS
 
 UI = Path(__file__).parents[2] / "ui"
 PICTURES = "https://pictures.test/"
@@ -236,7 +237,7 @@ def page_html(
     if originals:
         for number, image in enumerate(tiles):
             image["original-ref"] = f"s3://pets/{ORIGINAL + number}.svg"
-    template, language = (UI / "tiles.liquid.html").read_text("utf-8"), language_script(run, UI)
+    template, language = (UI / KINDS[run.task].page).read_text("utf-8"), language_script(run, UI)
     page = build_page(template, run, shape, language=language)
     if stand_in:
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import msgspec
 
 from tessera.portal.errors import Invalid, TooLarge
 from tessera.portal.page_names import restore_indexes
+from tessera.tiling.task_kinds import KINDS, Kind
 
 MAX_BYTES = 512 * 1024
 """Bytes of an answer: a hundred images with all that the page measures take a tenth of it."""
@@ -19,12 +20,13 @@ def read_answer(
     indexes: Collection[str] | None,
     choices: Collection[str],
     names: Mapping[str, str] | None = None,
+    kind: Kind = KINDS["tiles"],
 ) -> Any:
     """Return the answer in a request's body; `names` are the page's names of its images.
 
-    With the task's indexes given, it must have exactly one true choice for each and no other; with
-    the job's choices given, only those. Images that the page's log says did not load may have none,
-    and are left out. Raises `Invalid` with a sentence, `TooLarge` by its size.
+    With the task's indexes given, it must have choices for each and no other, as many as the kind
+    of task takes; with the job's choices given, only those. Images that the page's log says did not
+    load may have none, and are left out. Raises `Invalid` with a sentence, `TooLarge` by its size.
 
     >>> read_answer(b'{"7":{"cat":true,"dog":false},"meta":"{}"}', {"7"}, ("cat", "dog"))["7"]
     {'cat': True, 'dog': False}
@@ -44,7 +46,7 @@ def read_answer(
         answer = restore_indexes(answer, names)
     if indexes is not None:
         _drop_unloaded(answer)
-        _check(answer, indexes, choices)
+        _check(answer, indexes, choices, kind)
     elif not any(is_filled(value) for key, value in answer.items() if key != "meta"):
         raise Invalid("Nothing on this page is answered yet.")
     return answer
@@ -95,8 +97,10 @@ def _drop_unloaded(answer: dict[str, Any]) -> None:
             del answer[index]
 
 
-def _check(answer: dict[str, Any], indexes: Collection[str], choices: Collection[str]) -> None:
-    """Raise `Invalid` unless the answer makes one known choice for each index and no other."""
+def _check(
+    answer: dict[str, Any], indexes: Collection[str], choices: Collection[str], kind: Kind
+) -> None:
+    """Raise `Invalid` unless the answer makes known choices for each index and no other."""
     if not isinstance(answer.get("meta", ""), str):
         raise Invalid("The answer's meta is not text.")
     if strange := sorted(answer.keys() - set(indexes) - {"meta"}):
@@ -113,25 +117,41 @@ def _check(answer: dict[str, Any], indexes: Collection[str], choices: Collection
             raise Invalid(f"Picture {index} has no choice among its answers.")
         if choices and values.keys() - set(choices):
             raise Invalid(f"Picture {index} has a choice that this job does not know.")
-        if sum(values.values()) != 1:
-            raise Invalid(f"Picture {index} needs exactly one choice.")
+        if problem := kind.problem(values):
+            raise Invalid(f"Picture {index} {problem}.")
 
 
-def choices_in(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Return the choice of each image that has exactly one.
+NONE = "none of them"
+"""Name of an answer that no label fits, in what requesters see of answers."""
+
+
+def choices_in(answer: Mapping[str, Any], *, sets: bool = False) -> dict[str, str]:
+    """Return the choice of each image that has exactly one; with `sets`, the whole set as a text.
 
     A page of another form may have others, or none; they are kept and not compared.
 
     >>> choices_in({"7": {"cat": True, "dog": False}, "meta": "{}"})
     {'7': 'cat'}
+    >>> choices_in({"7": {"cat": True, "dog": True}, "8": {"cat": False}}, sets=True)
+    {'7': 'cat + dog', '8': 'none of them'}
     """
-    chosen = {}
-    for index, values in answer.items():
-        if isinstance(values, dict):
-            true = [name for name, value in values.items() if value is True]
-            if len(true) == 1:
-                chosen[index] = true[0]
-    return chosen
+    chosen = sets_in(answer)
+    if sets:
+        return {index: " + ".join(names) or NONE for index, names in chosen.items()}
+    return {index: names[0] for index, names in chosen.items() if len(names) == 1}
+
+
+def sets_in(answer: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the choices that were made for each image, in the order of the page.
+
+    >>> sets_in({"7": {"cat": True, "dog": True}, "8": {"cat": False}, "meta": "{}"})
+    {'7': ['cat', 'dog'], '8': []}
+    """
+    return {
+        index: [name for name, value in values.items() if value is True]
+        for index, values in answer.items()
+        if isinstance(values, dict)
+    }
 
 
 def is_same_answer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -147,4 +167,12 @@ def is_same_answer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _content_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    return choices_in(answer) or {key: value for key, value in answer.items() if key != "meta"}
+    fields = {key: value for key, value in answer.items() if key != "meta"}
+    # A set of choices is the same in whatever order, and whether or not it names what is false.
+    if all(map(_is_group, fields.values())):
+        return {key: sorted(names) for key, names in sets_in(fields).items()}
+    return dict(choices_in(answer)) or fields
+
+
+def _is_group(values: Any) -> bool:
+    return isinstance(values, dict) and all(type(value) is bool for value in values.values())

@@ -54,6 +54,7 @@ def read_request(request: Mapping[str, Any]) -> Job:
         stop_below=tags.get("tessera:stop-below", ""),
         qualify=_share(tags.get("tessera:qualify", "")),
         custom=tags.get("tessera:task") == "custom",
+        multi=tags.get("tessera:task") == "multi",
         role="" if request.get("RoleArn") in (None, PORTAL_ROLE) else str(request["RoleArn"]),
     )
 

@@ -210,7 +210,7 @@ def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
     for worker in sorted(read_task(ports.table, job.name, number).answers):
         uri = counting_response(ports.files, job, number, worker)
         answer = decode_or_empty(ports.files.get(uri))
-        choices = choices_in(answer["answerContent"])
+        choices = choices_in(answer["answerContent"], sets=job.multi)
         tally = Counter(choices.values())
         answers.append(
             {

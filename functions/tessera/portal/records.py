@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tessera.tiling.offsets import offsets_name
+from tessera.tiling.task_kinds import KINDS, Kind
 
 Value = TypeVar("Value")
 
@@ -47,10 +48,10 @@ class Job(msgspec.Struct, frozen=True):
     `offers` that of the one that tells to whom each task is offered first,
     `practice` that of the one with the pictures to practice on; `role` is the role that a
     post-annotation Lambda may take on to read the answers. `custom` says that tasks are lines of
-    any form; `sources` is the rule, in JSON, of what a page of the project's own may show;
-    `stop_below` is the bound on accuracy below which a worker gets no more pages; `qualify` is the
-    share of the pictures in the file `qualification` that a worker must label right before, 0.0
-    where nobody is tested.
+    any form, `multi` that an image has all labels that fit, or none; `sources` is the rule, in
+    JSON, of what a page of the project's own may show; `stop_below` is the bound on accuracy below
+    which a worker gets no more pages; `qualify` is the share of the pictures in the file
+    `qualification` that a worker must label right before, 0.0 where nobody is tested.
     Each write raises `version`, and expects the one before.
     """
 
@@ -85,11 +86,17 @@ class Job(msgspec.Struct, frozen=True):
     practice: str = ""
     role: str = ""
     custom: bool = False
+    multi: bool = False
     sources: str = ""
     stop_below: str = ""
     offers: str = ""
     qualify: float = 0.0
     qualification: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of the job's tasks."""
+        return KINDS["custom" if self.custom else "multi" if self.multi else "tiles"]
 
     @property
     def closes(self) -> float:

@@ -152,11 +152,13 @@ class _Rebuild:
         task = Task(number)
         # In the order they came, as they were counted: each is compared with those before it.
         for worker, response in answers:
-            for name, added in stats_of_answer(task, worker, response, self.gold).items():
+            sets = self.job.multi
+            added_by = stats_of_answer(task, worker, response, self.gold, sets=sets)
+            for name, added in added_by.items():
                 self.stats[name] = _sum(self.stats[name], added)
             last = max(self.stats[worker].last, seconds_of(response["submissionTime"]))
             self.stats[worker] = replace(self.stats[worker], last=last)
-            choices = choices_in(response["answerContent"])
+            choices = choices_in(response["answerContent"], sets=sets)
             task = replace(task, answers=task.answers | {worker: choices})
         self.count += len(answers)
         # What is more than was asked fills no seat, as when it is counted one by one.

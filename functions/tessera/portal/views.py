@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from tessera.portal import leases, progress, task_page
-from tessera.portal.answer_body import choices_in, read_answer
+from tessera.portal.answer_body import choices_in, read_answer, sets_in
 from tessera.portal.claims import Claim, claim
 from tessera.portal.corrections import answered_tasks, correct, read_own_answer
 from tessera.portal.errors import Invalid, Unknown, Unusable
@@ -257,9 +257,15 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     number = _task_number(job, request)
     line = read_line(ports, job, number)
     indexes = _indexes(job, line)
-    answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
+    answer = _read_answer(job, number, indexes, request)
     outcome = submit(ports, job, request.worker, number, answer, items)
     return json_response(200 if outcome == "saved" else 409, _told(outcome))
+
+
+def _read_answer(job: Job, number: int, indexes: list[str] | None, request: Request) -> Any:
+    """Return the answer to a task in a request; raises `Invalid` if the kind of task has none."""
+    names = page_names(number, indexes or [])
+    return read_answer(request.body, indexes, job.choices, names, job.kind)
 
 
 MESSAGES: dict[Outcome, str] = {
@@ -306,7 +312,8 @@ def show_answer(ports: Ports, site: Site, request: Request) -> Response:
         raise Unknown("The pre-annotation function keeps this task from people.")
     until = ports.clock() + job.seconds
     names = page_names(number, _indexes(job, line) or [])
-    choices = choices_in(answer["answerContent"])
+    content = answer["answerContent"]
+    choices = sets_in(content) if job.multi else choices_in(content)
     page = _render(ports, site, job, hide_indexes(task_input, names), until)
     content = {
         "task": str(number),
@@ -325,7 +332,7 @@ def correct_answer(ports: Ports, site: Site, request: Request) -> Response:
     job = job_for(ports, request)
     number = _task_number(job, request)
     indexes = _indexes(job, read_line(ports, job, number))
-    answer = read_answer(request.body, indexes, job.choices, page_names(number, indexes or []))
+    answer = _read_answer(job, number, indexes, request)
     outcome = correct(ports, job, request.worker, number, answer)
     if outcome == "saved":
         return json_response(200, _told(outcome))

@@ -19,11 +19,17 @@ from tessera.tiling.live_control import decode_stop_below
 
 
 def stats_of_answer(
-    task: Task, worker: str, response: Mapping[str, Any], gold: Mapping[str, str]
+    task: Task,
+    worker: str,
+    response: Mapping[str, Any],
+    gold: Mapping[str, str],
+    *,
+    sets: bool = False,
 ) -> dict[str, AnswerStats]:
     """Return what an answer adds to the statistics of its worker and of those who answered before.
 
-    `task` is the task before the answer; `gold` maps indexes to known labels.
+    `task` is the task before the answer; `gold` maps indexes to known labels; `sets` says that an
+    image has all labels that fit: two answers agree if they have the same.
 
     >>> task = Task(0, answers={"ben": {"4": "cat", "9": "dog"}})
     >>> answer = {"answerContent": {"4": {"cat": True}, "9": {"cat": True}}}
@@ -31,7 +37,7 @@ def stats_of_answer(
     >>> added["ann"].compared, added["ann"].agreed, added["ben"].agreed, added["ann"].gold
     (2, 1, 1, 1)
     """
-    choices = choices_in(response["answerContent"])
+    choices = choices_in(response["answerContent"], sets=sets)
     gold_indexes = choices.keys() & gold.keys()
     added = {}
     # A pair of workers is counted once an image, when the second of them answers: for both.

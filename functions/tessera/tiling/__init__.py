@@ -36,6 +36,8 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     a figure of the report                   the module of report/ that is named for it
     seconds and prices of an estimate        estimate.py
     a project's own page, custom tasks       own_page.py; custom_task.py before, custom_run.py after
+    a kind of task                           task_kinds.py; what becomes of answers: kind_runs.py
+    several labels an image                  multi_run.py, consensus/label_sets.py
     which crowd elements have a stand-in     crowd_elements.py; they are in ui/crowd-elements.js
     what can go wrong, by name               errors.py
 

@@ -59,6 +59,7 @@ from tessera.tiling.run_record import (
 )
 from tessera.tiling.settings import Settings
 from tessera.tiling.skills import SKILLS_NAME, Skills, decode_skills, remembered_skills
+from tessera.tiling.task_kinds import KINDS
 
 MAX_SKILLS_BYTES = 500_000_000
 """Bytes of skills that are read: those of five million images in doubt about fifty labels."""
@@ -415,7 +416,8 @@ def _write_page(
 
     home, folder = f"{stack.runs}{record.run}/", folder_uri(record.manifest)
     own = None if settings.page is UNSET else read_page(stack.files, folder)
-    template, labels = own or stack.template.read_text("utf-8"), label_categories(settings)
+    template = own or stack.template.with_name(KINDS[settings.task].page).read_text("utf-8")
+    labels = label_categories(settings)
     # What the instructions show is signed like a task's pictures, so the same rule holds for it.
     language = language_script(settings, stack.template.parent)
     page = build_page(

@@ -145,7 +145,11 @@ def labeling_job_request(
                 if settings.qualify
                 else []
             ),
-            *([{"Key": "tessera:task", "Value": settings.task}] if settings.is_custom else []),
+            *(
+                [{"Key": "tessera:task", "Value": settings.task}]
+                if settings.task != "tiles"
+                else []
+            ),
         ],
         **_stopping_conditions(settings),
     }

@@ -83,7 +83,7 @@ def label_run(
     result = _label(files, run, step, run.home)
     if again := result.images_to_ask_again:
         rows = unsure_rows(again, result.crowd, result.unloaded, result.names)
-        _write(partial(create_file, files, run.home), f"round-{run.round}/unsure.csv", rows)
+        write_pieces(partial(create_file, files, run.home), f"round-{run.round}/unsure.csv", rows)
         write_skills(files, result, again)
     return result, write_report(files, result, template)
 
@@ -168,7 +168,7 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
         book = gather.gather_answers(files, run, create)
         table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
         # before the manifest is read again: if it is gone, these are what is left
-        _write(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
+        write_pieces(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
     # read only if there are any: it takes a reading of the whole manifest
     gold = read_gold(manifest_chunks(files, run), settings) if run.counts.get("gold") else {}
     review = decisions.read_decisions(files, run.home)
@@ -178,7 +178,7 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
     if review.teach and reviewed:  # doubtful images were looked at, which are no random ones
         evidence = replace(evidence, random_gold=False)
     evidence = with_memory(files, run, evidence, table.names)
-    duplicates = _duplicates(files, run)
+    duplicates = read_repeats(files, run)
     unloaded = table.unloaded.workers_by_image(table.crowd.images)
     with step("consolidate"):
         if settings.guesses is UNSET:
@@ -270,7 +270,8 @@ def _asked(
     return asked & (unloaded < MAX_UNLOADED)
 
 
-def _duplicates(files: Files, run: Run) -> dict[int, int]:
+def read_repeats(files: Files, run: Run) -> dict[int, int]:
+    """Return for each duplicate of the run the line that it repeats."""
     if not run.counts.get("repeats"):  # a run without any has no such file
         return {}
     return read_duplicates(files.iter_lines(f"{run.home}repeats.csv"))
@@ -292,7 +293,8 @@ def create_file(files: Files, home: str, name: str) -> AbstractContextManager[Wr
     return files.writer(home + name, content_type=kind)
 
 
-def _write(create: CreateFile, name: str, pieces: Iterable[bytes]) -> None:
+def write_pieces(create: CreateFile, name: str, pieces: Iterable[bytes]) -> None:
+    """Write a file of the run piece by piece."""
     with create(name) as file:
         for piece in pieces:
             file.write(piece)

@@ -34,7 +34,7 @@ LONGEST_QUESTION = 120
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
 Order = Literal["spread", "as-given", "shuffle", "by-prelabel", "similar"]
 Repeats = Literal["once", "each"]
-TaskKind = Literal["tiles", "custom"]
+TaskKind = Literal["tiles", "multi", "custom"]
 Language = Literal["en", "de"]
 """Languages of portal and worker's page: each has its words in `ui/languages`."""
 EncoderName = Literal["efficientnet-lite0", "pixels"]
@@ -121,11 +121,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     labels: Annotated[
         tuple[Label, ...],
         Meta(
-            max_length=50,  # at least two, but of a custom task
-            extra_json_schema={"minItems": 2},
-            description="The answers to choose from, all different; a class's number is its place "
-            "in this list. A Ground Truth label category file is taken too, here or as the whole "
-            "`labeling.json`",
+            max_length=50,  # at least two, but of a custom task; one will do for `multi`
+            extra_json_schema={"minItems": 1},
+            description="The answers to choose from, all different, at least two (one will do for "
+            "`multi`); a class's number is its place in this list. A Ground Truth label category "
+            "file is taken too, here or as the whole `labeling.json`",
         ),
     ]
     question: Annotated[
@@ -294,7 +294,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     task: Annotated[
         TaskKind,
         Meta(
-            description="`tiles`: pages of many images, each with one of the labels. `custom`: one "
+            description="`tiles`: pages of many images, each with one of the labels. `multi`: the "
+            "same pages, where an image has all labels that fit, or none "
+            "([several labels](multi-label.md)). `custom`: one "
             "task a line on a page of your own, as Ground Truth's custom tasks are "
             "([custom tasks](from-ground-truth.md)); it needs no labels"
         ),
@@ -521,6 +523,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.task == "custom"
 
     @property
+    def is_multi(self) -> bool:
+        """Return whether an image has all labels that fit, or none, instead of one."""
+        return self.task == "multi"
+
+    @property
     def escape(self) -> str:
         """Return the answer for an image that cannot be judged or does not load."""
         if self.unreadable is not None:
@@ -615,7 +622,9 @@ def settings_from(record: dict[str, Any]) -> Settings:
     if problems:
         attribute_alone = all(problem.startswith("label_attribute:") for problem in problems)
         raise (LabelAttributeIllegal if attribute_alone else SettingsInvalid)(problems)
-    values.setdefault("question", default_question(values["labels"]))
+    is_multi = values.get("task") == "multi"
+    question = multi_question if is_multi else default_question
+    values.setdefault("question", question(values["labels"]))
     values.setdefault("instructions", "")
     values.setdefault("max_answers", max(3, values.get("answers_per_image", 2)))
     return msgspec.convert(values, Settings)
@@ -666,6 +675,10 @@ def settings_schema() -> dict[str, Any]:
         record["required"].remove(optional)
     custom = {"properties": {"task": {"const": "custom"}}, "required": ["task"]}
     record |= {"anyOf": [{"required": ["labels"]}, custom]}
+    # Images that have one label or not are a task; one label to choose from is none.
+    multi = {"properties": {"task": {"const": "multi"}}, "required": ["task"]}
+    two = {"properties": {"labels": {"minItems": 2}}}
+    record |= {"if": {"not": multi}, "then": two}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "labeling.json: how the images of a manifest are labeled",
@@ -691,6 +704,18 @@ def default_question(labels: list[str]) -> str:
     names = [label for label in labels if label not in ESCAPES] or labels
     text = f"Is this {', '.join(names[:-1])} or {names[-1]}?" if len(names) > 1 else ""
     return text if 0 < len(text) <= LONGEST_QUESTION else "Which label fits this image?"
+
+
+def multi_question(labels: list[str]) -> str:
+    """Return a question for all labels that fit; of one label, for the images that have it.
+
+    >>> multi_question(["cat", "dog", "bird"]), multi_question(["dog"])
+    ('Which of these fit: cat, dog, bird?', 'Which images show dog?')
+    """
+    names = [label for label in labels if label not in ESCAPES] or labels
+    few = f"Which of these fit: {', '.join(names)}?"
+    text = few if len(names) > 1 else f"Which images show {names[0]}?"
+    return text if len(text) <= LONGEST_QUESTION else "Which labels fit this image?"
 
 
 def _problems(values: dict[str, Any]) -> Iterator[str]:
@@ -750,8 +775,6 @@ def _out_of_bounds(value: Any, text: str, meta: Meta) -> str:
 def _value_problems(key: str, value: Any) -> Iterator[str]:
     """Yield what no type can express about one value."""
     if key == "labels":
-        if len(value) == 1:
-            yield f"labels: {msgspec.json.encode(value).decode()} is fewer than the 2 needed"
         for label in value:
             if label != label.strip() or any(map(_cannot_be_shown, label)):
                 yield f"labels: {label!r} has spaces around it or characters that cannot be shown"
@@ -930,6 +953,45 @@ def _custom_problems(values: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: a custom task has none of this; leave it out"
 
 
+WITHOUT_MULTI = (
+    "guesses", "audit", "shares", "gold_per_task", "stop_below", "practice", "remember_workers",
+    "stop_after_pages", "stop_after_percent", "content_classifiers", "offer_to", "offer_minutes",
+    "offer_first_round", "qualify", "qualification",
+)  # fmt: skip
+"""Settings that a multi-label run does not follow: refused rather than passed over in silence."""
+
+
+def _multi_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what does not go together with several labels an image."""
+    labels = values.get("labels")
+    if values.get("task", "tiles") != "multi":
+        if isinstance(labels, list | tuple) and len(labels) == 1:
+            yield (
+                f"labels: {msgspec.json.encode(labels).decode()} is fewer than the 2 needed; for "
+                'the images that have this one, set "task": "multi"'
+            )
+        return
+    if labels and not [label for label in labels if label not in _escapes(values)]:
+        yield "labels: there is none but the answer for an image that cannot be judged"
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    for key in [key for key in WITHOUT_MULTI if key in values]:
+        # By value: a run's record has every setting, those at their defaults, too.
+        if values[key] not in (defaults[key], [] if defaults[key] == () else defaults[key]):
+            yield f"{key}: a multi-label task has none of this; leave it out"
+    if values.get("order") == "by-prelabel":
+        yield "order: by-prelabel is for one label an image; leave it out, or set similar"
+    if values.get("workforce", "portal") != "portal":
+        yield (
+            "workforce: multi-label tasks are for the portal; for a Ground Truth team create an "
+            "image classification (multi-label) job in SageMaker"
+        )
+
+
+def _escapes(values: dict[str, Any]) -> set[Any]:
+    """Return the names under which a label is the answer for an image that cannot be judged."""
+    return {values["unreadable"]} if values.get("unreadable") else set(ESCAPES)
+
+
 def _stop_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the bound below which workers are stopped."""
     if not isinstance(values.get("stop_below"), dict):
@@ -960,6 +1022,7 @@ def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     yield from _stop_problems(values)
     yield from _offer_problems(values)
     yield from _custom_problems(values)
+    yield from _multi_problems(values)
     yield from _guess_problems(values)
     yield from _share_problems(values)
     images, gold = values.get("images_per_task", 20), values.get("gold_per_task", 0)

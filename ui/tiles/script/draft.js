@@ -3,7 +3,7 @@
  * back when the same task is opened again.
  */
 
-import { names } from "./choices.js";
+import { isLabel } from "./choices.js";
 import { find, now } from "./dom.js";
 import { draw } from "./draw.js";
 import { goTo, resumeClock } from "./focus.js";
@@ -38,7 +38,7 @@ export function keepDraft() {
 
 /** Give a tile what was on it; what the page knows of its picture is of now. */
 function restoreTile(tile, { confirmed, record }) {
-  if (record.label && !names.includes(record.label)) return;
+  if (record.label && !isLabel(record.label)) return;
   const { pos, pre, load, loadMs, w, h } = tile.record;
   Object.assign(tile.record, record, { pos, pre, load, loadMs, w, h });
   tile.confirmed = confirmed;
@@ -65,7 +65,7 @@ function restore(draft) {
 function showChoices(choices) {
   for (const tile of tiles) {
     const label = choices[tile.record.id];
-    if (isMarked(tile) || !names.includes(label)) continue;
+    if (isMarked(tile) || !isLabel(label)) continue;
     Object.assign(tile.record, { label, by: "before" });
     tile.confirmed = true;
   }

@@ -1,10 +1,9 @@
 /** The dialog with instructions, keys and the comment; it opens by itself on a first page. */
 
-import { keys } from "./choices.js";
 import { findAll, find } from "./dom.js";
 import { bookTime, goTo } from "./focus.js";
+import { showHint } from "./hint.js";
 import { askHost, onHost } from "./host.js";
-import { warn } from "./note.js";
 import { log, state } from "./state.js";
 
 export const help = find("#help");
@@ -30,15 +29,6 @@ export function openHelp() {
   help.showModal();
   closing.focus(); // browsers heed no `autofocus` in a frame of another site
   help.scrollTop = 0; // they scrolled to the first control, which is behind the instructions
-}
-
-/** Say in one line how a label is given; a finger has no keys. */
-function showHint() {
-  const areCounted = keys.at(-1) === `${keys.length}`; // else the last one's key is a letter
-  const isTouch = matchMedia("(hover: none)").matches;
-  warn(isTouch || !areCounted
-    ? "Press a label to give it to the framed picture and go on."
-    : `Press 1–${keys.length} to label the framed picture and go on.`);
 }
 
 /** Show a worker who has not been here what to do. */

@@ -2,6 +2,7 @@
 
 import { buttons, keys } from "./choices.js";
 import { listen, now } from "./dom.js";
+import { confirmOrSubmit } from "./enter.js";
 import { goTo, moves } from "./focus.js";
 import { help, openHelp } from "./help.js";
 import { onHost } from "./host.js";
@@ -9,7 +10,6 @@ import { giveAndGoOn, toggleUnsure, undo } from "./labeling.js";
 import { toneKeys } from "./lens.js";
 import { announce } from "./note.js";
 import { log, state } from "./state.js";
-import { confirmOrSubmit } from "./submit.js";
 import { tileOf } from "./tiles.js";
 import { closeZoom, isEnlarged, openZoom, panKeys, toggleZoom, zoomKeys } from "./zoom.js";
 

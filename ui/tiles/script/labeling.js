@@ -59,6 +59,9 @@ function canJudge(tile) {
   return false;
 }
 
+/** The choice that a tile has been given, or -1. */
+export const choiceOf = (tile) => names.indexOf(tile.record.label);
+
 /** Give a tile a label, if it can be judged; as part of `step` if there is one. */
 export function give(tile, choice, by, step) {
   if (!canJudge(tile)) return false;
@@ -90,7 +93,7 @@ export function giveAndGoOn(choice) {
  */
 export function stepLabel(tile, direction) {
   if (isSuggested(tile) && direction > 0) return agree(tile);
-  const choice = names.indexOf(tile.record.label) + direction;
+  const choice = choiceOf(tile) + direction;
   const first = choice < -1 ? names.length - 1 : choice; // from no label back to the last one
   give(tile, (first + names.length) % names.length, handOf());
   return goTo(tile);
@@ -98,7 +101,7 @@ export function stepLabel(tile, direction) {
 
 /** Confirm the suggestion of one tile. */
 export function agree(tile) {
-  give(tile, names.indexOf(tile.record.label), handOf());
+  give(tile, choiceOf(tile), handOf());
   goTo(tile);
 }
 

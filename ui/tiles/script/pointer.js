@@ -1,11 +1,10 @@
 /** Mouse and touch: tap, drag, hold. The focus ends on a tile, so that the keys are live. */
 
 import { findAll, listen, now } from "./dom.js";
-import { names } from "./choices.js";
 import { draw } from "./draw.js";
 import { frame, goTo } from "./focus.js";
 import { handOf } from "./hand.js";
-import { agree, beginStep, confirmRow, give, stepLabel } from "./labeling.js";
+import { agree, beginStep, choiceOf, confirmRow, give, stepLabel } from "./labeling.js";
 import { announce } from "./note.js";
 import { log } from "./state.js";
 import { firstGap, isDone, isSuggested, tileOf } from "./tiles.js";
@@ -41,14 +40,14 @@ function pressTile(tile, isTouch) {
 function paintFrom(first) {
   const step = beginStep();
   let last = first;
-  if (!isDone(first)) give(first, Math.max(names.indexOf(first.record.label), 0), "bulk", step);
-  const choice = names.indexOf(first.record.label);
+  if (!isDone(first)) give(first, Math.max(choiceOf(first), 0), "bulk", step);
+  const choice = choiceOf(first);
   return {
     move(target) {
       const tile = tileOf(target);
       if (!tile || tile === last) return;
       last = tile;
-      if (choice >= 0) give(tile, choice, "bulk", step);
+      if (isDone(first)) give(tile, choice, "bulk", step);
     },
     end: () => goTo(last),
     cancel() {},

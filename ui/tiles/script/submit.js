@@ -4,10 +4,9 @@ import { find, now } from "./dom.js";
 import { draw } from "./draw.js";
 import { bookTime, goTo } from "./focus.js";
 import { onHost } from "./host.js";
-import { confirmRowAndGoOn, isLastRow } from "./labeling.js";
 import { warn } from "./note.js";
 import { log, state } from "./state.js";
-import { firstGap, hasFailed, isDone, isOpen, isSuggested, tiles } from "./tiles.js";
+import { firstGap, hasFailed, isDone, isOpen, tiles } from "./tiles.js";
 
 const crowdForm = find("crowd-form");
 const RESEND_AFTER = 2000; // milliseconds in which a second press is the first one's echo
@@ -53,15 +52,6 @@ export function submit() {
   sentMs = now();
   warn(unanswered ? `Sending … ${unanswered} did not load and stay open.` : "Sending …");
   return crowdForm.submit();
-}
-
-/** Confirm the row where that has suggestions, else submit; the last row's Enter does both. */
-export function confirmOrSubmit() {
-  const { row } = state.current;
-  const hasOpen = tiles.some((tile) => tile.row === row && isSuggested(tile) && isOpen(tile));
-  const isLast = isLastRow(row);
-  if (hasOpen && !confirmRowAndGoOn()) return;
-  if (!hasOpen || (isLast && tiles.every(isDone))) submit();
 }
 
 export function startSubmit() {

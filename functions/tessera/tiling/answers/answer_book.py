@@ -18,7 +18,8 @@ _NOT_MEASURED = array("f", [NOT_MEASURED]).tobytes()
 class AnswerBook:
     """Columns of answers that grow at their end.
 
-    `image` (int32), `label` (int8) and `seconds` (float32) have a row an answer. `worker` (int32),
+    `image` (int32), `label` (int8; int64 in a book of `sets`, where each bit is a label) and
+    `seconds` (float32) have a row an answer. `worker` (int32),
     `round` (int8) and `size` (int32) have a row a submission, whose answers are the next `size`.
     `unloaded_image` and `unloaded_worker` (int32) have a row for each image that did not load.
     `set_aside` (int32) has the images of pages that could not be shown to anybody.
@@ -26,9 +27,12 @@ class AnswerBook:
     out, kept out or rescued, by reason; `on_odd` is called with everything that was kept out.
     """
 
-    def __init__(self, on_odd: Callable[[OddAnswer], None] = lambda _: None) -> None:
-        """Start without answers."""
-        self.image, self.label, self.seconds = array("i"), array("b"), array("f")
+    def __init__(
+        self, on_odd: Callable[[OddAnswer], None] = lambda _: None, *, sets: bool = False
+    ) -> None:
+        """Start without answers; with `sets` an answer is a set of labels, one bit for each."""
+        # 50 labels at most: they fit into 64 bits, and the sign is left for unreadable pictures
+        self.image, self.label, self.seconds = array("i"), array("q" if sets else "b"), array("f")
         self.worker, self.round, self.size = array("i"), array("b"), array("i")
         self.unloaded_image, self.unloaded_worker = array("i"), array("i")
         self.set_aside = array("i")

@@ -74,7 +74,9 @@ def gather_shards(
     settings = run.settings
     with ExitStack() as stack:
         odd_answers = LazyFile("odd-answers.jsonl", create, stack)
-        book = AnswerBook(lambda odd: odd_answers.write(msgspec.json.encode(odd) + b"\n"))
+        book = AnswerBook(
+            lambda odd: odd_answers.write(msgspec.json.encode(odd) + b"\n"), sets=settings.is_multi
+        )
         reader = OutputReader(book, settings.classes, settings.escape, settings.label_attribute)
         for shard in shards:
             _gather_job(reader, files, run, shard, create)

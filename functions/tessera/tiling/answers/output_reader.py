@@ -22,6 +22,7 @@ from tessera.tiling.answers.submission import (
     OddAnswer,
     Submission,
     chosen_label,
+    chosen_labels,
     excerpt,
     image_indices,
     read_submission,
@@ -75,6 +76,27 @@ class _LabelNumbers(dict[bytes, int]):
         return label
 
 
+class _LabelSets(_LabelNumbers):
+    """Sets of labels by the bytes of an answer: bit 0 is the first class, and 0 is none of them.
+
+    A picture that cannot be judged has no labels, whatever else was chosen for it.
+
+    >>> _LabelSets({"cat": 0, "dog": 1})[b'{"cat":false,"dog":true}']
+    2
+    """
+
+    def __missing__(self, raw: bytes) -> int:
+        try:
+            numbers = [self._by_name[name] for name in chosen_labels(msgspec.json.decode(raw))]
+            unreadable = UNREADABLE_LABEL in numbers
+            labels = UNREADABLE_LABEL if unreadable else sum(1 << number for number in numbers)
+        except MALFORMED:
+            labels = UNUSABLE_LABEL
+        if len(self) < MAX_LABEL_NUMBERS:
+            self[raw] = labels
+        return labels
+
+
 _decode_annotation = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -92,7 +114,9 @@ class OutputReader:
         numbers = {name: number for number, name in enumerate(classes)} | {escape: UNREADABLE_LABEL}
         self.book = book
         self._attribute = attribute
-        self._label_numbers = _LabelNumbers(numbers)
+        # a book of sets has a bit for each label
+        self._has_sets = book.label.typecode == "q"
+        self._label_numbers = (_LabelSets if self._has_sets else _LabelNumbers)(numbers)
         self._short_forms = ShortFormReader(attribute, numbers)
         label = ("label", _Responses | None, msgspec.field(name=attribute, default=None))
         line = msgspec.defstruct("OutputLine", [("source", str), label], gc=False)
@@ -109,7 +133,8 @@ class OutputReader:
         batch: list[tuple[ShortForm, bytes]] = []
         number = -1
         for number, line in enumerate(lines):
-            if short := self._short_forms.read(line):
+            # what is written in short has one label an image, and of sets it is no record
+            if not self._has_sets and (short := self._short_forms.read(line)):
                 if len(batch) == BATCH:
                     self._add_batch(batch, round_)
                 batch.append(short)
@@ -195,12 +220,12 @@ class OutputReader:
 
     def _add(self, task: Task, submission: Submission) -> None:
         """Add the usable answers of a submission; note the others one by one."""
-        images, labels = array("i"), array("b")
+        images, labels = array("i"), array(self.book.label.typecode)
         expected = frozenset(task.images)
         # an answer that cannot be used takes no other with it
         for key, raw in self._answers(task, submission).items():
             label = self._label_numbers[bytes(raw)]
-            if reason := _why_odd(key, raw, label, expected):
+            if reason := _why_odd(key, raw, label, expected, sets=self._has_sets):
                 text = bytes(raw).decode("utf-8", "replace")[:EXCERPT_LENGTH]
                 number, worker = str(task.number), submission.worker
                 self.book.note(OddAnswer(task.job, reason, number, worker, key[:256], text))
@@ -241,14 +266,17 @@ def _unloaded_images(submission: Submission, unanswered: frozenset[int]) -> list
     return [image for image in sorted(unanswered) if str(image) in names]
 
 
-def _why_odd(key: str, raw: msgspec.Raw, label: int, expected: frozenset[int]) -> str:
+def _why_odd(
+    key: str, raw: msgspec.Raw, label: int, expected: frozenset[int], *, sets: bool
+) -> str:
     """Return why an answer cannot be used; empty when it can."""
     try:
         # Not what is a number to Python only, such as "1_0" or " 7": each image has one key.
         if str(int(key)) != key or int(key) not in expected:
             return "the answer is for an image that is not in the task"
         if label == UNUSABLE_LABEL:
-            name = chosen_label(msgspec.json.decode(raw))
+            choice = msgspec.json.decode(raw)
+            name = ", ".join(chosen_labels(choice)) if sets else chosen_label(choice)
             return f"the answer is not in the list of labels: {name[:256]}"
     except MALFORMED as error:
         return f"the answer is malformed: {error}"

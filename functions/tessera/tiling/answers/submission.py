@@ -192,6 +192,18 @@ def chosen_label(choice: Any) -> str:
     return str(true[0])
 
 
+def chosen_labels(choice: Any) -> list[str]:
+    """Return all choices that are true; raises ValueError for what is no object of choices.
+
+    >>> chosen_labels({"cat": True, "dog": True}), chosen_labels({"cat": False})
+    (['cat', 'dog'], [])
+    """
+    # neither 1 nor "false" is a choice, and an answer of them is none
+    if not isinstance(choice, dict) or not all(type(value) is bool for value in choice.values()):
+        raise ValueError("not an object of choices")
+    return [name for name, value in choice.items() if value]
+
+
 def read_submission(entry: dict[str, Any], key: str) -> Submission:
     """Read a submission that may be wrapped in any way; `entry[key]` holds the answers.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +49,7 @@ def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
     size = np.frombuffer(book.size, np.int32)
     worker = np.repeat(rank[np.frombuffer(book.worker, np.int32)], size)
     kept = first_of_worker(image, worker, len(names)) & (image < images)
-    label = np.frombuffer(book.label, np.int8)
+    label = np.frombuffer(book.label, book.label.typecode)
     seconds = np.frombuffer(book.seconds, np.float32)
     submission = np.repeat(np.arange(len(size), dtype=np.int32), size)
     if not kept.all():
@@ -83,7 +84,7 @@ def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
     """
     yield b"task,worker,label,seconds,round\n"
     names = {number: csv_field(name) for name, number in book.workers.items()}
-    labels = [csv_field(choice) for choice in choices]
+    labels = _LabelFields(choices, sets=book.label.typecode == "q")
     start = 0
     rows: list[str] = []
     for worker, round_, size in zip(book.worker, book.round, book.size, strict=True):
@@ -103,6 +104,19 @@ def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
             yield "".join(rows).encode()
             rows.clear()
     yield "".join(rows).encode()
+
+
+class _LabelFields(dict[int, str]):
+    """Fields of CSV by label number, each made once: a name, or a set of them as a list in JSON."""
+
+    def __init__(self, choices: Sequence[str], *, sets: bool) -> None:
+        super().__init__({-1: csv_field(choices[-1])})
+        self._choices, self._has_sets = choices, sets
+
+    def __missing__(self, label: int) -> str:
+        names = [name for bit, name in enumerate(self._choices[:-1]) if label >> bit & 1]
+        text = msgspec.json.encode(names).decode() if self._has_sets else self._choices[label]
+        return self.setdefault(label, csv_field(text))
 
 
 def unsure_rows(

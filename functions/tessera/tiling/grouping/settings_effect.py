@@ -59,6 +59,11 @@ def _gain(settings: Settings, _: Summary) -> str:
 
 def _gold_per_task(settings: Settings, summary: Summary) -> str:
     if not settings.gold_per_task:
+        if settings.is_multi and summary.gold_unused:
+            return (
+                "gold: known labels have no effect, because a multi-label run has no gold images, "
+                'so that these are asked as others are; take the key "gold" out of the lines'
+            )
         # Labels that are known cost somebody work, and are passed over here.
         return "" if not summary.gold_unused else (
             "gold_per_task: 0, so known labels have no effect and their images are asked as "

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.manifest.batch import ESCAPED, PLAIN, Batch, LineTemplate
-from tessera.tiling.manifest.class_rule import ClassRule, NoClass
+from tessera.tiling.manifest.class_rule import NoClass
 from tessera.tiling.manifest.fingerprints import fingerprints
 from tessera.tiling.manifest.items import (
     Prelabels,
@@ -39,6 +39,7 @@ from tessera.tiling.manifest.lines import (
     Rejected,
     record_type,
 )
+from tessera.tiling.manifest.set_rule import label_rule
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.sources import MAX_KEY_BYTES, bucket_problem
 from tessera.tiling.settings import Settings
@@ -86,7 +87,7 @@ class BlockParser:
         # Whether all lines of the last block had the keys of the first, among which gold's is not.
         self.are_alike = False
         self._reader = LineReader(settings, rule)
-        self._class_rule = ClassRule(settings)
+        self._label_rule = label_rule(settings)
         record = record_type(settings.label_attribute)
         self._decode_lines = msgspec.json.Decoder(record, strict=True).decode_lines
         self._attribute = settings.label_attribute
@@ -287,7 +288,7 @@ class BlockParser:
     def _has_class(self, record: Any) -> bool:
         """Whether a labeled line is sure to name a class of the run by its number."""
         try:
-            return not self._class_rule.read(record.label, record.metadata or None).renumbered
+            return not self._label_rule.read(record.label, record.metadata or None).renumbered
         except NoClass:
             return False
 

@@ -7,6 +7,7 @@ number means another class where the labels are others, or in another order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -47,6 +48,7 @@ class ClassRule:
             normal_text(name): (settings.labels.index(name), name) for name in settings.classes
         }
         self._names = dict(self._numbers.values())
+        self._places = {name: place for place, name in enumerate(settings.classes)}
 
     def read(self, label: bytes | msgspec.Raw, metadata: bytes | msgspec.Raw | None) -> KnownClass:
         """Return the class that the two JSON values name; raises NoClass with the reason."""
@@ -63,6 +65,14 @@ class ClassRule:
         number, own = self._known(name) if name is not None else self._unnamed(value)
         self._check_agreement(value, own, named=name is not None)
         return KnownClass(number, own, renumbered=value != number or name not in (None, own))
+
+    def renumber(self, line: bytes, known: KnownClass) -> bytes:
+        """Return a labeled line with the class's number and name in this run."""
+        return renumber(line, self._attribute, known)
+
+    def places(self, known: KnownClass) -> Iterator[int]:
+        """Yield the place of the class among the run's classes."""
+        yield self._places[known.name]
 
     def _class_name(self, metadata: bytes | msgspec.Raw | None) -> str | None:
         """Return the class name in the metadata, None without one; raises NoClass if not of us."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tessera.tiling.manifest.class_rule import ClassRule, NoClass, renumber
+from tessera.tiling.manifest.class_rule import NoClass
+from tessera.tiling.manifest.set_rule import label_rule
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.sources import source_problem
 from tessera.tiling.settings import Settings, normal_text
@@ -83,8 +84,7 @@ class LineReader:
         self._rule = rule
         self._decode = msgspec.json.Decoder(record_type(settings.label_attribute)).decode
         self._choices = frozenset(settings.choices) | {None}
-        self._attribute = settings.label_attribute
-        self._class_rule = ClassRule(settings)
+        self._label_rule = label_rule(settings)
 
     def read(self, index: int, line: bytes) -> Line:
         """Return what the line is; `index` counts the manifest's lines from zero."""
@@ -96,9 +96,9 @@ class LineReader:
             record = self._decode(raw)
             if record.label is not msgspec.UNSET:
                 check_source(record.source_ref)
-                known = self._class_rule.read(record.label, record.metadata or None)
+                known = self._label_rule.read(record.label, record.metadata or None)
                 if known.renumbered:
-                    return Labeled(index, renumber(raw, self._attribute, known), renumbered=True)
+                    return Labeled(index, self._label_rule.renumber(raw, known), renumbered=True)
                 return Labeled(index, raw)
             self._check_image(record)
         except (BadLine, NoClass) as bad:

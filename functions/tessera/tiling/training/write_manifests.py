@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from itertools import compress
 from types import MappingProxyType
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -34,8 +35,8 @@ from numpy.typing import NDArray
 from tessera.tiling.consensus import Consensus
 from tessera.tiling.csv_field import csv_field
 from tessera.tiling.manifest.blocks import BlockParser
-from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, record_type
+from tessera.tiling.manifest.set_rule import label_rule
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.run import MAX_UNLOADED, Run
@@ -46,6 +47,7 @@ from tessera.tiling.training.label_splice import (
     GOLD_SUPPORT,
     REVIEWED_SUPPORT,
     SCALE,
+    Ints,
     LabelSplice,
     LineOpener,
     creation_date,
@@ -68,6 +70,15 @@ BLOCK = 256 * 1024
 _BRACE_AND_NEWLINE = b"}\n"
 
 NO_DECISIONS: Mapping[int, int] = MappingProxyType({})
+
+
+class Splice(Protocol):
+    """Bytes that end labeled lines, such as `LabelSplice` makes for one label an image."""
+
+    def pieces(
+        self, label: Ints, confidence: Ints, support: Ints
+    ) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """Return three pieces for each row, which are joined behind the line's own bytes."""
 
 
 class LineFlag(IntFlag):
@@ -249,7 +260,7 @@ def write_manifests(
     chunks: Iterable[bytes],
     settings: Settings,
     labels: LineLabels,
-    splice: LabelSplice,
+    splice: Splice,
     create: CreateFile,
     *,
     watched: Iterable[int] = (),
@@ -385,14 +396,12 @@ def _split_lines(block: bytes) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in lines] if b"\r" in block else lines
 
 
-def _splice_rows(
-    block: _Block, splice: LabelSplice
-) -> tuple[list[bytes], list[bytes], list[bytes]]:
+def _splice_rows(block: _Block, splice: Splice) -> tuple[list[bytes], list[bytes], list[bytes]]:
     rows = block.labels.rows(block.labeled)
     return splice.pieces(rows.label, rows.confidence, rows.support)
 
 
-def _write_open_lines(block: _Block, splice: LabelSplice, files: _Files) -> None:
+def _write_open_lines(block: _Block, splice: Splice, files: _Files) -> None:
     """Write the labeled lines of a block of plain images: the hot path, drawn above."""
     heads, decimals, tails = _splice_rows(block, splice)
     pieces = [b""] * (4 * len(heads))
@@ -401,9 +410,7 @@ def _write_open_lines(block: _Block, splice: LabelSplice, files: _Files) -> None
     files.training.write(b"".join(pieces))
 
 
-def _write_closed_lines(
-    block: _Block, splice: LabelSplice, files: _Files, opener: LineOpener
-) -> None:
+def _write_closed_lines(block: _Block, splice: Splice, files: _Files, opener: LineOpener) -> None:
     """Write a block's lines that are labeled now, opened one by one, or were labeled before."""
     labeled = block.labeled
     kept = labeled | block.labeled_before
@@ -494,15 +501,14 @@ class _ClassesBefore:
     def __init__(self, settings: Settings) -> None:
         """Prepare for the settings' classes and their key."""
         self._decode = msgspec.json.Decoder(record_type(settings.label_attribute)).decode
-        self._rule = ClassRule(settings)
-        self._places = {name: place for place, name in enumerate(settings.classes)}
+        self._rule = label_rule(settings)
 
     def __call__(self, block: _Block) -> Iterator[int]:
         """Yield the class of each line."""
         for line in compress(block.lines, block.labeled_before.tolist()):
             record = self._decode(line)
             known = self._rule.read(record.label, record.metadata or None)
-            yield self._places[known.name]
+            yield from self._rule.places(known)
 
 
 def _keep_sources(outcomes: LineOutcomes, block: _Block, watched: list[int]) -> None:

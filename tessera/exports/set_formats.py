@@ -1,0 +1,111 @@
+"""Formats for several labels a picture, in the convention of each reader.
+
+Readers of one label a picture have no place for several, so that only these are written:
+
+- `csv`: a column of 0 and 1 for each label, as scikit-learn, Keras and pandas take targets;
+- `huggingface`: a vector of 0.0 and 1.0 under `labels`, as Transformers trains on with
+  `problem_type="multi_label_classification"`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable
+
+from tessera.exits import Refused
+from tessera.exports.dataset import Sample
+from tessera.exports.formats import Export, fetch_all
+from tessera.exports.pictures import write_whole
+from tessera.tiling.csv_field import guard_formula
+
+FACTS = ("image", "confidence", "answers")
+"""Columns beside the labels'; a label of the same name gets another one."""
+
+
+def write_set_csv(export: Export) -> None:
+    """Write `labels.csv`, or one file for each part: a column of 0 and 1 for each label."""
+    names = [f"label {name}" if name in FACTS else name for name in export.class_ids]
+    for part, samples in export.parts.items():
+        text = io.StringIO(newline="")
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["image", *map(guard_formula, names), "confidence", "answers"])
+        for sample in samples:
+            facts = (sample.confidence, sample.answers)
+            rows.writerow(
+                [
+                    guard_formula(sample.uri),
+                    *(int(name in sample.labels) for name in export.class_ids),
+                    *("" if fact is None else fact for fact in facts),
+                ]
+            )
+        write_whole(export.folder / f"{part or 'labels'}.csv", text.getvalue().encode())
+
+
+def write_set_huggingface(export: Export) -> None:
+    """Write pictures with `metadata.jsonl` for each part, and a card that says how to read them."""
+    placed = fetch_all(export, lambda part, _, name: export.folder / (part or "train") / name)
+    for part, samples in export.kept():
+        if not samples:  # `datasets` refuses a part of metadata alone
+            continue
+        rows = [_row(sample, placed[sample.line][0].name, export) for sample in samples]
+        content = "".join(f"{row}\n" for row in rows).encode()
+        write_whole(export.folder / (part or "train") / "metadata.jsonl", content)
+    write_whole(export.folder / "README.md", _card(export).encode())
+
+
+def _row(sample: Sample, file_name: str, export: Export) -> str:
+    """Return a picture's line of metadata, whose values have the same types in every part.
+
+    A list of names would have no type in a part whose pictures have none; a vector always has.
+    """
+    row = {
+        "file_name": file_name,
+        "labels": [float(name in sample.labels) for name in export.class_ids],
+        "confidence": math.nan if sample.confidence is None else float(sample.confidence),
+        "source": sample.uri,
+    }
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def _card(export: Export) -> str:
+    names = json.dumps(list(export.class_ids), ensure_ascii=False)
+    counts = "\n".join(f"| {part or 'train'} | {len(kept)} |" for part, kept in export.kept())
+    return f"""---
+task_categories:
+- image-classification
+---
+# {export.run}
+
+All labels that people gave each picture: `labels` has a 1.0 for each that it has, in the order
+below. `confidence` is that of the least sure of them all, `source` where the picture came from.
+
+| part | pictures |
+|---|---|
+{counts}
+
+```python
+from datasets import load_dataset
+
+names = {names}
+images = load_dataset("imagefolder", data_dir=".")
+```
+"""
+
+
+SET_FORMATS: dict[str, Callable[[Export], None]] = {
+    "csv": write_set_csv,
+    "huggingface": write_set_huggingface,
+}
+"""Functions that write several labels a picture, by the names that `--to` takes."""
+
+
+def check_set_format(run: str, form: str) -> None:
+    """Raise Refused, with the formats that go, if one has no place for several labels."""
+    if form not in SET_FORMATS:
+        raise Refused(
+            f"{run} has several labels a picture, and {form} has one place for them. These take "
+            f"them: --to {', --to '.join(SET_FORMATS)}"
+        )
