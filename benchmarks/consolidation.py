@@ -43,6 +43,7 @@ from benchmarks.crowd_sets import (
     rows_of,
     scores,
 )
+from benchmarks.seconds import seconds_section
 from benchmarks.worker_memory import memory_section
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.output_reader import OutputReader
@@ -545,6 +546,7 @@ def main() -> None:
         others = other_sets(given.crowds, given.embeddings)
         shares_section(crowds, others, draws, gate)
         memory_section(crowds, draws, gate)
+        seconds_section(crowds, draws)
         copies_section([*crowds, *others], draws, gate)
     else:
         print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")

@@ -36,7 +36,7 @@ STAY = 300.0
 """Seconds that somebody stays, on average."""
 SECONDS = 3.0
 """Seconds of an answer, on average: what an image takes on a page of twenty."""
-LOOK_AGAIN = 10.0
+LOOK_AGAIN = 20.0
 """Seconds until somebody for whom there is no page looks again."""
 GAIN = 0.05
 MOST = 3

@@ -8,4 +8,5 @@ from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES, RULES
 def test_rules_that_runs_began_under_are_never_changed() -> None:
     assert RULES[1] == Rules(follow_skew=False, min_gold=50, weigh_copies=False)
     assert RULES[2] == Rules(follow_skew=True, min_gold=20, weigh_copies=True)
+    assert RULES[3] == Rules(follow_skew=True, min_gold=20, weigh_copies=True, memory_gain=1.25)
     assert (1, max(RULES)) == (OLDEST_RULES, NEWEST_RULES)

@@ -83,6 +83,9 @@ def settings(**keys: object) -> Settings:
         ({"offer_to": "upper half", "method": "majority"}, "method majority knows no workers"),
         ({"offer_to": "upper half", "workforce": TEAM}, "offer_to: only the portal"),
         ({"offer_first_round": True}, "offer_first_round: before its answers a run knows nobody"),
+        ({"weigh_seconds": True, "method": "majority"}, "method majority weighs no answers"),
+        ({"ask_slowest": 0.2}, "ask_slowest: images have several answers"),
+        ({"ask_slowest": 2, "answers_per_image": 1}, "ask_slowest: 2 is above 1"),
         ({"offer_minutes": 0}, "offer_minutes: 0 is below 1"),
     ],
 )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tessera.commands.workers import forget
 from tessera.tiling.consensus import Crowd, Evidence, consolidate
 from tessera.tiling.consensus.memory import count_answers
+from tessera.tiling.consolidation_rules import RULES
 from tessera.tiling.run import Run
 from tessera.tiling.run_record import RunRecord, decode_record
 from tessera.tiling.settings import settings_from
@@ -184,3 +185,16 @@ def test_counts_are_as_many_as_the_answers_and_gold_counts_as_it_is(seed: int) -
     only_gold = np.flatnonzero((crowd.image < 9) & (crowd.label >= 0))
     for row in only_gold.tolist():
         assert counts[truth[crowd.image[row]], crowd.worker[row], crowd.label[row]] >= 0.999
+
+
+def test_gains_are_larger_with_memory_but_in_runs_that_began_before() -> None:
+    crowd, _ = simulated(200, 20, seed=4)
+    earlier = count_answers(crowd, consolidate(crowd, probabilities=True)) / 2
+    new, old = (
+        consolidate(crowd, evidence=Evidence(earlier=earlier, rules=RULES[number]))
+        for number in (3, 2)
+    )
+    assert np.allclose(new.gain, 1.25 * old.gain)
+    assert (new.label == old.label).all()
+    without = [consolidate(crowd, evidence=Evidence(rules=RULES[number])).gain for number in (3, 2)]
+    assert (without[0] == without[1]).all()

@@ -25,6 +25,7 @@ from tessera.tiling.answers.table import (
 )
 from tessera.tiling.class_shares import FROM_GOLD, fill_shares
 from tessera.tiling.consensus import Consensus, Evidence, consolidate
+from tessera.tiling.consensus.pace import answer_weights, slow_answers
 from tessera.tiling.consolidation_rules import RULES
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.guesses.asking import ModelResult
@@ -167,6 +168,9 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
     with step("gather answers"):
         book = gather.gather_answers(files, run, create)
         table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
+        if settings.weigh_seconds:
+            weight = answer_weights(table.crowd.worker, table.seconds)
+            table = replace(table, crowd=replace(table.crowd, weight=weight))
         # before the manifest is read again: if it is gone, these are what is left
         write_pieces(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
     # read only if there are any: it takes a reading of the whole manifest
@@ -193,6 +197,8 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
             asked = partial(_asked, files, run, {*gold, *duplicates}, unloaded)
             model = judge_with_model(files, run, table.crowd, evidence, asked)
             consensus = model.decision.consensus
+    if settings.ask_slowest:
+        consensus = with_slowest(consensus, table, settings.ask_slowest)
     consensus = with_decisions(consensus, reviewed)
     return JudgedRun(
         book=book,
@@ -205,6 +211,20 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
         reviewed=reviewed,
         unloaded=unloaded,
     )
+
+
+def with_slowest(consensus: Consensus, table: AnswerTable, share: float) -> Consensus:
+    """Return the consensus with a gain for images whose only answer was slow, and for no others.
+
+    Images with several answers keep theirs.
+    """
+    crowd = table.crowd
+    slow = np.zeros(crowd.images, np.bool_)
+    slow[crowd.image[slow_answers(crowd.worker, table.seconds, share)]] = True
+    gain = consensus.gain.copy()
+    alone = (consensus.answers == 1) & ~consensus.unreadable
+    gain[alone] = np.where(slow[alone], 1.0, 0.0)
+    return replace(consensus, gain=gain)
 
 
 def with_decisions(consensus: Consensus, reviewed: Mapping[int, int]) -> Consensus:

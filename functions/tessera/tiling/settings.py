@@ -481,6 +481,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return 0.0
         return 0.5 if self.offer_to == "upper half" else 1 / int(self.offer_to.split()[-1])
 
+    # Both off: that slow answers are worse is known of public crowds who had one image a page, and
+    # a run's own gold has to say it (docs/decisions/consensus-seconds.md).
+    weigh_seconds: Annotated[
+        bool,
+        Meta(
+            description="Whether an answer that took its worker longer than they usually take is "
+            "believed less; the report says whether slow answers are worse "
+            "([consolidation](consolidation.md))"
+        ),
+    ] = False
+    ask_slowest: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="With `answers_per_image` 1: share of the answers, the slowest of each "
+            "worker, that are asked of a second; a third is asked by `gain`",
+            extra={"default": "0: all by `gain`"},
+        ),
+    ] = 0.0
+
     # The embeddings beside a manifest need no setting: what is there is used.
     embeddings: (
         Annotated[
@@ -1017,10 +1038,23 @@ def _offer_problems(values: dict[str, Any]) -> Iterator[str]:
         yield f"offer_to: method {values['method']} knows no workers; {DEFAULT_METHOD} does"
 
 
+def _second_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with what seconds are used for."""
+    method = values.get("method", DEFAULT_METHOD)
+    if values.get("weigh_seconds") is True and method not in ("hierarchical", "dawid-skene"):
+        yield f"weigh_seconds: method {method} weighs no answers; {DEFAULT_METHOD} does"
+    if values.get("ask_slowest") and values.get("answers_per_image", 2) != 1:
+        yield (
+            "ask_slowest: images have several answers from the first round on, and gain tells "
+            "which are asked again; set answers_per_image to 1, or leave it out"
+        )
+
+
 def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a value only in combination with another one."""
     yield from _stop_problems(values)
     yield from _offer_problems(values)
+    yield from _second_problems(values)
     yield from _custom_problems(values)
     yield from _multi_problems(values)
     yield from _guess_problems(values)

@@ -80,3 +80,13 @@ def test_a_worker_whom_pictures_do_not_reach_is_named() -> None:
 
 def test_pictures_that_came_at_the_second_try_are_told_of() -> None:
     assert "1 picture did not load at first" in next_steps(unloaded())[0]["found"]
+
+
+def test_where_slow_answers_are_worse_weighing_seconds_is_advised_and_only_there() -> None:
+    quarters = [{"answers": 50, "right": right} for right in (0.9, 0.85, 0.8, 0.6)]
+    pace = {"quarters": quarters, "slow_is_worse": True}
+    assert "weigh_seconds" in json.dumps(next_steps(figures(pace=pace)))
+    assert "60% of the slowest" in json.dumps(next_steps(figures(pace=pace)))
+    for other in ({"pace": pace | {"slow_is_worse": False}},
+                  {"pace": pace, "settings": {"weigh_seconds": True}}):  # fmt: skip
+        assert "weigh_seconds" not in json.dumps(next_steps(figures(**other)))

@@ -98,7 +98,7 @@ def fit_rho(
     for part in by_depth:
         columns = np.flatnonzero(known[part.ids] >= 0)
         if len(columns):
-            images = EqualDepth(part.ids[columns], part.codes[:, columns])
+            images = part.columns(columns)
             agreement = vote_counts(images, len(model.log_prior)).max(axis=0) / part.depth
             scores = model.log_joint(images, evidence)
             depth = part.depth + evidence.guessed(images.ids)

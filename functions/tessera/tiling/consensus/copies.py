@@ -172,4 +172,4 @@ def merge_copies(crowd: Crowd, groups: list[list[int]]) -> Crowd:
     again[1:] = (image[1:] == image[:-1]) & (worker[1:] == worker[:-1])
     kept = np.ones(len(crowd), np.bool_)
     kept[order[again]] = False
-    return replace(crowd, image=crowd.image[kept], worker=merged[kept], label=crowd.label[kept])
+    return replace(crowd, worker=merged).answers(kept)

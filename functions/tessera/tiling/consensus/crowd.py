@@ -8,7 +8,7 @@ nothing that is computed from it depends on who came first.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ class Crowd:
 
     `image`, `worker` and `label` have one row an answer. Images, workers and classes are numbers
     from zero up to, not including, `images`, `workers` and `classes`. A label of -1 says that the
-    worker could not judge the image.
+    worker could not judge the image. `weight` is by how much an answer's log likelihood counts, 1
+    for each where there is none (`pace`).
     """
 
     images: int
@@ -36,6 +37,18 @@ class Crowd:
     image: Ints
     worker: Ints
     label: Ints
+    weight: NDArray[np.float32] | None = field(default=None, kw_only=True)
+
+    def answers(self, rows: NDArray[np.bool_] | Ints) -> Crowd:
+        """Return the crowd with these answers alone."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(
+            self,
+            image=self.image[rows],
+            worker=self.worker[rows],
+            label=self.label[rows],
+            weight=weight,
+        )
 
     def __len__(self) -> int:
         """Count the answers."""
@@ -48,10 +61,17 @@ class EqualDepth:
 
     `ids` (images) are their numbers. `codes` (answers x images) hold who gave which label as one
     number, `worker * classes + label`: a row of a table that has one for each worker and label.
+    `weights` (answers x images) are there if the crowd has any.
     """
 
     ids: NDArray[np.int32]
     codes: Ints
+    weights: NDArray[np.float32] | None = None
+
+    def columns(self, images: Ints | slice | NDArray[np.bool_]) -> EqualDepth:
+        """Return these of the images."""
+        weights = None if self.weights is None else self.weights[:, images]
+        return EqualDepth(self.ids[images], self.codes[:, images], weights)
 
     @property
     def depth(self) -> int:
@@ -66,20 +86,23 @@ class EqualDepth:
     def blocks(self, size: int = BLOCK_SIZE) -> Iterator[EqualDepth]:
         """Yield the images `size` at a time, codes as wide as numpy wants them for indexing."""
         for start in range(0, len(self.ids), size):
-            block = slice(start, start + size)
-            yield EqualDepth(self.ids[block], self.codes[:, block].astype(np.intp))
+            block = self.columns(slice(start, start + size))
+            yield replace(block, codes=block.codes.astype(np.intp))
 
     def every(self, step: int) -> EqualDepth:
         """Return each `step`-th of the images: an even sample that needs no random numbers."""
-        return self if step == 1 else EqualDepth(self.ids[::step], self.codes[:, ::step].copy())
+        if step == 1:
+            return self
+        sample = self.columns(slice(None, None, step))
+        return replace(sample, codes=sample.codes.copy())
 
 
 def split_by_depth(crowd: Crowd) -> list[EqualDepth]:
     """Sort the readable answers into rectangles; images without any are in none of them."""
-    image, worker, label = crowd.image, crowd.worker, crowd.label
-    readable = label >= 0
+    readable = crowd.label >= 0
     if not readable.all():
-        image, worker, label = image[readable], worker[readable], label[readable]
+        crowd = crowd.answers(readable)
+    image, worker, label, weight = crowd.image, crowd.worker, crowd.label, crowd.weight
     depths = np.bincount(image, minlength=crowd.images)
     # Image and code in one 64-bit key: sorting numbers is much faster than sorting an index.
     bits = (crowd.workers * crowd.classes).bit_length()
@@ -88,6 +111,9 @@ def split_by_depth(crowd: Crowd) -> list[EqualDepth]:
     codes = np.multiply(worker, crowd.classes, dtype=np.int32)
     codes += label
     keys += codes
+    if weight is not None:
+        # by weight, too: somebody's two equal answers to an image may differ in it
+        weight = weight[np.lexsort((weight, keys))]
     keys.sort()
     codes = keys.astype(np.int32)  # this cuts off the upper half, with most of the image
     codes &= (1 << bits) - 1
@@ -103,7 +129,8 @@ def split_by_depth(crowd: Crowd) -> list[EqualDepth]:
             first = starts[ids]
             for answer in range(depth):
                 rows[answer] = codes[first + answer]
-        by_depth.append(EqualDepth(ids.astype(np.int32), rows))
+        weights = None if weight is None else weight[starts[ids] + np.arange(depth)[:, None]]
+        by_depth.append(EqualDepth(ids.astype(np.int32), rows, weights))
     return by_depth
 
 

@@ -144,7 +144,11 @@ class Model:
 
     def log_joint(self, block: EqualDepth, evidence: Evidence) -> Floats:
         """Return the log joint probability of class and answers (classes x images)."""
-        if block.depth:
+        if block.depth and block.weights is not None:
+            total = np.zeros((len(block.ids), len(self.log_prior)), self.log_confusion.dtype)
+            for codes, weights in zip(block.codes, block.weights, strict=True):
+                total += self.log_confusion.take(codes, axis=0) * weights[:, None]
+        elif block.depth:
             first, *others = block.codes
             total = self.log_confusion.take(first, axis=0)
             for codes in others:

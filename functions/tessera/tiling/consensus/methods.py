@@ -162,6 +162,8 @@ def label_by(state: Consolidation, model: Model, rho: float) -> None:
         agreement = state.choose_labels(block, scores, prior)
         p = temper(scores, block.depth + state.evidence.guessed(block.ids), rho, agreement)
         state.set_confidence(block, p, model.pooled_confusion, rho, agreement)
+    if state.evidence.earlier is not None:
+        state.result.gain *= state.evidence.rules.memory_gain
     confusion = model.log_confusion.reshape(workers, classes, classes)
     right = np.exp(np.einsum("wkk->wk", confusion))
     state.result.recall = right

@@ -193,8 +193,10 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     "embeddings", "near_repeats", "guesses", "audit", "pre_annotation", "post_annotation",
     # What kind of task it is, and on which page.
     "task", "page",
-    # What is kept for later runs.
-    "remember_workers",
+    # What is kept for later runs, and what answers are weighed by.
+    "remember_workers", "weigh_seconds",
+    # Refused where there are several answers at first.
+    "ask_slowest",
     # Whether lines repeat is looked for only where they are to be asked once.
     "repeats",
 })  # fmt: skip

@@ -28,6 +28,7 @@ from tessera.tiling.report.confidence import (
 from tessera.tiling.report.guesses import contest_figures, guess_figures, most_contested
 from tessera.tiling.report.headline import headline
 from tessera.tiling.report.next_steps import next_steps
+from tessera.tiling.report.pace import pace_figures
 from tessera.tiling.report.rounds import EarlierLabels, round_figures
 from tessera.tiling.report.sheets import sheet_figures, sheet_images
 from tessera.tiling.report.time_and_cost import cost_figures, embedding_figures, time_figures
@@ -173,6 +174,7 @@ def build_report(
         "agreement": agreement_figures(crowd, consensus, classes),
         "rounds": rounds,
         "time": time_figures(len(crowd), answers["seconds_per_image"], settings),
+        **pace_figures(crowd, result.seconds, result.known),
         "cost": cost_figures(rounds, settings) | embedding_figures(run),
         "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
         "sheets": sheet_figures(consensus, classes, lines.sources),

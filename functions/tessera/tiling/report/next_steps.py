@@ -148,6 +148,7 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
             "Labels of low confidence are less certain than they look: look at the doubtful ones.",
         )
     yield from _skew(figures)
+    yield from _pace(figures)
     for group in figures.get("copies", ()):
         names = ", ".join(group[:NAMED_WORKERS])
         yield (
@@ -171,6 +172,19 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
         yield (
             "No image with a known label says how far to believe the confidence.",
             f"Give about {GOLD_WANTED} lines a gold label, and set gold_per_task to 1.",
+        )
+
+
+def _pace(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise to weigh answers by their seconds where gold images say that slow ones are worse."""
+    pace = figures.get("pace", {})
+    if pace.get("slow_is_worse") and not figures.get("settings", {}).get("weigh_seconds"):
+        fast, *_, slow = [quarter["right"] for quarter in pace["quarters"]]
+        yield (
+            f"Answers that took somebody longer than usual are right less often: {slow:.0%} of the "
+            f"slowest quarter on gold images, {fast:.0%} of the fastest.",
+            'They need not be believed as much: "weigh_seconds": true in labeling.json of the '
+            "next run.",
         )
 
 

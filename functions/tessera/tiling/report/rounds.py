@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def round_figures(
         if number < last_answered and known_already:
             current = known_already[number]
         elif number < last_answered:
-            earlier = _answers_of(crowd, round_ <= number)
+            earlier = crowd.answers(round_ <= number)
             current = consolidate(earlier, method, evidence=evidence)
             # a model guesses the others, too, but nobody has labeled them by then
             current.label[current.answers == 0] = -1
@@ -70,10 +70,3 @@ def round_figures(
         )
         previous = current.label
     return figures
-
-
-def _answers_of(crowd: Crowd, rows: NDArray[np.bool_]) -> Crowd:
-    """Return the crowd with these answers alone."""
-    return replace(
-        crowd, image=crowd.image[rows], worker=crowd.worker[rows], label=crowd.label[rows]
-    )
