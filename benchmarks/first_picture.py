@@ -87,7 +87,10 @@ class Newcomer:
         browser.write_text(f'#!/bin/sh\necho "$1" > {self.opened}.part\n'
                            f"mv {self.opened}.part {self.opened}\n")  # fmt: skip
         browser.chmod(0o755)
-        self.environment = os.environ | {
+        self.environment = dict(os.environ)
+        # Set in containers, and on nobody's own machine; what is compiled counts as installed.
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.environment |= {
             "BROWSER": f"{browser} %s", "TESSERA_PORT": str(free_port()),
             "PYTHONPATH": os.pathsep.join(map(str, (self.clone, self.clone / "functions"))),
         }  # fmt: skip
