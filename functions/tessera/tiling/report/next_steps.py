@@ -165,7 +165,8 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
         )
     if figures["pages_to_look_at"]:
         yield (
-            f"{pluralize(len(figures['pages_to_look_at']), 'page')} took very long or disagree.",
+            f"{pluralize(len(figures['pages_to_look_at']), 'page')} with answers that took very "
+            "long or disagree.",
             "Look at them below: often the images are the hard ones, not the worker.",
         )
     if figures["confidence"].get("calibrated_by") == "default" and figures["answers"]["used"]:
