@@ -23,7 +23,7 @@ warnings.simplefilter("ignore")
 def crowdkit(name: str) -> Callable[[Any, int, int], tuple[Any, Any]]:
     """Return a runner of one of crowd-kit's methods."""
     import crowdkit.aggregation as methods
-    import pandas as pd  # type: ignore[import-untyped]  # not in the environment that is checked
+    import pandas as pd
 
     made = {
         "MajorityVote": lambda: methods.MajorityVote(),

@@ -18,7 +18,7 @@ warnings.simplefilter("ignore")
 
 def main() -> None:
     """Run it."""
-    import pandas as pd  # type: ignore[import-untyped]  # not in the environment that is checked
+    import pandas as pd
     from cleanlab.multiannotator import get_label_quality_multiannotator
 
     with np.load(sys.argv[1]) as given:

@@ -1,0 +1,319 @@
+"""Label from Python: tables of images in, tables of labels and answers out.
+
+    run = tessera.drop("pets", labels=["cat", "dog"])   # a folder, a manifest or a table
+    run.wait()
+    run.labels()                                        # one row an image
+    tessera.consolidate(run.answers())                  # the same methods, on any answers
+
+It is thin: a drop is that of `tessera drop`, labels are read as `tessera export` reads them, and
+answers have the columns of crowd-kit (https://github.com/Toloka/crowd-kit): task, worker, label.
+Errors are those of the commands, with the same sentences.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tessera.cli import region_of
+from tessera.commands.drop import Source, drop_source
+from tessera.exits import Refused
+from tessera.exports.dataset import LeftOut, samples
+from tessera.runs.checks import parse_settings, read_settings_file
+from tessera.runs.executions import ENDED, failure, read_ending
+from tessera.runs.folder import RunFolder
+from tessera.runs.folder import find_run as find_folder
+from tessera.runs.instructions import settings_beside
+from tessera.stack.cloud import STACK_NAME, Cloud
+from tessera.stack.local_stack import HOME, PORT, LocalStack
+from tessera.stack.target import Target
+from tessera.tiling.consensus import Crowd, Evidence
+from tessera.tiling.consensus import consolidate as consolidate_crowd
+from tessera.tiling.csv_field import plain_text
+from tessera.tiling.guesses import Columns, learn
+from tessera.tiling.method_names import DEFAULT_METHOD, Method
+
+try:
+    import pandas as pd
+except ImportError as missing:
+    raise ImportError(
+        "tessera's tables are pandas' own, which is not installed: pip install 'tessera[pandas]'"
+    ) from missing
+
+PAUSE = 2.0
+"""Seconds between two looks at a run that is waited for: people take minutes for a page."""
+LABEL_COLUMNS = ("image", "label", "confidence", "agreement", "answers")
+"""Columns of a run's labels."""
+NO_LABEL = -1
+
+
+def stack_of(
+    profile: str | None = None,
+    region: str | None = None,
+    *,
+    name: str = STACK_NAME,
+    port: int = PORT,
+    home: str | Path = HOME,
+) -> Cloud:
+    """Return the stack to work on: with a profile one on AWS, else the one on this machine.
+
+    Raises NotDeployed if that is not running, with the command that starts it.
+    """
+    if profile is None:
+        return Target(LocalStack(Path(home).resolve(), port)).cloud
+    os.environ["AWS_PROFILE"] = profile  # as `tessera --profile` sets it for this process
+    region = region or region_of(profile)
+    options = ("--profile", profile, *(("--region", region) if region else ()))
+    return Cloud(region=region, stack_name=name, profile=profile, options=options)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run of a stack: wait for it, and read its labels and answers as tables."""
+
+    folder: RunFolder
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.folder.name
+
+    @property
+    def portal(self) -> str:
+        """Address at which people label."""
+        return self.folder.cloud.people_url
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Figures of the run: `report.json` (docs/report.md)."""
+        return self.folder.report
+
+    def wait(self, seconds: float | None = None) -> Run:
+        """Wait until the run has ended, and return it.
+
+        Raises TimeoutError after so many seconds, and RunError, with the reason, if it failed.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        execution = self.folder.record["execution"]
+        while (ending := read_ending(self.folder.cloud, execution)).status not in ENDED:
+            if end is not None and time.monotonic() > end:
+                raise TimeoutError(
+                    f"{self.name} is still {ending.status} after {seconds:g} seconds. Its "
+                    f"progress: {self.folder.cloud.command(f'watch {self.name}')}"
+                )
+            time.sleep(PAUSE)
+        if ending.status != "SUCCEEDED":
+            raise failure(ending)
+        return self
+
+    def labels(self, min_confidence: float = 0.0) -> pd.DataFrame:
+        """Return the labels: image, label, confidence, agreement, answers, one row an image.
+
+        Where an image may have several labels, `label` is a list of them. Lines that cannot be
+        read, or are less sure than `min_confidence`, are left out and counted in `attrs`.
+        """
+        lines, left_out = self.folder.lines(self.folder.training), 0
+        rows = []
+        for sample in samples(lines, self.folder.settings, group_key=None, least=min_confidence):
+            if isinstance(sample, LeftOut):
+                left_out += 1
+                continue
+            label = sample.class_name if sample.names is None else list(sample.names)
+            rows.append((sample.uri, label, sample.confidence, sample.agreement, sample.answers))
+        table = pd.DataFrame(rows, columns=list(LABEL_COLUMNS))
+        table.attrs["left_out"] = left_out
+        return table
+
+    def answers(self) -> pd.DataFrame:
+        """Return every usable answer in order of arrival: task, worker, label, seconds, round.
+
+        `task` is the line of the image in the manifest. The columns are crowd-kit's, so that its
+        aggregators take the table. Where an image may have several labels, `label` is a list.
+        """
+        text = self.folder.read("answers.csv")
+        # not "NA" for missing: somebody's label may be called so
+        table = pd.read_csv(
+            io.BytesIO(text),
+            dtype={"worker": str, "label": str},
+            keep_default_na=False,
+            na_values={"seconds": [""]},
+        )
+        for column in ("worker", "label"):
+            table[column] = [plain_text(value) for value in table[column]]
+        if self.folder.settings.is_multi:
+            escape = self.folder.settings.escape
+            table["label"] = [
+                [escape] if value == escape else json.loads(value) for value in table["label"]
+            ]
+        return table
+
+
+def find_run(name: str | None = None, cloud: Cloud | None = None) -> Run:
+    """Return the run of this name, or whose name begins so; without a name the newest one."""
+    return Run(find_folder(cloud or stack_of(), name))
+
+
+def drop(
+    images: pd.DataFrame | str | Path,
+    labels: Sequence[str] = (),
+    *,
+    project: str | None = None,
+    name: str = "images",
+    settings: Mapping[str, Any] | None = None,
+    cloud: Cloud | None = None,
+) -> Run:
+    """Have images labeled: check and upload them, start a run, and return it.
+
+    `images` is a folder of pictures, a manifest, or a table with the column `image` (a path, an
+    https:// address or an s3:// URI), and perhaps `gold`, `prelabel`, `prelabel_confidence` and
+    columns of your own; a table needs a `project`. `settings` are those of labeling.json.
+    Dropping the same again returns the run that there is.
+    """
+    cloud = cloud or stack_of()
+    with TemporaryDirectory() as scratch:
+        if isinstance(images, pd.DataFrame):
+            if project is None:
+                raise Refused("A table lies in no folder that names its project: project='pets'")
+            path = Path(scratch, f"{name}.manifest")
+            path.write_bytes(manifest_of(images))
+        else:
+            path = Path(images)
+        own = Path(scratch, "labeling.json")
+        if labels or settings:
+            document = {**(settings or {}), **({"labels": list(labels)} if labels else {})}
+            own.write_bytes(msgspec.json.encode(document))
+        source = Source.at(path, own if own.exists() else None, project)
+        return _start(cloud, source)
+
+
+def _start(cloud: Cloud, source: Source) -> Run:
+    """Drop a source and return its run; raises RunError, with the reason, if it is refused."""
+    document = source.own_settings()
+    if document is None:
+        read_settings_file(source.settings_file)  # which says that there are none, and what to do
+    settings = parse_settings(document or b"", source.settings_place)
+    settings = settings_beside(settings, source.folder)
+    execution, status = drop_source(cloud, source, document, settings, quiet=True)
+    ending = read_ending(cloud, execution)
+    if ending.status not in ("RUNNING", "SUCCEEDED"):
+        raise failure(ending)
+    return Run(find_folder(cloud, status.run or ending.output["run"]))
+
+
+def manifest_of(table: pd.DataFrame) -> bytes:
+    """Return the manifest of a table of images, one line a row; a missing value is no key.
+
+    >>> manifest_of(pd.DataFrame({"image": ["s3://pets/1.jpg"], "gold": ["cat"]}))
+    b'{"source-ref":"s3://pets/1.jpg","gold":"cat"}\\n'
+    """
+    if "image" not in table:
+        raise Refused(f"The table has no column image, only {', '.join(map(str, table.columns))}.")
+    lines = []
+    for row in table.to_dict("records"):
+        image = str(row.pop("image"))
+        if "://" not in image:
+            image = str(Path(image).resolve())  # of where Python runs, not of the manifest
+        keys = {
+            str(key).replace("prelabel_confidence", "prelabel-confidence"): _plain(value)
+            for key, value in row.items()
+            if not _is_missing(value)
+        }
+        lines.append(json.dumps({"source-ref": image} | keys, separators=(",", ":")) + "\n")
+    return "".join(lines).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: numpy's numbers are Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA
+
+
+def consolidate(
+    answers: pd.DataFrame,
+    method: Method = DEFAULT_METHOD,
+    *,
+    embeddings: pd.DataFrame | None = None,
+    gold: Mapping[Any, Any] | None = None,
+    unreadable: str | None = None,
+) -> pd.DataFrame:
+    """Return the labels that answers add up to, by task: label, confidence, answers, gain.
+
+    `answers` has the columns task, worker and label, as crowd-kit's data has, one row an answer in
+    order of arrival; of a worker's answers to a task the first counts, and a missing label is none.
+    `embeddings` (tasks x numbers) is indexed by task: a model learns from the answers and counts as
+    one more annotator, and tasks of the index that nobody answered get a label too. `gold` has
+    known labels by task. `unreadable` is the label of what cannot be judged. Methods and their
+    sources are in docs/consolidation.md.
+
+    >>> rows = [("a", "ann", "cat"), ("a", "ben", "cat"), ("b", "ann", "dog"), ("b", "ben", "dog")]
+    >>> table = pd.DataFrame(rows, columns=["task", "worker", "label"])
+    >>> consolidate(table, "majority").label.tolist()
+    ['cat', 'dog']
+    """
+    if absent := [name for name in ("task", "worker", "label") if name not in answers]:
+        raise Refused(f"The answers have no column {', '.join(absent)}; they need task, worker and "
+                      "label.")  # fmt: skip
+    if embeddings is not None and method != DEFAULT_METHOD:
+        raise Refused(f"Embeddings need the method {DEFAULT_METHOD}.")
+    tasks = _tasks(answers, embeddings)
+    given = answers[answers["label"].notna()]
+    # of all answers, also of those that do not count: as many classes as a file of them would have
+    classes = pd.Index(sorted({*given["label"], *(gold or {}).values()} - {unreadable}))
+    names = pd.Index(sorted(set(given["worker"])))
+    rows = given.drop_duplicates(["task", "worker"])
+    label = classes.get_indexer(rows["label"])  # -1 is what cannot be judged
+    people = names.get_indexer(rows["worker"])
+    crowd = Crowd(
+        len(tasks),
+        max(len(names), 1),
+        max(len(classes), 1),
+        tasks.get_indexer(rows["task"]).astype(np.int32),
+        people.astype(np.int32),
+        label.astype(np.int16),
+    )
+    evidence = _evidence(tasks, classes, gold or {})
+    if embeddings is None:
+        consensus = consolidate_crowd(crowd, method, evidence=evidence)
+    else:
+        columns = Columns(np.ascontiguousarray(embeddings.to_numpy(np.float32)))
+        _, consensus = learn(columns, crowd, evidence)
+    chosen = [classes[number] if number >= 0 else None for number in consensus.label.tolist()]
+    figures = {"confidence": consensus.confidence, "answers": consensus.answers}
+    table = {"label": chosen, **figures, "gain": consensus.gain}
+    return pd.DataFrame(table, index=tasks.rename("task"))
+
+
+def _tasks(answers: pd.DataFrame, embeddings: pd.DataFrame | None) -> pd.Index:
+    """Return the tasks in their order: those of the embeddings, or those of the answers."""
+    if embeddings is None:
+        return pd.Index(answers["task"].unique())
+    if not embeddings.index.is_unique:
+        raise Refused("The embeddings have two rows for one task.")
+    if absent := set(answers["task"]) - set(embeddings.index):
+        first = sorted(map(str, absent))[0]
+        raise Refused(f"{len(absent):,} tasks have no row in the embeddings, the first {first!r}.")
+    return embeddings.index
+
+
+def _evidence(tasks: pd.Index, classes: pd.Index, gold: Mapping[Any, Any]) -> Evidence:
+    """Return what is known beside the answers: known labels of tasks that are there."""
+    if not gold:
+        return Evidence()
+    known = np.full(len(tasks), NO_LABEL, np.int16)
+    places = tasks.get_indexer(list(gold))
+    numbers = classes.get_indexer(list(gold.values()))
+    known[places[places >= 0]] = numbers[places >= 0]
+    return replace(Evidence(), known=known)

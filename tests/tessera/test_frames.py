@@ -1,0 +1,204 @@
+"""Tables in, tables out: `import tessera` does what the commands do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tessera as package
+from tessera import frames
+from tessera.commands.consolidate import consolidate_command
+from tessera.exits import Refused
+from tessera.runs.executions import Ending, RunError
+from tessera.runs.folder import RunFolder
+from tests.tessera.conftest import Labels, Place
+
+ROOT = Path(__file__).parents[2]
+ANSWERS = (
+    "task,worker,label,seconds,round\n0,ann,cat,1.5,1\n0,ben,dog,,1\n1,ann,NA,2.0,1\n"
+    "1,'=ben,'=1+1,2.5,1\n"
+)
+
+
+@pytest.fixture
+def run(place: Place, labels: Labels) -> frames.Run:
+    name = labels.run(images=4)
+    labels.put("labels", f"runs/{name}/answers.csv", ANSWERS.encode())
+    report = {"headline": "4 of 4 labeled.", "workers": []}
+    labels.put("labels", f"runs/{name}/report.json", json.dumps(report).encode())
+    record = json.loads(labels.files.get(f"s3://labels/runs/{name}/run.json"))
+    record["execution"] = "arn:first"
+    labels.put("labels", f"runs/{name}/run.json", json.dumps(record).encode())
+    return frames.Run(RunFolder(place.cloud, f"s3://labels/runs/{name}/"))
+
+
+def test_importing_the_package_loads_neither_pandas_nor_the_commands() -> None:
+    script = (
+        "import sys, tessera; print(*sorted({'pandas', 'tessera.frames'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+    assert package.consolidate is frames.consolidate
+    assert "drop" in dir(package)
+    with pytest.raises(AttributeError, match="no attribute 'lables'"):
+        _ = package.lables
+
+
+def test_labels_are_a_row_an_image_and_what_is_not_sure_is_counted(run: frames.Run) -> None:
+    table = run.labels()
+    assert table.columns.tolist() == ["image", "label", "confidence", "agreement", "answers"]
+    assert table.label.tolist() == ["cat", "dog", "cat", "dog"]
+    assert table.image[0] == "s3://inbox/pets/0.png"
+    assert len(run.labels(min_confidence=0.51)) == 2
+    assert run.labels(min_confidence=0.51).attrs["left_out"] == 2
+
+
+def test_several_labels_are_lists_in_labels_and_answers(place: Place, labels: Labels) -> None:
+    names = {"class-map": {"0": "cat", "1": "dog"}}
+    name = labels.run(
+        images=1,
+        settings={"task": "multi"},
+        line=lambda _: {"pet": [0, 1], "pet-metadata": names},
+    )
+    text = 'task,worker,label,seconds,round\n0,ann,"[""cat"",""dog""]",,1\n0,ben,invalid image,,1\n'
+    labels.put("labels", f"runs/{name}/answers.csv", text.encode())
+    made = frames.Run(RunFolder(place.cloud, f"s3://labels/runs/{name}/"))
+    assert made.labels().label.tolist() == [["cat", "dog"]]
+    assert made.answers().label.tolist() == [["cat", "dog"], ["invalid image"]]
+
+
+def test_answers_have_the_columns_of_crowd_kit_and_their_text_as_it_was(run: frames.Run) -> None:
+    table = run.answers()
+    assert table.columns.tolist()[:3] == ["task", "worker", "label"]
+    assert table.label.tolist() == ["cat", "dog", "NA", "=1+1"]
+    assert table.worker.tolist()[-1] == "=ben"
+    assert table.seconds.isna().tolist() == [False, True, False, False]
+
+
+def test_waiting_ends_with_the_run_or_with_its_reason_or_in_time(
+    run: frames.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endings = [Ending("RUNNING", {}), Ending("SUCCEEDED", {})]
+    monkeypatch.setattr(frames, "PAUSE", 0)
+    monkeypatch.setattr(frames, "read_ending", lambda *_: endings.pop(0))
+    assert run.wait() is run
+    monkeypatch.setattr(frames, "read_ending", lambda *_: Ending("FAILED", {}, "X", "no answers"))
+    with pytest.raises(RunError, match="X: no answers"):
+        run.wait()
+    monkeypatch.setattr(frames, "read_ending", lambda *_: Ending("RUNNING", {}))
+    with pytest.raises(TimeoutError, match=f"watch {run.name}"):
+        run.wait(seconds=-1)
+
+
+def test_a_table_becomes_a_manifest_with_its_columns_as_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(
+        {
+            "image": ["a.png", "https://pictures.test/b.png", "s3://pets/c.png"],
+            "gold": ["cat", None, float("nan")],
+            "prelabel": [None, "dog", None],
+            "prelabel_confidence": [None, 0.5, None],
+            "n": [1, 2, 3],
+        }
+    )
+    lines = [json.loads(line) for line in frames.manifest_of(table).splitlines()]
+    assert lines == [
+        {"source-ref": str(tmp_path / "a.png"), "gold": "cat", "n": 1},
+        {"source-ref": "https://pictures.test/b.png", "prelabel": "dog",
+         "prelabel-confidence": 0.5, "n": 2},
+        {"source-ref": "s3://pets/c.png", "n": 3},
+    ]  # fmt: skip
+    with pytest.raises(Refused, match="no column image, only picture"):
+        frames.manifest_of(pd.DataFrame({"picture": []}))
+
+
+def test_a_drop_refuses_what_the_command_refuses_with_its_sentences(
+    place: Place, tmp_path: Path
+) -> None:
+    cloud: Any = place.cloud
+    table = pd.DataFrame({"image": ["s3://pets/1.jpg"]})
+    with pytest.raises(Refused, match="project='pets'"):
+        frames.drop(table, labels=["cat", "dog"], cloud=cloud)
+    with pytest.raises(Refused, match="labels: missing"):
+        frames.drop(table, project="pets", settings={"seed": 1}, cloud=cloud)
+    with pytest.raises(Refused, match="There is no"):
+        frames.drop(table, project="pets", cloud=cloud)
+
+
+TRIPLES = st.lists(
+    st.tuples(
+        st.sampled_from("abcd"), st.sampled_from(["ann", "ben", "cem"]), st.sampled_from("xyz")
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(TRIPLES, st.sampled_from(["hierarchical", "majority", "dawid-skene"]))
+def test_a_table_gives_the_labels_that_the_command_gives_of_the_same_file(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], method: Any
+) -> None:
+    table = pd.DataFrame(rows, columns=["task", "worker", "label"])
+    folder = tmp_path_factory.mktemp("answers")
+    table.to_csv(folder / "answers.csv", index=False)
+    arguments = [str(folder / "answers.csv"), "--method", method, "--out", str(folder / "out.csv")]
+    result = CliRunner().invoke(consolidate_command, arguments)
+    assert result.exit_code == 0, result.output
+    theirs = pd.read_csv(folder / "out.csv").set_index("task")
+    ours = frames.consolidate(table, method)
+    assert ours.label.to_dict() == theirs.label.to_dict()
+    assert ours.confidence.round(3).to_dict() == pytest.approx(
+        theirs.confidence.to_dict(), abs=0.002
+    )
+
+
+def test_embeddings_label_what_nobody_answered_and_gold_and_unreadable_count() -> None:
+    rows = [(n, w, "cat" if n % 2 else "dog") for n in range(60) for w in ("ann", "ben")]
+    answers = pd.DataFrame([*rows, (60, "ann", "?")], columns=["task", "worker", "label"])
+    vectors = pd.DataFrame([[n % 2, 1 - n % 2] for n in range(70)], index=range(70), dtype=float)
+    made = frames.consolidate(answers, embeddings=vectors, gold={0: "dog"}, unreadable="?")
+    assert made.label[61] == "cat"
+    assert made.answers[61] == 0
+    assert set(made.label.dropna()) == {"cat", "dog"}
+    with pytest.raises(Refused, match="2 tasks have no row"):
+        frames.consolidate(answers, embeddings=vectors.iloc[:59])
+    with pytest.raises(Refused, match="no column worker"):
+        frames.consolidate(answers.drop(columns="worker"))
+    with pytest.raises(Refused, match="method hierarchical"):
+        frames.consolidate(answers, "majority", embeddings=vectors)
+
+
+def test_the_notebook_runs_from_top_to_bottom(
+    run: frames.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = json.loads((ROOT / "examples" / "labels.ipynb").read_text("utf-8"))["cells"]
+    dropped = []
+
+    def drop_source(cloud: Any, source: Any, *_: Any, quiet: bool) -> Any:
+        dropped.append(source.path.read_bytes())
+        return "arn:first", SimpleNamespace(run=run.name)
+
+    monkeypatch.setattr(frames, "stack_of", lambda: run.folder.cloud)
+    monkeypatch.setattr(frames, "drop_source", drop_source)
+    monkeypatch.setattr(frames, "read_ending", lambda *_: Ending("SUCCEEDED", {}))
+    monkeypatch.setattr(type(run.folder.cloud), "people_url", "https://portal.test/")
+    names: dict[str, Any] = {}
+    for cell in [cell for cell in cells if cell["cell_type"] == "code"]:
+        exec("".join(cell["source"]), names)
+    assert b'"camera":"door"' in dropped[0]
+    assert len(names["labels"]) == 4
+    assert names["consensus"].index.name == "task"
