@@ -27,6 +27,7 @@ BENCHMARKS = {
     "multi-label": ["multi_label.py"],
     "adaptive": ["adaptive.py"],
     "guesses": ["guesses.py"],
+    "live-control": ["live_control.py"],
     "portal": ["portal_load.py"],
     "portal-own-time": ["portal_own_time.py"],
     "overhead": ["overhead.py"],

@@ -24,7 +24,7 @@ def ports() -> Ports:
     aws = connect(region=os.environ.get("AWS_REGION"))
     own = {os.environ.get("PREPARE_TASK_ARN", ""): prepare_task}
     role = os.environ.get("PICTURES_ROLE_ARN", "")
-    return portal_ports(aws, os.environ["TABLE_NAME"], own, role, report_job)
+    return portal_ports(aws, os.environ["TABLE_NAME"], own, role, report_job, aws.functions_soon)
 
 
 def site() -> Site:

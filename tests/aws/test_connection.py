@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -43,3 +44,13 @@ def test_a_connection_never_shows_its_secret() -> None:
 @pytest.mark.parametrize(("region", "expected"), [("eu-west-1", "eu-west-1"), (None, "us-east-1")])
 def test_the_portal_is_told_the_region_that_is_asked(region: str | None, expected: str) -> None:
     assert portal_ports(Connection(region=region, credentials=KEYS), "index").region == expected
+
+
+def test_a_function_is_given_up_on_before_whoever_waits_for_it() -> None:
+    connection = connect("http://localhost:1", "us-east-1", KEYS)
+    soon: Any = connection.functions_soon._client().meta.config
+    late: Any = connection.functions._client().meta.config
+    # An HTTP API gives up after 30 seconds, in which two pages are tried.
+    assert 2 * (soon.read_timeout + soon.connect_timeout) < 30
+    assert late.read_timeout >= 900
+    assert soon.retries["total_max_attempts"] == late.retries["total_max_attempts"] == 1

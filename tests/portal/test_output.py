@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from tessera.portal import job_lifecycle, output
 from tessera.portal.output import BATCH_BYTES, BATCH_TASKS, AnsweredTask, batches
 from tessera.tiling.grouping.limits import MAX_TASKS, max_tasks
 from tests.fakes import Files
-from tests.portal.world import World
+from tests.portal.world import PREPARE, World
 from tests.tiling.folder import settings
 
 
@@ -83,6 +84,60 @@ def test_an_odd_entry_of_a_function_costs_its_own_task_the_label_and_no_other(od
     assert json.loads(lines[0])["label"] == {"n": 1}
     assert lines[1] == world.files.get(job.manifest).splitlines()[1]
     assert {event["roleArn"] for event in world.events} == {"arn:aws:iam::1:role/answers"}
+
+
+@given(
+    st.permutations(["missing", "twice", "disputed", "extra", "as it should be", "renamed"]),
+    st.booleans(),
+)
+@example_settings(max_examples=10)
+def test_whatever_a_function_returns_lines_are_as_many_and_each_keeps_its_name(
+    kinds: list[str], reverse: bool
+) -> None:
+    def entry(number: object, **content: Any) -> Any:
+        return {"datasetObjectId": number, "consolidatedAnnotation": {"content": content}}
+
+    entries: list[Any] = []
+    for number, kind in enumerate(kinds):
+        label = {"label": {"n": number}}
+        if kind != "missing":
+            entries.append(entry(str(number), **label, **OWN_KEYS.get(kind, {})))
+        if kind == "twice":
+            entries.append(entry(number, **label))
+        if kind == "disputed":
+            entries.append(entry(str(number), label={"n": -1}))
+        if kind == "extra":
+            entries += [entry("99", **label), entry("-1", **label), entry("", **label)]
+    world = Returning(entries=entries[::-1] if reverse else entries)
+    request = world.request(tasks=len(kinds), workers=1)
+    job = job_lifecycle.open_job(world.ports, request)
+    for _ in kinds:
+        world.answer(job, "ann", world.take(job, "ann"))
+    described = job_lifecycle.close_job(world.ports, request)
+    lines = world.files.get(described["LabelingJobOutput"]["OutputDatasetS3Uri"]).splitlines()
+    tasks = world.files.get(job.manifest).splitlines()
+    assert len(lines) == len(tasks)
+    for number, (kind, line, task) in enumerate(zip(kinds, lines, tasks, strict=True)):
+        pairs = json.loads(line, object_pairs_hook=list)
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys))
+        assert json.loads(line)["source"] == json.loads(task)["source"]
+        is_labeled = kind not in {"missing", "disputed"}
+        assert json.loads(line).get("label") == ({"n": number} if is_labeled else None)
+
+
+@dataclass
+class Returning(World):
+    """World whose post-annotation function returns these entries, whatever it is asked."""
+
+    entries: list[Any] = field(default_factory=list)
+
+    def invoke(self, arn: str, event: dict[str, Any]) -> Any:
+        """Return the entries."""
+        return super().invoke(arn, event) if arn == PREPARE else self.entries
+
+
+OWN_KEYS: dict[str, Any] = {"renamed": {"source": "another picture", "weather": "rain"}}
 
 
 @given(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tessera.portal import task_page
+from tessera.portal.errors import Unusable
 from tests.portal.world import PREPARE, World
 
 INPUT = {"images": [{"source-ref": "s3://pets/1.jpg", "index": 1}]}
@@ -67,3 +68,77 @@ def test_a_task_that_the_function_keeps_from_people_is_not_asked_however_it_says
     job = world.open(tasks=1)
     assert job.prepare == PREPARE
     assert task_page.prepare(world.ports, job, b"{}") is None
+
+
+ODD_ANSWERS: list[tuple[object, str]] = [
+    (None, "answered null"),
+    ([], "answered list"),
+    ("x", "answered str"),
+    (True, "answered bool"),
+    ({}, "no taskInput"),
+    ({"taskInput": None}, "no taskInput"),
+    ({"taskInput": "x", "isHumanAnnotationRequired": "true"}, "no taskInput"),
+    ({"taskInput": [["a", 1]]}, "no taskInput"),
+]
+
+
+class Answering(World):
+    """World whose pre-annotation function answers what it is told to."""
+
+    returned: object = None
+
+    def invoke(self, arn: str, event: dict[str, object]) -> object:
+        """Answer so, or raise it."""
+        if isinstance(self.returned, Exception):
+            raise self.returned
+        return self.returned
+
+
+@pytest.mark.parametrize(("answer", "reason"), ODD_ANSWERS)
+def test_an_odd_answer_of_a_function_is_told_in_a_sentence_and_costs_its_own_page(
+    answer: object, reason: str
+) -> None:
+    world = Answering()
+    world.returned = answer
+    job = world.open(tasks=1)
+    with pytest.raises(Unusable) as refusal:
+        task_page.prepare(world.ports, job, b"{}")
+    sentence = str(refusal.value)
+    assert sentence.startswith("This page cannot be shown: the pre-annotation function")
+    assert reason in sentence
+    assert "Error" not in sentence
+
+
+@pytest.mark.parametrize("wanted", ["true", True, None, 1, "", "yes"])
+def test_whatever_does_not_say_false_is_asked(wanted: object) -> None:
+    world = Answering()
+    world.returned = {"taskInput": {"n": 1}, "isHumanAnnotationRequired": wanted, "version": "x"}
+    assert task_page.prepare(world.ports, world.open(tasks=1), b"{}") == {"n": 1}
+
+
+def test_a_page_that_no_response_could_carry_is_told_and_one_of_a_megabyte_is_shown() -> None:
+    page = "<p>{{ task.input.text }}"
+    texts = {"large": "x" * 1_000_000, "too large": '"' * 1_000_000}
+    shown = task_page.render(
+        page, {"text": texts["large"]}, str, stand_ins=STAND_INS, bridge="", aws=False
+    )
+    assert len(shown.html) > 1_000_000
+    with pytest.raises(Unusable, match=r"characters, more than 4,000,000\. Let its template"):
+        task_page.render(
+            page, {"text": texts["too large"]}, str, stand_ins=STAND_INS, bridge="", aws=False
+        )
+
+
+def test_workers_go_on_where_a_function_fails_or_hangs_on_every_page(world: World) -> None:
+    """A function that is not waited for any longer raises: `Connection.functions_soon`."""
+    failing = Answering()
+    failing.returned = TimeoutError("Read timeout on endpoint URL")
+    job = failing.open(tasks=12, workers=1)
+    for _ in range(4):
+        assert failing.ask("POST", f"/jobs/{job.name}/claims")[0] == 204
+        failing.clock.wait(61)
+    progress = failing.ask("GET", f"/jobs/{job.name}", groups="[requesters]")[1]
+    assert progress["failures"]
+    assert "Read timeout" in progress["failures"][0]["reason"]
+    failing.returned = {"taskInput": {"images": []}}
+    assert failing.ask("POST", f"/jobs/{job.name}/claims", "ben")[0] in {200, 204}

@@ -13,6 +13,7 @@ from tessera.portal.ports import Ports, report_to_nobody
 
 if TYPE_CHECKING:
     from tessera.aws.connection import Connection
+    from tessera.aws.functions import Functions
 
 
 Function = Callable[[dict[str, Any]], Any]
@@ -26,18 +27,19 @@ def portal_ports(
     in_process: Mapping[str, Function] = NONE_IN_PROCESS,
     pictures_role: str = "",
     report: Callable[[str, Exception], None] = report_to_nobody,
+    functions: Functions | None = None,
 ) -> Ports:
     """Return what the portal needs from outside, with its index in the table of this name.
 
     Functions of the stack's own are called `in_process`, by ARN: a function that waits for another
     holds two of the account's concurrent executions and pays for both. Pictures are read by
     `pictures_role`, or by the caller's own where there is none. Jobs that cannot be read are told
-    to `report`.
+    to `report`. Other functions are called by `functions`, or as long as they take.
     """
 
     def invoke(arn: str, event: dict[str, Any]) -> Any:
         own = in_process.get(arn)
-        return own(event) if own else connection.functions.invoke(arn, event)
+        return own(event) if own else (functions or connection.functions).invoke(arn, event)
 
     return Ports(
         table=connection.table(table),

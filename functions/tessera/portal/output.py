@@ -227,7 +227,7 @@ def call_post_annotation(
         },
     )
     ports.files.put(f"{folder}/consolidation-response/{name}", msgspec.json.encode(labels))
-    return dict(filter(None, map(_label_of, labels if isinstance(labels, list) else ())))
+    return _labels_of(labels if isinstance(labels, list) else ())
 
 
 class _Content(msgspec.Struct):
@@ -241,6 +241,22 @@ class _Consolidated(msgspec.Struct, rename="camel"):
 
     dataset_object_id: str | int
     consolidated_annotation: _Content
+
+
+def _labels_of(entries: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Return the label of each task; a task with two that differ has none, for nobody can choose.
+
+    >>> one, other = ({"datasetObjectId": "1", "consolidatedAnnotation": {"content": {"n": n}}}
+    ...     for n in (1, 2))
+    >>> _labels_of([one, one]), _labels_of([one, other, one])
+    ({'1': {'n': 1}}, {})
+    """
+    labels: dict[str, dict[str, Any]] = {}
+    disputed = set()
+    for number, label in filter(None, map(_label_of, entries)):
+        if labels.setdefault(number, label) != label:
+            disputed.add(number)
+    return {number: label for number, label in labels.items() if number not in disputed}
 
 
 def _label_of(entry: Any) -> tuple[str, dict[str, Any]] | None:
@@ -276,6 +292,15 @@ def _data_object(task: AnsweredTask) -> dict[str, Any]:
     }
 
 
+def _new_keys(line: bytes, label: dict[str, Any]) -> bytes:
+    """Return as JSON what a label adds to its line: a function may not rename the line's picture.
+
+    A key that is there twice would be read as the second by some programs, as the first by others.
+    """
+    record = msgspec.json.decode(line)
+    return msgspec.json.encode({key: value for key, value in label.items() if key not in record})
+
+
 def output_line(job: Job, task: AnsweredTask, label: dict[str, Any] | None) -> bytes:
     """Return the task's line with its label and Ground Truth's metadata; without one, as it came.
 
@@ -292,7 +317,7 @@ def output_line(job: Job, task: AnsweredTask, label: dict[str, Any] | None) -> b
     }
     if not job.collect:
         metadata["worker-response-ref"] = f"{job.responses}{task.number}/"
-    added = msgspec.json.encode(label | {f"{job.attribute}-metadata": metadata})
+    added = _new_keys(task.line, label | {f"{job.attribute}-metadata": metadata})
     # Before the line's closing brace; an empty object takes no comma.
     head = task.line.rstrip()[:-1].rstrip()
     return head + (b"" if head == b"{" else b",") + added[1:]

@@ -19,9 +19,13 @@ HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.I)
 MAX_REASON = 300
 """Characters of the reason for which a page cannot be shown: a sentence, not a trace."""
 
-NOT_ASKED = (False, "false", "False")
-"""Values of a pre-annotation Lambda for a task that is not for people: Ground Truth documents a
-boolean, and AWS's own recipe returns text."""
+NOT_ASKED = "false"
+"""Value of a pre-annotation Lambda for a task that is not for people, in any case: Ground Truth
+documents a boolean, and AWS's own recipe returns text."""
+
+MAX_PAGE = 4_000_000
+"""Characters of a page: a response of Lambda's may have six megabytes, with every quote escaped. A
+claim with a larger one would fail again and again for whoever holds the task."""
 
 
 class StandIns(NamedTuple):
@@ -56,14 +60,33 @@ def prepare(ports: Ports, job: Job, line: bytes) -> dict[str, Any] | None:
                 "dataObject": record,
             },
         )
-        # AWS's recipe spells the key without its first word.
-        wanted = answer.get("isHumanAnnotationRequired", answer.get("humanAnnotationRequired"))
-        if wanted in NOT_ASKED:
-            return None
-        return dict(answer["taskInput"])
+        return _task_input(answer)
+    except Unusable:
+        raise
     # Whatever the line holds, or the requester's function does, is this task's affair alone.
     except Exception as error:
         raise unusable(error) from error
+
+
+def _task_input(answer: Any) -> dict[str, Any] | None:
+    """Return the page's input in a pre-annotation Lambda's answer; None if nobody is to be asked.
+
+    Raises `Unusable` for an answer that has none.
+    """
+    if not isinstance(answer, dict):
+        kind = "null" if answer is None else type(answer).__name__
+        raise Unusable(f"{ODD_INPUT} {kind}, and no JSON object with taskInput.")
+    # AWS's recipe spells the key without its first word.
+    wanted = answer.get("isHumanAnnotationRequired", answer.get("humanAnnotationRequired"))
+    if str(wanted).strip().lower() == NOT_ASKED:
+        return None
+    task_input = answer.get("taskInput")
+    if not isinstance(task_input, dict):
+        raise Unusable(f"{ODD_INPUT} no taskInput that is a JSON object.")
+    return task_input
+
+
+ODD_INPUT = "This page cannot be shown: the pre-annotation function answered"
 
 
 def unusable(error: Exception) -> Unusable:
@@ -105,6 +128,11 @@ def render(
         raise
     except Exception as error:  # a template can do almost anything
         raise unusable(error) from error
+    if len(html) > MAX_PAGE:
+        raise Unusable(
+            f"This page cannot be shown: it has {len(html):,} characters, more than {MAX_PAGE:,}. "
+            "Let its template load what is large from S3."
+        )
     # Looked for in the rendered page: a template may leave elements out.
     more = elements_in(html) - FORM_ELEMENTS
     if aws and more:
