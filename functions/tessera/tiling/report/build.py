@@ -33,6 +33,7 @@ from tessera.tiling.report.rounds import EarlierLabels, round_figures
 from tessera.tiling.report.sheets import sheet_figures, sheet_images
 from tessera.tiling.report.time_and_cost import cost_figures, embedding_figures, time_figures
 from tessera.tiling.report.unloaded import most_unloaded, unloaded_figures
+from tessera.tiling.report.what_helps import help_figures
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.report.workers import page_figures, worker_figures
 from tessera.tiling.run import Run
@@ -173,6 +174,7 @@ def build_report(
         "calibration": calibration_figures(consensus, result.known),
         "agreement": agreement_figures(crowd, consensus, classes),
         "rounds": rounds,
+        **_help_figures(result),
         "time": time_figures(len(crowd), answers["seconds_per_image"], settings),
         **pace_figures(crowd, result.seconds, result.known),
         "cost": cost_figures(rounds, settings) | embedding_figures(run),
@@ -234,6 +236,13 @@ def _answer_figures(result: RunResult) -> dict[str, Any]:
         round_=result.round_,
         noted=result.noted,
     )
+
+
+def _help_figures(result: RunResult) -> dict[str, Any]:
+    """Return what would have helped a run that is over; nothing while it goes on."""
+    if result.model or result.images_to_ask_again:
+        return {}
+    return help_figures(result.crowd, result.round_, result.evidence, result.run.settings)
 
 
 def _worker_figures(result: RunResult) -> dict[str, Any]:
