@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.portal.desk import Desk
 from tests.portal.world import World
+
+# Playwright's five seconds are little for a browser that shares its two cores with other tests.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture

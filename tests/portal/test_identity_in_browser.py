@@ -29,7 +29,8 @@ def answer(page: Page) -> None:
     """Take the job's page, and answer as its form does."""
     page.locator(f"button[href='#job/{JOB}']").click()
     frame = page.frame_locator("#frames iframe:not(.ahead)")
-    expect(frame.locator("crowd-form")).to_be_attached()
+    # The form stands once the document is whole: before, some of its fields may not be there yet.
+    expect(frame.locator("crowd-form > form")).to_be_attached()
     expect(page.locator("#frames iframe")).to_have_count(1)
     names = page.frames[-1].evaluate(
         "[...new Set([...document.querySelectorAll('input')].map(each => each.name))]"

@@ -185,6 +185,23 @@ def test_marks_outlive_a_crash_while_their_answer_waits_for_the_network(desk: De
     assert desk.chosen(job) == {(0, "ann"): ["cat", "dog"] * 3}
 
 
+def test_a_response_that_is_lost_on_its_way_deals_no_page_and_stores_no_answer_twice(
+    desk: Desk,
+) -> None:
+    job = desk.open_job(2)
+    desk.loses = "/claims"
+    page = desk.sit_down(job)
+    for _ in range(2):
+        ready(page)
+        page.keyboard.type("121212")
+        desk.loses = "/answer"
+        page.keyboard.press("Enter")
+        expect(page.locator("#note")).to_have_text("Saved")
+        assert desk.loses == ""
+    expect(page.locator("#between")).to_be_visible()
+    assert desk.chosen(job) == {(task, "ann"): ["cat", "dog"] * 3 for task in range(2)}
+
+
 def test_a_page_that_was_fetched_while_pictures_were_blocked_is_whole_when_it_is_shown(
     desk: Desk,
 ) -> None:
