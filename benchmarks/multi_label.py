@@ -26,6 +26,7 @@ from tessera.tiling.consensus.label_sets import consolidate_sets
 from tessera.tiling.method_names import Method
 
 CROWDS = ("dogs", "faces", "leaves", "mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized")
+FOLDER = ROOT.parent / "shared" / "data" / "crowds"
 ANSWERS = 3
 METHODS: tuple[Method, ...] = ("majority", "dawid-skene", "hierarchical")
 MOST_BELOW = 0.2
@@ -86,7 +87,7 @@ def measure(sets: Sets, method: Method) -> list[float]:
 
 
 @click.command()
-@click.option("--crowds", type=click.Path(path_type=Path), default="/work/shared/data/crowds")
+@click.option("--crowds", type=click.Path(path_type=Path), default=FOLDER)
 @click.option("--quick", is_flag=True)
 def main(crowds: Path, quick: bool) -> None:
     """Print the section, and end with status 1 if the default loses to majority."""

@@ -47,7 +47,7 @@ COMMANDS = {
     "fetch": ("fetch:fetch_command", "Download a run's manifests, answers and report."),
     "again": ("again:again_command", "Ask once more for images of a run."),
     "review": ("review:review_command", "Have reviewers decide pictures of a run."),
-    "import": ("import_job:import_command", "Make a run of a Ground Truth job's answers."),
+    "import": ("import_job:import_command", "Make a run or a manifest of another tool's."),
     "consolidate": ("consolidate:consolidate_command", "Turn answers from any source into labels."),
     "export": ("export:export", "Export a run's labels for training."),
     "workers": ("workers:workers", "Add, list and remove workers."),

@@ -1,4 +1,4 @@
-"""`tessera import`: make a run of a Ground Truth job's answers, without asking anybody again."""
+"""`tessera import`: a Ground Truth job's answers become a run, other tools' images a manifest."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import click
 import msgspec
 
+from tessera.commands.import_source import SOURCES, write_source
 from tessera.exits import Exit, Refused
-from tessera.file_types import IN_FILE
+from tessera.file_types import IN_FILE, OutFile
 from tessera.runs.checks import count_lines
 from tessera.runs.ground_truth_job import (
     GroundTruthJob,
@@ -22,6 +23,7 @@ from tessera.runs.ground_truth_job import (
     read_job,
 )
 from tessera.screen import json_option, out, print_json, waiting, warn
+from tessera.sources.labeled import LABELS_AS, LabelsAs
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError
@@ -38,9 +40,25 @@ MOST_WORKERS = 9
 
 @click.command("import")
 @click.option(
-    "--ground-truth", "place", required=True, metavar="S3-URI|FOLDER",
+    "--ground-truth", "place", metavar="S3-URI|FOLDER",
     help="Output of one labeling job: s3://BUCKET/OUTPUT/JOB, or a copy of it.",
 )  # fmt: skip
+@click.option("--coco", type=IN_FILE, help="COCO annotations: a picture's categories.")
+@click.option("--label-studio", type=IN_FILE, help="JSON export of Label Studio.")
+@click.option("--csv", type=IN_FILE, help="CSV file of images: a column image or url, label.")
+@click.option(
+    "--huggingface", type=click.Path(path_type=Path), metavar="FOLDER|FILE",
+    help="Data set of Hugging Face: Parquet, or an image folder.",
+)  # fmt: skip
+@click.option(
+    "--images", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the pictures that COCO or Label Studio name.",
+)  # fmt: skip
+@click.option(
+    "--labels-as", type=click.Choice(LABELS_AS), default="gold", show_default=True,
+    help="What the labels become: gold images, guesses, or finished lines.",
+)  # fmt: skip
+@click.option("--out", "path", type=OutFile(), help="Manifest to write of these.")
 @click.option("--labels", metavar="A,B,…", help="Labels, where the job's files do not name them.")
 @click.option(
     "--manifest", type=IN_FILE,
@@ -49,13 +67,35 @@ MOST_WORKERS = 9
 @json_option("Print the summary as JSON.")
 @click.pass_context
 def import_command(
-    context: click.Context, place: str, labels: str | None, manifest: Path | None, as_json: bool
+    context: click.Context,
+    /,
+    place: str | None,
+    images: Path | None,
+    labels_as: LabelsAs,
+    path: Path | None,
+    labels: str | None,
+    manifest: Path | None,
+    as_json: bool,
+    **sources: Path | None,
 ) -> None:
-    """Make a run of the answers of a Ground Truth labeling job.
+    """Make a run of a Ground Truth job's answers, or a manifest of another tool's images.
 
     The job may have finished or been stopped. Its answers are consolidated as those of any run are;
     nobody is asked anything. Importing the same job again makes the same run.
+
+    Of another tool's images a manifest is written, to be dropped. Its labels become gold images,
+    which show how workers do, guesses for them to confirm, or finished lines.
     """
+    given = {name: file for name, file in sources.items() if file is not None}
+    if len(given) + (place is not None) != 1:
+        ways = ", ".join(f"--{name.replace('_', '-')}" for name in ("ground_truth", *SOURCES))
+        raise click.UsageError(f"Give one source: {ways}.")
+    if place is None:
+        ((source, file),) = given.items()
+        write_source(
+            source, file, folder=images, labels_as=labels_as, manifest=path, as_json=as_json
+        )
+        return
     cloud: Cloud = context.obj.cloud
     if place.startswith("s3://"):
         tree: S3Tree | LocalTree = S3Tree(cloud.storage, place)

@@ -54,6 +54,15 @@ FILES = {
     **certificate_files(),
     "pets/1.png": png(4, 3),
     "pets/labeling.json": SETTINGS,
+    "coco.json": json.dumps(
+        {
+            "categories": [{"id": 1, "name": "cat"}],
+            "images": [{"id": 1, "file_name": "1.png"}],
+            "annotations": [{"image_id": 1, "category_id": 1}],
+        }
+    ).encode(),
+    "studio.json": json.dumps([{"data": {"image": "s3://pets/1.jpg"}, "annotations": []}]).encode(),
+    "images.csv": b"image,label\npets/1.png,cat\n",
     "image-gold.csv": b"image,label\n1.png,cat\n",
     "image-guesses.csv": b"image,label,confidence\n1.png,cat,0.9\n",
 }
@@ -85,6 +94,12 @@ CALLS = {
         "import --ground-truth pets --manifest pets.manifest",
         "pets.manifest",
     ),
+    ("import", "coco"): ("import --coco coco.json --images pets --out new.manifest", "coco.json"),
+    ("import", "label_studio"): (
+        "import --label-studio studio.json --out new.manifest",
+        "studio.json",
+    ),
+    ("import", "csv"): ("import --csv images.csv --out new.manifest", "images.csv"),
     ("embed", "source"): ("embed local.manifest --encoder pixels --out new.npy", "local.manifest"),
     ("serve", "tls_cert"): (SERVE, "tls.crt"),
     ("serve", "tls_key"): (SERVE, "tls.key"),

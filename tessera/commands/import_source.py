@@ -1,0 +1,70 @@
+"""Write the manifest of `tessera import` from another tool's images and labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tessera.exits import Refused
+from tessera.screen import counted, out, print_json, warn
+from tessera.sources.coco import read_coco
+from tessera.sources.csv_list import read_csv
+from tessera.sources.huggingface import read_huggingface
+from tessera.sources.label_studio import read_label_studio
+from tessera.sources.labeled import Labeled, LabelsAs, manifest_lines, reading
+
+SOURCES = {
+    "coco": "COCO annotations",
+    "label_studio": "a JSON export of Label Studio",
+    "csv": "a CSV file of images",
+    "huggingface": "a data set of Hugging Face",
+}
+"""Sources by their option, and what their files are called in sentences."""
+
+
+def write_source(
+    source: str,
+    path: Path,
+    *,
+    folder: Path | None,
+    labels_as: LabelsAs,
+    manifest: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the manifest of a source's images, and say how to drop it."""
+    if manifest is None:
+        raise Refused("Give the manifest to write: --out NAME.manifest")
+    if not path.exists():
+        raise Refused(f"There is no {path}. Check the name: ls {path.parent}")
+    names: list[str] = []
+
+    def read() -> list[Labeled]:
+        if source == "csv":
+            return read_csv(path)
+        if source == "label_studio":
+            return read_label_studio(path, folder, guesses=labels_as == "prelabel")
+        pictures = manifest.with_name(f"{manifest.name.partition('.')[0]}-pictures")
+        read_both = read_coco(path, folder) if source == "coco" else None
+        images, known = read_both or read_huggingface(path, pictures)
+        names.extend(known)
+        return images
+
+    images = reading(path, SOURCES[source], read)
+    made = manifest_lines(images, labels_as, names)
+    manifest.write_bytes(made.lines)
+    warn(made.notices)
+    facts: dict[str, Any] = {
+        "manifest": str(manifest),
+        "images": len(images),
+        "labeled": sum(bool(image.labels) for image in images),
+        "labels": made.names,
+        "task": "multi" if made.is_multi else "tiles",
+        "warnings": made.notices,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    out.print(f"{manifest}: {counted(len(images), 'image')}, {facts['labeled']:,} with labels.")
+    listed = ",".join(f'"{name}"' if "," in name else name for name in made.names)
+    way = f" --labels '{listed}'" if len(made.names) > 1 and not made.is_multi else ""
+    out.print(f"Have it labeled: tessera drop {manifest}{way}", soft_wrap=True, markup=False)

@@ -1,0 +1,87 @@
+"""Read a data set of Hugging Face, from Parquet files or an image folder, by its own library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tessera.exits import Refused
+from tessera.picture_types import suffix_of
+from tessera.sources.labeled import Labeled, texts
+
+LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label")
+"""Columns that are taken for labels, the first that is there."""
+
+
+def read_huggingface(path: Path, pictures: Path) -> tuple[list[Labeled], list[str]]:
+    """Return the images of all splits, and the names of the labels by number.
+
+    Pictures that a Parquet file holds are written into the folder `pictures`. Refused without the
+    library, or if no column has images.
+    """
+    images: list[Labeled] = []
+    names: list[str] = []
+    for split in _load(path).values():
+        image = _image_column(split.features, path)
+        label = next((name for name in LABEL_COLUMNS if name in split.features), None)
+        names = names or _names(split.features.get(label))
+        for row in split:
+            place = _place(row[image], pictures, len(images))
+            labels = _labels(row[label], names) if label else ()
+            images.append(Labeled(place, tuple(texts(labels))))
+    return images, names
+
+
+def _load(path: Path) -> Any:
+    """Return the data set, with pictures as they are stored."""
+    try:
+        from datasets import Image, load_dataset  # late: the extra is for this source alone
+    except ImportError as error:
+        raise Refused("Reading it needs a library: pip install 'tessera[huggingface]'") from error
+    parquet = sorted(map(str, path.rglob("*.parquet"))) if path.is_dir() else [str(path)]
+    if parquet:
+        loaded = load_dataset("parquet", data_files=parquet)
+    else:
+        loaded = load_dataset("imagefolder", data_dir=str(path))
+    for name, split in loaded.items():
+        column = _image_column(split.features, path)
+        loaded[name] = split.cast_column(column, Image(decode=False))
+    return loaded
+
+
+def _image_column(features: Any, path: Path) -> str:
+    for name, feature in features.items():
+        if type(feature).__name__ == "Image":
+            return str(name)
+    for name in ("image", "img", "picture"):
+        if name in features:
+            return name
+    raise Refused(f"{path} has no column of images, only {', '.join(map(str, features))}.")
+
+
+def _names(feature: Any) -> list[str]:
+    """Return the names of a column of classes, one or a list of them each row."""
+    inner = getattr(feature, "feature", feature)
+    return list(getattr(inner, "names", None) or ())
+
+
+def _labels(value: Any, names: list[str]) -> Iterator[str]:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, int) and not isinstance(each, bool) and names:
+            if each >= 0:  # -1 stands for none in test sets
+                yield names[each]
+        elif each is not None:
+            yield str(each)
+
+
+def _place(picture: Any, folder: Path, number: int) -> str:
+    """Return where a picture lies, after writing it if it lies in the data set itself."""
+    path, content = picture.get("path"), picture.get("bytes")
+    if content is None:
+        return str(Path(path).resolve())
+    suffix = suffix_of(path or "") or "png"
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / f"{number:06d}.{suffix}"
+    place.write_bytes(content)
+    return str(place.resolve())

@@ -1,0 +1,122 @@
+"""Images with what another tool knows of them, and the manifest lines that say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+
+from tessera.exits import Refused
+from tessera.tiling.manifest.class_rule import LABEL_TYPE
+from tessera.tiling.manifest.set_rule import SET_TYPE
+
+LabelsAs = Literal["gold", "prelabel", "label"]
+"""What labels become: known ones that show how workers do, guesses that workers confirm, or labels
+of finished lines that nobody is asked about."""
+LABELS_AS = get_args(LabelsAs)
+ATTRIBUTE = "label"
+"""Key of a finished line's label: that of the settings where they say nothing."""
+
+
+class Labeled(NamedTuple):
+    """Image of another tool: a path, https:// address or s3:// URI, and its labels, if any.
+
+    `confidence` is that of a guess, where the tool knows one.
+    """
+
+    image: str
+    labels: tuple[str, ...] = ()
+    confidence: float | None = None
+
+
+class Lines(NamedTuple):
+    """Lines of a manifest, the names of their labels, and what a person should know of them."""
+
+    lines: bytes
+    names: list[str]
+    notices: list[str]
+    is_multi: bool
+
+
+def reading(path: Path, form: str, read: Callable[[], list[Labeled]]) -> list[Labeled]:
+    """Return what a reader makes of a file; Refused, with what it should be, if it is none."""
+    try:
+        images = read()
+    except Refused:
+        raise
+    # a foreign file may hold anything: brackets by the thousand, numbers where texts should be
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise Refused(
+            f"{path} cannot be read as {form} ({reason}). Save it anew with that tool, or give the "
+            "option of the tool that wrote it."
+        ) from error
+    if not images:
+        raise Refused(f"{path} holds no image. Check that it is {form}.")
+    return images
+
+
+def find_picture(name: str, folder: Path | None, address: str = "") -> str:
+    """Return where a picture lies: in the folder, if it is there, else at its address."""
+    if folder is not None and (folder / name).is_file():
+        return str((folder / name).resolve())
+    if address:
+        return address
+    if folder is None:
+        raise Refused(f"{name}: give the folder that the pictures are in: --images FOLDER")
+    raise Refused(f"There is no {folder / name}. Check --images.")
+
+
+def manifest_lines(
+    images: Sequence[Labeled], labels_as: LabelsAs, names: Sequence[str] = ()
+) -> Lines:
+    """Return the images' lines, in order; `names` are the labels by number where a tool has them.
+
+    Where pictures have several labels or none, finished lines are those of `"task": "multi"`;
+    known labels and guesses are one a picture, and others are left out with a word.
+    """
+    found = list(dict.fromkeys([*names, *(name for image in images for name in image.labels)]))
+    numbers = {name: number for number, name in enumerate(found)}
+    several = sum(len(image.labels) > 1 for image in images)
+    is_multi = labels_as == "label" and several > 0
+    lines = [
+        {"source-ref": image.image} | _keys(image, labels_as, numbers, is_multi=is_multi)
+        for image in images
+    ]
+    notices = []
+    if several and not is_multi:
+        notices.append(
+            f"{several:,} pictures have several labels, and come without: a {labels_as} is one "
+            "label. As finished lines they keep all: --labels-as label"
+        )
+    if is_multi:
+        notices.append(f'{several:,} pictures have several labels: set "task": "multi"')
+    text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    return Lines(text, found, notices, is_multi)
+
+
+def _keys(
+    image: Labeled, labels_as: LabelsAs, numbers: dict[str, int], *, is_multi: bool
+) -> dict[str, Any]:
+    """Return what a line says of its labels."""
+    if is_multi:
+        names = {str(numbers[name]): name for name in image.labels}
+        metadata = {"class-map": names, "type": SET_TYPE, "human-annotated": "yes"}
+        return {ATTRIBUTE: [*map(int, names)], f"{ATTRIBUTE}-metadata": metadata}
+    if len(image.labels) != 1:
+        return {}
+    (name,) = image.labels
+    if labels_as == "label":
+        single = {"class-name": name, "type": LABEL_TYPE, "human-annotated": "yes"}
+        return {ATTRIBUTE: numbers[name], f"{ATTRIBUTE}-metadata": single}
+    sure = image.confidence if labels_as == "prelabel" else None
+    return {labels_as: name} | ({} if sure is None else {"prelabel-confidence": sure})
+
+
+def texts(values: Any) -> Iterator[str]:
+    """Yield labels as text, each once, without what is empty."""
+    for value in dict.fromkeys(str(value).strip() for value in values):
+        if value:
+            yield value

@@ -1,0 +1,184 @@
+"""`tessera import` of other tools' images: files as those tools write them become manifests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.commands.export import export
+from tessera.commands.import_job import import_command
+from tessera.exits import Exit
+from tessera.sources.labeled import LABELS_AS, Labeled, manifest_lines
+from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.lines import Labeled as LabeledLine
+from tessera.tiling.settings import read_settings
+from tests.tessera.conftest import png
+
+
+def lines_of(path: str = "pets.manifest") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
+
+
+def make(tessera: Any, *arguments: str) -> Any:
+    result = tessera(import_command, *arguments, "--out", "pets.manifest", "--json")
+    assert result.exit_code == Exit.OK, result.output
+    return json.loads(result.stdout)
+
+
+IMAGES = st.lists(
+    st.tuples(
+        st.sampled_from(["s3://pets/1.jpg", "s3://pets/2.jpg"]),
+        st.lists(st.sampled_from(["cat", "dog", "é"]), max_size=3, unique=True),
+    ),
+    min_size=1,
+)
+
+
+@given(IMAGES, st.sampled_from(LABELS_AS))
+def test_every_image_is_a_line_that_a_run_reads_with_the_label_it_had(
+    images: list[tuple[str, list[str]]], labels_as: Any
+) -> None:
+    given_images = [Labeled(image, tuple(labels)) for image, labels in images]
+    made = manifest_lines(given_images, labels_as, ["cat", "dog", "é"])
+    task = "multi" if made.is_multi else "tiles"
+    settings = read_settings(json.dumps({"labels": made.names, "task": task}).encode())
+    lines = list(read_manifest(made.lines.splitlines(), settings))
+    for line, (image, labels) in zip(lines, images, strict=True):
+        record = json.loads(line.raw)  # type: ignore[union-attr]  # none is rejected
+        assert record["source-ref"] == image
+        if labels_as == "label" and (len(labels) == 1 or made.is_multi):
+            assert isinstance(line, LabeledLine)
+            numbers = record["label"] if made.is_multi else [record["label"]]
+            assert [made.names[number] for number in numbers] == labels
+        else:
+            assert isinstance(line, Image)
+            own = labels[0] if len(labels) == 1 else None
+            assert line.gold == (own if labels_as == "gold" else None)
+            assert line.prelabel == (own if labels_as == "prelabel" else None)
+
+
+def test_coco_as_our_own_export_and_its_reader_have_it(labels: Any, tessera: Any) -> None:
+    labels.run(images=4)
+    assert tessera(export, "--to", "coco", "--out", "made").exit_code == Exit.OK
+    coco = pytest.importorskip("pycocotools.coco", reason="the reader is not installed")
+    instances = coco.COCO("made/annotations/instances.json")
+    assert len(instances.getImgIds()) == 4
+    facts = make(tessera, "--coco", "made/annotations/instances.json", "--images", "made/images")
+    assert (facts["images"], facts["labels"]) == (4, ["cat", "dog"])
+    lines = lines_of()
+    assert [line["gold"] for line in lines] == ["cat", "dog", "cat", "dog"]
+    assert Path(lines[0]["source-ref"]).read_bytes().startswith(b"\x89PNG")
+    make(tessera, "--coco", "made/annotations/instances.json")
+    assert lines_of()[0]["source-ref"] == "s3://inbox/pets/0.png"
+
+
+def test_coco_boxes_of_several_categories_are_several_labels(tessera: Any) -> None:
+    document = {
+        "categories": [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}],
+        "images": [{"id": 1, "file_name": "a.jpg", "coco_url": "https://pictures.test/a.jpg"}],
+        "annotations": [{"image_id": 1, "category_id": number} for number in (7, 3, 7)],
+    }
+    Path("coco.json").write_text(json.dumps(document))
+    facts = make(tessera, "--coco", "coco.json", "--labels-as", "label")
+    assert facts["task"] == "multi"
+    (line,) = lines_of()
+    assert line["label"] == [1, 0]
+    assert line["label-metadata"]["class-map"] == {"1": "dog", "0": "cat"}
+    facts = make(tessera, "--coco", "coco.json")
+    assert lines_of() == [{"source-ref": "https://pictures.test/a.jpg"}]
+    assert "several labels" in facts["warnings"][0]
+
+
+def choices(*names: str, **more: Any) -> dict[str, Any]:
+    value = {"type": "choices", "from_name": "c", "to_name": "i", "value": {"choices": [*names]}}
+    return {"result": [value]} | more
+
+
+def test_label_studio_as_it_documents_its_export(tessera: Any) -> None:
+    tasks = [
+        {"id": 1, "data": {"image": "s3://pets/1.jpg"},
+         "annotations": [choices("dog", updated_at="2026-01-02"),
+                         choices("cat", updated_at="2026-01-03"),
+                         choices("fox", was_cancelled=True, updated_at="2026-02-01")],
+         "predictions": [choices("cow", score=0.75)]},
+        {"id": 2, "data": {"image": "https://pictures.test/2.jpg"},
+         "annotations": [choices("dog", ground_truth=True), choices("cat")]},
+        {"id": 3, "data": {"image": "/data/upload/4/3.png"}, "annotations": []},
+        {"id": 4, "data": {"image": "/data/local-files/?d=pets/4.png"}, "annotations": []},
+    ]  # fmt: skip
+    Path("studio.json").write_text(json.dumps(tasks))
+    Path("pictures").mkdir()
+    for name in ("3.png", "4.png"):
+        Path("pictures", name).write_bytes(png(3, 3))
+    make(tessera, "--label-studio", "studio.json", "--images", "pictures")
+    lines = lines_of()
+    assert [line.get("gold") for line in lines] == ["cat", "dog", None, None]
+    assert lines[3]["source-ref"] == str(Path("pictures/4.png").resolve())
+    make(
+        tessera, "--label-studio", "studio.json", "--images", "pictures", "--labels-as", "prelabel"
+    )
+    assert lines_of()[0] == {
+        "source-ref": "s3://pets/1.jpg", "prelabel": "cow", "prelabel-confidence": 0.75,
+    }  # fmt: skip
+    result = tessera(import_command, "--label-studio", "studio.json", "--out", "x.manifest")
+    assert result.exit_code == Exit.REFUSED
+    assert "--images FOLDER" in result.output
+
+
+def test_label_studios_short_form_has_a_choice_or_several(tessera: Any) -> None:
+    tasks = [
+        {"id": 1, "image": "s3://pets/1.jpg", "choice": "cat"},
+        {"id": 2, "image": "s3://pets/2.jpg", "choice": {"choices": ["cat", "dog"]}},
+    ]
+    Path("studio.json").write_text(json.dumps(tasks))
+    make(tessera, "--label-studio", "studio.json", "--labels-as", "label")
+    assert [line["label"] for line in lines_of()] == [[0], [0, 1]]
+
+
+def test_a_csv_of_addresses_and_paths_with_labels_or_without(tessera: Any) -> None:
+    Path("sub").mkdir()
+    text = "\ufeffURL, Label\nhttps://pictures.test/1.jpg, cat\na b.png,'=dog\ns3://x/1,\n,\n"
+    Path("sub/images.csv").write_text(text.replace(", ", ","), encoding="utf-8")
+    make(tessera, "--csv", "sub/images.csv", "--labels-as", "prelabel")
+    assert lines_of() == [
+        {"source-ref": "https://pictures.test/1.jpg", "prelabel": "cat"},
+        {"source-ref": str(Path("sub/a b.png").resolve()), "prelabel": "=dog"},
+        {"source-ref": "s3://x/1"},
+    ]
+
+
+def test_hugging_faces_own_library_wrote_what_is_read(tessera: Any) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
+    Path("raw").mkdir()
+    for number in range(3):
+        Path(f"raw/{number}.png").write_bytes(png(3 + number, 3))
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    )
+    rows = {"image": [f"raw/{number}.png" for number in range(3)], "label": [1, 0, -1]}
+    made = datasets.Dataset.from_dict(rows, features=features)
+    Path("data").mkdir()
+    made.to_parquet("data/train.parquet")
+    facts = make(tessera, "--huggingface", "data")
+    lines = lines_of()
+    assert [line.get("gold") for line in lines] == ["dog", "cat", None]
+    assert facts["labels"] == ["cat", "dog"]
+    assert Path(lines[2]["source-ref"]).read_bytes() == png(5, 3)
+
+
+@pytest.mark.parametrize("source", ["--coco", "--label-studio", "--csv"])
+def test_what_is_no_such_file_is_refused_and_one_source_is_needed(
+    tessera: Any, source: str
+) -> None:
+    Path("bad").write_text("[7]")
+    result = tessera(import_command, source, "bad", "--out", "x.manifest")
+    assert result.exit_code == Exit.REFUSED, result.output
+    assert "bad" in result.output
+    assert tessera(import_command).exit_code == Exit.USAGE
+    assert tessera(import_command, source, "bad", "--ground-truth", "x").exit_code == Exit.USAGE
+    assert tessera(import_command, source, "bad").exit_code == Exit.REFUSED
