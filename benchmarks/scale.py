@@ -349,22 +349,23 @@ def consolidate_labels(images: int, answers: int) -> float:
     """Consolidate a whole run whose jobs all have an output."""
 
     def label(storage: Any, event: dict[str, Any], template: Path) -> RunResult:
-        return label_run(storage, event, template, lambda _: nullcontext())[0]
+        run = read_run(storage.get(f"{event['home']}run.json"), event)
+        return label_run(storage, run, template, lambda _: nullcontext())[0]
 
     return labeled(images, answers, label)
 
 
 def consolidate_parts(images: int, answers: int, parts: int) -> float:
     """Consolidate such a run in parts, one item of a stage after the other."""
-    plan.MOST_TOGETHER, plan.PART_ANSWERS = -1, -(-images * answers // parts)
+    plan.MOST_WHOLE, plan.PART_ANSWERS = -1, -(-images * answers // parts)
 
     def label(storage: Any, event: dict[str, Any], template: Path) -> RunResult:
-        event["parts"] = {"stage": ""}
-        while stage := begin_stage(storage, event, CONSOLIDATE_MEMORY):
-            event["parts"] = stage["parts"]
+        run, done = read_run(storage.get(f"{event['home']}run.json"), event), ""
+        while stage := begin_stage(storage, run, done, CONSOLIDATE_MEMORY):
+            done = stage["parts"]["stage"]
             for item in range(stage["parts"]["items"]):
                 work_on_item(storage, event | {"parts": stage["parts"] | {"item": item}})
-        return report_whole(storage, event, template, tempfile.TemporaryFile)[0]
+        return report_whole(storage, run, template, tempfile.TemporaryFile)[0]
 
     return labeled(images, answers, label)
 

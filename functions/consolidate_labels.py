@@ -16,6 +16,7 @@ from tessera.tiling.label_parts.work import work_on_item
 from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
 from tessera.tiling.report.metrics import measure_run, pace_by_order
+from tessera.tiling.run import read_run
 from tessera.tiling.run_record import note_end
 from tessera.tiling.worker_memory import remember_run
 
@@ -36,17 +37,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if "item" in parts:
         work_on_item(storage, event)
         return {}
-    if other := label_other_run(storage, event, ui):
+    run = read_run(storage.get(f"{event['home']}run.json"), event)
+    megabytes = int(context.memory_limit_in_mb)
+    if other := label_other_run(storage, run, ui):
         return other
-    if parts and (stage := begin_stage(storage, event, int(context.memory_limit_in_mb))):
+    if parts and (stage := begin_stage(storage, run, parts["stage"], megabytes)):
         return stage
     if parts.get("stage"):
-        result, figures = report_whole(storage, event, ui / "report.liquid.html", TemporaryFile)
+        result, figures = report_whole(storage, run, ui / "report.liquid.html", TemporaryFile)
     else:
-        result, figures = label_run(storage, event, ui / "report.liquid.html", step)
+        result, figures = label_run(storage, run, ui / "report.liquid.html", step)
     if not result.consensus.converged:  # labels are still the best there are, so nothing is refused
-        method = result.run.settings.method
-        logger.warning("the consolidation has not converged", extra={"method": method})
+        logger.warning("the consolidation has not converged", extra={"method": run.settings.method})
     if not result.images_to_ask_again:  # the metrics are those of a whole run
         publish(measure_run(figures), result.run.project)
     summary = summarize(result)

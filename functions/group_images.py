@@ -40,6 +40,7 @@ def stack() -> Stack:
         image_objects=os.environ.get("IMAGE_OBJECTS"),
         page_hosts=os.environ.get("PAGE_HOSTS", ""),
         aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
+        consolidation_megabytes=int(os.environ.get("CONSOLIDATION_MEMORY", "3008")),
     )
 
 

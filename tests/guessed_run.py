@@ -17,6 +17,7 @@ from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import Surroundings
 from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
+from tessera.tiling.run import read_run
 from tests.fakes import Files
 
 UI = Path(__file__).parent.parent / "ui"
@@ -123,7 +124,8 @@ class GuessedRun:
             "embedding": self.embedding,
         }  # fmt: skip
         self.home = asked["home"]
-        result, _ = label_run(self.files, event, UI / "report.liquid.html", lambda _: nullcontext())
+        run = read_run(self.files.get(f"{event['home']}run.json"), event)
+        result, _ = label_run(self.files, run, UI / "report.liquid.html", lambda _: nullcontext())
         return summarize(result)
 
     def work(

@@ -31,6 +31,7 @@ from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import COMPLETED, STOPPED, name_prefix, tasks_name
 from tessera.tiling.label_run import label_run
 from tessera.tiling.offsets import offsets_name, pack_offsets
+from tessera.tiling.run import read_run
 from tessera.tiling.run_record import AskedRound, RunRecord
 from tessera.tiling.settings import Settings, settings_from
 
@@ -156,8 +157,9 @@ def import_job(cloud: Cloud, job: GroundTruthJob, place: str) -> dict[str, Any]:
         "started": job.latest or "1970-01-01T00:00:00.000Z",
     }
     try:
+        run = read_run(cloud.storage.get(f"{home}run.json"), event)
         result, figures = label_run(
-            cloud.storage, event, ROOT / "ui" / "report.liquid.html", lambda _: nullcontext()
+            cloud.storage, run, ROOT / "ui" / "report.liquid.html", lambda _: nullcontext()
         )
     except TesseraError as error:
         raise Refused(f"{place} cannot be labeled: {error}") from error

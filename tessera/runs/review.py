@@ -183,4 +183,6 @@ def finish_review(folder: RunFolder, *, teach: bool) -> tuple[Decisions, RunResu
     decisions = Decisions(tuple(read_decided(folder).decisions.values()), teach)
     folder.write(NAME, decisions.encode(), "application/json")
     template = ROOT / "ui" / "report.liquid.html"
-    return decisions, label_reviewed(storage, event_of(folder), template)
+    event = event_of(folder)
+    run = read_run(storage.get(f"{event['home']}run.json"), event)
+    return decisions, label_reviewed(storage, run, template)

@@ -56,6 +56,22 @@ def test_two_workers_who_agree_label_their_images(run: Any) -> None:
     }
 
 
+def test_a_run_s_record_is_read_once_until_its_end_is_noted(run: Any) -> None:
+    run.images(2)
+    answers = {"0": CAT, "1": DOG}
+    run.job(([0, 1], {"ann": answers, "bob": {"0": DOG, "1": CAT}}))
+    reads: list[str] = []
+    read = run.bucket.get
+
+    def count(uri: str, *version: str | None) -> bytes:
+        reads.append(uri)
+        return bytes(read(uri, *version))
+
+    run.bucket.get = count
+    assert run.consolidate(parts={"stage": ""})["outcome"] == "again"
+    assert reads.count(f"{HOME}run.json") == 1
+
+
 def test_the_report_counts_lines_labeled_before_for_each_label(run: Any) -> None:
     before = [
         {"source-ref": f"s3://old/{number}.jpg", "label": label,

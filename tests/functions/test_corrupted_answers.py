@@ -21,6 +21,7 @@ from tessera.portal.output import write_output
 from tessera.portal.records import Job
 from tessera.tiling.answers.pack import collect
 from tessera.tiling.label_run import label_run
+from tessera.tiling.run import read_run
 from tests.portal.world import COLLECT, HOME, ROOT, World
 
 TASKS, WORKERS = 3, ("ann", "ben", "cid")
@@ -126,7 +127,8 @@ def labels(world: World) -> dict[str, str | None]:
         "jobs": [{"name": "pets-1-r1-000", "status": "Completed"}],
         "started": "2026-11-23T01:51:01.123Z",
     }  # fmt: skip
-    label_run(world.files, event, ROOT / "ui" / "report.liquid.html", lambda _: nullcontext())
+    run = read_run(world.files.get(f"{event['home']}run.json"), event)
+    label_run(world.files, run, ROOT / "ui" / "report.liquid.html", lambda _: nullcontext())
     json.loads(world.files.objects[f"{HOME}/report.json"], parse_constant=pytest.fail)
     lines = world.files.objects[f"{HOME}/training.manifest"].splitlines()
     named = {

@@ -35,6 +35,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     which pictures a run embeds itself       embedding_blocks.py; by what: tessera/encoders
     a figure of the report                   the module of report/ that is named for it
     seconds and prices of an estimate        estimate.py
+    how large a run may be                   run_size.py; one labeled in parts: label_parts/
     a project's own page, custom tasks       own_page.py; custom_task.py before, custom_run.py after
     a kind of task                           task_kinds.py; what becomes of answers: kind_runs.py
     several labels an image                  multi_run.py, consensus/label_sets.py

@@ -61,6 +61,8 @@ from tessera.tiling.settings import Settings
 from tessera.tiling.skills import SKILLS_NAME, Skills, decode_skills, remembered_skills
 from tessera.tiling.task_kinds import KINDS
 
+FITS_ANY_FUNCTION = 100_000
+"""Lines whose labels the smallest function makes in one piece, whatever the settings."""
 MAX_SKILLS_BYTES = 500_000_000
 """Bytes of skills that are read: those of five million images in doubt about fifty labels."""
 OUTCOMES = {
@@ -101,7 +103,8 @@ class Stack:
     `status` returns an execution's status, `template` is the file of the worker's page;
     `image_objects` are ARN patterns of pictures outside the inbox, None where all are allowed.
     `page_hosts` are those, with commas between, that pages may load scripts and styles from, and
-    `aws_crowd` says that they may load Amazon's own script.
+    `aws_crowd` says that they may load Amazon's own script. `consolidation_megabytes` is the
+    memory of the function that makes the labels.
     """
 
     files: Files
@@ -114,6 +117,7 @@ class Stack:
     image_objects: str | None = None
     page_hosts: str = ""
     aws_crowd: bool = False
+    consolidation_megabytes: int = 3_008
 
     def source_rule(self, manifest: Mapping[str, Any], settings: Settings) -> SourceRule:
         """Return which pictures a manifest may name, by where in the inbox it lies."""
@@ -201,6 +205,10 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         record = msgspec.structs.replace(record, notices=[*(record.notices or ()), *idle])
     record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
     _check_embeddings(record)
+    if summary.counts["lines"] > FITS_ANY_FUNCTION:
+        from tessera.tiling.run_size import check_size  # late: only large runs need it
+
+        check_size(settings, summary.counts["lines"], stack.consolidation_megabytes)
     record = _with_blocks(read(), record, settings, create)
     result = _ask(stack, home, record, AskedRound.of(1, summary.shards))
     if settings.offer_first_round and settings.offer_share:

@@ -7,7 +7,7 @@ there is none, the addresses of the answers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
@@ -23,7 +23,7 @@ from tessera.tiling.job_names import job_name
 from tessera.tiling.label_run import manifest_chunks
 from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.render import render_json, render_page
-from tessera.tiling.run import Run, read_run
+from tessera.tiling.run import Run
 from tessera.tiling.run_files import Writable
 from tessera.tiling.run_record import Files as RecordFiles
 from tessera.tiling.run_record import note_end
@@ -43,14 +43,11 @@ class Files(label_run.Files, RecordFiles, Protocol):
         """Open a `with` block that writes one object of any size, piece by piece."""
 
 
-def label_custom_run(
-    files: Files, event: Mapping[str, Any], template: Path
-) -> dict[str, Any] | None:
+def label_custom_run(files: Files, run: Run, template: Path) -> dict[str, Any] | None:
     """Write the files of a custom task's run, and return the result of the state; None for others.
 
     `template` is the file of the report's page for such runs.
     """
-    run = read_run(files.get(f"{event['home']}run.json"), event)
     if not run.settings.is_custom:
         return None
     counts = _write_lines(files, run)

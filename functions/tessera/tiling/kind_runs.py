@@ -5,27 +5,28 @@ Runs of the kind `tiles`, one label an image, go through `label_run` and its par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tessera.tiling.custom_run import label_custom_run
 from tessera.tiling.multi_run import Files, label_multi_run
+from tessera.tiling.run import Run
 from tessera.tiling.settings import TaskKind
 
-LabelRun = Callable[[Files, Mapping[str, Any], Path], dict[str, Any] | None]
+LabelRun = Callable[[Files, Run, Path], dict[str, Any] | None]
 """Labels a run of its kind, given the template of the report, and returns None for others."""
 
 KIND_RUNS: dict[TaskKind, LabelRun] = {"custom": label_custom_run, "multi": label_multi_run}
 """Functions that label a run, by the kind of its task."""
 
 
-def label_other_run(files: Files, event: Mapping[str, Any], ui: Path) -> dict[str, Any] | None:
+def label_other_run(files: Files, run: Run, ui: Path) -> dict[str, Any] | None:
     """Label a run of another kind than `tiles` and return the state's result; None for those.
 
     `ui` is the folder of the pages, with a report's template `KIND-report.liquid.html` for each.
     """
     for kind, label in KIND_RUNS.items():
-        if summary := label(files, event, ui / f"{kind}-report.liquid.html"):
+        if summary := label(files, run, ui / f"{kind}-report.liquid.html"):
             return summary
     return None

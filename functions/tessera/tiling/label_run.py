@@ -33,7 +33,7 @@ from tessera.tiling.judge_run import image_lines, judge_with_model
 from tessera.tiling.qualification import qualification_figures, read_standings, records_uri
 from tessera.tiling.report.build import RunResult, build_report, images_in_report
 from tessera.tiling.report.render import render_html, render_json
-from tessera.tiling.run import MAX_UNLOADED, Run, read_run
+from tessera.tiling.run import MAX_UNLOADED, Run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.skills import SKILLS_NAME, estimate_skills
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
@@ -74,13 +74,12 @@ class Files(gather.Files, run_record.Files, Protocol):
 
 
 def label_run(
-    files: Files, event: Mapping[str, Any], template: Path, step: Step
+    files: Files, run: Run, template: Path, step: Step
 ) -> tuple[RunResult, dict[str, Any]]:
     """Consolidate every round so far, write the run's files, and return the result and its figures.
 
-    `event` is that of the state ConsolidateLabels, `template` the file of the report's page.
+    `template` is the file of the report's page.
     """
-    run = read_run(files.get(f"{event['home']}run.json"), event)
     result = _label(files, run, step, run.home)
     if again := result.images_to_ask_again:
         rows = unsure_rows(again, result.crowd, result.unloaded, result.names)
@@ -106,9 +105,8 @@ def write_skills(files: Files, result: RunResult, again: Sequence[int]) -> None:
         files.put(uri, skills.encode(), content_type="application/octet-stream")
 
 
-def label_reviewed(files: Files, event: Mapping[str, Any], template: Path) -> RunResult:
+def label_reviewed(files: Files, run: Run, template: Path) -> RunResult:
     """Write the files of a run that was reviewed beside those that it has, into `review/`."""
-    run = read_run(files.get(f"{event['home']}run.json"), event)
     result = _label(files, run, lambda _: nullcontext(), run.home + decisions.FOLDER)
     write_report(files, result, template, run.home + decisions.FOLDER)
     return result

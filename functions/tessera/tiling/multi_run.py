@@ -8,7 +8,6 @@ again while any of its labels is in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +28,7 @@ from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.build import images_to_ask_again
 from tessera.tiling.report.label_sets import set_figures
 from tessera.tiling.report.render import render_json, render_page
-from tessera.tiling.run import Run, read_run
+from tessera.tiling.run import Run
 from tessera.tiling.run_files import CreateFile, Writable
 from tessera.tiling.run_record import Files as RecordFiles
 from tessera.tiling.run_record import note_end
@@ -69,14 +68,11 @@ class SetResult:
     by_label: list[int]
 
 
-def label_multi_run(
-    files: Files, event: Mapping[str, Any], template: Path
-) -> dict[str, Any] | None:
+def label_multi_run(files: Files, run: Run, template: Path) -> dict[str, Any] | None:
     """Write the files of a multi-label run, and return the result of the state; None for others.
 
     `template` is the file of the report's page for such runs.
     """
-    run = read_run(files.get(f"{event['home']}run.json"), event)
     if not run.settings.is_multi:
         return None
     result = _label(files, run)

@@ -67,6 +67,14 @@ def test_the_largest_run_has_fewer_parts_than_a_map_takes() -> None:
     assert make_plan(run_of(88_000_000, 9), []).parts <= 100
 
 
+def test_the_report_tells_what_a_run_in_parts_goes_without() -> None:
+    run = run_of(1000)
+    (copies,) = plan.left_out(run)
+    assert "hand in one another's answers" in copies
+    remembering = settings_from({"labels": ["cat", "dog"], "remember_workers": True})
+    assert "earlier runs" in plan.left_out(replace(run, settings=remembering))[1]
+
+
 def test_the_stages_follow_one_another() -> None:
     stages, stage = [], next_stage("")
     while stage:

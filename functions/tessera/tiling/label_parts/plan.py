@@ -6,23 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from tessera.tiling.answers.gather import AskedShard
-from tessera.tiling.method_names import DEFAULT_METHOD
 from tessera.tiling.run import Run
+from tessera.tiling.run_size import ANSWER_BYTES, BASE_MEGABYTES, MOST_TOGETHER, needs_one_piece
 
-ANSWER_BYTES = 80
-"""Memory that a run takes an answer of one image in one piece: 55 to 65 bytes are measured
-(benchmarks/RESULTS.md, how far one run can grow), and some are for answers in an odd form."""
-BASE_MEGABYTES = 300
-"""Memory of the function without a run: 190 MB are measured (benchmarks/RESULTS.md)."""
-MOST_TOGETHER = 100_000_000
-"""Answers that one piece may have, whatever the memory: 4 to 5 µs each are measured, and the
-function has 900 s (benchmarks/RESULTS.md)."""
 PART_ANSWERS = 8_000_000
 """Answers of a part, two million images' at four: a fifth of what the default memory holds, since
 a state that fails repeats its part, and a small part takes a minute."""
+
+MOST_WHOLE = MOST_TOGETHER
+"""Answers of a run in one piece at most; tests and benchmarks set it to have a small run cut."""
 
 STAGES = (
     "gather", "join-answers", "tally", "sample", "count", "judge", "write", "join"
@@ -69,14 +63,25 @@ def make_plan(run: Run, shards: Sequence[AskedShard]) -> Plan:
 
 
 def fits_in_one(run: Run, megabytes: int) -> bool:
-    """Return whether a run is labeled in one piece by a function that has so much memory.
-
-    Only the default method's consensus can be put together from parts, and no model learns in them.
-    """
-    if run.settings.method != DEFAULT_METHOD or run.settings.guesses is not UNSET:
+    """Return whether a run is labeled in one piece by a function that has so much memory."""
+    if needs_one_piece(run.settings):
         return True
     room = (megabytes - BASE_MEGABYTES) * 1_000_000 // ANSWER_BYTES
-    return run.expected_answers <= min(room, MOST_TOGETHER)
+    return run.expected_answers <= min(room, MOST_WHOLE)
+
+
+def left_out(run: Run) -> list[str]:
+    """Return sentences on what a run goes without that is labeled in parts, for its report."""
+    notices = [
+        "The run is so large that it was labeled in parts: nobody looked for workers who hand in "
+        "one another's answers."
+    ]
+    if run.settings.remember_workers:
+        notices.append(
+            "For the same reason, what earlier runs tell of the workers was not used; every worker "
+            "was judged by this run alone."
+        )
+    return notices
 
 
 def next_stage(stage: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,16 @@ from tessera.tiling.label_parts.kept import Answers, Gathered, Kept
 from tessera.tiling.label_parts.plan import Plan, fits_in_one, make_plan, next_stage
 from tessera.tiling.label_parts.work import add_tallies, rounds_of
 from tessera.tiling.label_run import Files, known_beside
-from tessera.tiling.run import read_run
+from tessera.tiling.run import Run
 
 
-def begin_stage(files: Files, event: Mapping[str, Any], megabytes: int) -> dict[str, Any] | None:
+def begin_stage(files: Files, run: Run, stage: str, megabytes: int) -> dict[str, Any] | None:
     """Return the next stage as the result of the state ConsolidateLabels, or None if there is none.
 
-    `event["parts"]["stage"]` is the stage whose items are done, "" before the first; a run that the
-    function's memory holds has no stages.
+    `stage` is the one whose items are done, "" before the first; a run that the function's memory
+    holds has no stages.
     """
-    run = read_run(files.get(f"{event['home']}run.json"), event)
-    kept, stage = Kept(files, run), str(event["parts"]["stage"])
+    kept = Kept(files, run)
     if stage:
         plan = kept.plan()
         _REDUCE.get(stage, _nothing)(kept, plan)

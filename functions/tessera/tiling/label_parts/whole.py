@@ -6,8 +6,8 @@ files of scratch space, from which the system loads what is looked at and lets g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from tessera.tiling.consensus import Consensus, Crowd
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.label_parts.kept import Answers, Judged, Kept, Piece
 from tessera.tiling.label_parts.part import jobs_of, known_of, load_part
-from tessera.tiling.label_parts.plan import Plan
+from tessera.tiling.label_parts.plan import Plan, left_out
 from tessera.tiling.label_run import Files, known_beside, write_report
 from tessera.tiling.report.build import RunResult
 from tessera.tiling.report.rounds import EarlierLabels
-from tessera.tiling.run import read_run
+from tessera.tiling.run import Run
 from tessera.tiling.run_files import OpenScratch
 from tessera.tiling.training.line_counts import Counts, LineOutcomes
 
@@ -31,10 +31,10 @@ _IMAGE_COLUMNS = ("label", "confidence", "agreement", "gain", "answers", "unread
 
 
 def report_whole(
-    files: Files, event: Mapping[str, Any], template: Path, scratch: OpenScratch
+    files: Files, run: Run, template: Path, scratch: OpenScratch
 ) -> tuple[RunResult, dict[str, Any]]:
     """Write the report of a run whose parts are all done; return its result and its figures."""
-    run = read_run(files.get(f"{event['home']}run.json"), event)
+    run = replace(run, notices=[*run.notices, *left_out(run)])
     kept = Kept(files, run)
     plan, answers = kept.plan(), kept.answers()
     outcomes = _add_up_outcomes(kept.in_parallel(kept.outcomes, range(plan.parts)))
