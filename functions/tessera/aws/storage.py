@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tessera.aws.presign import Credentials, Presigner
@@ -246,6 +245,8 @@ class Storage:
         """Return an object's ETag and when it was put; boto3's error if S3 does not tell."""
         presigner = self._presigner(Bucket) if Key else None
         if presigner and (headers := presigner.head(Key)):
+            from email.utils import parsedate_to_datetime  # late: a cold start would load it alone
+
             return headers["ETag"], parsedate_to_datetime(headers["Last-Modified"])
         head = self._client().head_object(Bucket=Bucket, Key=Key)
         return head["ETag"], head["LastModified"]
