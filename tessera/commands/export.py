@@ -17,10 +17,16 @@ from tessera.exports.notices import notices
 from tessera.exports.pictures import write_whole
 from tessera.exports.set_formats import SET_FORMATS, check_set_format
 from tessera.exports.split import read_shares, split
+from tessera.exports.tool_formats import write_fiftyone, write_label_studio
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown, recorded_etags
 from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
 from tessera.tiling.run_record import project_of
+
+ALL_FORMATS = {**FORMATS, "label-studio": write_label_studio, "fiftyone": write_fiftyone}
+"""Functions that write the formats, by the names that `--to` takes."""
+WITHOUT_PICTURES = ("csv", "custom-labels", "label-studio")
+"""Formats that name pictures where they lie, and hold none."""
 
 
 class Shares(click.ParamType[dict[str, float]]):
@@ -43,7 +49,7 @@ class Shares(click.ParamType[dict[str, float]]):
 @click.command()
 @click.argument("run", required=False, shell_complete=run_names)
 @click.option(
-    "--to", "form", type=click.Choice(list(FORMATS)), required=True, help="Format to write."
+    "--to", "form", type=click.Choice(list(ALL_FORMATS)), required=True, help="Format to write."
 )
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path, file_okay=False),
@@ -102,10 +108,10 @@ def export(
     claim_folder(folder, options)
     labels = split_samples(source, folder, kept, shares, seed)
     labels.form, labels.upright, labels.left_out = form, upright, left_out
-    if form not in ("csv", "custom-labels"):  # whose pictures are read, all of them
+    if form not in WITHOUT_PICTURES:  # whose pictures are read, all of them
         labels.etags, _ = recorded_etags(source)
     if kept:
-        (SET_FORMATS if source.settings.is_multi else FORMATS)[form](labels)
+        (SET_FORMATS if source.settings.is_multi else ALL_FORMATS)[form](labels)
     write_left_out(labels)
     if not any(samples for _, samples in labels.kept()):
         raise click.ClickException(reason_for_nothing(labels))
@@ -113,7 +119,7 @@ def export(
     warnings = notices(labels)
     if is_reviewed:
         warnings.append(f"the labels are those that were reviewed: {source.uri(source.training)}")
-    if form in ("csv", "custom-labels"):
+    if form in WITHOUT_PICTURES:
         warnings += changes_since_shown(source).warnings()
     result = options | summarize(labels) | {"warnings": warnings}
     if as_json:

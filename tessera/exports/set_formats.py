@@ -19,6 +19,7 @@ from tessera.exits import Refused
 from tessera.exports.dataset import Sample
 from tessera.exports.formats import Export, fetch_all
 from tessera.exports.pictures import write_whole
+from tessera.exports.tool_formats import write_fiftyone, write_label_studio
 from tessera.tiling.csv_field import guard_formula
 
 FACTS = ("image", "confidence", "answers")
@@ -98,6 +99,8 @@ images = load_dataset("imagefolder", data_dir=".")
 SET_FORMATS: dict[str, Callable[[Export], None]] = {
     "csv": write_set_csv,
     "huggingface": write_set_huggingface,
+    "label-studio": write_label_studio,
+    "fiftyone": write_fiftyone,
 }
 """Functions that write several labels a picture, by the names that `--to` takes."""
 

@@ -77,8 +77,8 @@ def manifest_lines(
     Where pictures have several labels or none, finished lines are those of `"task": "multi"`;
     known labels and guesses are one a picture, and others are left out with a word.
     """
-    found = list(dict.fromkeys([*names, *(name for image in images for name in image.labels)]))
-    numbers = {name: number for number, name in enumerate(found)}
+    listed = list(dict.fromkeys([*names, *(name for image in images for name in image.labels)]))
+    numbers = {name: number for number, name in enumerate(listed)}
     several = sum(len(image.labels) > 1 for image in images)
     is_multi = labels_as == "label" and several > 0
     lines = [
@@ -94,7 +94,7 @@ def manifest_lines(
     if is_multi:
         notices.append(f'{several:,} pictures have several labels: set "task": "multi"')
     text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
-    return Lines(text, found, notices, is_multi)
+    return Lines(text, listed, notices, is_multi)
 
 
 def _keys(

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from tessera.commands.export import export
+from tessera.commands.export import ALL_FORMATS, export
 from tessera.exits import Exit
-from tessera.exports.formats import FORMATS
 from tessera.exports.set_formats import SET_FORMATS
 
 SETS: tuple[list[str], ...] = ([], ["cat"], ["cat", "dog"], ["dog"])
@@ -61,7 +60,7 @@ def test_hugging_face_reads_a_vector_of_each_picture_in_every_part(
         assert row["labels"] == [float(name in names) for name in SETTINGS["labels"]]
 
 
-@pytest.mark.parametrize("form", sorted(FORMATS.keys() - SET_FORMATS.keys()))
+@pytest.mark.parametrize("form", sorted(ALL_FORMATS.keys() - SET_FORMATS.keys()))
 def test_a_form_with_one_place_for_a_label_is_refused_with_those_that_have_more(
     labels: Any, tessera: Any, form: str
 ) -> None:
@@ -79,3 +78,19 @@ def test_a_split_has_sets_in_the_same_shares(labels: Any, tessera: Any) -> None:
     assert {name: part["labels"] for name, part in parts.items()} == {
         "train": {"cat": 4, "dog": 4}, "validation": {"cat": 4, "dog": 4},
     }  # fmt: skip
+
+
+def test_fiftyone_and_label_studio_have_a_list_of_each_pictures_labels(
+    labels: Any, tessera: Any
+) -> None:
+    labels.run(line=line, settings=SETTINGS, images=4)
+    tessera(export, "--to", "fiftyone", "--out", "fo")
+    document = json.loads(Path("fo/labels.json").read_text("utf-8"))
+    stems = {path.stem for path in Path("fo/data").iterdir()}
+    assert document["labels"].keys() == stems
+    assert [*document["labels"].values()] == [[], [0], [0, 1], [1]]
+    tessera(export, "--to", "label-studio", "--out", "studio")
+    tasks = json.loads(Path("studio/tasks.json").read_text("utf-8"))
+    results = [task["annotations"][0]["result"][0]["value"]["choices"] for task in tasks]
+    assert results == [*SETS]
+    assert 'choice="multiple"' in Path("studio/config.xml").read_text("utf-8")

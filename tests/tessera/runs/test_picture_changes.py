@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera.commands.export import export
+from tessera.commands.export import ALL_FORMATS, export
 from tessera.commands.report import report_command
-from tessera.exports.formats import FORMATS
 from tessera.runs.folder import RunFolder
 from tessera.runs.picture_changes import MOST_TASKS, changes_since_shown
 from tests.fakes import etag
@@ -86,7 +85,7 @@ def test_a_large_run_is_sampled_and_says_so() -> None:
     assert f"{MOST_TASKS} pictures of {MOST_TASKS} looked at changed" in changes.warnings()[0]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ALL_FORMATS)
 def test_every_export_and_the_report_tell_of_a_changed_picture(
     labels: Any, tessera: Any, form: str
 ) -> None:
