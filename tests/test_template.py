@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -474,3 +474,22 @@ def test_functions_of_custom_tasks_are_called_by_their_tag_alone() -> None:
         assert list(grant["Condition"]["StringEquals"]) == ["aws:ResourceTag/tessera-annotation"]
     role = RESOURCES["AnnotationRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert list(role[0]["Condition"]["StringEquals"]) == ["aws:PrincipalTag/tessera-annotation"]
+
+
+def policies_in(node: Any) -> Iterator[Any]:
+    """Yield every policy of the template: whatever has statements."""
+    if isinstance(node, dict):
+        if "Statement" in node:
+            yield node
+        for child in node.values():
+            yield from policies_in(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from policies_in(child)
+
+
+def test_every_policy_names_the_language_that_it_is_written_in() -> None:
+    """Without a version AWS reads a policy as of 2008, which knows no variables."""
+    policies = list(policies_in(RESOURCES))
+    assert len(policies) > 15
+    assert {policy.get("Version") for policy in policies} == {"2012-10-17"}
