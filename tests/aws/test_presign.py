@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from tessera.aws import presign
 from tessera.aws.connection import connect
 from tessera.aws.storage import Storage
+from tessera.stack.guard import Request, check_signature
 
 KEYS = ("AKIDEXAMPLE", "secret")
 SESSION = boto3.Session()
@@ -103,13 +105,18 @@ def test_an_address_is_the_one_that_boto3_makes(
 
 
 class Heads(BaseHTTPRequestHandler):
-    """S3 that answers HEAD; requests by a signed address get the status of the server's turn."""
+    """S3 that answers HEAD; requests that boto3 did not make get the status of the server's turn.
+
+    Every request must be signed as the local stack's guard wants it, which has botocore's signer.
+    """
 
     def do_HEAD(self) -> None:
         """Answer with an object's headers."""
-        by_address = "X-Amz-Signature=" in self.path
-        self.server.asked.append(by_address)  # type: ignore[attr-defined]  # set by the fixture
-        self.send_response(self.server.status if by_address else 200)  # type: ignore[attr-defined]  # as above
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        check_signature(Request("HEAD", self.path, "", headers), b"", dict([KEYS]).get, time.time())
+        is_own = "amz-sdk-invocation-id" not in headers
+        self.server.asked.append(is_own)  # type: ignore[attr-defined]  # set by the test
+        self.send_response(self.server.status if is_own else 200)  # type: ignore[attr-defined]  # as above
         self.send_header("ETag", '"7"')
         self.send_header("Last-Modified", "Thu, 26 Nov 2026 04:00:00 GMT")
         self.end_headers()
@@ -118,16 +125,17 @@ class Heads(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
+@pytest.mark.parametrize("keys", [KEYS, (*KEYS, "token+/=")], ids=["keys", "session"])
 @pytest.mark.parametrize(
     ("status", "asked"), [(200, [True]), (403, [True, False]), (503, [True, False])]
 )
-def test_a_picture_is_looked_at_by_an_address_and_by_boto3_where_that_is_refused(
-    status: int, asked: list[bool]
+def test_a_picture_is_looked_at_without_boto3_and_by_boto3_where_that_is_refused(
+    status: int, asked: list[bool], keys: Any
 ) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Heads) as server:
         server.asked, server.status = [], status  # type: ignore[attr-defined]  # what the handler reads
         Thread(target=server.serve_forever, daemon=True).start()
-        storage = connect(f"http://127.0.0.1:{server.server_port}", "us-east-1", KEYS).storage
+        storage = connect(f"http://127.0.0.1:{server.server_port}", "us-east-1", keys).storage
         put = datetime.datetime(2026, 11, 26, 4, tzinfo=datetime.UTC).timestamp()
         assert storage.etag("s3://pets/May/Tom 1+%.jpg") == '"7"'
         assert storage.etag("s3://pets/1.jpg", by=put) == '"7"'

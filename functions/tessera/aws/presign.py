@@ -1,4 +1,4 @@
-"""Sign addresses of one bucket's objects by Signature Version 4, and look at objects by them.
+"""Sign addresses of one bucket's objects by Signature Version 4, and look at objects signed so.
 
 A page has twenty addresses, which differ by their keys alone. boto3 makes each with all its checks,
 and sends a request through some two hundred functions; twenty of either took as long as all else of
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Credentials: TypeAlias = tuple[str, str] | tuple[str, str, str]
 """Access key, its secret, and the token of a session if it is one."""
 
-HEAD_SECONDS = 60
-"""Seconds that the address of a request is good for, which is sent at once: clocks may differ."""
+UNSIGNED = "UNSIGNED-PAYLOAD"
+"""What stands for the body's hash where there is no body."""
 
 TIMEOUT = 5
 """Seconds to wait for a connection, or for an answer; whoever gets none asks again by boto3."""
@@ -35,14 +35,22 @@ CONNECTIONS = 64
 class Scope(NamedTuple):
     """Parts of a signature that are the same for all addresses of one second.
 
-    `query` is as it stands in the address, `canonical` as it is signed, in alphabetical order;
-    `heading` comes before the request's hash, and `secret` signs both.
+    `query` is as it stands in an address, `canonical` as it is signed, in alphabetical order;
+    `headers` are those of a request that is signed by them. `heading` comes before the request's
+    hash, and `secret` signs both.
     """
 
+    name: str
     query: str
     canonical: str
+    headers: dict[str, str]
     heading: str
     secret: bytes
+
+    def sign(self, request: str) -> str:
+        """Return the signature of a request in its canonical form."""
+        text = self.heading + hashlib.sha256(request.encode()).hexdigest()
+        return hmac.digest(self.secret, text.encode(), "sha256").hex()
 
 
 class Presigner:
@@ -57,17 +65,14 @@ class Presigner:
         # Kept with this object, for a signer lives as long as its session.
         self._scope = lru_cache(maxsize=4)(self._make_scope)
 
-    def address(self, key: str, seconds: int, method: str = "GET") -> str:
+    def address(self, key: str, seconds: int) -> str:
         """Return an address at which anyone may get the object for so many seconds from now."""
         scope = self._scope(int(current_time()), seconds)
         name = quote(key, safe="/~")
         request = (
-            f"{method}\n{self._path}{name}\n{scope.canonical}\nhost:{self._host}\n\n"
-            "host\nUNSIGNED-PAYLOAD"
+            f"GET\n{self._path}{name}\n{scope.canonical}\nhost:{self._host}\n\nhost\n{UNSIGNED}"
         )
-        text = scope.heading + hashlib.sha256(request.encode()).hexdigest()
-        signature = hmac.digest(scope.secret, text.encode(), "sha256").hex()
-        return f"{self._place}{name}?{scope.query}&X-Amz-Signature={signature}"
+        return f"{self._place}{name}?{scope.query}&X-Amz-Signature={scope.sign(request)}"
 
     def _make_scope(self, now: int, seconds: int) -> Scope:
         moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -83,9 +88,13 @@ class Presigner:
         }
         pairs = [f"{name}={quote(value, safe='-._~')}" for name, value in fields.items()]
         heading = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n"
-        return Scope(
-            "&".join(pairs), "&".join(sorted(pairs)), heading, self._make_secret(moment[:8])
-        )
+        headers = {
+            "x-amz-content-sha256": UNSIGNED,
+            "x-amz-date": moment,
+            **({"x-amz-security-token": token[0]} if token else {}),
+        }
+        secret = self._make_secret(moment[:8])
+        return Scope(scope, "&".join(pairs), "&".join(sorted(pairs)), headers, heading, secret)
 
     def _make_secret(self, day: str) -> bytes:
         """Return the key that signs on one day, in this region, for S3."""
@@ -99,12 +108,28 @@ class Presigner:
         from botocore.awsrequest import AWSRequest  # late: loading it takes a cold start's time
         from botocore.exceptions import HTTPClientError
 
-        request: Any = AWSRequest("HEAD", self.address(key, HEAD_SECONDS, "HEAD")).prepare()
+        name = quote(key, safe="/~")
+        headers = self._signed_headers("HEAD", name)
+        request: Any = AWSRequest("HEAD", self._place + name, headers).prepare()
         try:
             response = self._http.send(request)
         except HTTPClientError:
             return None
         return response.headers if response.status_code == 200 else None
+
+    def _signed_headers(self, method: str, name: str) -> dict[str, str]:
+        """Return the headers of a request for a quoted key, signed.
+
+        Not in its address: a session's token is long, and HTTP clients look at each character.
+        """
+        scope = self._scope(int(current_time()), 0)
+        lines = "".join(f"{field}:{value}\n" for field, value in scope.headers.items())
+        names = ";".join(["host", *scope.headers])
+        request = f"{method}\n{self._path}{name}\n\nhost:{self._host}\n{lines}\n{names}\n{UNSIGNED}"
+        signature = scope.sign(request)
+        access = f"Credential={self._credentials[0]}/{scope.name}"
+        authorization = f"AWS4-HMAC-SHA256 {access}, SignedHeaders={names}, Signature={signature}"
+        return {**scope.headers, "authorization": authorization}
 
     @cached_property
     def _http(self) -> URLLib3Session:
