@@ -104,7 +104,7 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
     rare = {"copies", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
-    rare |= {"stopped", "qualification"}
+    rare |= {"stopped", "qualification", "pace", "would_have_helped"}
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
 
 
