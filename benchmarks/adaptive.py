@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from benchmarks.crowd_sets import load
+from benchmarks.first_offers import measure, offers_section
 from tessera.tiling.consensus import Crowd, consolidate
 
 CROWDS = ROOT.parent / "shared" / "data" / "crowds"
@@ -270,6 +272,9 @@ def main() -> int:
         print(
             f"Of these sets' images {apart:.0%} have two first answers that differ; one answer "
             f"alone is right for {points['fixed 1'].accuracy:.0f} %.\n"
+        )
+        met &= offers_section(
+            measure([load(folder) for folder in folders], 1 if options.quick else 5)
         )
         if options.plot:
             options.plot.write_text(plot(points), encoding="utf-8")

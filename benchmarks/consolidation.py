@@ -43,6 +43,7 @@ from benchmarks.crowd_sets import (
     rows_of,
     scores,
 )
+from benchmarks.few_gold import gold_section
 from benchmarks.seconds import seconds_section
 from benchmarks.worker_memory import memory_section
 from tessera.tiling.answers.answer_book import AnswerBook
@@ -546,6 +547,7 @@ def main() -> None:
         others = other_sets(given.crowds, given.embeddings)
         shares_section(crowds, others, draws, gate)
         memory_section(crowds, draws, gate)
+        gold_section(crowds, [known for known in others if known.name == "cifar10h"], draws, gate)
         seconds_section(crowds, draws)
         copies_section([*crowds, *others], draws, gate)
     else:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.crowd_sets import Truth, scores
+from benchmarks.crowd_sets import Truth, mean_and_error, scores
+from benchmarks.worker_memory import halves, remembered
 from tessera.portal import job_lifecycle
 from tessera.portal.claims import claim
 from tessera.portal.records import Job, add_answer
@@ -31,7 +32,7 @@ from tests.fakes import Table
 from tests.portal.world import World
 
 PRESENT = 12
-"""People who are there at a time."""
+"""People who are there at a time: of the ten who answered an image in most crowds one or two."""
 STAY = 300.0
 """Seconds that somebody stays, on average."""
 SECONDS = 3.0
@@ -208,3 +209,81 @@ def run(known: Truth, policy: Policy, earlier: Floats | None, seed: int) -> Outc
     label = consolidate(crowd, evidence=evidence).label
     accuracy = scores(known.truth, label, None)["accuracy"]
     return Outcome(accuracy, len(given) / len(table), float(np.mean(waited)), max(waited), minutes)
+
+
+WHOLE = (
+    Policy("two, then by gain"),
+    Policy("… the third to the upper half first", "upper half"),
+    Policy("… to the best of 4", "best of 4"),
+)
+"""Ways to ask a whole crowd, of which nothing is known before."""
+LATER = (
+    Policy("two for all, from anyone", answers=2, most=2),
+    Policy("three for all, from anyone", answers=3),
+    Policy("memory, every page to the upper half first", "upper half", True, True),
+    Policy("memory, every page to the best of 4 first", "best of 4", True, True),
+    Policy("memory, one answer, best of 4 first", "best of 4", True, True, answers=1, most=1),
+)
+"""Ways to ask the later half of a crowd; memory is of three answers to the earlier half."""
+GATES = (
+    (WHOLE[1], WHOLE[0], 0.35),
+    (WHOLE[2], WHOLE[0], 0.35),
+    (LATER[2], LATER[1], 0.5),
+    (LATER[3], LATER[1], 0.6),
+    (LATER[4], LATER[0], 1.5),
+)
+"""A way, the one that it is compared with, and by how many points it must be better."""
+Measured = dict[str, dict[str, list[Outcome]]]
+"""Outcomes by way and crowd, one a draw."""
+
+
+def measure(sets: Sequence[Truth], draws: int) -> Measured:
+    """Let every crowd work by every policy, so many times."""
+    outcomes: Measured = {policy.name: {} for policy in (*WHOLE, *LATER)}
+    for seed in range(draws):
+        for known in sets:
+            earlier, later = halves(known, seed)
+            memory = remembered(earlier, seed)
+            for policy in WHOLE:
+                one = run(known, policy, None, seed)
+                outcomes[policy.name].setdefault(known.name, []).append(one)
+            for policy in LATER:
+                one = run(later, policy, memory, seed)
+                outcomes[policy.name].setdefault(known.name, []).append(one)
+    return outcomes
+
+
+def offers_section(measured: Measured) -> bool:
+    """Print what each way comes to and its gates; return whether all are met."""
+    means = {
+        name: np.array([np.mean(of_set, axis=0) for of_set in by_set.values()])
+        for name, by_set in measured.items()
+    }
+    crowds = len(means[WHOLE[0].name])
+    draws = len(next(iter(measured[WHOLE[0].name].values())))
+    print(f"### Pages offered first: {crowds} crowds of images, {draws} draws\n")
+    print(
+        f"The portal's own claims, {PRESENT} of a crowd's people there at a time; each stays "
+        f"{STAY / 60:.0f} minutes, an image takes {SECONDS:.0f} seconds, and pages are for anyone "
+        "after ten minutes. Waits and durations are in minutes of that simulated time.\n"
+    )
+    print("| way | answers an image | right labels | mean wait | longest wait | all rounds |")
+    print("|---|---|---|---|---|---|")
+    for name, rows in means.items():
+        right, answers, waited, longest, minutes = rows.mean(axis=0)
+        print(
+            f"| {name} | {answers:.2f} | {right:.2f} % | {waited:.1f} | {longest:.1f} "
+            f"| {minutes:.1f} |"
+        )
+    print("\n| gate | must reach | measured | |\n|---|---|---|---|")
+    met = True
+    for way, other, least in GATES:
+        apart = means[way.name][:, 0] - means[other.name][:, 0]
+        mean, error = mean_and_error(apart.tolist())
+        met &= mean >= least
+        print(
+            f"| {way.name.removeprefix('… ')}, against {other.name} | +{least} "
+            f"| {mean:+.2f} ± {error:.2f} | {'met' if mean >= least else '**missed**'} |"
+        )
+    print()
+    return met
