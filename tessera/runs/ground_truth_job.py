@@ -29,6 +29,9 @@ CATEGORIES = "annotation-tool/data.json"
 TYPE = "groundtruth/"
 """Beginning of the type in a label's metadata."""
 
+MOST_KEYS = 4
+"""Keys of answers that a refusal names: enough to see what kind of job it was."""
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -105,7 +108,7 @@ class GroundTruthJob:
 def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTruthJob:
     """Return what is in a job's output tree; `manifest` is its input where there is no output.
 
-    Raises Refused where there is neither, or no answer.
+    Raises Refused where there is neither, or no answer, or none that is one label for its line.
     """
     names = list(tree.names())
     if OUTPUT not in names and manifest is None:
@@ -137,6 +140,11 @@ def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTrut
         raise Refused(
             f"{where} has no answers under {RESPONSES} to the lines of {manifest or OUTPUT}, so "
             "there is nothing to import. Give the whole folder of the job, annotations/ among it."
+        )
+    if not any(_label(value) for value in _all_fields(job)):
+        raise Refused(
+            f"{where} has no answer that is one label for its line: they hold {_held(job)}. Labels "
+            "for whole pictures can be imported; boxes, masks, texts and several labels cannot."
         )
     categories = _categories(tree.read(CATEGORIES)) if CATEGORIES in names else []
     given = [by_number[number] for number in sorted(by_number)]
@@ -257,15 +265,33 @@ def _label(value: Any) -> str | None:
         return None
 
 
+def _all_fields(job: GroundTruthJob) -> Iterator[Any]:
+    """Yield every field of every answer's form."""
+    for answers in job.answers.values():
+        for answer in answers.values():
+            yield from _fields(answer["answer"])
+
+
 def _answered_labels(job: GroundTruthJob) -> set[str]:
     """Return the labels that answers name by an element for labels, not by a field of text."""
-    return {
-        label
-        for answers in job.answers.values()
-        for answer in answers.values()
-        for value in _fields(answer["answer"])
-        if isinstance(value, dict) and (label := _label(value))
-    }
+    fields = (value for value in _all_fields(job) if isinstance(value, dict))
+    return {label for value in fields if (label := _label(value))}
+
+
+def _held(job: GroundTruthJob) -> str:
+    """Name what answers hold that are no labels: the keys of their elements, the commonest first.
+
+    >>> job = GroundTruthJob("boxes", [])
+    >>> job.answers[0] = {"ann": {"answer": {"annotatedResult": {"boundingBoxes": []}}}}
+    >>> _held(job)
+    'boundingBoxes'
+    """
+    keys = Counter(
+        key
+        for value in _all_fields(job)
+        for key in (value if isinstance(value, dict) else {"text": value})
+    )
+    return ", ".join(key[:40] for key, _ in keys.most_common(MOST_KEYS)) or "nothing"
 
 
 def _categories(document: bytes) -> list[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tessera.commands.import_job import import_command
 from tessera.exits import Exit
@@ -176,3 +178,105 @@ def test_a_failed_job_is_read_with_its_input(job: Job, tessera: Any, tmp_path: P
     (tmp_path / "input.manifest").write_bytes(lines)
     summary = imported(tessera, str(job.folder), "--manifest", str(tmp_path / "input.manifest"))
     assert (summary["labeled"], summary["unlabeled"]) == (4, 10)
+
+
+OTHER_JOBS = {
+    "boundingBoxes": {"boundingBox": {"boundingBoxes": [{"label": "cat", "left": 1, "top": 2}]}},
+    "labeledImage": {"mask": {"labeledImage": {"pngImageData": "iVBORw0K"}}},
+    "polygons": {"crowd-polygon": {"polygons": [{"label": "cat", "vertices": []}]}},
+    "keypoints": {"crowd-keypoint": {"keypoints": [{"label": "eye", "x": 1, "y": 2}]}},
+    "entities": {"crowd-entity-annotation": {"entities": [{"label": "x", "startOffset": 0}]}},
+    "labels": {"crowd-image-classifier-multi-select": {"labels": ["cat", "dog"]}},
+}
+
+
+@pytest.mark.parametrize("held", OTHER_JOBS)
+def test_a_job_of_other_answers_is_refused_by_what_they_hold(
+    job: Job, tessera: Any, held: str
+) -> None:
+    job.output(labeled=0)
+    for index in range(4):
+        job.response(index, *((worker, OTHER_JOBS[held]) for worker in WORKERS))
+    result = tessera(import_command, "--ground-truth", str(job.folder))
+    assert result.exit_code == Exit.REFUSED
+    assert held in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+ELEMENTS: list[Any] = [
+    lambda label: {"crowd-image-classifier": {"label": label}},
+    lambda label: {"annotatedResult": {"0": {"label": label}}},
+    lambda label: {"animal": {"labels": [label]}},
+    lambda label: {"animal": {"cat": label == "cat", "dog": label == "dog"}, "comment": "x"},
+    lambda label: json.dumps([{"animal": {"label": label}}]),
+]
+ODD: list[Any] = [
+    OTHER_JOBS["boundingBoxes"], OTHER_JOBS["labels"], {}, [], "[", None, 7, {"animal": {}},
+    {"animal": {"label": "cow"}}, {"animal": {"cat": True, "dog": True}},
+]  # fmt: skip
+
+
+@given(
+    answers=st.lists(
+        st.tuples(
+            st.integers(0, 13),
+            st.integers(1, 3),
+            st.sampled_from(WORKERS),
+            st.sampled_from(["cat", "dog"]),
+            st.sampled_from(ELEMENTS) | st.integers(0, len(ODD) - 1),
+        ),
+        min_size=1,
+        max_size=30,
+        unique_by=lambda row: (row[0], row[2]),
+    ),
+    labeled=st.integers(0, 14),
+    has_output=st.booleans(),
+    has_categories=st.booleans(),
+)
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_counts_add_up_for_every_documented_form_of_a_jobs_tree(
+    tessera: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    answers: list[Any],
+    labeled: int,
+    has_output: bool,
+    has_categories: bool,
+) -> None:
+    """Finished, stopped or failed, in one iteration or more, with label categories or without."""
+    folder = tmp_path_factory.mktemp("tree")
+    job = Job(folder / "pets", images=14)
+    files: dict[tuple[int, int], list[tuple[str, Any]]] = {}
+    for index, iteration, worker, label, form in answers:
+        content = ODD[form] if isinstance(form, int) else form(label)
+        files.setdefault((index, iteration), []).append((worker, content))
+    for (index, iteration), entries in files.items():
+        job.response(index, *entries, iteration=iteration)
+    arguments = [str(job.folder)]
+    if has_output:
+        job.output(labeled)
+    else:
+        lines = b"".join(b'{"source-ref": "s3://old/%d.jpg"}\n' % index for index in range(14))
+        (folder / "input.manifest").write_bytes(lines)
+        arguments += ["--manifest", str(folder / "input.manifest")]
+    if has_categories:
+        categories = {"labels": [{"label": "cat"}, {"label": "dog"}]}
+        job.write("annotation-tool/data.json", categories)
+    else:
+        arguments += ["--labels", "cat,dog"]
+    result = tessera(import_command, "--ground-truth", *arguments, "--json")
+    assert result.exit_code in {Exit.OK, Exit.PARTIAL, Exit.REFUSED}, result.output
+    assert "Traceback" not in result.output
+    if result.exit_code == Exit.REFUSED:  # no answer is a label
+        assert all(isinstance(form, int) for *_, form in answers)
+        return
+    summary = json.loads(result.stdout)
+    good = [row for row in answers if not isinstance(row[-1], int)]
+    assert summary["labeled"] + summary["unlabeled"] + summary["rejected"] == summary["images"]
+    assert summary["images"] == 14
+    assert summary["answers"] == len(good)
+    assert summary["labeled"] == len({index for index, *_ in good})
+    odd = sum(summary["odd"].values())
+    assert odd >= len(answers) - len(good)
+    assert bool(odd) == (len(good) < len(answers))
