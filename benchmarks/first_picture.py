@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
@@ -115,12 +114,14 @@ class Newcomer:
         with subprocess.Popen(
             command, cwd=self.clone, env=self.environment, stdout=sys.stderr
         ) as process:
-            while not self.opened.exists():
-                if process.poll() is not None:
-                    raise SystemExit("tessera label has ended before it opened the browser")
-                time.sleep(0.1)
-            press_a_key(self.opened.read_text().strip())
-            process.send_signal(signal.SIGINT)
+            try:
+                while not self.opened.exists():
+                    if process.poll() is not None:
+                        raise SystemExit("tessera label has ended before it opened the browser")
+                    time.sleep(0.1)
+                press_a_key(self.opened.read_text().strip())
+            finally:  # else it would wait for more pictures, and this process for it
+                process.terminate()
 
     def embedded_processor(self) -> float:
         """Return the processor seconds of the embedded AWS and the functions that it has run."""
@@ -132,11 +133,12 @@ def press_a_key(address: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         page = browser.new_page()
+        page.set_default_timeout(120_000)  # of a busy machine's browser
         page.goto(address)
         frame = page.frame_locator("#frames iframe:not(.ahead)")
-        frame.locator(".tile:focus").wait_for(timeout=120_000)
+        frame.locator(".tile:focus").wait_for()
         page.keyboard.press("1")
-        frame.locator("#progress b", has_text="1").wait_for(timeout=30_000)
+        frame.locator("#progress b", has_text="1").wait_for()
         browser.close()
 
 
