@@ -126,6 +126,23 @@ def test_each_line_of_a_manifest_becomes_one_line_of_the_training_manifest_in_or
         assert metadata["job-name"].startswith("labeling-job/")
 
 
+def test_pictures_with_several_labels_go_the_same_way_to_a_list_of_each(cloud: Cloud) -> None:
+    manifest = b"\n".join(example_lines(20)) + b"\n"
+    run = run_to_the_end(
+        cloud, "several", manifest, crowd=2, task="multi", answers_per_image=2, max_answers=2
+    )
+    assert run.end.status == "SUCCEEDED", run.end
+    for line in run.lines("training.manifest"):
+        name = TRUTH[line["source-ref"].rpartition("/")[2]]
+        assert line["digit"] == [int(name)]
+        metadata = line["digit-metadata"]
+        assert metadata["class-map"] == {name: name}
+        assert metadata["type"] == "groundtruth/image-classification-multilabel"
+    report = json.loads(run.files["report.json"])
+    assert report["images"]["training"] == 20
+    assert [row["label"] for row in report["by_label"]] == list(EXAMPLE_SETTINGS["labels"])
+
+
 FAULTS: list[tuple[str, bytes]] = [
     ("bad JSON", b'{"source-ref": "s3://tessera-inbox/images/x.png"'),
     ("no object", b'["s3://tessera-inbox/images/x.png"]'),
