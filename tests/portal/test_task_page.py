@@ -119,10 +119,10 @@ def test_whatever_does_not_say_false_is_asked(wanted: object) -> None:
 def test_a_page_that_no_response_could_carry_is_told_and_one_of_a_megabyte_is_shown() -> None:
     page = "<p>{{ task.input.text }}"
     texts = {"large": "x" * 1_000_000, "too large": '"' * 1_000_000}
-    shown = task_page.render(
+    rendered = task_page.render(
         page, {"text": texts["large"]}, str, stand_ins=STAND_INS, bridge="", aws=False
     )
-    assert len(shown.html) > 1_000_000
+    assert len(rendered.html) > 1_000_000
     with pytest.raises(Unusable, match=r"characters, more than 4,000,000\. Let its template"):
         task_page.render(
             page, {"text": texts["too large"]}, str, stand_ins=STAND_INS, bridge="", aws=False
