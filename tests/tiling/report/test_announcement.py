@@ -149,3 +149,11 @@ def test_a_run_without_answers_names_the_first_job_that_did_not_complete(
         "error": "NothingLabeled",
         "cause": f"The jobs ended without a single answer.{sentence} Run: {HOME}",
     }
+
+
+def test_a_run_whose_answers_could_not_be_collected_says_that_they_are_kept() -> None:
+    jobs = [job(0), job(1, "NotClosed", error="E", cause="the function failed")]
+    cause = explain_nothing_labeled(jobs, HOME)["cause"]
+    assert "answers that were given are kept" in cause
+    assert "Job pets-2f9a-r1-001 ended NotClosed: the function failed." in cause
+    assert "without a single answer" not in cause

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tessera.tiling.jobs import COMPLETED, NOT_OPENED
+from tessera.tiling.jobs import COMPLETED, NOT_CLOSED, NOT_OPENED
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.run import Run
 from tessera.tiling.training.line_counts import Counts
@@ -114,6 +114,12 @@ def explain_nothing_labeled(jobs: Sequence[Job], home: str, *, unloaded: int = 0
             f"The first, {first['name']}: {first['error']}: {first['cause']}",
         }
     sentences = ["The jobs ended without a single answer."]
+    if any(job["status"] == NOT_CLOSED for job in jobs):
+        # not the same as unanswered either: what is wrong is where answers are collected
+        sentences = [
+            "Not one answer could be collected; answers that were given are kept. Drop the manifest "
+            "again once this is mended: nobody is asked anything twice."
+        ]
     if unloaded:
         sentences.append(f"{pluralize(unloaded, 'picture')} did not load for the workers.")
     if incomplete:
