@@ -117,8 +117,8 @@ def explain_nothing_labeled(jobs: Sequence[Job], home: str, *, unloaded: int = 0
     if any(job["status"] == NOT_CLOSED for job in jobs):
         # not the same as unanswered either: what is wrong is where answers are collected
         sentences = [
-            "Not one answer could be collected; answers that were given are kept. Drop the manifest "
-            "again once this is mended: nobody is asked anything twice."
+            "Not one answer could be collected; answers that were given are kept. Drop the "
+            "manifest again once this is mended: nobody is asked anything twice."
         ]
     if unloaded:
         sentences.append(f"{pluralize(unloaded, 'picture')} did not load for the workers.")
