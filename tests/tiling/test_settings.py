@@ -262,6 +262,8 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
     ({"offer_to": "anyone", "offer_minutes": 10}, "pets-may-e632fca8944c"),
     ({"offer_minutes": 60}, "pets-may-8cd648f3f95c"),
     ({"remember_workers": True, "offer_first_round": True}, "pets-may-daf6cb802f34"),
+    ({"weigh_seconds": True}, "pets-may-ea0ab3a29eac"),
+    ({"answers_per_image": 1, "ask_slowest": 0.2}, "pets-may-4d1cd56b199b"),
     (
         {"task": "custom", "pre_annotation": LAMBDA, "post_annotation": LAMBDA},
         "pets-may-d2995e01ceb3",
