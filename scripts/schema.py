@@ -42,6 +42,8 @@ def _values(field: FieldInfo) -> str:
         return str(meta.extra["values"])
     if get_origin(base) is Literal:
         return _choices(base)
+    if base is bool:
+        return "`true` or `false`"
     if base in (int, float):
         return f"{meta.ge:,} or more" if meta.le is None else f"{meta.ge:,} to {meta.le:,}"
     if get_origin(base) is tuple:
@@ -68,6 +70,8 @@ def _default(field: FieldInfo) -> str:
         return str(meta.extra["default"])
     if field.default in (msgspec.NODEFAULT, UNSET):
         return "required"
+    if isinstance(field.default, bool):
+        return f"`{json.dumps(field.default)}`"
     return f"`{field.default}`" if isinstance(field.default, str) else f"{field.default}"
 
 
