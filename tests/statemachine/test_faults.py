@@ -56,14 +56,15 @@ def survive(stage: Stage, name: str, fault: Fault) -> Survived:
 def survived(stage: Stage) -> dict[str, Survived]:
     """Try every fault of the matrix."""
     names = {fault.name: f"fault{number:02d}" for number, fault in enumerate(FAULTS)}
-    # A changed timeout ends the function's running calls, other rows' too: those rows go first.
+    # A changed timeout ends the function's running calls, other rows' too: those go first, alone.
     shorter = [fault for fault in FAULTS if fault.seconds]
     as_it_is = [fault for fault in FAULTS if not fault.seconds]
     runs: dict[str, Survived] = {}
-    with stage.workers(), ThreadPoolExecutor(AT_ONCE) as pool:
-        for rows in (shorter, as_it_is):
-            ends = pool.map(lambda fault: survive(stage, names[fault.name], fault), rows)
-            runs.update(zip((fault.name for fault in rows), ends, strict=True))
+    with stage.workers():
+        for rows, at_once in ((shorter, 1), (as_it_is, AT_ONCE)):
+            with ThreadPoolExecutor(at_once) as pool:
+                ends = pool.map(lambda fault: survive(stage, names[fault.name], fault), rows)
+                runs.update(zip((fault.name for fault in rows), ends, strict=True))
     return runs
 
 
