@@ -63,7 +63,6 @@ NOT_SEEN = {
     "came to in a qualification",
     "embed-images s3:GetObject tessera-labels/runs/*/qualification/*": "comes with the role that "
     "shows pictures, whose other user shows those of a qualification",
-    "serve-portal states:SendTaskSuccess": "tells the run that its job's last page is answered",
     "embed-images s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
     "serve-portal s3:ListBucket": "without it an absent object is a 403 on AWS, here a 404",
 }
