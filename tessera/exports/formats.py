@@ -258,15 +258,25 @@ def write_coco(export: Export) -> None:
 
 
 def write_huggingface(export: Export) -> None:
-    """Write pictures with `metadata.jsonl` for each part, and a card that says how to read them."""
+    """Write pictures with the label of each in the form that `datasets` reads."""
+    write_picture_folders(export, _row, _card(export))
+
+
+def write_picture_folders(
+    export: Export, row: Callable[[Sample, str, Export], str], card: str
+) -> None:
+    """Write pictures with `metadata.jsonl` for each part, and a card that says how to read them.
+
+    `row` makes a picture's line of metadata of its sample and its file's name.
+    """
     placed = fetch_all(export, lambda part, _, name: export.folder / (part or "train") / name)
     for part, samples in export.kept():
         if not samples:  # `datasets` refuses a part of metadata alone
             continue
-        rows = [_row(sample, placed[sample.line][0].name, export) for sample in samples]
-        content = "".join(f"{row}\n" for row in rows).encode()
+        rows = [row(sample, placed[sample.line][0].name, export) for sample in samples]
+        content = "".join(f"{line}\n" for line in rows).encode()
         write_whole(export.folder / (part or "train") / "metadata.jsonl", content)
-    write_whole(export.folder / "README.md", _card(export).encode())
+    write_whole(export.folder / "README.md", card.encode())
 
 
 def _row(sample: Sample, file_name: str, export: Export) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from tessera.exits import Refused
 from tessera.exports.dataset import Sample
-from tessera.exports.formats import Export, fetch_all
+from tessera.exports.formats import Export, write_picture_folders
 from tessera.exports.pictures import write_whole
 from tessera.exports.tool_formats import write_fiftyone, write_label_studio
 from tessera.tiling.csv_field import guard_formula
@@ -46,15 +46,8 @@ def write_set_csv(export: Export) -> None:
 
 
 def write_set_huggingface(export: Export) -> None:
-    """Write pictures with `metadata.jsonl` for each part, and a card that says how to read them."""
-    placed = fetch_all(export, lambda part, _, name: export.folder / (part or "train") / name)
-    for part, samples in export.kept():
-        if not samples:  # `datasets` refuses a part of metadata alone
-            continue
-        rows = [_row(sample, placed[sample.line][0].name, export) for sample in samples]
-        content = "".join(f"{row}\n" for row in rows).encode()
-        write_whole(export.folder / (part or "train") / "metadata.jsonl", content)
-    write_whole(export.folder / "README.md", _card(export).encode())
+    """Write pictures with a vector of their labels in the form that `datasets` reads."""
+    write_picture_folders(export, _row, _card(export))
 
 
 def _row(sample: Sample, file_name: str, export: Export) -> str:
