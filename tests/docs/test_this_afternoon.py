@@ -13,17 +13,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tessera.stack.local_stack import ROOT
-from tests.conftest import CHROMIUM, FLAGS
+from tests.browse import browse
+from tests.conftest import CHROMIUM
 from tests.stack.network import configure, connect, machine, within
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.slow]
@@ -113,22 +113,12 @@ def serving(terminal: Terminal, command: str) -> Iterator[str]:
     assert "Traceback" not in complaints.read_text("utf-8")
 
 
-def browse(machine: str, folder: Path, scenario: Callable[[Browser], None]) -> None:
-    """Run the scenario with a browser of a machine, in a thread: Playwright allows one a thread."""
+def browse_on(machine: str, folder: Path, scenario: Callable[[Browser], None]) -> None:
+    """Run the scenario with a browser of a machine."""
     program = folder / "chromium"
     program.write_text(f'#!/bin/sh\nexec {" ".join(within(machine, str(CHROMIUM)))} "$@"\n')
     program.chmod(0o755)
-
-    def run() -> None:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(program), args=FLAGS.split())
-            try:
-                scenario(browser)
-            finally:
-                browser.close()
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(run).result()
+    browse(scenario, program)
 
 
 def sit_down(browser: Browser, address: str, email: str, password: str) -> Page:
@@ -242,11 +232,11 @@ def test_two_colleagues_label_a_folder_and_a_third_decides_this_afternoon(
     try:
         with serving(terminal, serve) as address:
             assert address == f"https://{OWNER}:8443/"
-            browse(colleagues, tmp_path, label)
+            browse_on(colleagues, tmp_path, label)
             terminal.run(watch)
             terminal.run(report)
             terminal.run(fetch)
-            browse(colleagues, tmp_path, judge)
+            browse_on(colleagues, tmp_path, judge)
             terminal.run(finish)
             terminal.run(export)
             terminal.run(fetch)

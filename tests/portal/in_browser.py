@@ -9,13 +9,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from tessera.portal.site import Site
 from tests.portal.world import World, http_event
@@ -23,27 +20,6 @@ from tests.portal.world import World, http_event
 PORTAL, COGNITO = "https://portal.test/", "https://cognito.test"
 PASSWORD, CODE = "Long-enough-1", "123456"
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="9"/></svg>'
-
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-
-
-def browse(scenario: Callable[[Browser], None]) -> None:
-    """Run the scenario with a browser in a thread of its own: Playwright allows one a thread."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-
-    def run() -> None:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
-            try:
-                scenario(browser)
-            finally:
-                browser.close()
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(run).result()
 
 
 def token(**claims: Any) -> str:

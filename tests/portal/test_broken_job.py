@@ -16,8 +16,9 @@ from tessera.portal.records import EXPIRED, OPEN, Job
 from tessera.portal.reviews import Entry, Review, open_review
 from tessera.portal.store import Change, Key
 from tessera.portal.table_layout import review_key
+from tests.browse import browse
 from tests.fakes import Files
-from tests.portal.in_browser import Network, browse, sign_in
+from tests.portal.in_browser import Network, sign_in
 from tests.portal.world import HOME, World
 
 GARBLED_FILES = [None, b"", b"\xff\xfe\x00", b"{", b"[]", b"7", b'{"ann": [5]}', b'{"ann": [9, 2]}']

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tessera.aws.users import temporary_password
 from tessera.simulation.workers import Account
 from tessera.stack.local_stack import LocalStack
+from tests.browse import browse as in_browser
 from tests.portal.served import Served, answer_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.slow]
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SHOWN = "#frames iframe:not(.ahead)"
 
@@ -35,24 +29,14 @@ def served(stack: LocalStack) -> Served:
 
 
 def browse(scenario: Callable[[BrowserContext], None], **context: Any) -> None:
-    """Run the scenario in a browser and a thread of its own: Playwright allows one a thread."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
+    """Run the scenario in a browser's context, of a laptop's size unless it says otherwise."""
 
-    def run() -> None:
-        with sync_playwright() as playwright:
-            browser: Browser = playwright.chromium.launch(
-                executable_path=str(CHROMIUM), args=FLAGS.split()
-            )
-            opened = browser.new_context(**{"viewport": {"width": 1366, "height": 768}} | context)
-            opened.set_default_timeout(30_000)
-            try:
-                scenario(opened)
-            finally:
-                browser.close()
+    def run(browser: Browser) -> None:
+        opened = browser.new_context(**{"viewport": {"width": 1366, "height": 768}} | context)
+        opened.set_default_timeout(30_000)
+        scenario(opened)
 
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(run).result()
+    in_browser(run)
 
 
 def start(context: BrowserContext, served: Served) -> tuple[Page, list[str]]:

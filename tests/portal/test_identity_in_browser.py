@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tessera.portal import leases
-from tests.portal.in_browser import CODE, Network, Refused, browse, claims_of, sign_in, token
+from tests.browse import browse
+from tests.portal.in_browser import CODE, Network, Refused, claims_of, sign_in, token
 from tests.portal.world import World
 
 pytestmark = [pytest.mark.browser]

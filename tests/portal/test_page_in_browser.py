@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
-from tests.portal.in_browser import Network, browse, sign_in
+from tests.browse import browse
+from tests.portal.in_browser import Network, sign_in
 from tests.portal.world import HOME, PAGE, World
 
 pytestmark = [pytest.mark.browser]
