@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import secrets
-import threading
 import webbrowser
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +27,7 @@ from tessera.runs.executions import (
 )
 from tessera.runs.status import RunObserver, run_name_of
 from tessera.screen import waiting
-from tessera.simulation.workers import SimulatedWorker, add_worker
+from tessera.simulation.workers import SimulatedWorker, add_worker, at_work
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, LocalStack
 from tessera.stack.ready import start_and_deploy
@@ -123,18 +122,8 @@ def label_until_ended(
 
     RunError unless it succeeds.
     """
-    finished = threading.Event()
-    threads = [
-        threading.Thread(target=worker.work, args=(finished, run), daemon=True) for worker in crew
-    ]
-    for thread in threads:
-        thread.start()
-    try:
+    with at_work(crew, run):
         show_until_ended(observer, console)
-    finally:
-        finished.set()
-    for thread in threads:
-        thread.join()
     end = read_ending(observer.cloud, observer.execution)
     if end.status != "SUCCEEDED":
         raise failure(end)

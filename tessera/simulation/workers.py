@@ -8,8 +8,8 @@ import secrets
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -207,6 +207,26 @@ class SimulatedWorker:
         with urllib.request.urlopen(request, timeout=60) as response:
             content = response.read()
             return json.loads(content) if content else None
+
+
+@contextmanager
+def at_work(crew: Sequence[SimulatedWorker], run: str = "") -> Iterator[None]:
+    """Have the workers label a run, or whatever is open, for the length of a `with` block.
+
+    Each has a thread. They are waited for unless the block fails.
+    """
+    finished = threading.Event()
+    threads = [
+        threading.Thread(target=worker.work, args=(finished, run), daemon=True) for worker in crew
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+    for thread in threads:
+        thread.join()
 
 
 def _file_name(address: str) -> str:

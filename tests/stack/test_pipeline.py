@@ -20,7 +20,7 @@ from tessera.encoders.pixels import PixelEncoder
 from tessera.runs.executions import Ending, drop, follow, read_ending, wait_for_execution
 from tessera.runs.status import run_name_of
 from tessera.simulation.example import EXAMPLE, Example
-from tessera.simulation.workers import SimulatedWorker, add_worker
+from tessera.simulation.workers import SimulatedWorker, add_worker, at_work
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import LocalStack
 
@@ -46,7 +46,7 @@ class Run:
 def workers(cloud: Cloud, count: int, execution: str) -> Iterator[None]:
     """Simulated workers who make no mistake and label the run, while the block lasts."""
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
-    finished, run = threading.Event(), run_name_of(cloud, described)
+    run = run_name_of(cloud, described)
     crowd = [
         SimulatedWorker(
             add_worker(cloud, f"pipeline-{number}@example.com"),
@@ -60,17 +60,8 @@ def workers(cloud: Cloud, count: int, execution: str) -> Iterator[None]:
         )
         for number in range(count)
     ]
-    threads = [
-        threading.Thread(target=worker.work, args=(finished, run or "none")) for worker in crowd
-    ]
-    for thread in threads:
-        thread.start()
-    try:
+    with at_work(crowd, run or "none"):
         yield
-    finally:
-        finished.set()
-        for thread in threads:
-            thread.join()
 
 
 def run_to_the_end(

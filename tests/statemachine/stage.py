@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tessera.runs.executions import Ending, read_ending
-from tessera.simulation.workers import SimulatedWorker, add_worker
+from tessera.simulation.workers import SimulatedWorker, add_worker, at_work
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import INBOX, LABELS, ROOT, LocalStack
 from tessera.tiling.job_names import parse_job_name
@@ -206,17 +205,9 @@ class Stage:
     @contextmanager
     def workers(self) -> Iterator[list[SimulatedWorker]]:
         """Have three workers label whatever is open for the length of a `with` block."""
-        finished = threading.Event()
         crowd = [self.worker(number) for number in range(3)]
-        threads = [threading.Thread(target=worker.work, args=(finished,)) for worker in crowd]
-        for thread in threads:
-            thread.start()
-        try:
+        with at_work(crowd):
             yield crowd
-        finally:
-            finished.set()
-            for thread in threads:
-                thread.join()
 
     def worker(self, number: int) -> SimulatedWorker:
         """Return a worker who answers as `ANSWERS` says."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ from typing import Any
 import pytest
 
 from tessera.runs.executions import Ending
-from tessera.simulation.workers import SimulatedWorker
+from tessera.simulation.workers import SimulatedWorker, at_work
 from tessera.stack.local_stack import INBOX
 from tests.statemachine import annotation, faulty
 from tests.statemachine.stage import Stage, manifest_key
@@ -77,23 +74,10 @@ def add_functions(stage: Stage) -> dict[str, str]:
     }
 
 
-@contextmanager
-def taggers(stage: Stage) -> Iterator[None]:
-    """Have two workers fill in whatever is open for the length of a `with` block."""
-    finished = threading.Event()
-    threads = []
-    for number in range(2):
-        worker = stage.worker(number)
-        tagger = Tagger(**{key.name: getattr(worker, key.name) for key in fields(worker)})
-        threads.append(threading.Thread(target=tagger.work, args=(finished,)))
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        for thread in threads:
-            thread.join()
+def tagger(stage: Stage, number: int) -> Tagger:
+    """Return a worker of the stack who fills in pages."""
+    worker = stage.worker(number)
+    return Tagger(**{key.name: getattr(worker, key.name) for key in fields(worker)})
 
 
 @dataclass(frozen=True)
@@ -128,7 +112,7 @@ def survived(stage: Stage) -> dict[str, Survived]:
         again = stage.end(stage.start(name))
         return Survived(end, again, stage.files(again.output["home"]))
 
-    with taggers(stage), ThreadPoolExecutor(AT_ONCE) as pool:
+    with at_work([tagger(stage, 0), tagger(stage, 1)]), ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(FAULTS, pool.map(run, FAULTS), strict=True))
 
 
