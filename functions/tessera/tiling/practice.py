@@ -72,8 +72,17 @@ def practice_name(manifest: str) -> str:
     >>> practice_name("round-1/tasks-000.manifest")
     'round-1/tasks-practice.json'
     """
+    return beside_tasks(manifest, "tasks-practice.json")
+
+
+def beside_tasks(manifest: str, name: str) -> str:
+    """Return the name of a file of a round that lies beside a tasks manifest.
+
+    >>> beside_tasks("round-1/tasks-000.manifest", "gold.csv"), beside_tasks("one.manifest", "g")
+    ('round-1/gold.csv', 'g')
+    """
     folder, slash, _ = manifest.rpartition("/")
-    return f"{folder}{slash}tasks-practice.json"
+    return folder + slash + name
 
 
 def encode_practice(settings: Settings, folder: str) -> bytes:

@@ -23,7 +23,7 @@ from msgspec import UNSET
 
 from tessera.tiling.errors import SettingsInvalid
 from tessera.tiling.manifest.source_rule import SourceRule
-from tessera.tiling.practice import labels_in
+from tessera.tiling.practice import beside_tasks, labels_in
 from tessera.tiling.settings import MIN_QUALIFICATION, Settings, settings_from
 
 FOLDER = "qualification/"
@@ -107,8 +107,7 @@ def qualification_name(manifest: str) -> str:
     >>> qualification_name("round-1/tasks-000.manifest")
     'round-1/tasks-qualification.json'
     """
-    folder, slash, _ = manifest.rpartition("/")
-    return f"{folder}{slash}tasks-qualification.json"
+    return beside_tasks(manifest, "tasks-qualification.json")
 
 
 def records_uri(home: str, project: str) -> str:
