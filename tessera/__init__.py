@@ -1,4 +1,4 @@
-"""The operator's tool, the stack on one machine, and both from Python: `import tessera`.
+"""Operator's tool, the stack on one machine, and both from Python: `import tessera`.
 
 What Python gets is in `tessera.frames`, loaded when it is first asked for: pandas takes longer to
 load than most commands take to run.

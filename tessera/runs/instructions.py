@@ -1,4 +1,4 @@
-"""What lies beside a manifest here for workers, from instructions to page: read, and uploaded."""
+"""Read and upload the texts beside a manifest that are for workers, from instructions to page."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tessera.tiling.manifest.class_rule import LABEL_TYPE
 from tessera.tiling.manifest.set_rule import SET_TYPE
 
 LabelsAs = Literal["gold", "prelabel", "label"]
-"""What labels become: known ones that show how workers do, guesses that workers confirm, or labels
+"""Uses of labels: known ones that show how workers do, guesses that workers confirm, or labels
 of finished lines that nobody is asked about."""
 LABELS_AS = get_args(LabelsAs)
 ATTRIBUTE = "label"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ def offered_job(
     tasks: int,
     first: Mapping[str, set[int]],
     *,
-    others: set[int] = frozenset(),  # type: ignore[assignment]  # a set that nobody changes
+    others: Set[int] = frozenset(),
     excluded: Mapping[int, set[str]] | None = None,
 ) -> Job:
     """A job of a later round whose tasks these workers are offered first, and `others` those."""

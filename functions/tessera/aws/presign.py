@@ -23,7 +23,7 @@ Credentials: TypeAlias = tuple[str, str] | tuple[str, str, str]
 """Access key, its secret, and the token of a session if it is one."""
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
-"""What stands for the body's hash where there is no body."""
+"""Hash of the body in a signature where there is no body."""
 
 TIMEOUT = 5
 """Seconds to wait for a connection, or for an answer; whoever gets none asks again by boto3."""

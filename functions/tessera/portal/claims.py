@@ -209,7 +209,7 @@ class Search:
 
     @property
     def _is_contested(self) -> bool:
-        """Whether others were faster at the queue's tasks so far."""
+        """Return whether others were faster at the queue's tasks so far."""
         return self.attempt >= CONTESTED
 
     def _passes(self) -> list[Search]:

@@ -32,7 +32,7 @@ from tessera.tiling.qualification import (
 )
 
 QUALIFY_FIRST = "This job begins with a few pictures to qualify."
-"""What is answered to who asks for a page and has not passed."""
+"""Sentence for workers who ask for a page before they have passed."""
 
 
 class Qualification(NamedTuple):

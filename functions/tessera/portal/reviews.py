@@ -151,7 +151,7 @@ def decisions_folder(home: str) -> str:
 
 
 class LatestDecisions(NamedTuple):
-    """What counts for each picture that was decided, by line, in order.
+    """Decision that counts for each picture that was decided, by line, in order.
 
     `broken` are the files in their folder that are no decisions, by URI. A picture whose last
     decision is one of them is undecided: what it was is not known, and the one before was changed.
