@@ -22,15 +22,13 @@ from tessera.tiling.custom_task import Kind, read_lines
 from tessera.tiling.job_names import job_name
 from tessera.tiling.label_run import manifest_chunks
 from tessera.tiling.report.announcement import state_result
+from tessera.tiling.report.figures import VERSION
 from tessera.tiling.report.render import render_json, render_page
 from tessera.tiling.run import Run
 from tessera.tiling.run_files import Writable
 from tessera.tiling.run_record import Files as RecordFiles
 from tessera.tiling.run_record import note_end
 from tessera.tiling.training.line_counts import UNANSWERED_REASON, Counts
-
-VERSION = 1
-"""Version of report.json, as of other runs."""
 
 
 class Files(label_run.Files, RecordFiles, Protocol):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from tessera.tiling.report.confidence import (
     gold_figures,
     most_doubtful,
 )
+from tessera.tiling.report.figures import run_figures
 from tessera.tiling.report.guesses import contest_figures, guess_figures, most_contested
 from tessera.tiling.report.headline import headline
 from tessera.tiling.report.next_steps import next_steps
@@ -43,9 +43,6 @@ from tessera.tiling.training.line_counts import (
     UNLOADED_REASON,
     LineOutcomes,
 )
-
-VERSION = 1
-"""Version of report.json: it rises when a key changes its meaning or goes away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,14 +146,7 @@ def build_report(
     settings, classes = run.settings, run.settings.classes
     answers, rounds = _answer_figures(result), _round_figures(result)
     figures = {
-        "version": VERSION,
-        "run": run.name,
-        # once more outside the settings, for people who read the file from the top
-        "question": settings.question,
-        "method": settings.method,
-        "settings": msgspec.to_builtins(settings),
-        "images": msgspec.to_builtins(lines.counts),
-        "unlabeled": dict(+lines.reasons),  # reasons that did not occur are left out
+        **run_figures(run, lines),
         "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
         **_labels_before(lines, classes),
         **({"notices": run.notices} if run.notices else {}),

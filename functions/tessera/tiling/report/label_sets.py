@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,14 +12,11 @@ from tessera.tiling.answers.table import AnswerTable
 from tessera.tiling.consensus.crowd import Crowd
 from tessera.tiling.consensus.label_sets import SetConsensus, answers_to
 from tessera.tiling.report.confidence import answer_figures, confidence_figures
-from tessera.tiling.report.figures import mean_figure, round_figure
+from tessera.tiling.report.figures import mean_figure, round_figure, run_figures
 from tessera.tiling.report.headline import headline
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
 from tessera.tiling.run import Run
 from tessera.tiling.training.line_counts import LineOutcomes
-
-VERSION = 1
-"""Version of report.json, as of other runs."""
 
 
 def set_figures(
@@ -47,13 +43,7 @@ def set_figures(
     alike = _alike(table.crowd, consensus)
     compared = int((table.crowd.label >= 0).sum()) * len(classes)
     figures = {
-        "version": VERSION,
-        "run": run.name,
-        "question": settings.question,
-        "method": settings.method,
-        "settings": msgspec.to_builtins(settings),
-        "images": msgspec.to_builtins(lines.counts),
-        "unlabeled": dict(+lines.reasons),
+        **run_figures(run, lines),
         "labels": dict(zip(classes, by_label, strict=True)),
         **({"notices": run.notices} if run.notices else {}),
         "answers": answers,
