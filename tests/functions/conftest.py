@@ -22,6 +22,23 @@ CONTEXT = SimpleNamespace(
 )
 
 
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:label:first"
+
+
+def end_round(grouped: Any, status: str, round_: int = 1) -> Any:
+    """Return what ConsolidateLabels makes of a grouped run whose only job of a round ended so."""
+    event = {
+        "run": grouped["run"],
+        "home": grouped["home"],
+        "round": round_,
+        "jobs": [{"name": f"{grouped['run']}-r{round_}-000", "status": status}],
+        "parts": {"stage": ""},
+        "execution": EXECUTION,
+        "started": "2026-11-23T01:51:01.123Z",
+    }
+    return consolidate_labels.handler(event, CONTEXT)
+
+
 class Run:
     """A run in a bucket: its manifest, settings, jobs and answers, and its consolidation."""
 

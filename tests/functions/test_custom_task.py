@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,17 +19,11 @@ from tessera.tiling.custom_task import Kind, read_lines
 from tessera.tiling.manifest.source_rule import SourceRule
 from tessera.tiling.settings import read_settings
 from tests.fakes import Aws, etag
+from tests.functions.conftest import CONTEXT, EXECUTION, end_round
 from tests.portal.world import World
 
-ARN = "arn:aws:states:eu-west-1:123456789012:execution:label:first"
 PRE = "arn:aws:lambda:eu-west-1:123456789012:function:pre"
 POST = "arn:aws:lambda:eu-west-1:123456789012:function:post"
-CONTEXT = SimpleNamespace(
-    function_name="F",
-    memory_limit_in_mb=1024,
-    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:F",
-    aws_request_id="1",
-)
 PAGE = """<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
 <crowd-form><img src="{{ task.input.taskObject | grant_read_access }}">
 <crowd-input name="tag" label="Tag"></crowd-input></crowd-form>"""
@@ -89,7 +82,7 @@ class Project:
         body = "".join(line + "\n" for line in lines).encode()
         files.put("s3://inbox/tags/may.manifest", body)
         manifest = {"bucket": "inbox", "key": "tags/may.manifest", "etag": etag(body).strip('"')}
-        return group_images.handler({"manifest": manifest, "execution": ARN}, CONTEXT)
+        return group_images.handler({"manifest": manifest, "execution": EXECUTION}, CONTEXT)
 
     def request(self, result: Any) -> Any:
         """Return the request of the only job, as the state machine completes it."""
@@ -100,17 +93,7 @@ class Project:
 
     def end(self, result: Any, status: str) -> Any:
         """Return what ConsolidateLabels makes of the run."""
-        jobs = [{"name": f"{result['run']}-r1-000", "status": status}]
-        event = {
-            "run": result["run"],
-            "home": result["home"],
-            "round": 1,
-            "jobs": jobs,
-            "parts": {"stage": ""},
-            "execution": ARN,
-            "started": "2026-11-23T01:51:01.123Z",
-        }
-        return consolidate_labels.handler(event, CONTEXT)
+        return end_round(result, status)
 
     def lines(self, result: Any, name: str) -> list[Any]:
         """Return the lines of one of the run's files."""

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,15 +19,9 @@ from tessera.simulation.workers import PageReader
 from tessera.tiling.answers.pack import collect
 from tessera.tiling.page_input import prepare_task
 from tests.fakes import Aws, etag
+from tests.functions.conftest import CONTEXT, EXECUTION, end_round
 from tests.portal.world import COLLECT, PREPARE, World
 
-ARN = "arn:aws:states:eu-west-1:123456789012:execution:label:first"
-CONTEXT = SimpleNamespace(
-    function_name="F",
-    memory_limit_in_mb=1024,
-    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:F",
-    aws_request_id="1",
-)
 LABELS = ("cat", "dog", "bird")
 Sets = Mapping[str, Sequence[str]]
 """Labels that a worker sees on each picture, by the picture's name."""
@@ -56,11 +49,16 @@ class Project:
         body = "".join(json.dumps(line) + "\n" for line in lines).encode()
         self.aws.files.put("s3://inbox/pets/may.manifest", body)
         manifest = {"bucket": "inbox", "key": "pets/may.manifest", "etag": etag(body).strip('"')}
-        return group_images.handler({"manifest": manifest, "execution": ARN}, CONTEXT)
+        return group_images.handler({"manifest": manifest, "execution": EXECUTION}, CONTEXT)
 
     def ask_again(self, result: Any, round_: int) -> Any:
         """Return what GroupImages makes of a later round."""
-        event = {"run": result["run"], "home": result["home"], "round": round_, "execution": ARN}
+        event = {
+            "run": result["run"],
+            "home": result["home"],
+            "round": round_,
+            "execution": EXECUTION,
+        }
         return group_images.handler(event, CONTEXT)
 
     def answer(self, result: Any, workers: Mapping[str, Sets], round_: int = 1) -> str:
@@ -93,17 +91,7 @@ class Project:
 
     def end(self, result: Any, round_: int = 1, status: str = "Completed") -> Any:
         """Return what ConsolidateLabels makes of the run after a round."""
-        jobs = [{"name": f"{result['run']}-r{round_}-000", "status": status}]
-        event = {
-            "run": result["run"],
-            "home": result["home"],
-            "round": round_,
-            "jobs": jobs,
-            "parts": {"stage": ""},
-            "execution": ARN,
-            "started": "2026-11-23T01:51:01.123Z",
-        }
-        return consolidate_labels.handler(event, CONTEXT)
+        return end_round(result, status, round_)
 
     def lines(self, result: Any, name: str) -> list[Any]:
         """Return the lines of one of the run's manifests."""
