@@ -438,6 +438,7 @@ class Guard:
         save: Callable[[], None] = lambda: None,
         networks: Collection[IPv4Network] = (),
         processes: int = PROCESSES,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Guard `app`, which listens at `port` under the names `hosts`.
 
@@ -446,7 +447,7 @@ class Guard:
         writes what a power cut must not take, and is called soon after something changed. Besides
         this machine, only `networks` are answered.
         """
-        self._save, self._changed = save, False
+        self._save, self._changed, self._sleep = save, False, sleep
         self._networks = networks
         self._app, self._port, self._hosts, self._secret_of = app, port, hosts, secret_of
         self._lockout, self._sign_ins = Lockout(), SignIns(is_good)
@@ -503,7 +504,7 @@ class Guard:
         """Save soon after each change, as long as the embedded AWS runs."""
         pause = SAVE_SECONDS
         while True:
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
             if not self._changed:
                 continue
             self._changed, began = False, time.monotonic()

@@ -24,7 +24,6 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.stack import guard as guard_module
 from tessera.stack.guard import (
     ENTRANCE,
     ENTRANCE_SECONDS,
@@ -522,29 +521,33 @@ def test_a_stack_that_is_open_to_containers_answers_no_other_machine(
             check_peer((peer, 5), networks)
 
 
-def test_what_changed_is_saved_soon_and_nothing_after_the_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(guard_module, "SAVE_SECONDS", 0.0)
+def test_what_changed_is_saved_soon_and_nothing_after_the_end() -> None:
     saves = list[int]()
 
-    async def embedded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "lifespan":
-            return
-        while (await receive())["type"] != "lifespan.shutdown":
-            pass
-        saves.append(-1)  # the embedded AWS saves everything itself
-        for _ in range(5):
-            await asyncio.sleep(0)
-
     async def life() -> None:
-        guarded = guard(cast(Embedded, embedded), save=lambda: saves.append(1))
-        messages: asyncio.Queue[Any] = asyncio.Queue()
+        pauses, messages = asyncio.Queue[None](), asyncio.Queue[Any]()
+
+        async def pause(seconds: float) -> None:
+            await pauses.get()
+
+        async def end_pause() -> None:
+            pauses.put_nowait(None)
+            for _ in range(5):  # whoever waited for it comes to its next wait
+                await asyncio.sleep(0)
+
+        async def embedded(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "lifespan":
+                return
+            while (await receive())["type"] != "lifespan.shutdown":
+                pass
+            saves.append(-1)  # the embedded AWS saves everything itself
+            await end_pause()
+
+        guarded = guard(cast(Embedded, embedded), save=lambda: saves.append(1), sleep=pause)
         running = asyncio.create_task(guarded({"type": "lifespan"}, messages.get, messages.put))
         for method in ("GET", "PUT", "GET"):
             await asked(guarded, method, f"http://{HOST}/bucket/key", {})
-            for _ in range(5):
-                await asyncio.sleep(0)
+            await end_pause()
         await asked(guarded, "PUT", f"http://{HOST}/bucket/key", {})
         await messages.put({"type": "lifespan.shutdown"})
         await running
