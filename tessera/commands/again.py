@@ -104,4 +104,4 @@ def _drop(folder: RunFolder, lines: list[bytes], kind: str, as_json: bool) -> No
         print_json(facts | {"manifest": f"{cloud.outputs['Inbox']}/{project}/{path.name}"})
     else:
         out.print(f"[bold]Again[/]    {counted(len(lines), 'image')} of {folder.name}")
-        out.print(next_step(end, status.run, Staff.of(cloud, settings)), soft_wrap=True)
+        out.print(next_step(end, status.run, Staff.of(cloud, settings, project)), soft_wrap=True)

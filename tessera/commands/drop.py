@@ -353,7 +353,7 @@ def drop_command(
         if people and not accounts:  # first, for they are to be counted
             groups = [team] if (team := team_of(settings)) else []
             accounts.extend(add_people(cloud, listed(people), groups, quiet=as_json))
-        return Staff.of(cloud, settings)
+        return Staff.of(cloud, settings, source.project)
 
     if own is not None and settings is not None:
         own = source.fit_settings(cloud, own, settings, staff_of)

@@ -11,14 +11,18 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import click
 from botocore.exceptions import ClientError
+from msgspec import UNSET
 
+from tessera.portal.qualification import failed_workers
 from tessera.portal.staffing import people
 from tessera.screen import aside
 from tessera.stack.cloud import Cloud
 from tessera.tiling.encoding import decode_json
+from tessera.tiling.qualification import records_uri
 from tessera.tiling.settings import Settings
 
 NUMBERS = ("answers_per_image", "max_answers")
@@ -32,20 +36,27 @@ def team_of(settings: Settings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """People who may label a drop, counted; None if whoever drops may not see the accounts."""
+    """People who may label a drop, counted; None if whoever drops may not see the accounts.
+
+    `failed` are people more, who failed the qualification of `project` for good.
+    """
 
     cloud: Cloud
     count: int | None
+    failed: int = 0
+    project: str = ""
 
     @classmethod
-    def of(cls, cloud: Cloud, settings: Settings) -> Staff:
-        """Count the people of the settings' team."""
+    def of(cls, cloud: Cloud, settings: Settings, project: str) -> Staff:
+        """Count the people of the settings' team who may have pages of the project."""
         if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
             return cls(cloud, None)
         try:
-            return cls(cloud, len(people(cloud.users.emails, team_of(settings))))
+            workers = set(people(cloud.users.emails, team_of(settings)))
+            failed = workers & _failed(cloud, settings, project)
         except ClientError:
             return cls(cloud, None)
+        return cls(cloud, len(workers - failed), len(failed), project)
 
     def warnings(self, settings: Settings) -> tuple[str, ...]:
         """Return a warning if an image may need answers from more people than there are."""
@@ -54,11 +65,14 @@ class Staff:
             return ()
         team = team_of(settings)
         add = "workers add EMAIL" + (f" --team {team}" if team else "")
+        anew = f", or let one of {self.failed} who failed the qualification begin anew: "
+        command = f"workers requalify EMAIL --project {quote(self.project)}"
         lower = " and ".join(f"{name} to {n}" for name, n in self._fewer(settings).items())
         return (
             f"{self} may label this, but an image may need answers from "
             f"{counted_people(needed)} (max_answers), and nobody answers an image twice. Without "
             f"more people the run will wait. Add one: {self.cloud.command(add)}"
+            + (f"{anew}{self.cloud.command(command)}" if self.failed else "")
             + (f". Or set {lower} in labeling.json" if self.count else ""),
         )
 
@@ -84,6 +98,14 @@ class Staff:
             json.dumps(record | self._fewer(settings), ensure_ascii=False, indent=2).encode()
             + b"\n"
         )
+
+
+def _failed(cloud: Cloud, settings: Settings, project: str) -> set[str]:
+    """Return who failed the project's qualification for good, if the settings ask for one."""
+    if settings.qualify is UNSET:
+        return set()
+    records = records_uri(f"s3://{cloud.outputs['LabelsBucketName']}/", project)
+    return failed_workers(cloud.ports, records, settings.qualify)
 
 
 def counted_people(number: int) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from shlex import quote
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,7 +22,7 @@ from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.job_names import job_name
 from tessera.tiling.jobs import name_prefix, run_id
-from tessera.tiling.run_record import find_settings
+from tessera.tiling.run_record import find_settings, project_of
 from tessera.tiling.settings import LONGEST_SETTINGS
 
 ROWS_PREFIX = "embedding/rows-"
@@ -150,9 +151,7 @@ class RunObserver:
                 )
         if not self._short:
             return progress
-        add = self.cloud.command("workers add EMAIL")
-        stop = self.cloud.command(f"stop {self.folder.name}")
-        return replace(progress, short=self._short, remedy=f"{add}, or end the run: {stop}")
+        return replace(progress, short=self._short, remedy=staffing_remedy(self.folder, progress))
 
     def _state(self) -> str:
         """Return the state that was entered last, LabelShards for those of a shard."""
@@ -166,6 +165,17 @@ class RunObserver:
         )
         inside = SHARD_STATES | BLOCK_STATES
         return next(("LabelShards" if name in inside else name for name in entered), "")
+
+
+def staffing_remedy(folder: RunFolder, progress: RoundProgress) -> str:
+    """Return what to do where pages need more people than there are, as commands."""
+    command = folder.cloud.command
+    remedy = command("workers add EMAIL")
+    if progress.qualified < progress.tried:
+        project = quote(project_of(folder.record["manifest"]))
+        anew = command(f"workers requalify EMAIL --project {project}")
+        remedy += f", or let who did not qualify begin anew: {anew}"
+    return f"{remedy}, or end the run: {command(f'stop {folder.name}')}"
 
 
 def _read_rounds(folder: RunFolder) -> list[dict[str, Any]]:

@@ -131,10 +131,10 @@ class World:
         return job_lifecycle.open_job(self.ports, self.request(tasks, workers, **tags), token)
 
     def open_later_round(
-        self, tasks: int, excluded: Mapping[int, Iterable[str]], workers: int = 1
+        self, tasks: int, excluded: Mapping[int, Iterable[str]], workers: int = 1, **tags: str
     ) -> Job:
         """Open a job whose lines name the workers who may not have them."""
-        request = self.request(tasks, workers)
+        request = self.request(tasks, workers, **tags)
         manifest = request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"]
         lines = [json.loads(line) for line in self.files.get(manifest).splitlines()]
         for task, names in excluded.items():

@@ -18,7 +18,7 @@ from tessera.portal.answer_body import choices_in, read_answer
 from tessera.portal.errors import Busy, Declined, Invalid, Unknown, Unqualified
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
-from tessera.portal.table_layout import put_standing, read_standing
+from tessera.portal.table_layout import all_standings, put_standing, read_standing
 from tessera.portal.task_updates import attempts
 from tessera.tiling.qualification import (
     Attempt,
@@ -87,6 +87,15 @@ def standing(ports: Ports, job: Job, worker: str) -> Standing:
 def is_qualified(ports: Ports, job: Job, worker: str) -> bool:
     """Return whether a worker may have pages of the job."""
     return not job.qualify or standing(ports, job, worker).passes(job.qualify)
+
+
+def failed_workers(ports: Ports, records: str, share: float) -> set[str]:
+    """Return who failed a project's qualification and gets no page until a requester lets them.
+
+    Who failed once is none of them: they may try again a day later.
+    """
+    standings = all_standings(ports.table, records)
+    return {worker for worker, standing in standings.items() if standing.fails(share)}
 
 
 def require_qualified(ports: Ports, job: Job, worker: str) -> None:

@@ -3,7 +3,7 @@
 Nobody answers an image twice, so in a later round a page may be left for which there is no account
 any more: without another one the run would wait until its jobs expire. Those who count are people
 who label: neither accounts that the tool made for itself nor requesters, unless they are at work in
-the run.
+the run; and nobody who failed the project's qualification for good, or was stopped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.job_lifecycle import open_jobs
 from tessera.portal.leases import drop_task
 from tessera.portal.ports import Ports
+from tessera.portal.qualification import failed_workers, qualification_of
 from tessera.portal.records import OPEN, Job
 from tessera.portal.rights import REQUESTERS
 from tessera.portal.table_layout import (
@@ -25,6 +26,7 @@ from tessera.portal.table_layout import (
     put_failure,
     read_jobs,
 )
+from tessera.portal.worker_stats import stopped_workers
 
 Emails: TypeAlias = Callable[[str], Iterable[tuple[str, str]]]
 """Returns worker and email of each account of a group, or of all for an empty name."""
@@ -34,7 +36,7 @@ OWN = re.compile(r"(simulated-\d+|you)@example\.com")
 alone, and whoever labels alone at this machine."""
 
 
-NOBODY_LEFT = "Everybody who may label this has answered its pictures before."
+NOBODY_LEFT = "Everybody who may have more pages of this has answered its pictures before."
 """Reason that requesters see beside a page that is not asked."""
 
 
@@ -91,10 +93,19 @@ def _pages_without_workers(ports: Ports, emails: Emails, job: Job) -> list[int]:
     return short_pages(ports, job, people(emails, job.team, active=active))
 
 
+def without_pages(ports: Ports, job: Job) -> set[str]:
+    """Return who gets no more pages of a job: who was stopped, or failed its qualification."""
+    stopped = stopped_workers(ports.table, job)
+    if not job.qualify:
+        return stopped
+    return stopped | failed_workers(ports, qualification_of(ports, job).records, job.qualify)
+
+
 def short_pages(ports: Ports, job: Job, workers: Collection[str]) -> list[int]:
     """Return the job's pages that these workers, with those who answered, can never complete."""
     if job.status != OPEN:
         return []
+    workers = set(workers) - without_pages(ports, job)
     barred = [0] * job.tasks
     for worker in workers:
         # Nobody is barred from most tasks of a later round, so its few ones are looked for.
@@ -107,9 +118,12 @@ def short_pages(ports: Ports, job: Job, workers: Collection[str]) -> list[int]:
     short = {number for number, count in enumerate(able) if count < job.workers}
     if not short:
         return []
+    now = ports.clock()
     for task in all_tasks(ports.table, job.name):
-        # Answers count whoever gave them: their accounts may be gone.
-        gone = task.answers.keys() - set(workers)
-        if task.dropped or able[task.number] + len(gone) >= job.workers:
+        # Answers count whoever gave them: their accounts may be gone. So do pages in hand, which
+        # who was stopped may still send.
+        in_hand = {worker for worker, lease in task.leases.items() if lease.lapses > now}
+        others = (task.answers.keys() | in_hand) - workers
+        if task.dropped or able[task.number] + len(others) >= job.workers:
             short.discard(task.number)
     return sorted(short)

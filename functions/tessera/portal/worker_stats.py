@@ -12,8 +12,8 @@ import msgspec
 from tessera.portal.answer_body import choices_in
 from tessera.portal.ports import Files
 from tessera.portal.records import AnswerStats, Job, Task
-from tessera.portal.store import Change
-from tessera.portal.table_layout import stats_key
+from tessera.portal.store import Change, Table
+from tessera.portal.table_layout import all_stats, stats_key
 from tessera.tiling.csv_field import plain_text
 from tessera.tiling.live_control import decode_stop_below
 
@@ -75,6 +75,14 @@ def is_stopped(job: Job, stats: AnswerStats) -> bool:
     """Return whether a worker gets no more pages of a job: surely too few gold images are right."""
     bound = decode_stop_below(job.stop_below) if job.stop_below else None
     return bound is not None and bound.is_surely_below(stats.gold_right, stats.gold)
+
+
+def stopped_workers(table: Table, job: Job) -> set[str]:
+    """Return who gets no more pages of a job; nothing is read where nobody may be stopped."""
+    if not job.stop_below:
+        return set()
+    stats = all_stats(table, job.name)
+    return {worker for worker, own in stats.items() if is_stopped(job, own)}
 
 
 def read_gold(files: Files, job: Job) -> Mapping[str, str]:

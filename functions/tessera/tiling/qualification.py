@@ -196,6 +196,14 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         return bool(self.pictures) and self.right >= needed(share, self.pictures)
 
+    def fails(self, share: float) -> bool:
+        """Return whether the worker has not passed and may not try again by themselves.
+
+        >>> [Standing(n, n, 7, 10).fails(0.8) for n in (0, 1, 2)], Standing(2, 2, 8, 10).fails(0.8)
+        ([False, False, True], False)
+        """
+        return self.next_attempt is None and not self.passes(share)
+
     @property
     def next_attempt(self) -> float | None:
         """Time from which on the worker may try again; None if a requester must let them."""

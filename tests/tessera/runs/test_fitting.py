@@ -13,9 +13,13 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera.portal.table_layout import put_standing
 from tessera.runs.fitting import NUMBERS, Staff, fit_file, fit_labels
 from tessera.stack.cloud import Cloud
+from tessera.tiling.qualification import Standing
 from tessera.tiling.settings import read_settings
+from tests.portal.test_qualification import RECORDS
+from tests.portal.world import World
 
 LABELS = {"labels": ["cat", "dog"]}
 
@@ -88,7 +92,31 @@ class Pool:
 @pytest.mark.parametrize(("open_pool", "count"), [(True, 1), (False, None)])
 def test_people_are_counted_as_far_as_they_may_be_seen(open_pool: bool, count: int | None) -> None:
     cloud = SimpleNamespace(outputs={"WorkerPoolId": "pool"}, users=Pool(open=open_pool))
-    assert Staff.of(cast(Cloud, cloud), settings_of()[1]).count == count
+    assert Staff.of(cast(Cloud, cloud), settings_of()[1], "pets").count == count
+
+
+@pytest.mark.parametrize(
+    ("qualify", "attempts", "count", "failed"),
+    [(None, 2, 1, 0), (0.8, 0, 1, 0), (0.8, 1, 1, 0), (0.8, 2, 0, 1), (0.5, 2, 1, 0)],
+)
+def test_who_failed_a_project_s_qualification_for_good_is_not_counted(
+    qualify: float | None, attempts: int, count: int, failed: int
+) -> None:
+    world, own = World(), {} if qualify is None else {"qualify": qualify}
+    standing = Standing(attempts, attempts, 6, 10, 1.0)
+    world.table.write(put_standing(RECORDS, "ann", standing, None))
+    cloud = SimpleNamespace(
+        outputs={"WorkerPoolId": "pool", "LabelsBucketName": "labels"},
+        users=Pool(open=True),
+        ports=world.ports,
+        command=lambda text: f"tessera {text}",
+    )
+    _, settings = settings_of(**own)
+    staff = Staff.of(cast(Cloud, cloud), settings, "pets")
+    assert (staff.count, staff.failed) == (count, failed)
+    (warning,) = staff.warnings(settings)
+    assert ("tessera workers requalify EMAIL --project pets" in warning) == bool(failed)
+    assert Staff.of(cast(Cloud, cloud), settings, "other").count == 1
 
 
 def test_a_file_is_written_after_a_yes_alone(

@@ -15,10 +15,12 @@ from tessera.runs.status import (
     BLOCK_STATES,
     ROWS_PREFIX,
     SHARD_STATES,
+    RoundProgress,
     ground_truth_progress,
     portal_progress,
     run_folder_of,
     run_name_of,
+    staffing_remedy,
 )
 from tessera.tiling.embedding_blocks import rows_name
 from tessera.tiling.jobs import run_id
@@ -153,3 +155,21 @@ def test_progress_at_ground_truth_is_read_from_its_counters() -> None:
     progress = ground_truth_progress(Service(), ["a", "b"])
 
     assert (progress.answers, progress.needed, progress.jobs) == (8, 10, ("a",))
+
+
+@pytest.mark.parametrize(("tried", "qualified"), [(0, 0), (2, 2), (3, 1)])
+def test_a_run_that_waits_for_people_names_commands_for_what_may_be_done(
+    place: Any, tried: int, qualified: int
+) -> None:
+    described_run = described("e", "my pets/a.manifest", output='{"home": "s3://labels/runs/a-1/"}')
+    folder = run_folder_of(place.cloud, described_run)
+    assert folder is not None
+    record = {"manifest": {"bucket": "inbox", "key": "my pets/a.manifest"}}
+    place.cloud.storage.put("s3://labels/runs/a-1/run.json", json.dumps(record).encode())
+
+    remedy = staffing_remedy(folder, RoundProgress(tried=tried, qualified=qualified))
+
+    anew = "let who did not qualify begin anew: tessera workers requalify EMAIL --project 'my pets'"
+    assert remedy.startswith("tessera workers add EMAIL, ")
+    assert remedy.endswith("or end the run: tessera stop a-1")
+    assert (anew in remedy) == (qualified < tried)
