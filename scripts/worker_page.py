@@ -69,15 +69,25 @@ def build(kind: str = "tiles") -> str:
     origin = f"Built of {folders} by scripts/worker_page.py ({sources_hash(kind)}). Change those."
     # For whoever opens the file: no worker's browser gets it.
     page = f"{first}\n[% comment %]{origin}[% endcomment %]\n{rest}"
-    page = re.sub(r"(?s)<style>.*</style>", lambda style: _without_spaces(style[0]), page)
     with TemporaryDirectory() as folder:
         for place, path in {**files, "../design.css": DESIGN}.items():
             copy = Path(folder, kind, place)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
-        page = page.replace("<!-- styles -->", _bundle(Path(folder, kind, "styles/page.css")))
-        page = page.replace("<!-- script -->", _bundle(Path(folder, kind, "script/main.js")))
-    return _with_short_names(_without_unused(page))
+        styles = _bundle(Path(folder, kind, "styles/page.css"))
+        script = _bundle(Path(folder, kind, "script/main.js"))
+    return assemble(page, styles, script)
+
+
+def assemble(page: str, styles: str, script: str) -> str:
+    """Put styles and script into the page, and shorten the styles.
+
+    The script comes last and as it is: only esbuild, which parses it, knows what is in a string.
+    """
+    page = re.sub(r"(?s)<style>.*</style>", lambda style: _without_spaces(style[0]), page)
+    kept = set(re.findall(r"--[\w-]+", script))
+    page = _without_unused(page.replace("<!-- styles -->", styles), kept)
+    return _with_short_names(page, kept).replace("<!-- script -->", script)
 
 
 def _without_spaces(style: str) -> str:
@@ -85,17 +95,19 @@ def _without_spaces(style: str) -> str:
     return re.sub(r"(?<=[{};,])\s+|\s+(?={)", "", style)
 
 
-def _without_unused(page: str) -> str:
-    """Drop the sizes and colors of the design that this page does not use."""
-    unused = set(re.findall(r"(--[\w-]+):", page)) - set(re.findall(r"var\((--[\w-]+)", page))
+def _without_unused(page: str, kept: set[str]) -> str:
+    """Drop the sizes and colors of the design that neither this page nor its script uses."""
+    used = kept.union(re.findall(r"var\((--[\w-]+)", page))
+    unused = set(re.findall(r"(--[\w-]+):", page)) - used
     names = "|".join(sorted(unused, key=len, reverse=True))
     return re.sub(rf"(?<=[{{;])(?:{names}):[^;}}]*(?:;|(?=}}))", "", page) if unused else page
 
 
-def _with_short_names(page: str) -> str:
-    """Give the design's sizes and colors names of a letter each, in the page alone."""
+def _with_short_names(page: str, kept: set[str]) -> str:
+    """Give the design's sizes and colors names of a letter each, but those that a script uses."""
     names = sorted(set(re.findall(r"(--[\w-]+):", DESIGN.read_text(encoding="utf-8"))))
     letters = dict(zip(names, string.ascii_letters, strict=False))
+    letters = {name: letter for name, letter in letters.items() if name not in kept}
     return re.sub(
         r"--[\w-]+", lambda name: f"--{letters[name[0]]}" if name[0] in letters else name[0], page
     )

@@ -5,8 +5,9 @@
     annotations/consolidated-annotation/consolidation-request/iteration-N/*.json   the same again
     annotation-tool/data.json                               the label categories, in some jobs
 
-Answers are taken as they are: what they say is for the core that reads every run's answers. What
-cannot be read at all is counted by reason. The layout: docs/from-ground-truth.md.
+Copies of parts of a tree are read too: `output.manifest` and `worker-response/` without the folders
+above them. Answers are taken as they are: what they say is for the core that reads every run's
+answers. What cannot be read at all is counted by reason. The layout: docs/from-ground-truth.md.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ TYPE = "groundtruth/"
 MOST_KEYS = 4
 """Keys of answers that a refusal names: enough to see what kind of job it was."""
 
+ITERATION = re.compile(r"/iteration-(\d+)/")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -80,6 +82,46 @@ class S3Tree:
         return content
 
 
+class WholeTree:
+    """Files of a tree by the names that they have in a whole one, in the order of iterations."""
+
+    PARTS = ("worker-response/", "consolidated-annotation/")
+
+    def __init__(self, tree: Tree) -> None:
+        """List the tree's files once, without those that an operating system hides in folders."""
+        self._tree = tree
+        names = [name for name in tree.names() if not name.rpartition("/")[2].startswith(".")]
+        self._names = {self._whole_name(name): name for name in names}
+
+    def _whole_name(self, name: str) -> str:
+        if name == "output.manifest":
+            return OUTPUT
+        return f"annotations/{name}" if name.startswith(self.PARTS) else name
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether the tree has such a file."""
+        return name in self._names
+
+    def under(self, prefix: str) -> list[str]:
+        """Return the names under a prefix; iteration-10 comes after iteration-9."""
+        names = [name for name in self._names if name.startswith(prefix)]
+        return sorted(names, key=lambda name: (_iteration(name), name))
+
+    def read(self, name: str) -> bytes:
+        """Return one file, whole."""
+        return self._tree.read(self._names[name])
+
+
+def _iteration(name: str) -> int:
+    """Return which iteration a file is of; 0 if its name says none.
+
+    >>> _iteration("annotations/worker-response/iteration-10/3/2019-04-18_16:13:05.json")
+    10
+    """
+    match = ITERATION.search(name)
+    return int(match[1]) if match else 0
+
+
 @dataclass
 class GroundTruthJob:
     """Contents of a job's output tree.
@@ -110,14 +152,14 @@ def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTrut
 
     Raises Refused where there is neither, or no answer, or none that is one label for its line.
     """
-    names = list(tree.names())
-    if OUTPUT not in names and manifest is None:
+    files = WholeTree(tree)
+    if OUTPUT not in files and manifest is None:
         raise Refused(
             f"{where} has no {OUTPUT}. Give the folder of one job, which has the job's "
             "name; for a job that failed before it wrote one, add its input: --manifest FILE"
         )
     job = GroundTruthJob(attribute="", labels=[])
-    lines = manifest.read_bytes() if manifest and OUTPUT not in names else tree.read(OUTPUT)
+    lines = manifest.read_bytes() if manifest and OUTPUT not in files else files.read(OUTPUT)
     records = list(_records(lines, job))
     if not any(records):
         raise Refused(
@@ -134,8 +176,8 @@ def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTrut
             job.before[index] = name
             if isinstance(label, int | str) and str(label).isdecimal():
                 by_number[int(label)] = name
-    _read_responses(tree, [name for name in names if name.startswith(RESPONSES)], job)
-    _read_requests(tree, [name for name in names if name.startswith(REQUESTS)], job)
+    _read_responses(files, job)
+    _read_requests(files, job)
     if not job.answers:
         raise Refused(
             f"{where} has no answers under {RESPONSES} to the lines of {manifest or OUTPUT}, so "
@@ -146,7 +188,7 @@ def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTrut
             f"{where} has no answer that is one label for its line: they hold {_held(job)}. Labels "
             "for whole pictures can be imported; boxes, masks, texts and several labels cannot."
         )
-    categories = _categories(tree.read(CATEGORIES)) if CATEGORIES in names else []
+    categories = _categories(files.read(CATEGORIES)) if CATEGORIES in files else []
     given = [by_number[number] for number in sorted(by_number)]
     job.labels = list(dict.fromkeys(categories or [*given, *sorted(_answered_labels(job))]))
     return job
@@ -180,14 +222,14 @@ def _attribute(records: list[dict[str, Any]]) -> str:
     return "label"
 
 
-def _read_responses(tree: Tree, names: list[str], job: GroundTruthJob) -> None:
+def _read_responses(files: WholeTree, job: GroundTruthJob) -> None:
     """Read `iteration-N/OBJECT/TIME.json` of all iterations, in their order."""
-    for name in names:
+    for name in files.under(RESPONSES):
         parts = name.removeprefix(RESPONSES).split("/")
         if len(parts) != 3 or not parts[1].isdecimal():
             continue
         try:
-            entries = list(json.loads(tree.read(name))["answers"])
+            entries = list(json.loads(files.read(name))["answers"])
         except MALFORMED:
             job.odd["files of answers that cannot be read"] += 1
             continue
@@ -195,13 +237,13 @@ def _read_responses(tree: Tree, names: list[str], job: GroundTruthJob) -> None:
             _add(job, parts[1], entry, "answerContent")
 
 
-def _read_requests(tree: Tree, names: list[str], job: GroundTruthJob) -> None:
+def _read_requests(files: WholeTree, job: GroundTruthJob) -> None:
     """Read what the post-annotation function was asked, for answers that are nowhere else."""
-    for name in names:
+    for name in files.under(REQUESTS):
         try:
             objects = [
                 (str(each["datasetObjectId"]), list(each["annotations"]))
-                for each in json.loads(tree.read(name))
+                for each in json.loads(files.read(name))
             ]
         except MALFORMED:
             job.odd["requests for consolidation that cannot be read"] += 1

@@ -280,3 +280,45 @@ def test_counts_add_up_for_every_documented_form_of_a_jobs_tree(
     odd = sum(summary["odd"].values())
     assert odd >= len(answers) - len(good)
     assert bool(odd) == (len(good) < len(answers))
+
+
+@pytest.mark.parametrize("has_requests", [True, False])
+def test_a_copy_of_parts_of_a_tree_is_the_same_job_without_the_folders_above_them(
+    job: Job, tessera: Any, tmp_path: Path, has_requests: bool
+) -> None:
+    job.output(labeled=14)
+    job.answered(14)
+    entry = {"workerId": "private.us-east-1.dot", "annotationData": {"content": '{"a": "cat"}'}}
+    if has_requests:
+        job.write(
+            "annotations/consolidated-annotation/consolidation-request/iteration-1/1.json",
+            [{"datasetObjectId": "3", "annotations": [entry]}],
+        )
+    whole = imported(tessera, str(job.folder))
+    parts = tmp_path / "parts" / "pets"
+    (job.folder / "annotations").rename(tmp_path / "annotations")
+    parts.mkdir(parents=True)
+    for part in (tmp_path / "annotations").iterdir():
+        part.rename(parts / part.name)
+    (job.folder / "manifests/output/output.manifest").rename(parts / "output.manifest")
+    # what macOS leaves in folders and archives
+    (parts / "._output.manifest").write_bytes(b"\0\5\26\7")
+    (parts / "worker-response/iteration-1/3/.DS_Store").write_bytes(b"\0")
+    (parts / "worker-response/iteration-1/3/._1.json").write_bytes(b"\0")
+
+    summary = imported(tessera, str(parts))
+
+    assert summary == whole
+    assert summary["answers"] == 42 + has_requests
+
+
+def test_the_first_of_a_worker_s_answers_counts_and_iterations_are_numbers(
+    job: Job, tessera: Any, place: Any
+) -> None:
+    job.output(labeled=14)
+    for iteration, label in ((9, "cat"), (10, "dog")):
+        content = {"animal": {"label": label}}
+        job.response(0, *((worker, content) for worker in WORKERS), iteration=iteration)
+    home = imported(tessera, str(job.folder))["home"]
+    (line,) = place.cloud.aws.files.get(home + "training.manifest").splitlines()
+    assert json.loads(line)["pet-metadata"]["class-name"] == "cat"
