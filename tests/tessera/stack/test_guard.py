@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Coroutine
@@ -36,7 +37,11 @@ from tessera.stack.guard import (
     Guard,
     Lockout,
     Refusal,
+    Request,
     check_peer,
+    check_place,
+    sign,
+    sign_plain,
 )
 from tessera.stack.local_stack import LocalStack
 
@@ -190,6 +195,61 @@ def test_nothing_else_is(data: st.DataObject, body: bytes) -> None:
     embedded = Embedded()
     assert ask(guard(embedded), "POST", url, headers, body) == 403
     assert not embedded.bodies
+
+
+header_names = st.lists(
+    st.sampled_from(
+        [
+            "host",
+            "x-amz-date",
+            "x-amz-target",
+            "x-amz-content-sha256",
+            "x-amz-meta-a",
+            "expect",
+            "user-agent",
+            "",
+        ]
+    ),
+    max_size=7,
+)
+header_values = st.text(st.characters(codec="latin-1", categories=["L", "N", "P", "Zs"]))
+plain_paths = st.one_of(st.just("/"), paths, st.text(st.characters(codec="ascii")).map("/".__add__))
+
+
+@given(st.data(), plain_paths, header_names, st.sampled_from(["s3", "dynamodb", "lambda"]))
+def test_the_short_way_to_a_signature_is_botocores_or_none(
+    data: st.DataObject, path: str, names: list[str], service: str
+) -> None:
+    values = {name: data.draw(header_values) for name in names} | {"host": HOST}
+    query = data.draw(st.sampled_from(["", "", "a=1"]))
+    request = Request(data.draw(st.sampled_from(["GET", "PUT", "post"])), path, query, values)
+    listed = data.draw(st.sampled_from([names, sorted({*names, "host"})]))
+    body = data.draw(st.one_of(st.none(), st.binary(max_size=20)))
+    scope = [data.draw(st.sampled_from(["20261126", "20261127", ""])), "us-east-1", service, "x"]
+    date = "20261126T101112Z"
+    short = sign_plain(request, body, listed, SECRET, scope, date)
+    assert short in {"", sign(request, body, listed, Credentials(KEY, SECRET), scope, date)}
+
+
+@pytest.mark.parametrize("target", [":", "00", "*", "http://evil.example/"])
+def test_a_target_that_is_no_path_is_refused_before_its_signature(target: str) -> None:
+    url = f"http://{HOST}/"
+    request = Request("GET", target, "", {"host": HOST, **signed("s3", "GET", url)})
+    with pytest.raises(Refusal, match="no path"):
+        check_place(request, LOOPBACK, PORT)
+
+
+@pytest.mark.parametrize(("service", "path"), [("dynamodb", "/"), ("s3", "/pets/cats/1-2.jpg")])
+def test_requests_to_the_table_and_for_objects_take_the_short_way(service: str, path: str) -> None:
+    headers = signed(service, "POST", f"http://{HOST}{path}", b"{}")
+    names = re.findall(r"SignedHeaders=([^,]+)", headers["Authorization"])[0].split(";")
+    date = headers["X-Amz-Date"]
+    scope = [date[:8], "us-east-1", service, "aws4_request"]
+    values = {name.lower(): value for name, value in headers.items()} | {"host": HOST}
+    request = Request("POST", path, "", values)
+    assert headers["Authorization"].endswith(
+        sign_plain(request, b"{}", names, SECRET, scope, date) or "none"
+    )
 
 
 def test_a_signed_address_is_answered_and_a_changed_one_is_not() -> None:
