@@ -26,11 +26,10 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from benchmarks.crowd_sets import load
+from benchmarks.crowd_sets import CROWDS, load
 from benchmarks.first_offers import measure, offers_section
 from tessera.tiling.consensus import Crowd, consolidate
 
-CROWDS = ROOT.parent / "shared" / "data" / "crowds"
 IMAGE_SETS = (
     "bluebirds", "dogs", "ducks", "faces", "leaves",
     "mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized",

@@ -3,7 +3,8 @@
 Usage: python benchmarks/consolidation.py [--quick] [--crowds DIR] [--peers PYTHON]
 
 DIR holds crowds as `NAME/answers.csv.gz` (task,worker,label) and `NAME/truth.csv.gz` (task,truth),
-PYTHON is an interpreter that has crowd-kit and cleanlab. What is absent is said and skipped. Prints
+PYTHON is an interpreter that has crowd-kit and cleanlab; the environment's TESSERA_CROWDS and
+TESSERA_PEERS name them for `make bench`. What is absent is said and skipped. Prints
 a section of Markdown; the exit status is 1 if a gate is missed.
 """
 
@@ -32,6 +33,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 from benchmarks.class_shares import shares_section
 from benchmarks.copied_answers import copies_section
 from benchmarks.crowd_sets import (
+    CROWDS,
     IMAGES,
     TEXTS,
     Scores,
@@ -525,7 +527,7 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="fewer draws, a tenth of the images")
-    parser.add_argument("--crowds", type=Path, default=ROOT.parent / "shared" / "data" / "crowds")
+    parser.add_argument("--crowds", type=Path, default=CROWDS)
     parser.add_argument("--embeddings", type=Path, help="folder that has cifar10h/counts.npy")
     parser.add_argument("--peers", default=os.environ.get("TESSERA_PEERS"), metavar="PYTHON")
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)

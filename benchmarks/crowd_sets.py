@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Crowd
 
+CROWDS = Path(
+    os.environ.get(
+        "TESSERA_CROWDS", Path(__file__).resolve().parents[2] / "shared" / "data" / "crowds"
+    )
+)
+"""Folder of crowds as `NAME/answers.csv.gz` and `NAME/truth.csv.gz`; benchmarks that read some have
+nothing to measure without it."""
 IMAGES = (
     *("bluebirds", "ducks", "dogs", "faces", "leaves"),
     *("mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized"),

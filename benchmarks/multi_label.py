@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
+from benchmarks.crowd_sets import CROWDS as FOLDER
 from benchmarks.crowd_sets import calibration_error, load
 from tessera.tiling.consensus import Crowd
 from tessera.tiling.consensus.label_sets import consolidate_sets
 from tessera.tiling.method_names import Method
 
 CROWDS = ("dogs", "faces", "leaves", "mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized")
-FOLDER = ROOT.parent / "shared" / "data" / "crowds"
 ANSWERS = 3
 METHODS: tuple[Method, ...] = ("majority", "dawid-skene", "hierarchical")
 MOST_BELOW = 0.2

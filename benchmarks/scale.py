@@ -23,7 +23,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -217,7 +217,7 @@ def _unchunked(data: bytes) -> bytes:
 # ── What is measured ─────────────────────────────────────────────────────────────────────────────
 
 
-def response(images: range, worker: int) -> bytes:
+def response(images: Iterable[int], worker: int) -> bytes:
     """Return a worker's response to a page, as the portal keeps it, with the page's own log."""
     answer: dict[str, Any] = {
         str(image): {"cat": image % 2 == 0, "dog": image % 2 == 1, "invalid image": False}
@@ -423,14 +423,21 @@ FULL = [
 
 
 def output_line(task: int, answers: int, chance: np.random.Generator) -> bytes:
-    """Return a task's line of an output manifest, in short and in full, as CollectAnswers does."""
+    """Return a made-up task's line of an output manifest."""
+    line = json.dumps({"source": source_of(task)}).encode()
+    return answered_line(line, images_of(task), answers, chance)
+
+
+def answered_line(
+    line: bytes, images: Sequence[int], answers: int, chance: np.random.Generator
+) -> bytes:
+    """Return a task's line with its answers, in short and in full, as CollectAnswers writes it."""
     workers = chance.choice(WORKERS, answers, replace=False).tolist()
-    wrong = chance.random((answers, PAGE)) < 0.1
-    labels = (np.arange(PAGE) % 2 ^ wrong).tolist()
-    images = images_of(task)
+    wrong = chance.random((answers, len(images))) < 0.1
+    labels = (np.asarray(images) % 2 ^ wrong).tolist()
     names = [f'"private.eu-west-1.{worker:012d}"' for worker in workers]
     symbols = "".join(str(label) for row in labels for label in row)
-    seconds = ",".join(["[" + ",".join(["1.25"] * PAGE) + "]"] * answers)
+    seconds = ",".join(["[" + ",".join(["1.25"] * len(images)) + "]"] * answers)
     full = b",".join(
         b'{"workerId":%b,"annotation":{%b}}'
         % (
@@ -443,8 +450,7 @@ def output_line(task: int, answers: int, chance: np.random.Generator) -> bytes:
         f'{{"images":{json.dumps(list(images))},"choices":["cat","dog","invalid image"],'
         f'"workers":[{",".join(names)}],"said":"{symbols}","seconds":[{seconds}]}}'
     )
-    head = json.dumps({"source": source_of(task)})[:-1].encode()
-    return head + b',"label":{"compact":%b,"responses":[%b]}}\n' % (short.encode(), full)
+    return line[:-1] + b',"label":{"compact":%b,"responses":[%b]}}\n' % (short.encode(), full)
 
 
 def columns(images: int, answers: int, seed: int) -> Crowd:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import group_images
+from tessera.tiling import ask_round
 from tessera.tiling.first_offers import read_first_offers
 from tessera.tiling.worker_memory import LabelList, Memory, WorkerCounts, decode_memory
 from tests.fakes import Aws, etag
@@ -70,6 +71,31 @@ def group(manifest: dict[str, Any], execution: str = "first") -> dict[str, Any]:
     event = {"manifest": manifest, "execution": ARN + execution}
     result: dict[str, Any] = group_images.handler(event, CONTEXT)
     return result
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"labels": ["cat", "dog"], "guesses": {"encoder": "pixels"}, "max_answers": 2},
+        {"labels": ["cat", "dog"], "method": "majority"},
+        {"labels": ["cat", "dog"], "task": "multi"},
+    ],
+    ids=["a model", "another method", "several labels"],
+)
+def test_a_run_that_no_function_could_label_is_refused_before_anybody_is_asked(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("CONSOLIDATION_MEMORY", "300")
+    monkeypatch.setattr(ask_round, "FITS_ANY_FUNCTION", 40)
+    buckets.put("pets/labeling.json", json.dumps(settings).encode())
+    small = group(buckets.put("pets/april.manifest", lines(40)))
+    assert small["outcome"] == "ask"
+
+    large = group(buckets.put("pets/may.manifest", lines(45)))
+
+    assert (large["outcome"], large["error"]) == ("refused", "SettingsInvalid")
+    assert "cannot be used for 45 images" in large["cause"]
+    assert "request" not in large  # no job can be opened
 
 
 def test_a_manifest_becomes_a_run(buckets: Buckets) -> None:

@@ -82,6 +82,21 @@ USUAL: Answers = {
 WITH_VETS = {"GroupImages": [asked(workforce=VETS)]}
 THROTTLED = throws("SageMaker.AmazonSageMakerException", "Rate exceeded")
 NOBODY = {"ConsolidateLabels": [labels("nothing-labeled")]}
+FUNCTIONS = {
+    "PreHumanTaskLambdaArn": "arn:aws:lambda:eu-west-1:1:function:requesters-prepare",
+    "AnnotationConsolidationConfig": {
+        "AnnotationConsolidationLambdaArn": "arn:aws:lambda:eu-west-1:1:function:requesters-collect"
+    },
+}
+CUSTOM = {
+    "GroupImages": [asked(2, request=grouped()["request"] | {"HumanTaskConfig": FUNCTIONS})],
+    "ConsolidateLabels": [labels(rounds=1)],
+}
+"""Run of a custom task: its functions are the requester's, and it has one round."""
+UNCOLLECTED = labels(
+    "nothing-labeled",
+    failure={"error": "NothingLabeled", "cause": "The answers that were given are kept."},
+)
 IN_LAMBDA = json.dumps({"errorMessage": 'a "quoted" é', "errorType": "E", "stackTrace": ["secret"]})
 
 CASES: dict[str, tuple[Answers, str, str]] = {
@@ -218,6 +233,26 @@ CASES: dict[str, tuple[Answers, str, str]] = {
         "Failed",
         "LabelingFailed",
     ),
+    "a custom task": (CUSTOM, "Succeeded", ""),
+    "a custom task, one job collected at the second try": (
+        CUSTOM | {"CloseJob": [throws("FunctionFailed", IN_LAMBDA), *USUAL["CloseJob"]]},
+        "Succeeded",
+        "",
+    ),
+    "a custom task, never collected": (
+        CUSTOM
+        | {
+            "CloseJob": [throws("FunctionFailed", IN_LAMBDA)],
+            "ConsolidateLabels": [UNCOLLECTED],
+        },
+        "Failed",
+        "NothingLabeled",
+    ),
+    "a custom task, a page out of time": (
+        CUSTOM | {"OpenJob": [throws("States.Timeout")]},
+        "Succeeded",
+        "",
+    ),
     "nobody answered": (NOBODY, "Failed", "NothingLabeled"),
     "nobody is told": (
         {
@@ -350,3 +385,10 @@ def test_a_part_that_fails_for_good_fails_the_run_by_its_own_sentence(
 ) -> None:
     details = endings["a part throws"]["details"]
     assert details["cause"] == 'MemoryError: a "quoted" é'
+
+
+def test_a_custom_run_whose_answers_nobody_collected_says_that_they_are_kept(
+    endings: dict[str, Any],
+) -> None:
+    details = endings["a custom task, never collected"]["details"]
+    assert "are kept" in details["cause"]

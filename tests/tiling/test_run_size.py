@@ -41,3 +41,16 @@ def test_a_refusal_names_the_memory_that_is_enough_if_any_is(lines: int, megabyt
         named = re.search(r"ConsolidationMemory=(\d+)$", str(error))
         if named:
             run_size.check_size(settings, lines, int(named[1]))
+
+
+def test_several_labels_of_an_image_take_memory_each() -> None:
+    most = []
+    for labels in (2, 10, 50):
+        named = [f"label {number}" for number in range(labels)]
+        settings = settings_from({"labels": named, "task": "multi"})
+        with pytest.raises(SettingsInvalid) as no:
+            run_size.check_size(settings, 100_000_000, 3008)
+        most.append(int(re.search(r"files of ([\d,]+) lines", str(no.value))[1].replace(",", "")))  # type: ignore[index]  # the sentence has it
+    assert most == sorted(most, reverse=True)
+    # 0.26 GB a million images of ten labels are measured for the consensus alone, at two answers
+    assert most[1] * 260 < 3008 * 1_000_000

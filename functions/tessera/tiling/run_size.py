@@ -26,6 +26,9 @@ function has 900 s (benchmarks/RESULTS.md)."""
 MODEL_BYTES, GUESS_BYTES = 400_000_000, 20
 """Memory of a run's model: the columns of the images that teach it and of a sample of them, and
 that of a class of an image (docs/limits.md has what was measured)."""
+SET_BYTES = 20
+"""Memory of one of several labels of an image: 13 bytes are kept of each, and the rest is for the
+consensus of one label at a time (docs/limits.md has what was measured)."""
 MOST_MEGABYTES = 10_240
 """Memory that a function may have at most."""
 
@@ -43,6 +46,8 @@ def check_size(settings: Settings, lines: int, megabytes: int) -> None:
     fixed, a_line = BASE_MEGABYTES * 1_000_000, answers / max(lines, 1) * ANSWER_BYTES
     if settings.guesses is not UNSET:
         fixed, a_line = fixed + MODEL_BYTES, a_line + len(settings.classes) * GUESS_BYTES
+    if settings.is_multi:
+        a_line += len(settings.classes) * SET_BYTES
     need = ceil((fixed + a_line * lines) / 1_000_000)
     if need <= megabytes and answers <= MOST_TOGETHER:
         return
