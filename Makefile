@@ -20,7 +20,7 @@ environment: .venv/developer .venv-sam/developer ## install what developing Tess
 	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[local,dev,embed]' --constraint constraints.txt | $(PACKAGE_NAMES)
 	@touch $@
 
-running: .venv/ready .venv-sam/ready # what running needs, and no more
+running: .venv/ready .venv-sam/ready ## install what running Tessera needs, and no more
 .venv/ready: pyproject.toml constraints.txt
 	@echo "Making the environment in .venv (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.13 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

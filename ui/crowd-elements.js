@@ -672,7 +672,7 @@
   // Once the document is read: an element that comes alive sees its children then. Amazon's script
   // is as late, so that templates wait for the event below.
   document.addEventListener("DOMContentLoaded", () => {
-    const style = "body { font: 16px/1.5 system-ui, sans-serif; margin: 16px; color: #16191f; background: #fff } crowd-form { display: block } full-instructions, short-instructions { display: block } crowd-slider-label { display: none }";
+    const style = "body { font: 16px/1.5 system-ui, sans-serif; margin: 16px; color: #16191f; background: #fff } crowd-form { display: block } :where(classification-target) > img { max-width: 100% } full-instructions, short-instructions { display: block } crowd-slider-label { display: none }";
     document.head.prepend(make("style", {}, style));
     for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element);
     setTimeout(() => document.dispatchEvent(new Event("all-crowd-elements-ready", { bubbles: true })));

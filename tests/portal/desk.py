@@ -26,7 +26,7 @@ PORTAL = "https://portal.test/"
 FRONT = "#frames iframe:not(.ahead)"
 LABELS = ("cat", "dog")
 PICTURE = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240">'
+    '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="480">'
     '<rect width="100%" height="100%" fill="#8ad"/></svg>'
 )
 SIGNED_IN = """
