@@ -8,6 +8,7 @@ same twenty; a person can take only what they answered there.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -31,15 +32,18 @@ from tessera.tiling.skills import Skills, estimate_skills, remembered_skills
 from tests.fakes import Table
 from tests.portal.world import World
 
-PRESENT = 12
-"""People who are there at a time: of the ten who answered an image in most crowds one or two."""
+ABLE = 4
+"""People who are there at a time and can take an image. On the portal all who are there can; here
+an image has answers of ten people in most crowds, of whom so many are there."""
 STAY = 300.0
 """Seconds that somebody stays, on average."""
 SECONDS = 3.0
 """Seconds of an answer, on average: what an image takes on a page of twenty."""
 LOOK_AGAIN = 20.0
 """Seconds until somebody for whom there is no page looks again."""
-GAIN = 0.05
+GAIN, MEMORY_GAIN = 0.05, 0.06
+"""Expected gains above which a third answer is asked. Whoever is offered a page because they are
+likely to be right leaves less doubt, and with memory the bound of 0.06 asks as many as 0.05."""
 MOST = 3
 
 
@@ -79,14 +83,25 @@ class Index(Table):
         """Return the items at the keys."""
         return [self._items[key.partition].get(key.sort) for key in keys]
 
+    def query(
+        self, partition: str, *, after: str = "", before: str = "", limit: int = 0
+    ) -> list[tuple[str, Item]]:
+        """Return a partition's sort keys and items, ascending, strictly between the two bounds."""
+        items = self._items[partition]
+        sorts = sorted(items)
+        sorts = sorts[bisect_right(sorts, after) if after else 0 :]
+        sorts = sorts[: bisect_left(sorts, before) if before else None]
+        return [(sort, items[sort]) for sort in sorts[: limit or None]]
+
 
 class Queue:
     """People of a crowd who come and go, and take what the portal gives them."""
 
-    def __init__(self, people: Sequence[int], seed: int) -> None:
-        """Start with nobody there."""
+    def __init__(self, people: Sequence[int], present: int, seed: int) -> None:
+        """Start with nobody there; `present` are there at a time, at most everybody."""
         self.chance = np.random.default_rng(seed)
         self.people = list(people)
+        self.present = min(present, len(self.people))
         self.world = World(images=1, table=Index())
 
     def work(self, job: Job) -> list[tuple[int, int, float]]:
@@ -99,7 +114,7 @@ class Queue:
         leaves: dict[int, float] = {}
         moves: list[tuple[float, int]] = []
         pending: dict[int, int] = {}
-        for _ in range(min(PRESENT, len(self.people))):
+        for _ in range(self.present):
             self._arrive(begin, leaves, moves)
         answered = 0
         while answered < job.answers:
@@ -176,7 +191,9 @@ def run(known: Truth, policy: Policy, earlier: Floats | None, seed: int) -> Outc
     """Ask a crowd by a policy, round after round, and return what came of it."""
     table, classes = answers_of(known), known.crowd.classes
     people = np.unique(known.crowd.worker)
-    queue = Queue(people.tolist(), seed)
+    # So many that of those who answered an image ABLE are there, on average.
+    present = round(ABLE * len(people) / (table >= 0).sum(axis=1).mean())
+    queue = Queue(people.tolist(), present, seed)
     evidence = Evidence(earlier=earlier if policy.memory else None)
     settings = settings_from({"labels": ["a", "b"], "offer_to": policy.offer_to})
     names = [str(worker) for worker in range(table.shape[1])]
@@ -220,8 +237,10 @@ WHOLE = (
 LATER = (
     Policy("two for all, from anyone", answers=2, most=2),
     Policy("three for all, from anyone", answers=3),
-    Policy("memory, every page to the upper half first", "upper half", True, True),
-    Policy("memory, every page to the best of 4 first", "best of 4", True, True),
+    Policy(
+        "memory, every page to the upper half first", "upper half", True, True, gain=MEMORY_GAIN
+    ),
+    Policy("memory, every page to the best of 4 first", "best of 4", True, True, gain=MEMORY_GAIN),
     Policy("memory, one answer, best of 4 first", "best of 4", True, True, answers=1, most=1),
 )
 """Ways to ask the later half of a crowd; memory is of three answers to the earlier half."""
@@ -263,9 +282,11 @@ def offers_section(measured: Measured) -> bool:
     draws = len(next(iter(measured[WHOLE[0].name].values())))
     print(f"### Pages offered first: {crowds} crowds of images, {draws} draws\n")
     print(
-        f"The portal's own claims, {PRESENT} of a crowd's people there at a time; each stays "
-        f"{STAY / 60:.0f} minutes, an image takes {SECONDS:.0f} seconds, and pages are for anyone "
-        "after ten minutes. Waits and durations are in minutes of that simulated time.\n"
+        f"The portal's own claims; of those who can take an image {ABLE} are there at a time, and "
+        f"each stays {STAY / 60:.0f} minutes. An image takes {SECONDS:.0f} seconds, and pages are "
+        f"for anyone after ten minutes. A third answer is asked where the gain is above {GAIN}, "
+        f"with memory {MEMORY_GAIN}: that asks no more. Waits and durations are in minutes of "
+        "that simulated time.\n"
     )
     print("| way | answers an image | right labels | mean wait | longest wait | all rounds |")
     print("|---|---|---|---|---|---|")

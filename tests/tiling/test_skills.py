@@ -84,6 +84,22 @@ def test_memory_alone_ranks_workers_for_a_first_round() -> None:
     assert np.corrcoef(now, remembered)[0, 1] > 0.8
 
 
+@given(common=st.floats(0.5, 0.95), classes=st.integers(2, 6))
+def test_who_always_gives_the_common_label_is_not_offered_the_first_round_first(
+    common: float, classes: int
+) -> None:
+    shares = np.full(classes, (1 - common) / (classes - 1))
+    shares[0] = common
+    earlier = np.zeros((classes, 2, classes))
+    earlier[:, 0, 0] = 400 * shares  # one label, whatever the picture shows
+    earlier[:, 1] = 400 * np.diag(shares) * 0.9
+    earlier[:, 1] += 400 * 0.1 * shares[:, None] / classes
+    skills = remembered_skills(["clicker", "worker"], earlier)
+    excluded = np.zeros((2, 1), np.bool_)
+    offered = first_offers(skills.doubts, skills.right, skills.anyone, excluded, 1 / 2)
+    assert offered[:2, 0].tolist() == [False, True]
+
+
 def test_skills_are_the_same_bytes_again_and_lose_nothing_that_counts() -> None:
     skills = Skills(
         ["private.us-east-1.ann", "bén"],

@@ -87,12 +87,13 @@ def estimate_skills(
 def remembered_skills(names: Sequence[str], earlier: Floats) -> Skills:
     """Return what earlier runs tell of workers, for images of which nothing is known yet.
 
-    `earlier` are their answers by class and label (classes x workers x labels).
+    `earlier` are their answers by class and label (classes x workers x labels). All classes count
+    the same: by their shares, whoever always gives the common label would be among the best.
     """
     confusion, pooled = worker_confusion(earlier, MEMORY_SHRINKAGE)
-    shares = earlier.sum(axis=(1, 2)) / max(earlier.sum(), 1.0)
     right = np.einsum("kwk->wk", confusion)
-    return Skills(names, right, np.diag(pooled), shares[None].astype(np.float32))
+    even = np.full((1, len(earlier)), 1 / len(earlier), np.float32)
+    return Skills(names, right, np.diag(pooled), even)
 
 
 def first_offers(
