@@ -83,11 +83,16 @@ class Grant(NamedTuple):
 class World:
     """A deployed stack with IAM enforced, and what the functions are invoked with there."""
 
-    def __init__(self, stack: LocalStack) -> None:
-        """Put pictures and settings into the inbox, and make an execution that is dead."""
+    def __init__(self, stack: LocalStack, project: str = "grants") -> None:
+        """Put pictures and settings into the inbox, and make an execution that is dead.
+
+        What the workers of one `project` are remembered by decides who is offered its next pages
+        first: each function has its own, or one exercise would change another's.
+        """
         self.cloud = stack.cloud
+        self.project = project
         self.number = 0
-        storage, folder = self.cloud.storage, f"s3://{INBOX}/grants"
+        storage, folder = self.cloud.storage, f"s3://{INBOX}/{project}"
         for path in sorted((DIGITS / "images").glob("00[0-3].png")):
             storage.upload(path, f"{folder}/{path.name}")
         storage.put(f"{folder}/labeling.json", json.dumps(SETTINGS).encode())
@@ -110,11 +115,12 @@ class World:
         content = json.loads(answer["Payload"].read() or b"null")
         return {"failed": str(content)} if "FunctionError" in answer else content
 
-    def drop(self, folder: str = "grants") -> dict[str, Any]:
+    def drop(self, folder: str = "") -> dict[str, Any]:
         """A new manifest of four pictures, where no rule sees it."""
         self.number += 1
-        lines = [json.dumps({"source-ref": f"s3://{INBOX}/grants/00{n}.png"}) for n in range(4)]
-        key = f"{folder}/{self.number}-{id(self)}.txt"
+        pictures = f"s3://{INBOX}/{self.project}"
+        lines = [json.dumps({"source-ref": f"{pictures}/00{n}.png"}) for n in range(4)]
+        key = f"{folder or self.project}/{self.number}-{id(self)}.txt"
         put = self.cloud.client("s3").put_object(
             Bucket=INBOX, Key=key, Body="\n".join(lines).encode()
         )
@@ -219,7 +225,7 @@ def group_images(world: World) -> Iterator[Any]:
     yield over.get("outcome", over)
     again = {"run": grouped["run"], "home": grouped["home"], "round": 2, "execution": "nobody"}
     yield world.invoke("group-images", again).get("outcome", "failed")
-    ignored = {"bucket": {"name": INBOX}, "object": {"key": "grants/notes.xml"}}
+    ignored = {"bucket": {"name": INBOX}, "object": {"key": f"{world.project}/notes.xml"}}
     yield world.invoke("group-images", {"detail": ignored}).get("outcome", "failed")
 
 
@@ -291,9 +297,10 @@ def embed_images(world: World) -> Iterator[Any]:
     """A block of pictures becomes rows, and the rows become the run's embeddings."""
     settings = SETTINGS | {"guesses": {"encoder": "pixels"}}
     world.cloud.storage.put(
-        f"s3://{INBOX}/grants/embedded/labeling.json", json.dumps(settings).encode()
+        f"s3://{INBOX}/{world.project}/embedded/labeling.json", json.dumps(settings).encode()
     )
-    event = {"manifest": world.drop("grants/embedded"), "execution": "one", "started": "2026-10-05"}
+    manifest = world.drop(f"{world.project}/embedded")
+    event = {"manifest": manifest, "execution": "one", "started": "2026-10-05"}
     home = world.invoke("group-images", event)["home"]
     yield world.invoke("embed-images", {"home": home, "block": 0})
     yield world.invoke("embed-images", {"home": home})
@@ -324,7 +331,8 @@ def serve_portal(world: World) -> Iterator[Any]:
 
 def review(world: World, grouped: Any) -> Iterator[Any]:
     """A reviewer opens a run's review and decides its one picture."""
-    picture = Picture(index=0, source=f"s3://{INBOX}/grants/000.png", label=None, confidence=0.0)
+    source = f"s3://{INBOX}/{world.project}/000.png"
+    picture = Picture(index=0, source=source, label=None, confidence=0.0)
     open_review(
         world.cloud.ports,
         Review(
@@ -509,8 +517,8 @@ def main(functions: list[str]) -> None:
     """Write the table; with functions named, their lines of it alone."""
     lines = TABLE.read_text("utf-8").splitlines() if TABLE.exists() else []
     with tempfile.TemporaryDirectory() as folder, enforcing(Path(folder)) as stack:
-        world = World(stack)
         for name in functions or EXERCISES:
+            world = World(stack, project=name)
             lines = [line for line in lines if not line.startswith(f"| {name} |")]
             for grant, failed in removals(world, name):
                 lines.append(row(grant, failed))

@@ -79,7 +79,7 @@ def test_without_any_one_of_its_grants_a_function_fails(
 ) -> None:
     idle = [
         (grant.action, grant.resource)
-        for grant, failed in grants.removals(grants.World(enforcing), function)
+        for grant, failed in grants.removals(grants.World(enforcing, function), function)
         if not failed and not grants.excuse(grant)
     ]
     assert idle == []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browse import sign_out
 from tests.portal.desk import PORTAL, Desk, expect_labels, first_id, front, ready, task_in
 
 pytestmark = pytest.mark.browser
@@ -83,8 +84,7 @@ def test_signing_out_keeps_the_page_and_its_marks(desk: Desk) -> None:
     page = desk.sit_down(job)
     page.keyboard.type("12")
     before = first_id(page)
-    page.locator("#leave").click()
-    expect(page.locator("#sign-in")).to_be_visible()
+    sign_out(page)
     page.close()
     again = desk.sit_down(job)
     assert first_id(again) == before

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tessera.portal import leases
-from tests.browse import browse
+from tests.browse import browse, sign_out
 from tests.portal.in_browser import CODE, Network, Refused, claims_of, sign_in, token
 from tests.portal.world import World
 
@@ -64,14 +64,11 @@ def test_an_answer_that_was_not_sent_goes_out_under_the_person_who_gave_it_or_no
         expect(page.locator("#note")).to_contain_text("somebody else")
         assert in_whose_name(network) == set()
         assert network.world.stored(job) == {}
-        page.locator("#leave").click()
-        expect(page.locator("#sign-in [name=name]")).to_be_visible()
+        sign_out(page)
         sign_in(page, ANN)
         expect(page.locator("#note")).to_have_text("Saved")
         assert in_whose_name(network) == {"ann"}
-        page.locator("#leave").click()
-        expect(page.locator("#sign-in [name=name]")).to_be_visible()
-        page.wait_for_function("sessionStorage.length === 0")  # the page loads anew
+        sign_out(page)
 
     browse(scenario)
     assert set(network.world.stored(job)) == {(0, "ann")}
@@ -132,8 +129,7 @@ def test_signing_out_ends_the_tokens_at_the_portal_and_at_cognito(network: Netwo
         page = network.open(browser)
         sign_in(page, ANN)
         refresh = all_refresh_tokens(page)
-        page.locator("#leave").click()
-        expect(page.locator("#sign-in [name=name]")).to_be_visible()
+        sign_out(page)
         expect(page.locator("#bar")).to_be_hidden()
         assert network.cognito.ended == refresh
 
