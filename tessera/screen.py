@@ -131,14 +131,20 @@ def progress(unit: str, total: int | None, *, console: Console = aside) -> Itera
 
 @contextmanager
 def _progress_lines(unit: str, total: int | None, console: Console) -> Iterator[Advance]:
-    done, printed = 0, time.monotonic()
+    done, reported, printed = 0, 0, time.monotonic()
     of_total = f" of {total:,}" if total is not None else ""
 
+    def report() -> None:
+        nonlocal reported, printed
+        reported, printed = done, time.monotonic()
+        console.print(f"{unit}: {done:,}{of_total}")
+
     def advance(steps: int) -> None:
-        nonlocal done, printed
+        nonlocal done
         done += steps
         if time.monotonic() - printed >= PAUSE:
-            printed = time.monotonic()
-            console.print(f"{unit}: {done:,}{of_total}")
+            report()
 
     yield advance
+    if 0 < reported < done:  # else the last line would look as if the rest were missing
+        report()

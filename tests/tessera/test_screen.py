@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import unicodedata
 
 import pytest
@@ -30,6 +31,22 @@ def test_a_log_has_lines_about_how_far_the_work_is(monkeypatch: pytest.MonkeyPat
     assert console.export_text().splitlines() == [
         "pictures: 1 of 3", "pictures: 2 of 3", "pictures: 3 of 3", "Deploying …",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("pause", [0.0, math.inf])
+def test_a_log_that_told_of_a_part_tells_of_the_rest_too(
+    monkeypatch: pytest.MonkeyPatch, pause: float
+) -> None:
+    console = Console(record=True, width=80, force_terminal=False)
+    monkeypatch.setattr("tessera.screen.PAUSE", pause)
+
+    with progress("pictures", 36, console=console) as advance:
+        advance(14)
+        monkeypatch.setattr("tessera.screen.PAUSE", math.inf)
+        advance(22)
+
+    lines = ["pictures: 14 of 36", "pictures: 36 of 36"]
+    assert console.export_text().splitlines() == ([] if pause else lines)  # none if it was fast
 
 
 @given(st.text(st.characters(max_codepoint=0x100)))
