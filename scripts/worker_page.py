@@ -21,7 +21,7 @@ UI = ROOT / "ui"
 SOURCES = UI / "tiles"
 DESIGN = UI / "design.css"
 PAGE = UI / "tiles.liquid.html"
-PAGES = ("tiles", "multi")
+PAGES = ("tiles", "multi", "boxes")
 """Kinds of task with a page of ours, by their folders."""
 
 ESBUILD = "esbuild@0.28.2"

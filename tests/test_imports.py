@@ -156,7 +156,7 @@ ARROWS = {
     "judge_run": {"run", "manifest", "consensus", "guesses"},
     "label_run": {"run", "run_files", "errors", "answers", "consensus", "training", "report"}
     | {"judge_run", "decisions", "guesses", "class_shares", "consolidation_rules"}
-    | {"worker_memory", "run_record", "skills", "qualification"},
+    | {"worker_memory", "run_record", "skills", "qualification", "manifest"},
     "label_parts": {
         "label_run",
         "run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from tessera.commands.completion import run_names
 from tessera.exits import Exit, Refused
+from tessera.exports.box_formats import BOX_FORMATS, check_box_format, check_other_format
 from tessera.exports.dataset import LeftOut, Sample, samples
 from tessera.exports.formats import FORMATS, Export, write_classes, write_left_out
 from tessera.exports.notices import notices
@@ -22,6 +24,7 @@ from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown, recorded_etags
 from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
 from tessera.tiling.run_record import project_of
+from tessera.tiling.settings import Settings
 
 ALL_FORMATS = {**FORMATS, "label-studio": write_label_studio, "fiftyone": write_fiftyone}
 """Functions that write the formats, by the names that `--to` takes."""
@@ -49,7 +52,11 @@ class Shares(click.ParamType[dict[str, float]]):
 @click.command()
 @click.argument("run", required=False, shell_complete=run_names)
 @click.option(
-    "--to", "form", type=click.Choice(list(ALL_FORMATS)), required=True, help="Format to write."
+    "--to",
+    "form",
+    type=click.Choice([*ALL_FORMATS, "ground-truth"]),
+    required=True,
+    help="Format to write.",
 )
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path, file_okay=False),
@@ -93,8 +100,7 @@ def export(
     them, are listed in left-out.csv (exit code 5); if that is all of them, the export has failed.
     """
     source = find_run(context.obj.cloud, run)
-    if source.settings.is_multi:
-        check_set_format(source.name, form)
+    formats = formats_for(source.name, source.settings, form)
     folder = folder or Path(f"{source.name}-{form}")
     options = {
         "run": source.name, "form": form, "split": shares, "seed": seed, "group_by": group_key,
@@ -108,10 +114,11 @@ def export(
     claim_folder(folder, options)
     labels = split_samples(source, folder, kept, shares, seed)
     labels.form, labels.upright, labels.left_out = form, upright, left_out
-    if form not in WITHOUT_PICTURES:  # whose pictures are read, all of them
+    names_pictures = form in WITHOUT_PICTURES or source.settings.has_boxes
+    if not names_pictures:  # whose pictures are read, all of them
         labels.etags, _ = recorded_etags(source)
     if kept:
-        (SET_FORMATS if source.settings.is_multi else ALL_FORMATS)[form](labels)
+        formats[form](labels)
     write_left_out(labels)
     if not any(samples for _, samples in labels.kept()):
         raise click.ClickException(reason_for_nothing(labels))
@@ -119,7 +126,7 @@ def export(
     warnings = notices(labels)
     if is_reviewed:
         warnings.append(f"the labels are those that were reviewed: {source.uri(source.training)}")
-    if form in WITHOUT_PICTURES:
+    if names_pictures:
         warnings += changes_since_shown(source).warnings()
     result = options | summarize(labels) | {"warnings": warnings}
     if as_json:
@@ -128,6 +135,18 @@ def export(
         show(result)
     if labels.left_out:
         context.exit(Exit.PARTIAL)
+
+
+def formats_for(run: str, settings: Settings, form: str) -> dict[str, Callable[[Export], None]]:
+    """Return the formats of a run's kind of task; Refused if the one that is asked is not there."""
+    if settings.has_boxes:
+        check_box_format(run, form)
+        return BOX_FORMATS
+    check_other_format(run, form)
+    if settings.is_multi:
+        check_set_format(run, form)
+        return SET_FORMATS
+    return ALL_FORMATS
 
 
 def claim_folder(folder: Path, options: dict[str, Any]) -> None:

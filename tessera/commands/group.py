@@ -30,6 +30,7 @@ from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.inbox import embeddings_name
+from tessera.tiling.manifest.box_lines import read_boxes
 from tessera.tiling.settings import Order, Settings, read_settings
 
 YES_OR_NO = b'{"labels": ["yes", "no"]}'
@@ -101,7 +102,8 @@ def _group(manifest: Path, settings: Settings, folder: Path) -> Summary:
             )
         rows = open_own_embeddings(path)
     with pieces_of(manifest) as read:
-        summary = group_manifest(read, settings, partial(_create, folder), scratch, embeddings=rows)
+        images, create = read_boxes(read, settings), partial(_create, folder)
+        summary = group_manifest(images, settings, create, scratch, embeddings=rows)
     if rows:
         check_own_embeddings(Path(rows.uri), summary.lines)
     return summary

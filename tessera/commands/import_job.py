@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -23,7 +23,7 @@ from tessera.runs.ground_truth_job import (
     read_job,
 )
 from tessera.screen import json_option, out, print_json, waiting, warn
-from tessera.sources.labeled import LABELS_AS, LabelsAs
+from tessera.sources.labeled import BOXES, LABELS_AS, LabelsAs
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError
@@ -56,8 +56,8 @@ MOST_WORKERS = 9
     help="Folder of the pictures that COCO or Label Studio name.",
 )  # fmt: skip
 @click.option(
-    "--labels-as", type=click.Choice(LABELS_AS), default="gold", show_default=True,
-    help="What the labels become: gold images, guesses, or finished lines.",
+    "--labels-as", type=click.Choice([*LABELS_AS, BOXES]), default="gold", show_default=True,
+    help="What the labels become: gold images, guesses, finished lines, or COCO's boxes to verify.",
 )  # fmt: skip
 @click.option("--out", "path", type=OutFile(), help="Manifest to write of these.")
 @click.option("--labels", metavar="A,B,…", help="Labels, where the job's files do not name them.")
@@ -72,7 +72,7 @@ def import_command(
     /,
     place: str | None,
     images: Path | None,
-    labels_as: LabelsAs,
+    labels_as: LabelsAs | Literal["boxes"],
     path: Path | None,
     labels: str | None,
     manifest: Path | None,

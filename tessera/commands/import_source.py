@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from tessera.exits import Refused
 from tessera.screen import counted, out, print_json, warn
-from tessera.sources.coco import read_coco
+from tessera.sources.coco import read_coco, read_coco_boxes
 from tessera.sources.csv_list import read_csv
 from tessera.sources.huggingface import read_huggingface
 from tessera.sources.label_studio import read_label_studio
-from tessera.sources.labeled import Labeled, LabelsAs, manifest_lines, reading
+from tessera.sources.labeled import BOXES, Labeled, LabelsAs, manifest_lines, reading
 
 SOURCES = {
     "coco": "COCO annotations",
@@ -27,7 +29,7 @@ def write_source(
     path: Path,
     *,
     folder: Path | None,
-    labels_as: LabelsAs,
+    labels_as: LabelsAs | Literal["boxes"],
     manifest: Path | None,
     as_json: bool,
 ) -> None:
@@ -36,6 +38,9 @@ def write_source(
         raise Refused("Give the manifest to write: --out NAME.manifest")
     if not path.exists():
         raise Refused(f"There is no {path}. Check the name: ls {path.parent}")
+    if labels_as == BOXES:
+        _write_boxes(source, path, folder, manifest, as_json=as_json)
+        return
     names: list[str] = []
 
     def read() -> list[Labeled]:
@@ -68,3 +73,33 @@ def write_source(
     listed = ",".join(f'"{name}"' if "," in name else name for name in made.names)
     way = f" --labels '{listed}'" if len(made.names) > 1 and not made.is_multi else ""
     out.print(f"Have it labeled: tessera drop {manifest}{way}", soft_wrap=True, markup=False)
+
+
+def _write_boxes(
+    source: str, path: Path, folder: Path | None, manifest: Path, *, as_json: bool
+) -> None:
+    """Write the manifest of a source's boxes, and say how to have them verified."""
+    if source != "coco":
+        raise Refused(
+            f"--labels-as boxes is for COCO, not for {SOURCES[source]}. A manifest of Ground "
+            f"Truth's object detection has them already: tessera drop NAME.manifest"
+        )
+    names: list[str] = []
+
+    def read() -> list[dict[str, Any]]:
+        lines, known = read_coco_boxes(path, folder)
+        names.extend(known)
+        if not lines:
+            raise Refused(f"{path} holds no box. Check that its annotations have a bbox.")
+        return lines
+
+    lines = reading(path, SOURCES[source], read)
+    manifest.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    boxes = sum(len(line["bounding-box"]["annotations"]) for line in lines)
+    if as_json:
+        print_json({"manifest": str(manifest), "boxes": boxes, "labels": names, "task": "verify"})
+        return
+    settings = manifest.with_name("labeling.json")
+    out.print(f"{manifest}: {boxes:,} boxes on {counted(len(lines), 'line')}.")
+    way = f'echo \'{{"task": "verify"}}\' > {settings} && tessera drop {manifest}'
+    out.print(f"Have them verified: {way}", soft_wrap=True, markup=False)

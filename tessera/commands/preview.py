@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from msgspec import UNSET
 
 from tessera.exits import Refused
@@ -27,6 +28,7 @@ from tessera.stack.local_stack import ROOT
 from tessera.tiling.crowd_elements import page_problems
 from tessera.tiling.custom_task import sample_line
 from tessera.tiling.errors import PageUnusable, TesseraError
+from tessera.tiling.manifest.box_lines import box_lines
 from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import manifest_lines
@@ -39,7 +41,7 @@ from tessera.tiling.page import (
     render_task,
     with_stand_in,
 )
-from tessera.tiling.page_input import line_input
+from tessera.tiling.page_input import PageImage, line_input
 from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
 from tessera.tiling.task_kinds import KINDS
@@ -233,7 +235,7 @@ def page_server(page: str, submit: Callable[[Any], None]) -> ThreadingHTTPServer
 
 def _manifest_tiles(manifest: Path, settings: Settings) -> Iterator[dict[str, Any]]:
     with manifest.open("rb") as file:
-        lines = manifest_lines(iter(partial(file.read, PIECE), b""))
+        lines = manifest_lines(box_lines(iter(partial(file.read, PIECE), b""), settings))
         for line in read_manifest(lines, settings):
             if isinstance(line, Image):
                 tile: dict[str, Any] = {"source-ref": line.source_ref, "index": line.index}
@@ -241,6 +243,9 @@ def _manifest_tiles(manifest: Path, settings: Settings) -> Iterator[dict[str, An
                     tile["prelabel"] = line.prelabel
                 if line.prelabel_confidence is not None:
                     tile["prelabel-confidence"] = line.prelabel_confidence
+                if line.box is not None:
+                    tile |= {"box": line.box.text, "box-class": line.box.name}
+                    tile = msgspec.to_builtins(msgspec.convert(tile, PageImage))
                 yield tile
 
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from tessera.tiling.manifest.boxes import Box, BoxReader
 from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.manifest.set_rule import KnownSet, SetRule, label_rule
 from tessera.tiling.settings import Settings
@@ -42,6 +43,10 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     group: str
     page_uri: str = ""
     names: tuple[str, ...] | None = None
+    box: Box | None = None
+    """Part of the picture that the label is of, where that is not the whole of it."""
+    is_refused: bool = False
+    """Whether people say that the box is not what it was said to be."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -76,6 +81,7 @@ def samples(
     """
     attribute = settings.label_attribute
     rule = label_rule(settings)
+    boxes = BoxReader(settings) if settings.has_boxes else None
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     for number, line in enumerate(lines):
         try:
@@ -86,6 +92,10 @@ def samples(
             continue
         try:
             sample = _sample(number, uri, members, attribute, rule, group_key)
+            if boxes is not None:
+                refused = settings.task == "verify" and sample.class_name != settings.classes[0]
+                box = boxes.box(line)
+                sample = msgspec.structs.replace(sample, box=box, is_refused=refused)
         except (msgspec.DecodeError, RecursionError, KeyError, ValueError) as error:
             yield LeftOut(number, uri, f"its label cannot be read: {error}")
             continue

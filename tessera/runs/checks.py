@@ -14,6 +14,7 @@ from tessera.tiling.custom_task import group_lines
 from tessera.tiling.encoding import HEAD, NO_TEXT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
+from tessera.tiling.manifest.box_lines import read_boxes
 from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import GZIP_MAGIC
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings
@@ -71,7 +72,8 @@ def count_manifest(manifest: Path, settings: Settings) -> Summary:
             if settings.is_custom:
                 summary = group_lines(read, settings, _discard, ANY_SOURCE)
             else:
-                summary = group_manifest(read, settings, _discard, TemporaryFile)
+                images = read_boxes(read, settings)
+                summary = group_manifest(images, settings, _discard, TemporaryFile)
         except TesseraError as error:
             raise Refused(
                 f"{manifest} would be refused: {error} ({type(error).__name__}).\n"

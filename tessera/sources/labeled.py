@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -12,9 +12,12 @@ from tessera.exits import Refused
 from tessera.tiling.manifest.class_rule import LABEL_TYPE
 from tessera.tiling.manifest.set_rule import SET_TYPE
 
+T = TypeVar("T")
 LabelsAs = Literal["gold", "prelabel", "label"]
 """Uses of labels: known ones that show how workers do, guesses that workers confirm, or labels
 of finished lines that nobody is asked about."""
+BOXES: Final = "boxes"
+"""Use of a tool's boxes: each is a line's, and workers verify it."""
 LABELS_AS = get_args(LabelsAs)
 ATTRIBUTE = "label"
 """Key of a finished line's label: that of the settings where they say nothing."""
@@ -40,7 +43,7 @@ class Lines(NamedTuple):
     is_multi: bool
 
 
-def reading(path: Path, form: str, read: Callable[[], list[Labeled]]) -> list[Labeled]:
+def reading(path: Path, form: str, read: Callable[[], list[T]]) -> list[T]:
     """Return what a reader makes of a file; Refused, with what it should be, if it is none."""
     try:
         images = read()

@@ -268,6 +268,8 @@ RECORDED: list[tuple[dict[str, Any], str]] = [
         {"task": "custom", "pre_annotation": LAMBDA, "post_annotation": LAMBDA},
         "pets-may-d2995e01ceb3",
     ),
+    ({"task": "verify"}, "pets-may-e6f796b734b8"),
+    ({"task": "verify", "box_attribute": "found-boxes"}, "pets-may-93dac2f2aef7"),
 ]
 """Names that runs have had since the first release."""
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from playwright.sync_api import Locator, Page, Route
 
 from tessera.tiling.page import build_page, render_task, with_stand_in
+from tessera.tiling.page_input import crop_of
 from tessera.tiling.page_language import language_script
 from tessera.tiling.settings import Settings
 from tessera.tiling.task_kinds import KINDS
@@ -219,6 +220,7 @@ def page_html(
     confidences: Sequence[float] = (),
     sizes: Sequence[tuple[int, int]] = (),
     originals: bool = False,
+    boxes: Sequence[str] = (),
     shape: float | None = None,
     stand_in: bool = True,
     scripts: bool = True,
@@ -234,6 +236,9 @@ def page_html(
         image["prelabel-confidence"] = confidence
     for image, (width, height) in zip(tiles, sizes, strict=False):
         image |= {"width": width, "height": height}
+    for image, box in zip(tiles, boxes, strict=False):
+        image |= {"box": box, "box-class": "cat"}
+        image |= dict(zip(("width", "height"), crop_of(box), strict=True))
     if originals:
         for number, image in enumerate(tiles):
             image["original-ref"] = f"s3://pets/{ORIGINAL + number}.svg"

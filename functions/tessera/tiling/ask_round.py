@@ -54,6 +54,7 @@ from tessera.tiling.run_record import (
     find_settings,
     folder_uri,
     project_of,
+    read_images,
     read_manifest_bytes,
     settings_of,
 )
@@ -182,7 +183,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     if owner != record.execution:
         return _already_running(record.run, home, owner)
     record = decode_record(files.get(f"{home}run.json"))  # which knows whom it was taken from
-    read = partial(read_manifest_bytes, files, manifest)
+    read = partial(read_images, files, manifest, settings)
     rule = stack.source_rule(manifest, settings)
     if settings.is_custom:
         return _ask_lines(stack, home, record, settings, rule)
@@ -264,7 +265,7 @@ def _with_embeddings(
 ) -> RunRecord:
     """Copy the images' embeddings into the run's folder, and return the record that says so."""
     uri = settings.embeddings or _beside(files, record.manifest)
-    if not uri:
+    if not uri or settings.has_boxes:  # a file beside the manifest has rows of whole pictures
         return record
     # Settings could name what their author may not read, as lines could (docs/threat-model.md).
     if problem := rule.problem(uri):
@@ -347,8 +348,8 @@ def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     if record.execution != event["execution"]:
         return _already_running(event["run"], home, record.execution)
     unsure = files.iter_lines(f"{home}round-{round_ - 1}/unsure.csv")
-    read = partial(read_manifest_bytes, files, record.manifest)
     settings, create = settings_of(record), partial(_create, files, home)
+    read = partial(read_images, files, record.manifest, settings)
     scratch, rule = stack.scratch, record.pictures
     rows = _rows_to_compare(files, home, settings)
     skills = _skills(files, f"{home}round-{round_ - 1}/{SKILLS_NAME}", settings)

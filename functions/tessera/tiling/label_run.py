@@ -30,6 +30,7 @@ from tessera.tiling.consolidation_rules import RULES
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.judge_run import image_lines, judge_with_model
+from tessera.tiling.manifest.box_lines import box_lines
 from tessera.tiling.qualification import qualification_figures, read_standings, records_uri
 from tessera.tiling.report.build import RunResult, build_report, images_in_report
 from tessera.tiling.report.render import render_html, render_json
@@ -296,13 +297,14 @@ def read_repeats(files: Files, run: Run) -> dict[int, int]:
 
 
 def manifest_chunks(files: Files, run: Run) -> Iterator[bytes]:
-    """Iterate over the manifest's bytes as they were when it was grouped."""
+    """Iterate over the manifest's bytes as they were when it was grouped, with a line an image."""
     gone = ManifestUnreadable(
         f"{run.manifest_uri} is gone as it was when the run began, and labels are written to its "
         "lines. No answer is lost: answers.csv in the run's folder has all, and tessera "
         "consolidate makes labels of it"
     )
-    return files.iter_chunks(run.manifest_uri, run.manifest.get("version-id"), if_missing=gone)
+    chunks = files.iter_chunks(run.manifest_uri, run.manifest.get("version-id"), if_missing=gone)
+    return box_lines(chunks, run.settings)
 
 
 def create_file(files: Files, home: str, name: str) -> AbstractContextManager[Writable]:

@@ -22,10 +22,32 @@ class PageImage(msgspec.Struct, rename="kebab", omit_defaults=True):
     height: Any = None
     original_ref: str | msgspec.UnsetType = msgspec.UNSET
     """The picture that the one on the page is a smaller copy of, for the zoom."""
+    box: str | None = None
+    """Part of the picture that is asked about: left, top, width, height, and the picture's size."""
+    box_class: str | None = None
 
     def __post_init__(self) -> None:
         """Find the original by the copy's own address, whatever a task says."""
         self.original_ref = original_uri(self.source_ref) or msgspec.UNSET
+        if self.box is not None:  # the tile has its shape, not the whole picture's
+            self.width, self.height = crop_of(self.box)
+
+
+MARGIN, LEAST = 0.2, 0.08
+"""What a tile shows around a box, to its longer side, and least of all, to the picture's: as
+`ui/boxes/styles/boxes.css` has it, which places the picture. Enough to see what an object is of."""
+
+
+def crop_of(box: str) -> tuple[float, float]:
+    """Return width and height of the part of a picture that a tile shows of a box on it.
+
+    >>> crop_of("10,10,100,50,640,480")
+    (140.0, 90.0)
+    """
+    _, _, width, height, *picture = map(float, box.split(","))
+    longer = max(width, height)
+    margin = max(MARGIN * longer, (LEAST * max(picture) - longer) / 2)
+    return width + 2 * margin, height + 2 * margin
 
 
 class TaskInput(msgspec.Struct):

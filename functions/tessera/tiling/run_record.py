@@ -17,6 +17,7 @@ from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable
 from tessera.tiling.instructions import with_instructions
 from tessera.tiling.jobs import Surroundings, labeling_job_request, run_id
+from tessera.tiling.manifest.box_lines import box_lines
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.own_page import with_page
 from tessera.tiling.practice import with_practice
@@ -284,6 +285,11 @@ def read_manifest_bytes(files: Files, manifest: Mapping[str, Any]) -> Iterator[b
     uri = manifest_uri(manifest)
     gone = ManifestUnreadable(f"{uri} is gone: it was deleted after its event; drop it again")
     return files.iter_chunks(uri, manifest.get("version-id"), if_missing=gone)
+
+
+def read_images(files: Files, manifest: Mapping[str, Any], settings: Settings) -> Iterator[bytes]:
+    """Iterate over the manifest's bytes with a line an image: where boxes are asked, a box."""
+    return box_lines(read_manifest_bytes(files, manifest), settings)
 
 
 def manifest_uri(manifest: Mapping[str, Any]) -> str:

@@ -34,12 +34,20 @@ LONGEST_QUESTION = 120
 Label = Annotated[str, Meta(min_length=1, max_length=256)]
 Order = Literal["spread", "as-given", "shuffle", "by-prelabel", "similar"]
 Repeats = Literal["once", "each"]
-TaskKind = Literal["tiles", "multi", "custom"]
+TaskKind = Literal["tiles", "multi", "verify", "boxes", "custom"]
 Language = Literal["en", "de"]
 """Languages of portal and worker's page: each has its words in `ui/languages`."""
 EncoderName = Literal["efficientnet-lite0", "pixels"]
 """Encoders that a run makes embeddings with by itself; the function has the first one's weights."""
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
+
+BOX_KINDS = ("verify", "boxes")
+"""Kinds of task whose images are boxes on pictures."""
+BOX_ATTRIBUTE = "bounding-box"
+"""Key of the boxes where settings name none: the one that Ground Truth's own examples have."""
+VERIFY_LABELS, VERIFY_ESCAPE = ("yes", "no"), "cannot tell"
+"""Answers to whether a box shows what it says, where settings name none: the first confirms it."""
+VERIFY_QUESTION = "Is this what the box says?"
 
 # Both patterns are those of CreateLabelingJob: WorkteamArn and LabelAttributeName.
 WORK_TEAM = r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:workteam/.+"
@@ -296,11 +304,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(
             description="`tiles`: pages of many images, each with one of the labels. `multi`: the "
             "same pages, where an image has all labels that fit, or none "
-            "([several labels](multi-label.md)). `custom`: one "
+            "([several labels](multi-label.md)). `verify`: whether each box on a picture shows "
+            "what it says; `boxes`: which label it has ([boxes](boxes.md)). `custom`: one "
             "task a line on a page of your own, as Ground Truth's custom tasks are "
             "([custom tasks](from-ground-truth.md)); it needs no labels"
         ),
     ] = "tiles"
+    box_attribute: (
+        Annotated[
+            str,
+            Meta(
+                pattern=f"^{ATTRIBUTE}$",
+                description="With `verify` and `boxes`: the key of a line's boxes, with their "
+                "metadata under the same key and `-metadata`",
+                extra={"default": "`bounding-box`"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     pre_annotation: (
         Annotated[
             str,
@@ -549,6 +570,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.task == "multi"
 
     @property
+    def has_boxes(self) -> bool:
+        """Return whether an image is a box on a picture, of which a line may have several."""
+        return self.task in BOX_KINDS
+
+    @property
+    def box_key(self) -> str:
+        """Return the key of a line's boxes."""
+        return self.box_attribute or BOX_ATTRIBUTE
+
+    @property
     def escape(self) -> str:
         """Return the answer for an image that cannot be judged or does not load."""
         if self.unreadable is not None:
@@ -634,6 +665,9 @@ def settings_from(record: dict[str, Any]) -> Settings:
     if values.get("task") == "custom" and not values["labels"]:
         values["labels"] = []
         values.setdefault("question", CUSTOM_QUESTION)
+    elif not values["labels"] and values.get("task") == "verify":
+        values["labels"] = list(VERIFY_LABELS)
+        values.setdefault("unreadable", VERIFY_ESCAPE)
     elif not values["labels"]:
         others = {key.lower(): key for key in values if key != "labels"}
         near = get_close_matches("labels", others, n=1)
@@ -643,9 +677,7 @@ def settings_from(record: dict[str, Any]) -> Settings:
     if problems:
         attribute_alone = all(problem.startswith("label_attribute:") for problem in problems)
         raise (LabelAttributeIllegal if attribute_alone else SettingsInvalid)(problems)
-    is_multi = values.get("task") == "multi"
-    question = multi_question if is_multi else default_question
-    values.setdefault("question", question(values["labels"]))
+    values.setdefault("question", question_of(values.get("task", "tiles"), values["labels"]))
     values.setdefault("instructions", "")
     values.setdefault("max_answers", max(3, values.get("answers_per_image", 2)))
     return msgspec.convert(values, Settings)
@@ -691,10 +723,10 @@ def settings_schema() -> dict[str, Any]:
         "document-version": {"description": "As label category files have it", "type": "string"},
     }
     # The record must have these; a file need not, because they are made from the labels, and a
-    # custom task needs no labels either.
+    # custom task needs no labels either, nor has one that verifies boxes to name yes and no.
     for optional in ("question", "instructions", "labels"):
         record["required"].remove(optional)
-    custom = {"properties": {"task": {"const": "custom"}}, "required": ["task"]}
+    custom = {"properties": {"task": {"enum": ["verify", "custom"]}}, "required": ["task"]}
     record |= {"anyOf": [{"required": ["labels"]}, custom]}
     # Images that have one label or not are a task; one label to choose from is none.
     multi = {"properties": {"task": {"const": "multi"}}, "required": ["task"]}
@@ -725,6 +757,17 @@ def default_question(labels: list[str]) -> str:
     names = [label for label in labels if label not in ESCAPES] or labels
     text = f"Is this {', '.join(names[:-1])} or {names[-1]}?" if len(names) > 1 else ""
     return text if 0 < len(text) <= LONGEST_QUESTION else "Which label fits this image?"
+
+
+def question_of(task: str, labels: list[str]) -> str:
+    """Return the question of a kind of task, where the settings have none.
+
+    >>> question_of("verify", ["yes", "no"])
+    'Is this what the box says?'
+    """
+    if task == "verify":
+        return VERIFY_QUESTION
+    return (multi_question if task == "multi" else default_question)(labels)
 
 
 def multi_question(labels: list[str]) -> str:
@@ -1008,6 +1051,35 @@ def _multi_problems(values: dict[str, Any]) -> Iterator[str]:
         )
 
 
+WITHOUT_BOXES = (
+    "guesses", "audit", "near_repeats", "embeddings", "practice", "qualify", "qualification",
+)  # fmt: skip
+"""Settings that go by whole pictures, which runs of boxes do not follow."""
+
+
+def _box_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what does not go together with boxes on pictures."""
+    if (task := values.get("task", "tiles")) not in BOX_KINDS:
+        if "box_attribute" in values:
+            yield 'box_attribute: this is for boxes; set "task": "verify", or leave it out'
+        return
+    for key in [key for key in WITHOUT_BOXES if key in values]:
+        yield f"{key}: this goes by whole pictures, not by boxes on them; leave it out"
+    if values.get("order") == "similar":
+        yield "order: similar compares whole pictures, not boxes on them; leave it out"
+    boxes = values.get("box_attribute", BOX_ATTRIBUTE)
+    if values.get("label_attribute", "label") in ("box", boxes, f"{boxes}-metadata"):
+        yield "label_attribute: boxes are under this key; name another for their labels"
+    labels = values.get("labels")
+    if task == "verify" and isinstance(labels, list | tuple):
+        classes = [label for label in labels if label not in _escapes(values)]
+        if len(classes) != 2:
+            yield (
+                f"labels: {len(classes)} answers, but a box is confirmed or refused: name two, the "
+                "one that confirms it first, or none, for yes and no"
+            )
+
+
 def _escapes(values: dict[str, Any]) -> set[Any]:
     """Return the names under which a label is the answer for an image that cannot be judged."""
     return {values["unreadable"]} if values.get("unreadable") else set(ESCAPES)
@@ -1057,6 +1129,7 @@ def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     yield from _second_problems(values)
     yield from _custom_problems(values)
     yield from _multi_problems(values)
+    yield from _box_problems(values)
     yield from _guess_problems(values)
     yield from _share_problems(values)
     images, gold = values.get("images_per_task", 20), values.get("gold_per_task", 0)

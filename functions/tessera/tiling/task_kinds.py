@@ -48,6 +48,9 @@ def any_choices(choices: Choices) -> str:
 KINDS: dict[TaskKind, Kind] = {
     "tiles": Kind("tiles.liquid.html", one_choice),
     "multi": Kind("multi.liquid.html", any_choices),
+    # One choice for each box of a picture, on a page that shows boxes.
+    "verify": Kind("boxes.liquid.html", one_choice),
+    "boxes": Kind("boxes.liquid.html", one_choice),
     # The project's own page, whose answers are no choices, or are no affair of ours.
     "custom": Kind("", any_choices),
 }

@@ -1,5 +1,6 @@
 /** Start the worker's page: join its parts, wire the buttons, frame the first picture. */
 
+import { startBoxes } from "./box.js";
 import { buttons } from "./choices.js";
 import { find, findAll, listen, make } from "./dom.js";
 import { startDraft } from "./draft.js";
@@ -72,6 +73,7 @@ startHelp();
 startSubmit();
 startDraft();
 draw(...tiles);
+startBoxes();
 startPictures();
 startLayout();
 watchTiles();

@@ -1,5 +1,6 @@
 /** One picture in all of the window, down to its pixels. */
 
+import { moveBox, showBox } from "./box.js";
 import { find } from "./dom.js";
 import { bookTime } from "./focus.js";
 import { state } from "./state.js";
@@ -31,6 +32,7 @@ function place({ scale, x, y }) {
   };
   placed = { scale: bounded, x: clamp(x, width), y: clamp(y, height) };
   lensImage.style.transform = `translate(${placed.x}px, ${placed.y}px) scale(${bounded})`;
+  moveBox();
   if (bounded > 1) showOriginal();
   // From two screen pixels on, a picture's own are shown as they are.
   lensImage.style.imageRendering = fitted * bounded > 2 ? "pixelated" : "";
@@ -89,6 +91,7 @@ export const panKeys = {
 export function openZoom() {
   bookTime();
   lens.hidden = false;
+  showBox();
   lensImage.src = state.current.large ?? state.current.image.src;
   if (state.zoomed !== state.current) {
     state.current.record.zooms++;

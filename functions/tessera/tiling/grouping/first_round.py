@@ -190,7 +190,8 @@ class FirstRound:
         return self._files.enter_context(self._open_scratch())
 
     def _reject(self, line: Rejected) -> None:
-        self.first_reason = self.first_reason or f"line {line.index + 1}, {line.reason}"
+        number = line.line or line.index + 1
+        self.first_reason = self.first_reason or f"line {number}, {line.reason}"
         self._rejected_file.write(rejected_row(line))
         # Asked within a block, too: one of empty lines has a million.
         rejected = self.parser.counts.rejected
@@ -338,5 +339,5 @@ def choose_seed(indexes: NDArray[np.int64], share: float, least: int) -> NDArray
 
 def rejected_row(line: Rejected) -> bytes:
     """Return a line of rejected.jsonl; `line` is the number an editor shows, counted from one."""
-    row = {"line": line.index + 1, "reason": line.reason, "content": line.content}
+    row = {"line": line.line or line.index + 1, "reason": line.reason, "content": line.content}
     return msgspec.json.encode(row) + b"\n"

@@ -191,6 +191,7 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     "bad_lines",
     # Refused where it names nothing that can be used.
     "embeddings", "near_repeats", "guesses", "audit", "pre_annotation", "post_annotation",
+    "box_attribute",
     # What kind of task it is, and on which page.
     "task", "page",
     # What is kept for later runs, and what answers are weighed by.

@@ -6,6 +6,7 @@ files of scratch space, from which the system loads what is looked at and lets g
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -76,6 +77,8 @@ def _add_up_outcomes(parts: list[LineOutcomes]) -> LineOutcomes:
         total.reasons.update(part.reasons)
         total.labels.update(part.labels)
         total.labels_before.update(part.labels_before)
+        for name, labels in part.boxes.items():
+            total.boxes.setdefault(name, Counter()).update(labels)
         total.unsure.extend(part.unsure)
         total.retry.extend(part.retry)
         total.sources.update(part.sources)

@@ -101,10 +101,14 @@ class BlockParser:
         self._on_rejected = on_rejected
         self._on_renumbered = on_renumbered
         self._with_fingerprints = settings.repeats == "once"
+        self._has_boxes = settings.has_boxes
 
     def parse(self, block: bytes) -> Batch:
         """Return the images of the next block of whole lines, in order."""
         first = self.counts.lines
+        if self._has_boxes:  # each has numbers of its own to check, and a line is read for them
+            self.counts.lines += block.count(b"\n")
+            return self._parse_one_by_one(block, first)
         if first == 0:  # one program writes a manifest, so its first line shows how the others are
             block = block.removeprefix(BYTE_ORDER_MARK)
             if match := _FIRST_LINE.match(block):

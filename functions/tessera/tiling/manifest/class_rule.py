@@ -17,6 +17,13 @@ from tessera.tiling.settings import Settings, normal_text
 
 LABEL_TYPE = "groundtruth/image-classification"
 """Type that Ground Truth's metadata, and ours, name for one label of an image."""
+VERIFICATION_TYPE = "groundtruth/label-verification"
+"""Type of what workers said of boxes that were there before."""
+
+
+def label_type(settings: Settings) -> str:
+    """Return the type that the metadata of a run's labels name."""
+    return VERIFICATION_TYPE if settings.task == "verify" else LABEL_TYPE
 
 
 class KnownClass(NamedTuple):
@@ -44,6 +51,7 @@ class ClassRule:
         """Prepare for the settings' labels; the escape is no class."""
         self._attribute = settings.label_attribute
         self._escape = settings.escape
+        self._type = label_type(settings)
         self._numbers = {
             normal_text(name): (settings.labels.index(name), name) for name in settings.classes
         }
@@ -80,8 +88,8 @@ class ClassRule:
         members = msgspec.json.decode(metadata) if metadata is not None else {}
         if not isinstance(members, dict):
             raise NoClass(f"{key}: not an object")
-        if members.get("type", LABEL_TYPE) != LABEL_TYPE:
-            raise NoClass(f"{key}: of the type {_excerpt(members['type'])}, not {LABEL_TYPE}")
+        if members.get("type", self._type) != self._type:
+            raise NoClass(f"{key}: of the type {_excerpt(members['type'])}, not {self._type}")
         for foreign in ("failure-reason", "class-map", "objects"):
             if foreign in members:
                 raise NoClass(f"{key}: has {foreign}, which a label of one class has not")

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.manifest.batch import NO_PRELABEL, Batch, LineTemplate
+from tessera.tiling.manifest.boxes import Box
 from tessera.tiling.manifest.fingerprints import Fingerprints, fingerprints
 from tessera.tiling.manifest.lines import Image
 
@@ -33,8 +34,16 @@ def encode_item(image: Image) -> tuple[bytes, int]:
     """
     # Without its quotes: they are of the record, which the item stands inside.
     source, characters = _escape(msgspec.json.encode(image.source_ref)[1:-1])
+    box, of_box = encode_box(image.box) if image.box else (b"", 0)
     prelabel, more = encode_prelabel(image.prelabel, image.prelabel_confidence)
-    return source + prelabel, characters + more
+    return source + box + prelabel, characters + of_box + more
+
+
+def encode_box(box: Box) -> tuple[bytes, int]:
+    """Return what a box adds to an item, without its last quote, and its characters."""
+    # A text, not a list: an item ends inside a string, before `","index"`.
+    name = b"" if box.name is None else b'","box-class":' + msgspec.json.encode(box.name)[:-1]
+    return _escape(b'","box":"' + box.text.encode() + name)
 
 
 def encode_prelabel(prelabel: str | None, confidence: float | None) -> tuple[bytes, int]:
@@ -140,7 +149,7 @@ def prelabel_confidences(
 
 
 def _fingerprints_of(images: list[Image]) -> Fingerprints:
-    sources = [image.source_ref.encode() for image in images]
+    sources = [image.identity.encode() for image in images]
     lengths = np.fromiter(map(len, sources), np.int64, len(sources))
     ends = np.cumsum(lengths)
     return fingerprints(b"".join(sources), ends - lengths, ends)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from tessera.tiling.manifest.boxes import Box, BoxReader, BoxUnusable
 from tessera.tiling.manifest.class_rule import NoClass
 from tessera.tiling.manifest.set_rule import label_rule
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
@@ -35,6 +36,18 @@ class Image(msgspec.Struct, frozen=True, gc=False):
     prelabel_confidence: float | None
     gold: str | None
     raw: bytes
+    box: Box | None = None
+    """Part of the picture that is asked about, where that is not the whole of it."""
+
+    @property
+    def identity(self) -> str:
+        """Return what two lines have in common if they ask the same: the picture, or a box of it.
+
+        Where boxes are verified, the question names the box's class, so that is of it, too.
+        """
+        if self.box is None:
+            return self.source_ref
+        return f"{self.source_ref}\n{self.box.text}\n{self.box.name or ''}"
 
 
 class Labeled(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +64,8 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     index: int
     reason: str
     content: str
+    line: int = 0
+    """Line of the manifest, from one, where lines are cut into boxes; else it is the index's."""
 
 
 Line = Image | Labeled | Rejected
@@ -85,9 +100,34 @@ class LineReader:
         self._decode = msgspec.json.Decoder(record_type(settings.label_attribute)).decode
         self._choices = frozenset(settings.choices) | {None}
         self._label_rule = label_rule(settings)
+        self._boxes = BoxReader(settings) if settings.has_boxes else None
 
     def read(self, index: int, line: bytes) -> Line:
         """Return what the line is; `index` counts the manifest's lines from zero."""
+        if self._boxes is not None:
+            return self._read_box(self._boxes, index, line)
+        return self._read_line(index, line)
+
+    def _read_box(self, boxes: BoxReader, index: int, line: bytes) -> Line:
+        """Return what a line of one box is; a reason names the box, as its line has others."""
+        try:
+            check_text(line)
+            place = boxes.place(line)
+        except (BadLine, BoxUnusable, msgspec.DecodeError, UnicodeDecodeError) as bad:
+            return Rejected(index, str(bad), excerpt(line))
+        read: Line = Rejected(index, place.problem, excerpt(line))
+        if not place.problem:
+            read = self._read_line(index, line)
+        if isinstance(read, Image):
+            try:
+                return msgspec.structs.replace(read, box=boxes.box(line))
+            except (BoxUnusable, msgspec.DecodeError) as bad:
+                read = Rejected(index, str(bad), excerpt(line))
+        if isinstance(read, Rejected):
+            return Rejected(index, f"{place.name}{read.reason}", read.content, place.line)
+        return read
+
+    def _read_line(self, index: int, line: bytes) -> Line:
         raw = line.removesuffix(b"\r")
         if index == 0:
             raw = raw.removeprefix(BYTE_ORDER_MARK)

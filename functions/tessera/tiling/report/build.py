@@ -149,6 +149,7 @@ def build_report(
         **run_figures(run, lines),
         "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
         **_labels_before(lines, classes),
+        **_box_figures(lines),
         **({"notices": run.notices} if run.notices else {}),
         "answers": answers,
         "confidence": confidence_figures(consensus),
@@ -216,6 +217,23 @@ def _labels_before(lines: LineOutcomes, classes: Sequence[str]) -> dict[str, Any
     return {
         "labels_before": {name: lines.labels_before[place] for place, name in enumerate(classes)}
     }
+
+
+def _box_figures(lines: LineOutcomes) -> dict[str, Any]:
+    """Return how many boxes of each class were confirmed and refused; nothing without boxes."""
+    if not lines.boxes:
+        return {}
+    rows = [
+        {
+            "class": name,
+            "boxes": labels.total(),
+            "confirmed": labels[0],
+            "refused": labels[1],
+            "undecided": labels[-1],
+        }
+        for name, labels in lines.boxes.items()
+    ]
+    return {"boxes": sorted(rows, key=lambda row: (-row["boxes"], row["class"]))}
 
 
 def _answer_figures(result: RunResult) -> dict[str, Any]:

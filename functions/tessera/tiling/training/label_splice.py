@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tessera.tiling.manifest.class_rule import LABEL_TYPE
+
 Ints = NDArray[np.integer]
 
 _read_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -77,7 +79,13 @@ class LabelSplice:
     """
 
     def __init__(
-        self, attribute: str, classes: Sequence[tuple[int, str]], *, run: str, created: str
+        self,
+        attribute: str,
+        classes: Sequence[tuple[int, str]],
+        *,
+        run: str,
+        created: str,
+        label_type: str = LABEL_TYPE,
     ) -> None:
         """Prepare the texts for these classes, each a class id and a name."""
         key = attribute.encode()
@@ -87,7 +95,7 @@ class LabelSplice:
             for number, name in classes
         ]
         metadata = {
-            "type": "groundtruth/image-classification",
+            "type": label_type,
             "job-name": f"labeling-job/{run}",
             "human-annotated": "yes",
             "creation-date": created,

@@ -65,3 +65,5 @@ class LineOutcomes(msgspec.Struct):
     by_model: int = 0
     reviewed: int = 0
     sources: dict[int, str] = msgspec.field(default_factory=dict)
+    boxes: dict[str, Counter[int]] = msgspec.field(default_factory=dict)
+    """Where boxes are verified, by their class: how many have each label, -1 being none."""

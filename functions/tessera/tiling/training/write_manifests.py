@@ -20,6 +20,7 @@ take the slower way through `LineOpener`, with the same bytes for the lines besi
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from numpy.typing import NDArray
 from tessera.tiling.consensus import Consensus
 from tessera.tiling.csv_field import csv_field
 from tessera.tiling.manifest.blocks import BlockParser
+from tessera.tiling.manifest.boxes import BoxReader
+from tessera.tiling.manifest.class_rule import label_type
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, record_type
 from tessera.tiling.manifest.set_rule import label_rule
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
@@ -253,7 +256,13 @@ def make_splice(run: Run) -> LabelSplice:
     # class ids are positions in the settings' labels, even if the escape stands between them
     classes = [(settings.labels.index(name), name) for name in settings.classes]
     created = creation_date(run.started)
-    return LabelSplice(settings.label_attribute, classes, run=run.name, created=created)
+    return LabelSplice(
+        settings.label_attribute,
+        classes,
+        run=run.name,
+        created=created,
+        label_type=label_type(settings),
+    )
 
 
 def write_manifests(
@@ -277,6 +286,7 @@ def write_manifests(
     outcomes = LineOutcomes()
     opener = LineOpener(settings.label_attribute)
     classes_of = _ClassesBefore(settings)
+    boxes = BoxReader(settings) if settings.task == "verify" else None
     watched = sorted(watched)  # so that a block finds its own by bisection
     with ExitStack() as stack:
         files = _Files(*(stack.enter_context(create(name)) for name in FILE_NAMES))
@@ -291,6 +301,8 @@ def write_manifests(
             if block.labeled_before.any():
                 outcomes.labels_before.update(classes_of(block))
             _keep_sources(outcomes, block, watched)
+            if boxes is not None:
+                _count_boxes(outcomes, block, boxes)
     return outcomes
 
 
@@ -323,8 +335,11 @@ class _Block:
 
     def source(self, row: int) -> str:
         """Return the URI of an image."""
-        line = self.lines[row] + (b"}" if self.is_open else b"")
-        return msgspec.json.decode(line, type=_Source).source_ref
+        return msgspec.json.decode(self.whole_line(row), type=_Source).source_ref
+
+    def whole_line(self, row: int) -> bytes:
+        """Return a line as it was, without its end."""
+        return self.lines[row] + (b"}" if self.is_open else b"")
 
     @property
     def labeled(self) -> Bools:
@@ -509,6 +524,20 @@ class _ClassesBefore:
             record = self._decode(line)
             known = self._rule.read(record.label, record.metadata or None)
             yield from self._rule.places(known)
+
+
+MOST_BOX_CLASSES = 1_000
+"""Classes of boxes that are counted by name: a manifest may name each box in another way."""
+
+
+def _count_boxes(outcomes: LineOutcomes, block: _Block, boxes: BoxReader) -> None:
+    """Count a block's boxes by their class and by what people say of them."""
+    for row in np.flatnonzero(block.images).tolist():
+        name = boxes.box(block.whole_line(row)).name or ""
+        if name not in outcomes.boxes and len(outcomes.boxes) >= MOST_BOX_CLASSES:
+            name = ""
+        label = int(block.labels.label[row])
+        outcomes.boxes.setdefault(name, Counter())[label] += 1
 
 
 def _keep_sources(outcomes: LineOutcomes, block: _Block, watched: list[int]) -> None:

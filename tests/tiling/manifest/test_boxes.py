@@ -1,0 +1,165 @@
+"""Boxes on pictures: what is one, and what is refused with the reason and the place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.tiling.manifest.box_lines import MAX_OTHERS, box_lines
+from tessera.tiling.manifest.items import encode_item
+from tessera.tiling.manifest.lines import Image, Labeled, Line, Rejected, read_manifest
+from tessera.tiling.manifest.stream import manifest_lines
+from tessera.tiling.settings import Settings, read_settings
+
+VERIFY = read_settings(b'{"task": "verify"}')
+
+
+def line(*boxes: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "source-ref": "s3://pets/1.jpg",
+        "bounding-box": {
+            "annotations": list(boxes),
+            "image_size": [{"width": 640, "height": 480, "depth": 3}],
+        },
+        "bounding-box-metadata": {"class-map": {"0": "cat"}},
+    } | more
+
+
+def box(**more: Any) -> dict[str, Any]:
+    return {"class_id": 0, "left": 1, "top": 2, "width": 30, "height": 40} | more
+
+
+def read(*lines: Any, settings: Settings = VERIFY) -> list[Line]:
+    raw = [each if isinstance(each, bytes) else msgspec.json.encode(each) for each in lines]
+    chunks = box_lines([b"\n".join(raw) + b"\n"], settings)
+    return list(read_manifest(manifest_lines(chunks), settings))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (box(left=-5), "leave the picture of 640 × 480"),
+        (box(left=620), "leave the picture"),
+        (box(height=500), "leave the picture"),
+        (box(width=0), "show nothing"),
+        (box(height=-4), "show nothing"),
+        (box(left="1"), "left: '1' is no number"),
+        (box(top=True), "top: True is no number"),
+        (box(top=None), "top: missing"),
+        (box(width=[30]), "width: [30] is no number"),
+        (box(left=10**400), "left: not a number of pixels"),
+        ({"class_id": 0}, "left: missing"),
+        (7, "not an object"),
+        (box(class_id=9), "its class has no name"),
+        (box(class_id=None), "its class has no name"),
+    ],
+    ids=repr,
+)
+def test_a_box_that_is_none_is_refused_alone_with_its_line_and_number(
+    wrong: Any, reason: str
+) -> None:
+    good, bad, last = read(line(box()), line(wrong, box()))
+    assert isinstance(good, Image)
+    assert isinstance(bad, Rejected)
+    assert (bad.index, bad.line) == (1, 2)
+    assert bad.reason.startswith("box 1: ")
+    assert reason in bad.reason
+    assert isinstance(last, Image)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b"", "the line is empty"),
+        (b"\xff", "not JSON"),
+        (b'{"source-ref": ' + b"[" * 10_000, "nested too deep"),
+        (b'{"source-ref": NaN}', "not JSON"),
+        ({"bounding-box": {}}, "no source-ref"),
+        ({"source-ref": "s3://pets/1.jpg"}, "bounding-box: missing"),
+        (line(**{"bounding-box": []}), "no object with annotations"),
+        (line(**{"bounding-box": {"annotations": {}}}), "no object with annotations"),
+        (line(box(), **{"bounding-box-metadata": 7}), "not an object"),
+        (line(box(), **{"bounding-box-metadata": {"failure-reason": "x"}}), "failure-reason"),
+        (line(box(), box(), gold="yes"), "gold: of which of the 2 boxes?"),
+        (line(box(), box(), note="x" * MAX_OTHERS), "each of 2 boxes"),
+        (line(box(), note="x" * 400_000), "longer than"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_line_without_usable_boxes_is_one_bad_line_with_its_number(
+    wrong: Any, reason: str
+) -> None:
+    first, bad = read(line(box()), wrong)
+    assert isinstance(first, Image)
+    assert isinstance(bad, Rejected)
+    assert bad.line == 2
+    assert reason in bad.reason
+
+
+@pytest.mark.parametrize(
+    "size", [None, [], [{}], [{"width": 640}], [{"width": "640", "height": 480}], {"width": 0}]
+)
+def test_without_the_pictures_size_no_box_has_a_place(size: Any) -> None:
+    boxes = {"annotations": [box()]} | ({} if size is None else {"image_size": size})
+    (bad,) = read(line(**{"bounding-box": boxes}))
+    assert isinstance(bad, Rejected)
+
+
+sides = st.integers(1, 200)
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda left, top, width, height: box(left=left, top=top, width=width, height=height),
+            st.floats(0, 400), st.floats(0, 200), sides, sides,
+        ),
+        max_size=30,
+    )
+)  # fmt: skip
+def test_every_box_becomes_one_image_and_different_ones_are_different(boxes: list[Any]) -> None:
+    images = read(line(*boxes))
+    assert len(images) == len(boxes)
+    identities = set()
+    for number, image in enumerate(images):
+        assert isinstance(image, Image)
+        assert image.index == number
+        identities.add(image.identity)
+        text = b'{"source-ref":"' + encode_item(image)[0].replace(b'\\"', b'"') + b'"}'
+        item = msgspec.json.decode(text)
+        assert item["box"].split(",")[4:] == ["640", "480"]
+        assert item["box-class"] == "cat"
+    places = {tuple(round(each[key], 3) for key in ("left", "top", "width", "height"))
+              for each in boxes}  # fmt: skip
+    assert len(identities) == len(places)
+
+
+def test_thousands_of_boxes_on_one_picture_are_as_many_images() -> None:
+    boxes = [box(left=number % 600, top=number // 600) for number in range(4_000)]
+    assert sum(isinstance(each, Image) for each in read(line(*boxes))) == 4_000
+
+
+def test_a_line_that_was_cut_before_is_cut_anew_and_a_labeled_one_stays() -> None:
+    named = {"label": 1, "label-metadata": {"class-name": "no"}, "box": {"line": 9, "number": 9}}
+    first, second = read(line(box()), line(box(), **named))
+    assert isinstance(first, Image)
+    assert isinstance(second, Labeled)
+    assert msgspec.json.decode(second.raw)["box"] == {"line": 2, "number": 1}
+
+
+def test_gold_of_a_box_stands_beside_its_sides() -> None:
+    one, other = read(line(box(gold="no"), box(left=9)))
+    assert isinstance(one, Image)
+    assert isinstance(other, Image)
+    assert (one.gold, other.gold) == ("no", None)
+
+
+def test_pictures_are_read_as_they_are() -> None:
+    plain = read_settings(b'{"labels": ["cat", "dog"]}')
+    assert list(box_lines([b"a", b"b"], plain)) == [b"a", b"b"]

@@ -1,0 +1,48 @@
+/** Draw a tile's box on the whole picture in the zoom, and take no picture that it does not fit. */
+
+import { find, findAll } from "./dom.js";
+import { state } from "./state.js";
+
+const SAME_SHAPE = 0.04; // by which copies of a picture differ, whose sides are whole pixels
+
+const frame = find("#frame");
+
+/** Lay the frame of the framed tile's box on the picture in the lens. */
+export function showBox() {
+  const { element } = state.current;
+  frame.firstChild.style.cssText = element.getAttribute("style");
+  frame.firstChild.dataset.name = element.getAttribute("aria-description") ?? "";
+}
+
+/** Move the frame as the lens moves the picture; its lines stay as thin as they are. */
+export function moveBox() {
+  const { transform } = find("#lens img").style;
+  frame.style.transform = transform;
+  frame.style.setProperty("--enlarged", transform.split("scale(")[1].slice(0, -1));
+}
+
+/**
+ * Whether a picture has the shape that its box was drawn on. One that a camera turned has not, if
+ * the box is of the pixels as they are stored: the crop would show another part of the picture.
+ */
+function fits(image) {
+  const [, , , , width, height] = image.closest(".tile").dataset.whole.split(",");
+  const { naturalWidth, naturalHeight, src } = image;
+  if (!naturalWidth || src.startsWith("data:image/svg")) return true; // a drawing has any size
+  return Math.abs(naturalWidth / naturalHeight / (width / height) - 1) < SAME_SHAPE;
+}
+
+/** Let a picture that does not fit fail as one that does not load: nobody can answer for it. */
+document.addEventListener("load", (event) => {
+  const { target } = event;
+  if (!target.matches?.(".picture img") || fits(target)) return;
+  event.stopImmediatePropagation();
+  target.dispatchEvent(new Event("error"));
+}, true);
+
+/** Ask anew for pictures that were there before anybody listened, so that they are looked at. */
+export function startBoxes() {
+  for (const image of findAll(".picture img")) {
+    if (image.complete && !fits(image)) image.src = "data:,";
+  }
+}
