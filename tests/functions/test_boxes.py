@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.functions.test_multi_label import Project, Sets, project
+from tests.tessera.conftest import png
 
 __all__ = ["project"]
 
@@ -123,6 +125,18 @@ def test_which_label_a_box_has_is_asked_without_showing_the_one_it_had(desk: Des
     assert desk.words == ["", ""]
     desk.end(result)
     assert [each["label"] for each in desk.lines(result, "training.manifest")] == [1, 1]
+
+
+def test_pictures_of_another_shape_than_their_boxes_are_told_before_anybody_is_asked(
+    desk: Desk,
+) -> None:
+    desk.aws.files.put("s3://inbox/pets/0.jpg", png(640, 480))
+    desk.aws.files.put("s3://inbox/pets/1.jpg", png(480, 640))
+    result = desk.drop([line(box(10)), line(box(10), picture=1)], **VERIFY)
+    record = json.loads(desk.aws.files.get(result["home"] + "run.json"))
+    (notice,) = [each for each in record["notices"] if "another shape" in each]
+    assert "1 of 2 pictures" in notice
+    assert "s3://inbox/pets/1.jpg (480 × 640, not 640 × 480)" in notice
 
 
 def test_gold_boxes_are_mixed_in_and_doubtful_ones_asked_again(desk: Desk) -> None:

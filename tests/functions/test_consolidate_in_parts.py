@@ -160,3 +160,33 @@ def test_a_run_in_parts_leaves_the_files_of_one_in_one_piece(
 
     assert result == whole
     assert_same(one, files_of(run))
+
+
+def test_boxes_are_counted_in_parts_as_in_one_piece() -> None:
+    run = Run(Files())
+    run.settings = {"task": "verify", "labels": ["yes", "no"], "unreadable": "cannot tell"}
+    boxes = [
+        {"class_id": number % 2, "left": 10 * number, "top": 0, "width": 9, "height": 9}
+        for number in range(3)
+    ]
+    line = {
+        "source-ref": "s3://pets/1.jpg",
+        "bounding-box": {"annotations": boxes, "image_size": [{"width": 64, "height": 48}]},
+        "bounding-box-metadata": {"class-map": {"0": CAT, "1": DOG}},
+    }
+    run.manifest(*[line | {"source-ref": f"s3://pets/{number}.jpg"} for number in range(10)])
+    run.counts["lines"] = 30
+    labels = {str(image): ("yes", "no", "cannot tell")[image % 3] for image in range(30)}
+    run.job((list(range(30)), {"ann": labels, "bob": labels}))
+    before = copy.deepcopy(run.bucket.objects)
+    whole = run.consolidate()
+    one = files_of(run)
+    assert run.report()["boxes"] == [
+        {"class": CAT, "boxes": 20, "confirmed": 10, "refused": 0, "undecided": 10},
+        {"class": DOG, "boxes": 10, "confirmed": 0, "refused": 10, "undecided": 0},
+    ]
+    run.bucket.objects = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "PART_ANSWERS", 20)
+        assert in_parts(run, 1) == whole
+    assert_same(one, files_of(run))

@@ -134,6 +134,27 @@ def test_pictures_with_several_labels_go_the_same_way_to_a_list_of_each(cloud: C
     assert [row["label"] for row in report["by_label"]] == list(EXAMPLE_SETTINGS["labels"])
 
 
+def test_each_box_of_a_picture_gets_a_label_and_a_line_of_its_own(cloud: Cloud) -> None:
+    lines = []
+    for raw in example_lines(6):
+        boxes = [
+            {"class_id": 0, "left": left, "top": 1, "width": 3, "height": 5} for left in (0, 4)
+        ]
+        size = [{"width": 8, "height": 8, "depth": 3}]
+        members = {"bounding-box": {"annotations": boxes, "image_size": size}}
+        lines.append(json.dumps(json.loads(raw) | members).encode())
+    run = run_to_the_end(cloud, "boxes", b"\n".join(lines) + b"\n", crowd=1, task="boxes")
+    assert run.end.status == "SUCCEEDED", run.end
+    trained = run.lines("training.manifest")
+    assert [line["box"] for line in trained] == [
+        {"line": line, "number": number} for line in range(1, 7) for number in (1, 2)
+    ]
+    for line in trained:
+        assert line["digit"] == int(TRUTH[line["source-ref"].rpartition("/")[2]])
+        assert len(line["bounding-box"]["annotations"]) == 1
+    assert json.loads(run.files["report.json"])["images"]["repeats"] == 0
+
+
 FAULTS: list[tuple[str, bytes]] = [
     ("bad JSON", b'{"source-ref": "s3://tessera-inbox/images/x.png"'),
     ("no object", b'["s3://tessera-inbox/images/x.png"]'),

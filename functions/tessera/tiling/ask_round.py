@@ -26,7 +26,7 @@ from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.grouping.first_round import group_manifest
 from tessera.tiling.grouping.later_round import group_later_round
 from tessera.tiling.grouping.picture_sample import Head, check_pictures
-from tessera.tiling.grouping.picture_shape import sample_shape
+from tessera.tiling.grouping.picture_shape import check_box_shapes, sample_shape
 from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.grouping.task_file import Shard
@@ -190,7 +190,10 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     shape = sample_shape(read(), settings, files.get_range, rule)
     _write_page(stack, settings, record, shape, rule)
     check_buckets(read(), settings, files.bucket_exists)
-    if notices := check_pictures(read(), settings, files.head, rule):
+    notices = check_pictures(read(), settings, files.head, rule)
+    if settings.has_boxes:
+        notices += check_box_shapes(read(), settings, files.get_range, rule)
+    if notices:
         record = msgspec.structs.replace(record, notices=notices)
     create = partial(_create, files, home)
     record = _with_embeddings(files, record, settings, create, rule)

@@ -124,6 +124,25 @@ CUSTOM_PAGE = """<script src="https://assets.crowd.aws/crowd-html-elements.js"><
 <crowd-polygon></crowd-polygon><crowd-input name="tag"></crowd-input></crowd-form>"""
 
 
+def test_each_box_of_a_manifest_is_a_tile_with_what_it_says(tmp_path: Path) -> None:
+    (tmp_path / "labeling.json").write_text('{"task": "verify"}')
+    boxes = [{"class_id": 0, "left": 9, "top": top, "width": 30, "height": 20} for top in (0, 40)]
+    line = {
+        "source-ref": "s3://pets/1.jpg",
+        "bounding-box": {"annotations": boxes, "image_size": [{"width": 90, "height": 80}]},
+        "bounding-box-metadata": {"class-map": {"0": "cat & dog"}},
+    }
+    (tmp_path / "pets.manifest").write_text(json.dumps(line) + "\n")
+    out = tmp_path / "page.html"
+    settings, manifest = tmp_path / "labeling.json", tmp_path / "pets.manifest"
+    result = run("--settings", settings, "--manifest", manifest, "--out", out)
+    assert result.exit_code == 0, result.output
+    page = out.read_text()
+    assert page.count('class="tile"') == 2
+    assert 'data-whole="9,40,30,20,90,80"' in page
+    assert page.count("cat &amp; dog?</em>") == 2
+
+
 def test_a_page_of_the_projects_own_beside_the_settings_is_shown(settings_file: Path) -> None:
     template = (UI / "tiles.liquid.html").read_text("utf-8")
     (settings_file.parent / "page.liquid.html").write_text(template + "<p>Our own // page</p>")

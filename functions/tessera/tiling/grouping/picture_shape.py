@@ -30,6 +30,12 @@ FIRST_BYTES = 128 * 1024
 PATIENCE = 5.0
 """Seconds after which the sample is what has come: nobody waits longer for looks."""
 
+SAME_SHAPE = 0.04
+"""Difference of two shapes that is none: smaller copies have sides of whole pixels. The page of
+boxes has the same bound (ui/boxes/script/box.js)."""
+MOST_NAMED = 5
+"""Pictures that a notice names."""
+
 ReadRange = Callable[[str, int, int], bytes]
 """Reads the bytes of an object from a start up to an end; it may raise what it likes."""
 
@@ -47,8 +53,42 @@ def sample_shape(
     """Return the median of width by height of some of a manifest's pictures; None if unknown."""
     lines = read_manifest(manifest_lines(chunks), settings, rule)
     first = islice((line.source_ref for line in lines if isinstance(line, Image)), FIRST_LINES)
-    shapes = _read_shapes(_spread(list(first)), read_range)
+    sizes = _read_sizes(_spread(list(first)), read_range)
+    shapes = [width / height for _, (width, height) in sizes]
     return round(median(shapes), 3) if shapes else None
+
+
+def check_box_shapes(
+    chunks: Iterable[bytes],
+    settings: Settings,
+    read_range: ReadRange,
+    rule: SourceRule = ANY_SOURCE,
+) -> list[str]:
+    """Return a sentence on pictures of another shape than their boxes were drawn on, if any are.
+
+    `chunks` have a line for each box. The page takes no answers for these: the box of a picture
+    that a camera turned, and browsers show turned, would be about another part of it.
+    """
+    lines = read_manifest(manifest_lines(chunks), settings, rule)
+    boxes = {
+        line.source_ref: line.box
+        for line in islice(lines, FIRST_LINES)
+        if isinstance(line, Image) and line.box is not None
+    }
+    sizes = _read_sizes(_spread(list(boxes)), read_range)
+    others = [
+        f"{uri} ({width} × {height}, not {box.picture_width:g} × {box.picture_height:g})"
+        for uri, (width, height) in sorted(sizes)
+        for box in [boxes[uri]]
+        if abs(width / height / (box.picture_width / box.picture_height) - 1) >= SAME_SHAPE
+    ]
+    if not others:
+        return []
+    return [
+        f"{len(others):,} of {len(sizes):,} pictures that were looked at have, as browsers show "
+        f"them, another shape than their image_size says, so that their boxes cannot be judged: "
+        f"{', '.join(others[:MOST_NAMED])}. Turn the pictures upright, or mend image_size and boxes"
+    ]
 
 
 def _spread(sources: Sequence[str]) -> list[str]:
@@ -57,22 +97,22 @@ def _spread(sources: Sequence[str]) -> list[str]:
     return [sources[int(number * step)] for number in range(min(SAMPLE, len(sources)))]
 
 
-def _read_shapes(sources: Sequence[str], read_range: ReadRange) -> list[float]:
-    """Return the shapes of those pictures that can be read before patience is over."""
-    shapes: list[float] = []
+def _read_sizes(sources: Sequence[str], read_range: ReadRange) -> list[tuple[str, tuple[int, int]]]:
+    """Return the sizes of those pictures that can be read before patience is over."""
+    sizes: list[tuple[str, tuple[int, int]]] = []
     pool = ThreadPoolExecutor(AT_ONCE)
-    reads = [pool.submit(read_range, source, 0, FIRST_BYTES) for source in sources]
+    reads = {pool.submit(read_range, source, 0, FIRST_BYTES): source for source in sources}
     try:
         for read in as_completed(reads, timeout=PATIENCE):
             # a picture that is gone, or that may not be read, is none of this module's business
             size = None if read.exception() else picture_size(read.result())
             if size:
-                shapes.append(size[0] / size[1])
+                sizes.append((reads[read], size))
     except TimeoutError:
         pass  # what came in time is sample enough
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return shapes
+    return sizes
 
 
 def picture_size(content: bytes) -> tuple[int, int] | None:
