@@ -278,7 +278,9 @@ def main() -> int:
         if options.plot:
             options.plot.write_text(plot(points), encoding="utf-8")
     else:
-        print(f"No real crowds at `{options.crowds}`: skipped, and the gates with them.\n")
+        print(
+            "No real crowds: name their folder in TESSERA_CROWDS. Their gates are not measured.\n"
+        )
     images = 2_000 if options.quick else 20_000
     points = measured([simulated(images, seed=7)], 1 if options.quick else 2)
     print(section(f"A simulated crowd, {images:,} images", points, gated=False)[0])

@@ -8,6 +8,7 @@ two pictures labeled, and is the person in the browser, whose own processor is n
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
@@ -163,8 +164,11 @@ def walk(place: Path, *, quick: bool) -> tuple[list[Act], int, int]:
 
 def main() -> int:
     """Print the section; the status is 1 if a mark is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="use this checkout's environments")
+    quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as place:
-        acts, installed, clone = walk(Path(place), quick="--quick" in sys.argv)
+        acts, installed, clone = walk(Path(place), quick=quick)
     print("## From a clone to the first own picture labeled\n")
     print("Acts are what a person types, as one line, or presses. The processor is that of the")
     print(
