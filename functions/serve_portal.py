@@ -22,9 +22,9 @@ from tessera.tiling.page_input import prepare_task
 def ports() -> Ports:
     """Return what the portal needs of AWS, the same to each request: it keeps what it has read."""
     aws = connect(region=os.environ.get("AWS_REGION"))
+    table, role = os.environ["TABLE_NAME"], os.environ.get("PICTURES_ROLE_ARN", "")
     own = {os.environ.get("PREPARE_TASK_ARN", ""): prepare_task}
-    role = os.environ.get("PICTURES_ROLE_ARN", "")
-    return portal_ports(aws, os.environ["TABLE_NAME"], own, role, report_job, aws.functions_soon)
+    return portal_ports(aws, table, own, role, report_job, is_awaited=True)
 
 
 def site() -> Site:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from tessera.aws import table as aws_table
@@ -41,7 +46,48 @@ def in_dynamodb() -> Iterator[Table]:
         yield connection.table("portal")
 
 
-@pytest.fixture(params=["in_memory", pytest.param("in_dynamodb", marks=pytest.mark.thorough)])
+class Forwarder(BaseHTTPRequestHandler):
+    """DynamoDB over HTTP, which asks moto's in this process."""
+
+    def do_POST(self) -> None:
+        """Answer a request as DynamoDB does."""
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        operation = xform_name(self.headers["X-Amz-Target"].partition(".")[2])
+        status = 200
+        try:
+            answer = getattr(connect().client("dynamodb"), operation)(**content)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            status, answer = 400, error.response | {"__type": f"com.amazonaws#{code}"}
+        del answer["ResponseMetadata"]
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def in_dynamodb_soon(in_dynamodb: Table) -> Iterator[Table]:
+    """The table in DynamoDB, asked in the shortest way over HTTP."""
+    keys = ("key", "secret")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forwarder) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield connect(f"http://127.0.0.1:{server.server_port}", "us-east-1", keys).table_soon(
+            "portal"
+        )
+        server.shutdown()
+
+
+KINDS = ["in_dynamodb", "in_dynamodb_soon"]
+
+
+@pytest.fixture(
+    params=["in_memory", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in KINDS)]
+)
 def table(request: pytest.FixtureRequest) -> Table:
     """An empty index, once of each kind."""
     table: Table = request.getfixturevalue(request.param)
@@ -90,6 +136,30 @@ def test_a_table_that_reads_nothing_is_not_asked_for_ever(waits: list[float]) ->
         aws_table.Table(lambda: dynamodb, "portal").get(Key("job", "a"), Key("job", "b"))
     assert len(waits) == ATTEMPTS - 1
     assert sum(waits) < 3
+
+
+class ShortPages:
+    """DynamoDB whose queries end after each item, as they do after each megabyte."""
+
+    def __init__(self, items: int) -> None:
+        self.items, self.queries = items, 0
+
+    def query(self, *, ExclusiveStartKey: Any = None, **_: Any) -> Any:
+        self.queries += 1
+        number = int(ExclusiveStartKey["sk"]["S"]) + 1 if ExclusiveStartKey else 0
+        key = {"pk": {"S": "job"}, "sk": {"S": str(number)}}
+        last = {"LastEvaluatedKey": key} if number < self.items - 1 else {}
+        return {"Items": [key] if number < self.items else []} | last
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, 5), (1, 1), (2, 2), (4, 4), (9, 5)])
+def test_a_query_goes_on_where_dynamodb_ended_until_it_has_what_it_was_asked_for(
+    limit: int, expected: int
+) -> None:
+    dynamodb: Any = ShortPages(5)
+    items = aws_table.Table(lambda: dynamodb, "portal").query("job", limit=limit)
+    assert [sort for sort, _ in items] == [str(number) for number in range(expected)]
+    assert dynamodb.queries <= (limit + 2 if limit else 5)
 
 
 def put(table: Table, sort: str, **values: Any) -> bool:

@@ -13,6 +13,13 @@ from tessera.aws.functions import Functions
 from tessera.aws.presign import Credentials
 from tessera.aws.storage import Storage
 from tessera.aws.table import Table
+from tessera.aws.table_requests import (
+    CONNECT_TIMEOUT,
+    CONNECTIONS,
+    READ_TIMEOUT,
+    USER_AGENT,
+    TableRequests,
+)
 from tessera.aws.users import Users
 from tessera.aws.workflow import Workflow
 
@@ -20,10 +27,6 @@ AWS_HOST = re.compile(
     r"\.(amazonaws\.(com|com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)$"
 )
 """Domains of AWS's partitions, in contrast to an embedded AWS or another service like S3."""
-
-USER_AGENT = "tessera"
-"""Name in the requests that workers wait for: boto3 puts its own long one together twice a request,
-which took a tenth of its time."""
 
 _making = Lock()
 """Held while a client is made: all connections share boto3's session, which makes one at a time."""
@@ -59,10 +62,10 @@ def _config(service: str) -> Any:
         case "dynamodb":
             # a worker waits for it: give up early, for the page asks again by itself
             return Config(
-                connect_timeout=2,
-                read_timeout=5,
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT,
                 retries={"mode": "standard", "max_attempts": 4},
-                max_pool_connections=32,
+                max_pool_connections=CONNECTIONS,
                 # `Table` alone makes these requests, always in the same forms: to walk through each
                 # parameter once more took a third of a transaction's time in this process
                 parameter_validation=False,
@@ -152,6 +155,27 @@ class Connection:
     def table(self, name: str) -> Table:
         """Return the DynamoDB table of this name; nothing is asked of it yet."""
         return Table(self._late("dynamodb"), name)
+
+    def table_soon(self, name: str) -> Table:
+        """Return the DynamoDB table of this name, asked in the shortest way: a worker waits."""
+        client = self._late("dynamodb")
+        return Table(client, name, TableRequests(client, self._keys))
+
+    def _keys(self) -> Credentials | None:
+        """Return the keys that boto3's clients sign with now; None if it finds none."""
+        if self.credentials:
+            return self.credentials
+        import boto3  # late, as above
+
+        session = boto3.DEFAULT_SESSION  # made with the first client
+        credentials = session.get_credentials() if session else None
+        if credentials is None:
+            return None
+        now = credentials.get_frozen_credentials()  # a role's are renewed by this
+        if not (now.access_key and now.secret_key):
+            return None
+        keys = (now.access_key, now.secret_key)
+        return (*keys, now.token) if now.token else keys
 
     def users(self, pool: str) -> Users:
         """Return the Cognito user pool of this id; nothing is asked of it yet."""

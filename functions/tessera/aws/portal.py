@@ -13,7 +13,6 @@ from tessera.portal.ports import Ports, report_to_nobody
 
 if TYPE_CHECKING:
     from tessera.aws.connection import Connection
-    from tessera.aws.functions import Functions
 
 
 Function = Callable[[dict[str, Any]], Any]
@@ -27,22 +26,26 @@ def portal_ports(
     in_process: Mapping[str, Function] = NONE_IN_PROCESS,
     pictures_role: str = "",
     report: Callable[[str, Exception], None] = report_to_nobody,
-    functions: Functions | None = None,
+    *,
+    is_awaited: bool = False,
 ) -> Ports:
     """Return what the portal needs from outside, with its index in the table of this name.
+
+    `is_awaited` where a worker waits for the table and for functions.
 
     Functions of the stack's own are called `in_process`, by ARN: a function that waits for another
     holds two of the account's concurrent executions and pays for both. Pictures are read by
     `pictures_role`, or by the caller's own where there is none. Jobs that cannot be read are told
-    to `report`. Other functions are called by `functions`, or as long as they take.
+    to `report`.
     """
+    functions = connection.functions_soon if is_awaited else connection.functions
 
     def invoke(arn: str, event: dict[str, Any]) -> Any:
         own = in_process.get(arn)
-        return own(event) if own else (functions or connection.functions).invoke(arn, event)
+        return own(event) if own else functions.invoke(arn, event)
 
     return Ports(
-        table=connection.table(table),
+        table=connection.table_soon(table) if is_awaited else connection.table(table),
         files=RoleStorage(connection, pictures_role) if pictures_role else connection.storage,
         clock=time.time,
         invoke=invoke,

@@ -93,15 +93,8 @@ class Presigner:
             "x-amz-date": moment,
             **({"x-amz-security-token": token[0]} if token else {}),
         }
-        secret = self._make_secret(moment[:8])
+        secret = day_key(self._credentials[1], moment[:8], self._region, "s3")
         return Scope(scope, "&".join(pairs), "&".join(sorted(pairs)), headers, heading, secret)
-
-    def _make_secret(self, day: str) -> bytes:
-        """Return the key that signs on one day, in this region, for S3."""
-        key = f"AWS4{self._credentials[1]}".encode()
-        for part in (day, self._region, "s3", "aws4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return key
 
     def head(self, key: str) -> Mapping[str, str] | None:
         """Return the headers of an object, or None if S3 did not give them at the first try."""
@@ -142,6 +135,15 @@ class Presigner:
             timeout=TIMEOUT,
             max_pool_connections=CONNECTIONS,
         )
+
+
+@lru_cache(maxsize=16)
+def day_key(secret: str, day: str, region: str, service: str) -> bytes:
+    """Return the key that signs a service's requests in a region on one day."""
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 def current_time() -> float:

@@ -6,8 +6,10 @@ as expected makes none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from tessera.aws.backoff import back_off
 from tessera.portal.errors import Busy
@@ -17,6 +19,8 @@ from tessera.portal.task_updates import ATTEMPTS, CONTENDED
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from tessera.aws.table_requests import TableRequests
 
 REFUSED = {
     "ConditionalCheckFailedException",
@@ -78,9 +82,25 @@ def _key(key: Key) -> dict[str, Any]:
 class Table:
     """Items of one DynamoDB table, by partition and sort key."""
 
-    def __init__(self, client: Callable[[], DynamoDBClient], name: str) -> None:
-        """Keep what gives the client, made at the first call, and the table's name."""
-        self._client, self._name = client, name
+    def __init__(
+        self,
+        client: Callable[[], DynamoDBClient],
+        name: str,
+        requests: TableRequests | None = None,
+    ) -> None:
+        """Keep what gives the client, made at the first call, and the table's name.
+
+        `requests` are what is tried first, in a shorter way than the client's.
+        """
+        self._client, self._name, self._requests = client, name, requests
+
+    def _ask(self, operation: str, content: Mapping[str, Any]) -> Any:
+        """Return DynamoDB's response to an operation, by its name in boto3 (`get_item`)."""
+        if self._requests:
+            name = operation.title().replace("_", "")
+            if (answer := self._requests.ask(name, content)) is not None:
+                return answer
+        return getattr(self._client(), operation)(**content)
 
     def get(self, *keys: Key) -> list[dict[str, Any] | None]:
         """Return the items at the keys, as they are now, in the same order; None if absent.
@@ -88,18 +108,16 @@ class Table:
         Raises `Busy` if DynamoDB leaves some unread each time, as it does where it throttles.
         """
         if len(keys) == 1:
-            answer = self._client().get_item(
-                TableName=self._name, Key=_key(keys[0]), ConsistentRead=True
-            )
+            one = {"TableName": self._name, "Key": _key(keys[0]), "ConsistentRead": True}
+            answer = self._ask("get_item", one)
             return [_item(answer["Item"]) if "Item" in answer else None]
         items: dict[tuple[str, str], dict[str, Any]] = {}
         rest: list[dict[str, Any]] = [_key(key) for key in dict.fromkeys(keys)]
         refused = 0  # answers in a row that gave nothing
         while rest:
             back_off(refused)
-            batch = self._client().batch_get_item(
-                RequestItems={self._name: {"Keys": rest[:100], "ConsistentRead": True}}
-            )
+            asked = {self._name: {"Keys": rest[:100], "ConsistentRead": True}}
+            batch = self._ask("batch_get_item", {"RequestItems": asked})
             for raw in batch["Responses"].get(self._name, []):
                 items[(raw["pk"]["S"], raw["sk"]["S"])] = _item(raw)
             unread: Any = batch.get("UnprocessedKeys", {}).get(self._name)
@@ -130,20 +148,31 @@ class Table:
         values |= {":before": {"S": before}} if before else {}
         if after and before and after >= before:
             return []
-        pages: Iterable[Any] = (
-            self._client()
-            .get_paginator("query")
-            .paginate(
-                TableName=self._name,
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                ConsistentRead=True,
-                PaginationConfig={"MaxItems": limit + 2, "PageSize": limit + 2} if limit else {},
-            )
-        )
-        items = [(raw["sk"]["S"], _item(raw)) for page in pages for raw in page["Items"]]
-        items = [(sort, item) for sort, item in items if sort not in {after, before}]
+        content: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ConsistentRead": True,
+            **({"Limit": limit + 2} if limit else {}),
+        }
+        items = [
+            (raw["sk"]["S"], _item(raw))
+            for raw in self._pages(content)
+            if raw["sk"]["S"] not in {after, before}
+        ]
         return items[: limit or None]
+
+    def _pages(self, content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield what a query finds: up to its limit if it has one, else all, page by page."""
+        left = content.get("Limit", math.inf)
+        start: dict[str, Any] = {}
+        while True:
+            page = self._ask("query", content | start)
+            yield from page["Items"]
+            left -= len(page["Items"])
+            if left <= 0 or not page.get("LastEvaluatedKey"):
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def write(self, *changes: Change) -> bool:
         """Make all changes, or none if one is not as expected; return whether they were made."""
@@ -159,28 +188,30 @@ class Table:
 
     def _write(self, operations: list[TransactWriteItemTypeDef]) -> None:
         """Make the changes, a single one without a transaction, which would cost twice as much."""
-        client = self._client()
         match operations:
             case [{"Put": put}]:
-                client.put_item(**put)
+                self._ask("put_item", put)
             case [{"Delete": delete}]:
-                client.delete_item(**delete)
+                self._ask("delete_item", delete)
             case [{"Update": update}]:
-                client.update_item(**update)
+                self._ask("update_item", update)
             case _:
-                client.transact_write_items(TransactItems=operations)
+                # One token for all tries, so that a second changes nothing that the first has.
+                token = {"ClientRequestToken": str(uuid4())}
+                self._ask("transact_write_items", {"TransactItems": operations, **token})
 
     def count(self, key: Key, attribute: str, amount: int = 1, *, expires: int = 0) -> int:
         """Add to an attribute and return its new number; the item may go after `expires`."""
         values = {":amount": encode(amount)} | ({":expires": encode(expires)} if expires else {})
-        answer = self._client().update_item(
-            TableName=self._name,
-            Key=_key(key),
-            UpdateExpression="ADD #a :amount" + (" SET expires = :expires" if expires else ""),
-            ExpressionAttributeNames={"#a": attribute},
-            ExpressionAttributeValues=values,
-            ReturnValues="UPDATED_NEW",
-        )
+        content = {
+            "TableName": self._name,
+            "Key": _key(key),
+            "UpdateExpression": "ADD #a :amount" + (" SET expires = :expires" if expires else ""),
+            "ExpressionAttributeNames": {"#a": attribute},
+            "ExpressionAttributeValues": values,
+            "ReturnValues": "UPDATED_NEW",
+        }
+        answer = self._ask("update_item", content)
         number: int = decode(answer["Attributes"][attribute])
         return number
 
