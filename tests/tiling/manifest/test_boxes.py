@@ -56,6 +56,9 @@ def read(*lines: Any, settings: Settings = VERIFY) -> list[Line]:
         (7, "not an object"),
         (box(class_id=9), "its class has no name"),
         (box(class_id=None), "its class has no name"),
+        (box(class_id=True), "its class has no name"),
+        (box(class_id="9" * 5_000), "its class has no name"),
+        (box(class_id=[0]), "its class has no name"),
     ],
     ids=repr,
 )
@@ -151,6 +154,14 @@ def test_a_line_that_was_cut_before_is_cut_anew_and_a_labeled_one_stays() -> Non
     assert isinstance(first, Image)
     assert isinstance(second, Labeled)
     assert msgspec.json.decode(second.raw)["box"] == {"line": 2, "number": 1}
+
+
+@pytest.mark.parametrize("class_id", [0, "0", 0.0])
+def test_a_class_is_known_however_its_number_is_written(class_id: Any) -> None:
+    (image,) = read(line(box(class_id=class_id)))
+    assert isinstance(image, Image)
+    assert image.box
+    assert (image.box.name, image.box.class_id) == ("cat", 0)
 
 
 def test_gold_of_a_box_stands_beside_its_sides() -> None:

@@ -2,7 +2,8 @@
 
 A run reads its manifest through `box_lines`, so that all that follows knows one line an image, as
 it does of whole pictures: a line for each box, with the key `box` for where it was. A line that
-cannot be cut is handed on with the reason in that key, for `LineReader` to reject.
+cannot be cut is handed on with the reason in that key, for `LineReader` to reject. Why so:
+docs/decisions/boxes-a-line-each.md.
 
     {…,"bounding-box":{"annotations":[A,B],…}}    one line of the manifest, the first
         {…,"bounding-box":{"annotations":[A],…},"box":{"line":1,"number":1}}
@@ -20,6 +21,7 @@ from tessera.tiling.manifest.boxes import (
     PLACE_KEY,
     BoxUnusable,
     Place,
+    class_number,
     decode_members,
     take_boxes,
 )
@@ -149,6 +151,6 @@ def _facts_of(metadata: dict[str, Any], annotation: dict[str, Any], fact: Any) -
         own["objects"] = [fact]
     names = metadata.get("class-map")
     if isinstance(names, dict):
-        number = str(annotation.get("class_id"))
+        number = str(class_number(annotation))
         own["class-map"] = {number: names[number]} if number in names else {}
     return own

@@ -11,6 +11,7 @@ Boxes come as Ground Truth writes those of an object detection, under the settin
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -83,14 +84,13 @@ def read_box(boxes: Any, metadata: Any, number: int = 0, *, named: bool = False)
     )
     _check_inside((left, top, across, down), (width, height))
     # Where the label is what is asked, the class that a box had would be a suggestion.
-    name = _class_name(annotation.get("class_id"), metadata) if named else None
+    class_id = class_number(annotation)
+    name = _class_name(class_id, metadata) if named else None
     if named and name is None:
         raise BoxUnusable(
             "its class has no name to ask for; name its class_id in the class-map of the metadata"
         )
-    class_id = annotation.get("class_id")
-    number_or_none = class_id if type(class_id) is int else None
-    return Box(left, top, across, down, width, height, name, number_or_none)
+    return Box(left, top, across, down, width, height, name, class_id)
 
 
 def _picture_size(boxes: Any) -> tuple[float, float]:
@@ -137,7 +137,24 @@ def _check_inside(sides: tuple[float, float, float, float], picture: tuple[float
         )
 
 
-def _class_name(class_id: Any, metadata: Any) -> str | None:
+def class_number(annotation: dict[str, Any]) -> int | None:
+    """Return a box's class id, however its tool writes whole numbers; None if it has none.
+
+    >>> class_number({"class_id": "7"}), class_number({"class_id": 7.0}), class_number({})
+    (7, 7, None)
+    """
+    class_id = annotation.get("class_id")
+    if isinstance(class_id, bool):
+        return None
+    if isinstance(class_id, float) and class_id.is_integer():
+        return int(class_id)
+    # longer digits are no id, and Python reads no more than some thousand of them
+    if isinstance(class_id, str) and re.fullmatch(r"[0-9]{1,9}", class_id):
+        return int(class_id)
+    return class_id if isinstance(class_id, int) else None
+
+
+def _class_name(class_id: int | None, metadata: Any) -> str | None:
     names = metadata.get("class-map") if isinstance(metadata, dict) else None
     name = names.get(str(class_id)) if isinstance(names, dict) else None
     if isinstance(name, str) and name.strip():
