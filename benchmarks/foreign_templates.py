@@ -35,13 +35,21 @@ LINE = {
     "text": "a text",
 }
 """Line with what templates read of `task.input` besides `taskObject`."""
-HOME = "s3://labels/runs/pets-1"
-FILL = """() => {
+ALL = """
   const roots = [document], all = [];
   for (const root of roots) for (const element of root.querySelectorAll("*")) {
     all.push(element);
     if (element.shadowRoot) roots.push(element.shadowRoot);
   }
+"""
+"""Collects the page's elements, those in shadows among them."""
+PICTURES = """() => {
+  ALL
+  const images = all.filter(each => each.localName === "img");
+  return [images.filter(image => image.naturalWidth).length, images.length];
+}""".replace("ALL", ALL)
+FILL = """() => {
+  ALL
   const isShown = field => field.checkVisibility() && !field.disabled;
   let filled = 0;
   const chosen = new Set();
@@ -66,7 +74,7 @@ FILL = """() => {
     filled++;
   }
   return filled;
-}"""
+}""".replace("ALL", ALL)
 BUTTONS = (
     "crowd-button[form-action=submit], button[type=submit], input[type=submit], button:not([type])"
 )
@@ -102,13 +110,7 @@ def try_template(browser: Browser, path: Path, name: str, shots: Path | None) ->
 
 
 def _answer(desk: Desk, template: str, line: bytes, name: str, shots: Path | None) -> Outcome:
-    request = desk.world.request(1, workers=1, **{"tessera:task": "custom"})
-    human = request["HumanTaskConfig"]
-    human.pop("PreHumanTaskLambdaArn")
-    human.pop("AnnotationConsolidationConfig")
-    request.pop("LabelCategoryConfigS3Uri")
-    desk.world.files.put(f"{HOME}/round-1/tasks-000.manifest", line + b"\n")
-    desk.world.files.put(f"{HOME}/page.liquid.html", template.encode())
+    request = desk.custom_request(template, line)
     job = job_lifecycle.open_job(desk.world.ports, request)
     desk.context.set_default_timeout(60_000)  # a busy machine is no fault of the template
     page = desk.sit_down(job, wait=False)
@@ -116,9 +118,7 @@ def _answer(desk: Desk, template: str, line: bytes, name: str, shots: Path | Non
     frame = _frame(page)
     frame.wait_for_function("customElements.get('crowd-form') !== undefined")
     page.wait_for_timeout(400)
-    pictures = frame.evaluate(
-        "[[...document.images].filter(image => image.naturalWidth).length, document.images.length]"
-    )
+    pictures = frame.evaluate(PICTURES)
     frame.evaluate(PRESS)
     page.wait_for_timeout(300)
     empty = "saved" if desk.world.stored(job) else "not sent"

@@ -3,7 +3,12 @@
  * built-in page has crowd-form.js. Each element answers in the form that Ground Truth documents. */
 (() => {
   "use strict";
-  const portal = window.parent; // a template may have a variable `parent` of its own
+  // A page's variables, elements and fields may have any names: what is used here is bound before.
+  const { Array, Boolean, CustomEvent, Event, EventTarget, HTMLElement, HTMLFormElement, JSON, Map, Number, Object, RegExp, String, SubmitEvent, URL } = window;
+  const { customElements, parent: portal, queueMicrotask, setTimeout } = window, { head } = document;
+  const on = document.addEventListener.bind(document), dispatch = document.dispatchEvent.bind(document);
+  const create = document.createElement.bind(document), all = document.querySelectorAll.bind(document), createNS = document.createElementNS.bind(document);
+  const { addEventListener, dispatchEvent } = EventTarget.prototype, { reset } = HTMLFormElement.prototype;
   const isSet = value => value !== undefined && value !== null;
 
   // ── Attributes ─────────────────────────────────────────────────────────────────────────────────
@@ -38,7 +43,7 @@
   let count = 0; // names of controls inside an element must differ from element to element
 
   function make(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
+    const element = create(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (value === true) element.setAttribute(name, "");
       else if (isSet(value) && value !== false) element.setAttribute(name, value);
@@ -188,11 +193,11 @@
   }
 
   function drawBoxes(sheet, image, boxes) {
-    const SVG = "http://www.w3.org/2000/svg", svg = document.createElementNS(SVG, "svg");
+    const SVG = "http://www.w3.org/2000/svg", svg = createNS(SVG, "svg");
     svg.setAttribute("class", "over");
     svg.setAttribute("viewBox", `0 0 ${image.naturalWidth} ${image.naturalHeight}`);
     for (const box of boxes) {
-      const rectangle = document.createElementNS(SVG, "rect"), title = document.createElementNS(SVG, "title");
+      const rectangle = createNS(SVG, "rect"), title = createNS(SVG, "title");
       for (const [attribute, value] of Object.entries({ x: box.left, y: box.top, width: box.width, height: box.height, fill: "none", stroke: "#d13212", "stroke-width": 3, "vector-effect": "non-scaling-stroke" })) rectangle.setAttribute(attribute, value);
       title.textContent = box.label ?? "";
       rectangle.append(title);
@@ -214,11 +219,11 @@
   }
 
   // Digits choose a category where there is one classifier and nobody is writing.
-  document.addEventListener("keydown", event => {
+  on("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey || !/^[1-9]$/.test(event.key)) return;
     const field = event.composedPath()[0];
     if (/^(select|textarea)$/.test(field.localName) || (field.localName === "input" && !/^(radio|checkbox|button)$/.test(field.type)) || field.isContentEditable) return;
-    const [classifier, second] = [...document.querySelectorAll("*")].filter(element => element instanceof Classifier);
+    const [classifier, second] = [...all("*")].filter(element => element instanceof Classifier);
     if (!classifier || second || classifier.disabled) return;
     classifier.inputs[Number(event.key) - 1]?.click();
   });
@@ -400,8 +405,8 @@
 
     get group() {
       const around = this.closest("crowd-radio-group");
-      const all = [...(around ?? document).querySelectorAll("crowd-radio-button")];
-      return around ? all : all.filter(button => button.name === this.name && !button.closest("crowd-radio-group"));
+      const buttons = [...(around ? around.querySelectorAll("crowd-radio-button") : all("crowd-radio-button"))];
+      return around ? buttons : buttons.filter(button => button.name === this.name && !button.closest("crowd-radio-group"));
     }
     picked() {
       for (const other of this.group) if (other !== this) other.checked = false;
@@ -571,19 +576,19 @@
         const button = make("crowd-button", { "form-action": "submit", variant: "primary" }, "Submit");
         this.form.append(make("p", {}, button));
       }
-      this.form.addEventListener("click", event => {
+      addEventListener.call(this.form, "click", event => {
         const button = event.target.closest("button, input[type=submit]");
         if (!button || (button.type !== "submit" && button.localName !== "input")) return;
         event.preventDefault(); // a sandboxed frame sends no form
         this.submit();
       });
-      this.form.addEventListener("keydown", event => {
+      addEventListener.call(this.form, "keydown", event => {
         const field = event.target;
         if (event.key !== "Enter" || field.localName !== "input" || /^(checkbox|radio|button|submit)$/.test(field.type)) return;
         event.preventDefault();
         this.submit();
       });
-      document.addEventListener("submit", event => {
+      on("submit", event => {
         if (event.target !== this.form) return event.preventDefault(); // a form inside the form
         if (!event.defaultPrevented) this.send();
         event.preventDefault();
@@ -594,7 +599,7 @@
 
     submit() {
       const field = this.fields.find(field => !(field instanceof CrowdForm) && !field.matches("crowd-form crowd-form *") && !this.isValid(field));
-      if (!field) this.form.dispatchEvent(new SubmitEvent("submit", { bubbles: true, cancelable: true }));
+      if (!field) dispatchEvent.call(this.form, new SubmitEvent("submit", { bubbles: true, cancelable: true }));
     }
 
     isValid(field) {
@@ -637,7 +642,7 @@
     }
 
     reset() {
-      this.form.reset();
+      reset.call(this.form);
       for (const field of this.fields) {
         if (field instanceof Classifier) for (const input of field.inputs) input.checked = false;
         else if (field instanceof Checkbox) field.checked = isOn(field, "checked");
@@ -648,10 +653,10 @@
 
   function deliver(answer) {
     const event = new CustomEvent("tessera-answer", { detail: answer, cancelable: true });
-    if (!document.dispatchEvent(event)) return;
+    if (!dispatch(event)) return;
     if (portal !== window) return portal.postMessage({ tessera: "answer", answer }, "*");
     const box = make("pre", { id: "answer" }, JSON.stringify([answer], null, 2));
-    for (const form of document.querySelectorAll("crowd-form")) form.style.display = "none";
+    for (const form of all("crowd-form")) form.style.display = "none";
     document.body.append(box);
   }
 
@@ -671,10 +676,10 @@
 
   // Once the document is read: an element that comes alive sees its children then. Amazon's script
   // is as late, so that templates wait for the event below.
-  document.addEventListener("DOMContentLoaded", () => {
+  on("DOMContentLoaded", () => {
     const style = "body { font: 16px/1.5 system-ui, sans-serif; margin: 16px; color: #16191f; background: #fff } crowd-form { display: block } :where(classification-target) > img { max-width: 100% } full-instructions, short-instructions { display: block } crowd-slider-label { display: none }";
-    document.head.prepend(make("style", {}, style));
+    head.prepend(make("style", {}, style));
     for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element);
-    setTimeout(() => document.dispatchEvent(new Event("all-crowd-elements-ready", { bubbles: true })));
+    setTimeout(() => dispatch(new Event("all-crowd-elements-ready", { bubbles: true })));
   });
 })();

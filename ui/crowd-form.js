@@ -3,10 +3,16 @@
  * and hands it to the surroundings: to the frame's parent if there is one, else to this page. */
 (() => {
   "use strict";
+  // A page's variables, elements and fields may have any names: what is used here is bound before.
+  const { CustomEvent, Event, EventTarget, HTMLElement, HTMLFormElement, JSON, Object, SubmitEvent, customElements, parent } = window;
+  const on = document.addEventListener.bind(document), dispatch = document.dispatchEvent.bind(document);
+  const create = document.createElement.bind(document), all = document.querySelectorAll.bind(document);
+  const elementsOf = Object.getOwnPropertyDescriptor(HTMLFormElement.prototype, "elements").get;
+  const { reportValidity } = HTMLFormElement.prototype, { dispatchEvent } = EventTarget.prototype;
 
   function serialize(form) {
     const answer = Object.create(null); // a label may be called __proto__
-    for (const field of form.elements) {
+    for (const field of elementsOf.call(form)) {
       if (!field.name || field.disabled) continue;
       if (field.type === "radio" || field.type === "checkbox") (answer[field.name] ??= Object.create(null))[field.value] = field.checked;
       else if (field.type !== "submit" && field.type !== "button") answer[field.name] = field.value;
@@ -16,29 +22,29 @@
 
   function deliver(answer) {
     const event = new CustomEvent("tessera-answer", { detail: answer, cancelable: true });
-    if (!document.dispatchEvent(event)) return;
-    if (window.parent !== window) return window.parent.postMessage({ tessera: "answer", answer }, "*");
-    const box = document.createElement("pre");
+    if (!dispatch(event)) return;
+    if (parent !== window) return parent.postMessage({ tessera: "answer", answer }, "*");
+    const box = create("pre");
     box.id = "answer";
     box.textContent = JSON.stringify([answer], null, 2);
-    for (const form of document.querySelectorAll("crowd-form")) form.style.display = "none";
+    for (const form of all("crowd-form")) form.style.display = "none";
     document.body.append(box);
   }
 
   class CrowdForm extends HTMLElement {
     adopt() {
-      this.form = document.createElement("form");
+      this.form = create("form");
       this.form.noValidate = true; // validated below: a sandboxed frame fires no submit event of its own
       this.form.append(...this.childNodes);
       this.append(this.form);
       let button = this.querySelector("crowd-button[form-action=submit]");
       if (!button) {
-        button = document.createElement("crowd-button");
+        button = create("crowd-button");
         button.textContent = "Submit";
         this.form.append(button);
       }
       button.addEventListener("click", () => this.submit());
-      document.addEventListener("submit", event => {
+      on("submit", event => {
         if (event.target !== this.form) return;
         if (!event.defaultPrevented) deliver(serialize(this.form));
         event.preventDefault();
@@ -46,7 +52,7 @@
     }
 
     submit() {
-      if (this.form.reportValidity()) this.form.dispatchEvent(new SubmitEvent("submit", { bubbles: true, cancelable: true }));
+      if (reportValidity.call(this.form)) dispatchEvent.call(this.form, new SubmitEvent("submit", { bubbles: true, cancelable: true }));
     }
   }
 
@@ -57,8 +63,8 @@
       this.tabIndex = 0;
     }
   });
-  document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll("crowd-form").forEach(element => element.adopt());
-    document.dispatchEvent(new Event("all-crowd-elements-ready"));
+  on("DOMContentLoaded", () => {
+    all("crowd-form").forEach(element => element.adopt());
+    dispatch(new Event("all-crowd-elements-ready"));
   });
 })();

@@ -132,7 +132,7 @@ async def look_after_runs(cloud: Cloud) -> None:
             for job, pages in await asyncio.to_thread(look):
                 aside.print(
                     f"[yellow]{job}[/]: {counted(pages, 'page')} not asked, because everybody who "
-                    "may label them has answered their pictures. To have more answers, add "
+                    "may have more pages has answered their pictures. To have more answers, add "
                     f"somebody ({cloud.command('workers add EMAIL')}), and when the run has ended: "
                     + cloud.command("again --uncertain"),
                     soft_wrap=True,

@@ -95,6 +95,17 @@ class Desk:
         self.world.files.put(f"{HOME}/page.liquid.html", build_page(template, run).encode())
         return job_lifecycle.open_job(self.world.ports, request)
 
+    def custom_request(self, template: str, line: bytes) -> dict[str, Any]:
+        """Make the request of a custom task's job of one line, without functions."""
+        request: dict[str, Any] = self.world.request(1, workers=1, **{"tessera:task": "custom"})
+        human = request["HumanTaskConfig"]
+        human.pop("PreHumanTaskLambdaArn")
+        human.pop("AnnotationConsolidationConfig")
+        request.pop("LabelCategoryConfigS3Uri")
+        self.world.files.put(f"{HOME}/round-1/tasks-000.manifest", line + b"\n")
+        self.world.files.put(f"{HOME}/page.liquid.html", template.encode())
+        return request
+
     def sit_down(self, job: Job, worker: str = "ann", wait: bool = True) -> Page:
         """Open a tab in which the worker is signed in and has begun with the job."""
         page = self.context.new_page()

@@ -32,8 +32,27 @@ def test_a_page_gets_the_stand_in_for_amazons_script_and_the_bridge(world: World
 @pytest.mark.parametrize("aws", [True, False])
 def test_a_page_of_crowd_form_alone_never_loads_amazons_script(aws: bool) -> None:
     page = rendered(f"<!doctype html><crowd-form></crowd-form>{CROWD}", aws=aws)
-    bridge, stand_in = "<script>BRIDGE;</script>", "<script>STAND_IN;</script>"
-    assert page == (f"<!doctype html>{bridge}<crowd-form></crowd-form>{stand_in}", False)
+    ours = "<script>STAND_IN;</script><script>BRIDGE;</script>"
+    assert page == (f"<!doctype html>{ours}<crowd-form></crowd-form>", False)
+
+
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [
+        ("", "<p>"),
+        ("", "<head><p>"),
+        ("", '<script>write("<head><!doctype html>")</script>'),
+        ("\n<!DOCTYPE html>", "\n<html><head><p>"),
+        ("<!-- a\n <head> -->\n<!doctype html>", "<p>"),
+        ("<!-- a --> <!-- b -->", "<p>"),
+    ],
+)
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_scripts_of_the_portal_come_once_before_all_of_the_page_and_change_no_string_of_it(
+    start: str, rest: str, times: int
+) -> None:
+    page = rendered(start + rest + CROWD * times, aws=False)
+    assert page.html == f"{start}<script>STAND_IN;</script><script>BRIDGE;</script>{rest}"
 
 
 def test_a_page_of_other_crowd_elements_loads_amazons_script_where_it_is_allowed() -> None:
@@ -48,10 +67,18 @@ def test_a_page_of_other_crowd_elements_gets_the_stand_ins_for_them() -> None:
     assert "STAND_IN;" not in page.html
 
 
+def test_a_custom_task_s_page_of_html_s_own_fields_gets_the_stand_ins_that_read_them_all() -> None:
+    text = f"{CROWD}<crowd-form><form><select multiple></select></form></crowd-form>"
+    page = task_page.render(
+        text, INPUT, str, stand_ins=STAND_INS, bridge="", aws=False, custom=True
+    )
+    assert "ELEMENTS;" in page.html
+
+
 def test_a_script_cannot_be_ended_by_its_own_text() -> None:
     scripts = task_page.StandIns(form='"</script>"', elements="")
     page = task_page.render("<p>", INPUT, str, stand_ins=scripts, bridge="", aws=False)
-    assert page.html == r'<script>"<\/script>"</script><p>'
+    assert page.html == r'<script>"<\/script>"</script><script></script><p>'
 
 
 @pytest.mark.parametrize("key", ["isHumanAnnotationRequired", "humanAnnotationRequired"])

@@ -3,7 +3,12 @@
  * of each other (see ui/README.md). */
 (() => {
   "use strict";
-  const portal = window.parent; // a page may have a variable `parent` of its own
+  // A page's variables, elements and fields may have any names: what is used here is bound before.
+  const { Boolean, CustomEvent, Date, Event, HTMLElement, JSON, Object, addEventListener, dispatchEvent, parent: portal } = window;
+  const { head } = document;
+  const on = document.addEventListener.bind(document), dispatch = document.dispatchEvent.bind(document);
+  const find = document.querySelector.bind(document), all = document.querySelectorAll.bind(document);
+  const create = document.createElement.bind(document);
   const send = (kind, content) => portal.postMessage({ tessera: kind, ...content }, "*");
   let lastActive = 0;
   for (const kind of ["keydown", "pointerdown", "wheel", "touchmove"]) {
@@ -15,33 +20,33 @@
   }
   // What the page asks, and what the portal answers: events in here, messages out there.
   for (const question of ["refresh", "keep", "first", "begun"]) {
-    document.addEventListener(`tessera-${question}`, ({ detail }) => send(question, { detail }));
+    on(`tessera-${question}`, ({ detail }) => send(question, { detail }));
   }
   const NEWS = ["addresses", "draft", "choices", "welcome"];
   addEventListener("message", ({ source, data }) => {
     if (source !== portal || !NEWS.includes(data?.tessera)) return;
-    document.dispatchEvent(new CustomEvent(`tessera-${data.tessera}`, { detail: data.detail }));
+    dispatch(new CustomEvent(`tessera-${data.tessera}`, { detail: data.detail }));
   });
   // A practice page: each label is told right or wrong as it is given, on whatever page keeps the
   // contract: radios named by image, in an element with its `data-id`.
   function startPractice(labels) {
     const given = {};
-    const style = document.createElement("style");
+    const style = create("style");
     style.textContent = `[data-practice] { outline: 4px solid; outline-offset: -1px }
       [data-practice=right] { outline-color: #0a6b2d } [data-practice=wrong] { outline-color: #b3001b; outline-style: dashed }`;
-    document.head.append(style);
+    head.append(style);
     const look = () => {
       for (const [name, label] of Object.entries(labels)) {
-        const choice = document.querySelector(`[name="${name}"]:checked`)?.value;
+        const choice = find(`[name="${name}"]:checked`)?.value;
         if (choice === given[name]) continue;
         given[name] = choice;
-        const element = document.querySelector(`[data-id="${name}"]`);
+        const element = find(`[data-id="${name}"]`);
         if (choice === undefined) { element?.removeAttribute("data-practice"); continue; }
         element?.setAttribute("data-practice", choice === label ? "right" : "wrong");
         send("practiced", { detail: { name, choice } });
       }
     };
-    for (const kind of ["tessera-keep", "change"]) document.addEventListener(kind, look);
+    for (const kind of ["tessera-keep", "change"]) on(kind, look);
   }
   addEventListener("message", ({ source, data }) => {
     if (source === portal && data?.tessera === "practice") startPractice(data.detail);
@@ -58,8 +63,8 @@
     if (event.source !== portal || event.data?.tessera !== "show") return;
     shown = true;
     dispatchEvent(new Event("resize")); // what was laid out unseen is laid out again
-    document.dispatchEvent(new CustomEvent("tessera-show"));
-    (wanted ?? FIRST.map(selector => document.querySelector(selector)).find(Boolean))?.focus({ preventScroll: true });
+    dispatch(new CustomEvent("tessera-show"));
+    (wanted ?? FIRST.map(selector => find(selector)).find(Boolean))?.focus({ preventScroll: true });
   });
   // A link would put another page in the place of this one, with the labels on it: the portal offers
   // to open it in a tab of its own.
@@ -73,8 +78,8 @@
     }, { capture: true });
   }
   // Amazon's own crowd-form sends to a page around it that it knows; here that page is the portal.
-  document.addEventListener("all-crowd-elements-ready", () => {
-    for (const form of document.querySelectorAll("crowd-form")) {
+  on("all-crowd-elements-ready", () => {
+    for (const form of all("crowd-form")) {
       if (!form._serializeForm) continue; // the stand-in sends by itself
       form._submitHelperForm = () => {
         const [answer] = JSON.parse(form._serializeForm().taskAnswers);
@@ -82,5 +87,5 @@
       };
     }
   });
-  document.addEventListener("DOMContentLoaded", () => send("ready"));
+  on("DOMContentLoaded", () => send("ready"));
 })();

@@ -6,6 +6,8 @@
  * What requesters wrote is theirs, and stands in elements with translate="no". */
 (() => {
   "use strict";
+  // A page's variables may have any names: what is used here is bound before.
+  const { JSON, MutationObserver, Node, Number, Object, RegExp, WeakMap, fetch, navigator } = window;
   if (window.tesseraSpeaks) return; // a page in its job's own language brings this script, too
   window.tesseraSpeaks = true;
   const root = document.documentElement;
@@ -96,7 +98,7 @@
   }
 
   // A worker's page: its job's language stands in it, else the portal has handed over the browser's.
-  if (!root.dataset.languages) return document.addEventListener("DOMContentLoaded", () => window.tesseraWords && speak(window.tesseraWords));
+  if (!root.dataset.languages) return document.addEventListener("DOMContentLoaded", () => window.tesseraWords?.words && speak(window.tesseraWords));
   if (chosen() === "en") return;
   root.style.visibility = "hidden"; // no sentence is seen in two languages
   fetch(`assets/${chosen()}.json`)

@@ -15,7 +15,8 @@ from tessera.tiling.crowd_elements import FORM_ELEMENTS, elements_in
 from tessera.tiling.page import CROWD_TAG, inline_script, render_task
 from tessera.tiling.page_input import line_input
 
-HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.I)
+START = re.compile(r"\s*(?:<!--.*?-->\s*)*(?:<!doctype[^>]*>)?", re.I | re.S)
+"""What a page may have before its first element: a `<head>` further on may stand in a string."""
 MAX_REASON = 300
 """Characters of the reason for which a page cannot be shown: a sentence, not a trace."""
 
@@ -107,12 +108,14 @@ def render(
     stand_ins: StandIns,
     bridge: str,
     aws: bool,
+    custom: bool = False,
 ) -> Page:
     """Return the page with its answers going to the portal.
 
     `bridge` is the script that joins it to the portal around it; `stand_ins` serve crowd elements
-    in the place of AWS's. A page with others than `crowd-form` keeps AWS's own script where the
-    stack allows it (`aws`). Why pages run in a frame: docs/decisions/portal-page-in-a-sandbox.md.
+    in the place of AWS's; the page of a `custom` task gets them all. A page with others than
+    `crowd-form` keeps AWS's own script where the stack allows it (`aws`). Why pages run in a frame:
+    docs/decisions/portal-page-in-a-sandbox.md.
     Raises `Unusable` with the reason if the page cannot be rendered, `Outage` if `grant` fails.
     """
 
@@ -136,20 +139,20 @@ def render(
     # Looked for in the rendered page: a template may leave elements out.
     more = elements_in(html) - FORM_ELEMENTS
     if aws and more:
-        return Page(_insert_script(html, bridge), crowd=True)
-    stand_in = stand_ins.elements if more else stand_ins.form
-    html, replaced = CROWD_TAG.subn(lambda _: _script(stand_in), html)
-    # A page that names no script at all gets the stand-in too: it could not be sent without.
-    first = bridge if replaced else stand_in + bridge
-    return Page(_insert_script(html, first), crowd=False)
+        return Page(_insert_scripts(html, bridge), crowd=True)
+    # Fields of any kind, in forms of any depth, are read by the script of all elements alone.
+    stand_in = stand_ins.elements if more or custom else stand_ins.form
+    # Before all of the page's own scripts, whose variables could hide what ours use; and once,
+    # where a page asks for AWS's script twice, or not at all.
+    return Page(_insert_scripts(CROWD_TAG.sub("", html), stand_in, bridge), crowd=False)
 
 
-def _insert_script(html: str, script: str) -> str:
-    """Return the page with a script before its own."""
-    # A page need not have a head; its scripts come after the doctype in any case.
-    head = HEAD.search(html)
-    start = head.end() if head else 0
-    return html[:start] + _script(script) + html[start:]
+def _insert_scripts(html: str, *scripts: str) -> str:
+    """Return the page with scripts before its own."""
+    # A page need not have a head; scripts come after the doctype, or the browser would ignore it.
+    match = START.match(html)
+    start = match.end() if match else 0
+    return html[:start] + "".join(map(_script, scripts)) + html[start:]
 
 
 def _script(text: str) -> str:

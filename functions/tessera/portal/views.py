@@ -412,6 +412,7 @@ def _render(
         bridge=read_file(site.ui / "portal" / "words.js")
         + read_file(site.ui / "portal" / "page.js"),
         aws=site.aws_crowd,
+        custom=job.custom,
     )
 
 
