@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tessera.tiling.manifest.box_lines import MAX_OTHERS, box_lines
 from tessera.tiling.manifest.items import encode_item
 from tessera.tiling.manifest.lines import Image, Labeled, Line, Rejected, read_manifest
+from tessera.tiling.manifest.source_rule import SourceRule
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.settings import Settings, read_settings
 
@@ -92,6 +93,12 @@ def test_a_box_that_is_none_is_refused_alone_with_its_line_and_number(
         (line(box(), box(), gold="yes"), "gold: of which of the 2 boxes?"),
         (line(box(), box(), note="x" * MAX_OTHERS), "each of 2 boxes"),
         (line(box(), note="x" * 400_000), "longer than"),
+        (line(box(), box(), **{"bounding-box-metadata": {"a": "x" * 9_000}}), "each of 2 boxes"),
+        (
+            {"source-ref": "s3://pets/1.jpg"}
+            | {"bounding-box": {"annotations": [box()] * 2, "image_size": [], "a": "x" * 9_000}},
+            "each of 2 boxes",
+        ),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -162,6 +169,25 @@ def test_a_class_is_known_however_its_number_is_written(class_id: Any) -> None:
     assert isinstance(image, Image)
     assert image.box
     assert (image.box.name, image.box.class_id) == ("cat", 0)
+
+
+@given(st.integers(1, 400), st.integers(0, 3_000), st.integers(0, 500))
+def test_no_line_makes_much_more_of_itself_than_it_is(
+    boxes: int, others: int, objects: int
+) -> None:
+    named = {"class-map": {str(n): "c" * 9 for n in range(80)}, "objects": [{"a": 1}] * objects}
+    metadata = {"bounding-box-metadata": named | {"note": "y" * 500}}
+    raw = msgspec.json.encode(line(*[box()] * boxes, note="x" * others, **metadata))
+    made = sum(map(len, box_lines([raw], VERIFY)))
+    assert made <= len(raw) + boxes * (MAX_OTHERS + 500)
+
+
+def test_pictures_of_another_project_are_none_of_a_box_either() -> None:
+    rule = SourceRule("inbox", "pets/", "labels", ())
+    raw = msgspec.json.encode(line(box(), **{"source-ref": "s3://inbox/cars/1.jpg"}))
+    (bad,) = read_manifest(manifest_lines(box_lines([raw], VERIFY)), VERIFY, rule)
+    assert isinstance(bad, Rejected)
+    assert "another project's folder" in bad.reason
 
 
 def test_gold_of_a_box_stands_beside_its_sides() -> None:

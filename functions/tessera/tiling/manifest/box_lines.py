@@ -109,26 +109,31 @@ def _cut(raw: bytes, number: int, key: str) -> Iterator[bytes]:
         raise BoxUnusable("no source-ref")
     boxes, metadata = take_boxes(members, key)
     annotations = boxes["annotations"]
-    objects = metadata.get("objects")
-    _check_members(members, len(annotations))
+    objects, names = metadata.pop("objects", None), metadata.pop("class-map", None)
+    names = names if isinstance(names, dict) else {}
+    shared = {name: value for name, value in boxes.items() if name != "annotations"}
+    _check_members(members, [shared, metadata], len(annotations))
     if not isinstance(objects, list) or len(objects) != len(annotations):
         objects = [None] * len(annotations)  # whose each is cannot be told
     for place, annotation in enumerate(annotations):
         known = annotation if isinstance(annotation, dict) else {}
         own = {name: known[name] for name in ON_BOXES if name in known}
         rest = {name: value for name, value in known.items() if name not in ON_BOXES}
-        facts = _facts_of(metadata, known, objects[place])
+        facts = metadata | _facts_of(known, names, objects[place])
         yield msgspec.json.encode({
             **members,
             **own,
-            key: boxes | {"annotations": [rest or annotation]},
+            key: {"annotations": [rest or annotation], **shared},
             **({f"{key}-metadata": facts} if facts else {}),
             PLACE_KEY: Place(number, place + 1),
         }) + b"\n"  # fmt: skip
 
 
-def _check_members(members: dict[str, msgspec.Raw], boxes: int) -> None:
-    """Raise BoxUnusable for keys that several boxes of a line cannot share."""
+def _check_members(members: dict[str, msgspec.Raw], shared: list[Any], boxes: int) -> None:
+    """Raise BoxUnusable for keys that several boxes of a line cannot share.
+
+    `shared` is what of the boxes and their metadata is none of one box's.
+    """
     if boxes <= 1:
         return
     for name in ON_BOXES:
@@ -137,6 +142,7 @@ def _check_members(members: dict[str, msgspec.Raw], boxes: int) -> None:
                 f"{name}: of which of the {boxes} boxes? Put it into its annotation, beside left"
             )
     others = sum(len(name) + len(bytes(value)) for name, value in members.items())
+    others += len(msgspec.json.encode(shared))
     if others > MAX_OTHERS:
         raise BoxUnusable(
             f"its keys beside the boxes are {others:,} bytes, and each of {boxes} boxes would get "
@@ -144,13 +150,8 @@ def _check_members(members: dict[str, msgspec.Raw], boxes: int) -> None:
         )
 
 
-def _facts_of(metadata: dict[str, Any], annotation: dict[str, Any], fact: Any) -> dict[str, Any]:
+def _facts_of(annotation: dict[str, Any], names: dict[str, Any], fact: Any) -> dict[str, Any]:
     """Return the metadata of one box: its own object, and the name of its own class."""
-    own = dict(metadata)
-    if fact is not None:
-        own["objects"] = [fact]
-    names = metadata.get("class-map")
-    if isinstance(names, dict):
-        number = str(class_number(annotation))
-        own["class-map"] = {number: names[number]} if number in names else {}
-    return own
+    own = {} if fact is None else {"objects": [fact]}
+    number = str(class_number(annotation))
+    return own | ({"class-map": {number: names[number]}} if number in names else {})
