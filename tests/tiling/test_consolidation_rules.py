@@ -9,4 +9,18 @@ def test_rules_that_runs_began_under_are_never_changed() -> None:
     assert RULES[1] == Rules(follow_skew=False, min_gold=50, weigh_copies=False)
     assert RULES[2] == Rules(follow_skew=True, min_gold=20, weigh_copies=True)
     assert RULES[3] == Rules(follow_skew=True, min_gold=20, weigh_copies=True, memory_gain=1.25)
+    assert RULES[4] == Rules(
+        follow_skew=True,
+        min_gold=20,
+        weigh_copies=True,
+        memory_gain=1.25,
+        even_skew=0.20,
+        full_skew=0.30,
+        fit_floor=0.05,
+        label_floor=0.25,
+    )
+    for number in (1, 2, 3):  # the defaults are what they were
+        rules = RULES[number]
+        assert (rules.even_skew, rules.full_skew) == (0.25, 0.40)
+        assert (rules.fit_floor, rules.label_floor) == (0.0, 0.0)
     assert (1, max(RULES)) == (OLDEST_RULES, NEWEST_RULES)

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Crowd, Evidence, consolidate
@@ -118,6 +121,59 @@ def test_a_rare_class_is_labeled_better_by_the_skew_and_best_by_its_share(depth:
     stated = right_of(truth, Evidence(shares=np.array([0.98, 0.02])), depth)
     assert old < rule <= stated + 0.005
     assert stated > 0.95
+
+
+@given(
+    shares=arrays.arrays(np.float64, 4, elements=st.floats(0.001, 1)),
+    skew=st.sampled_from([0.5, 1.0]),
+    floor=st.sampled_from([0.05, 0.25]),
+)
+def test_floors_raise_rare_classes_alone_and_keep_the_order(
+    shares: NDArray[np.float64], skew: float, floor: float
+) -> None:
+    log_prior = np.log(shares / shares.sum())
+    even = np.full(4, 1 / 4)
+    raised = np.exp(ClassPrior(even, skew, label_floor=floor).log_to_label(log_prior))
+    assert raised.sum() == pytest.approx(1)
+    assert raised.min() >= skew * floor * raised.max() * (1 - 1e-9)
+    assert (np.diff(raised[np.argsort(shares)]) >= -1e-12).all()
+    for same in (ClassPrior(even, 0.0, label_floor=floor), ClassPrior(even, skew)):
+        assert same.log_to_label(log_prior) is log_prior
+    stated = ClassPrior(even, skew, stated=shares / shares.sum(), label_floor=floor)
+    assert stated.log_to_label(log_prior) is log_prior
+
+
+def differing(truth: NDArray[np.int64], depth: int) -> Crowd:
+    """Return the answers of forty workers, right about 75 to 95 % of two classes."""
+    chance, images = np.random.default_rng(1), len(truth)
+    image = np.repeat(np.arange(images, dtype=np.int32), depth)
+    worker = np.argsort(chance.random((images, 40)), axis=1)[:, :depth].ravel().astype(np.int32)
+    right = chance.random(len(image)) < np.linspace(0.75, 0.95, 40)[worker]
+    label = np.where(right, truth[image], 1 - truth[image]).astype(np.int8)
+    return Crowd(images, 40, 2, image, worker, label)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_prior_that_follows_the_skew_costs_fewer_rare_images_with_floors(depth: int) -> None:
+    truth = one_in(20)
+    crowd = differing(truth, depth)
+    right = {
+        number: consolidate(crowd, evidence=Evidence(rules=RULES[number])).label == truth
+        for number in (OLDEST_RULES, 3, 4)
+    }
+    assert right[4][truth == 1].mean() > right[3][truth == 1].mean()
+    assert right[4].mean() > right[OLDEST_RULES].mean()
+
+
+def test_confidences_follow_the_shares_as_they_are() -> None:
+    crowd = differing(one_in(20), 2)
+    consensus = consolidate(crowd, probabilities=True)
+    assert consensus.skew == 1
+    assert consensus.probabilities is not None
+    of_label = consensus.probabilities[np.arange(crowd.images), consensus.label]
+    np.testing.assert_allclose(consensus.confidence, np.minimum(of_label, 0.999), atol=1e-6)
+    # a rare label may be the less probable one: missing it would cost more than a false one
+    assert (consensus.label[of_label < 0.5] == 1).all()
 
 
 @pytest.mark.parametrize("classes", [2, 4])

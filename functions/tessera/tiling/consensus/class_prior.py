@@ -16,13 +16,15 @@ class's votes are errors. The more skewed the votes, the more the prior is then 
 probability of each class, smoothed by 2 images a class:
 
     M[k] = (n p[k] + 2) / (n + 2 K)
-    skew = clip((z - 0.25) / 0.15, 0, 1),    z = (max S - 1 / K) / (1 - 1 / K) / c,
+    skew = clip((z - 0.20) / 0.10, 0, 1),    z = (max S - 1 / K) / (1 - 1 / K) / c,
     c = (a K - 1) / (K - 1)
 
 `c` is by how much errors level the shares of votes; S is taken two standard errors lower and `c`
 two higher, so that small crowds are not taken for skewed by chance.
-The skew comes from the votes, so it does not feed on itself either. Shares that the owner states
-replace all of this. Measured in docs/decisions/consensus-class-shares.md.
+The skew comes from the votes, so it does not feed on itself either. Where it is full, no class has
+less than a twentieth of the commonest one's share while workers are learned, and less than a
+quarter of it when labels are chosen; confidences are by the shares as they are. Shares that the
+owner states replace all of this. Measured in docs/decisions/consensus-class-shares.md.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from numpy.typing import NDArray
 from tessera.tiling.class_shares import MIN_RANDOM_GOLD
 from tessera.tiling.consensus.crowd import EqualDepth, Floats, vote_counts
 from tessera.tiling.consensus.em import EPSILON, Evidence, ExpectedCounts, vote_shares
+from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES, Rules
 
 SAMPLE_IMAGES = 25_000
 """Images that the prior is estimated from: a share is then known to 0.3 points
@@ -47,9 +50,6 @@ PRIOR_AGREEMENT, PRIOR_AGREEMENT_IMAGES = 0.68, 10.0
 classes at `hierarchical.PRIOR_ACCURACY`, and matters only to the smallest crowds
 (docs/decisions/consensus-constants.md)."""
 
-EVEN_SKEW, FULL_SKEW = 0.25, 0.40
-"""Skew of the votes up to which the prior is as even as they allow, and from which on it is EM's
-own: crowds of balanced images are below (docs/decisions/consensus-class-shares.md)."""
 MEANS_SMOOTHING = 2.0
 """Images of each class added to the mean probabilities, so that no class vanishes: 5 are nearly as
 good (docs/decisions/consensus-class-shares.md)."""
@@ -66,12 +66,30 @@ class ClassPrior:
     """Class prior but for what each pass of EM adds to it.
 
     `flattest` (classes) is `E`, `skew` is 0 where it is made of votes and `E` alone and 1 where it
-    is the mean probability of each class, and `stated` (classes) replaces both.
+    is the mean probability of each class, and `stated` (classes) replaces both. `fit_floor` and
+    `label_floor` are those of the rules.
     """
 
     flattest: Floats
     skew: float = 0.0
     stated: Floats | None = None
+    fit_floor: float = 0.0
+    label_floor: float = 0.0
+
+    def log_to_fit(self, counts: ExpectedCounts, vote_weight: float) -> Floats:
+        """Return the log of the prior (classes) that workers are learned by."""
+        return self._raise_to(self.fit_floor, self.log(counts, vote_weight))
+
+    def log_to_label(self, log_prior: Floats) -> Floats:
+        """Return the log of the prior that labels are chosen by, from that of confidences."""
+        return self._raise_to(self.label_floor, log_prior)
+
+    def _raise_to(self, floor: float, log_prior: Floats) -> Floats:
+        """Return the prior, where skewed with no class below this part of the commonest one's."""
+        if self.stated is not None or not self.skew * floor:
+            return log_prior
+        raised = np.maximum(log_prior, log_prior.max() + np.log(self.skew * floor))
+        return np.asarray(raised - np.log(np.exp(raised).sum()))
 
     def log(self, counts: ExpectedCounts, vote_weight: float) -> Floats:
         """Return the log of the prior (classes), with `vote_weight` for the votes beside `E`."""
@@ -94,17 +112,20 @@ def estimate_prior(
     if beside.shares is not None:
         stated = np.maximum(beside.shares, MIN_SHARE)
         return ClassPrior(flattest, stated=stated / stated.sum())
-    skew = estimate_skew(sample, classes) if beside.rules.follow_skew else 0.0
+    rules = beside.rules
+    skew = estimate_skew(sample, classes, rules) if rules.follow_skew else 0.0
     if beside.random_gold and len(gold) >= MIN_RANDOM_GOLD:
         smoothing = skew * SKEWED_GOLD_SMOOTHING + (1 - skew) * EVEN_GOLD_SMOOTHING
         counts = np.bincount(gold, minlength=classes)
         return ClassPrior(
             flattest, stated=(counts + smoothing * flattest) / (len(gold) + smoothing)
         )
-    return ClassPrior(flattest, skew)
+    return ClassPrior(flattest, skew, None, rules.fit_floor, rules.label_floor)
 
 
-def estimate_skew(sample: list[EqualDepth], classes: int) -> float:
+def estimate_skew(
+    sample: list[EqualDepth], classes: int, rules: Rules = RULES[NEWEST_RULES]
+) -> float:
     """Return how far votes follow one common class: 0 for even votes, 1 for skewed ones."""
     images = max(sum(len(part.ids) for part in sample), 1)
     largest = float(vote_shares(sample, classes).max())
@@ -113,19 +134,20 @@ def estimate_skew(sample: list[EqualDepth], classes: int) -> float:
         return 0.0
     largest -= STANDARD_ERRORS * float(np.sqrt(largest * (1 - largest) / images))
     agreement += STANDARD_ERRORS * float(np.sqrt(agreement * (1 - agreement) / images))
-    return skew_of(largest, accuracy_from_agreement(min(agreement, 1.0), classes), classes)
+    accuracy = accuracy_from_agreement(min(agreement, 1.0), classes)
+    excess = skew_of(largest, accuracy, classes)
+    return min(max((excess - rules.even_skew) / (rules.full_skew - rules.even_skew), 0.0), 1.0)
 
 
 def skew_of(largest: float, accuracy: float, classes: int) -> float:
-    """Return the skew of votes of which the commonest class has this share.
+    """Return `z` of votes of which the commonest class has this share.
 
-    >>> skew_of(0.5, 0.8, 2), skew_of(0.9, 0.8, 2)
-    (0.0, 1.0)
+    >>> skew_of(0.5, 0.8, 2), round(skew_of(0.68, 0.8, 2), 6)
+    (0.0, 0.6)
     """
     even = 1 / classes
     leveled = max((accuracy - even) / (1 - even), EPSILON)
-    excess = (largest - even) / (1 - even) / leveled
-    return min(max((excess - EVEN_SKEW) / (FULL_SKEW - EVEN_SKEW), 0.0), 1.0)
+    return (largest - even) / (1 - even) / leveled
 
 
 def sample_images(by_depth: list[EqualDepth]) -> list[EqualDepth]:

@@ -134,6 +134,7 @@ class Model:
     `log_prior` (classes) and `log_confusion` ((workers x labels) x classes) are natural logarithms.
     `pooled_confusion` (classes x labels) is the matrix of all workers together. `counts` are what
     it was estimated from, `converged` whether EM stopped because nothing changed any more.
+    `log_label_prior` is the prior that labels are chosen by, where that is not `log_prior`.
     """
 
     log_prior: Floats
@@ -141,6 +142,7 @@ class Model:
     pooled_confusion: Floats
     counts: ExpectedCounts
     converged: bool = True
+    log_label_prior: Floats | None = None
 
     def log_joint(self, block: EqualDepth, evidence: Evidence) -> Floats:
         """Return the log joint probability of class and answers (classes x images)."""

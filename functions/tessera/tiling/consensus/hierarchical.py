@@ -63,7 +63,7 @@ def m_step(counts: ExpectedCounts, shrinkage: float, class_prior: ClassPrior) ->
     # Estimates from some dozens of answers have fewer digits than half the width holds, and moving
     # them is most of the time: docs/decisions/consensus-half-width.md.
     log_confusion = by_code(confusion.astype(np.float32))
-    return Model(class_prior.log(counts, FIT_VOTE_WEIGHT), log_confusion, pooled, counts)
+    return Model(class_prior.log_to_fit(counts, FIT_VOTE_WEIGHT), log_confusion, pooled, counts)
 
 
 def worker_confusion(answers: Floats, shrinkage: float) -> tuple[Floats, Floats]:

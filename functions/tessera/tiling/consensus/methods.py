@@ -13,7 +13,7 @@ from tessera.tiling.consensus import dawid_skene, hierarchical
 from tessera.tiling.consensus.class_prior import ClassPrior, estimate_prior
 from tessera.tiling.consensus.confidence import RHO, fit_rho, temper
 from tessera.tiling.consensus.copies import find_copies, merge_copies
-from tessera.tiling.consensus.crowd import Crowd, split_by_depth
+from tessera.tiling.consensus.crowd import Crowd, Floats, split_by_depth
 from tessera.tiling.consensus.em import EM, Evidence, Model
 from tessera.tiling.consensus.majority import first_answer, majority
 from tessera.tiling.consensus.result import NO_LABEL, Consensus, Consolidation
@@ -133,10 +133,14 @@ def to_predict(model: Model, prior: ClassPrior) -> Model:
     """Return the model with the class prior that images are labeled by.
 
     It follows the votes more closely than the prior of the fit, which errs on the flat side so that
-    rare classes survive the iterations.
+    rare classes survive the iterations. Where one class is common, labels are chosen by a prior
+    that is flatter again: it errs on the side of rare classes, and confidences tell by how much.
     """
     log_prior = prior.log(model.counts, hierarchical.PREDICT_VOTE_WEIGHT)
-    return replace(model, log_prior=log_prior)
+    to_label = prior.log_to_label(log_prior)
+    return replace(
+        model, log_prior=log_prior, log_label_prior=None if to_label is log_prior else to_label
+    )
 
 
 def _dawid_skene(state: Consolidation) -> None:
@@ -159,7 +163,7 @@ def label_by(state: Consolidation, model: Model, rho: float) -> None:
     prior = np.exp(model.log_prior)
     for block in state.blocks():
         scores = model.log_joint(block, state.evidence)
-        agreement = state.choose_labels(block, scores, prior)
+        agreement = state.choose_labels(block, scores_to_label(scores, model), prior)
         p = temper(scores, block.depth + state.evidence.guessed(block.ids), rho, agreement)
         state.set_confidence(block, p, model.pooled_confusion, rho, agreement)
     if state.evidence.earlier is not None:
@@ -170,6 +174,14 @@ def label_by(state: Consolidation, model: Model, rho: float) -> None:
     state.result.accuracy = (right * (prior / prior.sum())).sum(axis=1)
     state.result.pooled = model.pooled_confusion
     state.result.converged = model.converged
+
+
+def scores_to_label(scores: Floats, model: Model) -> Floats:
+    """Return the log scores (classes x images) that labels are chosen by."""
+    if model.log_label_prior is None:
+        return scores
+    raised = (model.log_label_prior - model.log_prior).astype(scores.dtype)
+    return np.asarray(scores + raised[:, None])
 
 
 METHODS: dict[Method, Callable[[Consolidation], None]] = {
