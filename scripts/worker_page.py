@@ -30,7 +30,7 @@ BROWSERS = "chrome111,firefox121,safari16.4"
 # Names that nobody outside the script reads: none of a draft, of `meta`, or of the document's.
 INTERNAL = (
     "^(retryIsDue|rowHeight|radios|chip|isAsked|tried|picture|columns|message|element|current|zoomed"
-    "|address|large|rank)$"
+    "|address|large|rank|record|confirmed|away|image|shape|former|move|end|cancel|tile|original|confidence)$"
 )
 PART = re.compile(r"<!-- part ([\w-]+) -->")
 """Place in the skeleton of a part that kinds of task have of their own."""
@@ -92,7 +92,7 @@ def assemble(page: str, styles: str, script: str) -> str:
 
 def _without_spaces(style: str) -> str:
     """Drop the spaces that a style sheet does without, as esbuild does in the rest of it."""
-    return re.sub(r"(?<=[{};,])\s+|\s+(?={)", "", style)
+    return re.sub(r"(?<=[{};,:])\s+|\s+(?={)|;\s*(?=})", "", style)
 
 
 def _without_unused(page: str, kept: set[str]) -> str:
@@ -108,6 +108,7 @@ def _with_short_names(page: str, kept: set[str]) -> str:
     names = sorted(set(re.findall(r"(--[\w-]+):", DESIGN.read_text(encoding="utf-8"))))
     letters = dict(zip(names, string.ascii_letters, strict=False))
     letters = {name: letter for name, letter in letters.items() if name not in kept}
+    page = re.sub(r"(--[\w-]+:)\s+", r"\1", page)
     return re.sub(
         r"--[\w-]+", lambda name: f"--{letters[name[0]]}" if name[0] in letters else name[0], page
     )

@@ -149,6 +149,7 @@ ARROWS = {
         "consensus",
         "guesses",
         "estimate",
+        "answers.flags",
         "answers.table",
         "training.line_counts",
     },

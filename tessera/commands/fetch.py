@@ -14,8 +14,8 @@ from tessera.tiling.decisions import FOLDER
 
 NAMES = (
     "training.manifest", "unlabeled.manifest", "unlabeled.csv", "uncertain.manifest",
-    "rejected.jsonl", "answers.csv", "odd-answers.jsonl", "repeats.csv", "report.json",
-    "report.html",
+    "rejected.jsonl", "answers.csv", "odd-answers.jsonl", "flagged.csv", "repeats.csv",
+    "report.json", "report.html",
 )  # fmt: skip
 """Files of a run, and of its review, that people read; pages and single answers are none."""
 

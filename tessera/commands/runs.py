@@ -15,9 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from tessera.exits import NotFound
+from tessera.portal.remarks import count_flags
+from tessera.runs.display import flagged_line
 from tessera.runs.executions import list_executions
 from tessera.runs.folder import RunFolder
-from tessera.runs.status import manifest_key, run_folder_of
+from tessera.runs.status import MAX_REASONS, latest_jobs, manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.cloud import Cloud
 from tessera.tiling.inbox import FOLDER, SETTINGS, IgnoredObject, is_manifest
@@ -118,6 +120,19 @@ def _notices(folder: RunFolder | None) -> list[str]:
         return []
 
 
+def _flagged(cloud: Cloud, folder: RunFolder | None, status: str) -> list[str]:
+    """Return a line about what workers of a running run flagged; none where nothing is."""
+    if not folder or status != "RUNNING":
+        return []
+    try:
+        jobs = latest_jobs(folder)
+    except NotFound:  # a rule of the bucket has deleted the run's record
+        return []
+    # The portal knows of no flags in jobs of Ground Truth; before the first round there are none.
+    pictures, reasons = count_flags(cloud.ports, jobs) if jobs else (0, [])
+    return [flagged_line(pictures, reasons[:MAX_REASONS])] if pictures else []
+
+
 def newest(cloud: Cloud, count: int) -> list[Entry]:
     """Return the newest runs; an execution that found its run already running is none."""
     workflows = cloud.client("stepfunctions")
@@ -138,7 +153,7 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
             labeled=output.get("labeled"),
             rounds=output.get("round"),
             says=described.get("error", ""),
-            notices=_notices(folder),
+            notices=[*_notices(folder), *_flagged(cloud, folder, described["status"])],
             execution=execution["executionArn"],
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -158,10 +158,21 @@ def _progress_parts(progress: RoundProgress) -> Iterator[str]:
         yield f"{counted(progress.short, 'page')} {need} another person ({progress.remedy})"
     if progress.tried:
         yield f"{progress.qualified} of {progress.tried} qualified"
+    if progress.flagged:
+        yield flagged_line(progress.flagged, progress.reasons)
     if progress.agreement is not None:
         yield f"{progress.agreement:.0%} agreement"
     if progress.embedded < progress.blocks:
         yield f"{progress.embedded} of {counted(progress.blocks, 'block')} of pictures embedded"
+
+
+def flagged_line(pictures: int, reasons: Iterable[str]) -> str:
+    """Return how many pictures are flagged, and why.
+
+    >>> flagged_line(3, ["wrong question", "two things in it"])
+    '3 pictures flagged: wrong question; two things in it'
+    """
+    return f"{counted(pictures, 'picture')} flagged: {'; '.join(reasons)}"
 
 
 def _duration(hours: float) -> str:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tessera.portal.ports import Ports
 from tessera.portal.progress import add_up, qualification_progress
+from tessera.portal.remarks import count_flags
 from tessera.portal.staffing import pages_without_workers
 from tessera.portal.table_layout import read_jobs
 from tessera.runs.executions import RunError
@@ -30,6 +31,9 @@ ROWS_PREFIX = "embedding/rows-"
 linear algebra is not loaded here)."""
 STAFFING_SECONDS = 60.0
 """Seconds between two looks at the accounts, of which Cognito lists sixty in an answer."""
+
+MAX_REASONS = 3
+"""Reasons of flags that a line of progress names; the portal and flagged.csv have all."""
 
 SHARD_STATES = {
     "ChooseService", "OpenJob", "CloseJob", "JobNotClosed", "CreateLabelingJob",
@@ -51,7 +55,7 @@ class RoundProgress:
     `short` counts pages that need more people than there are, and `remedy` is what to do then.
     `blocks` counts those of the pictures that the run embeds itself, of which so many are
     `embedded`. `tried` counts workers who tried to qualify for the project, of whom so many are
-    `qualified`.
+    `qualified`. `flagged` counts the pictures that workers flagged, for these `reasons`.
     """
 
     tasks: int = 0
@@ -68,6 +72,8 @@ class RoundProgress:
     embedded: int = 0
     tried: int = 0
     qualified: int = 0
+    flagged: int = 0
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +219,7 @@ def portal_progress(ports: Ports, names: Iterable[str]) -> RoundProgress:
     totals = add_up(ports, jobs)
     # The jobs of a round have the same project, and the same share to reach.
     qualified = qualification_progress(ports, jobs[0]).get("qualification", {}) if jobs else {}
+    flagged, reasons = count_flags(ports, [job.name for job in jobs])
     return RoundProgress(
         totals.tasks,
         totals.done,
@@ -224,6 +231,8 @@ def portal_progress(ports: Ports, names: Iterable[str]) -> RoundProgress:
         tuple(job.name for job in jobs),
         tried=qualified.get("tried", 0),
         qualified=qualified.get("passed", 0),
+        flagged=flagged,
+        reasons=tuple(reasons[:MAX_REASONS]),
     )
 
 

@@ -6,6 +6,7 @@ The format: https://labelstud.io/guide/task_format and https://labelstud.io/guid
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,9 @@ from tessera.sources.labeled import Labeled, find_picture, texts
 
 LOCAL = "/data/"
 """Beginning of the addresses of files on Label Studio's own server."""
+
+AFTER_ANSWERS = frozenset({"annotator", "annotation_id", "created_at", "updated_at", "lead_time"})
+"""Keys of a task in JSON-MIN that Label Studio writes behind the answers."""
 
 
 def read_label_studio(path: Path, folder: Path | None, *, guesses: bool) -> list[Labeled]:
@@ -27,7 +31,7 @@ def read_label_studio(path: Path, folder: Path | None, *, guesses: bool) -> list
 
 def _read_task(task: dict[str, Any], folder: Path | None, *, guesses: bool) -> Labeled:
     if "data" not in task:  # JSON-MIN: the data's keys, and the answers by their names
-        choice = task.get("choice")
+        choice = _short_answer(task)
         chosen = choice.get("choices") if isinstance(choice, dict) else choice
         labels = chosen if isinstance(chosen, list) else [chosen] if chosen else []
         return Labeled(_picture(task, folder), tuple(texts(labels)))
@@ -53,6 +57,21 @@ def _read_task(task: dict[str, Any], folder: Path | None, *, guesses: bool) -> L
     score = counting.get("score") if guesses else None
     confidence = score if isinstance(score, float) and 0 <= score <= 1 else None
     return Labeled(image, tuple(texts(choices)), confidence)
+
+
+def _short_answer(task: dict[str, Any]) -> Any:
+    """Return the choice in a task of JSON-MIN, under whatever name the project gave its choices.
+
+    Label Studio writes the data first, then `id`, then the answers, then `annotator` and the rest.
+    """
+    if "choice" in task or "id" not in task:
+        return task.get("choice")
+    names = list(task)
+    answers = takewhile(lambda name: name not in AFTER_ANSWERS, names[names.index("id") + 1 :])
+    chosen = [task[name] for name in answers]
+    # Several choices are an object of them; a text may be one choice, or what somebody wrote.
+    several = [value for value in chosen if isinstance(value, dict) and "choices" in value]
+    return next(iter(several or chosen), None)
 
 
 def _picture(data: dict[str, Any], folder: Path | None) -> str:

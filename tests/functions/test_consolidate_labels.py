@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,6 +89,29 @@ def test_the_report_counts_lines_labeled_before_for_each_label(run: Any) -> None
     assert report["labels_before"] == {CAT: 1, DOG: 2}
     assert report["images"]["labeled_before"] == 3
     assert b"labeled before</th>" in run.bucket.objects[f"{HOME}report.html"]
+
+
+@pytest.mark.parametrize("task", ["tiles", "multi"])
+def test_what_workers_flagged_is_in_a_file_and_in_the_report(run: Any, task: str) -> None:
+    run.settings["task"] = task
+    run.images(2)
+    run.job(([0, 1], {"ann": {"0": CAT, "1": DOG}, "bob": {"0": CAT, "1": DOG}}))
+    run.consolidate()
+    assert "flagged" not in run.report()
+    assert f"{HOME}flagged.csv" not in run.bucket.objects
+
+    (uri,) = (uri for uri in run.bucket.objects if uri.endswith("output.manifest"))
+    line = msgspec.json.decode(run.bucket.objects[uri])
+    line["label"].pop("compact", None)
+    line["label"]["responses"][0]["flags"] = {"1": "<b>two</b> things"}
+    run.bucket.objects[uri] = msgspec.json.encode(line) + b"\n"
+    run.consolidate()
+
+    (row,) = csv.DictReader(run.lines("flagged.csv"))
+    assert (row["index"], row["worker"], row["reason"]) == ("1", "ann", "<b>two</b> things")
+    flagged = run.report()["flagged"]
+    assert (flagged["images"], flagged["pictures"][0]["label"]) == (1, DOG)
+    assert b"&lt;b&gt;two&lt;/b&gt; things" in run.bucket.objects[f"{HOME}report.html"]
 
 
 @pytest.mark.thorough

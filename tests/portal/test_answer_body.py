@@ -22,6 +22,11 @@ INDEXES = {"4", "24"}
 CHOICES = ("cat", "dog", "cannot see")
 
 
+def flagged(reason: Any) -> str:
+    """A page's log that flags one picture."""
+    return json.dumps({"tiles": [{"id": "4", "load": "ok", "flag": reason}]})
+
+
 CAT = {"cat": True, "dog": False, "cannot see": False}
 
 
@@ -45,6 +50,9 @@ CAT = {"cat": True, "dog": False, "cannot see": False}
         ({"4": CAT, "24": {"cat": 1}}, "no choice among"),
         ({"4": CAT, "24": "cat"}, "no choice among"),
         ({"4": CAT, "24": CAT, "meta": {}}, "meta is not text"),
+        ({"4": CAT, "24": CAT, "meta": flagged(True)}, "flag of picture 4 is not text"),
+        ({"4": CAT, "24": CAT, "meta": flagged(["x"])}, "flag of picture 4 is not text"),
+        ({"4": CAT, "24": CAT, "meta": flagged("x" * 201)}, "longer than 200 characters"),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_refused_with_a_sentence(

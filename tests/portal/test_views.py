@@ -150,23 +150,31 @@ def test_a_requester_sees_progress_and_any_task_and_a_worker_does_not(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("meta", "comment", "unsure"),
+    ("meta", "comment", "flags"),
     [
-        ('{"comment": " <b>Dark</b> ", "tiles": [{"unsure": true}, {}]}', "<b>Dark</b>", 1),
-        ("{}", "", 0),
-        ("not JSON", "", 0),
-        ('{"comment": 7}', "", 0),
-        ('{"tiles": [{"unsure": "yes"}]}', "", 0),
+        (
+            '{"comment": " <b>Dark</b> ", "tiles": [{"id": "0", "flag": "blurred"}, {}]}',
+            "<b>Dark</b>",
+            {"0": "blurred"},
+        ),
+        ("{}", "", {}),
+        ("not JSON", "", {}),
+        ('{"comment": 7}', "", {}),
+        ('{"tiles": [{"id": "0", "flag": " "}]}', "", {}),
     ],
 )
 def test_a_requester_is_shown_what_a_worker_remarked(
-    world: World, meta: str, comment: str, unsure: int
+    world: World, meta: str, comment: str, flags: dict[str, str]
 ) -> None:
     job = world.open(tasks=1, workers=1)
     path = f"/jobs/{job.name}/tasks/{world.take(job, 'ann')}"
     assert world.ask("PUT", f"{path}/answer", body=answer_of(job, 0) | {"meta": meta})[0] == 200
     (answer,) = world.ask("GET", path, "rita", groups="[requesters]")[1]["answers"]
-    assert (answer["comment"], answer["unsure"]) == (comment, unsure)
+    assert (answer["comment"], answer["flags"]) == (comment, flags)
+    flagged = world.ask("GET", f"/jobs/{job.name}", "rita", groups="[requesters]")[1]["flagged"]
+    assert flagged["pictures"] == len(flags)
+    assert [flag["reason"] for flag in flagged["flags"]] == list(flags.values())
+    assert [remark["comment"] for remark in flagged["comments"]] == [comment] * bool(comment)
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '{"showing": "12"}', '{"showing": ["x"]}'])

@@ -12,7 +12,7 @@ from tests.ui.contrast import contrast
 
 UI = Path(__file__).parents[2] / "ui"
 DESIGN = (UI / "design.css").read_text("utf-8")
-OF_SCRIPTS = {"--color", "--text", "--shape", "--no-answer", "--unsure", "--tone", "--pattern"}
+OF_SCRIPTS = {"--color", "--text", "--shape", "--no-answer", "--flagged", "--tone", "--pattern"}
 """Variables that the page's template and scripts set."""
 
 SHEETS = [

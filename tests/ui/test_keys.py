@@ -147,10 +147,26 @@ def test_escape_leaves_the_zoom(sit: Sit) -> None:
     assert worker.at == 1
 
 
-def test_u_marks_a_picture_as_unsure_and_takes_it_back(sit: Sit) -> None:
+def test_u_flags_a_picture_for_a_reason_of_the_page_or_of_ones_own(sit: Sit) -> None:
+    worker = sit(4)
+    worker.press("u", "Enter", "ArrowRight", "u", "Tab", "Tab")
+    worker.page.keyboard.type("1 is blurred")
+    worker.press("Enter", "ArrowRight", "u", "Escape")
+    assert worker.at == 3
+    assert worker.page.locator(".flagged").count() == 2
+    worker.press("Home", "1", "1", "1", "1", "Enter")
+    flags = [worker.judged(number).get("flag", "none") for number in (1, 2, 3, 4)]
+    assert flags == ["wrong question", "1 is blurred", "none", "none"]
+
+
+def test_a_flag_is_taken_back_by_undo_or_by_an_empty_reason(sit: Sit) -> None:
     worker = sit(2)
-    worker.press("u", "ArrowRight", "u", "u", "Home", "1", "1", "Enter")
-    assert [worker.judged(number)["unsure"] for number in (1, 2)] == [True, False]
+    worker.press("u", "Enter", "Backspace", "ArrowRight", "u", "Tab", "Enter", "u")
+    reason = worker.page.locator("#why textarea")
+    assert reason.input_value() == "two things in it"
+    reason.fill(" ")
+    worker.press("Enter", "Home", "1", "1", "Enter")
+    assert all("flag" not in worker.judged(number) for number in (1, 2))
 
 
 def test_help_opens_on_a_key_and_gives_the_focus_back(sit: Sit) -> None:

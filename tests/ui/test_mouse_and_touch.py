@@ -107,8 +107,9 @@ def click_undo(worker: Worker) -> None:
     worker.page.locator("#undo").click()
 
 
-def click_unsure(worker: Worker) -> None:
-    worker.page.locator("#unsure").click()
+def click_flag(worker: Worker) -> None:
+    worker.page.locator("#flag").click()
+    worker.page.get_by_role("button", name="Two things in it").click()
 
 
 def press_submit_too_early(worker: Worker) -> None:
@@ -122,7 +123,7 @@ def drag_over_some(worker: Worker) -> None:
 # one action for each way in which the page could lose the focus; the slow ones are like these
 ACTIONS = [click_picture, click_size, click_background, look_at_help, drag_over_some]
 MORE_ACTIONS = [
-    click_digit, click_label, click_progress, zoom_and_back, click_undo, click_unsure,
+    click_digit, click_label, click_progress, zoom_and_back, click_undo, click_flag,
     press_submit_too_early,
 ]  # fmt: skip
 

@@ -128,3 +128,9 @@ def test_labels_stay_in_their_tile_and_the_page_fits_a_phone(sit: Sit) -> None:
     assert chip["x"] + chip["width"] <= tile["x"] + tile["width"]
     assert chip["y"] >= tile["y"] - 1
     assert worker.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_picture_of_several_labels_is_flagged_like_any_other(sit: Sit) -> None:
+    worker = sit(2, run=several())
+    worker.press("u", "Enter", "1", "Enter", "Enter", "Enter")
+    assert [worker.judged(number).get("flag") for number in (1, 2)] == ["wrong question", None]

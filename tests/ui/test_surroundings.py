@@ -114,8 +114,7 @@ def test_meta_says_how_the_answers_came_about_and_nothing_of_the_machine(sit: Si
     first, second = meta["tiles"]
     assert first.keys() == {
         "id", "pos", "label", "pre", "by", "first", "last", "changes", "prev", "dwell",
-        "visibleMs", "zooms", "zoomMs", "unsure", "load", "loadMs", "failures", "w", "h",
-        "beforeLoad",
+        "visibleMs", "zooms", "zoomMs", "load", "loadMs", "failures", "w", "h", "beforeLoad",
     }  # fmt: skip
     assert (first["label"], first["changes"], first["prev"]) == ("dog", 1, ["cat"])
     assert (second["label"], second["changes"], second["by"]) == ("dog", 0, "key")

@@ -22,7 +22,7 @@
   for (const question of ["refresh", "keep", "first", "begun"]) {
     on(`tessera-${question}`, ({ detail }) => send(question, { detail }));
   }
-  const NEWS = ["addresses", "draft", "choices", "welcome"];
+  const NEWS = ["addresses", "draft", "choices", "flags", "welcome"];
   addEventListener("message", ({ source, data }) => {
     if (source !== portal || !NEWS.includes(data?.tessera)) return;
     dispatch(new CustomEvent(`tessera-${data.tessera}`, { detail: data.detail }));

@@ -327,7 +327,10 @@ function giveDraft(page) {
   const tell = (kind, detail) => page.frame.contentWindow.postMessage({ tessera: kind, detail }, "*");
   if (page.labels) tell("practice", page.labels);
   else if (draft) tell("draft", draft);
-  else if (page.choices) tell("choices", page.choices);
+  else if (page.choices) {
+    tell("choices", page.choices);
+    tell("flags", page.flags);
+  }
   page.marked = draft?.marked ?? 0;
 }
 
@@ -385,7 +388,7 @@ async function goBack(mine) {
   if (front?.corrects) front.frame.remove();
   else mine.waiting = front;
   if (front) { front.frame.className = "ahead"; front.frame.inert = true; }
-  present(mine, frameOf({ worker: worker(), job: mine.job, task, corrects: true, choices: content.choices }, content));
+  present(mine, frameOf({ worker: worker(), job: mine.job, task, corrects: true, choices: content.choices, flags: content.flags }, content));
 }
 one("#earlier").addEventListener("click", () => work && goBack(work));
 one("#onward").addEventListener("click", () => {
@@ -527,6 +530,13 @@ async function showProgress(job) {
   one("#failures").hidden = !content.failures.length;
   view.querySelector("#failures ul").replaceChildren(...content.failures.map(failure =>
     make("li", `Page ${failure.task}, ${failure.set_aside ? "set aside" : "tried again"}: ${failure.reason}`)));
+  const { pictures, flags, comments, more } = content.flagged;
+  one("#flags").hidden = !flags.length && !comments.length;
+  const many = pictures.toLocaleString("en");
+  one("#flags h2").textContent = more ? `${many} pictures flagged, or more` : pictures === 1 ? "1 picture flagged" : `${many} pictures flagged`;
+  view.querySelector("#flags ul").replaceChildren(
+    ...flags.map(({ task, image, reason, worker }) => make("li", `Page ${task}, line ${Number(image) + 1}: ${reason}, says ${worker}`)),
+    ...comments.map(({ task, comment, worker }) => make("li", `Comment on page ${task}: ${comment}, says ${worker}`)));
   view.querySelector("tbody").replaceChildren(...content.workers.map(worker => {
     const row = make("tr");
     row.append(...[worker.name ?? worker.worker, worker.answers, worker.images, worker.images_an_hour?.toLocaleString("en") ?? "–", share(worker.agreement), worker.stopped ? `${share(worker.gold_accuracy)}, stopped` : share(worker.gold_accuracy), ago(worker.last)].map(text => make("td", String(text))));
@@ -559,7 +569,7 @@ one("#look").addEventListener("submit", async event => {
   const box = one("#seen");
   box.hidden = false;
   box.querySelector("h2").textContent = status === 200 ? `Page ${number}, to look at` : content.message;
-  box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.worker}: ${answer.summary}, in ${duration(answer.seconds)}${answer.unsure ? `, unsure of ${answer.unsure}` : ""}${answer.comment ? `. “${answer.comment}”` : ""}`)));
+  box.querySelector("ul").replaceChildren(...(content.answers ?? []).map(answer => make("li", `${answer.worker}: ${answer.summary}, in ${duration(answer.seconds)}${Object.keys(answer.flags).length ? `, flagged: ${Object.values(answer.flags).join("; ")}` : ""}${answer.comment ? `. “${answer.comment}”` : ""}`)));
   const table = box.querySelector(".scroll");
   table.hidden = !content.answers?.length;
   table.replaceChildren(...table.hidden ? [] : [choicesTable(content)]);

@@ -12,7 +12,7 @@
   window.tesseraSpeaks = true;
   const root = document.documentElement;
   const ATTRIBUTES = ["aria-label", "title", "alt", "placeholder"];
-  const STATES = ["no label", "suggested", "unsure", "did not load"];
+  const STATES = ["no label", "suggested", "flagged", "did not load"];
   const HOLE = /\{\w+\}/g;
   let words = {}, sentences = [];
 
@@ -80,7 +80,7 @@
     sentences = Object.entries(words).filter(([english]) => english.match(HOLE)).map(sentence).sort((one, other) => other.plain - one.plain);
     root.lang = language;
     root.dir = direction;
-    for (const name of ["no answer", "unsure"]) root.style.setProperty(`--${name.replace(" ", "-")}`, JSON.stringify(inWords(name)));
+    for (const name of ["no answer", "flagged"]) root.style.setProperty(`--${name.replace(" ", "-")}`, JSON.stringify(inWords(name)));
     put(root);
     new MutationObserver(changes => {
       for (const { type, target, addedNodes, attributeName } of changes) {

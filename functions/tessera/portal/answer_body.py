@@ -9,6 +9,7 @@ import msgspec
 
 from tessera.portal.errors import Invalid, TooLarge
 from tessera.portal.page_names import restore_indexes
+from tessera.tiling.answers.flags import check_flags, read_flags
 from tessera.tiling.task_kinds import KINDS, Kind
 
 MAX_BYTES = 512 * 1024
@@ -103,6 +104,10 @@ def _check(
     """Raise `Invalid` unless the answer makes known choices for each index and no other."""
     if not isinstance(answer.get("meta", ""), str):
         raise Invalid("The answer's meta is not text.")
+    try:
+        check_flags(answer)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
     if strange := sorted(answer.keys() - set(indexes) - {"meta"}):
         # A name may be as long as the body, and the sentence is for a person.
         raise Invalid(f"Picture {strange[0][:40]} is not on this page.")
@@ -157,13 +162,13 @@ def sets_in(answer: Mapping[str, Any]) -> dict[str, list[str]]:
 def is_same_answer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two answers to a task make the same choices.
 
-    What the page measured is no part of that: it goes on while an answer is sent again. Of a page
-    of another form everything else counts.
+    What the page measured is no part of that: it goes on while an answer is sent again. Pictures
+    that are flagged are. Of a page of another form everything else counts.
 
     >>> is_same_answer({"7": {"cat": True, "dog": False}, "meta": "{}"}, {"7": {"cat": True}})
     True
     """
-    return _content_of(one) == _content_of(other)
+    return _content_of(one) == _content_of(other) and read_flags(one) == read_flags(other)
 
 
 def _content_of(answer: Mapping[str, Any]) -> dict[str, Any]:

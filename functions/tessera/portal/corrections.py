@@ -15,7 +15,14 @@ from tessera.portal.answer_body import is_same_answer
 from tessera.portal.errors import Busy, Unknown
 from tessera.portal.ports import Files, Ports
 from tessera.portal.records import OPEN, REPAIRING, Job, Task, WorkerCursor
-from tessera.portal.table_layout import read_cursor, read_job, read_task, read_tasks
+from tessera.portal.remarks import remarks_of
+from tessera.portal.table_layout import (
+    put_remarks,
+    read_cursor,
+    read_job,
+    read_task,
+    read_tasks,
+)
 from tessera.portal.worker_response import decode_or_empty, encode_correction
 
 MAX_RECENT = 100
@@ -73,6 +80,8 @@ def correct(
     uris = (job.correction(number, worker, place) for place in count(first))
     # The next free place: two tabs may correct at the same moment.
     next(uri for uri in uris if ports.files.put_if_absent(uri, response))
+    decoded = decode_or_empty(response)
+    ports.table.write(put_remarks(job.name, remarks_of(number, worker, decoded)))
     # Read after it was written: of a job that is open now, nobody has collected the answers yet.
     is_open = read_job(ports.table, job.name).status == OPEN
     return "saved" if is_open else "surplus"

@@ -6,13 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from tessera.portal.answer_body import choices_in
 from tessera.portal.corrections import counting_response
 from tessera.portal.ports import Ports
 from tessera.portal.qualification import qualification_of
 from tessera.portal.records import AnswerStats, Job, WorkerStats
+from tessera.portal.remarks import comment_of, remark_figures
 from tessera.portal.table_layout import (
     all_cursors,
     all_standings,
@@ -24,6 +23,7 @@ from tessera.portal.table_layout import (
 )
 from tessera.portal.worker_response import decode_or_empty
 from tessera.portal.worker_stats import is_stopped
+from tessera.tiling.answers.flags import read_flags
 from tessera.tiling.qualification import qualification_figures
 
 ACTIVE_SECONDS = 900.0
@@ -128,6 +128,7 @@ def progress(ports: Ports, job: Job) -> dict[str, Any]:
             {"task": failure.task, "reason": failure.reason, "set_aside": failure.set_aside}
             for failure in read_failures(ports.table, job.name, limit=MAX_FAILURES)
         ],
+        "flagged": remark_figures(ports, job, names),
         "workers": [
             _worker(name, totals.workers[worker], totals.now)
             | ({"stopped": True} if is_stopped(job, totals.workers[worker]) else {})
@@ -187,19 +188,6 @@ def share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-class TileLog(msgspec.Struct):
-    """Report of a page on one image, beside its label."""
-
-    unsure: bool = False
-
-
-class PageLog(msgspec.Struct):
-    """Report of a page on a whole answer, beside its labels."""
-
-    comment: str = ""
-    tiles: tuple[TileLog, ...] = ()
-
-
 MAX_COMMENT = 2000
 """Characters of a comment that requesters are shown; the answer in S3 has all of it."""
 
@@ -225,10 +213,5 @@ def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
 
 
 def _remarks(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the comment that came with an answer, and how many images its worker was unsure of."""
-    try:
-        meta = msgspec.json.decode(content.get("meta", "{}"), type=PageLog)
-    except (msgspec.DecodeError, TypeError):  # pages of one's own put into it what they like
-        meta = PageLog()
-    unsure = sum(tile.unsure for tile in meta.tiles)
-    return {"comment": meta.comment.strip()[:MAX_COMMENT], "unsure": unsure}
+    """Return the comment that came with an answer, and the reasons of the images it flags."""
+    return {"comment": comment_of(content)[:MAX_COMMENT], "flags": read_flags(content)}

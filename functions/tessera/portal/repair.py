@@ -16,9 +16,11 @@ import msgspec
 from msgspec.structs import replace
 
 from tessera.portal.answer_body import choices_in
+from tessera.portal.corrections import last_corrections
 from tessera.portal.errors import Busy
 from tessera.portal.ports import PARALLEL_READS, Files, Ports
 from tessera.portal.records import OPEN, REPAIRING, AnswerStats, Job, Task, WorkerStats
+from tessera.portal.remarks import remarks_of
 from tessera.portal.store import ABSENT, MAX_CHANGES, Change, erase
 from tessera.portal.table_layout import (
     all_tasks,
@@ -28,6 +30,7 @@ from tessera.portal.table_layout import (
     place_bits,
     put_given_back,
     put_job,
+    put_remarks,
     put_stripe,
     stats_key,
     stripe_of,
@@ -131,6 +134,7 @@ class _Rebuild:
         self.now = self.ports.clock()
         self.gold = read_gold(self.ports.files, self.job)
         self.touched = bytearray(self.job.tasks)
+        self.corrections = last_corrections(self.ports.files, self.job)
 
     def run(self, kept: dict[int, Task]) -> int:
         """Write the items of all tasks that somebody had; return the number of their answers."""
@@ -160,10 +164,18 @@ class _Rebuild:
             self.stats[worker] = replace(self.stats[worker], last=last)
             choices = choices_in(response["answerContent"], sets=sets)
             task = replace(task, answers=task.answers | {worker: choices})
+            self._put_remarks(number, worker, response)
         self.count += len(answers)
         # What is more than was asked fills no seat, as when it is counted one by one.
         self.answered[stripe_of(self.job, number)] += min(len(answers), self.job.workers)
         return task
+
+    def _put_remarks(self, number: int, worker: str, response: dict[str, Any]) -> None:
+        """Put what a worker remarked, in their correction if there is one; nothing for nothing."""
+        if uri := self.corrections.get((number, worker)):
+            response = decode_or_empty(self.ports.files.get(uri))
+        if any((remarks := remarks_of(number, worker, response))[2:]):
+            self._put(put_remarks(self.job.name, remarks))
 
     def _put_task(self, task: Task) -> None:
         """Put a task that the index does not know, with all that follows from it."""

@@ -19,10 +19,12 @@ from tessera.portal.job_lifecycle import close_if_full
 from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
 from tessera.portal.records import MAX_LEASE, OPEN, REPAIRING, Job, Task
+from tessera.portal.remarks import remarks_of
 from tessera.portal.store import Change, Item, Key
 from tessera.portal.table_layout import (
     count_answered,
     forget_failure,
+    put_remarks,
     stats_key,
     stats_of,
     task_key,
@@ -158,6 +160,9 @@ def count_answer(
         # One more than was asked fills no seat: it must not pay for a task that lacks one.
         if len(task.answers) < job.workers:
             changes = [*changes, count_answered(job, task.number)]
+        # Most answers have none: nothing is written for them.
+        if any((remarks := remarks_of(task.number, worker, response))[2:]):
+            changes = [*changes, put_remarks(job.name, remarks)]
         if task.failures and not task.dropped:
             changes = [*changes, forget_failure(job.name, task.number)]
         return after, changes

@@ -12,6 +12,7 @@
 | `job#J#figures` | worker | the worker's statistics |
 | `job#J#back#W` | task | a task that worker W gave back |
 | `job#J#failed` | task | why a task's page could not be shown, and whether it was set aside |
+| `job#J#flagged` | task, worker | what a worker flagged in a task, and their comment on it |
 | `qualified#P` | worker | what a worker came to in the qualification of project P |
 | `review` | run | a run whose pictures reviewers decide |
 | `removed` | worker | the mark of a worker who was removed, or signed out everywhere |
@@ -44,7 +45,9 @@ STRIPES = 16
 OPEN_JOBS = "open"
 REVIEWS = "review"
 
-Kind: TypeAlias = Literal["task", "stripe", "queue", "lease", "place", "figures", "failed"]
+Kind: TypeAlias = Literal[
+    "task", "stripe", "queue", "lease", "place", "figures", "failed", "flagged"
+]
 
 
 # ── Keys ─────────────────────────────────────────────────────────────────────────────────────────
@@ -109,6 +112,11 @@ def lease_key(job: str, task: int, worker: str, lease: Lease) -> Key:
 def failure_key(job: str, task: int) -> Key:
     """Return the key of the note about a task whose page could not be shown."""
     return Key(partition(job, "failed"), f"{task:06d}")
+
+
+def remarks_key(job: str, task: int, worker: str) -> Key:
+    """Return the key of what a worker flagged in a task."""
+    return Key(partition(job, "flagged"), f"{task:06d}#{worker}")
 
 
 def removed_key(worker: str) -> Key:
@@ -312,9 +320,27 @@ def read_failures(table: Table, job: str, *, limit: int) -> list[PageFailure]:
     ]
 
 
+class Remarks(NamedTuple):
+    """What a worker remarked on a task: reasons by flagged image, and a comment on the page."""
+
+    task: int
+    worker: str
+    flags: Mapping[str, str]
+    comment: str
+
+
+def read_remarks(table: Table, job: str, *, limit: int) -> list[Remarks]:
+    """Return what workers remarked, by task and worker."""
+    remarks = []
+    for sort, item in table.query(partition(job, "flagged"), limit=limit):
+        task, _, worker = sort.partition("#")
+        remarks.append(Remarks(int(task), worker, dict(item["flags"]), str(item["comment"])))
+    return remarks
+
+
 def index_keys(table: Table, job: str) -> list[Key]:
     """Return the keys of all items of a job but the job itself and its workers' cursors."""
-    kinds: tuple[Kind, ...] = ("task", "figures", "lease", "queue", "stripe", "failed")
+    kinds: tuple[Kind, ...] = ("task", "figures", "lease", "queue", "stripe", "failed", "flagged")
     names = [partition(job, kind) for kind in kinds]
     names += [given_back_partition(job, worker) for worker in all_cursors(table, job)]
     return [Key(name, sort) for name in names for sort, _ in table.query(name)]
@@ -478,6 +504,17 @@ def put_failure(job: str, failure: PageFailure) -> Change:
 def forget_failure(job: str, task: int) -> Change:
     """Return the change that forgets a failure: the page was shown and answered since."""
     return Change("delete", failure_key(job, task))
+
+
+def put_remarks(job: str, remarks: Remarks) -> Change:
+    """Return the change that keeps what a worker remarked on a task, or forgets it if it is none.
+
+    An answer that is corrected has the remarks of its correction.
+    """
+    key = remarks_key(job, remarks.task, remarks.worker)
+    if not (remarks.flags or remarks.comment):
+        return Change("delete", key)
+    return Change("put", key, {"flags": dict(remarks.flags), "comment": remarks.comment})
 
 
 def put_standing(records: str, worker: str, standing: Standing, before: Standing | None) -> Change:

@@ -57,6 +57,7 @@ from tessera.portal.table_layout import (
 )
 from tessera.portal.task_lines import indexes_of, read_line, sources_of
 from tessera.portal.worker_stats import is_stopped
+from tessera.tiling.answers.flags import read_flags
 from tessera.tiling.page_copy import original_uri
 
 MAX_SKIPS = 10
@@ -314,11 +315,13 @@ def show_answer(ports: Ports, site: Site, request: Request) -> Response:
     names = page_names(number, _indexes(job, line) or [])
     content = answer["answerContent"]
     choices = sets_in(content) if job.multi else choices_in(content)
+    flags = read_flags(content)
     page = _render(ports, site, job, hide_indexes(task_input, names), until)
     content = {
         "task": str(number),
         "sent": answer["submissionTime"],
         "choices": {name: choices[index] for name, index in names.items() if index in choices},
+        "flags": {name: flags[index] for name, index in names.items() if index in flags},
         "seconds": job.seconds,
         "page": page.html,
         "crowd": page.crowd,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tessera.tiling import decisions, run_record
 from tessera.tiling.answers import gather
 from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.flags import FLAGGED
 from tessera.tiling.answers.table import (
     AnswerTable,
     answer_rows,
@@ -33,6 +34,7 @@ from tessera.tiling.judge_run import image_lines, judge_with_model
 from tessera.tiling.manifest.box_lines import box_lines
 from tessera.tiling.qualification import qualification_figures, read_standings, records_uri
 from tessera.tiling.report.build import RunResult, build_report, images_in_report
+from tessera.tiling.report.flags import flag_figures
 from tessera.tiling.report.render import render_html, render_json
 from tessera.tiling.run import MAX_UNLOADED, Run
 from tessera.tiling.run_files import CreateFile, Writable
@@ -115,12 +117,19 @@ def label_reviewed(files: Files, run: Run, template: Path) -> RunResult:
 
 def write_report(files: Files, result: RunResult, template: Path, home: str = "") -> dict[str, Any]:
     """Write report.json and report.html of a run, and return their figures."""
-    figures = build_report(result, _qualification(files, result.run))
     home = home or result.run.home
+    flagged = read_flagged(files, home, result.label_of)
+    figures = build_report(result, _qualification(files, result.run), flagged)
     page = render_html(template.read_text("utf-8"), figures).encode()
     files.put(f"{home}report.json", render_json(figures), content_type="application/json")
     files.put(f"{home}report.html", page, content_type="text/html; charset=utf-8")
     return figures
+
+
+def read_flagged(files: Files, home: str, label_of: Callable[[int], str]) -> dict[str, Any]:
+    """Return the report's figures of what workers flagged; nothing where nobody flagged any."""
+    uri = home + FLAGGED
+    return flag_figures(files.iter_lines(uri), label_of) if files.size(uri) else {}
 
 
 def _qualification(files: Files, run: Run) -> dict[str, Any] | None:

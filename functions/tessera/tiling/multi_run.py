@@ -23,7 +23,13 @@ from tessera.tiling.answers.table import AnswerTable, answer_rows, answer_table,
 from tessera.tiling.consensus.em import Evidence
 from tessera.tiling.consensus.label_sets import SetConsensus, consolidate_sets
 from tessera.tiling.consolidation_rules import RULES
-from tessera.tiling.label_run import create_file, manifest_chunks, read_repeats, write_pieces
+from tessera.tiling.label_run import (
+    create_file,
+    manifest_chunks,
+    read_flagged,
+    read_repeats,
+    write_pieces,
+)
 from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.build import images_to_ask_again
 from tessera.tiling.report.label_sets import set_figures
@@ -66,6 +72,15 @@ class SetResult:
     consensus: SetConsensus
     lines: LineOutcomes
     by_label: list[int]
+
+    def label_of(self, image: int) -> str:
+        """Return the names of the labels that an image has, on one line."""
+        if not 0 <= image < len(self.consensus.has):
+            return ""
+        has = self.consensus.has[image]
+        return ", ".join(
+            name for name, is_on in zip(self.run.settings.classes, has, strict=True) if is_on
+        )
 
 
 def label_multi_run(files: Files, run: Run, template: Path) -> dict[str, Any] | None:
@@ -147,6 +162,8 @@ def write_set_report(files: Files, result: SetResult, template: Path) -> None:
     figures = set_figures(
         result.run, result.table, result.consensus, result.lines, result.by_label, result.book.noted
     )
+    if flagged := read_flagged(files, home, result.label_of):
+        figures["flagged"] = flagged
     page = render_page(template.read_text("utf-8"), report=figures)
     files.put(f"{home}report.json", render_json(figures), content_type="application/json")
     files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")

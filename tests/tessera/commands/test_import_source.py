@@ -140,6 +140,47 @@ def test_label_studios_short_form_has_a_choice_or_several(tessera: Any) -> None:
     assert [line["label"] for line in lines_of()] == [[0], [0, 1]]
 
 
+WRITTEN_BY_LABEL_STUDIO = """[
+{
+  "image": "s3:\\/\\/inbox\\/pets\\/0.png",
+  "confidence": 0.9,
+  "id": 1,
+  "label": "cat",
+  "annotator": null,
+  "annotation_id": 11,
+  "created_at": null,
+  "updated_at": null,
+  "lead_time": null
+},
+{
+  "image": "s3:\\/\\/inbox\\/pets\\/1.png",
+  "confidence": 0.9,
+  "id": 2,
+  "label": {
+    "choices": [
+      "cat",
+      "dog"
+    ]
+  },
+  "annotator": null,
+  "annotation_id": 12,
+  "created_at": null,
+  "updated_at": null,
+  "lead_time": null
+}
+]
+"""
+"""JSON-MIN of what `tessera export --to label-studio` wrote, by the converter of label-studio-sdk
+2.1.2 (`Converter(config, …).convert(tasks, …, "JSON_MIN")`), to the byte."""
+
+
+def test_label_studios_own_converter_wrote_what_is_read(tessera: Any) -> None:
+    Path("studio.json").write_text(WRITTEN_BY_LABEL_STUDIO)
+    make(tessera, "--label-studio", "studio.json", "--labels-as", "label")
+    assert [line["label"] for line in lines_of()] == [[0], [0, 1]]
+    assert [line["source-ref"] for line in lines_of()] == [f"s3://inbox/pets/{n}.png" for n in "01"]
+
+
 def test_a_csv_of_addresses_and_paths_with_labels_or_without(tessera: Any) -> None:
     Path("sub").mkdir()
     text = "\ufeffURL, Label\nhttps://pictures.test/1.jpg, cat\na b.png,'=dog\ns3://x/1,\n,\n"

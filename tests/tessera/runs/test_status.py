@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera.runs.display import STATES
+from tessera.portal.table_layout import Remarks, put_remarks
+from tessera.runs.display import STATES, status_line
 from tessera.runs.status import (
     BLOCK_STATES,
     ROWS_PREFIX,
     SHARD_STATES,
     RoundProgress,
+    RunStatus,
     ground_truth_progress,
     portal_progress,
     run_folder_of,
@@ -173,3 +175,15 @@ def test_a_run_that_waits_for_people_names_commands_for_what_may_be_done(
     assert remedy.startswith("tessera workers add EMAIL, ")
     assert remedy.endswith("or end the run: tessera stop a-1")
     assert (anew in remedy) == (qualified < tried)
+
+
+def test_what_workers_flagged_is_in_the_progress_at_once() -> None:
+    world = World()
+    job = world.open(tasks=2, workers=1)
+    for task, worker in ((0, "ann"), (1, "bob")):
+        remarks = Remarks(task, worker, {str(task): "wrong question"}, "")
+        world.ports.table.write(put_remarks(job.name, remarks))
+    progress = portal_progress(world.ports, [job.name])
+    assert (progress.flagged, progress.reasons) == (2, ("wrong question",))
+    status = RunStatus("pets", "RUNNING", "LabelShards", 1, 2, progress)
+    assert "2 pictures flagged: wrong question" in status_line(status)

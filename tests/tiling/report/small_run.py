@@ -97,6 +97,12 @@ def full_figures() -> dict[str, Any]:
             "workers": [{"worker": names[1], "times": 3, "share": 0.75}],
             "pictures": [{"index": 1, "source": sources[1], "times": 3}],
         },
+        flagged={
+            "images": 1, "flags": 2,
+            "reasons": {"wrong question": 1, "the <b>head</b> is cut off": 1},
+            "pictures": [{"index": 2, "source": sources[2], "reason": "the <b>head</b> is cut off",
+                          "worker": names[1], "label": "dog"}],
+        },
         guesses={
             "used": True, "labeled": 2, "nats": 0.71, "learned_from": 8, "same": 7, "compared": 8,
             "gold": 3, "gold_right": 3, "contradicted": 2, "upheld": 1,

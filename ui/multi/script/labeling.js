@@ -30,7 +30,7 @@ export const choiceOf = (tile) => tile.record.label ?? [];
  */
 export function give(tile, choice, by, step) {
   if (!canJudge(tile)) return false;
-  if (step) step.before.push(snapshot(tile));
+  if (step) step.former.push(snapshot(tile));
   else beginStep(tile);
   put(tile, names[choice] ? toggled(choiceOf(tile), names[choice]) : [...choice], by);
   announce(tile.element.ariaLabel);

@@ -16,7 +16,7 @@ const comment = find("#comment");
 
 let isDue = false;
 
-const isMarked = (tile) => isDone(tile) || tile.record.unsure;
+const isMarked = (tile) => isDone(tile) || tile.record.flag;
 
 /** Hand the marks over; `marked` is for the surroundings, the rest for `restore` alone. */
 function sendDraft() {
@@ -26,7 +26,8 @@ function sendDraft() {
     leftAt: now(),
     log,
     comment: comment.value,
-    tiles: tiles.map(({ confirmed, record }) => ({ confirmed, record })),
+    // in quotes, as other builds of the page read them
+    tiles: tiles.map((tile) => ({ "confirmed": tile.confirmed, "record": tile.record })),
   });
 }
 
@@ -37,7 +38,7 @@ export function keepDraft() {
 }
 
 /** Give a tile what was on it; what the page knows of its picture is of now. */
-function restoreTile(tile, { confirmed, record }) {
+function restoreTile(tile, record, confirmed) {
   if (record.label && !isLabel(record.label)) return;
   const { pos, pre, load, loadMs, w, h } = tile.record;
   Object.assign(tile.record, record, { pos, pre, load, loadMs, w, h });
@@ -47,13 +48,14 @@ function restoreTile(tile, { confirmed, record }) {
 /** Put the marks of an earlier opening of this page back; those given since it opened stay. */
 function restore(draft) {
   resumeClock(draft.leftAt);
-  const { readyMs, firstInputMs, touch, hiddenMs, undos, rows, returns } = draft.log;
-  Object.assign(log, { readyMs, firstInputMs, touch, hiddenMs, undos, rows });
-  log.returns = returns + 1;
+  const { ui, blockedSubmits, shortcutsOff } = log; // of this opening
+  Object.assign(log, draft.log, { ui, blockedSubmits, shortcutsOff });
+  log.returns++;
   comment.value = draft.comment;
   for (const kept of draft.tiles) {
-    const tile = tiles.find(({ record }) => record.id === kept.record.id);
-    if (tile && !isMarked(tile)) restoreTile(tile, kept);
+    const record = kept["record"];
+    const tile = tiles.find((one) => one.record.id === record.id);
+    if (tile && !isMarked(tile)) restoreTile(tile, record, kept["confirmed"]);
   }
   draw(...tiles);
   goTo(firstGap());
@@ -72,7 +74,14 @@ function showChoices(choices) {
   draw(...tiles);
 }
 
+/** Show what the worker flagged when they sent this page. */
+function showFlags(flags) {
+  for (const tile of tiles) tile.record.flag ??= flags[tile.record.id];
+  draw(...tiles);
+}
+
 export function startDraft() {
+  onHost("flags", showFlags);
   onHost("choices", showChoices);
   comment.oninput = keepDraft;
   onHost("draft", restore);

@@ -2,7 +2,7 @@
 
 import { buttons, keys, names } from "./choices.js";
 import { find, findAll, make } from "./dom.js";
-import { log, state } from "./state.js";
+import { log } from "./state.js";
 import { hasFailed, isDone, isOpen, isSuggested, tiles } from "./tiles.js";
 
 /** The classes of each label's color and pattern. */
@@ -10,24 +10,24 @@ const colorClasses = buttons.map((button) => button.className);
 
 /** Say in words what a tile shows. */
 function describe(tile) {
-  const { pos, label, unsure } = tile.record;
+  const { pos, label, flag } = tile.record;
   return [
     `Picture ${pos + 1} of ${tiles.length}`,
     label ?? "no label",
     isSuggested(tile) && "suggested",
-    unsure && "unsure",
+    flag && "flagged",
     hasFailed(tile) && "did not load",
   ].filter(Boolean).join(", ");
 }
 
 function drawTile(tile) {
-  const { label, unsure, load } = tile.record;
+  const { label, flag, load } = tile.record;
   const choice = names.indexOf(label);
   const classes = ["tile"];
   if (load === "ok") classes.push("loaded");
   if (label) classes.push(colorClasses[choice], isSuggested(tile) ? "suggested" : "labeled");
   else if (log.blockedSubmits && isOpen(tile)) classes.push("missing");
-  if (unsure) classes.push("unsure");
+  if (flag) classes.push("flagged");
   tile.element.className = classes.join(" ");
   tile.element.ariaLabel = describe(tile);
   drawChip(tile, choice);
@@ -52,7 +52,6 @@ function drawProgress() {
   find("#progress progress").value = count;
   find("#progress b").textContent = count;
   find("#submit").className = isReady ? "ready" : "";
-  find("#unsure").ariaPressed = state.current.record.unsure;
   buttons.forEach((button, choice) => {
     const given = tiles.filter((tile) => tile.record.label === names[choice]);
     button.lastChild.textContent = given.length || "";

@@ -34,7 +34,6 @@ export function frame(tile) {
   state.current.element.tabIndex = -1;
   state.current = tile;
   tile.element.tabIndex = 0;
-  find("#unsure").ariaPressed = tile.record.unsure;
 }
 
 /** Frame a tile and bring keyboard, view and zoom to it. */

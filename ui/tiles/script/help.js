@@ -6,7 +6,7 @@ import { showHint } from "./hint.js";
 import { askHost, onHost } from "./host.js";
 import { log, state } from "./state.js";
 
-export const help = find("#help");
+const help = find("#help");
 const closing = find("#close-help");
 
 /** Which instructions these are; empty where there are none. */
@@ -22,14 +22,22 @@ export function setTabStops() {
   }
 }
 
-/** Open the dialog; who reads is not at the pictures. */
-export function openHelp() {
+/** Open a dialog; who reads is not at the pictures. */
+export function openDialog(dialog) {
   bookTime();
   state.away = true;
-  help.showModal();
-  closing.focus(); // browsers heed no `autofocus` in a frame of another site
-  help.scrollTop = 0; // they scrolled to the first control, which is behind the instructions
+  dialog.showModal();
+  dialog.querySelector("button").focus(); // browsers heed no `autofocus` in a frame of another site
+  dialog.scrollTop = 0; // they scrolled to the first control, which is behind the instructions
+  dialog.onclose = () => {
+    bookTime();
+    state.away = document.hidden;
+    goTo();
+    begin();
+  };
 }
+
+export const openHelp = () => openDialog(help);
 
 /** Show a worker who has not been here what to do. */
 function showFirst() {
@@ -64,12 +72,6 @@ export function startFirst() {
 }
 
 export function startHelp() {
-  help.onclose = () => {
-    bookTime();
-    state.away = document.hidden;
-    goTo();
-    begin();
-  };
   onHost("welcome", showFirst);
   closing.onclick = () => help.close();
   find("#shortcuts").onchange = (event) => {

@@ -1,13 +1,14 @@
 /** Keys: one key, one meaning, and only while a tile has the focus or nothing has. */
 
 import { buttons, keys } from "./choices.js";
-import { listen, now } from "./dom.js";
+import { find, listen, now } from "./dom.js";
 import { confirmOrSubmit } from "./enter.js";
 import { goTo, moves } from "./focus.js";
-import { help, openHelp } from "./help.js";
+import { openFlag } from "./flag.js";
+import { openHelp } from "./help.js";
 import { onHost } from "./host.js";
 import { giveAndGoOn } from "./labeling.js";
-import { toggleUnsure, undo } from "./marking.js";
+import { undo } from "./marking.js";
 import { toneKeys } from "./lens.js";
 import { announce } from "./note.js";
 import { log, state } from "./state.js";
@@ -40,7 +41,7 @@ const commands = {
   Enter: confirmOrSubmit,
   " ": openZoom,
   "?": openHelp,
-  u: toggleUnsure,
+  u: openFlag,
   z: toggleZoom,
   ...toneKeys,
 };
@@ -69,7 +70,7 @@ function isElsewhere({ key, target, altKey }) {
 }
 
 function onKeyDown(event) {
-  if (help.open) return;
+  if (find("dialog[open]")) return;
   const { key } = event;
   const isEnter = key === "Enter";
   const sinceMs = now() - Math.max(log.readyMs, shownMs);

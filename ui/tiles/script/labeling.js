@@ -15,10 +15,9 @@ import { wasSeen } from "./view.js";
 
 /** Whether a picture can be judged; if not, say why. Nothing is judged that cannot be seen. */
 function canJudge(tile) {
-  const { record, picture } = tile;
+  const { record } = tile;
   if (record.load === "ok") return true;
   record.beforeLoad++;
-  picture.animate({ background: ["#ffd60a", "#e4e6ea"] }, 100);
   const reason = hasFailed(tile) ? "did not load. Trying again …" : "is still loading.";
   if (hasFailed(tile)) retryFailed();
   warn(`Picture ${record.pos + 1} ${reason}`);
@@ -31,7 +30,7 @@ export const choiceOf = (tile) => names.indexOf(tile.record.label);
 /** Give a tile a label, if it can be judged; as part of `step` if there is one. */
 export function give(tile, choice, by, step) {
   if (!canJudge(tile)) return false;
-  if (step) step.before.push(snapshot(tile));
+  if (step) step.former.push(snapshot(tile));
   else beginStep(tile);
   put(tile, names[choice], by);
   announce(`${tile.record.pos + 1}: ${names[choice]}`);

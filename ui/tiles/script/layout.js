@@ -37,7 +37,7 @@ let aspect = 4 / 3; // of a picture, width by height
 let aspectIsKnown = false;
 
 /** Width by height of most of the run's pictures, if somebody looked at them before; else NaN. */
-const shapeOfRun = Number.parseFloat(grid.dataset.shape);
+const shapeOfRun = Number.parseFloat(grid.dataset["shape"]);
 
 /** Whether a block of one suggestion begins at this place. */
 const beginsBlock = (at) => hasSuggestions && tiles[at].rank !== tiles[at - 1]?.rank;

@@ -6,11 +6,12 @@ import { find, findAll, listen, make } from "./dom.js";
 import { startDraft } from "./draft.js";
 import { draw } from "./draw.js";
 import { bookTime, goTo, startClock } from "./focus.js";
+import { openFlag } from "./flag.js";
 import { startHand } from "./hand.js";
-import { help, openHelp, startFirst, startHelp } from "./help.js";
+import { openHelp, startFirst, startHelp } from "./help.js";
 import { startKeyboard, typeKey } from "./keyboard.js";
 import { giveAndGoOn } from "./labeling.js";
-import { toggleUnsure, undo } from "./marking.js";
+import { undo } from "./marking.js";
 import { layOut, startLayout } from "./layout.js";
 import { startLens } from "./lens.js";
 import { announce } from "./note.js";
@@ -58,7 +59,7 @@ function wireButtons() {
     };
   }
   onClick("#undo", undo);
-  onClick("#unsure", toggleUnsure);
+  onClick("#flag", openFlag);
   onClick("#submit", submit);
   onClick("#open-help", openHelp);
 }
@@ -79,7 +80,7 @@ startLayout();
 watchTiles();
 listen("visibilitychange", () => {
   bookTime();
-  state.away = document.hidden || help.open;
+  state.away = document.hidden || find("dialog[open]");
 });
 // Amazon's elements may have changed what is around the tiles.
 listen("all-crowd-elements-ready", () => {

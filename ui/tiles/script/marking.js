@@ -4,7 +4,7 @@ import { now } from "./dom.js";
 import { keepDraft } from "./draft.js";
 import { draw } from "./draw.js";
 import { goTo } from "./focus.js";
-import { announce, warn } from "./note.js";
+import { warn } from "./note.js";
 import { log, state } from "./state.js";
 
 const PREVIOUS_KEPT = 5; // former labels of one picture in the log: enough to see somebody waver
@@ -14,13 +14,13 @@ const steps = [];
 
 /** What undo restores of a tile. */
 export function snapshot(tile) {
-  const { label, by, unsure } = tile.record;
-  return { tile, confirmed: tile.confirmed, record: { label, by, unsure } };
+  const { label, by, flag } = tile.record;
+  return { tile, confirmed: tile.confirmed, record: { label, by, flag } };
 }
 
 /** Begin a step that one undo takes back; give it to `give` to put more tiles into it. */
 export function beginStep(...changed) {
-  const step = { current: state.current, before: changed.map(snapshot) };
+  const step = { current: state.current, former: changed.map(snapshot) };
   steps.push(step);
   return step;
 }
@@ -46,7 +46,7 @@ export function undo() {
   const step = steps.pop();
   if (!step) return warn("Nothing to undo.");
   log.undos++;
-  for (const { tile, confirmed, record } of step.before.reverse()) {
+  for (const { tile, confirmed, record } of step.former.reverse()) {
     tile.confirmed = confirmed;
     Object.assign(tile.record, record);
     draw(tile);
@@ -55,13 +55,11 @@ export function undo() {
   return goTo(step.current);
 }
 
-/** Mark the framed picture as one that the worker is unsure of, or take that back. */
-export function toggleUnsure() {
+/** Flag the framed picture with a reason; an empty one takes the flag back. */
+export function setFlag(reason) {
   const { current } = state;
   beginStep(current);
-  current.record.unsure = !current.record.unsure;
-  goTo();
+  current.record.flag = reason || undefined; // without a flag, the log has no key for one
   draw(current);
   keepDraft();
-  announce(current.element.ariaLabel);
 }

@@ -43,7 +43,7 @@ export function submit() {
   if (gaps.length) return showGaps(gaps);
   const unanswered = tiles.filter((tile) => hasFailed(tile) && !isDone(tile)).length;
   if (unanswered === tiles.length) {
-    return warn("There is nothing to send: not one picture could be loaded.");
+    return warn("There is nothing to send: no picture could be loaded.");
   }
   if (now() - sentMs < RESEND_AFTER) return undefined;
   if (!crowdForm.submit) {

@@ -6,7 +6,7 @@ import { find, findAll, make } from "./dom.js";
 export const grid = find("#tiles");
 
 function makeTile(element) {
-  const { id, prelabel, confidence, width, height, original } = element.dataset;
+  const { id, prelabel, width, height } = element.dataset;
   const [picture, image] = findAll("*", element);
   const suggestion = names.includes(prelabel) ? prelabel : null;
   return {
@@ -18,17 +18,19 @@ function makeTile(element) {
     message: make("p", "wait", "loading …"),
     address: image.src, // the newest; `tried` is the last that was asked for
     tried: image.src,
-    original, // the address of what the picture is a smaller copy of, if it is one
+    // The address of what the picture is a smaller copy of, if it is one; in quotes is the
+    // document's own name, which the build does not shorten.
+    original: element.dataset["original"],
     row: 0,
     shape: width / height || null, // width by height, known from the task or once it has loaded
     confirmed: false, // whether the worker gave or confirmed the label; a suggestion alone is none
     // Suggestions stand in blocks of one label; what has none comes last.
     rank: suggestion ? names.indexOf(suggestion) : names.length,
-    confidence,
+    confidence: element.dataset["confidence"],
     record: {
       id, pos: 0, label: suggestion, pre: suggestion, by: suggestion && "pre",
       first: null, last: null, changes: 0, prev: [],
-      dwell: 0, visibleMs: 0, zooms: 0, zoomMs: 0, unsure: false,
+      dwell: 0, visibleMs: 0, zooms: 0, zoomMs: 0,
       load: "pending", loadMs: null, failures: 0, w: 0, h: 0, beforeLoad: 0,
     },
   };

@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from tessera.tiling.answers.flags import Flag
 from tessera.tiling.answers.short_form import ShortForm
 from tessera.tiling.answers.submission import OddAnswer
 
@@ -24,11 +25,16 @@ class AnswerBook:
     `unloaded_image` and `unloaded_worker` (int32) have a row for each image that did not load.
     `set_aside` (int32) has the images of pages that could not be shown to anybody.
     `workers` numbers the workers by id, in order of first appearance. `noted` counts what was left
-    out, kept out or rescued, by reason; `on_odd` is called with everything that was kept out.
+    out, kept out or rescued, by reason; `on_odd` is called with everything that was kept out,
+    `on_flag` with every flag on an image.
     """
 
     def __init__(
-        self, on_odd: Callable[[OddAnswer], None] = lambda _: None, *, sets: bool = False
+        self,
+        on_odd: Callable[[OddAnswer], None] = lambda _: None,
+        on_flag: Callable[[Flag], None] = lambda _: None,
+        *,
+        sets: bool = False,
     ) -> None:
         """Start without answers; with `sets` an answer is a set of labels, one bit for each."""
         # 50 labels at most: they fit into 64 bits, and the sign is left for unreadable pictures
@@ -39,6 +45,7 @@ class AnswerBook:
         self.workers: dict[str, int] = {}
         self.noted: Counter[str] = Counter()
         self._on_odd = on_odd
+        self.on_flag = on_flag
 
     def note(self, odd: OddAnswer) -> None:
         """Count something odd under its reason's first words, and hand it on."""

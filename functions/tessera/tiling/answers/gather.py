@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.flags import FLAGGED, HEADER
 from tessera.tiling.answers.output_reader import OutputReader, Task
 from tessera.tiling.answers.submission import MALFORMED, OddAnswer, image_indices
 from tessera.tiling.job_names import job_name
@@ -70,12 +71,18 @@ def gather_answers(files: Files, run: Run, create: CreateFile) -> AnswerBook:
 def gather_shards(
     files: Files, run: Run, shards: Iterable[AskedShard], create: CreateFile
 ) -> AnswerBook:
-    """Return every usable answer to these shards; write the others to `odd-answers.jsonl`."""
+    """Return every usable answer to these shards; write the others to `odd-answers.jsonl`.
+
+    Flags on images are written to `flagged.csv`.
+    """
     settings = run.settings
     with ExitStack() as stack:
         odd_answers = LazyFile("odd-answers.jsonl", create, stack)
+        flagged = LazyFile(FLAGGED, create, stack, HEADER)
         book = AnswerBook(
-            lambda odd: odd_answers.write(msgspec.json.encode(odd) + b"\n"), sets=settings.is_multi
+            lambda odd: odd_answers.write(msgspec.json.encode(odd) + b"\n"),
+            lambda flag: flagged.write(flag.row()),
+            sets=settings.is_multi,
         )
         reader = OutputReader(book, settings.classes, settings.escape, settings.label_attribute)
         for shard in shards:
@@ -138,13 +145,16 @@ def _match_tasks(files: Files, tasks: str, incomplete: Sequence[Task]) -> dict[i
     unknown = {task.number: task for task in incomplete if not task.images}
     matched = {}
     for number, line in enumerate(files.iter_lines(tasks)):
-        images = image_indices(msgspec.json.decode(line)["source"])
+        source = msgspec.json.decode(line)["source"]
+        images = image_indices(source)
         if task := by_images.get(tuple(images)):
             task.number = number
-            matched[number] = task
         elif task := unknown.get(number):
             task.images = images
-            matched[number] = task
+        else:
+            continue
+        task.source = source
+        matched[number] = task
     for (
         task
     ) in incomplete:  # a line with images that no task has is taken for the task in its place

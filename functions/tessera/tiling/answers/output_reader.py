@@ -6,13 +6,14 @@ Malformed content never stops the reading: every answer is used, or noted with i
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.flags import Flag, image_sources, one_line, read_flags
 from tessera.tiling.answers.short_form import ShortForm, ShortFormReader
 from tessera.tiling.answers.submission import (
     EXCERPT_LENGTH,
@@ -40,13 +41,17 @@ MAX_LABEL_NUMBERS = 100_000
 
 @dataclass(slots=True)
 class Task:
-    """Task whose answers are read: its number in the job, its images, and who answered it."""
+    """Task whose answers are read: its number in the job, its images, and who answered it.
+
+    `source` is the list of its images as its line has it, a text or parsed.
+    """
 
     job: str
     number: int
     round: int
     images: list[int] = field(default_factory=list)
     workers: set[str] = field(default_factory=set)
+    source: Any = None
 
 
 class _Responses(msgspec.Struct, gc=False):
@@ -180,7 +185,7 @@ class OutputReader:
         """Read the task's images and submissions from its line, as far as that goes."""
         try:
             parsed = self._decode_line(line)
-            task.images = image_indices(parsed.source)
+            task.images, task.source = image_indices(parsed.source), parsed.source
             return parsed.label.responses if parsed.label else []
         except (ValueError, RecursionError):
             return self._read_odd_line(task, line)
@@ -189,7 +194,7 @@ class OutputReader:
         """Read what can be saved of a line that is not as `pack` and Ground Truth write it."""
         try:
             parsed = msgspec.json.decode(line)
-            task.images = image_indices(parsed["source"])
+            task.images, task.source = image_indices(parsed["source"]), parsed["source"]
         except MALFORMED as error:
             reason = f"a line of the output manifest cannot be read: {error!r}"
             text = excerpt(line.decode("utf-8", "replace"))
@@ -223,7 +228,8 @@ class OutputReader:
         images, labels = array("i"), array(self.book.label.typecode)
         expected = frozenset(task.images)
         # an answer that cannot be used takes no other with it
-        for key, raw in self._answers(task, submission).items():
+        answers = self._answers(task, submission)
+        for key, raw in answers.items():
             label = self._label_numbers[bytes(raw)]
             if reason := _why_odd(key, raw, label, expected, sets=self._has_sets):
                 text = bytes(raw).decode("utf-8", "replace")[:EXCERPT_LENGTH]
@@ -235,8 +241,21 @@ class OutputReader:
         self.book.add(submission.worker, task.round, images, labels, submission.seconds)
         unloaded = _unloaded_images(submission, expected.difference(images))
         self.book.add_unloaded(submission.worker, unloaded)
+        if submission.flags:
+            self._add_flags(task, submission, answers)
         if left_out := len(task.images) - len(images) - len(unloaded):
             self.book.noted["images left out of a submission"] += left_out
+
+    def _add_flags(
+        self, task: Task, submission: Submission, answers: Mapping[str, msgspec.Raw]
+    ) -> None:
+        """Hand on the submission's flags on images of the task, in the task's order."""
+        flags, sources = submission.flags or {}, image_sources(task.source)
+        for image in task.images:
+            if reason := one_line(flags.get(str(image), "")):
+                label = _label_text(answers.get(str(image)), sets=self._has_sets)
+                source, worker = sources.get(image, ""), submission.worker
+                self.book.on_flag(Flag(image, source, label, reason, worker, task.round))
 
     def _answers(self, task: Task, submission: Submission) -> dict[str, msgspec.Raw]:
         """Return a submission's answers by image, unwrapped; its seconds go to the submission."""
@@ -248,7 +267,8 @@ class OutputReader:
         except (ValueError, RecursionError):
             pass
         try:
-            answer, seconds, unloaded = split_meta(unwrap(bytes(submission.annotation)))
+            form = unwrap(bytes(submission.annotation))
+            answer, seconds, unloaded = split_meta(form)
         except MALFORMED as error:
             reason = f"an answer cannot be read: {error!r}"
             text = excerpt(bytes(submission.annotation).decode("utf-8", "replace"))
@@ -257,6 +277,7 @@ class OutputReader:
             return {}
         submission.seconds = submission.seconds or seconds
         submission.unloaded = submission.unloaded or unloaded
+        submission.flags = submission.flags or read_flags(form)
         return {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in answer.items()}
 
 
@@ -264,6 +285,15 @@ def _unloaded_images(submission: Submission, unanswered: frozenset[int]) -> list
     """Return which of a task's unanswered images did not load for the worker."""
     names = set(submission.unloaded or ())
     return [image for image in sorted(unanswered) if str(image) in names]
+
+
+def _label_text(raw: msgspec.Raw | None, *, sets: bool) -> str:
+    """Return an answer as answers.csv has it, a set as a list in JSON; empty for none."""
+    try:
+        choice = msgspec.json.decode(raw or b"null")
+        return msgspec.json.encode(chosen_labels(choice)).decode() if sets else chosen_label(choice)
+    except MALFORMED:
+        return ""
 
 
 def _why_odd(

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tessera.tiling.answers.flags import read_flags
 from tessera.tiling.answers.short_form import short_form
 from tessera.tiling.answers.submission import (
     MALFORMED,
@@ -80,7 +81,9 @@ def _response(annotation: dict[str, Any], fetch: Callable[[str], bytes]) -> dict
     """Return a worker's answers as the output manifest has them: unwrapped, the log as seconds."""
     data = annotation["annotationData"]
     content = data["content"] if "content" in data else fetch(data["s3Uri"])
-    answer, seconds, unloaded = split_meta(unwrap(content))
+    form = unwrap(content)
+    (answer, seconds, unloaded), flags = split_meta(form), read_flags(form)
     response: dict[str, Any] = {"workerId": read_worker(annotation), "annotation": answer}
     response |= {"seconds": seconds} if seconds else {}
-    return response | ({"unloaded": unloaded} if unloaded else {})
+    response |= {"unloaded": unloaded} if unloaded else {}
+    return response | ({"flags": flags} if flags else {})

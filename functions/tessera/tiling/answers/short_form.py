@@ -50,7 +50,8 @@ def short_form(
 ) -> dict[str, Any] | None:
     """Return the responses as a `ShortForm` is written; None unless they are as a page sends them.
 
-    That is: each worker once, each with one choice for each of the task's images, in one order.
+    That is: each worker once, each with one choice for each of the task's images, in one order, and
+    no image flagged, which only the full form says.
 
     >>> response = {"workerId": "ann", "annotation": {"7": {"cat": False, "dog": True}}}
     >>> short_form([7], [response])
@@ -58,6 +59,8 @@ def short_form(
     """
     workers = [response["workerId"] for response in responses]
     if not workers or len(set(workers)) < len(workers):
+        return None
+    if any("flags" in response for response in responses):
         return None
     keys = list(responses[0]["annotation"])
     if sorted(keys) != sorted(map(str, images)):

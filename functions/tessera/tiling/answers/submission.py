@@ -6,6 +6,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from tessera.tiling.answers.flags import one_line, read_flags
+
 UNREADABLE_LABEL = -1
 """Label number of an answer that says the image cannot be judged."""
 UNUSABLE_LABEL = -2
@@ -50,13 +52,15 @@ class Submission(msgspec.Struct, gc=False):
     """One worker's answers to one task; `annotation` is the form's object in its own bytes.
 
     `seconds` has the time spent on each image, by the form's keys, where that was measured;
-    `unloaded` names the images that did not load for the worker, and so have no answer.
+    `unloaded` names the images that did not load for the worker, and so have no answer; `flags`
+    has the reasons of those that the worker flagged.
     """
 
     worker: str = msgspec.field(name="workerId")  # as Ground Truth spells it
     annotation: msgspec.Raw
     seconds: dict[str, float] | None = None
     unloaded: list[str] | None = None
+    flags: dict[str, str] | None = None
 
 
 class _TaskImage(msgspec.Struct, gc=False):
@@ -115,8 +119,9 @@ class SplitAnswer(NamedTuple):
 def split_meta(answer: dict[str, Any]) -> SplitAnswer:
     """Separate the answer from the page's log.
 
-    The log stays whole in `worker-response/`; the output manifest carries only its seconds, and
-    which images did not load. Those have no answer, whatever the form hands in for them.
+    The log stays whole in `worker-response/`; the output manifest carries only its seconds, which
+    images were flagged (`flags`), and which did not load. Those have no answer, whatever the form
+    hands in for them.
 
     >>> meta = '{"tiles": [{"id": "0", "dwell": 1250}, {"id": "1", "load": "error"}]}'
     >>> split_meta({"0": {"cat": True}, "1": {"cat": False}, "meta": meta})
@@ -209,12 +214,15 @@ def read_submission(entry: dict[str, Any], key: str) -> Submission:
 
     Raises one of `MALFORMED` if it cannot be read.
     """
-    answer, seconds, unloaded = split_meta(unwrap(entry[key]))
+    form = unwrap(entry[key])
+    (answer, seconds, unloaded), flags = split_meta(form), read_flags(form)
     if not unloaded and isinstance(entry.get("unloaded"), list):  # as `pack` names them
         unloaded = [image for image in entry["unloaded"] if isinstance(image, str)]
+    if not flags and isinstance(entry.get("flags"), dict):
+        flags = {k: one_line(v) for k, v in entry["flags"].items() if isinstance(v, str)}
     annotation = msgspec.Raw(msgspec.json.encode(answer))
     seconds = seconds or _time_spent(entry, answer)
-    return Submission(read_worker(entry), annotation, seconds, unloaded)
+    return Submission(read_worker(entry), annotation, seconds, unloaded, flags)
 
 
 def read_worker(entry: dict[str, Any]) -> str:

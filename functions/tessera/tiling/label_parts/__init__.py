@@ -5,7 +5,7 @@ by side; between two stages ConsolidateLabels puts together what the items found
 
     stage          one item is        what it leaves
     gather         a job              its answers, cut by part; its rows of answers.csv
-    join-answers   a file             answers.csv, odd-answers.jsonl
+    join-answers   a file             answers.csv, odd-answers.jsonl, flagged.csv
     tally          a part             its known labels; its images by number of answers
     sample         a part             every so manieth of its images     → fit, the model so far
     count          a part             expected counts by that model      → learn, the final model

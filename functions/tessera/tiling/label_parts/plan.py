@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tessera.tiling.answers.flags import FLAGGED
 from tessera.tiling.answers.gather import AskedShard
 from tessera.tiling.run import Run
 from tessera.tiling.run_size import ANSWER_BYTES, BASE_MEGABYTES, MOST_TOGETHER, needs_one_piece
@@ -22,11 +23,11 @@ STAGES = (
     "gather", "join-answers", "tally", "sample", "count", "judge", "write", "join"
 )  # fmt: skip
 """Stages in their order; each is run for all its items before the next one begins."""
-ANSWER_FILES = ("answers.csv", "odd-answers.jsonl")
+ANSWER_FILES = ("answers.csv", "odd-answers.jsonl", FLAGGED)
 """Files that are put together from each job's answers."""
 LINE_FILES = ("training.manifest", "unlabeled.manifest", "uncertain.manifest", "unlabeled.csv")
 """Files that are put together from each part's lines; the round's unsure.csv is one more."""
-OPTIONAL_FILES = frozenset({"odd-answers.jsonl", "unsure.csv"})
+OPTIONAL_FILES = frozenset({"odd-answers.jsonl", FLAGGED, "unsure.csv"})
 """Files that a run has only if there is something in them."""
 
 

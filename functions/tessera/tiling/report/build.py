@@ -75,6 +75,16 @@ class RunResult:
         known = self.evidence.known
         return np.full(self.crowd.images, -1, np.int16) if known is None else known
 
+    def label_of(self, image: int) -> str:
+        """Return the name of the label that an image has; empty where it has none."""
+        settings = self.run.settings
+        if not 0 <= image < self.crowd.images:
+            return ""
+        if self.consensus.unreadable[image]:
+            return settings.escape
+        label = int(self.known[image]) if self.known[image] >= 0 else self.consensus.label[image]
+        return settings.classes[label] if label >= 0 else ""
+
     @property
     def weighed(self) -> Evidence:
         """Return what is known beside the answers, with the guesses of a model if there is one."""
@@ -135,12 +145,14 @@ def images_in_report(
 
 
 def build_report(
-    result: RunResult, qualification: Mapping[str, Any] | None = None
+    result: RunResult,
+    qualification: Mapping[str, Any] | None = None,
+    flagged: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return everything that report.json says, in the order in which a person would ask.
 
-    `qualification` has the figures of the project's, where workers are tested. `docs/report.md`
-    describes the keys.
+    `qualification` has the figures of the project's, where workers are tested, `flagged` those of
+    flags, where there are any. `docs/report.md` describes the keys.
     """
     run, crowd, consensus, lines = result.run, result.crowd, result.consensus, result.lines
     settings, classes = run.settings, run.settings.classes
@@ -158,6 +170,7 @@ def build_report(
         **_worker_figures(result),
         **_copies(result),
         **_unloaded_figures(result),
+        **({"flagged": dict(flagged)} if flagged else {}),
         "jobs": run.jobs,
         "manifest": run.manifest_uri,
         "started": run.started,

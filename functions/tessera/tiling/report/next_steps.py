@@ -20,6 +20,9 @@ from at all, and enough to know an accuracy of 90 % to 6 points either way."""
 NAMED_WORKERS = 3
 """Workers named in a sentence at most; the table below it has the others."""
 
+NAMED_REASONS = 3
+"""Reasons of flags named in a sentence at most, the commonest first."""
+
 Step = tuple[str, str]
 """Finding, and the action that mends it: `found` and `do` in report.json.
 
@@ -31,11 +34,22 @@ def next_steps(figures: Mapping[str, Any], tool: str = "tessera") -> list[dict[s
 
     Commands begin with `tool`: its name, with the options that lead to the run's stack.
     """
-    steps = chain(_missing(figures), _doubts(figures), [_train(figures)])
+    steps = chain(_missing(figures), _flagged(figures), _doubts(figures), [_train(figures)])
     return [
         {"found": finding, "do": action.format(tool=tool, run=figures["run"])}
         for finding, action in steps
     ]
+
+
+def _flagged(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on pictures that workers flagged: the question may be at fault."""
+    if flagged := figures.get("flagged"):
+        reasons = list(flagged["reasons"])[:NAMED_REASONS]
+        why = "; ".join(reasons)
+        yield (
+            f"{pluralize(flagged['images'], 'image')} flagged by workers: {why}.",
+            "Look at them in flagged.csv: {tool} fetch {run}",
+        )
 
 
 def _missing(figures: Mapping[str, Any]) -> Iterator[Step]:
