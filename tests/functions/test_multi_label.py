@@ -244,6 +244,8 @@ def test_labels_of_before_stay_and_are_renumbered_by_their_names(project: Projec
     [
         ({"gold_per_task": 1}, "gold_per_task: a multi-label task has none of this"),
         ({"guesses": {}}, "guesses: a multi-label task has none of this"),
+        ({"qualify": 0.8, "qualification": {"qualification/cat/1.jpg": "cat"}},
+         "qualify: a multi-label task has none of this"),
         ({"shares": {"cat": 0.5}}, "shares: a multi-label task has none of this"),
         ({"order": "by-prelabel"}, "order: by-prelabel is for one label an image"),
         ({"labels": ["cannot see"]}, "labels: there is none but the answer"),
