@@ -34,6 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from benchmarks.overhead import until
 from benchmarks.scale import CLASSES, answered_line, response
+from tessera.aws.storage import split_uri
 from tessera.portal.errors import UnknownJob
 from tessera.portal.table_layout import read_job
 from tessera.runs.executions import drop, read_ending, wait_for_execution
@@ -251,14 +252,18 @@ def named_steps(steps: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
         yield (f"{name}: {next(stages)}" if name == "ConsolidateParts" else name, seconds)
 
 
-def right(cloud: Cloud, uri: str) -> Iterator[bool]:
-    """Yield of each line of the training manifest whether its label is right."""
+def right(manifest: Path) -> Iterator[bool]:
+    """Yield of each line of the training manifest whether its label is right.
+
+    It is read from the disk: the embedded AWS would need its size in memory once more.
+    """
     number = re.compile(rb"/(\d{9})\.png")
-    for line in cloud.storage.iter_lines(uri):
-        match = number.search(line)
-        assert match is not None, line
-        wanted = CLASSES[int(match[1]) % 2].encode()
-        yield b'"class-name":"%b"' % wanted in line.replace(b'": "', b'":"')
+    with manifest.open("rb") as lines:
+        for line in lines:
+            match = number.search(line)
+            assert match is not None, line
+            wanted = CLASSES[int(match[1]) % 2].encode()
+            yield b'"class-name":"%b"' % wanted in line.replace(b'": "', b'":"')
 
 
 def main() -> int:
@@ -277,13 +282,14 @@ def main() -> int:
                 ImageObjects="arn:aws:s3:::pictures/*", ConsolidationMemory=str(options.memory)
             )
             stack.cloud.client("s3").create_bucket(Bucket="pictures")
-            return take(stack.cloud, options)
+            return take(stack, options)
         finally:
             stack.stop(hard=True)
 
 
-def take(cloud: Cloud, options: argparse.Namespace) -> int:
+def take(stack: LocalStack, options: argparse.Namespace) -> int:
     """Take the run through the stack."""
+    cloud = stack.cloud
     execution, prefix, began = begin(cloud, options.images)
     if options.by == "portal":
         seconds = label_by_portal(cloud, execution, prefix, options.workers)
@@ -300,9 +306,13 @@ def take(cloud: Cloud, options: argparse.Namespace) -> int:
     print(f"\n{options.images:,} images, by {options.by}:\n\n| | seconds |\n|---|---:|")
     for name, value in [*states, *seconds.items()]:
         print(f"| {name} | {value:,.1f} |")
-    labels = list(right(cloud, ending.output["training_manifest"]))
-    print(f"\n{len(labels):,} labels in training.manifest, {np.mean(labels):.2%} of them right.")
-    return 0 if len(labels) == ending.output["labeled"] == options.images else 1
+    labeled = ending.output["labeled"]
+    print(f"\n{labeled:,} images labeled, as the run says.", flush=True)
+    bucket, key = split_uri(ending.output["training_manifest"])
+    (manifest,) = (stack.home / "s3").glob(f"*/{bucket}/{key}")
+    labels = np.fromiter(right(manifest), np.bool_)
+    print(f"{len(labels):,} labels in training.manifest, {labels.mean():.2%} of them right.")
+    return 0 if len(labels) == labeled == options.images else 1
 
 
 if __name__ == "__main__":
