@@ -68,7 +68,7 @@ def build(kind: str = "tiles") -> str:
     folders = "ui/tiles" if kind == "tiles" else f"ui/tiles and ui/{kind}"
     origin = f"Built of {folders} by scripts/worker_page.py ({sources_hash(kind)}). Change those."
     # For whoever opens the file: no worker's browser gets it.
-    page = f"{first}\n[% comment %]{origin}[% endcomment %]\n{rest}"
+    page = f"{first}\n[% comment %]{origin}[% endcomment -%]\n{rest}"
     with TemporaryDirectory() as folder:
         for place, path in {**files, "../design.css": DESIGN}.items():
             copy = Path(folder, kind, place)

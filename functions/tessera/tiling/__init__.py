@@ -38,7 +38,7 @@ Where one more answer is worth more than `gain`, grouping begins again with thos
     how large a run may be                   run_size.py; one labeled in parts: label_parts/
     a project's own page, custom tasks       own_page.py; custom_task.py before, custom_run.py after
     a kind of task                           task_kinds.py; what becomes of answers: kind_runs.py
-    boxes on pictures                        manifest/boxes.py; a line for each: box_lines.py
+    boxes on pictures                        manifest/boxes.py; a line each: manifest/box_lines.py
     several labels an image                  multi_run.py, consensus/label_sets.py
     which crowd elements have a stand-in     crowd_elements.py; they are in ui/crowd-elements.js
     what can go wrong, by name               errors.py
