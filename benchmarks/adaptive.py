@@ -273,7 +273,7 @@ def main() -> int:
             f"alone is right for {points['fixed 1'].accuracy:.0f} %.\n"
         )
         met &= offers_section(
-            measure([load(folder) for folder in folders], 1 if options.quick else 12)
+            measure([load(folder) for folder in folders], 1 if options.quick else 6)
         )
         if options.plot:
             options.plot.write_text(plot(points), encoding="utf-8")
