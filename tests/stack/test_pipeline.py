@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+import tessera
 from tessera.commands.runs import ignored_objects
 from tessera.encoders.pixels import PixelEncoder
 from tessera.runs.executions import Ending, drop, follow, read_ending, wait_for_execution
@@ -115,6 +117,24 @@ def test_each_line_of_a_manifest_becomes_one_line_of_the_training_manifest_in_or
         assert metadata["type"] == "groundtruth/image-classification"
         assert "T" in metadata["creation-date"]
         assert metadata["job-name"].startswith("labeling-job/")
+
+
+def test_a_table_dropped_from_python_comes_back_as_labels_and_answers(cloud: Cloud) -> None:
+    pictures = [json.loads(line)["source-ref"] for line in example_lines(12)]
+    project = f"{Example(EXAMPLE).folder.name}/test-python"
+    table = pd.DataFrame({"image": pictures, "row": range(12)})
+    run = tessera.drop(table, project=project, settings=EXAMPLE_SETTINGS, cloud=cloud)
+    with workers(cloud, 1, run.folder.record["execution"]):
+        run.wait(300)
+    truth = [TRUTH[picture.rpartition("/")[2]] for picture in pictures]
+    labels, answers = run.labels(), run.answers()
+    assert labels["image"].tolist() == pictures
+    assert labels["label"].tolist() == truth
+    assert dict(zip(answers["task"], answers["label"], strict=True)) == dict(enumerate(truth))
+    assert tessera.find_run(run.name, cloud).report["images"]["training"] == 12
+    # the same table again is the run that there is
+    again = tessera.drop(table, project=project, settings=EXAMPLE_SETTINGS, cloud=cloud)
+    assert again.wait(60).name == run.name
 
 
 def test_pictures_with_several_labels_go_the_same_way_to_a_list_of_each(cloud: Cloud) -> None:
