@@ -47,6 +47,8 @@ class Words(HTMLParser):
         super().__init__()
         self.words: set[str] = set()
         self.skipped: list[str] = []
+        comment = r"\[% comment %\].*?\[% endcomment -?%\]"  # nobody is shown one
+        html = re.sub(comment, "", html, flags=re.DOTALL)
         self.feed(re.sub(r"\{%.*?%\}|\[%.*?%\]", "", html, flags=re.DOTALL))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
