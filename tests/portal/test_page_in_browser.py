@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
+from tessera.portal import job_lifecycle
+from tessera.tiling.page import build_page
+from tessera.tiling.settings import read_settings
 from tests.browse import browse
 from tests.portal.in_browser import Network, sign_in
 from tests.portal.world import HOME, PAGE, World
+from tests.ui.worker import UI
 
 pytestmark = [pytest.mark.browser]
 
@@ -94,3 +99,35 @@ def test_a_page_has_no_web_rtc_of_its_own(world: World) -> None:
         assert frame.evaluate("typeof RTCPeerConnection") == "undefined"
 
     at_work(world, PAGE, scenario)
+
+
+def test_boxes_lie_on_their_pictures_in_the_frame_and_in_its_zoom(world: World) -> None:
+    request = world.request(1, 1)
+    manifest = request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"]
+    (line,) = [json.loads(line) for line in world.files.get(manifest).splitlines()]
+    images = [
+        image | {"box": f"1,{1 + place},4,3,9,9", "box-class": "cat"}
+        for place, image in enumerate(json.loads(line["source"]))
+    ]
+    world.files.put(manifest, json.dumps({"source": json.dumps(images)}).encode() + b"\n")
+    job_lifecycle.open_job(world.ports, request, "token")
+    run = read_settings(b'{"task": "verify", "labels": ["cat", "dog"]}')
+    page_html = build_page((UI / "boxes.liquid.html").read_text("utf-8"), run)
+    world.files.put(f"{HOME}/page.liquid.html", page_html.encode())
+    network = Network(world)
+
+    def at_the_page(browser: Browser) -> None:
+        page = network.open(browser)
+        sign_in(page, "ann@example.org")
+        page.locator(f"button[href='#job/{JOB}']").click()
+        frame = page.frame_locator("#frames iframe:not(.ahead)")
+        box = frame.locator(".tile.loaded .picture > b").first.bounding_box()
+        image = frame.locator(".tile.loaded .picture > img").first.bounding_box()
+        assert box
+        assert image
+        assert box["width"] == pytest.approx(image["width"] * 4 / 9, abs=1.5)
+        assert box["x"] == pytest.approx(image["x"] + image["width"] / 9, abs=1.5)
+        frame.locator(".glass").first.dispatch_event("click")
+        expect(frame.locator("#frame i")).to_have_attribute("data-name", "cat?")
+
+    browse(at_the_page)
