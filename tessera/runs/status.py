@@ -103,7 +103,8 @@ class RunObserver:
     execution: str
     folder: RunFolder | None = None
     counts_people: bool = True
-    """Whether pages that nobody is left for are of interest; not to a person who labels alone."""
+    """Whether pages that nobody is left for are of interest; not where one person or a simulated
+    crew labels, for neither needs an account."""
 
     def __post_init__(self) -> None:
         """Make the client once."""

@@ -171,7 +171,8 @@ def drop_and_finish(
     execution = wait_for_execution(cloud, key)
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
     run = run_name_of(cloud, described) or "none"
-    end = label_until_ended(crew, RunObserver(cloud, execution), run, console)
+    observer = RunObserver(cloud, execution, counts_people=False)  # the crew has no accounts
+    end = label_until_ended(crew, observer, run, console)
     download(cloud, end.output["home"], RESULTS, out)
     result = _check_result(end, manifest, example.truth, settings, out)
     _show(result, console)
