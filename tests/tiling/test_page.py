@@ -130,6 +130,7 @@ markdown = st.text(max_size=60) | st.builds(
 @example("[a](https://x/ 't\" onclick=\"parent.postMessage(1)')")
 @example('<https://x/"onmouseover=alert(1)>')
 @example("[r]\n\n[r]: javascript:alert(1)")
+@example("<A0:> <ms-settings:x> [call](tel:1)")
 def test_instructions_become_text_links_and_pictures_and_nothing_that_acts(text: str) -> None:
     for tag, attributes in Elements(render_instructions(text)).found:
         assert attributes.keys() <= ALLOWED[tag]

@@ -12,6 +12,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.I)
+LINKED = {"http:", "https:", "mailto:", "s3:", "//"}
+"""Schemes that a link may have: any other would be opened by a program of the worker's own."""
 UNQUOTABLE = re.compile(r'["{}%\n\r]')
 """What no text in quotes may hold in Liquid, and so no URI of a picture that is granted."""
 PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
@@ -52,6 +54,9 @@ def _adapt(tokens: Sequence[Token], uri_of: Callable[[str], str | None], uris: l
         if token.type == "link_open":  # in its place it would stand where the worker's labels were
             token.attrSet("target", "_blank")
             token.attrSet("rel", "noopener noreferrer")
+            scheme = SCHEME.match(str(token.attrGet("href")))
+            if scheme and scheme[0].lower() not in LINKED:
+                del token.attrs["href"]
         elif token.type == "image":
             _adapt_picture(token, uri_of, uris)
 
