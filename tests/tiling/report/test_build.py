@@ -98,13 +98,14 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     model = ModelResult(judged, decide(judged, with_failure.run.settings), "it was interrupted")
     with_model = replace(with_failure, model=model)
     qualification = {"needed": 0.8, "tried": 2, "passed": 1}
-    figures = build_report(with_model, qualification)
+    flagged = {"images": 1, "flags": 1, "reasons": {"two things in it": 1}, "pictures": []}
+    figures = build_report(with_model, qualification, flagged)
     # These two take dozens of answers: test_pace.py and test_what_helps.py have them.
     assert figures.keys() | {"pace", "would_have_helped"} == documented
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
     rare = {"copies", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
-    rare |= {"stopped", "qualification", "pace", "would_have_helped"}
+    rare |= {"stopped", "qualification", "pace", "would_have_helped", "flagged"}
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
 
 
