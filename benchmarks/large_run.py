@@ -272,7 +272,9 @@ def main() -> int:
     parser.add_argument("images", type=int)
     parser.add_argument("--by", choices=("portal", "storage"), default="storage")
     parser.add_argument("--workers", type=int, default=8, help="simulated workers, by portal")
-    parser.add_argument("--memory", type=int, default=3008, help="MB of ConsolidateLabels")
+    parser.add_argument(
+        "--memory", type=int, default=3008, help="MB of ConsolidateLabels, from 1769"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         stack = LocalStack(Path(folder), free_port())
