@@ -87,7 +87,7 @@ def wait(cloud: Cloud, execution: str, holds: Callable[[], Any], what: str) -> A
         free = int(re.findall(r"MemAvailable: +(\d+)", Path("/proc/meminfo").read_text())[0])
         if free < LEAST_FREE:
             raise SystemExit(f"given up: {free // 1000} MB of memory are free")
-        time.sleep(0.5)
+        time.sleep(0.5)  # as often as an execution is worth looking at, which takes minutes
         return holds()
 
     return until(look, what, HOURS)

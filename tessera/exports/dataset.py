@@ -46,7 +46,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     box: Box | None = None
     """Part of the picture that the label is of, where that is not the whole of it."""
     is_refused: bool = False
-    """Whether people say that the box is not what it was said to be."""
+    """True if people refused the class that the box came with."""
 
     @property
     def labels(self) -> tuple[str, ...]:

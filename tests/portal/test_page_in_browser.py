@@ -24,6 +24,13 @@ JOB = "pets-1-r1-000"
 def at_work(world: World, page_html: str, scenario: Callable[[Page, Frame, Network], None]) -> None:
     """Run the scenario at a page that a worker was given."""
     world.open(tasks=1, workers=1)
+    at_work_on(world, page_html, scenario)
+
+
+def at_work_on(
+    world: World, page_html: str, scenario: Callable[[Page, Frame, Network], None]
+) -> None:
+    """Run the scenario at a page of the job that is open."""
     world.files.put(f"{HOME}/page.liquid.html", page_html.encode())
     network = Network(world)
 
@@ -113,14 +120,8 @@ def test_boxes_lie_on_their_pictures_in_the_frame_and_in_its_zoom(world: World) 
     job_lifecycle.open_job(world.ports, request, "token")
     run = read_settings(b'{"task": "verify", "labels": ["cat", "dog"]}')
     page_html = build_page((UI / "boxes.liquid.html").read_text("utf-8"), run)
-    world.files.put(f"{HOME}/page.liquid.html", page_html.encode())
-    network = Network(world)
 
-    def at_the_page(browser: Browser) -> None:
-        page = network.open(browser)
-        sign_in(page, "ann@example.org")
-        page.locator(f"button[href='#job/{JOB}']").click()
-        frame = page.frame_locator("#frames iframe:not(.ahead)")
+    def scenario(page: Page, frame: Frame, network: Network) -> None:
         box = frame.locator(".tile.loaded .picture > b").first.bounding_box()
         image = frame.locator(".tile.loaded .picture > img").first.bounding_box()
         assert box
@@ -130,4 +131,4 @@ def test_boxes_lie_on_their_pictures_in_the_frame_and_in_its_zoom(world: World) 
         frame.locator(".glass").first.dispatch_event("click")
         expect(frame.locator("#frame i")).to_have_attribute("data-name", "cat?")
 
-    browse(at_the_page)
+    at_work_on(world, page_html, scenario)

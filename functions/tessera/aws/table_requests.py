@@ -37,7 +37,7 @@ CONNECTIONS = 32
 
 
 class Place(NamedTuple):
-    """Where the table is asked: connections to there, the host, and the region that is signed."""
+    """Endpoint of the table: connections to it, its host, and the region that is signed."""
 
     connections: HTTPConnectionPool
     host: str
@@ -75,7 +75,7 @@ class TableRequests:
 
     @cached_property
     def _place(self) -> Place | None:
-        """Where boto3 asks, or None where it asks through a proxy, which it knows to handle."""
+        """Return the endpoint that boto3 asks; None behind a proxy, which boto3 can handle."""
         from botocore.httpsession import create_urllib3_context, get_cert_path  # late, as above
         from botocore.utils import get_environ_proxies
         from urllib3 import Timeout, connection_from_url

@@ -174,7 +174,8 @@ class _Rebuild:
         """Put what a worker remarked, in their correction if there is one; nothing for nothing."""
         if uri := self.corrections.get((number, worker)):
             response = decode_or_empty(self.ports.files.get(uri))
-        if any((remarks := remarks_of(number, worker, response))[2:]):
+        remarks = remarks_of(number, worker, response)
+        if not remarks.is_empty:
             self._put(put_remarks(self.job.name, remarks))
 
     def _put_task(self, task: Task) -> None:

@@ -161,7 +161,8 @@ def count_answer(
         if len(task.answers) < job.workers:
             changes = [*changes, count_answered(job, task.number)]
         # Most answers have none: nothing is written for them.
-        if any((remarks := remarks_of(task.number, worker, response))[2:]):
+        remarks = remarks_of(task.number, worker, response)
+        if not remarks.is_empty:
             changes = [*changes, put_remarks(job.name, remarks)]
         if task.failures and not task.dropped:
             changes = [*changes, forget_failure(job.name, task.number)]

@@ -321,12 +321,17 @@ def read_failures(table: Table, job: str, *, limit: int) -> list[PageFailure]:
 
 
 class Remarks(NamedTuple):
-    """What a worker remarked on a task: reasons by flagged image, and a comment on the page."""
+    """Remarks of a worker on a task: reasons by flagged image, and a comment on the page."""
 
     task: int
     worker: str
     flags: Mapping[str, str]
     comment: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether the worker remarked nothing, as with most answers."""
+        return not (self.flags or self.comment)
 
 
 def read_remarks(table: Table, job: str, *, limit: int) -> list[Remarks]:
@@ -512,7 +517,7 @@ def put_remarks(job: str, remarks: Remarks) -> Change:
     An answer that is corrected has the remarks of its correction.
     """
     key = remarks_key(job, remarks.task, remarks.worker)
-    if not (remarks.flags or remarks.comment):
+    if remarks.is_empty:
         return Change("delete", key)
     return Change("put", key, {"flags": dict(remarks.flags), "comment": remarks.comment})
 

@@ -16,7 +16,7 @@ from tessera.tiling.page import CROWD_TAG, inline_script, render_task
 from tessera.tiling.page_input import line_input
 
 START = re.compile(r"\s*(?:<!--.*?-->\s*)*(?:<!doctype[^>]*>)?", re.I | re.S)
-"""What a page may have before its first element: a `<head>` further on may stand in a string."""
+"""Beginning of a page before its first element: a `<head>` further on may stand in a string."""
 MAX_REASON = 300
 """Characters of the reason for which a page cannot be shown: a sentence, not a trace."""
 

@@ -34,7 +34,7 @@ class PageImage(msgspec.Struct, rename="kebab", omit_defaults=True):
 
 
 MARGIN, LEAST = 0.2, 0.08
-"""What a tile shows around a box, to its longer side, and least of all, to the picture's: as
+"""Margin around a box, to its longer side, and least size of a crop, to the picture's: as
 `ui/boxes/styles/boxes.css` has it, which places the picture. Enough to see what an object is of."""
 
 

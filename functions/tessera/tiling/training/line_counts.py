@@ -66,4 +66,4 @@ class LineOutcomes(msgspec.Struct):
     reviewed: int = 0
     sources: dict[int, str] = msgspec.field(default_factory=dict)
     boxes: dict[str, Counter[int]] = msgspec.field(default_factory=dict)
-    """Where boxes are verified, by their class: how many have each label, -1 being none."""
+    """Numbers of verified boxes by their class and then by label, -1 being none."""
