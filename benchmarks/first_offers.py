@@ -25,10 +25,10 @@ from tessera.portal.records import Job, add_answer
 from tessera.portal.store import Item, Key
 from tessera.portal.table_layout import count_answered, read_task, task_changes
 from tessera.tiling.consensus import Crowd, Evidence, Floats, consolidate
-from tessera.tiling.exclusions import Exclusions
 from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.settings import Settings, settings_from
-from tessera.tiling.skills import Skills, estimate_skills, remembered_skills
+from tessera.tiling.workers.exclusions import Exclusions
+from tessera.tiling.workers.skills import Skills, estimate_skills, remembered_skills
 from tests.fakes import Table
 from tests.portal.world import World
 

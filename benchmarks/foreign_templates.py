@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from tessera.portal import job_lifecycle
-from tessera.tiling.custom_task import check_custom_page
 from tessera.tiling.errors import PageUnusable
+from tessera.tiling.kinds.custom_task import check_custom_page
 from tests.portal.desk import Desk
 
 CHROMIUM = "/usr/bin/chromium"

@@ -41,9 +41,9 @@ from tessera.runs.executions import drop, read_ending, wait_for_execution
 from tessera.simulation.workers import SimulatedWorker, add_worker, at_work
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import LABELS, LocalStack, free_port
-from tessera.tiling.job_names import job_name
-from tessera.tiling.jobs import tasks_name
 from tessera.tiling.label_parts.plan import STAGES
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import tasks_name
 
 ANSWERS = 2
 SETTINGS = {"labels": list(CLASSES), "answers_per_image": ANSWERS, "max_answers": ANSWERS}

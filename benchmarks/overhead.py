@@ -35,8 +35,8 @@ from tessera.runs.executions import drop, read_ending, wait_for_execution
 from tessera.simulation.workers import SimulatedWorker, add_worker
 from tessera.stack.local_stack import LABELS, LocalStack, free_port
 from tessera.tiling.estimate import LIST_PRICES, embedding_dollars
-from tessera.tiling.job_names import parse_job_name
-from tessera.tiling.jobs import tasks_name
+from tessera.tiling.run.job_names import parse_job_name
+from tessera.tiling.run.jobs import tasks_name
 from tests.portal.units import Labeling
 
 MILLION = 1_000_000

@@ -35,10 +35,10 @@ from tessera.portal.job_request import read_request
 from tessera.portal.routes import ROUTES
 from tessera.portal.site import Site
 from tessera.portal.task_lines import write_offsets
-from tessera.tiling.exclusions import Exclusions
-from tessera.tiling.page import build_page
-from tessera.tiling.page_input import prepare_task
+from tessera.tiling.page.page import build_page
+from tessera.tiling.page.page_input import prepare_task
 from tessera.tiling.settings import read_settings
+from tessera.tiling.workers.exclusions import Exclusions
 from tests.fakes import Files
 from tests.portal.counted import Counted
 from tests.portal.world import HOME, PREPARE, World, answer_of

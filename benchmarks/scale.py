@@ -57,15 +57,15 @@ from tessera.tiling.answers.pack import collect
 from tessera.tiling.consensus import Crowd, consolidate
 from tessera.tiling.consensus.by_parts import Part, consolidate_by_parts
 from tessera.tiling.grouping.limits import max_tasks
-from tessera.tiling.job_names import job_name
 from tessera.tiling.label_parts import plan
 from tessera.tiling.label_parts.reduce import begin_stage
 from tessera.tiling.label_parts.whole import report_whole
 from tessera.tiling.label_parts.work import work_on_item
 from tessera.tiling.label_run import label_run
-from tessera.tiling.offsets import offsets_name, pack_offsets
 from tessera.tiling.report.build import RunResult
-from tessera.tiling.run import read_run
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.offsets import offsets_name, pack_offsets
+from tessera.tiling.run.run import read_run
 from tessera.tiling.settings import settings_from
 
 PAGE, CLASSES = 20, ("cat", "dog")

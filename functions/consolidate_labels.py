@@ -9,16 +9,16 @@ from typing import Any
 from tessera.aws.connection import Connection, connect
 from tessera.aws.telemetry import logger, observed, publish
 from tessera.aws.tracing import step, traced
-from tessera.tiling.kind_runs import label_other_run
+from tessera.tiling.kinds.kind_runs import label_other_run
 from tessera.tiling.label_parts.reduce import begin_stage
 from tessera.tiling.label_parts.whole import report_whole
 from tessera.tiling.label_parts.work import work_on_item
 from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
 from tessera.tiling.report.metrics import measure_run, pace_by_order
-from tessera.tiling.run import read_run
-from tessera.tiling.run_record import note_end
-from tessera.tiling.worker_memory import remember_run
+from tessera.tiling.run.run import read_run
+from tessera.tiling.run.run_record import note_end
+from tessera.tiling.workers.worker_memory import remember_run
 
 
 @cache

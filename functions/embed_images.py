@@ -1,7 +1,8 @@
 """EmbedImages: a run's own pictures become embeddings, while people answer its first round.
 
 One invocation embeds a block of the manifest's lines, and a last one joins the blocks' rows
-(`tessera.tiling.embedding_blocks`). The encoder's packages are in a layer of this function alone.
+(`tessera.tiling.guesses.embedding_blocks`). The encoder's packages are in a layer of this function
+alone.
 """
 
 import os
@@ -13,7 +14,7 @@ from tessera.aws.pictures import RoleStorage
 from tessera.aws.telemetry import logger, observed
 from tessera.encoders.block import embed_block
 from tessera.encoders.choice import choose_encoder
-from tessera.tiling.embedding_blocks import join_blocks
+from tessera.tiling.guesses.embedding_blocks import join_blocks
 
 
 @cache

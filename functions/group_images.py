@@ -10,8 +10,8 @@ from tessera.aws.connection import Connection, connect
 from tessera.aws.telemetry import logger, metrics, observed, publish
 from tessera.aws.tracing import traced
 from tessera.tiling.ask_round import Stack, ask_round
-from tessera.tiling.inbox import answer_object
-from tessera.tiling.jobs import Surroundings
+from tessera.tiling.run.inbox import answer_object
+from tessera.tiling.run.jobs import Surroundings
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tessera.aws.telemetry import logger, observed
-from tessera.tiling.page_input import prepare_task
+from tessera.tiling.page.page_input import prepare_task
 
 
 @observed

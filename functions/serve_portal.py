@@ -15,7 +15,7 @@ from tessera.aws.telemetry import logger, observed, report_job
 from tessera.portal.ports import Ports
 from tessera.portal.routes import ROUTES
 from tessera.portal.site import REQUESTS_PER_MINUTE, Site
-from tessera.tiling.page_input import prepare_task
+from tessera.tiling.page.page_input import prepare_task
 
 
 @cache

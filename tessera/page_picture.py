@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from tessera.encoders.flatten import flatten
 from tessera.exports.pictures import HEAD, kind_of
 from tessera.picture_types import SHOWN
-from tessera.tiling.page_copy import SHOWN_LARGE
+from tessera.tiling.page.page_copy import SHOWN_LARGE
 
 MOST_SIDE = 2048
 """Pixels of the longer side on a page: more than a tile or the zoom of a laptop's screen has."""

@@ -16,10 +16,10 @@ from tessera.exports.pictures import HEAD, Undecodable, check_decodes, in_order,
 from tessera.page_picture import can_convert, needs_page_picture, shows_original
 from tessera.picture_types import MEDIA_TYPES, SHOWN, left_out, picture_type, suffixes_in_words
 from tessera.screen import counted, progress, warn
-from tessera.tiling.instructions import EXAMPLES
-from tessera.tiling.instructions import NAME as INSTRUCTIONS
-from tessera.tiling.practice import PRACTICE
-from tessera.tiling.qualification import FOLDER as QUALIFICATION
+from tessera.tiling.onboarding.instructions import EXAMPLES
+from tessera.tiling.onboarding.instructions import NAME as INSTRUCTIONS
+from tessera.tiling.onboarding.practice import PRACTICE
+from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
 
 GUIDES = {
     EXAMPLES: "as examples for the instructions",

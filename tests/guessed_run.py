@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.ask_round import Stack, ask_round
-from tessera.tiling.job_names import job_name
-from tessera.tiling.jobs import Surroundings
 from tessera.tiling.label_run import label_run
 from tessera.tiling.report.build import summarize
-from tessera.tiling.run import read_run
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import Surroundings
+from tessera.tiling.run.run import read_run
 from tests.fakes import Files
 
 UI = Path(__file__).parent.parent / "ui"

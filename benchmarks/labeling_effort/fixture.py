@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tessera.tiling.page import CROWD_SCRIPT, build_page, render_task
+from tessera.tiling.page.page import CROWD_SCRIPT, build_page, render_task
 from tessera.tiling.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

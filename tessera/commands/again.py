@@ -19,7 +19,7 @@ from tessera.runs.fitting import Staff
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.status import settings_in_force
 from tessera.screen import counted, json_option, out, print_json
-from tessera.tiling.run_record import project_of
+from tessera.tiling.run.run_record import project_of
 from tessera.tiling.training.line_counts import UNLOADED_REASON
 
 

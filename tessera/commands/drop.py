@@ -55,8 +55,8 @@ from tessera.screen import aside, console_for, json_option, out, print_json, wai
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.settings_effect import without_effect
-from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.run.inbox import embeddings_name
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings, warnings
 
 PAUSE = 0.3

@@ -23,7 +23,7 @@ from tessera.exports.tool_formats import write_fiftyone, write_label_studio
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown, recorded_etags
 from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
-from tessera.tiling.run_record import project_of
+from tessera.tiling.run.run_record import project_of
 from tessera.tiling.settings import Settings
 
 ALL_FORMATS = {**FORMATS, "label-studio": write_label_studio, "fiftyone": write_fiftyone}

@@ -29,8 +29,8 @@ from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.grouping.settings_effect import without_effect
-from tessera.tiling.inbox import embeddings_name
 from tessera.tiling.manifest.box_lines import read_boxes
+from tessera.tiling.run.inbox import embeddings_name
 from tessera.tiling.settings import Order, Settings, read_settings
 
 YES_OR_NO = b'{"labels": ["yes", "no"]}'

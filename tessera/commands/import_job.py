@@ -27,12 +27,12 @@ from tessera.sources.labeled import BOXES, LABELS_AS, LabelsAs
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError
-from tessera.tiling.job_names import job_name
-from tessera.tiling.jobs import COMPLETED, STOPPED, name_prefix, tasks_name
 from tessera.tiling.label_run import label_run
-from tessera.tiling.offsets import offsets_name, pack_offsets
-from tessera.tiling.run import read_run
-from tessera.tiling.run_record import AskedRound, RunRecord
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import COMPLETED, STOPPED, name_prefix, tasks_name
+from tessera.tiling.run.offsets import offsets_name, pack_offsets
+from tessera.tiling.run.run import read_run
+from tessera.tiling.run.run_record import AskedRound, RunRecord
 from tessera.tiling.settings import Settings, settings_from
 
 MOST_WORKERS = 9

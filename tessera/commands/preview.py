@@ -25,15 +25,16 @@ from tessera.runs.checks import PIECE, manifest_remedy, read_settings_file
 from tessera.runs.instructions import settings_beside
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.local_stack import ROOT
-from tessera.tiling.crowd_elements import page_problems
-from tessera.tiling.custom_task import sample_line
 from tessera.tiling.errors import PageUnusable, TesseraError
+from tessera.tiling.kinds.custom_task import sample_line
+from tessera.tiling.kinds.task_kinds import KINDS
 from tessera.tiling.manifest.box_lines import box_lines
 from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import manifest_lines
-from tessera.tiling.own_page import NAME as PAGE_NAME
-from tessera.tiling.page import (
+from tessera.tiling.page.crowd_elements import page_problems
+from tessera.tiling.page.own_page import NAME as PAGE_NAME
+from tessera.tiling.page.page import (
     CROWD_TAG,
     build_page,
     check_page,
@@ -41,10 +42,9 @@ from tessera.tiling.page import (
     render_task,
     with_stand_in,
 )
-from tessera.tiling.page_input import PageImage, line_input
-from tessera.tiling.page_language import language_script
+from tessera.tiling.page.page_input import PageImage, line_input
+from tessera.tiling.page.page_language import language_script
 from tessera.tiling.settings import Settings
-from tessera.tiling.task_kinds import KINDS
 
 UI = ROOT / "ui"
 EXAMPLE = ROOT / "examples" / "digits"

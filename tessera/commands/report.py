@@ -23,7 +23,7 @@ from tessera.stack.local_stack import ROOT
 from tessera.tiling.report.headline import duration, headline
 from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.report.render import NO_FACTS, render_html
-from tessera.tiling.run_record import project_of
+from tessera.tiling.run.run_record import project_of
 
 LARGEST = 2 * 1024 * 1024
 """Bytes of the largest picture that is put into the file; larger ones are linked."""

@@ -22,7 +22,7 @@ from tessera.runs.folder import RunFolder
 from tessera.runs.status import MAX_REASONS, latest_jobs, manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.cloud import Cloud
-from tessera.tiling.inbox import FOLDER, SETTINGS, IgnoredObject, is_manifest
+from tessera.tiling.run.inbox import FOLDER, SETTINGS, IgnoredObject, is_manifest
 
 MOST_IGNORED = 20
 """Objects that started no run, of which there is one a folder and suffix: as many as runs."""

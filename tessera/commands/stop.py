@@ -15,7 +15,7 @@ from tessera.runs.folder import find_run
 from tessera.runs.status import latest_jobs
 from tessera.screen import counted, json_option, out, print_json, progress
 from tessera.stack.cloud import Cloud
-from tessera.tiling.job_names import parse_job_name
+from tessera.tiling.run.job_names import parse_job_name
 
 
 @click.command()

@@ -22,9 +22,9 @@ from tessera.portal.table_layout import standing_key
 from tessera.screen import counted, json_option, out, print_json
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
-from tessera.tiling.qualification import FOLDER as QUALIFICATION
-from tessera.tiling.qualification import records_uri
-from tessera.tiling.worker_memory import COPY_NAME, decode_memory
+from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
+from tessera.tiling.onboarding.qualification import records_uri
+from tessera.tiling.workers.worker_memory import COPY_NAME, decode_memory
 
 EMAIL = re.compile(
     r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from tessera.csv_file import readable
 from tessera.exits import Refused
 from tessera.screen import progress
-from tessera.tiling.custom_task import group_lines
 from tessera.tiling.encoding import HEAD, NO_TEXT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
+from tessera.tiling.kinds.custom_task import group_lines
 from tessera.tiling.manifest.box_lines import read_boxes
 from tessera.tiling.manifest.source_rule import ANY_SOURCE
 from tessera.tiling.manifest.stream import GZIP_MAGIC

@@ -22,7 +22,7 @@ from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.manifest.class_rule import NoClass
 from tessera.tiling.manifest.set_rule import label_rule
-from tessera.tiling.run_record import project_of
+from tessera.tiling.run.run_record import project_of
 from tessera.tiling.settings import Settings, default_question, multi_question
 
 Members = dict[str, msgspec.Raw]

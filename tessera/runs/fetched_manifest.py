@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from tessera.exits import NotFound, Refused
 from tessera.stack.cloud import Cloud
-from tessera.tiling.inbox import is_manifest
+from tessera.tiling.run.inbox import is_manifest
 from tessera.tiling.settings import LONGEST_SETTINGS
 
 SETTINGS = "labeling.json"

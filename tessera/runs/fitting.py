@@ -22,7 +22,7 @@ from tessera.portal.staffing import people
 from tessera.screen import aside
 from tessera.stack.cloud import Cloud
 from tessera.tiling.encoding import decode_json
-from tessera.tiling.qualification import records_uri
+from tessera.tiling.onboarding.qualification import records_uri
 from tessera.tiling.settings import Settings
 
 NUMBERS = ("answers_per_image", "max_answers")

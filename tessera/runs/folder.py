@@ -19,7 +19,7 @@ from tessera.aws.storage import is_missing
 from tessera.exits import NotFound
 from tessera.stack.cloud import Cloud
 from tessera.tiling.decisions import FOLDER
-from tessera.tiling.job_names import parse_job_name
+from tessera.tiling.run.job_names import parse_job_name
 from tessera.tiling.settings import Settings, settings_from
 
 

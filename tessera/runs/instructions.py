@@ -10,12 +10,12 @@ from tessera.exits import Refused
 from tessera.picture_types import picture_type
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import PageUnusable, SettingsInvalid
-from tessera.tiling.instructions import EXAMPLES, NAME, with_instructions
-from tessera.tiling.own_page import NAME as PAGE_NAME
-from tessera.tiling.own_page import with_page
-from tessera.tiling.practice import PRACTICE, with_practice
-from tessera.tiling.qualification import FOLDER as QUALIFICATION
-from tessera.tiling.qualification import with_qualification
+from tessera.tiling.onboarding.instructions import EXAMPLES, NAME, with_instructions
+from tessera.tiling.onboarding.practice import PRACTICE, with_practice
+from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
+from tessera.tiling.onboarding.qualification import with_qualification
+from tessera.tiling.page.own_page import NAME as PAGE_NAME
+from tessera.tiling.page.own_page import with_page
 from tessera.tiling.settings import Settings
 
 TEXT_TYPES = {NAME: "text/markdown", PAGE_NAME: "text/html"}

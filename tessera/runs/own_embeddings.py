@@ -8,7 +8,7 @@ from tessera.exits import Refused
 from tessera.local_files import LocalFiles
 from tessera.tiling.errors import EmbeddingsUnusable
 from tessera.tiling.guesses.embeddings import EmbeddingsFile, check_rows, open_embeddings
-from tessera.tiling.inbox import embeddings_name
+from tessera.tiling.run.inbox import embeddings_name
 
 
 def find_own_embeddings(source: Path) -> Path | None:

@@ -20,8 +20,8 @@ from tessera.runs.folder import RunFolder, list_runs, record_of
 from tessera.runs.status import RoundProgress, latest_jobs, portal_progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
-from tessera.tiling.jobs import run_id
-from tessera.tiling.run_record import find_settings
+from tessera.tiling.run.jobs import run_id
+from tessera.tiling.run.run_record import find_settings
 
 CUT_OFF = "States.ServiceRestart"
 """Error of an execution that ran when the embedded AWS ended."""

@@ -33,9 +33,9 @@ from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.pseudo_random import pseudo_random
 from tessera.tiling.report.build import RunResult
-from tessera.tiling.run import Run, read_run
-from tessera.tiling.run_files import Writable
-from tessera.tiling.run_record import project_of
+from tessera.tiling.run.run import Run, read_run
+from tessera.tiling.run.run_files import Writable
+from tessera.tiling.run.run_record import project_of
 from tessera.tiling.training.label_splice import SCALE
 from tessera.tiling.training.write_manifests import LineFlag, LineLabels, label_lines
 

@@ -21,14 +21,14 @@ from tessera.runs.executions import RunError
 from tessera.runs.folder import RunFolder
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
-from tessera.tiling.job_names import job_name
-from tessera.tiling.jobs import name_prefix, run_id
-from tessera.tiling.run_record import find_settings, project_of
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import name_prefix, run_id
+from tessera.tiling.run.run_record import find_settings, project_of
 from tessera.tiling.settings import LONGEST_SETTINGS
 
 ROWS_PREFIX = "embedding/rows-"
-"""Beginning of the names of blocks' rows in a run's folder (tessera.tiling.embedding_blocks, whose
-linear algebra is not loaded here)."""
+"""Beginning of the names of blocks' rows in a run's folder: tessera.tiling.guesses.embedding_blocks
+has it too, with linear algebra that is not loaded here."""
 STAFFING_SECONDS = 60.0
 """Seconds between two looks at the accounts, of which Cognito lists sixty in an answer."""
 

@@ -23,7 +23,7 @@ from tessera.page_picture import make_page_picture
 from tessera.picture_folder import HASH_DIGITS, Picture, content_hash, look_at_pictures
 from tessera.screen import progress
 from tessera.stack.cloud import Cloud
-from tessera.tiling.page_copy import COPIES, copy_uri, original_uri
+from tessera.tiling.page.page_copy import COPIES, copy_uri, original_uri
 
 LONGEST_KEY = 1024
 """Bytes of the longest key that S3 takes."""

@@ -14,7 +14,7 @@ from tessera.aws.storage import split_uri
 from tessera.cli import main
 from tessera.stack.local_stack import INBOX, LocalStack, StackError, sam_cli
 from tessera.tiling.estimate import page_seconds
-from tessera.tiling.offsets import offsets_name
+from tessera.tiling.run.offsets import offsets_name
 from tests.cloud import grants
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]

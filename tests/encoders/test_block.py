@@ -13,7 +13,13 @@ from PIL import Image
 
 from tessera.encoders.block import BATCH, MOST_BYTES, Embedded, embed_block
 from tessera.encoders.choice import Encoder, choose_encoder
-from tessera.tiling.embedding_blocks import PLAN_NAME, Plan, join_blocks, pictures_name, rows_name
+from tessera.tiling.guesses.embedding_blocks import (
+    PLAN_NAME,
+    Plan,
+    join_blocks,
+    pictures_name,
+    rows_name,
+)
 from tests.fakes import Files
 from tests.guessed_run import LABELS, GuessedRun, noisy
 from tests.tessera.conftest import png

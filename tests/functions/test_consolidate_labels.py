@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.tiling.errors import ManifestUnreadable
-from tessera.tiling.skills import decode_skills
+from tessera.tiling.workers.skills import decode_skills
 from tests.fakes import Files
 from tests.functions.conftest import Run
 

@@ -21,7 +21,7 @@ from tessera.portal.output import write_output
 from tessera.portal.records import Job
 from tessera.tiling.answers.pack import collect
 from tessera.tiling.label_run import label_run
-from tessera.tiling.run import read_run
+from tessera.tiling.run.run import read_run
 from tests.portal.world import COLLECT, HOME, ROOT, World
 
 TASKS, WORKERS = 3, ("ann", "ben", "cid")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import consolidate_labels
 import group_images
 from tessera.portal import job_lifecycle
-from tessera.tiling.custom_task import Kind, read_lines
+from tessera.tiling.kinds.custom_task import Kind, read_lines
 from tessera.tiling.manifest.source_rule import SourceRule
 from tessera.tiling.settings import read_settings
 from tests.fakes import Aws, etag

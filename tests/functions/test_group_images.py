@@ -14,8 +14,8 @@ import pytest
 
 import group_images
 from tessera.tiling import ask_round
-from tessera.tiling.first_offers import read_first_offers
-from tessera.tiling.worker_memory import LabelList, Memory, WorkerCounts, decode_memory
+from tessera.tiling.workers.first_offers import read_first_offers
+from tessera.tiling.workers.worker_memory import LabelList, Memory, WorkerCounts, decode_memory
 from tests.fakes import Aws, etag
 
 ARN = "arn:aws:states:eu-west-1:123456789012:execution:label:"

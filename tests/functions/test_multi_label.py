@@ -17,7 +17,7 @@ import group_images
 from tessera.portal import job_lifecycle
 from tessera.simulation.workers import PageReader
 from tessera.tiling.answers.pack import collect
-from tessera.tiling.page_input import prepare_task
+from tessera.tiling.page.page_input import prepare_task
 from tests.fakes import Aws, etag
 from tests.functions.conftest import CONTEXT, EXECUTION, end_round
 from tests.portal.world import COLLECT, PREPARE, World

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from prepare_task import handler
-from tessera.tiling.page_input import task_input
+from tessera.tiling.page.page_input import task_input
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 IMAGES = [

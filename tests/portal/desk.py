@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, FrameLocator, Page, Route, expec
 
 from tessera.portal import job_lifecycle
 from tessera.portal.records import Job
-from tessera.tiling.page import build_page
+from tessera.tiling.page.page import build_page
 from tessera.tiling.settings import Settings
 from tests.portal.world import HOME, World, http_event
 

@@ -15,8 +15,8 @@ import msgspec
 
 from tessera.simulation.workers import Account, add_worker
 from tessera.stack.cloud import Cloud
-from tessera.tiling.offsets import pack_offsets
-from tessera.tiling.page import build_page
+from tessera.tiling.page.page import build_page
+from tessera.tiling.run.offsets import pack_offsets
 from tessera.tiling.settings import read_settings
 
 ROOT = Path(__file__).parent.parent.parent

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from tessera.portal import job_lifecycle, leases
 from tessera.portal.claims import Search
 from tessera.portal.records import FULL, Job
-from tessera.tiling.first_offers import encode_first_offers, first_offers_name, read_first_offers
+from tessera.tiling.workers.first_offers import (
+    encode_first_offers,
+    first_offers_name,
+    read_first_offers,
+)
 from tests.fakes import Table
 from tests.portal.world import World
 

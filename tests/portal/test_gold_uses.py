@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tessera.portal import job_lifecycle
 from tessera.portal.records import FULL, Job
-from tessera.tiling.gold_uses import gold_uses_name, pack_gold_uses, read_gold_uses
+from tessera.tiling.workers.gold_uses import gold_uses_name, pack_gold_uses, read_gold_uses
 from tests.portal.counted import Counted
 from tests.portal.world import World
 from tests.tiling.folder import grouped

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
 from tessera.portal import job_lifecycle
-from tessera.tiling.page import build_page
+from tessera.tiling.page.page import build_page
 from tessera.tiling.settings import read_settings
 from tests.browse import browse
 from tests.portal.in_browser import Network, sign_in

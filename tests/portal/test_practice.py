@@ -6,7 +6,7 @@ import json
 
 from tessera.portal.records import Job
 from tessera.portal.table_layout import read_cursor
-from tessera.tiling.practice import practice_name
+from tessera.tiling.onboarding.practice import practice_name
 from tests.portal.world import HOME, World
 
 PICTURES = [

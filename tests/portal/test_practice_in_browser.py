@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tessera.portal.records import Job
-from tessera.tiling.practice import practice_name
+from tessera.tiling.onboarding.practice import practice_name
 from tests.portal.desk import Desk, front, ready
 from tests.portal.world import HOME
 

@@ -17,7 +17,7 @@ from tessera.portal.records import Job
 from tessera.portal.routes import ROUTES
 from tessera.portal.store import Change
 from tessera.portal.table_layout import read_standing, standing_key
-from tessera.tiling.qualification import (
+from tessera.tiling.onboarding.qualification import (
     RETRY_SECONDS,
     Attempt,
     KnownPicture,

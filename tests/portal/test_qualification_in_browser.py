@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tessera.portal.records import Job
-from tessera.tiling.qualification import (
+from tessera.tiling.onboarding.qualification import (
     RETRY_SECONDS,
     KnownPicture,
     QualificationFile,

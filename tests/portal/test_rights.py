@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tessera.portal import job_lifecycle, leases
 from tessera.portal.site import REQUESTS_PER_MINUTE
-from tessera.tiling.jobs import Surroundings, labeling_job_request
+from tessera.tiling.run.jobs import Surroundings, labeling_job_request
 from tests.portal.world import HOME, World, answer_of
 from tests.tiling.folder import settings
 

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
-from tessera.tiling.practice import practice_name
+from tessera.tiling.onboarding.practice import practice_name
 from tests.portal.desk import PORTAL, SIGNED_IN, Desk, front
 from tests.portal.in_browser import Network, sign_in
 from tests.portal.test_review_in_browser import open_pets

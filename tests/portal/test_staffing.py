@@ -21,7 +21,11 @@ from tessera.portal.staffing import (
 from tessera.portal.table_layout import read_failures
 from tessera.portal.worker_stats import stats_changes
 from tessera.tiling.live_control import StopBelow
-from tessera.tiling.qualification import RETRY_SECONDS, QualificationFile, qualification_name
+from tessera.tiling.onboarding.qualification import (
+    RETRY_SECONDS,
+    QualificationFile,
+    qualification_name,
+)
 from tests.portal.test_qualification import PICTURES, RECORDS, qualify
 from tests.portal.world import HOME, World
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tessera.stack.local_stack import INBOX, LABELS
-from tessera.tiling.job_names import job_name
-from tessera.tiling.jobs import run_id
 from tessera.tiling.report.announcement import announce_labels
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import run_id
 from tessera.tiling.settings import read_settings
 from tests.statemachine.stage import CHOICES, EMBEDDING, SETTINGS, Stage, manifest_key
 

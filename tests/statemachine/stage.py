@@ -17,7 +17,7 @@ from tessera.runs.executions import Ending, read_ending
 from tessera.simulation.workers import SimulatedWorker, add_worker, at_work
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import INBOX, LABELS, ROOT, LocalStack
-from tessera.tiling.job_names import parse_job_name
+from tessera.tiling.run.job_names import parse_job_name
 from tests.statemachine import tracing
 
 FUNCTIONS = (

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.expressions import MACHINE, SHARD_STATES, evaluate
-from tessera.tiling.job_names import job_name
-from tessera.tiling.jobs import (
+from tessera.tiling.report.announcement import explain_nothing_labeled
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import (
     COMPLETED,
     FAILED,
     IN_PROGRESS,
@@ -24,7 +25,6 @@ from tessera.tiling.jobs import (
     STOPPED,
     tasks_name,
 )
-from tessera.tiling.report.announcement import explain_nothing_labeled
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "statemachine" / "labeling.asl.json").read_text("utf-8")

@@ -24,7 +24,7 @@ from tessera.page_picture import (
 from tessera.picture_folder import reason_not_shown
 from tessera.runs.uploads import upload_pictures
 from tessera.tiling.manifest.source_rule import UPLOADS
-from tessera.tiling.page_copy import COPIES, original_uri
+from tessera.tiling.page.page_copy import COPIES, original_uri
 from tests.tessera.conftest import png
 
 MODES = {

@@ -11,7 +11,7 @@ import msgspec
 
 from tessera.portal.ports import Writer
 from tessera.tiling.grouping.first_round import Summary, group_manifest
-from tessera.tiling.offsets import read_offsets
+from tessera.tiling.run.offsets import read_offsets
 from tessera.tiling.settings import Settings, read_settings
 from tests.fakes import Files
 

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from scripts.schema import schema_text, settings_table
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
-from tessera.tiling.jobs import run_id
 from tessera.tiling.manifest.lines import Image, LineReader
+from tessera.tiling.run.jobs import run_id
 from tessera.tiling.settings import (
     ALWAYS_IN_NAME,
     Settings,

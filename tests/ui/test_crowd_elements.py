@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tessera.tiling.crowd_elements import STAND_INS
+from tessera.tiling.page.crowd_elements import STAND_INS
 
 SCRIPT = (Path(__file__).parents[2] / "ui" / "crowd-elements.js").read_text("utf-8")
 SUBMIT = "crowd-button[form-action=submit]"

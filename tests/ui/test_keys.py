@@ -230,7 +230,7 @@ def test_half_a_key_can_be_taken_back(sit: Sit) -> None:
     assert worker.labels == ["bird", "truck"]
 
 
-@pytest.mark.slow  # which keys those are is tested without a browser, in tests/tiling/test_page.py
+@pytest.mark.slow  # which keys those are: tests/tiling/page/test_page.py, without a browser
 def test_fifty_labels_are_all_within_two_keys(sit: Sit) -> None:
     run = settings(*(f"Specimen {n}" for n in range(49)), "鶴")
     worker = sit(51, run=run)

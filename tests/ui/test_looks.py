@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tessera.tiling.page import COLORS, ESCAPE_COLOR
+from tessera.tiling.page.page import COLORS, ESCAPE_COLOR
 from tests.ui.conftest import FIRST_SCREEN_LOADED
 from tests.ui.contrast import contrast
 from tests.ui.worker import Pictures, Sit, Worker, settings

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from playwright.sync_api import Locator, Page, Route
 
-from tessera.tiling.page import build_page, render_task, with_stand_in
-from tessera.tiling.page_input import crop_of
-from tessera.tiling.page_language import language_script
+from tessera.tiling.kinds.task_kinds import KINDS
+from tessera.tiling.page.page import build_page, render_task, with_stand_in
+from tessera.tiling.page.page_input import crop_of
+from tessera.tiling.page.page_language import language_script
 from tessera.tiling.settings import Settings
-from tessera.tiling.task_kinds import KINDS
 
 UI = Path(__file__).parents[2] / "ui"
 PICTURES = "https://pictures.test/"

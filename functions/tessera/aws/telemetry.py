@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from tessera.portal.errors import PortalError, is_outage
 from tessera.tiling.errors import TesseraError
-from tessera.tiling.job_names import parse_job_name
+from tessera.tiling.run.job_names import parse_job_name
 
 _JOB_PATH = re.compile(r"/jobs/([A-Za-z0-9-]{1,63})(?=/|$)")
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tessera.encoders.choice import Encoder
 from tessera.encoders.decoding import Pixels, decode
-from tessera.tiling import embedding_blocks
-from tessera.tiling.embedding_blocks import read_pictures, read_plan, rows_name, write_rows
+from tessera.tiling.guesses import embedding_blocks
+from tessera.tiling.guesses.embedding_blocks import read_pictures, read_plan, rows_name, write_rows
 
 BATCH = 32
 """Pictures encoded at a time: more are no faster, and 224 pixels of them are 19 MB."""

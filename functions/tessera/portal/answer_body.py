@@ -10,7 +10,7 @@ import msgspec
 from tessera.portal.errors import Invalid, TooLarge
 from tessera.portal.page_names import restore_indexes
 from tessera.tiling.answers.flags import check_flags, read_flags
-from tessera.tiling.task_kinds import KINDS, Kind
+from tessera.tiling.kinds.task_kinds import KINDS, Kind
 
 MAX_BYTES = 512 * 1024
 """Bytes of an answer: a hundred images with all that the page measures take a tenth of it."""

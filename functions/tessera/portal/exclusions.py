@@ -13,7 +13,7 @@ import msgspec
 
 from tessera.portal.ports import Ports, worker_id
 from tessera.portal.records import Job
-from tessera.tiling.exclusions import Exclusions, Ranges, exclusions_name, read_exclusions
+from tessera.tiling.workers.exclusions import Exclusions, Ranges, exclusions_name, read_exclusions
 
 ANSWERED_BY = "answered-by"
 """Key of a task's line that names the workers who answered one of its images in earlier rounds."""

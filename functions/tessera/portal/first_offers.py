@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from tessera.portal.ports import Ports, worker_id
 from tessera.portal.records import Job
-from tessera.tiling.first_offers import FirstOffers, first_offers_name, read_first_offers
+from tessera.tiling.workers.first_offers import FirstOffers, first_offers_name, read_first_offers
 
 KEPT_WORKERS = 1024
 """Workers whose tasks a function keeps: 100 KB each in a job of 100,000 tasks at most."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job, WorkerCursor
-from tessera.tiling.gold_uses import gold_uses_name, read_gold_uses
+from tessera.tiling.workers.gold_uses import gold_uses_name, read_gold_uses
 
 MAX_SEEN = 1000
 """Gold images that are remembered of a worker in a job, the last ones: 8 KB of their cursor, which

@@ -38,10 +38,10 @@ from tessera.portal.table_layout import (
 )
 from tessera.portal.task_lines import write_offsets
 from tessera.portal.task_updates import attempts
-from tessera.tiling.jobs import COMPLETED
-from tessera.tiling.jobs import STOPPED as JOB_STOPPED
 from tessera.tiling.manifest.source_rule import RULE_NAME
-from tessera.tiling.offsets import count_tasks
+from tessera.tiling.run.jobs import COMPLETED
+from tessera.tiling.run.jobs import STOPPED as JOB_STOPPED
+from tessera.tiling.run.offsets import count_tasks
 
 REPAIR_TIMEOUT = 900.0
 """Seconds after which a repair that has not ended was broken off: no function runs longer."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from tessera.portal.errors import Invalid
 from tessera.portal.records import MAX_LEASE, Job
-from tessera.tiling.jobs import PORTAL_ROLE
+from tessera.tiling.run.jobs import PORTAL_ROLE
 
 DAY = 86_400.0
 

@@ -24,7 +24,7 @@ from tessera.portal.corrections import last_corrections
 from tessera.portal.ports import PARALLEL_READS, Files, Ports, job_arn
 from tessera.portal.records import Job
 from tessera.portal.worker_response import decode_response
-from tessera.tiling.jobs import COMPLETED, STOPPED
+from tessera.tiling.run.jobs import COMPLETED, STOPPED
 
 BATCH_TASKS = 100
 """Tasks of one call of the post-annotation Lambda, and of one stretch of answers read ahead."""

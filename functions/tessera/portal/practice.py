@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tessera.portal.errors import Unknown
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
-from tessera.tiling.practice import decode_practice, practice_name
+from tessera.tiling.onboarding.practice import decode_practice, practice_name
 
 
 class Practice(NamedTuple):

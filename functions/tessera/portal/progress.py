@@ -24,7 +24,7 @@ from tessera.portal.table_layout import (
 from tessera.portal.worker_response import decode_or_empty
 from tessera.portal.worker_stats import is_stopped
 from tessera.tiling.answers.flags import read_flags
-from tessera.tiling.qualification import qualification_figures
+from tessera.tiling.onboarding.qualification import qualification_figures
 
 ACTIVE_SECONDS = 900.0
 """Seconds since their last answer within which a worker counts as at work. A page of twenty takes

@@ -20,7 +20,7 @@ from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.portal.table_layout import all_standings, put_standing, read_standing
 from tessera.portal.task_updates import attempts
-from tessera.tiling.qualification import (
+from tessera.tiling.onboarding.qualification import (
     Attempt,
     QualificationFile,
     Standing,

@@ -12,8 +12,8 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from tessera.tiling.offsets import offsets_name
-from tessera.tiling.task_kinds import KINDS, Kind
+from tessera.tiling.kinds.task_kinds import KINDS, Kind
+from tessera.tiling.run.offsets import offsets_name
 
 Value = TypeVar("Value")
 

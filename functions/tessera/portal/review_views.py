@@ -25,8 +25,8 @@ from tessera.portal.rights import may_review
 from tessera.portal.sessions import require_active
 from tessera.portal.signing import grant
 from tessera.portal.site import Site, read_file
-from tessera.tiling.page import inline_script, shortcut_keys
-from tessera.tiling.page_copy import original_uri
+from tessera.tiling.page.page import inline_script, shortcut_keys
+from tessera.tiling.page.page_copy import original_uri
 
 MAX_ADDRESSES = 200
 """Pictures whose addresses are made in one request: more than a screen holds."""

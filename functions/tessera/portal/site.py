@@ -10,7 +10,7 @@ from typing import get_args
 from tessera.portal.errors import Unknown
 from tessera.portal.http import Request, Response, page_response
 from tessera.portal.ports import Ports
-from tessera.tiling.crowd_elements import page_hosts
+from tessera.tiling.page.crowd_elements import page_hosts
 from tessera.tiling.settings import Language
 
 REQUESTS_PER_MINUTE = 240

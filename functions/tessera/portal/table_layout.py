@@ -36,7 +36,7 @@ from msgspec.structs import replace
 from tessera.portal.errors import UnknownJob
 from tessera.portal.records import Job, Lease, Task, WorkerCursor, WorkerStats
 from tessera.portal.store import ABSENT, Change, Item, Key, Table
-from tessera.tiling.qualification import Standing
+from tessera.tiling.onboarding.qualification import Standing
 
 STRIPES = 16
 """Counters of a job. Workers who claim at the same moment would collide on a single one

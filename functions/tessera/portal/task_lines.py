@@ -14,7 +14,7 @@ import msgspec
 
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
-from tessera.tiling.offsets import entry_range, pack_offsets, read_offsets
+from tessera.tiling.run.offsets import entry_range, pack_offsets, read_offsets
 
 BLOCK_BYTES = 1024 * 1024
 """Bytes of a manifest read at once: some hundred tasks, which are dealt one after another. It takes

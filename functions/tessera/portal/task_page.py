@@ -11,9 +11,9 @@ import msgspec
 from tessera.portal.errors import Unusable
 from tessera.portal.ports import Ports, job_arn
 from tessera.portal.records import Job
-from tessera.tiling.crowd_elements import FORM_ELEMENTS, elements_in
-from tessera.tiling.page import CROWD_TAG, inline_script, render_task
-from tessera.tiling.page_input import line_input
+from tessera.tiling.page.crowd_elements import FORM_ELEMENTS, elements_in
+from tessera.tiling.page.page import CROWD_TAG, inline_script, render_task
+from tessera.tiling.page.page_input import line_input
 
 START = re.compile(r"\s*(?:<!--.*?-->\s*)*(?:<!doctype[^>]*>)?", re.I | re.S)
 """Beginning of a page before its first element: a `<head>` further on may stand in a string."""

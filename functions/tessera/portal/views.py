@@ -58,7 +58,7 @@ from tessera.portal.table_layout import (
 from tessera.portal.task_lines import indexes_of, read_line, sources_of
 from tessera.portal.worker_stats import is_stopped
 from tessera.tiling.answers.flags import read_flags
-from tessera.tiling.page_copy import original_uri
+from tessera.tiling.page.page_copy import original_uri
 
 MAX_SKIPS = 10
 """Tasks skipped in one claim, because they need no people or their pages cannot be shown, before

@@ -17,10 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from tessera.tiling import run_record
-from tessera.tiling.crowd_elements import page_hosts
 from tessera.tiling.errors import EmbeddingsUnusable, SettingsInvalid, TesseraError
-from tessera.tiling.exclusions import Exclusions
 from tessera.tiling.grouping.bucket_sample import check_buckets
 from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.grouping.first_round import group_manifest
@@ -30,20 +27,23 @@ from tessera.tiling.grouping.picture_shape import check_box_shapes, sample_shape
 from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.grouping.similar import Embeddings
 from tessera.tiling.grouping.task_file import Shard
-from tessera.tiling.inbox import embeddings_name
-from tessera.tiling.jobs import Surroundings, label_categories, tasks_name
+from tessera.tiling.kinds.task_kinds import KINDS
 from tessera.tiling.manifest.source_rule import RULE_NAME, SourceRule, image_objects
-from tessera.tiling.own_page import read_page
-from tessera.tiling.practice import encode_practice, practice_name
-from tessera.tiling.qualification import (
+from tessera.tiling.onboarding.practice import encode_practice, practice_name
+from tessera.tiling.onboarding.qualification import (
     QualificationFile,
     copy_pictures,
     qualification_name,
     records_uri,
 )
+from tessera.tiling.page.crowd_elements import page_hosts
+from tessera.tiling.page.own_page import read_page
 from tessera.tiling.report.metrics import measure_run
-from tessera.tiling.run_files import CreateFile, OpenScratch, Writable
-from tessera.tiling.run_record import (
+from tessera.tiling.run import run_record
+from tessera.tiling.run.inbox import embeddings_name
+from tessera.tiling.run.jobs import Surroundings, label_categories, tasks_name
+from tessera.tiling.run.run_files import CreateFile, OpenScratch, Writable
+from tessera.tiling.run.run_record import (
     AskedRound,
     RunRecord,
     ask_result,
@@ -59,8 +59,8 @@ from tessera.tiling.run_record import (
     settings_of,
 )
 from tessera.tiling.settings import Settings
-from tessera.tiling.skills import SKILLS_NAME, Skills, decode_skills, remembered_skills
-from tessera.tiling.task_kinds import KINDS
+from tessera.tiling.workers.exclusions import Exclusions
+from tessera.tiling.workers.skills import SKILLS_NAME, Skills, decode_skills, remembered_skills
 
 FITS_ANY_FUNCTION = 100_000
 """Lines whose labels the smallest function makes in one piece, whatever the settings."""
@@ -210,7 +210,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     record = msgspec.structs.replace(record, counts=summary.counts, pictures=rule)
     _check_embeddings(record)
     if summary.counts["lines"] > FITS_ANY_FUNCTION:
-        from tessera.tiling.run_size import check_size  # late: only large runs need it
+        from tessera.tiling.run.run_size import check_size  # late: only large runs need it
 
         check_size(settings, summary.counts["lines"], stack.consolidation_megabytes)
     record = _with_blocks(read(), record, settings, create)
@@ -227,7 +227,7 @@ def _offer_first_round(
 
     After the record, in which the version of the memory is noted; jobs are opened only later.
     """
-    from tessera.tiling import worker_memory  # late: few runs need it
+    from tessera.tiling.workers import worker_memory
 
     place = worker_memory.RunFolder(home, project_of(record.manifest), record.execution)
     memory = worker_memory.recall(files, place)
@@ -246,7 +246,7 @@ def _ask_lines(
 ) -> Decision:
     """Write the tasks of a custom run, one a line, and its page as it is."""
     # Late: only runs of such tasks need it.
-    from tessera.tiling.custom_task import check_custom_page, group_lines, sample_line
+    from tessera.tiling.kinds.custom_task import check_custom_page, group_lines, sample_line
 
     files = stack.files
     read = partial(read_manifest_bytes, files, record.manifest)
@@ -290,7 +290,7 @@ def _with_blocks(
     """List the pictures that the run embeds by itself, and return the record that counts them."""
     if settings.own_encoder is None or record.embeddings:
         return record
-    from tessera.tiling import embedding_blocks  # late, as above
+    from tessera.tiling.guesses import embedding_blocks
 
     plan = embedding_blocks.plan_blocks(settings.own_encoder, record.counts["lines"])
     embedding_blocks.write_blocks(chunks, settings, record.pictures, plan, create)
@@ -423,8 +423,8 @@ def _write_page(
     stack: Stack, settings: Settings, record: RunRecord, shape: float | None, rule: SourceRule
 ) -> None:
     # Late: only a first round needs Liquid.
-    from tessera.tiling.page import build_page, check_page
-    from tessera.tiling.page_language import language_script
+    from tessera.tiling.page.page import build_page, check_page
+    from tessera.tiling.page.page_language import language_script
 
     home, folder = f"{stack.runs}{record.run}/", folder_uri(record.manifest)
     own = None if settings.page is UNSET else read_page(stack.files, folder)

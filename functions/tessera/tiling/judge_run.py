@@ -20,7 +20,7 @@ from tessera.tiling.guesses.audit import Bools, Indexes
 from tessera.tiling.guesses.columns import Columns
 from tessera.tiling.manifest.blocks import BlockParser
 from tessera.tiling.manifest.stream import line_blocks
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 
 
 class Files(stored.Files, embeddings.Files, Protocol):

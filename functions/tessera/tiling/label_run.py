@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from tessera.tiling import decisions, run_record
+from tessera.tiling import decisions
 from tessera.tiling.answers import gather
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.flags import FLAGGED
@@ -32,16 +32,21 @@ from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.judge_run import image_lines, judge_with_model
 from tessera.tiling.manifest.box_lines import box_lines
-from tessera.tiling.qualification import qualification_figures, read_standings, records_uri
+from tessera.tiling.onboarding.qualification import (
+    qualification_figures,
+    read_standings,
+    records_uri,
+)
 from tessera.tiling.report.build import RunResult, build_report, images_in_report
 from tessera.tiling.report.flags import flag_figures
 from tessera.tiling.report.render import render_html, render_json
-from tessera.tiling.run import MAX_UNLOADED, Run
-from tessera.tiling.run_files import CreateFile, Writable
-from tessera.tiling.skills import SKILLS_NAME, estimate_skills
+from tessera.tiling.run import run_record
+from tessera.tiling.run.run import MAX_UNLOADED, Run
+from tessera.tiling.run.run_files import CreateFile, Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
 from tessera.tiling.training.write_manifests import label_manifest
-from tessera.tiling.worker_memory import with_memory
+from tessera.tiling.workers.skills import SKILLS_NAME, estimate_skills
+from tessera.tiling.workers.worker_memory import with_memory
 
 Step = Callable[[str], AbstractContextManager[None]]
 """Opens a `with` block around a part of the work, by its name, which a trace shows."""

@@ -13,7 +13,7 @@ from tessera.commands.report import report_command
 from tessera.commands.runs import runs_command
 from tessera.commands.watch import watch
 from tessera.runs.status import RunStatus
-from tessera.tiling.inbox import answer_object
+from tessera.tiling.run.inbox import answer_object
 from tests.tiling.report.small_run import figures
 
 

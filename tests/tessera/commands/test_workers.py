@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tessera.commands.workers import add_workers, check_emails, forget_standings
 from tessera.portal.table_layout import put_standing, read_standing
-from tessera.tiling.qualification import (
+from tessera.tiling.onboarding.qualification import (
     Attempt,
     Standing,
     attempt_uri,

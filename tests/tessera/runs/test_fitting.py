@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tessera.portal.table_layout import put_standing
 from tessera.runs.fitting import NUMBERS, Staff, fit_file, fit_labels
 from tessera.stack.cloud import Cloud
-from tessera.tiling.qualification import Standing
+from tessera.tiling.onboarding.qualification import Standing
 from tessera.tiling.settings import read_settings
 from tests.portal.test_qualification import RECORDS
 from tests.portal.world import World

@@ -10,7 +10,7 @@ import pytest
 from tessera.exits import Refused
 from tessera.picture_folder import walk_pictures
 from tessera.runs.instructions import settings_beside, upload_instructions
-from tessera.tiling.instructions import with_instructions
+from tessera.tiling.onboarding.instructions import with_instructions
 from tessera.tiling.settings import read_settings
 from tests.fakes import Files
 from tests.tessera.conftest import png

@@ -11,8 +11,8 @@ from tessera.runs import resumption
 from tessera.runs.executions import Ending
 from tessera.runs.folder import RunFolder
 from tessera.runs.resumption import CUT_OFF, Resumed, resume, was_cut_off
-from tessera.tiling.jobs import run_id
-from tessera.tiling.run_record import find_settings
+from tessera.tiling.run.jobs import run_id
+from tessera.tiling.run.run_record import find_settings
 
 MANIFEST = "s3://inbox/pets/may.manifest"
 

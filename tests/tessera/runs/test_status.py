@@ -24,9 +24,9 @@ from tessera.runs.status import (
     run_name_of,
     staffing_remedy,
 )
-from tessera.tiling.embedding_blocks import rows_name
-from tessera.tiling.jobs import run_id
-from tessera.tiling.run_record import begin_record, claim_run, find_settings
+from tessera.tiling.guesses.embedding_blocks import rows_name
+from tessera.tiling.run.jobs import run_id
+from tessera.tiling.run.run_record import begin_record, claim_run, find_settings
 from tessera.tiling.settings import read_settings
 from tests.portal.world import World
 from tests.tessera.conftest import FakeCloud

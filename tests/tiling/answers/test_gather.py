@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tessera.tiling.answers import gather
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.gather import gather_answers
-from tessera.tiling.offsets import offsets_name, pack_offsets
-from tessera.tiling.run import Run
+from tessera.tiling.run.offsets import offsets_name, pack_offsets
+from tessera.tiling.run.run import Run
 from tessera.tiling.settings import settings_from
 from tests.fakes import Files
 from tests.tiling.folder import Folder

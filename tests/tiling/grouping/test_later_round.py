@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.tiling.exclusions import read_exclusions
-from tessera.tiling.first_offers import read_first_offers
 from tessera.tiling.grouping import later_round, limits
 from tessera.tiling.grouping.later_round import MIN_AVAILABLE_WORKERS, group_later_round
 from tessera.tiling.grouping.task_file import Shard
 from tessera.tiling.settings import Settings
-from tessera.tiling.skills import Skills
+from tessera.tiling.workers.exclusions import read_exclusions
+from tessera.tiling.workers.first_offers import read_first_offers
+from tessera.tiling.workers.skills import Skills
 from tests.tiling.folder import Folder, manifest, settings
 
 ROWS = st.dictionaries(

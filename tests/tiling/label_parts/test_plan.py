@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tessera.tiling.label_parts import plan
 from tessera.tiling.label_parts.plan import fits_in_one, make_plan, next_stage
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.settings import settings_from
 
 

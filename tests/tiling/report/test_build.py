@@ -14,7 +14,7 @@ from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import Judged, ModelResult, decide
 from tessera.tiling.report.build import RunResult, build_report, summarize
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.line_counts import Counts, LineOutcomes
 from tests.tiling.report.small_run import crowd_of

@@ -8,7 +8,7 @@ import pytest
 
 from tessera.tiling.estimate import OBJECT_PRICE, page_seconds
 from tessera.tiling.report.time_and_cost import cost_figures, embedding_figures, time_figures
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.settings import settings_from
 
 ON_PORTAL = settings_from({"labels": ["cat", "dog"]})

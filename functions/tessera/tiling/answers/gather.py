@@ -14,10 +14,10 @@ from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.flags import FLAGGED, HEADER
 from tessera.tiling.answers.output_reader import OutputReader, Task
 from tessera.tiling.answers.submission import MALFORMED, OddAnswer, image_indices
-from tessera.tiling.job_names import job_name
-from tessera.tiling.offsets import count_tasks, offsets_name
-from tessera.tiling.run import Run
-from tessera.tiling.run_files import CreateFile, LazyFile
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.offsets import count_tasks, offsets_name
+from tessera.tiling.run.run import Run
+from tessera.tiling.run.run_files import CreateFile, LazyFile
 
 READERS = 32
 """Responses read at the same time. A job that was stopped leaves one small object a submission:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Floats
-from tessera.tiling.exclusions import Exclusions
-from tessera.tiling.first_offers import encode_first_offers, first_offers_name
-from tessera.tiling.run_files import CreateFile
+from tessera.tiling.run.run_files import CreateFile
 from tessera.tiling.settings import Settings
-from tessera.tiling.skills import Skills, first_offers
+from tessera.tiling.workers.exclusions import Exclusions
+from tessera.tiling.workers.first_offers import encode_first_offers, first_offers_name
+from tessera.tiling.workers.skills import Skills, first_offers
 
 MINUTE = 60.0
 

@@ -38,14 +38,14 @@ from tessera.tiling.grouping.task_file import (
     write_consecutive,
     write_round_robin,
 )
-from tessera.tiling.jobs import GOLD_NAME, tasks_name
 from tessera.tiling.manifest.batch import NO_PRELABEL
 from tessera.tiling.manifest.blocks import BlockParser, InputCounts
 from tessera.tiling.manifest.lines import Rejected
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.pseudo_random import pseudo_random
-from tessera.tiling.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
+from tessera.tiling.run.jobs import GOLD_NAME, tasks_name
+from tessera.tiling.run.run_files import CreateFile, LazyFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import MIN_SEED_IMAGES, SHOWN_AND_WEIGHED, Settings
 
 # A few kilobytes of gzip unpack to millions of empty lines, and each is listed with its reason.

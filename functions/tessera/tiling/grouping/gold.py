@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 
 from tessera.tiling.csv_field import guard_formula
-from tessera.tiling.gold_uses import NO_GOLD, gold_uses_name, pack_gold_uses
 from tessera.tiling.grouping.limits import (
     COMMA_CHARACTERS,
     LIST_CHARACTERS,
@@ -28,8 +27,9 @@ from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, Image, LineReader
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
 from tessera.tiling.pseudo_random import pseudo_random
-from tessera.tiling.run_files import CreateFile, ReadManifest
+from tessera.tiling.run.run_files import CreateFile, ReadManifest
 from tessera.tiling.settings import Settings
+from tessera.tiling.workers.gold_uses import NO_GOLD, gold_uses_name, pack_gold_uses
 
 MAX_GOLD_IMAGES = 100_000
 """Lines with `gold` that are kept as gold images; any beyond are asked like others. Their records

@@ -18,7 +18,6 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from tessera.tiling.exclusions import Exclusions
 from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.grouping.limits import (
     MAX_ATTRIBUTE_CHARACTERS,
@@ -43,15 +42,16 @@ from tessera.tiling.grouping.task_file import (
     TaskFile,
     write_consecutive,
 )
-from tessera.tiling.jobs import tasks_name
 from tessera.tiling.manifest.batch import PLAIN
 from tessera.tiling.manifest.items import batch_of_images
 from tessera.tiling.manifest.lines import Image, LineReader
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
-from tessera.tiling.run_files import CreateFile, OpenScratch, ReadManifest
+from tessera.tiling.run.jobs import tasks_name
+from tessera.tiling.run.run_files import CreateFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
-from tessera.tiling.skills import Skills
+from tessera.tiling.workers.exclusions import Exclusions
+from tessera.tiling.workers.skills import Skills
 
 ANSWERED_BY = "answered-by"
 """Key of a task's line that names the workers who have answered any of its images."""

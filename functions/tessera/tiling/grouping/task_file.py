@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from tessera.tiling.grouping.limits import count_digits
 from tessera.tiling.grouping.orders import Consecutive, RoundRobin
 from tessera.tiling.grouping.shard_buffer import Positions, ShardBuffer
-from tessera.tiling.offsets import offsets_name, pack_offsets
-from tessera.tiling.run_files import CreateFile
+from tessera.tiling.run.offsets import offsets_name, pack_offsets
+from tessera.tiling.run.run_files import CreateFile
 
 LINE_START = b'{"source":"[{\\"source-ref\\":\\"'
 SEPARATOR = b'},{\\"source-ref\\":\\"'

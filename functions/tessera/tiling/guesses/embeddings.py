@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tessera.tiling.consensus import Floats
 from tessera.tiling.errors import EmbeddingsUnusable
 from tessera.tiling.guesses.columns import MAX_COLUMNS, principal_axes, unit_rows
-from tessera.tiling.run_files import Writable
+from tessera.tiling.run.run_files import Writable
 
 COPY_NAME = "embeddings.npy"
 """Name of a run's own copy, in its folder."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from tessera.tiling.consensus import Crowd
 from tessera.tiling.guesses.annotator import Guesses
-from tessera.tiling.run_files import Writable
+from tessera.tiling.run.run_files import Writable
 
 BLOCK_ROWS = 65_536
 """Rows that are written at a time: a megabyte of ten classes."""

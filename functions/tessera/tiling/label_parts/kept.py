@@ -20,7 +20,7 @@ from tessera.tiling.label_parts.packed import pack, unpack
 from tessera.tiling.label_parts.plan import Plan
 from tessera.tiling.label_run import Files
 from tessera.tiling.report.rounds import EarlierLabels
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.training.line_counts import LineOutcomes
 from tessera.tiling.training.write_manifests import LineLabels
 

@@ -9,8 +9,8 @@ import msgspec
 
 from tessera.tiling.answers.flags import FLAGGED
 from tessera.tiling.answers.gather import AskedShard
-from tessera.tiling.run import Run
-from tessera.tiling.run_size import ANSWER_BYTES, BASE_MEGABYTES, MOST_TOGETHER, needs_one_piece
+from tessera.tiling.run.run import Run
+from tessera.tiling.run.run_size import ANSWER_BYTES, BASE_MEGABYTES, MOST_TOGETHER, needs_one_piece
 
 PART_ANSWERS = 8_000_000
 """Answers of a part, two million images' at four: a fifth of what the default memory holds, since

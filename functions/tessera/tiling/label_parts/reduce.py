@@ -14,7 +14,7 @@ from tessera.tiling.label_parts.kept import Answers, Gathered, Kept
 from tessera.tiling.label_parts.plan import Plan, fits_in_one, make_plan, next_stage
 from tessera.tiling.label_parts.work import add_tallies, rounds_of
 from tessera.tiling.label_run import Files, known_beside
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 
 
 def begin_stage(files: Files, run: Run, stage: str, megabytes: int) -> dict[str, Any] | None:

@@ -24,8 +24,8 @@ from tessera.tiling.label_parts.plan import Plan, left_out
 from tessera.tiling.label_run import Files, known_beside, write_report
 from tessera.tiling.report.build import RunResult
 from tessera.tiling.report.rounds import EarlierLabels
-from tessera.tiling.run import Run
-from tessera.tiling.run_files import OpenScratch
+from tessera.tiling.run.run import Run
+from tessera.tiling.run.run_files import OpenScratch
 from tessera.tiling.training.line_counts import Counts, LineOutcomes
 
 _IMAGE_COLUMNS = ("label", "confidence", "agreement", "gain", "answers", "unreadable")

@@ -23,8 +23,8 @@ from tessera.tiling.label_parts.plan import ANSWER_FILES, LINE_FILES, OPTIONAL_F
 from tessera.tiling.label_run import Files, create_file, manifest_chunks
 from tessera.tiling.report.build import images_in_report, images_to_ask_again
 from tessera.tiling.report.rounds import EarlierLabels
-from tessera.tiling.run import Run, read_run
-from tessera.tiling.run_files import Writable
+from tessera.tiling.run.run import Run, read_run
+from tessera.tiling.run.run_files import Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
 from tessera.tiling.training.write_manifests import (
     LineFlag,

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from tessera.tiling.page_copy import COPIES, ORIGINALS
+from tessera.tiling.page.page_copy import COPIES, ORIGINALS
 
 SCHEME = "s3://"
 UPLOADS = (ORIGINALS, COPIES)

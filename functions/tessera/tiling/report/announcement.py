@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tessera.tiling.jobs import COMPLETED, NOT_CLOSED, NOT_OPENED
 from tessera.tiling.report.wording import pluralize
-from tessera.tiling.run import Run
+from tessera.tiling.run.jobs import COMPLETED, NOT_CLOSED, NOT_OPENED
+from tessera.tiling.run.run import Run
 from tessera.tiling.training.line_counts import Counts
 
 VERSION = 1

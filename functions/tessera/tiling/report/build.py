@@ -36,7 +36,7 @@ from tessera.tiling.report.unloaded import most_unloaded, unloaded_figures
 from tessera.tiling.report.what_helps import help_figures
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.report.workers import page_figures, worker_figures
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.training.line_counts import (
     SET_ASIDE_REASON,
     UNANSWERED_REASON,

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.training.line_counts import LineOutcomes
 
 VERSION = 1

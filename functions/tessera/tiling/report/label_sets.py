@@ -15,7 +15,7 @@ from tessera.tiling.report.confidence import answer_figures, confidence_figures
 from tessera.tiling.report.figures import mean_figure, round_figure, run_figures
 from tessera.tiling.report.headline import headline
 from tessera.tiling.report.time_and_cost import cost_figures, time_figures
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.training.line_counts import LineOutcomes
 
 

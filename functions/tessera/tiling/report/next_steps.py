@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from tessera.tiling.jobs import COMPLETED
 from tessera.tiling.report.wording import pluralize
-from tessera.tiling.run import MAX_UNLOADED
+from tessera.tiling.run.jobs import COMPLETED
+from tessera.tiling.run.run import MAX_UNLOADED
 from tessera.tiling.training.line_counts import UNLOADED_REASON, UNREADABLE_REASON
 
 RELIABLE_ALPHA = 0.8

@@ -12,7 +12,7 @@ from tessera.tiling.estimate import (
     embedding_dollars,
     page_seconds,
 )
-from tessera.tiling.run import Run
+from tessera.tiling.run.run import Run
 from tessera.tiling.settings import Settings
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tessera.tiling.consensus import Crowd
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.report.figures import round_figure
-from tessera.tiling.run import MAX_UNLOADED
+from tessera.tiling.run.run import MAX_UNLOADED
 
 LISTED = 24
 """Pictures and workers listed at most: who has looked at so many knows what is wrong."""

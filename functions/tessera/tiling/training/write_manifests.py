@@ -42,8 +42,8 @@ from tessera.tiling.manifest.lines import BYTE_ORDER_MARK, record_type
 from tessera.tiling.manifest.set_rule import label_rule
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
-from tessera.tiling.run import MAX_UNLOADED, Run
-from tessera.tiling.run_files import CreateFile, Writable
+from tessera.tiling.run.run import MAX_UNLOADED, Run
+from tessera.tiling.run.run_files import CreateFile, Writable
 from tessera.tiling.settings import Settings
 from tessera.tiling.training.label_splice import (
     BY_MODEL_SUPPORT,

@@ -1,0 +1,10 @@
+"""Hold the kinds of task that the setting `task` names, and what is particular to each.
+
+    task_kinds   KINDS: what each kind shows, and which answers to an image it takes
+    kind_runs    KIND_RUNS: what becomes of answers that become labels in a way of their own
+    custom_task  a project's own page: one task of each line of a manifest in any form
+    custom_run   its jobs' output manifests become the run's
+    multi_run    several labels an image: sets of answers become sets of labels
+
+To add a kind, follow docs/change.md.
+"""

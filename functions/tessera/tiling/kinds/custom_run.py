@@ -1,0 +1,133 @@
+"""End the run of a custom task: its jobs' output manifests become the run's, line by line.
+
+Nothing is consolidated here: labels are what the requester's post-annotation Lambda made, or, where
+there is none, the addresses of the answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from tessera.tiling import label_run
+from tessera.tiling.answers.gather import list_shards
+from tessera.tiling.kinds.custom_task import Kind, read_lines
+from tessera.tiling.label_run import manifest_chunks
+from tessera.tiling.report.announcement import state_result
+from tessera.tiling.report.figures import VERSION
+from tessera.tiling.report.render import render_json, render_page
+from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.run import Run
+from tessera.tiling.run.run_files import Writable
+from tessera.tiling.run.run_record import Files as RecordFiles
+from tessera.tiling.run.run_record import note_end
+from tessera.tiling.training.line_counts import UNANSWERED_REASON, Counts
+
+
+class Files(label_run.Files, RecordFiles, Protocol):
+    """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
+
+    def put(self, uri: str, data: bytes, *, content_type: str) -> None:
+        """Put the object, replacing what is there."""
+
+    def writer(self, uri: str, *, content_type: str) -> AbstractContextManager[Writable]:
+        """Open a `with` block that writes one object of any size, piece by piece."""
+
+
+def label_custom_run(files: Files, run: Run, template: Path) -> dict[str, Any] | None:
+    """Write the files of a custom task's run, and return the result of the state; None for others.
+
+    `template` is the file of the report's page for such runs.
+    """
+    if not run.settings.is_custom:
+        return None
+    counts = _write_lines(files, run)
+    figures = _figures(files, run, counts)
+    home = run.home
+    files.put(f"{home}report.json", render_json(figures), content_type="application/json")
+    page = render_page(template.read_text("utf-8"), report=figures)
+    files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
+    summary = _summarize(run, counts)
+    if summary["outcome"] == "done":
+        note_end(files, f"{home}run.json", run.execution, run.jobs)
+    return summary
+
+
+def _write_lines(files: Files, run: Run) -> Counts:
+    """Write each line of the manifest to one of the run's manifests, and count them."""
+    counts, attribute = Counts(), run.settings.label_attribute
+    create = partial(label_run.create_file, files, run.home)
+    outputs = chain.from_iterable(files.iter_lines(uri) for uri in _output_manifests(files, run))
+    with create("training.manifest") as training, create("unlabeled.manifest") as unlabeled:
+        for line in read_lines(manifest_chunks(files, run), run.settings, run.pictures):
+            counts.lines += 1
+            if line.kind is Kind.REJECTED:
+                counts.rejected += 1
+                continue
+            # An output that ends early leaves the rest as it came.
+            raw = next(outputs, line.raw) if line.kind is Kind.ASKED else line.raw
+            counts.labeled_before += line.kind is Kind.LABELED
+            is_labeled = attribute in msgspec.json.decode(raw)
+            (training if is_labeled else unlabeled).write(raw + b"\n")
+            counts.training += is_labeled
+            counts.unlabeled += not is_labeled
+    counts.check(run.counts["lines"])
+    return counts
+
+
+def _output_manifests(files: Files, run: Run) -> Iterator[str]:
+    """Yield the URI of each job's output; of its tasks if the job has none."""
+    for shard in list_shards(files, run):
+        uri = f"{_job_folder(run, shard.tasks)}manifests/output/output.manifest"
+        yield shard.tasks if files.size(uri) is None else uri
+
+
+def _job_folder(run: Run, tasks: str) -> str:
+    number = int(tasks.removesuffix(".manifest").rsplit("-", 1)[1])
+    return f"{run.home}round-1/jobs/{job_name(run.name, 1, number)}/"
+
+
+def _figures(files: Files, run: Run, counts: Counts) -> dict[str, Any]:
+    """Return what report.json says: the keys that runs of tiles have, as far as they apply."""
+    workers: Counter[str] = Counter()
+    for shard in list_shards(files, run):
+        folder = f"{_job_folder(run, shard.tasks)}annotations/worker-response/iteration-1/"
+        for uri in files.list_uris(folder):
+            workers[uri.rpartition("/")[2].removesuffix(".json")] += 1
+    return {
+        "version": VERSION,
+        "run": run.name,
+        "question": run.settings.question,
+        "settings": msgspec.to_builtins(run.settings),
+        "images": msgspec.to_builtins(counts),
+        "unlabeled": {UNANSWERED_REASON: counts.unlabeled} if counts.unlabeled else {},
+        "answers": {"used": workers.total()},
+        "confidence": {"mean": None},
+        "workers": [
+            {"worker": worker, "answers": answers}
+            for worker, answers in sorted(workers.items(), key=lambda row: (-row[1], row[0]))
+        ],
+        "jobs": list(run.jobs),
+        "manifest": run.manifest_uri,
+        "started": run.started,
+    }
+
+
+def _summarize(run: Run, counts: Counts) -> dict[str, Any]:
+    """Return the result of the state ConsolidateLabels, whose rounds are one."""
+    asked = counts.lines - counts.rejected - counts.labeled_before
+    labeled = counts.training - counts.labeled_before
+    return state_result(
+        run,
+        counts,
+        "done" if labeled or not asked else "nothing-labeled",
+        again=0,
+        partial=not run.all_jobs_completed or counts.unlabeled > 0,
+    )

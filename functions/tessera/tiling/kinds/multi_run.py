@@ -1,0 +1,188 @@
+"""Label a run of several labels an image: sets of answers become sets of labels, and a report.
+
+It goes the way of `label_run`: answers are gathered and written to answers.csv, the manifest is
+read again and each line written where it belongs. What differs is the consensus, one for each label
+(`consensus.label_sets`), the form of the labels (`training.set_splice`), and that an image is asked
+again while any of its labels is in doubt.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tessera.tiling import label_run
+from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.gather import gather_answers
+from tessera.tiling.answers.table import AnswerTable, answer_rows, answer_table, unsure_rows
+from tessera.tiling.consensus.em import Evidence
+from tessera.tiling.consensus.label_sets import SetConsensus, consolidate_sets
+from tessera.tiling.consolidation_rules import RULES
+from tessera.tiling.label_run import (
+    create_file,
+    manifest_chunks,
+    read_flagged,
+    read_repeats,
+    write_pieces,
+)
+from tessera.tiling.report.announcement import state_result
+from tessera.tiling.report.build import images_to_ask_again
+from tessera.tiling.report.label_sets import set_figures
+from tessera.tiling.report.render import render_json, render_page
+from tessera.tiling.run.run import Run
+from tessera.tiling.run.run_files import CreateFile, Writable
+from tessera.tiling.run.run_record import Files as RecordFiles
+from tessera.tiling.run.run_record import note_end
+from tessera.tiling.training.label_splice import creation_date
+from tessera.tiling.training.line_counts import (
+    SET_ASIDE_REASON,
+    UNANSWERED_REASON,
+    UNLOADED_REASON,
+    LineOutcomes,
+)
+from tessera.tiling.training.set_splice import SetSplice
+from tessera.tiling.training.write_manifests import label_lines, write_manifests
+
+
+class Files(label_run.Files, RecordFiles, Protocol):
+    """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
+
+    def put(self, uri: str, data: bytes, *, content_type: str) -> None:
+        """Put the object, replacing what is there."""
+
+    def writer(self, uri: str, *, content_type: str) -> AbstractContextManager[Writable]:
+        """Open a `with` block that writes one object of any size, piece by piece."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SetResult:
+    """Answers, labels and counts that a run of sets has after its newest round.
+
+    `by_label` has the lines with each label, in the order of the classes.
+    """
+
+    run: Run
+    book: AnswerBook
+    table: AnswerTable
+    consensus: SetConsensus
+    lines: LineOutcomes
+    by_label: list[int]
+
+    def label_of(self, image: int) -> str:
+        """Return the names of the labels that an image has, on one line."""
+        if not 0 <= image < len(self.consensus.has):
+            return ""
+        has = self.consensus.has[image]
+        return ", ".join(
+            name for name, is_on in zip(self.run.settings.classes, has, strict=True) if is_on
+        )
+
+
+def label_multi_run(files: Files, run: Run, template: Path) -> dict[str, Any] | None:
+    """Write the files of a multi-label run, and return the result of the state; None for others.
+
+    `template` is the file of the report's page for such runs.
+    """
+    if not run.settings.is_multi:
+        return None
+    result = _label(files, run)
+    if again := images_to_ask_again(run, result.lines):
+        table = result.table
+        rows = unsure_rows(again, table.crowd, table.unloaded, table.names)
+        create = partial(create_file, files, run.home)
+        write_pieces(create, f"round-{run.round}/unsure.csv", rows)
+    write_set_report(files, result, template)
+    summary = summarize_sets(result)
+    if summary["outcome"] == "done":
+        note_end(files, f"{run.home}run.json", run.execution, run.jobs)
+    return summary
+
+
+def _label(files: Files, run: Run) -> SetResult:
+    """Decide each image's labels, and write the lines into the run's manifests."""
+    settings, create = run.settings, partial(create_file, files, run.home)
+    book = gather_answers(files, run, create)
+    table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
+    # before the manifest is read again: if it is gone, these are what is left
+    write_pieces(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
+    evidence = Evidence(rules=RULES[run.rules])
+    consensus = consolidate_sets(table.crowd, settings.method, evidence=evidence)
+    lines, by_label = _write_lines(files, run, table, book, consensus, create)
+    return SetResult(
+        run=run, book=book, table=table, consensus=consensus, lines=lines, by_label=by_label
+    )
+
+
+def _write_lines(
+    files: Files,
+    run: Run,
+    table: AnswerTable,
+    book: AnswerBook,
+    consensus: SetConsensus,
+    create: CreateFile,
+) -> tuple[LineOutcomes, list[int]]:
+    """Write each line of the manifest where it belongs; return the counts, and lines by label."""
+    settings, repeats = run.settings, read_repeats(files, run)
+    labels = label_lines(
+        consensus.of_images(),
+        settings,
+        gold={},
+        duplicates=repeats,
+        unloaded=table.unloaded.workers_by_image(table.crowd.images),
+        set_aside=book.set_aside,
+    )
+    # the support says whose answers a line's labels rest on; zero would be a model's
+    support = np.arange(1, len(labels) + 1, dtype=np.int32)
+    for later, first in repeats.items():
+        support[later] = first + 1
+    classes = [(settings.labels.index(name), name) for name in settings.classes]
+    created = creation_date(run.started)
+    splice = SetSplice(settings.label_attribute, classes, consensus, run=run.name, created=created)
+    outcomes = write_manifests(
+        manifest_chunks(files, run),
+        settings,
+        replace(labels, support=support),
+        splice,
+        create,
+        rule=run.pictures,
+    )
+    outcomes.counts.check(run.counts["lines"])
+    before = (outcomes.labels_before[place] for place in range(len(classes)))
+    return outcomes, [a + b for a, b in zip(splice.counts.tolist(), before, strict=True)]
+
+
+def write_set_report(files: Files, result: SetResult, template: Path) -> None:
+    """Write report.json and report.html of a run of sets."""
+    home = result.run.home
+    figures = set_figures(
+        result.run, result.table, result.consensus, result.lines, result.by_label, result.book.noted
+    )
+    if flagged := read_flagged(files, home, result.label_of):
+        figures["flagged"] = flagged
+    page = render_page(template.read_text("utf-8"), report=figures)
+    files.put(f"{home}report.json", render_json(figures), content_type="application/json")
+    files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
+
+
+def summarize_sets(result: SetResult) -> dict[str, Any]:
+    """Return the result of the state ConsolidateLabels: counts, URIs, and what to announce."""
+    run, counts, reasons = result.run, result.lines.counts, result.lines.reasons
+    again = images_to_ask_again(run, result.lines)
+    asked = counts.lines - counts.rejected - counts.labeled_before
+    may_load_elsewhere = run.may_retry and len(result.lines.retry)
+    nothing = asked and not len(result.table.crowd) and not may_load_elsewhere
+    outcome = "nothing-labeled" if nothing else "again" if again else "done"
+    causes = (UNANSWERED_REASON, UNLOADED_REASON, SET_ASIDE_REASON)
+    return state_result(
+        run,
+        counts,
+        outcome,
+        again=len(again),
+        partial=not run.all_jobs_completed or any(reasons[cause] for cause in causes),
+        unloaded=reasons[UNLOADED_REASON],
+    )
