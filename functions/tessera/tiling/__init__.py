@@ -41,7 +41,7 @@ one more answer is worth more than `gain`, grouping begins again with those imag
     seconds and prices of an estimate        estimate.py
     how large a run may be                   run/run_size.py; one labeled in parts: label_parts/
     a kind of task                           kinds/task_kinds.py; its answers: kinds/kind_runs.py
-    a project's own page, custom tasks       page/own_page.py; kinds/custom_task.py, custom_run.py
+    a project's own page, custom tasks       page/own_page.py; kinds/custom_task.py
     boxes on pictures                        manifest/boxes.py; a line each: manifest/box_lines.py
     several labels an image                  kinds/multi_run.py, consensus/label_sets.py
     which crowd elements have a stand-in     page/crowd_elements.py; they are in ui/
