@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES, RULES, Rules
 
 
@@ -19,8 +21,14 @@ def test_rules_that_runs_began_under_are_never_changed() -> None:
         fit_floor=0.05,
         label_floor=0.25,
     )
+    assert RULES[5] == replace(
+        RULES[4], fit_floor=0.06, even_labels_from=3, gold_slack=0.7, later_power=0.8
+    )
     for number in (1, 2, 3):  # the defaults are what they were
         rules = RULES[number]
         assert (rules.even_skew, rules.full_skew) == (0.25, 0.40)
         assert (rules.fit_floor, rules.label_floor) == (0.0, 0.0)
+    for number in (1, 2, 3, 4):
+        rules = RULES[number]
+        assert (rules.even_labels_from, rules.gold_slack, rules.later_power) == (None, None, 1.0)
     assert (1, max(RULES)) == (OLDEST_RULES, NEWEST_RULES)

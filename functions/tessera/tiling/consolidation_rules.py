@@ -20,7 +20,12 @@ class Rules:
 
     `even_skew` and `full_skew` are the skews of the votes up to which the prior is even, and from
     which on it is EM's own. There no class has less than `fit_floor` of the commonest one's share
-    while workers are learned, and `label_floor` of it when labels are chosen (`class_prior`).
+    while workers are learned, and `label_floor` of it when labels are chosen; of images with as
+    many answers as `even_labels_from` or more they are chosen by the even prior (`class_prior`).
+
+    `gold_slack` is by how much the log likelihood of gold images may be below its highest where rho
+    stays near the usual one; None takes the most probable rho by a prior around that. `later_power`
+    is the power with which answers from the fourth on repeat those before them (`confidence`).
     """
 
     follow_skew: bool
@@ -31,6 +36,9 @@ class Rules:
     full_skew: float = 0.40
     fit_floor: float = 0.0
     label_floor: float = 0.0
+    even_labels_from: int | None = None
+    gold_slack: float | None = None
+    later_power: float = 1.0
 
 
 RULES = {
@@ -47,10 +55,25 @@ RULES = {
         fit_floor=0.05,
         label_floor=0.25,
     ),
+    5: Rules(
+        follow_skew=True,
+        min_gold=20,
+        weigh_copies=True,
+        memory_gain=1.25,
+        even_skew=0.20,
+        full_skew=0.30,
+        fit_floor=0.06,
+        label_floor=0.25,
+        even_labels_from=3,
+        gold_slack=0.7,
+        later_power=0.8,
+    ),
 }
 """Rules by number; never to be changed, only to be added to. With 20 gold images the ECE of crowds
 falls or stays, with 10 it does not (docs/decisions/consensus-class-shares.md). With memory as many
 images are above a bound as without where gains are a quarter larger
 (docs/decisions/consensus-memory.md). With floors a prior that is right about a rare class costs
-few of its images: docs/decisions/consensus-class-shares.md."""
+few of its images: docs/decisions/consensus-class-shares.md. Few gold images move rho only as far as
+they surely tell, and many answers are believed more:
+docs/decisions/consensus-confidence-by-answers.md."""
 OLDEST_RULES, NEWEST_RULES = min(RULES), max(RULES)

@@ -99,7 +99,7 @@ def test_a_crowd_that_is_sampled_gets_the_same_labels_wherever_it_is_cut(
 def test_a_skewed_crowd_does_too_and_with_stated_shares(
     beside: dict[str, Any], rules: Rules, gold: int
 ) -> None:
-    crowd, truth = simulated(700, 20, answers=2, skew=0.9)
+    crowd, truth = simulated(700, 20, answers=2 if gold else 4, skew=0.9)
     known = np.where(np.arange(700) < gold, truth, -1).astype(np.int16)
     evidence = Evidence(rules=rules, **beside)
     whole = consolidate(crowd, evidence=replace(evidence, known=known))

@@ -23,7 +23,7 @@ from tessera.tiling.consensus.class_prior import (
 )
 from tessera.tiling.consensus.crowd import Floats, split_by_depth
 from tessera.tiling.consensus.em import ExpectedCounts
-from tessera.tiling.consolidation_rules import OLDEST_RULES, RULES
+from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES, RULES
 from tests.tiling.consensus.crowds import simulated
 
 
@@ -163,6 +163,34 @@ def test_a_prior_that_follows_the_skew_costs_fewer_rare_images_with_floors(depth
     }
     assert right[4][truth == 1].mean() > right[3][truth == 1].mean()
     assert right[4].mean() > right[OLDEST_RULES].mean()
+
+
+@pytest.mark.parametrize("rarity", [5, 20, 50])
+def test_three_answers_miss_hardly_more_rare_images_than_where_skew_is_not_followed(
+    rarity: int,
+) -> None:
+    truth = one_in(rarity)
+    crowd = differing(truth, 3)
+    rules = RULES[NEWEST_RULES]
+    right = {
+        skewed: consolidate(
+            crowd, evidence=Evidence(rules=replace(rules, follow_skew=skewed))
+        ).label
+        == truth
+        for skewed in (True, False)
+    }
+    assert right[True][truth == 1].mean() >= right[False][truth == 1].mean() - 0.02
+    assert right[True].mean() >= right[False].mean() - 0.005
+
+
+def test_a_third_answer_changes_whose_prior_labels_not_what_they_are_believed() -> None:
+    crowd = differing(one_in(20), 3)
+    newest = consolidate(crowd)
+    floored = replace(RULES[NEWEST_RULES], even_labels_from=None)
+    before = consolidate(crowd, evidence=Evidence(rules=floored), probabilities=True)
+    same = newest.label == before.label
+    assert 0.9 < same.mean() < 1
+    np.testing.assert_array_equal(newest.confidence[same], before.confidence[same])
 
 
 def test_confidences_follow_the_shares_as_they_are() -> None:

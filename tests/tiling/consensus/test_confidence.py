@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tessera.tiling.consensus import Consensus, consolidate
+from tessera.tiling.consensus import Consensus, Evidence, consolidate
 from tessera.tiling.consensus.confidence import (
+    RHO,
     design_effect,
     expected_gain,
     max_confidence,
@@ -40,6 +43,18 @@ def test_the_gain_of_an_answer_is_less_by_as_much_as_it_repeats_the_others(
 
 
 MIN_GOLD = RULES[NEWEST_RULES].min_gold
+
+
+@given(st.integers(0, 40), st.floats(0, 3), st.floats(0.1, 1), st.floats(0.5, 1))
+def test_answers_from_the_fourth_on_repeat_the_others_less(
+    earlier: int, rho: float, agreement: float, power: float
+) -> None:
+    alike = design_effect(earlier, rho, agreement)
+    less = design_effect(earlier, rho, agreement, power)
+    assert less == pytest.approx(alike) if earlier <= 2 or power == 1 else less <= alike
+    assert less <= design_effect(earlier + 1, rho, agreement, power)
+    several = design_effect(np.array([earlier, earlier]), rho, np.full(2, agreement), power)
+    np.testing.assert_allclose(several, less)
 
 
 def test_answers_that_disagree_count_for_less() -> None:
@@ -78,3 +93,37 @@ def test_a_third_answer_promises_more_where_two_disagree() -> None:
     consensus = consolidate(answers)
     disagree = consensus.agreement < 1
     assert np.median(consensus.gain[disagree]) > 0.05 > np.median(consensus.gain[~disagree])
+
+
+def rho_of(seed: int, gold: int, slack: float | None) -> float:
+    answers, truth = simulated(400, 15, seed=seed)
+    rules = replace(RULES[NEWEST_RULES], gold_slack=slack)
+    return consolidate(answers, evidence=replace(gold_of(truth, gold), rules=rules)).rho
+
+
+@pytest.mark.parametrize(("seed", "gold"), [(0, 20), (1, 20), (2, 100), (3, 300)])
+def test_gold_moves_rho_no_further_than_it_surely_tells(seed: int, gold: int) -> None:
+    likeliest = rho_of(seed, gold, 0.0)
+    distances = [abs(np.log(rho_of(seed, gold, slack) / RHO)) for slack in (0.0, 0.7, 2.0)]
+    assert distances == sorted(distances, reverse=True)
+    nearer = rho_of(seed, gold, 0.7)
+    assert min(RHO, likeliest) - 1e-9 <= nearer <= max(RHO, likeliest) + 1e-9
+
+
+def test_gold_that_tells_nothing_leaves_rho_as_it_is() -> None:
+    answers, truth = simulated(400, 15, answers=1)
+    # an only answer is tempered by no rho, so each is as likely
+    assert consolidate(answers, evidence=gold_of(truth, 100)).rho == pytest.approx(RHO)
+    old = Evidence(known=gold_of(truth, 100).known, rules=RULES[4])
+    assert consolidate(answers, evidence=old).rho == pytest.approx(RHO)
+
+
+def test_many_answers_are_believed_more_than_before_and_few_are_not() -> None:
+    for depth, is_same in ((3, True), (7, False)):
+        answers, _ = simulated(400, 15, answers=depth)
+        before, now = (
+            consolidate(answers, evidence=Evidence(rules=RULES[number])) for number in (4, 5)
+        )
+        np.testing.assert_array_equal(before.label, now.label)
+        assert np.array_equal(before.confidence, now.confidence) == is_same
+        assert (now.confidence >= before.confidence - 1e-6).mean() > 0.99

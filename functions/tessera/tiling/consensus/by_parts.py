@@ -36,6 +36,7 @@ from tessera.tiling.consensus.em import EM, Evidence, ExpectedCounts, Model, vot
 from tessera.tiling.consensus.methods import finish, label_by, start, to_predict
 from tessera.tiling.consensus.result import Consensus
 from tessera.tiling.consensus.worker_shrinkage import estimate_shrinkage
+from tessera.tiling.consolidation_rules import Rules
 
 NOTHING_BESIDE = Evidence()
 """Evidence where nothing is known beside the answers."""
@@ -108,6 +109,7 @@ class Fit:
     gold: Sample
     answered_gold: int
     whole: bool
+    rules: Rules
 
     def em(self, evidence: Evidence) -> EM:
         """Return the expectation maximization of the fit."""
@@ -154,6 +156,7 @@ class Learned:
     rho: float
     calibrated_on: int
     skew: float = 0.0
+    later_power: float = 1.0
 
 
 def tally(part: Part) -> Tally:
@@ -271,6 +274,7 @@ def fit(
         samples.gold,
         samples.answered_gold,
         strides.model == 1,
+        beside.rules,
     )
 
 
@@ -305,9 +309,10 @@ def learn(so_far: Fit, counts: Counts | None) -> Learned:
     rho, calibrated_on = RHO, 0
     if so_far.blind is not None:
         blind = _learned(so_far, so_far.blind, blind_expected)
-        rho = fit_rho(so_far.gold.by_depth, blind, Evidence(), so_far.gold.known)
+        beside = Evidence(rules=so_far.rules)
+        rho = fit_rho(so_far.gold.by_depth, blind, beside, so_far.gold.known)
         calibrated_on = so_far.answered_gold
-    return Learned(model, rho, calibrated_on, so_far.prior.skew)
+    return Learned(model, rho, calibrated_on, so_far.prior.skew, so_far.rules.later_power)
 
 
 def _expected(counts: Counts, answers: Floats | None, sums: Floats | None) -> ExpectedCounts | None:
@@ -322,14 +327,14 @@ def _learned(so_far: Fit, model: Model, counts: ExpectedCounts | None) -> Model:
     """Return the model as images are labeled by it, after the pass over all parts."""
     if counts is not None:
         model = replace(so_far.em(Evidence()).m_step(counts), converged=model.converged)
-    return to_predict(model, so_far.prior)
+    return to_predict(model, so_far.prior, so_far.rules)
 
 
 def judge(part: Part, learned: Learned) -> Consensus:
     """Label a part's images."""
     state = start(part.crowd, Evidence(part.known))
     state.result.rho, state.result.calibrated_on = learned.rho, learned.calibrated_on
-    state.result.skew = learned.skew
+    state.result.skew, state.result.later_power = learned.skew, learned.later_power
     label_by(state, learned.model, learned.rho)
     return finish(state)
 

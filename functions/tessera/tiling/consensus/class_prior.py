@@ -22,14 +22,16 @@ probability of each class, smoothed by 2 images a class:
 `c` is by how much errors level the shares of votes; S is taken two standard errors lower and `c`
 two higher, so that small crowds are not taken for skewed by chance.
 The skew comes from the votes, so it does not feed on itself either. Where it is full, no class has
-less than a twentieth of the commonest one's share while workers are learned, and less than a
-quarter of it when labels are chosen; confidences are by the shares as they are. Shares that the
-owner states replace all of this. Measured in docs/decisions/consensus-class-shares.md.
+less than 0.06 of the commonest one's share while workers are learned, and less than a
+quarter of it when labels are chosen; confidences are by the shares as they are. With two answers
+the prior alone decides where they differ; with three or more a majority says what an image is, and
+labels are chosen by votes and E alone. Shares that the owner states replace all of this.
+Measured in docs/decisions/consensus-class-shares.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +85,12 @@ class ClassPrior:
     def log_to_label(self, log_prior: Floats) -> Floats:
         """Return the log of the prior that labels are chosen by, from that of confidences."""
         return self._raise_to(self.label_floor, log_prior)
+
+    def log_even(self, counts: ExpectedCounts, vote_weight: float) -> Floats | None:
+        """Return the log of votes and `E` alone, where the prior follows the skew."""
+        if self.stated is not None or not self.skew:
+            return None
+        return replace(self, skew=0.0).log(counts, vote_weight)
 
     def _raise_to(self, floor: float, log_prior: Floats) -> Floats:
         """Return the prior, where skewed with no class below this part of the commonest one's."""

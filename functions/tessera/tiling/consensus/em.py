@@ -134,7 +134,8 @@ class Model:
     `log_prior` (classes) and `log_confusion` ((workers x labels) x classes) are natural logarithms.
     `pooled_confusion` (classes x labels) is the matrix of all workers together. `counts` are what
     it was estimated from, `converged` whether EM stopped because nothing changed any more.
-    `log_label_prior` is the prior that labels are chosen by, where that is not `log_prior`.
+    `log_label_prior` is the prior that labels are chosen by, where that is not `log_prior`, and
+    `log_even_prior` that of images with as many answers as `even_labels_from` or more.
     """
 
     log_prior: Floats
@@ -143,6 +144,8 @@ class Model:
     counts: ExpectedCounts
     converged: bool = True
     log_label_prior: Floats | None = None
+    log_even_prior: Floats | None = None
+    even_labels_from: int = 0
 
     def log_joint(self, block: EqualDepth, evidence: Evidence) -> Floats:
         """Return the log joint probability of class and answers (classes x images)."""

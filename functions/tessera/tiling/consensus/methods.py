@@ -19,6 +19,7 @@ from tessera.tiling.consensus.majority import first_answer, majority
 from tessera.tiling.consensus.result import NO_LABEL, Consensus, Consolidation
 from tessera.tiling.consensus.ties import break_ties_by_arrival
 from tessera.tiling.consensus.worker_shrinkage import estimate_shrinkage
+from tessera.tiling.consolidation_rules import Rules
 from tessera.tiling.method_names import DEFAULT_METHOD, Method
 
 
@@ -79,7 +80,8 @@ def _empty_result(crowd: Crowd, probabilities: bool) -> Consensus:
 
 def _hierarchical(state: Consolidation) -> None:
     """Fit the workers' matrices, fit rho if there is enough gold, then label every image."""
-    if state.evidence.rules.weigh_copies:
+    rules = state.evidence.rules
+    if rules.weigh_copies:
         merge_found_copies(state)
     crowd, result = state.crowd, state.result
     gold = answered_gold(state)
@@ -94,17 +96,18 @@ def _hierarchical(state: Consolidation) -> None:
         use_single_answers=state.evidence.log_ratio is not None,
     )
     result.rho, result.skew = RHO, prior.skew
+    result.later_power = rules.later_power
     known = state.evidence.known
     if known is not None:
         answered = (known >= 0) & (np.bincount(crowd.image, minlength=crowd.images) > 0)
-        if int(answered.sum()) >= state.evidence.rules.min_gold:
+        if int(answered.sum()) >= rules.min_gold:
             # a model fitted to the gold labels is sure of them, and rho would come out too low
             blind = replace(state.evidence, known=None)
-            model = to_predict(replace(em, evidence=blind).fit(state.by_depth), prior)
+            model = to_predict(replace(em, evidence=blind).fit(state.by_depth), prior, rules)
             result.rho = fit_rho(state.by_depth, model, blind, known)
             result.calibrated_on = int(answered.sum())
     # the final model does know the gold labels, which tell more about the workers
-    label_by(state, to_predict(em.fit(state.by_depth), prior), result.rho)
+    label_by(state, to_predict(em.fit(state.by_depth), prior, rules), result.rho)
     for group in result.copies:  # the group's matrix is in its first worker's place
         for estimates in (result.accuracy, result.recall):
             assert estimates is not None
@@ -129,18 +132,23 @@ def answered_gold(state: Consolidation) -> NDArray[np.int16]:
     return np.asarray(classes[classes >= 0], np.int16)
 
 
-def to_predict(model: Model, prior: ClassPrior) -> Model:
+def to_predict(model: Model, prior: ClassPrior, rules: Rules) -> Model:
     """Return the model with the class prior that images are labeled by.
 
     It follows the votes more closely than the prior of the fit, which errs on the flat side so that
     rare classes survive the iterations. Where one class is common, labels are chosen by a prior
-    that is flatter again: it errs on the side of rare classes, and confidences tell by how much.
+    that is flatter again: it errs on the side of rare classes, and confidences tell by how much;
+    from some answers on by that of even crowds.
     """
     log_prior = prior.log(model.counts, hierarchical.PREDICT_VOTE_WEIGHT)
     to_label = prior.log_to_label(log_prior)
-    return replace(
+    labeled = replace(
         model, log_prior=log_prior, log_label_prior=None if to_label is log_prior else to_label
     )
+    even = prior.log_even(model.counts, hierarchical.PREDICT_VOTE_WEIGHT)
+    if rules.even_labels_from is None or even is None:
+        return labeled
+    return replace(labeled, log_even_prior=even, even_labels_from=rules.even_labels_from)
 
 
 def _dawid_skene(state: Consolidation) -> None:
@@ -161,10 +169,12 @@ def label_by(state: Consolidation, model: Model, rho: float) -> None:
     """Label every image by the model, with tempered probabilities."""
     classes, workers = state.crowd.classes, state.crowd.workers
     prior = np.exp(model.log_prior)
+    power = state.result.later_power
     for block in state.blocks():
         scores = model.log_joint(block, state.evidence)
-        agreement = state.choose_labels(block, scores_to_label(scores, model), prior)
-        p = temper(scores, block.depth + state.evidence.guessed(block.ids), rho, agreement)
+        to_label = scores_to_label(scores, model, block.depth)
+        agreement = state.choose_labels(block, to_label, prior)
+        p = temper(scores, block.depth + state.evidence.guessed(block.ids), rho, agreement, power)
         state.set_confidence(block, p, model.pooled_confusion, rho, agreement)
     if state.evidence.earlier is not None:
         state.result.gain *= state.evidence.rules.memory_gain
@@ -176,11 +186,14 @@ def label_by(state: Consolidation, model: Model, rho: float) -> None:
     state.result.converged = model.converged
 
 
-def scores_to_label(scores: Floats, model: Model) -> Floats:
-    """Return the log scores (classes x images) that labels are chosen by."""
-    if model.log_label_prior is None:
+def scores_to_label(scores: Floats, model: Model, depth: int) -> Floats:
+    """Return the log scores (classes x images) that labels of `depth` answers are chosen by."""
+    prior = model.log_label_prior
+    if model.log_even_prior is not None and depth >= model.even_labels_from:
+        prior = model.log_even_prior
+    if prior is None:
         return scores
-    raised = (model.log_label_prior - model.log_prior).astype(scores.dtype)
+    raised = (prior - model.log_prior).astype(scores.dtype)
     return np.asarray(scores + raised[:, None])
 
 

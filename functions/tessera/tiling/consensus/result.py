@@ -32,12 +32,13 @@ class Consensus:
     confidence; `answers` the number of answers; `unreadable` whether most of them say that the
     image cannot be judged. `probabilities` (images x classes) are there if asked for.
 
-    `rho` is the correlation of answers that confidences allow for, and `calibrated_on` the number
-    of gold images that it was fitted to. `skew` is how far the class prior follows one common class
-    (`class_prior`), `copies` the groups of workers that count as one person (`copies`). `accuracy`
-    (workers), `recall` (workers x classes, the chance of a right label of each class) and `pooled`
-    (classes x labels, the confusion matrix of all workers) are there if the method estimates them.
-    `converged` is false if it stopped at its last iteration while estimates still moved.
+    `rho` is the correlation of answers that confidences allow for, `calibrated_on` the number of
+    gold images that it was fitted to, and `later_power` that of the rules (`confidence`). `skew` is
+    how far the class prior follows one common class (`class_prior`), `copies` the groups of workers
+    that count as one person (`copies`). `accuracy` (workers), `recall` (workers x classes, the
+    chance of a right label of each class) and `pooled` (classes x labels, the confusion matrix of
+    all workers) are there if the method estimates them. `converged` is false if it stopped at its
+    last iteration while estimates still moved.
     """
 
     label: NDArray[np.int16]
@@ -52,6 +53,7 @@ class Consensus:
     pooled: Floats | None = None
     rho: float = 0.0
     calibrated_on: int = 0
+    later_power: float = 1.0
     skew: float = 0.0
     copies: list[list[int]] = field(default_factory=list)
     converged: bool = True
@@ -144,7 +146,8 @@ class Consolidation:
         depth = block.depth + np.asarray(self.evidence.guessed(ids))
         of_label = p[result.label[ids], np.arange(len(ids))]
         result.confidence[ids] = np.minimum(of_label, max_confidence(depth))
-        result.gain[ids] = expected_gain(p, pooled_confusion, depth, rho, agreement)
+        power = result.later_power
+        result.gain[ids] = expected_gain(p, pooled_confusion, depth, rho, agreement, power)
         if result.probabilities is not None:
             result.probabilities[ids] = p.T
 

@@ -113,8 +113,9 @@ def _confidence(consensus: Consensus, rho: float) -> NDArray[np.float64]:
     p = np.maximum(consensus.probabilities[labeled].astype(np.float64), 1e-12)
     earlier = np.maximum(consensus.answers[labeled].astype(np.int64) - 1, 0)
     agreement = np.maximum(consensus.agreement[labeled].astype(np.float64), 1e-6)
-    ratio = design_effect(earlier, consensus.rho, agreement) / design_effect(
-        earlier, rho, agreement
+    power = consensus.later_power
+    ratio = design_effect(earlier, consensus.rho, agreement, power) / design_effect(
+        earlier, rho, agreement, power
     )
     scores = np.log(p) * np.asarray(ratio)[:, None]
     scores -= scores.max(axis=1, keepdims=True)
