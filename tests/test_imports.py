@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -25,7 +25,8 @@ TOOL = sorted(
     for path in (ROOT / "tessera").rglob("*.py")
     if path.relative_to(ROOT / "tessera").parts[0] not in {"tiling", "portal", "aws", "encoders"}
 )
-IMPURE = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "os", "time", "random"}
+AMAZONS = {"boto3", "botocore", "aws_lambda_powertools"}
+IMPURE = {*AMAZONS, "aws_xray_sdk", "os", "time", "random"}
 
 ARROWS = {
     "errors": set(),
@@ -205,20 +206,29 @@ def modules_loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_the_core_imports_only_itself_and_nothing_that_varies(path: Path) -> None:
-    assert of_ours(path) == within(of_ours(path), "tessera.tiling")
-    assert not third_parties(path) & IMPURE
+def beyond(paths: Iterable[Path], *packages: str) -> dict[str, set[str]]:
+    """Imports of ours that lead outside some packages, by the file that has them."""
+    imports = {name(path): of_ours(path) - within(of_ours(path), *packages) for path in paths}
+    return {path: modules for path, modules in imports.items() if modules}
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_a_stage_of_the_flow_imports_what_is_below_it_and_no_other_stage(path: Path) -> None:
-    parts = module(path).split(".")[2:]
-    if not parts:  # tessera.tiling itself only tells the flow
-        assert not of_ours(path)
-        return
-    allowed = {f"tessera.tiling.{part}" for part in {parts[0], *ARROWS[parts[0]]}}
-    assert of_ours(path) - within(of_ours(path), *allowed) == set()
+def having(paths: Iterable[Path], packages: Set[str]) -> dict[str, set[str]]:
+    """Those of some third parties' packages that files import, by the file."""
+    imports = {name(path): third_parties(path) & packages for path in paths}
+    return {path: names for path, names in imports.items() if names}
+
+
+def test_the_core_imports_only_itself_and_nothing_that_varies() -> None:
+    assert beyond(CORE, "tessera.tiling") == {}
+    assert having(CORE, IMPURE) == {}
+
+
+def test_a_stage_of_the_flow_imports_what_is_below_it_and_no_other_stage() -> None:
+    for path in CORE:
+        parts = module(path).split(".")[2:]
+        # tessera.tiling itself only tells the flow
+        parts_allowed = {parts[0], *ARROWS[parts[0]]} if parts else set()
+        assert beyond([path], *(f"tessera.tiling.{part}" for part in parts_allowed)) == {}
 
 
 def test_the_parts_of_the_flow_make_no_circle() -> None:
@@ -228,41 +238,31 @@ def test_the_parts_of_the_flow_make_no_circle() -> None:
         before.add(part)
 
 
-@pytest.mark.parametrize("path", PORTAL, ids=name)
-def test_the_portal_imports_the_core_but_no_aws(path: Path) -> None:
-    assert of_ours(path) == within(of_ours(path), "tessera.tiling", "tessera.portal")
-    assert not third_parties(path) & {"boto3", "botocore", "aws_lambda_powertools"}
+def test_the_portal_imports_the_core_but_no_aws() -> None:
+    assert beyond(PORTAL, "tessera.tiling", "tessera.portal") == {}
+    assert having(PORTAL, AMAZONS) == {}
 
 
-@pytest.mark.parametrize("path", AWS, ids=name)
-def test_the_door_to_aws_knows_nothing_of_labeling_but_names_of_jobs_and_errors(path: Path) -> None:
-    allowed = (
-        "tessera.aws",
-        "tessera.portal",
-        "tessera.tiling.errors",
-        "tessera.tiling.run.job_names",
-    )
-    assert of_ours(path) == within(of_ours(path), *allowed)
+def test_the_door_to_aws_knows_nothing_of_labeling_but_names_of_jobs_and_errors() -> None:
+    names = ("tessera.tiling.errors", "tessera.tiling.run.job_names")
+    assert beyond(AWS, "tessera.aws", "tessera.portal", *names) == {}
 
 
-@pytest.mark.parametrize("path", ENCODERS, ids=name)
-def test_encoders_import_the_core_but_no_aws(path: Path) -> None:
-    assert of_ours(path) == within(of_ours(path), "tessera.tiling", "tessera.encoders")
-    assert not third_parties(path) & {"boto3", "botocore", "aws_lambda_powertools"}
+def test_encoders_import_the_core_but_no_aws() -> None:
+    assert beyond(ENCODERS, "tessera.tiling", "tessera.encoders") == {}
+    assert having(ENCODERS, AMAZONS) == {}
 
 
-@pytest.mark.parametrize("path", [*CORE, *PORTAL, *AWS], ids=name)
-def test_only_the_handlers_read_the_environment(path: Path) -> None:
-    assert "os" not in third_parties(path)
+def test_only_the_handlers_read_the_environment() -> None:
+    assert having([*CORE, *PORTAL, *AWS], {"os"}) == {}
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_imports_no_other_handler_and_not_the_tool(handler: str) -> None:
-    path = FUNCTIONS / f"{handler}.py"
     packages = ["tessera.tiling", "tessera.portal", "tessera.aws"]
     # whose packages the layer of this function alone has
     packages += ["tessera.encoders"] if handler == "embed_images" else []
-    assert of_ours(path) == within(of_ours(path), *packages)
+    assert beyond([FUNCTIONS / f"{handler}.py"], *packages) == {}
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -270,9 +270,8 @@ def test_a_handler_is_read_in_a_minute(handler: str) -> None:
     assert len((FUNCTIONS / f"{handler}.py").read_text("utf-8").splitlines()) <= 60
 
 
-@pytest.mark.parametrize("path", TOOL, ids=name)
-def test_the_tool_imports_nothing_that_only_developers_have(path: Path) -> None:
-    assert of_ours(path) == within(of_ours(path), "tessera")
+def test_the_tool_imports_nothing_that_only_developers_have() -> None:
+    assert beyond(TOOL, "tessera") == {}
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
@@ -280,9 +279,9 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert list(TopologicalSorter(graph).static_order())
 
 
-@pytest.mark.parametrize("path", [*IN_LAMBDA, *TOOL], ids=name)
-def test_no_module_is_named_for_what_it_is_not(path: Path) -> None:
-    assert path.stem not in {"utils", "util", "common", "helpers", "misc", "main"}
+def test_no_module_is_named_for_what_it_is_not() -> None:
+    stems = {path.stem for path in [*IN_LAMBDA, *TOOL]}
+    assert not stems & {"utils", "util", "common", "helpers", "misc", "main"}
 
 
 @pytest.mark.parametrize("package", ["tiling", "portal", "aws", "encoders"])

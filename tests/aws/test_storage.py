@@ -15,6 +15,7 @@ from moto import mock_aws
 from tessera.aws import storage as aws_storage
 from tessera.aws.connection import connect
 from tessera.aws.storage import Storage, is_missing, split_uri
+from tests.examples import examples
 from tests.fakes import Files
 
 HOME = "s3://labels/runs/pets/"
@@ -104,7 +105,7 @@ def test_an_empty_object_is_an_object(files: Storage) -> None:
     assert list(files.iter_lines(f"{HOME}empty")) == []
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.lists(st.sampled_from([b"", b"a", b"bc" * 9, b"\r"])).map(b"\n".join))
 def test_lines_and_chunks_are_the_object_in_order(files: Storage, content: bytes) -> None:
     files.put(f"{HOME}lines", content)
@@ -204,6 +205,7 @@ def test_what_is_no_address_in_s3_is_refused(files: Storage, uri: str) -> None:
             use(uri)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kept", [True, False])
 def test_an_object_of_many_parts_is_whole_or_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, kept: bool

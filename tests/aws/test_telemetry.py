@@ -107,6 +107,7 @@ def test_a_measure_is_kept_for_its_project_and_for_all(capsys: pytest.CaptureFix
     assert (sent["project"], sent["ImagesIn"]) == ("pets/cats", [7.0])
 
 
+@pytest.mark.thorough
 def test_a_traced_handler_answers_and_fails_as_it_would_untraced() -> None:
     @traced
     def handler(event: dict[str, Any], context: Any) -> str:

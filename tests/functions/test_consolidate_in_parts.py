@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tessera.tiling.consensus import class_prior, em, worker_shrinkage
 from tessera.tiling.label_parts import plan, whole
+from tests.examples import examples
 from tests.fakes import Files
 from tests.functions.conftest import HOME, Run
 
@@ -137,7 +138,7 @@ def assert_same(one: dict[str, bytes], parts: dict[str, bytes]) -> None:
 
 
 @pytest.mark.thorough
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     images=st.integers(1, 220),
     rounds=st.integers(1, 3),

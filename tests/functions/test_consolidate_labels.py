@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tessera.tiling.errors import ManifestUnreadable
 from tessera.tiling.workers.skills import decode_skills
+from tests.examples import examples
 from tests.fakes import Files
 from tests.functions.conftest import Run
 
@@ -472,7 +473,7 @@ def label_all(run: Any, office: Office) -> dict[int, list[str]]:
 
 
 @pytest.mark.thorough
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(offices)
 def test_an_image_that_did_not_load_is_asked_of_others_until_three_tried_in_vain(
     office: Office,

@@ -22,6 +22,7 @@ from tessera.portal.records import Job
 from tessera.tiling.answers.pack import collect
 from tessera.tiling.label_run import label_run
 from tessera.tiling.run.run import read_run
+from tests.examples import examples
 from tests.portal.world import COLLECT, HOME, ROOT, World
 
 TASKS, WORKERS = 3, ("ann", "ben", "cid")
@@ -142,7 +143,9 @@ def of_other_tasks(labeled: dict[str, str | None], task: int) -> dict[str, str |
     return {source: label for source, label in labeled.items() if source not in about}
 
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @pytest.mark.thorough

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fakes import Files
 from tests.functions.conftest import Run
 
@@ -33,7 +34,7 @@ def begin(labels: list[str], lines: list[Any]) -> Run:
 
 
 @pytest.mark.thorough
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from([*OLD, None]), min_size=1, max_size=8), NEW)
 def test_labels_that_stay_keep_their_answers_and_the_others_are_asked(
     answers: list[str | None], labels: list[str]

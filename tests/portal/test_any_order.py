@@ -25,6 +25,7 @@ from tessera.portal.table_layout import (
     read_queue,
     read_task,
 )
+from tests.examples import examples
 from tests.fakes import Table
 from tests.portal.world import World, answer_of
 
@@ -218,5 +219,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.world.again(self.job).status == FULL
 
 
-AnyOrder.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+AnyOrder.TestCase.settings = settings(
+    max_examples=examples(25), stateful_step_count=30, deadline=None
+)
 TestAnyOrder = AnyOrder.TestCase

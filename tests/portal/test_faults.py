@@ -16,6 +16,7 @@ from tessera.portal.errors import PortalError
 from tessera.portal.ports import Ports
 from tessera.portal.records import FULL, OPEN, Job
 from tessera.portal.table_layout import read_counts
+from tests.examples import examples
 from tests.portal.world import World, answer_of
 
 
@@ -99,7 +100,7 @@ def finish(world: FlakyWorld, job: Job, worker: str) -> set[tuple[int, str]]:
 
 @pytest.mark.thorough
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.02, 0.1, 0.25]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_calls_that_fail_before_or_after_they_are_made_lose_and_double_nothing(
     seed: int, share: float
 ) -> None:

@@ -19,6 +19,7 @@ from tessera.tiling.workers.first_offers import (
     first_offers_name,
     read_first_offers,
 )
+from tests.examples import examples
 from tests.fakes import Table
 from tests.portal.world import World
 
@@ -123,7 +124,7 @@ def test_the_order_survives_a_lost_index(world: World) -> None:
     assert world.work(job, "ben") == [3]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     first=st.fixed_dictionaries({name: st.sets(st.integers(0, 11)) for name in WORKERS}),
     others=st.sets(st.integers(0, 11)),

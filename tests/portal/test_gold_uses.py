@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tessera.portal import job_lifecycle
 from tessera.portal.records import FULL, Job
 from tessera.tiling.workers.gold_uses import gold_uses_name, pack_gold_uses, read_gold_uses
+from tests.examples import examples
 from tests.portal.counted import Counted
 from tests.portal.world import World
 from tests.tiling.folder import grouped
@@ -55,7 +56,7 @@ def test_no_gold_image_is_seen_twice_by_one_person_while_there_are_others(
     tasks=st.integers(1, 30),
     workers=st.integers(1, 2),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_a_job_with_few_gold_images_is_finished_all_the_same(
     golds: int, per_task: int, tasks: int, workers: int
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tessera.portal.reviews import open_review
 from tessera.portal.routes import ROUTES, Route
+from tests.examples import examples
 from tests.portal.test_reviews import review
 from tests.portal.world import World, http_event, path_of
 
@@ -100,7 +101,7 @@ def test_no_hostile_part_of_a_path_makes_the_portal_fail(part: str) -> None:
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: f"{route.method} {route.path}")
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(body=BODIES, base64=st.sampled_from([False, False, True]), task=st.sampled_from("0123"))
 def test_no_body_that_was_made_up_makes_the_portal_fail(
     route: Route, body: str, base64: bool, task: str

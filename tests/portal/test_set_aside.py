@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tessera.portal import job_lifecycle
 from tessera.portal.records import FAILURE_SECONDS, FULL, MAX_FAILURES, OPEN
+from tests.examples import examples
 from tests.portal.world import HOME, PREPARE, World, answer_of
 
 FAULTS = ["raises", "answers nothing", "answers text", "has no input", "no JSON", "template"]
@@ -83,7 +84,7 @@ def work_on(world: World, job: Any, worker: str) -> list[int]:
     place=st.floats(0, 0.999),
     fault=st.sampled_from(FAULTS),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_one_task_that_cannot_be_shown_blocks_neither_the_others_nor_the_jobs_end(
     tasks: int, workers: int, place: float, fault: str
 ) -> None:

@@ -26,6 +26,7 @@ from tessera.tiling.onboarding.qualification import (
     QualificationFile,
     qualification_name,
 )
+from tests.examples import examples
 from tests.portal.test_qualification import PICTURES, RECORDS, qualify
 from tests.portal.world import HOME, World
 
@@ -137,7 +138,7 @@ PASSED, FAILED_ONCE, FAILED, NEVER_TRIED, STOPPED = range(5)
 THREE = ("ann", "ben", "cid")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.tuples(*[st.integers(PASSED, STOPPED)] * len(THREE)),
     st.lists(st.sets(st.sampled_from(THREE)), min_size=1, max_size=4),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tessera.portal import job_lifecycle
 from tessera.portal.records import Job
+from tests.examples import examples
 from tests.portal.counted import Counted
 from tests.portal.world import World, answer_of
 
@@ -116,7 +117,7 @@ def test_any_number_of_tasks_in_the_queue_that_a_worker_had_are_passed_in_one_cl
     data=st.data(),
     workers=st.lists(st.sampled_from(["ann", "ben", "cid"]), min_size=1, max_size=40),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_every_claim_of_a_later_round_gives_a_task_that_the_worker_may_have_or_there_is_none(
     tasks: int, data: st.DataObject, workers: list[str]
 ) -> None:

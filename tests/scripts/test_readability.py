@@ -8,22 +8,21 @@ import pytest
 
 from scripts.readability import FOLDERS, TEST_FOLDERS, count, long_functions, noun_phrases
 
+pytestmark = pytest.mark.thorough  # reading every file takes seconds
+
 production = cache(lambda: count(*FOLDERS))
 everything = cache(lambda: count(*FOLDERS, *TEST_FOLDERS))
 
 
-@pytest.mark.thorough
 def test_no_name_says_nothing_of_what_it_holds() -> None:
     assert not everything().banned
 
 
-@pytest.mark.thorough
 def test_docstrings_are_imperative_sentences() -> None:
     counts = production()
     assert len(noun_phrases(counts)) < 0.15 * len(counts.functions)
 
 
-@pytest.mark.thorough
 def test_functions_fit_on_a_screen() -> None:
     for counts in (production(), everything()):
         assert len(long_functions(counts)) <= 0.01 * len(counts.functions)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tessera.cli import main
 from tessera.stack.certificate import self_made
 from tessera.stack.cloud import Cloud
+from tests.examples import examples
 from tests.tessera.conftest import Place, png
 
 
@@ -133,7 +134,7 @@ BAD = {
     "settings in Windows-1252": b'{"labels": ["K\xe4se", "dog"]}',
 }
 """Contents that are neither a manifest, nor settings, nor a CSV file that any command can use."""
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES") or examples(25))
 """Damaged files for each parameter; more are tried by hand, as they take minutes."""
 REMEDIES = re.compile(
     r"\b(save|write|put|give|rename|complete|keep|pack|unpack|check|make|see docs|says what|mend|"

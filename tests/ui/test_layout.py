@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
+from tests.examples import examples
 from tests.ui.conftest import FIRST_SCREEN_LOADED
 from tests.ui.worker import PICTURES, Pictures, page_html, settings
 
@@ -174,7 +175,9 @@ def test_everything_fits_in_windows_nobody_thought_of(window: tuple[Page, str], 
     lowest = 256 if pointer == "mouse" else 320  # a laptop's at 400 %, a phone held sideways
 
     @hypothesis_settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=examples(60),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(st.integers(320, 3840), st.integers(lowest, 2160))
     def fits(width: int, height: int) -> None:

@@ -24,6 +24,7 @@ from tessera.runs.fitting import Staff
 from tessera.runs.status import RunStatus
 from tessera.stack.cloud import Cloud
 from tessera.tiling.settings import read_settings
+from tests.examples import examples
 from tests.tessera.conftest import FakeCloud, png
 
 PUBLIC = {
@@ -156,7 +157,7 @@ Batches = st.lists(
 
 
 @pytest.mark.thorough
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(batches=Batches)
 def test_cameras_that_give_the_same_names_in_folders_of_one_name_mix_up_nothing(
     batches: list[tuple[str, dict[str, int]]],

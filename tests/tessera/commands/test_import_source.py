@@ -193,6 +193,7 @@ def test_a_csv_of_addresses_and_paths_with_labels_or_without(tessera: Any) -> No
     ]
 
 
+@pytest.mark.thorough
 def test_hugging_faces_own_library_wrote_what_is_read(tessera: Any) -> None:
     datasets = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
     Path("raw").mkdir()

@@ -28,6 +28,7 @@ from PIL import Image, ImageOps
 
 from tessera.commands.export import export
 from tessera.exits import Exit
+from tests.examples import examples
 from tests.tessera.conftest import Labels
 
 LABELS = ("zebra", "cat", "Cat/Dog", "cat:dog", "con", "classes.json", "é", "invalid image")
@@ -170,7 +171,7 @@ def line_of(path: str | Path) -> int:
 
 
 relaxed = settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

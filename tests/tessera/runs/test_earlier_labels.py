@@ -16,6 +16,7 @@ from tessera.runs.executions import drop
 from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.manifest.lines import Image, Labeled, read_manifest
 from tessera.tiling.settings import Settings, read_settings
+from tests.examples import examples
 from tests.tessera.conftest import FakeCloud, Labels, png
 
 LABELS = ("cat", "dog", "fox")
@@ -93,7 +94,7 @@ runs = st.lists(st.dictionaries(st.integers(0, 5), st.sampled_from(LABELS), max_
 
 
 @pytest.mark.thorough
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runs, st.lists(st.integers(0, 6), unique=True, min_size=1), st.permutations(LABELS))
 def test_a_picture_has_the_newest_label_that_its_content_has_whatever_the_order_of_labels(
     earlier: list[dict[int, str]], contents: list[int], labels: list[str]

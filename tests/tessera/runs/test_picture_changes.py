@@ -13,6 +13,7 @@ from tessera.commands.export import ALL_FORMATS, export
 from tessera.commands.report import report_command
 from tessera.runs.folder import RunFolder
 from tessera.runs.picture_changes import MOST_TASKS, changes_since_shown
+from tests.examples import examples
 from tests.fakes import etag
 from tests.tessera.conftest import FakeCloud, png
 from tests.tiling.report.small_run import figures
@@ -36,7 +37,7 @@ names = st.sampled_from([f"s3://pets/{number}.jpg" for number in range(4)])
 
 
 @pytest.mark.thorough
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.dictionaries(
         st.tuples(st.integers(1, 2), st.integers(0, 3)), st.dictionaries(names, contents)

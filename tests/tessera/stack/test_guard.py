@@ -216,6 +216,7 @@ header_values = st.text(st.characters(codec="latin-1", categories=["L", "N", "P"
 plain_paths = st.one_of(st.just("/"), paths, st.text(st.characters(codec="ascii")).map("/".__add__))
 
 
+@pytest.mark.thorough
 @given(st.data(), plain_paths, header_names, st.sampled_from(["s3", "dynamodb", "lambda"]))
 def test_the_short_way_to_a_signature_is_botocores_or_none(
     data: st.DataObject, path: str, names: list[str], service: str

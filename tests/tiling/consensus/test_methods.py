@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tessera.tiling.consensus import METHODS, Crowd, Method, consolidate
+from tests.examples import examples
 from tests.tiling.consensus.crowds import crowd, crowds, reordered
 
 
@@ -66,7 +67,7 @@ def test_a_method_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 @pytest.mark.thorough
 @given(crowds(), st.integers(0, 2**32))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @pytest.mark.parametrize("method", METHODS)
 def test_order_of_arrival_changes_nothing_but_ties(
     method: Method, answers: Crowd, seed: int
@@ -82,7 +83,7 @@ def test_order_of_arrival_changes_nothing_but_ties(
 
 @pytest.mark.thorough
 @given(crowds(), st.integers(0, 2**32))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @pytest.mark.parametrize("method", METHODS)
 def test_names_of_workers_images_and_labels_do_not_matter(
     method: Method, answers: Crowd, seed: int
@@ -107,7 +108,7 @@ def test_names_of_workers_images_and_labels_do_not_matter(
 
 @pytest.mark.thorough
 @given(crowds())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @pytest.mark.parametrize("method", METHODS)
 def test_confidence_lies_between_nothing_and_certainty(method: Method, answers: Crowd) -> None:
     consensus = consolidate(answers, method)
@@ -120,7 +121,7 @@ def test_confidence_lies_between_nothing_and_certainty(method: Method, answers: 
 
 @pytest.mark.thorough
 @given(crowds())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @pytest.mark.parametrize("method", METHODS)
 def test_a_label_is_one_that_somebody_gave(method: Method, answers: Crowd) -> None:
     consensus = consolidate(answers, method)
@@ -135,7 +136,7 @@ def test_a_label_is_one_that_somebody_gave(method: Method, answers: Crowd) -> No
 
 @pytest.mark.thorough
 @given(crowds())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @pytest.mark.parametrize("method", METHODS)
 def test_probabilities_sum_to_one_and_are_there_only_if_asked_for(
     method: Method, answers: Crowd

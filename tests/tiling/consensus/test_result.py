@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tessera.tiling.consensus import Crowd, Method, consolidate
 from tessera.tiling.consensus.result import eligible_classes
+from tests.examples import examples
 from tests.tiling.consensus.crowds import simulated
 
 
@@ -31,7 +32,7 @@ def test_a_label_must_have_been_given_and_not_by_one_against_three(
 
 @pytest.mark.thorough
 @given(st.integers(0, 10_000))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @pytest.mark.parametrize("method", ["majority", "hierarchical"])
 def test_a_random_clicker_never_flips_a_unanimous_image(method: Method, seed: int) -> None:
     answers, _ = simulated(60, 8, seed=seed)

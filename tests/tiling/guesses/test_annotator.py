@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
 from tessera.tiling.guesses import Columns, Guesses, learn
 from tessera.tiling.guesses.annotator import MIN_NATS, log_ratio
+from tests.examples import examples
 from tests.tiling.consensus.crowds import crowds, gold_of, reordered, rows_where, simulated
 
 CLASSES = 4
@@ -71,7 +72,7 @@ def test_embeddings_of_other_pictures_are_not_used_and_change_nothing(seed: int)
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_the_order_of_answers_changes_no_bit(random: object) -> None:
     answers, truth = simulated(200, 12, CLASSES, answers=3)
     order = np.random.default_rng(hash(random) % 2**32).permutation(len(answers))
