@@ -41,16 +41,26 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("unhurried")
 
 
-@pytest.hookimpl(tryfirst=True)  # the suite's processes read the mark in a hook of this name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a local stack on one of the suite's processes.
+SHARED_STACKS = ("stack", "stage")
+"""Fixtures that are a stack for the whole session: the example's, and the state machine's."""
 
-    The machine's have a stack of their own, with a mocked Ground Truth, and their process.
+
+@pytest.hookimpl(tryfirst=True)  # the suite's processes read the mark in a hook of this name
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests that share a local stack on one of the suite's processes, and start with them.
+
+    Files that start stacks of their own, each on a free port and in a folder of its own, may be on
+    the other process meanwhile: they are the longest, and in one row they outlast all other tests.
     """
     for item in items:
         if item.get_closest_marker("stack"):
-            machine = item.path.parent.name == "machine"
-            item.add_marker(pytest.mark.xdist_group("machine" if machine else "stack"))
+            fixtures = getattr(item, "fixturenames", ())
+            shared = next((name for name in SHARED_STACKS if name in fixtures), item.path.stem)
+            item.add_marker(pytest.mark.xdist_group(shared))
+    if hasattr(config, "workerinput"):
+        # Groups are dealt out by their number of tests, then in this order: none of one long test
+        # is left for the end, where the other process has nothing to do.
+        items.sort(key=lambda item: item.get_closest_marker("stack") is None)
 
 
 @pytest.fixture(scope="session")
