@@ -493,3 +493,13 @@ def test_every_policy_names_the_language_that_it_is_written_in() -> None:
     policies = list(policies_in(RESOURCES))
     assert len(policies) > 15
     assert {policy.get("Version") for policy in policies} == {"2012-10-17"}
+
+
+def test_the_tool_reads_no_output_that_the_template_does_not_have() -> None:
+    """The embedded AWS's fakes have outputs of their own, which would hide a wrong name."""
+    sources = [*(ROOT / "tessera").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    pattern = re.compile(r"""\boutputs\[["'](\w+)["']\]""")
+    names = {name for path in sources for name in pattern.findall(path.read_text("utf-8"))}
+    of_smoke_test = {"SourceBucket"}  # of the smoke test's own stack beside this one
+    assert {"Inbox", "Labels"} <= names
+    assert names - of_smoke_test <= set(TEMPLATE["Outputs"])

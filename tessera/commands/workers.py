@@ -153,7 +153,8 @@ def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
     else:
         out.print(
             f"[bold]{email}[/] is removed; {counted(freed, 'open page')} went back. "
-            "The answers are kept."
+            "The answers are kept.\nDelete what projects remember of them, if that is wanted: "
+            f"{cloud.command(f'workers forget {worker}')}"
         )
 
 
@@ -195,7 +196,7 @@ def requalify_worker(target: Target, /, worker: str, project: str, as_json: bool
     name = cloud.users.worker(worker) if EMAIL.fullmatch(worker) else _account_of(worker)
     if name is None:
         raise click.ClickException(_no_worker(cloud, worker))
-    records = records_uri(f"s3://{cloud.outputs['LabelsBucketName']}/", project.strip("/"))
+    records = records_uri(f"s3://{cloud.labels_bucket}/", project.strip("/"))
     had_tried = begin_anew(cloud.ports, records, name)
     if as_json:
         print_json({"worker": name, "project": project, "reset": had_tried})
@@ -219,8 +220,14 @@ def forget_worker(target: Target, /, worker: str, project: str | None, as_json: 
     are kept. S3 keeps older versions for 90 days.
     """
     cloud = target.cloud
-    name = (cloud.users.worker(worker) if EMAIL.fullmatch(worker) else None) or worker
-    bucket = cloud.outputs["LabelsBucketName"]
+    name = cloud.users.worker(worker) if EMAIL.fullmatch(worker) else worker
+    if name is None:  # to find nothing under an address would look as if nothing were remembered
+        raise click.ClickException(
+            f"There is no account {worker}. If it was removed, only the name that its answers have "
+            "leads to what is remembered: `worker` in the answers.csv of "
+            f"{cloud.command('fetch RUN')}. Then: {cloud.command('workers forget NAME')}"
+        )
+    bucket = cloud.labels_bucket
     places = forget(cloud.storage, bucket, name, project)
     places += forget_standings(cloud.ports, cloud.storage, bucket, name, project)
     if as_json:
@@ -269,12 +276,19 @@ def _account_of(worker: str) -> str:
 
 
 def _forget_in(storage: Storage, uri: str, worker: str) -> bool:
-    """Delete a worker from one memory, whatever runs write to it meanwhile; whether they were."""
+    """Delete a worker from one memory, whatever runs write to it meanwhile; whether they were.
+
+    Memories have the names that answers have, and accounts only the end of those.
+    """
+    account = _account_of(worker)
     while True:
         document, etag = storage.get_with_etag(uri)
         memory = decode_memory(document)
-        if worker not in memory.names():
+        names = {name for name in memory.names() if _account_of(name) == account}
+        if not names:
             return False
-        without = msgspec.json.encode(memory.without(worker))
+        for name in names:
+            memory = memory.without(name)
+        without = msgspec.json.encode(memory)
         if storage.put_if_match(uri, without, etag, content_type="application/json"):
             return True

@@ -104,7 +104,7 @@ def _failed(cloud: Cloud, settings: Settings, project: str) -> set[str]:
     """Return who failed the project's qualification for good, if the settings ask for one."""
     if settings.qualify is UNSET:
         return set()
-    records = records_uri(f"s3://{cloud.outputs['LabelsBucketName']}/", project)
+    records = records_uri(f"s3://{cloud.labels_bucket}/", project)
     return failed_workers(cloud.ports, records, settings.qualify)
 
 

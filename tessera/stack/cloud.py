@@ -11,7 +11,7 @@ import click
 
 from tessera.aws.connection import Connection, connect
 from tessera.aws.portal import portal_ports
-from tessera.aws.storage import Storage
+from tessera.aws.storage import Storage, split_uri
 from tessera.aws.users import Users
 from tessera.exits import Exit
 from tessera.portal.ports import Ports
@@ -134,6 +134,11 @@ class Cloud:
                 f"{self._how_to_deploy()}"
             )
         return outputs
+
+    @property
+    def labels_bucket(self) -> str:
+        """Bucket that runs and projects are in."""
+        return split_uri(self.outputs["Labels"])[0]
 
     def _how_to_deploy(self) -> str:
         if self.profile:

@@ -25,18 +25,23 @@ from typing import Any
 import click
 
 from tessera.stack.cloud import Cloud
+from tessera.stack.loopback import bypass_proxy
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "deployment"
 ROOT = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[2]
 """Folder that template, functions and pages are deployed from: the checkout, or the copy of it that
 an installed wheel has (setup.py)."""
 
+GUARD = Path(__file__).with_name("guard.py")
+"""Program that the embedded AWS runs in."""
 REGION = "us-east-1"
 PORT, HOME = 4566, ".tessera"
 """Port and folder of the local stack, unless options name others."""
 INBOX, LABELS = "tessera-inbox", "tessera-labels"
 SETTLED = 5.0
 """Seconds without a write after which a stopping stack has saved its state."""
+PATIENCE = 60.0
+"""Seconds that a start may take; it takes two where nothing else is at work."""
 ACCESS_KEY = "tessera"
 """Name of the key of every local stack; its secret is made for each, and kept in its folder."""
 CREDENTIALS = {
@@ -59,6 +64,10 @@ class LocalStack:
     port: int = PORT
     open_to_containers: bool = False
     """Listen at this machine's address in its containers' networks, too."""
+
+    def __post_init__(self) -> None:
+        """Have it asked directly by all that is started from here."""
+        bypass_proxy()
 
     @property
     def endpoint(self) -> str:
@@ -162,7 +171,8 @@ class LocalStack:
         """Return whether an embedded AWS answers at this address."""
         health = f"{self.endpoint}/_ministack/health"
         try:
-            with urllib.request.urlopen(health, timeout=2) as response:
+            # Where nothing listens the refusal comes at once; a busy machine is given its time.
+            with urllib.request.urlopen(health, timeout=10) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -184,12 +194,33 @@ class LocalStack:
         scratch.mkdir(parents=True)
         self._settings_file.write_text(json.dumps({"auth": auth, "extra": extra}))
         process = self._launch(self._environment(scratch, auth=auth) | (extra or {}))
-        for _ in _every(0.1, seconds=60):
+        for _ in _every(0.1, seconds=PATIENCE):
             if self.is_up():
                 return
             if process.poll() is not None:
                 break
+        if process.poll() is None:
+            command = self.cloud.command
+            raise StackError(
+                f"The embedded AWS (process {process.pid}) has not answered for {PATIENCE:.0f} s, "
+                f"and is still starting. Try again in a while: {command('up')}. "
+                f"Or stop it: {command('down')}. Its log may say more: {self.log}"
+            )
         raise StackError(f"The embedded AWS did not start. Its log says why: {self.log}")
+
+    def absence(self) -> str:
+        """Say that the stack does not answer, and what to do about it."""
+        command = self.cloud.command
+        if pid := self._running_pid():
+            return (
+                f"The local stack (process {pid}) does not answer at {self.endpoint}: this machine "
+                "may be busy. Try again. If that does not help, restart it: "
+                f"{command('down')}; {command('up')}. Its log may say more: {self.log}"
+            )
+        return (
+            f"The local stack is not running at {self.endpoint}. Start it: {command('up')}. "
+            "Or work on AWS: tessera --profile NAME …"
+        )
 
     def _port_taken(self, owner: str, remedy: str) -> StackError:
         return StackError(f"Port {self.port} is taken by {owner}. {remedy}: --port {free_port()}")
@@ -225,7 +256,7 @@ class LocalStack:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 # -P: this folder's modules are no packages of the embedded AWS's
-                [sys.executable, "-P", str(Path(__file__).with_name("guard.py"))],
+                [sys.executable, "-P", str(GUARD)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -242,7 +273,7 @@ class LocalStack:
             os.kill(pid, 0)
         except (OSError, ValueError):
             return None
-        return pid
+        return pid if pid in _children or GUARD.name in _command_of(pid) else None
 
     def stop(self, *, hard: bool = False) -> bool:
         """Stop the embedded AWS and keep its state; return whether it was running.
@@ -367,6 +398,21 @@ def _answers(port: int) -> bool:
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Processes that this one has started: an ended child counts as alive until it is polled."""
+
+
+def _command_of(pid: int) -> str:
+    """Return the command line of a process; GUARD's name where this machine does not show it.
+
+    After a restart of the machine its id may be another program's, which nobody wants stopped.
+    """
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    with suppress(OSError):
+        listed = subprocess.run(
+            ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True
+        )
+        return listed.stdout
+    return GUARD.name
 
 
 def _is_alive(pid: int) -> bool:

@@ -22,9 +22,5 @@ class Target:
         if self.remote:
             return self.remote
         if not self.local.is_up():
-            raise NotDeployed(
-                f"The local stack is not running at {self.local.endpoint}. "
-                f"Start it: {self.local.cloud.command('up')}. "
-                "Or work on AWS: tessera --profile NAME …"
-            )
+            raise NotDeployed(self.local.absence())
         return self.local.cloud

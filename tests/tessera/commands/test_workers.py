@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
 import click
+import msgspec
 import pytest
+from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.commands.workers import add_workers, check_emails, forget_standings
+from tessera.commands.workers import (
+    add_workers,
+    check_emails,
+    forget_standings,
+    forget_worker,
+    requalify_worker,
+)
 from tessera.portal.table_layout import put_standing, read_standing
 from tessera.tiling.onboarding.qualification import (
     Attempt,
@@ -16,7 +28,15 @@ from tessera.tiling.onboarding.qualification import (
     read_standings,
     records_uri,
 )
+from tessera.tiling.workers.worker_memory import (
+    COPY_NAME,
+    LabelList,
+    Memory,
+    WorkerCounts,
+    decode_memory,
+)
 from tests.portal.world import World
+from tests.tessera.conftest import FakeCloud, Place
 
 
 @given(st.lists(st.emails(domains=st.just("example.org") | st.just("mail.example.co.uk"))))
@@ -53,3 +73,60 @@ def test_what_a_worker_came_to_is_forgotten_in_one_project_or_in_all() -> None:
     assert list(read_standings(world.files, pets)) == ["ben"]
     assert [read_standing(world.table, each, "ann") for each in (pets, cars)] == [None, None]
     assert read_standing(world.table, pets, "ben") is not None
+
+
+class StaffedCloud(FakeCloud):
+    """A stack where Ann has an account."""
+
+    world = World()
+
+    @property
+    def users(self) -> Any:
+        """Accounts of the portal: Ann's."""
+        return SimpleNamespace(worker={"ann@example.org": "5f-a"}.get)
+
+    @property
+    def ports(self) -> Any:
+        """Ports of the portal."""
+        return self.world.ports
+
+
+MEMORIES = ("s3://labels/projects/pets/", "s3://labels/runs/pets-1/")
+REMEMBERED = ("private.eu-west-1.5f-a", "private.eu-west-1.5f-b")
+
+
+def remembered(place: Place) -> list[set[str]]:
+    files = place.cloud.aws.files
+    return [decode_memory(files.get(f"{home}{COPY_NAME}")).names() for home in MEMORIES]
+
+
+@pytest.mark.parametrize("named", ["ann@example.org", "5f-a", "private.eu-west-1.5f-a"])
+def test_who_is_forgotten_is_forgotten_everywhere_however_they_are_named(
+    place: Place, tessera: Callable[..., Result], named: str
+) -> None:
+    place.cloud = StaffedCloud()
+    counts = WorkerCounts(2.0, 0.0, 0.0, [[1.0, 0.0], [0.0, 1.0]])
+    memory = Memory(lists=[LabelList(["cat", "dog"], dict.fromkeys(REMEMBERED, counts))])
+    for home in MEMORIES:
+        place.cloud.aws.files.put(f"{home}{COPY_NAME}", msgspec.json.encode(memory))
+    result = tessera(forget_worker, named)
+    assert (result.exit_code, "in 2 places" in result.output) == (0, True)
+    assert remembered(place) == [{REMEMBERED[1]}] * 2
+    assert "Nothing is remembered" in tessera(forget_worker, named).output
+
+
+def test_an_address_without_account_is_not_called_forgotten(
+    place: Place, tessera: Callable[..., Result]
+) -> None:
+    place.cloud = StaffedCloud()
+    result = tessera(forget_worker, "gone@example.org")
+    assert result.exit_code == 1
+    assert "only the name that its answers have" in result.output
+
+
+def test_a_qualification_is_begun_anew_on_a_stack_with_the_template_s_outputs(
+    place: Place, tessera: Callable[..., Result]
+) -> None:
+    place.cloud = StaffedCloud()
+    result = tessera(requalify_worker, "ann@example.org", "--project", "pets")
+    assert (result.exit_code, "not tried" in result.output) == (0, True)

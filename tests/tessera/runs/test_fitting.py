@@ -106,7 +106,8 @@ def test_who_failed_a_project_s_qualification_for_good_is_not_counted(
     standing = Standing(attempts, attempts, 6, 10, 1.0)
     world.table.write(put_standing(RECORDS, "ann", standing, None))
     cloud = SimpleNamespace(
-        outputs={"WorkerPoolId": "pool", "LabelsBucketName": "labels"},
+        outputs={"WorkerPoolId": "pool"},
+        labels_bucket="labels",
         users=Pool(open=True),
         ports=world.ports,
         command=lambda text: f"tessera {text}",

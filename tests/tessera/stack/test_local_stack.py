@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,40 @@ def test_a_stack_that_saves_late_is_not_killed_before_it_has_saved(
     process.stdout.close()
     assert [path.read_text() for path in sorted(state.glob("*"))] == ["1", "2"]
     assert process.wait() is not None
+
+
+def test_a_process_that_took_over_the_number_of_a_stack_is_left_alone(tmp_path: Path) -> None:
+    """After a power cut the file with the number is still there, and numbers come again."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        (tmp_path / "aws.pid").write_text(str(other.pid))
+        stack = LocalStack(tmp_path, free_port())
+        assert not stack.stop()
+        assert stack.absence().startswith("The local stack is not running")
+        assert other.poll() is None
+        other.communicate()
+    assert other.returncode != -signal.SIGTERM
+
+
+def test_a_stack_that_runs_and_does_not_answer_is_not_called_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        monkeypatch.setitem(stack_module._children, process.pid, process)
+        (tmp_path / "aws.pid").write_text(str(process.pid))
+        sentence = LocalStack(tmp_path, 4999).absence()
+        process.communicate()
+    assert f"(process {process.pid}) does not answer at http://127.0.0.1:4999" in sentence
+    way = f"tessera --port 4999 --home {tmp_path}"
+    assert f"{way} down; {way} up" in sentence
+
+
+def test_a_start_that_takes_too_long_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_module, "PATIENCE", 0.05)
+    stack = LocalStack(tmp_path, free_port())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        monkeypatch.setattr(LocalStack, "_launch", lambda *_: process)
+        with pytest.raises(stack_module.StackError, match=r"still starting\. Try again.* up\. Or"):
+            stack.start()
+        process.communicate()
