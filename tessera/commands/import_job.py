@@ -93,10 +93,10 @@ def import_command(
         raise click.UsageError(f"Give one source: {ways}.")
     if place is None:
         ((source, file),) = given.items()
-        write_source(
+        ending = write_source(
             source, file, folder=images, labels_as=labels_as, manifest=path, as_json=as_json
         )
-        return
+        context.exit(ending)
     cloud: Cloud = context.obj.cloud
     if place.startswith("s3://"):
         tree: S3Tree | LocalTree = S3Tree(cloud.storage, place)

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from tessera.exits import Refused
+from tessera.exits import Exit, Refused
 from tessera.screen import counted, out, print_json, warn
 from tessera.sources.coco import read_coco, read_coco_boxes
 from tessera.sources.csv_list import read_csv
 from tessera.sources.huggingface import read_huggingface
 from tessera.sources.label_studio import read_label_studio
-from tessera.sources.labeled import BOXES, Labeled, LabelsAs, manifest_lines, reading
+from tessera.sources.labeled import BOXES, Labeled, LabelsAs, LeftOut, manifest_lines, reading
 
 SOURCES = {
     "coco": "COCO annotations",
@@ -32,51 +32,69 @@ def write_source(
     labels_as: LabelsAs | Literal["boxes"],
     manifest: Path | None,
     as_json: bool,
-) -> None:
-    """Write the manifest of a source's images, and say how to drop it."""
+) -> Exit:
+    """Write the manifest of a source's images, and say how to drop it.
+
+    Returns the exit code, which says whether anything had to be left out.
+    """
     if manifest is None:
         raise Refused("Give the manifest to write: --out NAME.manifest")
     if not path.exists():
         raise Refused(f"There is no {path}. Check the name: ls {path.parent}")
+    left_out = LeftOut(path)
     if labels_as == BOXES:
-        _write_boxes(source, path, folder, manifest, as_json=as_json)
-        return
+        _write_boxes(source, path, folder, manifest, left_out, as_json=as_json)
+        return _ending(left_out)
     names: list[str] = []
 
     def read() -> list[Labeled]:
         if source == "csv":
             return read_csv(path)
         if source == "label_studio":
-            return read_label_studio(path, folder, guesses=labels_as == "prelabel")
+            return read_label_studio(path, folder, left_out, guesses=labels_as == "prelabel")
         pictures = manifest.with_name(f"{manifest.name.partition('.')[0]}-pictures")
-        read_both = read_coco(path, folder) if source == "coco" else None
-        images, known = read_both or read_huggingface(path, pictures)
+        if source == "coco":
+            images, known = read_coco(path, folder, left_out)
+        else:
+            images, known = read_huggingface(path, pictures, left_out)
         names.extend(known)
         return images
 
     images = reading(path, SOURCES[source], read)
     made = manifest_lines(images, labels_as, names)
     manifest.write_bytes(made.lines)
-    warn(made.notices)
+    warnings = left_out.notices() + made.notices
+    warn(warnings)
     facts: dict[str, Any] = {
         "manifest": str(manifest),
         "images": len(images),
         "labeled": sum(bool(image.labels) for image in images),
         "labels": made.names,
         "task": "multi" if made.is_multi else "tiles",
-        "warnings": made.notices,
+        "warnings": warnings,
     }
     if as_json:
         print_json(facts)
-        return
+        return _ending(left_out)
     out.print(f"{manifest}: {counted(len(images), 'image')}, {facts['labeled']:,} with labels.")
     listed = ",".join(f'"{name}"' if "," in name else name for name in made.names)
     way = f" --labels '{listed}'" if len(made.names) > 1 and not made.is_multi else ""
     out.print(f"Have it labeled: tessera drop {manifest}{way}", soft_wrap=True, markup=False)
+    return _ending(left_out)
+
+
+def _ending(left_out: LeftOut) -> Exit:
+    return Exit.PARTIAL if left_out.is_loss else Exit.OK
 
 
 def _write_boxes(
-    source: str, path: Path, folder: Path | None, manifest: Path, *, as_json: bool
+    source: str,
+    path: Path,
+    folder: Path | None,
+    manifest: Path,
+    left_out: LeftOut,
+    *,
+    as_json: bool,
 ) -> None:
     """Write the manifest of a source's boxes, and say how to have them verified."""
     if source != "coco":
@@ -87,17 +105,22 @@ def _write_boxes(
     names: list[str] = []
 
     def read() -> list[dict[str, Any]]:
-        lines, known = read_coco_boxes(path, folder)
+        lines, known = read_coco_boxes(path, folder, left_out)
         names.extend(known)
         if not lines:
-            raise Refused(f"{path} holds no box. Check that its annotations have a bbox.")
+            reasons = " ".join(f"{notice}." for notice in left_out.notices())
+            raise Refused(
+                f"{path} holds no box. Check that its annotations have a bbox. {reasons}".rstrip()
+            )
         return lines
 
     lines = reading(path, SOURCES[source], read)
     manifest.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     boxes = sum(len(line["bounding-box"]["annotations"]) for line in lines)
+    warn(left_out.notices())
+    facts = {"manifest": str(manifest), "boxes": boxes, "labels": names, "task": "verify"}
     if as_json:
-        print_json({"manifest": str(manifest), "boxes": boxes, "labels": names, "task": "verify"})
+        print_json(facts | {"warnings": left_out.notices()})
         return
     settings = manifest.with_name("labeling.json")
     out.print(f"{manifest}: {boxes:,} boxes on {counted(len(lines), 'line')}.")

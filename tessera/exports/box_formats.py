@@ -167,11 +167,12 @@ def _category(sample: Sample, box: Box) -> tuple[int, str]:
 
 
 def _file_names(uris: Pictures) -> dict[str, str]:
-    """Return the last part of each address, or all of its key where two have the same."""
-    names = {uri: PurePosixPath(uri).name for uri in uris}
-    if len(set(names.values())) == len(names):
-        return names
-    return {uri: uri.split("/", 3)[-1] for uri in uris}
+    """Return the last part of each address; where two have the same, the key, or bucket and key."""
+    last = {uri: PurePosixPath(uri).name for uri in uris}
+    for names in (last, {uri: uri.split("/", 3)[-1] for uri in uris}):
+        if len(set(names.values())) == len(names):
+            return names
+    return {uri: uri.removeprefix("s3://") for uri in uris}
 
 
 def _number(value: float) -> float | int:

@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 import msgspec
 
@@ -43,6 +44,8 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     group: str
     page_uri: str = ""
     names: tuple[str, ...] | None = None
+    confidences: dict[str, float] = {}
+    """Confidence of each of the `names` that has one."""
     box: Box | None = None
     """Part of the picture that the label is of, where that is not the whole of it."""
     is_refused: bool = False
@@ -69,6 +72,7 @@ class _Metadata(msgspec.Struct, rename="kebab"):
     creation_date: str = ""
     job_name: str = ""
     human_annotated: str = ""
+    confidence_map: Any = None
 
 
 def samples(
@@ -133,7 +137,15 @@ def _sample(
         bytes(group).decode() if group is not None else uri,
         uri,
         names,
+        _confidences(known, metadata.confidence_map) if isinstance(known, KnownSet) else {},
     )
+
+
+def _confidences(known: KnownSet, numbered: Any) -> dict[str, float]:
+    """Return the confidence of each label that has one, by its name; a line may hold anything."""
+    sure = numbered if isinstance(numbered, dict) else {}
+    listed = {name: sure.get(str(n)) for name, n in zip(known.names, known.written, strict=True)}
+    return {name: value for name, value in listed.items() if isinstance(value, int | float)}
 
 
 def file_name(sample: Sample, suffix: str, *, digits: int) -> str:

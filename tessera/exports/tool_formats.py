@@ -70,10 +70,13 @@ def write_fiftyone(export: Export) -> None:
         write_whole(export.folder / part / "labels.json", msgspec.json.encode(document))
 
 
-def _target(sample: Sample, classes: list[str]) -> dict[str, Any] | list[int]:
-    """Return the place of a picture's class with its confidence, or the places of all labels."""
-    places = [classes.index(name) for name in sample.labels]
-    if sample.names is not None:
-        return places
-    sure = {} if sample.confidence is None else {"confidence": sample.confidence}
-    return {"label": places[0], **sure}
+def _target(sample: Sample, classes: list[str]) -> dict[str, Any] | list[dict[str, Any]]:
+    """Return the place of a picture's class with its confidence, or a list of such."""
+    if sample.names is None:
+        return _classification(classes.index(sample.class_name), sample.confidence)
+    sure = sample.confidences
+    return [_classification(classes.index(name), sure.get(name)) for name in sample.names]
+
+
+def _classification(place: int, confidence: float | None) -> dict[str, Any]:
+    return {"label": place} | ({} if confidence is None else {"confidence": confidence})

@@ -2,35 +2,69 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tessera.exits import Refused
 from tessera.picture_types import suffix_of
-from tessera.sources.labeled import Labeled, texts
+from tessera.sources.labeled import Labeled, LeftOut, read_each, texts
 
-LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label")
+LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label", "class_id")
 """Columns that are taken for labels, the first that is there."""
+CLASSES = "classes.json"
+"""Names of the labels in an export of `tessera export --to huggingface`: image folders have no
+place for them, and `datasets` reads numbers alone."""
 
 
-def read_huggingface(path: Path, pictures: Path) -> tuple[list[Labeled], list[str]]:
+def read_huggingface(
+    path: Path, pictures: Path, left_out: LeftOut
+) -> tuple[list[Labeled], list[str]]:
     """Return the images of all splits, and the names of the labels by number.
 
     Pictures that a Parquet file holds are written into the folder `pictures`. Refused without the
     library, or if no column has images.
     """
     images: list[Labeled] = []
-    names: list[str] = []
+    own = _own_names(path)
+    names: dict[int, str] = {}
+    rows_before = 0
     for split in _load(path).values():
         image = _image_column(split.features, path)
         label = next((name for name in LABEL_COLUMNS if name in split.features), None)
-        names = names or _names(split.features.get(label))
-        for row in split:
-            place = _place(row[image], pictures, len(images))
-            labels = _labels(row[label], names) if label else ()
-            images.append(Labeled(place, tuple(texts(labels))))
-    return images, names
+        given = _names(split.features.get(label))
+        names = names or (own if len(given) in (0, len(own)) else dict(enumerate(given)))
+        read = partial(_read_row, image=image, label=label, names=names, pictures=pictures)
+        images += read_each(enumerate(split, rows_before), read, left_out, "rows")
+        rows_before += len(split)
+    return images, [*names.values()]
+
+
+def _read_row(
+    row: tuple[int, dict[str, Any]],
+    image: str,
+    label: str | None,
+    names: dict[int, str],
+    pictures: Path,
+) -> Labeled:
+    """Return the image of a numbered row, with its labels."""
+    number, columns = row
+    labels = tuple(texts(_labels(columns[label], names))) if label else ()
+    return Labeled(_place(columns[image], pictures, number), labels)
+
+
+def _own_names(path: Path) -> dict[int, str]:
+    """Return the names of the labels by number that an export of ours has, else none."""
+    file = path / CLASSES
+    if not file.is_file():
+        return {}
+    try:
+        entries = json.loads(file.read_text("utf-8"))
+        return {int(entry["id"]): str(entry["label"]) for entry in entries}
+    except (ValueError, TypeError, KeyError):  # somebody else's file of this name
+        return {}
 
 
 def _load(path: Path) -> Any:
@@ -66,7 +100,13 @@ def _names(feature: Any) -> list[str]:
     return list(getattr(inner, "names", None) or ())
 
 
-def _labels(value: Any, names: list[str]) -> Iterator[str]:
+def _labels(value: Any, names: dict[int, str]) -> Iterator[str]:
+    """Yield the names in a column of labels: a name or a number, or several, or 0 or 1 for each."""
+    if isinstance(value, list) and value and all(isinstance(each, float) for each in value):
+        if len(value) != len(names) or set(value) - {0.0, 1.0}:
+            raise ValueError("a vector of labels without their names")
+        yield from (name for name, has in zip(names.values(), value, strict=True) if has)
+        return
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, int) and not isinstance(each, bool) and names:
             if each >= 0:  # -1 stands for none in test sets

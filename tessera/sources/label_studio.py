@@ -6,12 +6,14 @@ The format: https://labelstud.io/guide/task_format and https://labelstud.io/guid
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tessera.sources.labeled import Labeled, find_picture, texts
+from tessera.exits import Refused
+from tessera.sources.labeled import Labeled, LeftOut, find_picture, read_each, texts
 
 LOCAL = "/data/"
 """Beginning of the addresses of files on Label Studio's own server."""
@@ -20,13 +22,17 @@ AFTER_ANSWERS = frozenset({"annotator", "annotation_id", "created_at", "updated_
 """Keys of a task in JSON-MIN that Label Studio writes behind the answers."""
 
 
-def read_label_studio(path: Path, folder: Path | None, *, guesses: bool) -> list[Labeled]:
+def read_label_studio(
+    path: Path, folder: Path | None, left_out: LeftOut, *, guesses: bool
+) -> list[Labeled]:
     """Return the tasks' pictures with their choices; with `guesses` those of its predictions.
 
     Of several annotations of a task one marked as ground truth counts, else the newest.
     """
     tasks = json.loads(path.read_text("utf-8-sig"))
-    return [_read_task(task, folder, guesses=guesses) for task in tasks]
+    if not isinstance(tasks, list):
+        raise Refused(f"{path} is no list of tasks. Give a project's export as JSON or JSON-MIN.")
+    return read_each(tasks, partial(_read_task, folder=folder, guesses=guesses), left_out, "tasks")
 
 
 def _read_task(task: dict[str, Any], folder: Path | None, *, guesses: bool) -> Labeled:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 
@@ -13,6 +15,8 @@ from tessera.tiling.manifest.class_rule import LABEL_TYPE
 from tessera.tiling.manifest.set_rule import SET_TYPE
 
 T = TypeVar("T")
+MAX_NAMED = 3
+"""Entries that a notice names: enough to find out what they have in common."""
 LabelsAs = Literal["gold", "prelabel", "label"]
 """Uses of labels: known ones that show how workers do, guesses that workers confirm, or labels
 of finished lines that nobody is asked about."""
@@ -32,6 +36,74 @@ class Labeled(NamedTuple):
     image: str
     labels: tuple[str, ...] = ()
     confidence: float | None = None
+
+
+class NoPicture(Refused):
+    """Picture that is neither in the folder nor at an address."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """Keep the name apart from the reason, which many pictures may have."""
+        super().__init__(f"{name}: {reason}.")
+        self.name, self.reason = name, reason
+
+
+class LeftOut:
+    """Entries of a source that are not in the manifest, by the reason for it.
+
+    A file of a thousand pictures is not refused for one of them, and nothing is left out in
+    silence.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Begin with nothing left out of the file or folder."""
+        self._path = path
+        self._places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self.is_loss = False
+
+    def note(self, kind: str, place: object, reason: str, *, is_loss: bool = True) -> None:
+        """Leave out one entry of a kind (a plural noun); `place` is its number or name.
+
+        It is no loss where nobody would want it, and then the exit code is that of success.
+        """
+        self._places[kind, reason].append(str(place))
+        self.is_loss |= is_loss
+
+    def notices(self) -> list[str]:
+        """Return a sentence for each reason, with the first entries that it is true of."""
+        return [
+            f"{self._path}: {kind} left out: {len(places):,} ({', '.join(places[:MAX_NAMED])}"
+            f"{', …' if len(places) > MAX_NAMED else ''}): {reason}"
+            for (kind, reason), places in self._places.items()
+        ]
+
+
+def read_each(
+    entries: Iterable[Any], read: Callable[[Any], T], left_out: LeftOut, kind: str
+) -> list[T]:
+    """Return what a function makes of each entry; one that fails is left out by itself.
+
+    Raises the first failure if all entries failed: then the file is none of its kind.
+    """
+    made: list[T] = []
+    first: Exception | None = None
+    for number, entry in enumerate(entries, 1):
+        try:
+            item = read(entry)
+            msgspec.json.encode(item)  # texts may hold half a character, which no line takes
+        except NoPicture as error:
+            left_out.note(kind, error.name, error.reason)
+            first = first or error
+        except Refused:  # an option is missing, which is true of more than this entry
+            raise
+        except Exception as error:  # a foreign entry may hold anything
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            left_out.note(kind, number, f"not as that tool writes them ({reason})")
+            first = first or error
+        else:
+            made.append(item)
+    if first and not made:
+        raise first
+    return made
 
 
 class Lines(NamedTuple):
@@ -63,13 +135,30 @@ def reading(path: Path, form: str, read: Callable[[], list[T]]) -> list[T]:
 
 def find_picture(name: str, folder: Path | None, address: str = "") -> str:
     """Return where a picture lies: in the folder, if it is there, else at its address."""
-    if folder is not None and (folder / name).is_file():
-        return str((folder / name).resolve())
+    if folder is not None:
+        for spelling in _spellings(name):
+            if _is_file(folder / spelling):
+                return str((folder / spelling).resolve())
     if address:
         return address
     if folder is None:
         raise Refused(f"{name}: give the folder that the pictures are in: --images FOLDER")
-    raise Refused(f"There is no {folder / name}. Check --images.")
+    raise NoPicture(name, f"not in {folder}; check --images")
+
+
+def _spellings(name: str) -> dict[str, None]:
+    """Return a file's name as systems write it: macOS takes accents apart, Windows has `\\`."""
+    names = (name, name.replace("\\", "/"))
+    return dict.fromkeys(
+        [name, *(unicodedata.normalize(form, each) for each in names for form in ("NFC", "NFD"))]
+    )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL
+        return False
 
 
 def manifest_lines(

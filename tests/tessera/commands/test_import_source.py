@@ -213,6 +213,50 @@ def test_hugging_faces_own_library_wrote_what_is_read(tessera: Any) -> None:
     assert Path(lines[2]["source-ref"]).read_bytes() == png(5, 3)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_was_exported_for_hugging_face_is_read_back_as_it_was(
+    labels: Any, tessera: Any
+) -> None:
+    pytest.importorskip("datasets", reason="the extra huggingface is not installed")
+    sets = [["cat"], [], ["cat", "9"]]
+    settings = {"task": "multi", "labels": ["cat", "invalid image", "9"]}
+
+    def line(index: int) -> dict[str, Any]:
+        numbers = {str(settings["labels"].index(name)): name for name in sets[index]}
+        return {"pet": [*map(int, numbers)], "pet-metadata": {"class-map": numbers}}
+
+    labels.run(images=3, line=line, settings=settings)
+    assert tessera(export, "--to", "huggingface", "--out", "several").exit_code == Exit.OK
+    make(tessera, "--huggingface", "several", "--labels-as", "label")
+    maps = [record["label-metadata"]["class-map"].values() for record in lines_of()]
+    assert [[*names] for names in maps] == sets
+    days = ["2026-11-23", "invalid image", "2026-11-24"]
+    labels.run(
+        images=3, settings={"labels": days},
+        line=lambda index: {"pet": 2 * (index % 2),
+                            "pet-metadata": {"class-name": days[2 * (index % 2)]}},
+    )  # fmt: skip
+    assert tessera(export, "--to", "huggingface", "--out", "days").exit_code == Exit.OK
+    make(tessera, "--huggingface", "days")
+    assert [record["gold"] for record in lines_of()] == [days[0], days[2], days[0]]
+
+
+def test_one_bad_row_or_task_is_left_out_alone(tessera: Any) -> None:
+    tasks = [
+        {"id": 1, "data": {"image": "s3://pets/1.jpg"}, "annotations": [choices("cat")]},
+        {"id": 2, "data": {}}, None, {"data": 3}, {"id": 4, "data": {"image": "\ud800"}},
+        {"id": 5, "data": {"image": "s3://pets/5.jpg"},
+         "annotations": [{"result": [{"type": "choices"}]}]},
+    ]  # fmt: skip
+    Path("studio.json").write_text(json.dumps(tasks))
+    arguments = ("--label-studio", "studio.json", "--out", "pets.manifest", "--json")
+    result = tessera(import_command, *arguments)
+    assert result.exit_code == Exit.PARTIAL, result.output
+    assert lines_of() == [{"source-ref": "s3://pets/1.jpg", "gold": "cat"}]
+    warnings = " ".join(json.loads(result.stdout)["warnings"])
+    assert all(f"({number})" in warnings for number in (2, 3, 4, 6))
+
+
 @pytest.mark.parametrize("source", ["--coco", "--label-studio", "--csv"])
 def test_what_is_no_such_file_is_refused_and_one_source_is_needed(
     tessera: Any, source: str

@@ -88,7 +88,10 @@ def test_fiftyone_and_label_studio_have_a_list_of_each_pictures_labels(
     document = json.loads(Path("fo/labels.json").read_text("utf-8"))
     stems = {path.stem for path in Path("fo/data").iterdir()}
     assert document["labels"].keys() == stems
-    assert [*document["labels"].values()] == [[], [0], [0, 1], [1]]
+    assert [*document["labels"].values()] == [
+        [{"label": SETTINGS["labels"].index(name), "confidence": 0.9} for name in names]
+        for names in SETS
+    ]
     tessera(export, "--to", "label-studio", "--out", "studio")
     tasks = json.loads(Path("studio/tasks.json").read_text("utf-8"))
     results = [task["annotations"][0]["result"][0]["value"]["choices"] for task in tasks]
