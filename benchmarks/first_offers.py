@@ -3,7 +3,8 @@
 Prints a section of `benchmarks/adaptive.py`. Seats are given out by the portal's own claim code on
 a table in memory; a simulated crowd comes and goes, and what somebody answers is what the same
 person answered in the real crowd. A page has one image, since nobody in the public crowds saw the
-same twenty; a person can take only what they answered there.
+same twenty; a person can take only what they answered there. Beside it stands what the same choice
+comes to without a queue: for each seat some of those who can take it are free, whoever they are.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tessera.tiling.consensus import Crowd, Evidence, Floats, consolidate
 from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.settings import Settings, settings_from
 from tessera.tiling.workers.exclusions import Exclusions
+from tessera.tiling.workers.first_offers import read_first_offers
 from tessera.tiling.workers.skills import Skills, estimate_skills, remembered_skills
 from tests.fakes import Table
 from tests.portal.world import World
@@ -64,13 +66,26 @@ class Policy:
 
 
 class Outcome(NamedTuple):
-    """Figures of a run: scores, answers an image, waiting times and duration in minutes."""
+    """Figures of a run: scores, answers an image, waiting times and duration in minutes.
+
+    `others` is the share of answers, of pages that were offered to some first, by anybody else.
+    """
 
     accuracy: float
     answers: float
     waited: float
     longest: float
     minutes: float
+    others: float
+
+
+class Taken(NamedTuple):
+    """Seat that somebody took: its task, the worker, the second, and whether it was offered."""
+
+    task: int
+    worker: int
+    second: float
+    offered: bool
 
 
 class Index(Table):
@@ -103,6 +118,23 @@ class Queue:
         self.people = list(people)
         self.present = min(present, len(self.people))
         self.world = World(images=1, table=Index())
+        self.rounds = 0
+
+    def ask(
+        self, seats: int, may: NDArray[np.bool_], settings: Settings, skills: Skills | None
+    ) -> list[Taken]:
+        """Let people answer; `may` (images x people) tells who may have which image."""
+        self.rounds += 1
+        job = self.open(self.rounds, seats, may, settings, skills)
+        get, given = self.world.files.get, self.work(job)
+        if not job.offers:
+            return [Taken(*one, offered=True) for one in given]
+        offers = read_first_offers(get(job.offers), len(may))
+        reserved = {worker: offers.reserved([str(worker)]) for worker in self.people}
+        return [
+            Taken(task, worker, second, not (reserved[worker] and reserved[worker][task]))
+            for task, worker, second in given
+        ]
 
     def work(self, job: Job) -> list[tuple[int, int, float]]:
         """Let people work until the job is full; return task, worker and the second it was taken.
@@ -172,6 +204,37 @@ class Queue:
         return job_lifecycle.open_job(self.world.ports, request, "token")
 
 
+class Choice:
+    """People of whom so many are free for each seat, at random, as the setting has in mind.
+
+    That is two for the upper half, four for the best of four; the likeliest to be right answers.
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Start a choice of its own chance."""
+        self.chance = np.random.default_rng(seed)
+
+    def ask(
+        self, seats: int, may: NDArray[np.bool_], settings: Settings, skills: Skills | None
+    ) -> list[Taken]:
+        """Choose who answers; `may` (images x people) tells who may have which image."""
+        share = settings.offer_share if skills is not None else 0
+        free, right = round(1 / share) if share else 1, np.zeros((may.shape[1], len(may)))
+        if skills is not None and share:
+            doubts = np.broadcast_to(skills.doubts, (len(may), skills.doubts.shape[1])).T
+            right[:] = skills.anyone @ doubts
+            right[[int(name) for name in skills.workers]] = skills.right @ doubts
+        taken = []
+        for task, allowed in enumerate(may):
+            able = self.chance.permutation(np.flatnonzero(allowed)).tolist()
+            for _ in range(min(seats, len(able))):
+                best = max(able[:free], key=lambda worker: right[worker, task])
+                able.remove(best)
+                self.chance.shuffle(able)
+                taken.append(Taken(task, best, 0.0, offered=True))
+        return taken
+
+
 def answers_of(known: Truth) -> NDArray[np.int64]:
     """Return what each person answered to each image (images x workers), -1 where nothing."""
     crowd = known.crowd
@@ -187,13 +250,16 @@ def crowd_of(table: NDArray[np.int64], classes: int, given: Iterable[tuple[int, 
     return Crowd(len(table), table.shape[1], classes, image, worker, label)
 
 
-def run(known: Truth, policy: Policy, earlier: Floats | None, seed: int) -> Outcome:
+def queue_of(known: Truth, seed: int) -> Queue:
+    """Return a crowd's queue, in which ABLE of those who answered an image are there on average."""
+    people = np.unique(known.crowd.worker)
+    present = round(ABLE * len(people) * known.crowd.images / len(known.crowd))
+    return Queue(people.tolist(), present, seed)
+
+
+def run(known: Truth, policy: Policy, earlier: Floats | None, people: Queue | Choice) -> Outcome:
     """Ask a crowd by a policy, round after round, and return what came of it."""
     table, classes = answers_of(known), known.crowd.classes
-    people = np.unique(known.crowd.worker)
-    # So many that of those who answered an image ABLE are there, on average.
-    present = round(ABLE * len(people) / (table >= 0).sum(axis=1).mean())
-    queue = Queue(people.tolist(), present, seed)
     evidence = Evidence(earlier=earlier if policy.memory else None)
     settings = settings_from({"labels": ["a", "b"], "offer_to": policy.offer_to})
     names = [str(worker) for worker in range(table.shape[1])]
@@ -202,6 +268,7 @@ def run(known: Truth, policy: Policy, earlier: Floats | None, seed: int) -> Outc
     depth = np.minimum(may.sum(axis=1), policy.most)
     given: list[tuple[int, int]] = []
     waited: list[float] = []
+    offered: list[bool] = []
     minutes = 0.0
     for round_ in range(1, policy.most - policy.answers + 2):
         seats = policy.answers if round_ == 1 else 1
@@ -215,17 +282,21 @@ def run(known: Truth, policy: Policy, earlier: Floats | None, seed: int) -> Outc
             skills = remembered_skills(names, earlier)
         if not len(images):
             break
-        job = queue.open(round_, seats, may[images], settings, skills)
-        taken = queue.work(job)
-        for task, worker, second in taken:
-            given.append((int(images[task]), worker))
-            may[images[task], worker] = False
-            waited.append(second / 60)
-        minutes += max(second for *_, second in taken) / 60
+        taken = people.ask(seats, may[images], settings, skills)
+        for one in taken:
+            given.append((int(images[one.task]), one.worker))
+            may[images[one.task], one.worker] = False
+            waited.append(one.second / 60)
+        if skills is not None:
+            offered += [one.offered for one in taken]
+        minutes += max(one.second for one in taken) / 60
     crowd = crowd_of(table, classes, given)
     label = consolidate(crowd, evidence=evidence).label
     accuracy = scores(known.truth, label, None)["accuracy"]
-    return Outcome(accuracy, len(given) / len(table), float(np.mean(waited)), max(waited), minutes)
+    others = 1 - float(np.mean(offered)) if offered else 0.0
+    return Outcome(
+        accuracy, len(given) / len(table), float(np.mean(waited)), max(waited), minutes, others
+    )
 
 
 WHOLE = (
@@ -252,8 +323,8 @@ GATES = (
     (LATER[4], LATER[0], 1.5),
 )
 """A way, the one that it is compared with, and by how many points it must be better."""
-Measured = dict[str, dict[str, list[Outcome]]]
-"""Outcomes by way and crowd, one a draw."""
+Measured = dict[str, dict[str, list[tuple[Outcome, Outcome]]]]
+"""Outcomes by way and crowd, one a draw: from the queue, and chosen without one."""
 
 
 def measure(sets: Sequence[Truth], draws: int) -> Measured:
@@ -263,17 +334,19 @@ def measure(sets: Sequence[Truth], draws: int) -> Measured:
         for known in sets:
             earlier, later = halves(known, seed)
             memory = remembered(earlier, seed)
-            for policy in WHOLE:
-                one = run(known, policy, None, seed)
-                outcomes[policy.name].setdefault(known.name, []).append(one)
-            for policy in LATER:
-                one = run(later, policy, memory, seed)
-                outcomes[policy.name].setdefault(known.name, []).append(one)
+            for policy in (*WHOLE, *LATER):
+                asked, learned = (known, None) if policy in WHOLE else (later, memory)
+                pair = (
+                    run(asked, policy, learned, queue_of(asked, seed)),
+                    run(asked, policy, learned, Choice(seed)),
+                )
+                outcomes[policy.name].setdefault(known.name, []).append(pair)
     return outcomes
 
 
 def offers_section(measured: Measured) -> bool:
     """Print what each way comes to and its gates; return whether all are met."""
+    # crowds x (queue, chosen) x figures
     means = {
         name: np.array([np.mean(of_set, axis=0) for of_set in by_set.values()])
         for name, by_set in measured.items()
@@ -286,25 +359,44 @@ def offers_section(measured: Measured) -> bool:
         f"each stays {STAY / 60:.0f} minutes. An image takes {SECONDS:.0f} seconds, and pages are "
         f"for anyone after ten minutes. A third answer is asked where the gain is above {GAIN}, "
         f"with memory {MEMORY_GAIN}: that asks no more. Waits and durations are in minutes of "
-        "that simulated time.\n"
+        "that simulated time. `By others` are the answers that came of people whom the page was "
+        "not offered to first. Chosen without a queue, two or four of those who can take an image "
+        "are free for each seat, and the likeliest to be right answers.\n"
     )
-    print("| way | answers an image | right labels | mean wait | longest wait | all rounds |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| way | answers an image | right labels | chosen without a queue | by others "
+        "| mean wait | longest wait | all rounds |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for name, rows in means.items():
-        right, answers, waited, longest, minutes = rows.mean(axis=0)
+        right, answers, waited, longest, minutes, others = rows[:, 0].mean(axis=0)
         print(
-            f"| {name} | {answers:.2f} | {right:.2f} % | {waited:.1f} | {longest:.1f} "
-            f"| {minutes:.1f} |"
+            f"| {name} | {answers:.2f} | {right:.2f} % | {rows[:, 1, 0].mean():.2f} % "
+            f"| {others:.0%} | {waited:.1f} | {longest:.1f} | {minutes:.1f} |"
         )
-    print("\n| gate | must reach | measured | |\n|---|---|---|---|")
+    return _print_gates(measured, means)
+
+
+def _print_gates(measured: Measured, means: dict[str, NDArray[np.float64]]) -> bool:
+    """Print the gates, with the errors over crowds and over draws; return whether all are met."""
+    print(
+        "\n| gate | must reach | measured, ± over crowds | ± over draws | without a queue | |\n"
+        "|---|---|---|---|---|---|"
+    )
     met = True
     for way, other, least in GATES:
-        apart = means[way.name][:, 0] - means[other.name][:, 0]
-        mean, error = mean_and_error(apart.tolist())
+        apart = (means[way.name] - means[other.name])[..., 0]
+        (mean, error), (chosen, of_chosen) = (mean_and_error(one) for one in apart.T.tolist())
+        mine, theirs = (
+            np.array([of_set for of_set in measured[one.name].values()])[..., 0, 0]
+            for one in (way, other)
+        )
+        _, of_draws = mean_and_error((mine - theirs).mean(axis=0).tolist())
         met &= mean >= least
         print(
             f"| {way.name.removeprefix('… ')}, against {other.name} | +{least} "
-            f"| {mean:+.2f} ± {error:.2f} | {'met' if mean >= least else '**missed**'} |"
+            f"| {mean:+.2f} ± {error:.2f} | {of_draws:.2f} | {chosen:+.2f} ± {of_chosen:.2f} "
+            f"| {'met' if mean >= least else '**missed**'} |"
         )
     print()
     return met
