@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ui.worker import Sit, settings
+from tests.ui.worker import Sit, Worker, settings
 
 pytestmark = pytest.mark.browser
 
@@ -30,6 +30,33 @@ def test_the_number_pad_labels_too(sit: Sit) -> None:
         event = {"type": "keyDown", "key": digit, "code": f"Numpad{digit}", "isKeypad": True}
         keyboard.send("Input.dispatchKeyEvent", event)
     assert worker.labels == ["dog", "cat"]
+
+
+def strike(worker: Worker, key: str, code: str) -> None:
+    """Press a key of some keyboard: what is printed on it, and its place on an American one."""
+    keyboard = worker.page.context.new_cdp_session(worker.page)
+    for kind in ("keyDown", "keyUp"):
+        keyboard.send("Input.dispatchKeyEvent", {"type": kind, "key": key, "code": code})
+
+
+def test_digits_are_where_they_are_printed_on_every_keyboard(sit: Sit) -> None:
+    french, czech, persian = ("&", "é"), ("+", "ě"), ("۱", "۲")
+    worker = sit(6)
+    for one, two in (french, czech, persian):
+        strike(worker, two, "Digit2")
+        strike(worker, one, "Digit1")
+    assert worker.labels == ["dog", "cat"] * 3
+
+
+def test_a_sign_on_a_letters_place_is_no_letter_and_another_scripts_letter_is(sit: Sit) -> None:
+    worker = sit(3, run=settings("mule", "wolf", *(f"{letter}x" for letter in "abcefhi")))
+    for sign, place in ((",", "KeyM"), (",", "KeyW"), (".", "KeyE"), ("@", "KeyQ")):
+        strike(worker, sign, place)
+    strike(worker, "ь", "KeyM")  # Russian
+    strike(worker, "ς", "KeyW")  # Greek
+    assert worker.labels == ["mule", "wolf", None]
+    strike(worker, "?", "KeyM")  # French, with Shift
+    assert worker.page.locator("#help").is_visible()
 
 
 def test_a_key_held_down_labels_one_picture(sit: Sit) -> None:

@@ -31,10 +31,13 @@ export function typeKey(character) {
   if (choice >= 0) giveAndGoOn(choice);
 }
 
-/** The letter or digit of a key; by its place where the keyboard's script has another letter. */
+/**
+ * The letter or digit of a key; by its place where the keyboard's script has another letter there,
+ * or a sign on its digit. A sign where others have a letter, as a French comma, is what it is.
+ */
 function characterOf({ key, code }) {
   if (/^[a-z0-9]$/i.test(key)) return key.toLowerCase();
-  return (/^(?:Digit|Key)(.)$/.exec(code)?.[1] ?? "").toLowerCase();
+  return (/^(?:.+Digit|\p{L}+Key)(.)$/u.exec(key + code)?.[1] ?? "").toLowerCase();
 }
 
 const commands = {
