@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from PIL import Image as Picture
 
 from tessera.cli import region_of
 from tessera.commands.drop import Source, drop_source
@@ -54,6 +55,9 @@ PAUSE = 2.0
 """Seconds between two looks at a run that is waited for: people take minutes for a page."""
 LABEL_COLUMNS = ("image", "label", "confidence", "agreement", "answers")
 """Columns of a run's labels."""
+BOX_COLUMNS = ("box", "class")
+"""Columns of a box beside its picture: left, top, width and height in pixels, and its class."""
+SIDES = ("left", "top", "width", "height")
 NO_LABEL = -1
 
 
@@ -119,8 +123,10 @@ class Run:
     def labels(self, min_confidence: float = 0.0) -> pd.DataFrame:
         """Return the labels: image, label, confidence, agreement, answers, one row an image.
 
-        Where an image may have several labels, `label` is a list of them. Lines that cannot be
-        read, or are less sure than `min_confidence`, are left out and counted in `attrs`.
+        Where an image may have several labels, `label` is a list of them; where it is a box on a
+        picture, `box` has its left, top, width and height in pixels, and `class` what it came as.
+        Lines that cannot be read, or are less sure than `min_confidence`, are left out and counted
+        in `attrs`.
         """
         lines, left_out = self.folder.lines(self.folder.training), 0
         rows = []
@@ -129,8 +135,11 @@ class Run:
                 left_out += 1
                 continue
             label = sample.class_name if sample.names is None else list(sample.names)
-            rows.append((sample.uri, label, sample.confidence, sample.agreement, sample.answers))
-        table = pd.DataFrame(rows, columns=list(LABEL_COLUMNS))
+            row = (sample.uri, label, sample.confidence, sample.agreement, sample.answers)
+            box = sample.box
+            rows.append(row if box is None else (*row, tuple(box[:4]), box.name))
+        columns = LABEL_COLUMNS + BOX_COLUMNS * self.folder.settings.has_boxes
+        table = pd.DataFrame(rows, columns=list(columns))
         table.attrs["left_out"] = left_out
         return table
 
@@ -176,7 +185,9 @@ def drop(
 
     `images` is a folder of pictures, a manifest, or a table with the column `image` (a path, an
     https:// address or an s3:// URI), and perhaps `gold`, `prelabel`, `prelabel_confidence` and
-    columns of your own; a table needs a `project`. `settings` are those of labeling.json.
+    columns of your own; a table needs a `project`. With the column `box` (left, top, width and
+    height in pixels) a row is a box on its picture, and `class` says what it is; a picture that is
+    no file here needs its `picture_size` (width, height). `settings` are those of labeling.json.
     Dropping the same again returns the run that there is.
     """
     cloud = cloud or stack_of()
@@ -213,13 +224,16 @@ def _start(cloud: Cloud, source: Source) -> Run:
 def manifest_of(table: pd.DataFrame) -> bytes:
     """Return the manifest of a table of images, one line a row; a missing value is no key.
 
+    A row with a `box` is a line in Ground Truth's object detection form.
+
     >>> manifest_of(pd.DataFrame({"image": ["s3://pets/1.jpg"], "gold": ["cat"]}))
     b'{"source-ref":"s3://pets/1.jpg","gold":"cat"}\\n'
     """
     if "image" not in table:
         raise Refused(f"The table has no column image, only {', '.join(map(str, table.columns))}.")
     lines = []
-    for row in table.to_dict("records"):
+    classes: dict[str, int] = {}
+    for number, row in enumerate(table.to_dict("records")):
         image = str(row.pop("image"))
         if "://" not in image:
             image = str(Path(image).resolve())  # of where Python runs, not of the manifest
@@ -228,8 +242,54 @@ def manifest_of(table: pd.DataFrame) -> bytes:
             for key, value in row.items()
             if not _is_missing(value)
         }
+        if "box" in keys:
+            keys = _box_keys(keys, image, f"Row {number} of the table", classes)
         lines.append(json.dumps({"source-ref": image} | keys, separators=(",", ":")) + "\n")
     return "".join(lines).encode()
+
+
+def _box_keys(
+    row: dict[str, Any], image: str, place: str, classes: dict[str, int]
+) -> dict[str, Any]:
+    """Return the keys of a row with its box in Ground Truth's form; `classes` numbers them all."""
+    box = _numbers(row.pop("box"), 4)
+    if box is None:
+        raise Refused(f"{place}: box is no left, top, width and height. Give four numbers.")
+    size = _numbers(row.pop("picture_size", None), 2) or _size_of(image)
+    if size is None:
+        raise Refused(
+            f"{place}: nothing says how large the picture of the box is. Give its width and height "
+            "in the column picture_size."
+        )
+    annotation: dict[str, Any] = dict(zip(SIDES, box, strict=True))
+    metadata: dict[str, Any] = {}
+    if (name := row.pop("class", None)) is not None:
+        annotation["class_id"] = classes.setdefault(str(name), len(classes))
+        metadata["class-map"] = {str(annotation["class_id"]): str(name)}
+    sizes = [dict(zip(("width", "height", "depth"), (*size, 3), strict=True))]
+    boxes = {"annotations": [annotation], "image_size": sizes}
+    return row | {"bounding-box": boxes, "bounding-box-metadata": metadata}
+
+
+def _numbers(value: Any, count: int) -> list[float] | None:
+    """Return a cell's numbers if it has so many, else None."""
+    listed = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(listed, list | tuple) or len(listed) != count:
+        return None
+    numbers = [_plain(each) for each in listed]
+    known = all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+    return numbers if known else None
+
+
+def _size_of(image: str) -> tuple[int, int] | None:
+    """Return width and height of a picture on this machine, as stored; None if it is none."""
+    if "://" in image:
+        return None
+    try:
+        with Picture.open(image) as picture:
+            return picture.size
+    except (OSError, Picture.DecompressionBombError):
+        return None
 
 
 def _plain(value: Any) -> Any:

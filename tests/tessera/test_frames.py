@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -21,7 +22,13 @@ from tessera.commands.consolidate import consolidate_command
 from tessera.exits import Refused
 from tessera.runs.executions import Ending, RunError
 from tessera.runs.folder import RunFolder
-from tests.tessera.conftest import Labels, Place
+from tessera.tiling.manifest.box_lines import box_lines
+from tessera.tiling.manifest.lines import Image, read_manifest
+from tessera.tiling.manifest.stream import manifest_lines
+from tessera.tiling.settings import read_settings
+from tests.tessera.conftest import Labels, Place, png
+from tests.tessera.exports.test_box_formats import VERIFY
+from tests.tessera.exports.test_box_formats import line as box_line
 
 ROOT = Path(__file__).parents[2]
 ANSWERS = (
@@ -124,6 +131,59 @@ def test_a_table_becomes_a_manifest_with_its_columns_as_keys(
     ]  # fmt: skip
     with pytest.raises(Refused, match="no column image, only picture"):
         frames.manifest_of(pd.DataFrame({"picture": []}))
+
+
+COORDINATES = st.integers(0, 40) | st.floats(0, 40, width=16)
+BOXES = st.lists(
+    st.tuples(st.tuples(*[COORDINATES] * 2, *[st.integers(1, 9)] * 2),
+              st.sampled_from(["cat", "dog", "é"])),
+    min_size=1, max_size=5,
+)  # fmt: skip
+
+
+@given(BOXES, st.sampled_from([tuple, list, np.array]))
+def test_a_table_of_boxes_becomes_boxes_that_a_run_verifies(
+    tmp_path_factory: pytest.TempPathFactory, boxes: list[Any], form: Any
+) -> None:
+    picture = tmp_path_factory.getbasetemp() / "boxes.png"
+    picture.write_bytes(png(50, 60))
+    table = pd.DataFrame(
+        {
+            "image": [str(picture)] * len(boxes),
+            "box": [form(box) for box, _ in boxes],
+            "class": [name for _, name in boxes],
+        }
+    )
+    text = frames.manifest_of(table).replace(b'"source-ref":"/', b'"source-ref":"s3://pets/')
+    settings = read_settings(b'{"task": "verify"}')
+    read = list(read_manifest(manifest_lines(box_lines([text], settings)), settings))
+    assert [
+        (each.box[:6], each.box.name) for each in read if isinstance(each, Image) and each.box
+    ] == [((*box, 50, 60), name) for box, name in boxes]
+
+
+def test_a_box_without_its_picture_or_numbers_is_refused_by_its_row() -> None:
+    row = {"image": "s3://pets/1.png", "box": (1, 2, 3, 4), "picture_size": (50, 60)}
+    (line,) = frames.manifest_of(pd.DataFrame([row])).splitlines()
+    assert json.loads(line)["bounding-box"]["image_size"] == [
+        {"width": 50, "height": 60, "depth": 3}
+    ]
+    for change, reason in (
+        ({"picture_size": None}, "column picture_size"),
+        ({"box": (1, 2, 3)}, "four numbers"),
+        ({"box": "1,2,3,4"}, "four numbers"),
+    ):
+        with pytest.raises(Refused, match=f"Row 1 of the table.*{reason}"):
+            frames.manifest_of(pd.DataFrame([row, row | change]))
+
+
+def test_labels_of_boxes_say_which_box_they_are_of(place: Place, labels: Labels) -> None:
+    name = labels.run(images=2, line=box_line, settings=VERIFY)
+    table = frames.Run(RunFolder(place.cloud, f"s3://labels/runs/{name}/")).labels()
+    assert table.label.tolist() == ["yes", "no"]
+    assert table.box.tolist() == [(10, 20, 30, 40), (5.5, 6, 7.25, 8)]
+    assert table["class"].tolist() == ["cat", "cat"]
+    assert table.image.nunique() == 1
 
 
 def test_a_drop_refuses_what_the_command_refuses_with_its_sentences(
