@@ -147,7 +147,8 @@ class Run:
         """Return every usable answer in order of arrival: task, worker, label, seconds, round.
 
         `task` is the line of the image in the manifest. The columns are crowd-kit's, so that its
-        aggregators take the table. Where an image may have several labels, `label` is a list.
+        aggregators take the table. Where an image may have several labels, `label` is a list, and
+        `asked` lists the labels that the page asked: of the others the answer says nothing.
         """
         text = self.folder.read("answers.csv")
         # not "NA" for missing: somebody's label may be called so
@@ -164,6 +165,10 @@ class Run:
             table["label"] = [
                 [escape] if value == escape else json.loads(value) for value in table["label"]
             ]
+            # answers of an earlier version were to pages that asked all labels
+            every = json.dumps(self.folder.settings.classes)
+            asked = table.get("asked", [every] * len(table))
+            table["asked"] = [json.loads(plain_text(value)) for value in asked]
         return table
 
 

@@ -78,6 +78,21 @@ class Project:
         ended = job_lifecycle.close_job(self.world.ports, request)["LabelingJobStatus"]
         return str(ended)
 
+    def refuse_unasked(self, result: Any, worker: str, sets: Sets, label: str) -> None:
+        """Check that the first page of round 2 takes no answer to a label that it does not ask."""
+        name = f"{result['run']}-r2-000"
+        manifest = f"{result['home']}round-2/tasks-000.manifest"
+        source = {"DataSource": {"S3DataSource": {"ManifestS3Uri": manifest}}}
+        request = result["request"] | {"LabelingJobName": name, "InputConfig": source}
+        job = job_lifecycle.open_job(self.world.ports, request, "token")
+        claimed = self.world.ask("POST", f"/jobs/{job.name}/claims", worker)[1]
+        address = f"/jobs/{job.name}/tasks/{claimed['task']}/answer"
+        for value in (True, False):
+            body = self.body(claimed, sets)
+            next(iter(body.values()))[label] = value
+            status, refusal = self.world.ask("PUT", address, worker, body=body)
+            assert (status, "does not know" in str(refusal)) == (400, True)
+
     def body(self, claimed: Any, sets: Sets) -> dict[str, Any]:
         """Return what the page hands in for the pictures on it."""
         answer = {}
@@ -176,6 +191,72 @@ def test_a_picture_is_asked_again_while_any_of_its_labels_is_in_doubt(project: P
     labels = [line["label"] for line in project.lines(result, "training.manifest")]
     assert labels == [[0], [0], [0], [0], [0, 1], []]
     assert [row["answers"] for row in project.report(result)["rounds"]] == [12, 2]
+
+
+def test_a_later_round_asks_only_the_labels_in_doubt_and_nothing_is_made_of_the_others(
+    project: Project,
+) -> None:
+    one = {str(number): ["cat", "bird"] for number in range(8)}
+    other = {**one, "4": ["cat"], "5": ["bird"], "6": ["cat"], "7": ["cat", "bird", "dog"]}
+    names = (*LABELS, "invalid image")
+    result = project.drop(pictures(8), labels=names, max_answers=3, images_per_task=2)
+    project.answer(result, {"ann": one, "ben": other})
+    assert project.end(result)["again"] == 4
+    rows = project.aws.files.get(result["home"] + "round-1/unsure.csv").decode().splitlines()
+    assert [row.split(",", 2)[2] for row in rows] == [
+        "labels",
+        '"[""bird""]"',
+        '"[""cat""]"',
+        '"[""bird""]"',
+        '"[""dog""]"',
+    ]
+    second = result | project.ask_again(result, 2)
+    tasks = project.lines(result, "round-2/tasks-000.manifest")
+    asked = [json.loads(task["page_choices"]) for task in tasks]
+    assert asked == [["bird", "invalid image"], ["cat", "dog", "invalid image"]]
+    # the picture has birds and cats; each page takes the labels that it asks alone
+    seen = {number: ["cat"] for number in one}
+    project.refuse_unasked(second, "cem", seen, "dog")
+    project.answer(second, {"cem": seen}, round_=2)
+    assert project.end(result, round_=2)["outcome"] == "done"
+    lines = project.lines(result, "training.manifest")
+    # the cats and birds that nobody asked about in the second round are still those of the first
+    assert [line["label"] for line in lines] == [*[[0, 2]] * 4, [0], [0, 2], [0], [0, 2]]
+    assert [line["label-metadata"]["answers"] for line in lines] == [2, 2, 2, 2, 3, 3, 3, 3]
+    report = project.report(result)
+    assert [row["answers"] for row in report["by_label"]] == [18, 18, 18]
+    text = project.aws.files.get(result["home"] + "answers.csv").decode()
+    later = [row for row in csv.DictReader(io.StringIO(text)) if row["round"] == "2"]
+    assert {row["task"]: (row["label"], row["asked"]) for row in later} == {
+        "4": ("[]", '["bird"]'),
+        "6": ("[]", '["bird"]'),
+        "5": ('["cat"]', '["cat","dog"]'),
+        "7": ('["cat"]', '["cat","dog"]'),
+    }
+
+
+@pytest.mark.parametrize("page", ["own", "of an earlier version"])
+def test_a_page_that_cannot_hide_labels_is_asked_for_all_of_them(
+    project: Project, page: str
+) -> None:
+    files = project.aws.files
+    shows_all = (Path(__file__).parents[2] / "ui/multi.liquid.html").read_text()
+    shows_all = shows_all.replace("task.input.choices", "task.input.nothing")
+    if page == "own":
+        files.put("s3://inbox/pets/page.liquid.html", shows_all.encode())
+    one, other = {"0": ["cat"], "1": ["cat"]}, {"0": ["dog"], "1": ["cat"]}
+    result = project.drop(pictures(2), max_answers=3)
+    if page != "own":
+        home_page = f"{result['home']}page.liquid.html"
+        own = files.get(home_page).decode().replace("task.input.choices", "task.input.nothing")
+        files.put(home_page, own.encode())
+    project.answer(result, {"ann": one, "ben": other})
+    assert project.end(result)["again"] == 1
+    second = result | project.ask_again(result, 2)
+    assert "page_choices" not in project.lines(result, "round-2/tasks-000.manifest")[0]
+    project.answer(second, {"cem": {"0": ["bird", "dog"]}}, round_=2)
+    assert project.end(result, round_=2)["outcome"] == "done"
+    assert project.lines(result, "training.manifest")[0]["label"] == [1]
 
 
 def test_an_untouched_picture_is_no_answer_and_none_is_one(project: Project) -> None:

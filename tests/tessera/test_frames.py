@@ -84,6 +84,14 @@ def test_several_labels_are_lists_in_labels_and_answers(place: Place, labels: La
     made = frames.Run(RunFolder(place.cloud, f"s3://labels/runs/{name}/"))
     assert made.labels().label.tolist() == [["cat", "dog"]]
     assert made.answers().label.tolist() == [["cat", "dog"], ["invalid image"]]
+    assert made.answers().asked.tolist() == [["cat", "dog"]] * 2  # of a run before there were any
+    text += "0,cid,[],,2\n"
+    head, *rows = text.splitlines()
+    asked = ['"[""cat"",""dog""]"', '"[""cat"",""dog""]"', '"[""dog""]"']
+    pairs = zip([head, *rows], ["asked", *asked], strict=True)
+    text = "\n".join(f"{row},{of_page}" for row, of_page in pairs)
+    labels.put("labels", f"runs/{name}/answers.csv", text.encode())
+    assert made.answers().asked.tolist() == [["cat", "dog"], ["cat", "dog"], ["dog"]]
 
 
 def test_answers_have_the_columns_of_crowd_kit_and_their_text_as_it_was(run: frames.Run) -> None:

@@ -58,6 +58,7 @@ from tessera.portal.table_layout import (
 from tessera.portal.task_lines import indexes_of, read_line, sources_of
 from tessera.portal.worker_stats import is_stopped
 from tessera.tiling.answers.flags import read_flags
+from tessera.tiling.page.page_choices import page_choices_in
 from tessera.tiling.page.page_copy import original_uri
 
 MAX_SKIPS = 10
@@ -256,17 +257,22 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     keys = submission_keys(request.job, request.worker, request.task)
     job, items = job_and_items(ports, request, *keys)
     number = _task_number(job, request)
-    line = read_line(ports, job, number)
-    indexes = _indexes(job, line)
-    answer = _read_answer(job, number, indexes, request)
+    answer = _read_answer(job, number, read_line(ports, job, number), request)
     outcome = submit(ports, job, request.worker, number, answer, items)
     return json_response(200 if outcome == "saved" else 409, _told(outcome))
 
 
-def _read_answer(job: Job, number: int, indexes: list[str] | None, request: Request) -> Any:
+def _read_answer(job: Job, number: int, line: bytes, request: Request) -> Any:
     """Return the answer to a task in a request; raises `Invalid` if the kind of task has none."""
+    indexes = _indexes(job, line)
     names = page_names(number, indexes or [])
-    return read_answer(request.body, indexes, job.choices, names, job.kind)
+    return read_answer(request.body, indexes, _choices(job, line), names, job.kind)
+
+
+def _choices(job: Job, line: bytes) -> tuple[str, ...]:
+    """Return what may be chosen on a task's page: all that the job knows, or what the task says."""
+    of_page = page_choices_in(line) if job.multi else None
+    return job.choices if of_page is None else tuple(of_page)
 
 
 MESSAGES: dict[Outcome, str] = {
@@ -334,8 +340,7 @@ def correct_answer(ports: Ports, site: Site, request: Request) -> Response:
     """Save a correction, which counts instead of the worker's answer: 200 saved, 409 too late."""
     job = job_for(ports, request)
     number = _task_number(job, request)
-    indexes = _indexes(job, read_line(ports, job, number))
-    answer = _read_answer(job, number, indexes, request)
+    answer = _read_answer(job, number, read_line(ports, job, number), request)
     outcome = correct(ports, job, request.worker, number, answer)
     if outcome == "saved":
         return json_response(200, _told(outcome))

@@ -24,6 +24,7 @@ one more answer is worth more than `gain`, grouping begins again with those imag
     how gold images are mixed in             grouping/gold.py
     what is written before a round is asked  ask_round.py; who owns a run: run/run_record.py
     which images are asked again             grouping/later_round.py, training/write_manifests.py
+    which labels of them                     grouping/doubts.py; of a page: page/page_choices.py
     colors and keys of labels                page/page.py; the page itself: ui/README.md
     numbers that look random                 pseudo_random.py
     names of runs, the job's request         run/jobs.py; names of jobs: run/job_names.py

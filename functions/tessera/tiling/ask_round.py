@@ -38,6 +38,7 @@ from tessera.tiling.onboarding.qualification import (
 )
 from tessera.tiling.page.crowd_elements import page_hosts
 from tessera.tiling.page.own_page import read_page
+from tessera.tiling.page.page_choices import PAGE_INPUT
 from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.run import run_record
 from tessera.tiling.run.inbox import embeddings_name
@@ -64,6 +65,8 @@ from tessera.tiling.workers.skills import SKILLS_NAME, Skills, decode_skills, re
 
 FITS_ANY_FUNCTION = 100_000
 """Lines whose labels the smallest function makes in one piece, whatever the settings."""
+MAX_PAGE_BYTES = 4_000_000
+"""Bytes of a run's page that are looked at: as many as the portal shows."""
 MAX_SKILLS_BYTES = 500_000_000
 """Bytes of skills that are read: those of five million images in doubt about fifty labels."""
 OUTCOMES = {
@@ -356,13 +359,26 @@ def _ask_later_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     scratch, rule = stack.scratch, record.pictures
     rows = _rows_to_compare(files, home, settings)
     skills = _skills(files, f"{home}round-{round_ - 1}/{SKILLS_NAME}", settings)
-    shards = group_later_round(unsure, read, settings, round_, create, scratch, rule, rows, skills)
+    by_label = settings.is_multi and _page_asks_labels(files, home)
+    shards = group_later_round(
+        unsure, read, settings, round_, create, scratch, rule, rows, skills, by_label=by_label
+    )
     result = _ask(stack, home, record, AskedRound.of(round_, shards))
     if shards:
         return Decision(result)
     # ConsolidateLabels, which tells of a run's end, expected another round
     figures, project = end_with_report(files, home, record.execution)
     return Decision(result, measures=tuple(measure_run(figures)), project=project)
+
+
+def _page_asks_labels(files: Files, home: str) -> bool:
+    """Return whether the run's page can show some of its labels alone.
+
+    A page of the project's own, or of a run that an earlier version began, may show all whatever a
+    task names; then all are asked.
+    """
+    page = files.get_up_to(f"{home}page.liquid.html", MAX_PAGE_BYTES) or b""
+    return PAGE_INPUT.encode() in page
 
 
 def _skills(files: Files, uri: str, settings: Settings) -> Skills | None:

@@ -94,3 +94,22 @@ def test_the_file_of_unsure_images_names_who_has_answered_them(
 
 def test_the_known_classes_stand_at_their_images() -> None:
     assert known_classes({3: 1, 0: 0}, 5).tolist() == [0, -1, -1, 1, -1]
+
+
+def test_answers_to_several_labels_name_those_that_their_page_asked() -> None:
+    book = AnswerBook(sets=True)
+    book.add("ann", 1, [0, 1], [0b11, 0], None)
+    book.add("bob", 2, [0, 1], [0b10, -1], None, asked=0b10)
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer_rows(book, CHOICES)).decode())))
+    both, dog = '["cat","dog, \\"Rex\\""]', '["dog, \\"Rex\\""]'
+    assert [(row["label"], row["asked"]) for row in rows] == [
+        (both, both),
+        ("[]", both),
+        (dog, dog),
+        ("cannot see", dog),
+    ]
+    table = answer_table(book, images=2, classes=2)
+    assert table.asked is not None
+    assert table.asked.tolist() == [-1, -1, 0b10, 0b10]
+    text = b"".join(unsure_rows([1], table.crowd, table.unloaded, table.names, [["a,b", "c"]]))
+    assert text.decode().splitlines() == ["index,workers,labels", '1,ann bob,"[""a,b"",""c""]"']

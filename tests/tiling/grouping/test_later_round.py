@@ -26,15 +26,30 @@ ROWS = st.dictionaries(
 
 
 def regrouped(
-    rows: dict[int, list[str]], chosen: Settings, round_: int = 2, skills: Skills | None = None
+    rows: dict[int, list[str]],
+    chosen: Settings,
+    round_: int = 2,
+    skills: Skills | None = None,
+    labels: dict[int, list[str]] | None = None,
 ) -> tuple[tuple[Shard, ...], Folder]:
     folder = Folder()
+    asked = {image: json.dumps(names).replace('"', '""') for image, names in (labels or {}).items()}
     unsure = [b"index,workers", *(f"{i},{' '.join(w)}".encode() for i, w in rows.items())]
+    if labels is not None:
+        unsure = [b"index,workers,labels"]
+        unsure += [f'{i},{" ".join(w)},"{asked[i]}"'.encode() for i, w in rows.items()]
     text = manifest(200)
     pieces = [text[at : at + 999] for at in range(0, len(text), 999)]
     create = folder.create
     shards = group_later_round(
-        unsure, lambda: pieces, chosen, round_, create, io.BytesIO, skills=skills
+        unsure,
+        lambda: pieces,
+        chosen,
+        round_,
+        create,
+        io.BytesIO,
+        skills=skills,
+        by_label=labels is not None,
     )
     return shards, folder
 
@@ -58,6 +73,44 @@ def test_every_unsure_image_is_asked_once_and_its_task_names_who_answered(
         least = max(len(rows[image["index"]]) for image in task)
         assert len(answered) <= max(least, len(everyone) - MIN_AVAILABLE_WORKERS)
         assert all(image["source-ref"] == f"s3://pets/{image['index']}.jpg" for image in task)
+
+
+LABELS = ["cat", "dog", 'bird, "odd"']
+
+
+@given(rows=ROWS, seed=st.integers(0, 2**32 - 1), size=st.integers(1, 30))
+def test_each_label_in_doubt_is_asked_once_and_no_page_asks_one_that_is_in_doubt_of_none(
+    rows: dict[int, list[str]], seed: int, size: int
+) -> None:
+    chosen = settings(task="multi", labels=LABELS, images_per_task=size)
+    bits = np.random.default_rng(seed).integers(1, 8, 200).tolist()
+    doubts = {
+        index: [name for bit, name in enumerate(LABELS) if bits[index] >> bit & 1] for index in rows
+    }
+    shards, folder = regrouped(rows, chosen, labels=doubts)
+    lines, tasks = (folder.lines(round_=2), folder.tasks(round_=2)) if rows else ([], [])
+    assert sum(shard.images for shard in shards) == len(rows)
+    assert sorted(image["index"] for task in tasks for image in task) == list(rows)
+    everyone = {worker for workers in rows.values() for worker in workers}
+    for line, task in zip(lines, tasks, strict=True):
+        assert len(task) <= size
+        asked = json.loads(line.get("page_choices", json.dumps([*LABELS, "cannot see"])))
+        assert asked[-1] == "cannot see"
+        in_doubt = {name for image in task for name in doubts[image["index"]]}
+        assert asked[:-1] == [name for name in LABELS if name in in_doubt]
+        answered = {worker for image in task for worker in rows[image["index"]]}
+        assert set(line.get("answered-by", "").split()) == answered
+        least = max(len(rows[image["index"]]) for image in task)
+        assert len(answered) <= max(least, len(everyone) - MIN_AVAILABLE_WORKERS)
+
+
+def test_rows_without_labels_ask_all_of_them_and_so_does_a_page_that_shows_no_others() -> None:
+    rows = {index: ["ann"] for index in range(5)}
+    chosen = settings(task="multi", labels=LABELS)
+    none: dict[int, list[str]] = {index: [] for index in rows}
+    for labels in (None, dict.fromkeys(rows, LABELS), none):
+        _, folder = regrouped(rows, chosen, labels=labels)
+        assert "page_choices" not in folder.lines(round_=2)[0]
 
 
 def test_images_that_the_same_workers_answered_share_tasks() -> None:

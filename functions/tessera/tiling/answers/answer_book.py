@@ -13,6 +13,9 @@ from tessera.tiling.answers.submission import OddAnswer
 NOT_MEASURED = float("nan")
 """Seconds of an answer whose time nobody measured."""
 
+ALL_LABELS = -1
+"""Labels of a page that asks all there are: every bit is set, however many labels there are."""
+
 _NOT_MEASURED = array("f", [NOT_MEASURED]).tobytes()
 
 
@@ -21,7 +24,8 @@ class AnswerBook:
 
     `image` (int32), `label` (int8; int64 in a book of `sets`, where each bit is a label) and
     `seconds` (float32) have a row an answer. `worker` (int32),
-    `round` (int8) and `size` (int32) have a row a submission, whose answers are the next `size`.
+    `round` (int8), `size` (int32) and `asked` (int64) have a row a submission, whose answers are
+    the next `size`; `asked` has a bit for each label that the page asked, or `ALL_LABELS`.
     `unloaded_image` and `unloaded_worker` (int32) have a row for each image that did not load.
     `set_aside` (int32) has the images of pages that could not be shown to anybody.
     `workers` numbers the workers by id, in order of first appearance. `noted` counts what was left
@@ -40,6 +44,7 @@ class AnswerBook:
         # 50 labels at most: they fit into 64 bits, and the sign is left for unreadable pictures
         self.image, self.label, self.seconds = array("i"), array("q" if sets else "b"), array("f")
         self.worker, self.round, self.size = array("i"), array("b"), array("i")
+        self.asked = array("q")
         self.unloaded_image, self.unloaded_worker = array("i"), array("i")
         self.set_aside = array("i")
         self.workers: dict[str, int] = {}
@@ -59,8 +64,12 @@ class AnswerBook:
         images: Sequence[int],
         labels: Sequence[int],
         seconds: dict[str, float] | None,
+        asked: int = ALL_LABELS,
     ) -> None:
-        """Add one submission: the label number of each image, and seconds by image where known."""
+        """Add one submission: the label number of each image, and seconds by image where known.
+
+        `asked` are the labels that its page asked, a bit for each.
+        """
         self.image.extend(images)
         self.label.extend(labels)
         if seconds:
@@ -71,6 +80,7 @@ class AnswerBook:
         self.worker.append(self.workers.setdefault(worker, len(self.workers)))
         self.round.append(round_)
         self.size.append(len(images))
+        self.asked.append(asked)
 
     def add_unloaded(self, worker: str, images: Sequence[int]) -> None:
         """Add images that did not load for a worker, and so have no answer of theirs."""
@@ -94,6 +104,7 @@ class AnswerBook:
         self.worker.extend([number.setdefault(worker, len(number)) for worker in workers])
         self.size.extend([len(form.images) for form in forms for _ in form.workers])
         self.round.extend([round_] * len(workers))
+        self.asked.extend([ALL_LABELS] * len(workers))
         if any(form.seconds for form in forms):
             for form in forms:
                 for row in form.seconds or [None] * len(form.workers):

@@ -14,6 +14,7 @@ from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.flags import FLAGGED, HEADER
 from tessera.tiling.answers.output_reader import OutputReader, Task
 from tessera.tiling.answers.submission import MALFORMED, OddAnswer, image_indices
+from tessera.tiling.page.page_choices import PAGE_CHOICES
 from tessera.tiling.run.job_names import job_name
 from tessera.tiling.run.offsets import count_tasks, offsets_name
 from tessera.tiling.run.run import Run
@@ -107,7 +108,7 @@ def _gather_job(
     asked = count_tasks(files.size(offsets_name(tasks)) or 0)
     incomplete = list(reader.read(job, lines, round_=shard.round, wanted=wanted, asked=asked))
     if incomplete:
-        by_number = _match_tasks(files, tasks, incomplete)
+        by_number = _match_tasks(reader, files, tasks, incomplete)
         kept = f"round-{shard.round}/jobs/{job}/annotations/rescued/"
         parts = KeptParts(files, run.home, kept, create)
         _read_set_aside(reader.book, files, f"{folder}jobs/{job}/set-aside/", by_number)
@@ -135,17 +136,20 @@ SET_ASIDE = "a page could not be shown and was set aside"
 """First words of what is noted of such a page."""
 
 
-def _match_tasks(files: Files, tasks: str, incomplete: Sequence[Task]) -> dict[int, Task]:
+def _match_tasks(
+    reader: OutputReader, files: Files, tasks: str, incomplete: Sequence[Task]
+) -> dict[int, Task]:
     """Return the tasks by their number in the tasks manifest, by which responses are kept.
 
     A task is known by its images: nobody promises that an output has the order of its tasks. One
-    whose line does not tell its images has its line's number, and is told them.
+    whose line does not tell its images has its line's number, and is told them, and its labels.
     """
     by_images = {tuple(task.images): task for task in incomplete if task.images}
     unknown = {task.number: task for task in incomplete if not task.images}
     matched = {}
     for number, line in enumerate(files.iter_lines(tasks)):
-        source = msgspec.json.decode(line)["source"]
+        record = msgspec.json.decode(line)
+        source = record["source"]
         images = image_indices(source)
         if task := by_images.get(tuple(images)):
             task.number = number
@@ -153,7 +157,7 @@ def _match_tasks(files: Files, tasks: str, incomplete: Sequence[Task]) -> dict[i
             task.images = images
         else:
             continue
-        task.source = source
+        task.source, task.asked = source, reader.labels_asked(record.get(PAGE_CHOICES))
         matched[number] = task
     for (
         task

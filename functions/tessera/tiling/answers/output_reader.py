@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.answer_book import ALL_LABELS, AnswerBook
 from tessera.tiling.answers.flags import Flag, image_sources, one_line, read_flags
 from tessera.tiling.answers.short_form import ShortForm, ShortFormReader
 from tessera.tiling.answers.submission import (
@@ -30,6 +30,7 @@ from tessera.tiling.answers.submission import (
     split_meta,
     unwrap,
 )
+from tessera.tiling.page.page_choices import PAGE_CHOICES, read_page_choices
 
 BATCH = 128
 """Tasks in short that are added at once: a million images are read in 0.65 s, one by one in 1.1
@@ -43,7 +44,8 @@ MAX_LABEL_NUMBERS = 100_000
 class Task:
     """Task whose answers are read: its number in the job, its images, and who answered it.
 
-    `source` is the list of its images as its line has it, a text or parsed.
+    `source` is the list of its images as its line has it, a text or parsed; `asked` are the labels
+    that its page asks, a bit for each.
     """
 
     job: str
@@ -52,6 +54,7 @@ class Task:
     images: list[int] = field(default_factory=list)
     workers: set[str] = field(default_factory=set)
     source: Any = None
+    asked: int = ALL_LABELS
 
 
 class _Responses(msgspec.Struct, gc=False):
@@ -124,7 +127,9 @@ class OutputReader:
         self._label_numbers = (_LabelSets if self._has_sets else _LabelNumbers)(numbers)
         self._short_forms = ShortFormReader(attribute, numbers)
         label = ("label", _Responses | None, msgspec.field(name=attribute, default=None))
-        line = msgspec.defstruct("OutputLine", [("source", str), label], gc=False)
+        self._numbers = numbers
+        asked = (PAGE_CHOICES, str | None, None)
+        line = msgspec.defstruct("OutputLine", [("source", str), label, asked], gc=False)
         self._decode_line: Callable[[bytes], Any] = msgspec.json.Decoder(line).decode
 
     def read(
@@ -159,6 +164,18 @@ class OutputReader:
             self.book.note(OddAnswer(job, reason))
             yield from (Task(job, missing, round_) for missing in range(number + 1, asked))
 
+    def labels_asked(self, text: str | None) -> int:
+        """Return the labels that a task's line names, a bit for each; all where it names none.
+
+        Raises ValueError if they are no labels of the run.
+        """
+        if not text or not self._has_sets:
+            return ALL_LABELS
+        names = set(read_page_choices(text))
+        if strange := names - self._numbers.keys():
+            raise ValueError(f"the task asks a label that the run has not: {min(strange)[:256]}")
+        return sum(1 << number for name in names if (number := self._numbers[name]) >= 0)
+
     def rescue(self, task: Task, content: bytes) -> int:
         """Add an object of `worker-response/` to the book; return how many submissions were new."""
         try:
@@ -186,6 +203,7 @@ class OutputReader:
         try:
             parsed = self._decode_line(line)
             task.images, task.source = image_indices(parsed.source), parsed.source
+            task.asked = self.labels_asked(getattr(parsed, PAGE_CHOICES))
             return parsed.label.responses if parsed.label else []
         except (ValueError, RecursionError):
             return self._read_odd_line(task, line)
@@ -195,6 +213,7 @@ class OutputReader:
         try:
             parsed = msgspec.json.decode(line)
             task.images, task.source = image_indices(parsed["source"]), parsed["source"]
+            task.asked = self.labels_asked(parsed.get(PAGE_CHOICES))
         except MALFORMED as error:
             reason = f"a line of the output manifest cannot be read: {error!r}"
             text = excerpt(line.decode("utf-8", "replace"))
@@ -231,14 +250,18 @@ class OutputReader:
         answers = self._answers(task, submission)
         for key, raw in answers.items():
             label = self._label_numbers[bytes(raw)]
-            if reason := _why_odd(key, raw, label, expected, sets=self._has_sets):
+            reason = _why_odd(key, raw, label, expected, sets=self._has_sets)
+            if not reason and label > 0 and label & ~task.asked:
+                reason = "the answer has a label that its page did not ask"
+            if reason:
                 text = bytes(raw).decode("utf-8", "replace")[:EXCERPT_LENGTH]
                 number, worker = str(task.number), submission.worker
                 self.book.note(OddAnswer(task.job, reason, number, worker, key[:256], text))
             else:
                 images.append(int(key))
                 labels.append(label)
-        self.book.add(submission.worker, task.round, images, labels, submission.seconds)
+        seconds, asked = submission.seconds, task.asked
+        self.book.add(submission.worker, task.round, images, labels, seconds, asked)
         unloaded = _unloaded_images(submission, expected.difference(images))
         self.book.add_unloaded(submission.worker, unloaded)
         if submission.flags:

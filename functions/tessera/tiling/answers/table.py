@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tessera.tiling.answers.answer_book import AnswerBook
+from tessera.tiling.answers.answer_book import ALL_LABELS, AnswerBook
 from tessera.tiling.consensus import Crowd
 from tessera.tiling.consensus.unloaded import Unloaded, unloaded_pairs
 from tessera.tiling.csv_field import csv_field
@@ -25,7 +25,8 @@ class AnswerTable:
 
     `crowd` has images, workers and labels, `names` the ids of its workers. `seconds` (NaN where not
     measured), `submission` (its number) and `round_` have a row an answer, as the crowd has.
-    `unloaded` are the images that did not load.
+    `unloaded` are the images that did not load. `asked` has the labels that each answer's page
+    asked, a bit for each; None where every page asked all.
     """
 
     crowd: Crowd
@@ -34,6 +35,7 @@ class AnswerTable:
     submission: NDArray[np.int32]
     round_: NDArray[np.int8]
     unloaded: Unloaded
+    asked: NDArray[np.int64] | None = None
 
 
 def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
@@ -61,7 +63,10 @@ def answer_table(book: AnswerBook, *, images: int, classes: int) -> AnswerTable:
     unloaded_worker = rank[np.frombuffer(book.unloaded_worker, np.int32)]
     known = unloaded_image < images
     unloaded = unloaded_pairs(unloaded_image[known], unloaded_worker[known], crowd, len(names))
-    return AnswerTable(crowd, names, seconds, submission, round_, unloaded)
+    by_submission = np.frombuffer(book.asked, np.int64)
+    # nearly always all labels were: spare eight bytes an answer
+    asked = by_submission[submission] if (by_submission != ALL_LABELS).any() else None
+    return AnswerTable(crowd, names, seconds, submission, round_, unloaded, asked)
 
 
 def first_of_worker(
@@ -80,16 +85,20 @@ def first_of_worker(
 def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
     """Yield `answers.csv` in pieces: every usable answer in order of arrival.
 
-    `choices` are the names of the label numbers; the last one is that of -1.
+    `choices` are the names of the label numbers; the last one is that of -1. A book of sets has
+    the labels that the page asked behind each answer, as a list in JSON.
     """
-    yield b"task,worker,label,seconds,round\n"
+    sets = book.label.typecode == "q"
+    yield b"task,worker,label,seconds,round%b\n" % (b",asked" if sets else b"")
     names = {number: csv_field(name) for name, number in book.workers.items()}
-    labels = _LabelFields(choices, sets=book.label.typecode == "q")
+    labels, asked = _LabelFields(choices, sets=sets), _LabelFields(choices, sets=True, none=False)
     start = 0
     rows: list[str] = []
-    for worker, round_, size in zip(book.worker, book.round, book.size, strict=True):
+    submissions = zip(book.worker, book.round, book.size, book.asked, strict=True)
+    for worker, round_, size, asked_labels in submissions:
         stop = start + size
-        before, after = f",{names[worker]},", f",{round_}\n"
+        end = f",{asked[asked_labels]}\n" if sets else "\n"
+        before, after = f",{names[worker]},", f",{round_}{end}"
         rows += [
             f"{image}{before}{labels[label]},{'' if isnan(seconds) else seconds}{after}"
             for image, label, seconds in zip(
@@ -107,10 +116,13 @@ def answer_rows(book: AnswerBook, choices: Sequence[str]) -> Iterator[bytes]:
 
 
 class _LabelFields(dict[int, str]):
-    """Fields of CSV by label number, each made once: a name, or a set of them as a list in JSON."""
+    """Fields of CSV by label number, each made once: a name, or a set of them as a list in JSON.
 
-    def __init__(self, choices: Sequence[str], *, sets: bool) -> None:
-        super().__init__({-1: csv_field(choices[-1])})
+    The number -1 is the last of the choices; without `none`, the set of all others.
+    """
+
+    def __init__(self, choices: Sequence[str], *, sets: bool, none: bool = True) -> None:
+        super().__init__({-1: csv_field(choices[-1])} if none else {})
         self._choices, self._has_sets = choices, sets
 
     def __missing__(self, label: int) -> str:
@@ -120,13 +132,18 @@ class _LabelFields(dict[int, str]):
 
 
 def unsure_rows(
-    unsure: Sequence[int], crowd: Crowd, unloaded: Unloaded, names: Sequence[str]
+    unsure: Sequence[int],
+    crowd: Crowd,
+    unloaded: Unloaded,
+    names: Sequence[str],
+    labels: Sequence[Sequence[str]] | None = None,
 ) -> Iterator[bytes]:
     """Yield `unsure.csv`: the images to ask again, each with the workers who had it before.
 
     Those are who answered it, and who could not because it did not load: it is somebody else's.
+    `labels` has the labels to ask of each image, written as a list in JSON.
     """
-    yield b"index,workers\n"
+    yield b"index,workers%b\n" % (b"" if labels is None else b",labels")
     asked_again = np.zeros(crowd.images, np.bool_)
     asked_again[np.asarray(unsure, np.int64)] = True
     image = np.concatenate((crowd.image, unloaded.image))
@@ -138,8 +155,11 @@ def unsure_rows(
         image[rows][order].tolist(), worker[rows][order].tolist(), strict=True
     ):
         asked_before.setdefault(index, []).append(names[number])
-    for index in unsure:
-        yield f"{index},{csv_field(' '.join(asked_before.get(index, ())))}\n".encode()
+    for place, index in enumerate(unsure):
+        row = [" ".join(asked_before.get(index, ()))]
+        if labels is not None:
+            row.append(msgspec.json.encode(labels[place]).decode())
+        yield f"{index},{','.join(map(csv_field, row))}\n".encode()
 
 
 def known_classes(gold: Mapping[int, int], images: int) -> NDArray[np.int16]:

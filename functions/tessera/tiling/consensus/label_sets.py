@@ -4,6 +4,9 @@ Where an image may have several labels, each label is a question of its own: a w
 "cat" and "dog" of three labels answered yes, yes and no. People who are good at one label need not
 be good at another, and a rare label has another prior than a common one, so that nothing is shared
 between the questions (docs/decisions/multi-label-binary.md).
+
+A page of a later round asks only the labels in doubt, and an answer on it says nothing of the
+others: a label that was not asked is no "no" (docs/decisions/multi-label-doubts.md).
 """
 
 from __future__ import annotations
@@ -24,15 +27,19 @@ YES = 1
 UNREADABLE = -1
 """Set of an answer that says the image cannot be judged."""
 
+Asked = NDArray[np.int64]
+"""Labels that the page of each answer asked: a bit a label, all of them set (-1) for all labels."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetConsensus:
     """Sets of labels with what they rest on (images x labels), and what holds for whole images.
 
     `has` tells which labels an image has, `confidence` how probable each yes or no is, `agreement`
-    the share of answers that say so, `gain` what one more answer should add. `answers` and
-    `unreadable` have a row an image. `accuracy` (labels x workers) is NaN where a method estimates
-    none, and `converged` is false if that of any label has not.
+    the share of answers that say so, `gain` what one more answer should add: all of it for a label
+    that nobody was asked for. `answers` and `unreadable` have a row an image. `accuracy` (labels x
+    workers) is NaN where a method estimates none, and `converged` is false if that of any label has
+    not.
     """
 
     has: NDArray[np.bool_]
@@ -43,6 +50,10 @@ class SetConsensus:
     unreadable: NDArray[np.bool_]
     accuracy: Floats
     converged: bool
+
+    def in_doubt(self, gain: float) -> NDArray[np.bool_]:
+        """Return the labels of each image of which one more answer is worth more than `gain`."""
+        return np.asarray(self.gain > gain, np.bool_)
 
     @property
     def labeled(self) -> NDArray[np.bool_]:
@@ -65,19 +76,31 @@ class SetConsensus:
         )
 
 
-def answers_to(crowd: Crowd, label: int) -> Crowd:
-    """Return the yes and no of a crowd's sets to one label, by its bit."""
-    yes = (crowd.label >> label & 1).astype(np.int8)
-    return replace(crowd, classes=2, label=np.where(crowd.label < 0, np.int8(UNREADABLE), yes))
+def answers_to(crowd: Crowd, label: int, asked: Asked | None = None) -> Crowd:
+    """Return the yes and no of a crowd's sets to one label, by its bit.
+
+    Answers whose page did not ask the label, by the bits of `asked`, are left out. That an image
+    cannot be judged is about the image, and no answer to a label: such answers are left out, too.
+    """
+    rows = crowd.label >= 0
+    if asked is not None:
+        rows &= (asked >> label & 1).astype(np.bool_)
+    answers = crowd if rows.all() else crowd.answers(rows)
+    return replace(answers, classes=2, label=(answers.label >> label & 1).astype(np.int8))
 
 
 def consolidate_sets(
-    crowd: Crowd, method: Method = DEFAULT_METHOD, *, evidence: Evidence | None = None
+    crowd: Crowd,
+    method: Method = DEFAULT_METHOD,
+    *,
+    evidence: Evidence | None = None,
+    asked: Asked | None = None,
 ) -> SetConsensus:
     """Return the labels that a crowd's sets add up to; `crowd.classes` is the number of labels.
 
-    A set is a number with one bit for each label, -1 where the image cannot be judged. Two of three
-    workers see label 0, all of them label 1 and nobody label 2:
+    A set is a number with one bit for each label, -1 where the image cannot be judged. `asked` has
+    the labels that each answer's page asked, None where all pages asked all. Two of three workers
+    see label 0, all of them label 1 and nobody label 2:
 
     >>> image, worker = np.zeros(3, np.int32), np.arange(3, dtype=np.int32)
     >>> crowd = Crowd(1, 3, 3, image, worker, np.array([0b011, 0b010, 0b011]))
@@ -88,17 +111,32 @@ def consolidate_sets(
     # on a rare label everybody agrees, so that agreement on one label says nothing of copies
     evidence = replace(evidence, rules=replace(evidence.rules, weigh_copies=False))
     parts = [
-        consolidate(answers_to(crowd, label), method, evidence=evidence)
+        consolidate(answers_to(crowd, label, asked), method, evidence=evidence)
         for label in range(crowd.classes)
     ]
+    answers, unreadable = _judged(crowd)
     unknown = np.full(crowd.workers, np.nan)
-    return SetConsensus(
+    sets = SetConsensus(
         has=np.stack([part.label == YES for part in parts], axis=1),
         confidence=np.stack([part.confidence for part in parts], axis=1),
         agreement=np.stack([part.agreement for part in parts], axis=1),
         gain=np.stack([part.gain for part in parts], axis=1),
-        answers=parts[0].answers,
-        unreadable=parts[0].unreadable,
+        answers=answers,
+        unreadable=unreadable,
         accuracy=np.stack([unknown if p.accuracy is None else p.accuracy for p in parts]),
         converged=all(part.converged for part in parts),
     )
+    # an image that can be judged, with a label that no answer is to: the next one says it all
+    unknown_labels = np.stack([part.label == NO_LABEL for part in parts], axis=1)
+    sets.gain[unknown_labels & sets.labeled[:, None]] = 1
+    # of an image that nobody can judge nothing is known, whatever single workers see in it
+    for column in (sets.has, sets.confidence, sets.gain):
+        column[unreadable] = 0
+    return sets
+
+
+def _judged(crowd: Crowd) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """Count each image's answers, and tell whether most say that it cannot be judged (images)."""
+    answers = np.bincount(crowd.image, minlength=crowd.images)
+    unreadable = np.bincount(crowd.image[crowd.label < 0], minlength=crowd.images)
+    return np.minimum(answers, 65_535).astype(np.uint16), 2 * unreadable > answers

@@ -5,6 +5,7 @@ a shard buffer, plans its tasks and writes them, shard by shard:
 
     first_round    a manifest → the tasks of the first round, and counts of what its lines are
     later_round    unsure images → tasks for one more worker each
+    doubts         images with several labels, by those that are in doubt
     ports          the files that a grouping reads and writes, given by the caller
     shard_buffer   one shard's images, its text in a scratch file
     duplicates     find the images that an earlier line has

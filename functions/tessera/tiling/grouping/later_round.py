@@ -2,7 +2,8 @@
 
 A worker must not be asked the same image twice. So images that the same workers have answered
 share tasks, and each task names those workers: if tasks mixed images freely, soon there would be
-no task left that anyone may take.
+no task left that anyone may take. Where images have several labels, those in doubt of the same
+ones share tasks as well, and a task asks these alone (`doubts`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from tessera.tiling.grouping.doubts import shared_pages, worker_pools
 from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.grouping.limits import (
     MAX_ATTRIBUTE_CHARACTERS,
@@ -47,6 +49,7 @@ from tessera.tiling.manifest.items import batch_of_images
 from tessera.tiling.manifest.lines import Image, LineReader
 from tessera.tiling.manifest.source_rule import ANY_SOURCE, SourceRule
 from tessera.tiling.manifest.stream import line_blocks
+from tessera.tiling.page.page_choices import PAGE_CHOICES, encode_page_choices
 from tessera.tiling.run.jobs import tasks_name
 from tessera.tiling.run.run_files import CreateFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
@@ -62,10 +65,14 @@ MIN_AVAILABLE_WORKERS = 2
 
 
 class Unsure(msgspec.Struct, frozen=True):
-    """Row of unsure.csv: an image to ask again, and who answered it, separated by spaces."""
+    """Row of unsure.csv: an image to ask again, and who answered it, separated by spaces.
+
+    `labels` are those to ask of several that it may have; none are named where all are asked.
+    """
 
     index: int
     workers: str
+    labels: tuple[str, ...] = ()
 
 
 def group_later_round(
@@ -78,44 +85,52 @@ def group_later_round(
     rule: SourceRule = ANY_SOURCE,
     embeddings: Embeddings | None = None,
     skills: Skills | None = None,
+    *,
+    by_label: bool = False,
 ) -> tuple[Shard, ...]:
     """Write the tasks of a later round for the images that the lines of unsure.csv name.
 
     With `embeddings` and the order `similar`, images of the same workers that look alike share one.
     With `skills`, which have a row of doubts for each line, tasks are offered to those first who
-    are likely to be right about them.
+    are likely to be right about them. With `by_label` tasks ask only labels that the lines name.
 
     Raises ValueError if their indexes do not rise, or are not those of images of the manifest.
     """
     with ExitStack() as files:
         scratch_file = files.enter_context(scratch())
-        grouping = LaterRound(settings, round_, create, scratch_file, embeddings, skills)
+        grouping = LaterRound(
+            settings, round_, create, scratch_file, embeddings, skills, by_label=by_label
+        )
         images = _read_images(read_unsure(unsure), read, settings, rule)
         while pairs := list(islice(images, min(IMAGES_AT_ONCE, grouping.capacity))):
-            grouping.add([image for image, _ in pairs], [workers for _, workers in pairs])
+            grouping.add([image for image, _ in pairs], [row for _, row in pairs])
         return grouping.finish()
+
+
+_decode_labels = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def read_unsure(lines: Iterable[bytes]) -> Iterator[Unsure]:
     """Yield the rows of unsure.csv, each with its workers' names in order.
 
     >>> list(read_unsure([b"index,workers", b"7,b a"]))
-    [Unsure(index=7, workers='a b')]
+    [Unsure(index=7, workers='a b', labels=())]
     """
     rows = csv.reader(line.decode() for line in lines)
     next(rows, None)
     last = -1
-    for index, workers in rows:
+    for index, workers, *labels in rows:
         if int(index) <= last:
             raise ValueError(f"unsure.csv: {index} after {last}, but indexes have to rise")
         last = int(index)
-        yield Unsure(last, " ".join(sorted(set(workers.split()))))
+        names = _decode_labels(labels[0]) if labels else ()
+        yield Unsure(last, " ".join(sorted(set(workers.split()))), names)
 
 
 def _read_images(
     unsure: Iterator[Unsure], read: ReadManifest, settings: Settings, rule: SourceRule
-) -> Iterator[tuple[Image, str]]:
-    """Yield the unsure images, each with its workers; no other line is decoded."""
+) -> Iterator[tuple[Image, Unsure]]:
+    """Yield the unsure images, each with its row; no other line is decoded."""
     # Both come in rising order, so one pass over the manifest meets all rows.
     reader, first = LineReader(settings, rule), 0
     row = next(unsure, None)
@@ -129,7 +144,7 @@ def _read_images(
             image = reader.read(row.index, lines[row.index - first])
             if not isinstance(image, Image):
                 raise ValueError(f"unsure.csv: line {row.index} of the manifest is no image")
-            yield image, row.workers
+            yield image, row
             row = next(unsure, None)
         first = end
 
@@ -145,6 +160,8 @@ class LaterRound:
         scratch: BinaryIO,
         embeddings: Embeddings | None = None,
         skills: Skills | None = None,
+        *,
+        by_label: bool = False,
     ) -> None:
         """Begin the round with the number `round_`, which is 2 or more."""
         self._max_tasks = max_tasks(settings, answers_per_task=1)
@@ -159,10 +176,13 @@ class LaterRound:
         self._skills = skills
         self._first = 0  # row of the skills' doubts of the image at the buffer's first position
         self._label_numbers = {name: number for number, name in enumerate(settings.choices)}
+        self._by_label = by_label
+        self._label_bits = {name: 1 << bit for bit, name in enumerate(settings.classes)}
+        self._doubts: list[int] = []  # labels to ask of the image at each position, a bit for each
         self._shards: list[Shard] = []
 
-    def add(self, images: list[Image], workers: list[str]) -> None:
-        """Add images and who answered each, after writing the shard if they do not fit."""
+    def add(self, images: list[Image], rows: list[Unsure]) -> None:
+        """Add images and the row of each, after writing the shard if they do not fit."""
         buffer = self._buffer
         batch = batch_of_images(images, PLAIN, self._label_numbers, with_fingerprints=False)
         too_many = buffer.count + len(batch) > self.capacity
@@ -170,7 +190,14 @@ class LaterRound:
         if buffer.count and (too_many or too_long):
             self._write_shard()
         buffer.add(batch)
-        self._workers += workers
+        self._workers += [row.workers for row in rows]
+        if self._by_label:
+            self._doubts += [self._bits(row.labels) for row in rows]
+
+    def _bits(self, labels: tuple[str, ...]) -> int:
+        """Return labels to ask, a bit for each; all of them where none is named."""
+        bits = self._label_bits
+        return sum(bits[name] for name in set(labels or bits))
 
     def finish(self) -> tuple[Shard, ...]:
         """Write the last shard, and return what there is in each."""
@@ -196,6 +223,7 @@ class LaterRound:
         self._first += len(self._workers)
         self._buffer.clear()
         self._workers.clear()
+        self._doubts.clear()
 
     def _write_first_offers(self, name: str, part: Consecutive, exclusions: Exclusions) -> None:
         """Write beside the tasks whom each is offered to first; nothing without skills."""
@@ -211,6 +239,8 @@ class LaterRound:
         # Numbers sort faster than names, and in the same order.
         names = {name: number for number, name in enumerate(sorted(set(self._workers)))}
         keys = np.fromiter(map(names.__getitem__, self._workers), np.int64, len(self._workers))
+        if self._by_label:
+            return self._plan_by_doubts(keys)
         # Stable, so that images of the same workers stay in manifest order.
         ranking = np.argsort(keys, kind="stable").astype(np.uint32)
         if self._settings.guesses is not UNSET and "" in names:
@@ -221,6 +251,29 @@ class LaterRound:
         lengths = record_lengths(self._buffer, ranking, self._limits)
         sizes = consecutive_sizes(len(ranking), lengths, self._limits)
         return Consecutive(ranking, split_for_available_workers(sizes, ranking, self._workers))
+
+    def _plan_by_doubts(self, keys: NDArray[np.int64]) -> Consecutive:
+        """Plan tasks of images in doubt of the same labels; `keys` number who answered each."""
+        everyone = {name for text in set(self._workers) for name in text.split()}
+        page, doubts = self._limits.images, np.array(self._doubts, np.int64)
+        pools = worker_pools(self._workers, page, len(everyone) - MIN_AVAILABLE_WORKERS)
+        # Stable, so that images of the same doubts and workers stay in manifest order.
+        ranking = np.lexsort((keys, doubts, pools)).astype(np.uint32)
+        if self._embeddings is not None:
+            columns = np.stack((pools, doubts, keys))[:, ranking]
+            differ = (np.diff(columns) != 0).any(axis=0)
+            same = np.concatenate(([0], np.cumsum(differ)))
+            ranking = self._rank_similar(ranking, same, self._embeddings)
+        parts = list(shared_pages(pools[ranking], doubts[ranking], page))
+        ranking = ranking[np.concatenate(parts)]
+        lengths = record_lengths(self._buffer, ranking, self._limits)
+        sizes, first = [], 0
+        for part in map(len, parts):
+            of_part = None if lengths is None else lengths[first : first + part]
+            sizes.append(consecutive_sizes(part, of_part, self._limits))
+            first += part
+        together = np.concatenate(sizes)
+        return Consecutive(ranking, split_for_available_workers(together, ranking, self._workers))
 
     def _rank_similar(
         self, ranking: Positions, keys: NDArray[np.int64], embeddings: Embeddings
@@ -247,19 +300,36 @@ class LaterRound:
         return (plan.as_consecutive() if isinstance(plan, RoundRobin) else plan).ranking
 
     def _extra_keys(self, exclusions: Exclusions) -> ExtraKeys:
-        """Return what names who answered any image of a task, and notes them as excluded."""
+        """Return what names who answered any image of a task, and the labels that it asks.
+
+        Whoever answered is noted as excluded.
+        """
         tasks = count()
 
         def answered_by(positions: Positions) -> bytes:
             names = {name for place in positions.tolist() for name in self._workers[place].split()}
             exclusions.add(next(tasks), sorted(names))
             text = " ".join(sorted(names))
+            choices = self._page_choices(positions)
             # A longer attribute would fail the job; the portal reads the exclusions instead.
             if not text or len(text) > MAX_ATTRIBUTE_CHARACTERS:
-                return b""
-            return b',"%b":%b' % (ANSWERED_BY.encode(), msgspec.json.encode(text))
+                return choices
+            return b',"%b":%b%b' % (ANSWERED_BY.encode(), msgspec.json.encode(text), choices)
 
         return answered_by
+
+    def _page_choices(self, positions: Positions) -> bytes:
+        """Return what names the labels in doubt of a task's images; nothing where those are all."""
+        if not self._by_label:
+            return b""
+        asked = 0
+        for position in positions.tolist():
+            asked |= self._doubts[position]
+        names = [name for name, bit in self._label_bits.items() if asked & bit]
+        if len(names) == len(self._label_bits):
+            return b""
+        text = encode_page_choices(names, self._settings.escape)
+        return b',"%b":%b' % (PAGE_CHOICES.encode(), msgspec.json.encode(text))
 
 
 def split_for_available_workers(

@@ -3,11 +3,12 @@
 It goes the way of `label_run`: answers are gathered and written to answers.csv, the manifest is
 read again and each line written where it belongs. What differs is the consensus, one for each label
 (`consensus.label_sets`), the form of the labels (`training.set_splice`), and that an image is asked
-again while any of its labels is in doubt.
+again while any of its labels is in doubt, about those alone (`grouping.doubts`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -93,7 +94,8 @@ def label_multi_run(files: Files, run: Run, template: Path) -> dict[str, Any] | 
     result = _label(files, run)
     if again := images_to_ask_again(run, result.lines):
         table = result.table
-        rows = unsure_rows(again, table.crowd, table.unloaded, table.names)
+        labels = labels_to_ask(result, again)
+        rows = unsure_rows(again, table.crowd, table.unloaded, table.names, labels)
         create = partial(create_file, files, run.home)
         write_pieces(create, f"round-{run.round}/unsure.csv", rows)
     write_set_report(files, result, template)
@@ -101,6 +103,22 @@ def label_multi_run(files: Files, run: Run, template: Path) -> dict[str, Any] | 
     if summary["outcome"] == "done":
         note_end(files, f"{run.home}run.json", run.execution, run.jobs)
     return summary
+
+
+def labels_to_ask(result: SetResult, images: Sequence[int]) -> list[list[str]]:
+    """Return the names of the labels to ask of each image: those in doubt, or all of them.
+
+    All are asked where the image has no answer, or lacks one because it did not load.
+    """
+    classes, consensus = result.run.settings.classes, result.consensus
+    rows = np.asarray(images, np.int64)
+    asked = consensus.in_doubt(result.run.settings.gain)[rows]
+    lacks_all = ~consensus.labeled[rows] | np.isin(rows, result.lines.retry)
+    asked[lacks_all | ~asked.any(axis=1)] = True
+    return [
+        [name for name, is_asked in zip(classes, row, strict=True) if is_asked]
+        for row in asked.tolist()
+    ]
 
 
 def _label(files: Files, run: Run) -> SetResult:
@@ -111,7 +129,7 @@ def _label(files: Files, run: Run) -> SetResult:
     # before the manifest is read again: if it is gone, these are what is left
     write_pieces(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
     evidence = Evidence(rules=RULES[run.rules])
-    consensus = consolidate_sets(table.crowd, settings.method, evidence=evidence)
+    consensus = consolidate_sets(table.crowd, settings.method, evidence=evidence, asked=table.asked)
     lines, by_label = _write_lines(files, run, table, book, consensus, create)
     return SetResult(
         run=run, book=book, table=table, consensus=consensus, lines=lines, by_label=by_label

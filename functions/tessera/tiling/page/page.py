@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
+from urllib.parse import quote_plus
 
 from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError
@@ -25,7 +26,7 @@ from markupsafe import Markup, escape
 from tessera.tiling.errors import PageUnusable
 from tessera.tiling.page.instructions_html import any_picture, render_instructions, without_liquid
 from tessera.tiling.page.plain_output import PLAIN_TAGS
-from tessera.tiling.settings import Settings
+from tessera.tiling.settings import Settings, question_of
 
 CROWD_SCRIPT = "https://assets.crowd.aws/crowd-html-elements.js"
 """Amazon's script, which turns `<crowd-form>` into a form that Ground Truth takes answers from."""
@@ -105,6 +106,8 @@ def build_page(
     choices = [
         {
             "name": _without_liquid(str(escape(choice))),
+            # for the page to compare with the labels that a task asks: nothing ends a string
+            "id": quote_plus(choice),
             "key": key,
             "escape": choice == settings.escape,
             "color": color,
@@ -123,6 +126,8 @@ def build_page(
             .from_string(template)
             .render(
                 question=_without_liquid(str(escape(settings.question))),
+                # of a question made of the labels, a page of some of them makes one of its own
+                made=settings.question == question_of(settings.task, list(settings.labels)),
                 instructions=Markup(instructions),
                 # The page opens them by itself until a worker has seen this version of them.
                 version=_short_hash(instructions) if instructions else "",

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tessera.tiling.page.page_choices import PAGE_CHOICES, read_page_choices
 from tessera.tiling.page.page_copy import original_uri
 
 
@@ -50,10 +51,14 @@ def crop_of(box: str) -> tuple[float, float]:
     return width + 2 * margin, height + 2 * margin
 
 
-class TaskInput(msgspec.Struct):
-    """Content of `task.input` in the page's template."""
+class TaskInput(msgspec.Struct, omit_defaults=True):
+    """Content of `task.input` in the page's template: the images, and what may be chosen of them.
+
+    There are no choices where the page has all of the run's.
+    """
 
     images: list[PageImage]
+    choices: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def task_input(source: str | list[Any]) -> TaskInput:
@@ -86,4 +91,6 @@ def prepare_task(event: dict[str, Any]) -> dict[str, Any]:
     # A manifest of plain images, one a page, is Ground Truth's own form.
     one_image = [{"source-ref": task.get("source-ref"), "index": 0}]
     page_input = task_input(task.get("source", one_image))
+    if PAGE_CHOICES in task:
+        page_input.choices = read_page_choices(task[PAGE_CHOICES])
     return {"taskInput": msgspec.to_builtins(page_input), "isHumanAnnotationRequired": True}

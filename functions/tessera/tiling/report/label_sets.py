@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.answers.table import AnswerTable
-from tessera.tiling.consensus.crowd import Crowd
 from tessera.tiling.consensus.label_sets import SetConsensus, answers_to
 from tessera.tiling.report.confidence import answer_figures, confidence_figures
 from tessera.tiling.report.figures import mean_figure, round_figure, run_figures
@@ -40,15 +39,15 @@ def set_figures(
         noted=noted,
     )
     rounds = _rounds(run, table)
-    alike = _alike(table.crowd, consensus)
-    compared = int((table.crowd.label >= 0).sum()) * len(classes)
+    alike = _alike(table, consensus)
+    compared = int(labels_asked(table).sum())
     figures = {
         **run_figures(run, lines),
         "labels": dict(zip(classes, by_label, strict=True)),
         **({"notices": run.notices} if run.notices else {}),
         "answers": answers,
         "confidence": confidence_figures(consensus.of_images()),
-        "by_label": _by_label(run, consensus),
+        "by_label": _by_label(run, table, consensus),
         "workers": _workers(table, consensus, alike),
         "jobs": run.jobs,
         "manifest": run.manifest_uri,
@@ -62,7 +61,7 @@ def set_figures(
     return figures | {"headline": headline(figures)}
 
 
-def _by_label(run: Run, consensus: SetConsensus) -> list[dict[str, Any]]:
+def _by_label(run: Run, table: AnswerTable, consensus: SetConsensus) -> list[dict[str, Any]]:
     """Describe each label by the images that were answered, in the order of the settings."""
     labeled = consensus.labeled
     return [
@@ -72,20 +71,30 @@ def _by_label(run: Run, consensus: SetConsensus) -> list[dict[str, Any]]:
             "share": mean_figure(consensus.has[labeled, place]),
             "mean_confidence": mean_figure(consensus.confidence[labeled, place]),
             "agreement": mean_figure(consensus.agreement[labeled, place]),
-            "in_doubt": int((consensus.gain[labeled, place] > run.settings.gain).sum()),
+            "in_doubt": int(consensus.in_doubt(run.settings.gain)[labeled, place].sum()),
+            "answers": len(answers_to(table.crowd, place, table.asked)),
         }
         for place, name in enumerate(run.settings.classes)
     ]
 
 
-def _alike(crowd: Crowd, consensus: SetConsensus) -> NDArray[np.int64]:
+def labels_asked(table: AnswerTable) -> NDArray[np.int64]:
+    """Count the labels that each answer says yes or no to, none if it cannot judge (answers)."""
+    crowd, every = table.crowd, (1 << table.crowd.classes) - 1
+    asked = np.full(len(crowd), every) if table.asked is None else table.asked & every
+    return np.where(crowd.label >= 0, np.bitwise_count(asked), 0).astype(np.int64)
+
+
+def _alike(table: AnswerTable, consensus: SetConsensus) -> NDArray[np.int64]:
     """Count for each answer the labels of which it says what the consensus says (answers)."""
+    crowd, asked = table.crowd, table.asked
     alike = np.zeros(len(crowd), np.int64)
     for place in range(crowd.classes):
-        answers = answers_to(crowd, place)
-        has = consensus.has[answers.image, place]
-        alike += (answers.label >= 0) & (answers.label == has)
-    return alike
+        yes = (crowd.label >> place & 1).astype(np.bool_)
+        alike += (yes == consensus.has[crowd.image, place]) & (
+            True if asked is None else (asked >> place & 1).astype(np.bool_)
+        )
+    return np.where(crowd.label >= 0, alike, 0)
 
 
 def _workers(
@@ -95,7 +104,7 @@ def _workers(
 
     `accuracy` is the mean over the labels of how often their yes or no is right.
     """
-    crowd = table.crowd
+    crowd, asked = table.crowd, labels_asked(table)
     known = ~np.isnan(consensus.accuracy)
     sums, counts = np.where(known, consensus.accuracy, 0).sum(axis=0), known.sum(axis=0)
     rows = []
@@ -105,7 +114,7 @@ def _workers(
         seconds = table.seconds[own]
         timed = seconds[seconds >= 0]
         accuracy = float(sums[worker] / counts[worker]) if counts[worker] else None
-        agreed = float(alike[own].sum()) / (readable * crowd.classes) if readable else None
+        agreed = float(alike[own].sum() / asked[own].sum()) if readable else None
         rows.append(
             {
                 "worker": name,
