@@ -37,7 +37,7 @@ IMAGE_SETS = (
 GAINS = (0.12, 0.1, 0.08, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01)
 FIRST = 2
 DRAWS_OF_QUEUES = 20
-"""Draws of the queue of first offers: with six, two of its means were a point off by chance."""
+"""Draws of the queue of first offers: with six, its means with memory are off by a point."""
 
 
 @dataclass(frozen=True)
