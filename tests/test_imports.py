@@ -280,6 +280,25 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert list(TopologicalSorter(graph).static_order())
 
 
+def test_each_modules_tests_are_where_its_path_or_the_list_of_homes_says() -> None:
+    rows = (ROOT / "tests" / "homes.txt").read_text("utf-8").partition("\n\n")[2].splitlines()
+    homes = dict(row.split(" | ") for row in rows)
+    scripts = (ROOT / "scripts").glob("*.py")
+    handlers = FUNCTIONS.glob("*.py")
+    modules = [path for path in [*IN_LAMBDA, *TOOL, *scripts, *handlers] if path.stem[:2] != "__"]
+    without = {name(path) for path in modules if not own_tests(path).exists()}
+    assert without - set(homes) == set()
+    assert [home for home in homes.values() if not (ROOT / home).exists()] == []
+
+
+def own_tests(path: Path) -> Path:
+    """Where a module's own tests are: its path, below tests/."""
+    inner = path.relative_to(ROOT)
+    if inner.is_relative_to("functions/tessera"):
+        inner = inner.relative_to("functions/tessera")
+    return ROOT / "tests" / inner.with_name(f"test_{path.name}")
+
+
 def test_no_module_is_named_for_what_it_is_not() -> None:
     stems = {path.stem for path in [*IN_LAMBDA, *TOOL]}
     assert not stems & {"utils", "util", "common", "helpers", "misc", "main"}
