@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from tessera.commands.export import export
 from tessera.commands.import_job import import_command
@@ -146,3 +150,58 @@ def test_a_file_without_boxes_is_refused_with_a_sentence(tessera: Any, more: Any
     assert result.exit_code not in (Exit.OK, None)
     assert "coco.json" in result.output
     assert not Path("b.manifest").exists()
+
+
+SIDES = st.tuples(
+    st.integers(0, 4000).map(lambda n: n / 100), st.integers(0, 40),
+    st.integers(1, 59), st.integers(1000, 3900).map(lambda n: n / 1000),
+)  # fmt: skip
+VERIFIED = st.tuples(st.integers(0, 2), SIDES, st.sampled_from([3, 7, 90]), st.booleans(),
+                     st.integers(0, 100).map(lambda n: n / 100))  # fmt: skip
+
+
+@examples(max_examples=15, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(st.lists(VERIFIED, min_size=1, max_size=6), st.sampled_from(["coco", "ground-truth"]))
+def test_confirmed_boxes_come_back_as_they_were_exported(
+    labels: Any, tessera: Any, boxes: list[Any], form: str
+) -> None:
+    def verified(index: int) -> dict[str, Any]:
+        picture, sides, number, is_right, confidence = boxes[index]
+        made = line(0 if is_right else 1)
+        keys = ("left", "top", "width", "height")
+        annotation = {"class_id": number} | dict(zip(keys, sides, strict=True))
+        return made | {
+            "source-ref": f"s3://inbox/pets/{picture}.png",
+            "bounding-box": made["bounding-box"] | {"annotations": [annotation]},
+            "bounding-box-metadata": {"class-map": {str(number): f"class {number}"}},
+            "pet-metadata": made["pet-metadata"] | {"confidence": confidence},
+        }
+
+    shutil.rmtree("made", ignore_errors=True)
+    labels.run(line=verified, settings=VERIFY, images=len(boxes))
+    assert tessera(export, "--to", form, "--out", "made").exit_code == Exit.OK
+    kept = sorted(
+        (f"s3://inbox/pets/{picture}.png", tuple(sides), number, confidence)
+        for picture, sides, number, is_right, confidence in boxes
+        if is_right
+    )
+    path = Path("made/boxes.manifest")
+    if form == "coco":
+        path = Path("made/back.manifest")
+        arguments = ("--coco", "made/annotations/instances.json", "--labels-as", "boxes")
+        result = tessera(import_command, *arguments, "--out", str(path))
+        assert result.exit_code == (Exit.OK if kept else Exit.REFUSED), result.output
+        if not kept:
+            return
+    settings = read_settings(json.dumps(VERIFY).encode())
+    chunks = box_lines([path.read_bytes()], settings)
+    back = [each for each in read_manifest(manifest_lines(chunks), settings)
+            if isinstance(each, Image) and each.box]  # fmt: skip
+    sure = [json.loads(each.raw)["bounding-box-metadata"]["objects"][0] for each in back]
+    assert kept == sorted(
+        (each.source_ref, tuple(each.box[:4]), each.box.class_id, own["confidence"])
+        for each, own in zip(back, sure, strict=True)
+        if each.box
+    )
+    assert all(each.box and each.box.name == f"class {each.box.class_id}" for each in back)

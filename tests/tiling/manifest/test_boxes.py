@@ -200,3 +200,16 @@ def test_gold_of_a_box_stands_beside_its_sides() -> None:
 def test_pictures_are_read_as_they_are() -> None:
     plain = read_settings(b'{"labels": ["cat", "dog"]}')
     assert list(box_lines([b"a", b"b"], plain)) == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("jobs", [["job-2"], ['a"b', "é"], [f"job-{n}" for n in range(90)], []])
+def test_boxes_of_other_jobs_are_named_by_their_keys(jobs: list[str]) -> None:
+    record = line()
+    boxes = record.pop("bounding-box")
+    (bad,) = read(record | {name: boxes | {"annotations": [box()]} for name in jobs})
+    assert isinstance(bad, Rejected)
+    assert bad.reason.startswith("bounding-box: missing")
+    assert "box_attribute" in bad.reason
+    assert len(bad.reason) < 400
+    assert all(msgspec.json.encode(name).decode() in bad.reason
+               for name in jobs[:1])  # fmt: skip

@@ -11,6 +11,7 @@ Boxes come as Ground Truth writes those of an object detection, under the settin
 
 from __future__ import annotations
 
+import json
 import re
 from math import isfinite
 from typing import Any, NamedTuple
@@ -27,6 +28,9 @@ TOLERANCE = 1.0
 """Pixels that a box may reach out of its picture: tools round both, each in its own way."""
 LEAST_SIDE = 1.0
 """Pixels of a box's side below which nothing can be seen in it."""
+
+MAX_KEYS = 3
+"""Keys that a reason names: a line has boxes of one job, or of a few."""
 
 decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -165,9 +169,7 @@ def _class_name(class_id: int | None, metadata: Any) -> str | None:
 def take_boxes(members: dict[str, msgspec.Raw], key: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Take a line's boxes and their metadata out of it, decoded."""
     if key not in members:
-        raise BoxUnusable(
-            f"{key}: missing, so there are no boxes; if they have another key, set box_attribute"
-        )
+        raise BoxUnusable(f"{key}: missing, so there are no boxes; {_key_advice(members)}")
     boxes = msgspec.json.decode(members.pop(key))
     raw = members.pop(f"{key}-metadata", None)
     metadata = msgspec.json.decode(raw) if raw is not None else {}
@@ -178,6 +180,19 @@ def take_boxes(members: dict[str, msgspec.Raw], key: str) -> tuple[dict[str, Any
     if "failure-reason" in metadata:
         raise BoxUnusable(f"{key}-metadata: has failure-reason, so these are no boxes")
     return boxes, metadata
+
+
+def _key_advice(members: dict[str, msgspec.Raw]) -> str:
+    """Return what to set where a line has its boxes under another key, of one job or several."""
+    others = [
+        json.dumps(name, ensure_ascii=False)
+        for name, raw in members.items()
+        if b'"annotations"' in bytes(raw)
+    ]
+    if not others:
+        return "if they have another key, set box_attribute"
+    listed = ", ".join(others[:MAX_KEYS])[:200]
+    return f'the line has {listed}: set "box_attribute" in labeling.json to the key of yours'
 
 
 def _excerpt(value: Any) -> str:
