@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.tiling.answers.flags import MAX_REASON, Flag, check_flags, read_flags
+from tessera.tiling.answers.flags import (
+    JOINERS,
+    MAX_REASON,
+    Flag,
+    check_flags,
+    one_line,
+    read_flags,
+)
 from tessera.tiling.answers.pack import pack
 from tessera.tiling.csv_field import plain_text
 from tessera.tiling.report.flags import flag_figures
@@ -64,11 +71,20 @@ def test_a_log_in_any_form_flags_something_or_nothing(log: Any, is_text: bool) -
 def test_a_reason_is_one_short_line_that_no_spreadsheet_runs(reason: str) -> None:
     for line in read_flags(flagging(_0=reason)).values():
         assert len(line) <= MAX_REASON
-        assert line.isprintable()
+        assert "".join(one for one in line if one not in JOINERS).isprintable()
+        assert one_line(line) == line
         row = Flag(7, "s3://pets/7.jpg", "=cat", line, "ann", 1).row().decode()
         (fields,) = csv.reader([row])
         assert (len(fields), plain_text(fields[3])) == (6, line)
         assert not fields[3].startswith(("=", "@", "\t"))
+
+
+def test_a_reason_in_any_script_stays_as_it_was_written() -> None:
+    for reason in ("می\u200cخواهم", "क्\u200dष", "👨\u200d👩\u200d👧 twice", "é=1"):
+        assert one_line(reason) == reason
+    assert one_line("\u200d=1+1\u200c") == "=1+1"
+    assert one_line("\u200d \u200c") == ""
+    assert one_line("x" * 199 + " y") == "x" * 199
 
 
 def test_answers_without_flags_are_packed_as_ever_and_flags_are_a_key_of_their_own() -> None:

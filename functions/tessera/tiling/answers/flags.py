@@ -21,6 +21,9 @@ MAX_REASON = 200
 MAX_FLAGS = 1_000
 """Flags read of one answer: a page has a hundred pictures at most, a hostile log any number."""
 
+JOINERS = "\u200c\u200d"
+"""Characters without a width that Persian, Hindi and emoji are written with, so no text without."""
+
 FLAGGED = "flagged.csv"
 """File of a run that has its flags; there is none without any."""
 HEADER = b"index,source,label,reason,worker,round\n"
@@ -101,8 +104,11 @@ def one_line(text: str) -> str:
     >>> one_line("\0wrong\r\nquestion ")
     'wrong question'
     """
-    printable = "".join(one if one.isprintable() else " " for one in text[: 4 * MAX_REASON])
-    return " ".join(printable.split())[:MAX_REASON]
+    printable = "".join(
+        one if one.isprintable() or one in JOINERS else " " for one in text[: 4 * MAX_REASON]
+    )
+    # at an end they join nothing, and would hide a formula's sign from what guards against it
+    return " ".join(printable.split()).strip(JOINERS + " ")[:MAX_REASON].rstrip(JOINERS + " ")
 
 
 def _flagged(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
