@@ -60,6 +60,20 @@ The summaries stand here so that `tessera --help` and completion need not import
 """
 
 
+class PortNumber(click.IntRange):
+    """Port that programs may listen on."""
+
+    name = "integer"
+
+    def __init__(self) -> None:
+        """Take what TCP has."""
+        super().__init__(1, 65535)
+
+    def _describe_range(self) -> str:
+        """Say nothing in the help of a range that everybody knows."""
+        return ""
+
+
 class Tool(click.Group):
     """Group of commands that are imported when they are called."""
 
@@ -205,7 +219,13 @@ def region_of(profile: str) -> str | None:
 @click.option(
     "--endpoint", envvar="TESSERA_ENDPOINT", help="URL of another embedded AWS to work on."
 )
-@click.option("--port", default=PORT, envvar="TESSERA_PORT", help="Port of the local stack.")
+@click.option(
+    "--port",
+    type=PortNumber(),
+    default=PORT,
+    envvar="TESSERA_PORT",
+    help="Port of the local stack.",
+)
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,8 @@ OF_OTHER_PROGRAMS = frozenset({"__macosx", "@eadir", "thumbnails"})
 Most others are hidden."""
 HIDDEN = "hidden or of other programs"
 """Why such files are left out."""
+NOT_UTF8 = "because their names are not UTF-8, as keys in S3 must be (rename them)"
+"""Why pictures with names of another encoding are left out, such as from an old archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ def check_has_pictures(folder: Path) -> None:
 def walk_pictures(folder: Path, *, convert: bool = False) -> Walk:
     """Find the pictures in a folder, at any depth, sorted as S3 sorts keys.
 
-    A folder that several links lead to is walked once, by its own place if that is inside. Refused
-    names a file whose name is not UTF-8, as keys in S3 must be.
+    A folder that several links lead to is walked once, by its own place if that is inside. Pictures
+    whose names are not UTF-8 are left out.
     """
     walk, visited = Walk(), set[tuple[int, int]]()
     has_settings = any((folder / name).is_file() for name in ("labeling.json", INSTRUCTIONS))
@@ -147,11 +149,13 @@ def walk_pictures(folder: Path, *, convert: bool = False) -> Walk:
                 walk.leave_out(HIDDEN, name)
             elif not path.is_file():
                 walk.leave_out("because they cannot be read", name)
+            elif not _is_utf8(name):
+                walk.leave_out(NOT_UTF8, name)
             elif not kind.in_browsers and not (convert and can_convert(kind.suffix)):
                 walk.leave_out("", name)
             else:
                 walk.names.append(name)
-    walk.names = sorted(_utf8(folder, walk.names))
+    walk.names.sort()
     return walk
 
 
@@ -214,16 +218,12 @@ def _name(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _utf8(folder: Path, names: Sequence[str]) -> Iterator[str]:
-    for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise Refused(
-                f"{os.fsencode(name)!r} in {folder} is not UTF-8, as keys in S3 must be. "
-                "Rename the file."
-            ) from error
-        yield name
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def warnings_of(walk: Walk, unshown: Sequence[str] = ()) -> list[str]:

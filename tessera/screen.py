@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -29,8 +29,30 @@ PAUSE = 2.0
 """Seconds between two lines about how far the work is, where no bar can be drawn."""
 
 
+WIDEST = 100_000
+"""Columns of what has no edge. A table takes only what its cells need."""
+
+
 class PlainConsole(Console):
-    """Console on which no text acts but by rich's own markup."""
+    """Console on which no text acts but by rich's own markup, and which breaks no line of text.
+
+    A terminal wraps what is too long for it, and a command that is copied from there is in one
+    piece; with a line break of our own it would be two. Into a pipe or a file, tables have their
+    whole width, too.
+    """
+
+    @property
+    def options(self) -> ConsoleOptions:
+        """How renderables are laid out: a pipe or a file has no edge."""
+        options = super().options
+        return options if self.is_terminal else options.update(width=WIDEST)
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """Print texts on lines of any length, and everything else as wide as there is room."""
+        if soft_wrap is None:
+            soft_wrap = all(isinstance(each, str) for each in objects)
+        options = {"crop": self.is_terminal} | options
+        super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Render a text, in a line or in a cell of a table, with control characters spelled out."""

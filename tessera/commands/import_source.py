@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import msgspec
@@ -79,7 +80,8 @@ def write_source(
     out.print(f"{manifest}: {counted(len(images), 'image')}, {facts['labeled']:,} with labels.")
     listed = ",".join(f'"{name}"' if "," in name else name for name in made.names)
     way = f" --labels '{listed}'" if len(made.names) > 1 and not made.is_multi else ""
-    out.print(f"Have it labeled: tessera drop {manifest}{way}", soft_wrap=True, markup=False)
+    way = f"{quote(str(manifest))}{way}"
+    out.print(f"Have it labeled: tessera drop {way}", soft_wrap=True, markup=False)
     return _ending(left_out)
 
 
@@ -122,7 +124,7 @@ def _write_boxes(
     if as_json:
         print_json(facts | {"warnings": left_out.notices()})
         return
-    settings = manifest.with_name("labeling.json")
+    settings, file = manifest.with_name("labeling.json"), quote(str(manifest))
     out.print(f"{manifest}: {boxes:,} boxes on {counted(len(lines), 'line')}.")
-    way = f'echo \'{{"task": "verify"}}\' > {settings} && tessera drop {manifest}'
+    way = f'echo \'{{"task": "verify"}}\' > {quote(str(settings))} && tessera drop {file}'
     out.print(f"Have them verified: {way}", soft_wrap=True, markup=False)

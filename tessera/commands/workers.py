@@ -128,7 +128,9 @@ def list_workers(target: Target, /, as_json: bool) -> None:
     if as_json:
         print_json([user._asdict() for user in users])
         return
-    table = Table("Email", "Worker", "Status", "Teams", "Since")
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    for title in ("email", "worker", "status", "teams", "since"):
+        table.add_column(title, overflow="fold")  # a name cut short would forget nobody
     for user in users:
         since = f"{user.since:%Y-%m-%d}"
         status = user.status.lower().replace("_", " ")

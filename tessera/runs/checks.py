@@ -28,7 +28,7 @@ def read_settings_file(path: Path) -> Settings:
     if not path.exists():
         raise Refused(
             f"There is no {path}. Write one (docs/manifests.md says what it may hold), "
-            "or name it: --settings FILE"
+            "or name it: --settings FILE. With `tessera drop`, labels alone do: --labels A,B"
         )
     with readable(path), path.open("rb") as file:
         # A byte more than is allowed, so that a file of any size is refused without reading it all.

@@ -145,7 +145,7 @@ def find_run(cloud: Cloud, name: str | None) -> RunFolder:
     names = [folder.name for folder in runs]
     similar = get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f"Did you mean {similar[0]}?" if similar else f"The newest is {names[0]}."
-    raise NotFound(f"There is no run {name!r}. {hint} List them all: tessera runs")
+    raise NotFound(f"There is no run {name!r}. {hint} List them all: {cloud.command('runs')}")
 
 
 def record_of(labels: str, job: str) -> str:

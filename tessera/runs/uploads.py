@@ -21,7 +21,7 @@ from tessera.exports.dataset import ORIGINAL_KEY
 from tessera.exports.pictures import in_order
 from tessera.page_picture import make_page_picture
 from tessera.picture_folder import HASH_DIGITS, Picture, content_hash, look_at_pictures
-from tessera.screen import progress
+from tessera.screen import aside, progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.page.page_copy import COPIES, copy_uri, original_uri
 
@@ -52,6 +52,7 @@ def upload_pictures(
     prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
     pictures = look_at_pictures(folder, convert=convert)
     more = describe(pictures)
+    _count_copies(pictures)
     uris = pictures_by_content(cloud, prefix)
     missing: list[Picture] = []
     for picture in pictures:
@@ -65,6 +66,14 @@ def upload_pictures(
         for picture, keys in zip(pictures, more, strict=True)
     )
     return ("\n".join(json.dumps(ref, ensure_ascii=False) for ref in refs) + "\n").encode()
+
+
+def _count_copies(pictures: Sequence[Picture]) -> None:
+    """Say how many pictures are copies, or the numbers looked at and uploaded would not agree."""
+    contents = len({picture.digest for picture in pictures})
+    if copies := len(pictures) - contents:
+        noun = "picture is a copy" if copies == 1 else "pictures are copies"
+        aside.print(f"{copies:,} {noun} of others here, by content: {contents:,} are different.")
 
 
 def _reference(uri: str, page: str | None) -> dict[str, Any]:

@@ -261,3 +261,9 @@ def test_a_hint_about_signing_in_names_the_profile() -> None:
     error = type("E", (Exception,), {"response": {"Error": {"Code": "ExpiredToken"}}})("expired")
 
     assert "aws sso login --profile prod" in explain(error, "prod").message
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999", "http"])
+def test_a_port_that_no_program_can_have_is_refused(port: str) -> None:
+    result = CliRunner().invoke(main, ["--port", port, "runs"])
+    assert (result.exit_code, "'--port'" in result.output) == (2, True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from PIL import Image
 from tessera.commands.estimate import estimate_command
 from tessera.commands.manifest import manifest_command
 from tessera.exits import Refused
-from tessera.picture_folder import look_at_pictures, reason_not_shown, walk_pictures
+from tessera.picture_folder import NOT_UTF8, look_at_pictures, reason_not_shown, walk_pictures
 from tessera.picture_types import SHOWN
 from tessera.runs.uploads import upload_pictures
+from tests.tessera.conftest import Place
 
 NOISE = Image.effect_noise((64, 48), 90).convert("RGB")
 
@@ -158,3 +161,33 @@ def test_however_folders_are_linked_every_picture_is_taken_once(
             if (root / name).parent.is_dir() and not (root / name).is_symlink():
                 (root / name).symlink_to(root / target)
         assert walk_pictures(root).names == sorted(pictures)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file systems of macOS take UTF-8 alone")
+@settings(max_examples=20)
+@given(
+    st.sets(st.sampled_from([b"a", "\u00fc".encode(), b"\xfc", b"x\xff y", b"\xe9t\xe9/b", b"c/d"]))
+)
+def test_a_name_that_is_not_utf_8_costs_its_own_picture_alone(names: set[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            path = os.path.join(os.fsencode(folder), name + b".jpg")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            Path(os.fsdecode(path)).write_bytes(b"")
+        walk = walk_pictures(Path(folder))
+    bad = {name for name in names if b"\xfc" in name.replace(b"\xc3\xbc", b"") or b"\xff" in name}
+    bad |= {name for name in names if name.startswith(b"\xe9")}
+    assert {os.fsencode(name) for name in walk.names} == {name + b".jpg" for name in names - bad}
+    assert len(walk.others.get(NOT_UTF8, [])) == len(bad)
+
+
+def test_a_drop_says_how_many_pictures_are_copies(
+    tmp_path: Path, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, kind in (("a", "jpg"), ("b", "jpg"), ("c", "jpg"), ("d", "png")):
+        (tmp_path / f"{name}.{kind}").write_bytes(ENCODED[kind])
+    lines = upload_pictures(place.cloud, tmp_path, "pets").splitlines()
+    assert (len(lines), len(set(lines))) == (4, 2)
+    assert "2 pictures are copies of others here, by content: 2 are different." in (
+        capsys.readouterr().err
+    )

@@ -63,3 +63,30 @@ def test_no_text_acts_on_the_terminal(text: str) -> None:
     written = file.getvalue() + without_controls(text)
 
     assert not [c for c in written if unicodedata.category(c) == "Cc" and c not in "\t\n"]
+
+
+COMMAND = "tessera --port 4731 --home '/home/ann/my pictures/.tessera' watch pets-may-bfac8eb457c2"
+
+
+@given(st.text("abc ", max_size=200), st.integers(20, 200), st.booleans())
+def test_a_command_in_a_sentence_is_in_one_piece_at_any_width(
+    before: str, width: int, terminal: bool
+) -> None:
+    file = io.StringIO()
+    PlainConsole(file=file, width=width, force_terminal=terminal, color_system=None).print(
+        f"{before}Watch it: {COMMAND} now"
+    )
+    assert COMMAND in file.getvalue()
+    assert file.getvalue().count("\n") == 1
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=150), min_size=1, max_size=5))
+def test_a_table_in_a_pipe_has_every_cell_whole_and_a_line_each(cells: list[str]) -> None:
+    file = io.StringIO()
+    table = Table(box=None)
+    for cell in cells:
+        table.add_row(cell, cell)
+    PlainConsole(file=file, width=60, force_terminal=False).print(table)
+    lines = [line.split() for line in file.getvalue().splitlines() if line.strip()]
+    assert lines == [[cell, cell] for cell in cells]
+    assert max(map(len, file.getvalue().splitlines())) < 400  # no wider than the cells are
