@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -45,15 +46,20 @@ class Run:
 
 
 @contextmanager
-def workers(cloud: Cloud, count: int, execution: str) -> Iterator[None]:
-    """Simulated workers who make no mistake and label the run, while the block lasts."""
+def workers(
+    cloud: Cloud, count: int, execution: str, sees: Sequence[Mapping[str, str]] = ()
+) -> Iterator[None]:
+    """Simulated workers who make no mistake and label the run, while the block lasts.
+
+    Each answers what `sees` has for them, or the truth.
+    """
     described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
     run = run_name_of(cloud, described)
     crowd = [
         SimulatedWorker(
             add_worker(cloud, f"pipeline-{number}@example.com"),
             cloud.portal_url,
-            truth=TRUTH,
+            truth=sees[number] if sees else TRUTH,
             labels=tuple(EXAMPLE_SETTINGS["labels"]),
             error_rate=0.0,
             seed=str(number),
@@ -67,7 +73,13 @@ def workers(cloud: Cloud, count: int, execution: str) -> Iterator[None]:
 
 
 def run_to_the_end(
-    cloud: Cloud, name: str, manifest: bytes, *, crowd: int = 0, **settings: Any
+    cloud: Cloud,
+    name: str,
+    manifest: bytes,
+    *,
+    crowd: int = 0,
+    sees: Sequence[Mapping[str, str]] = (),
+    **settings: Any,
 ) -> Run:
     """Drop a manifest, have so many workers label it to its end, and read its folder."""
     text = json.dumps(EXAMPLE_SETTINGS | settings).encode()
@@ -75,7 +87,7 @@ def run_to_the_end(
     project = f"{Example(EXAMPLE).folder.name}/test-{name}"
     key = drop(cloud, manifest, project=project, name=name, settings=text)
     execution = wait_for_execution(cloud, key)
-    with workers(cloud, crowd, execution):
+    with workers(cloud, crowd, execution, sees):
         states = list(follow(cloud, execution))
     end = read_ending(cloud, execution)
     files = {}
@@ -138,9 +150,27 @@ def test_a_table_dropped_from_python_comes_back_as_labels_and_answers(cloud: Clo
 
 
 def test_pictures_with_several_labels_go_the_same_way_to_a_list_of_each(cloud: Cloud) -> None:
-    manifest = b"\n".join(example_lines(20)) + b"\n"
+    lines = example_lines(20)
+    names = [json.loads(line)["source-ref"].rpartition("/")[2] for line in lines]
+    # each worker errs on pictures of their own, so that two of any three are right
+    wrong = dict(zip("0123456789", "1234567890", strict=True))
+    sees = [
+        {
+            name: wrong[TRUTH[name]] if at % 7 == worker else TRUTH[name]
+            for at, name in enumerate(names)
+        }
+        for worker in range(3)
+    ]
     run = run_to_the_end(
-        cloud, "several", manifest, crowd=2, task="multi", answers_per_image=2, max_answers=2
+        cloud,
+        "several",
+        b"\n".join(lines) + b"\n",
+        crowd=3,
+        sees=sees,
+        task="multi",
+        answers_per_image=2,
+        max_answers=3,
+        images_per_task=3,
     )
     assert run.end.status == "SUCCEEDED", run.end
     for line in run.lines("training.manifest"):
@@ -152,6 +182,11 @@ def test_pictures_with_several_labels_go_the_same_way_to_a_list_of_each(cloud: C
     report = json.loads(run.files["report.json"])
     assert report["images"]["training"] == 20
     assert [row["label"] for row in report["by_label"]] == list(EXAMPLE_SETTINGS["labels"])
+    answers = list(csv.DictReader(io.StringIO(run.files["answers.csv"].decode())))
+    later = [json.loads(row["asked"]) for row in answers if row["round"] == "2"]
+    assert later
+    # a picture is in doubt of the digit that it shows and of the one that somebody took it for
+    assert all(2 <= len(asked) <= 2 * 3 for asked in later)
 
 
 def test_each_box_of_a_picture_gets_a_label_and_a_line_of_its_own(cloud: Cloud) -> None:

@@ -61,6 +61,19 @@ def test_of_one_label_only_the_pictures_that_have_it_are_pressed(sit: Sit) -> No
     assert worker.judged(1)["by"] == "bulk"
 
 
+def test_a_page_of_one_label_in_doubt_shows_it_alone_under_the_key_that_it_has_in_the_run(
+    sit: Sit,
+) -> None:
+    worker = sit(20, run=several(), choices=["bird", "cannot see"])
+    assert worker.page.locator("h1").inner_text() == "What is in the picture? – bird"
+    assert worker.page.locator("#labels b").all_inner_texts() == ["3", "4"]
+    worker.press("1", "2", "3")  # only the last is asked here
+    worker.page.mouse.click(*worker.point(7))
+    worker.press("Enter")
+    assert sets_of(worker) == [["bird"] if number in (1, 7) else [] for number in range(1, 21)]
+    assert worker.answers[-1]["0"].keys() == {"bird", "cannot see"}
+
+
 def test_undo_takes_the_rest_back_at_once_and_a_toggle_alone(sit: Sit) -> None:
     worker = sit(5, run=several())
     worker.press("1", "2", "Backspace")

@@ -221,6 +221,7 @@ def page_html(
     sizes: Sequence[tuple[int, int]] = (),
     originals: bool = False,
     boxes: Sequence[str] = (),
+    choices: Sequence[str] = (),
     shape: float | None = None,
     stand_in: bool = True,
     scripts: bool = True,
@@ -248,4 +249,5 @@ def page_html(
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
     if not scripts:
         page = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
-    return render_task(page, {"images": tiles}, lambda uri: PICTURES + uri.rpartition("/")[2])
+    task = {"images": tiles, **({"choices": list(choices)} if choices else {})}
+    return render_task(page, task, lambda uri: PICTURES + uri.rpartition("/")[2])
