@@ -9,7 +9,8 @@ import click
 from tessera.commands.completion import run_names
 from tessera.exits import Exit, NotFound
 from tessera.runs.folder import RunFolder, find_run
-from tessera.screen import json_option, out, print_json, progress
+from tessera.runs.unfinished import find_unfinished
+from tessera.screen import json_option, out, print_json, progress, warn
 from tessera.tiling.decisions import FOLDER
 
 NAMES = (
@@ -41,6 +42,7 @@ def fetch_command(
     if not names:
         watch = source.cloud.command(f"watch {source.name}")
         raise NotFound(f"{source.name} has no files yet. See how far it is: {watch}")
+    unfinished = find_unfinished(source)  # before the files, which the run may write meanwhile
     folder = folder or Path(source.name)
     with progress("files", len(names)) as advance:
         for name in names:
@@ -49,10 +51,13 @@ def fetch_command(
             source.cloud.storage.download(source.uri(name), path)
             advance(1)
     if as_json:
+        warn([str(unfinished)] if unfinished else [])
         print_json({"folder": str(folder), "files": names})
     else:
+        if unfinished:
+            out.print(str(unfinished), soft_wrap=True, markup=False)
         out.print(f"{len(names)} files in {folder}", soft_wrap=True)
-    if "training.manifest" not in names:  # a run that has not ended, or was refused
+    if unfinished or "training.manifest" not in names:  # not the last files, or a refused run
         context.exit(Exit.PARTIAL)
 
 

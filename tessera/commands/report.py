@@ -17,6 +17,7 @@ from tessera.exports.pictures import Missing, fetch, in_order, media_type, write
 from tessera.page_picture import thumbnail
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown
+from tessera.runs.unfinished import Unfinished, find_unfinished
 from tessera.runs.worker_names import name_workers, worker_names
 from tessera.screen import json_option, out, print_json, progress, warn
 from tessera.stack.local_stack import ROOT
@@ -57,22 +58,28 @@ def report_command(
     RUN is the name of a run or the beginning of it; the default is the newest run.
     """
     folder = find_run(context.obj.cloud, run)
+    unfinished = find_unfinished(folder)
     if as_json:
+        warn([str(unfinished)] if unfinished else [])
         print_json(folder.report)
         return
     path = path or Path(f"{folder.name}-report.html")
     if folder.settings.task != "tiles":  # the report of such a run has no pictures to put in
+        if unfinished:
+            out.print(str(unfinished), soft_wrap=True, markup=False)
         write_whole(path, folder.read("report.html"))
         out.print(str(path), soft_wrap=True)
         if opened:
             webbrowser.open(path.resolve().as_uri())
         return
-    figures, facts = for_people(folder, hidden=hide_names)
+    figures, facts = for_people(folder, hidden=hide_names, unfinished=unfinished)
     pictures, missing = doubtful_pictures(folder)
     thumbnails = sheet_pictures(folder)
     page = render_report(figures, thumbnails | pictures, facts)
     write_whole(path, page.encode())
     out.print(figures["headline"], soft_wrap=True)
+    if unfinished:
+        out.print(f"To see its end: {unfinished.watch}", soft_wrap=True, markup=False)
     out.print(str(path), soft_wrap=True)
     warn(folder.notices)
     warn(f"no picture: {reason}" for reason in missing)
@@ -83,7 +90,9 @@ def report_command(
         context.exit(Exit.PARTIAL)
 
 
-def for_people(folder: RunFolder, *, hidden: bool) -> tuple[dict[str, Any], dict[str, str]]:
+def for_people(
+    folder: RunFolder, *, hidden: bool, unfinished: Unfinished | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the report's figures as people read them, and what else the page says of the run.
 
     Workers have their addresses, or numbers where these are hidden, and commands lead to the stack
@@ -94,8 +103,14 @@ def for_people(folder: RunFolder, *, hidden: bool) -> tuple[dict[str, Any], dict
     figures = name_workers(folder.report, worker_names(folder, workers, hidden=hidden))
     began = datetime.fromisoformat(figures["started"])
     minutes = (folder.modified("report.json") - began).total_seconds() / 60
-    figures["headline"] = headline(figures, minutes)
-    figures["next"] = next_steps(figures, command("").rstrip())
+    if unfinished:  # it knows more than a report that was written before the round began
+        figures.pop("next_round", None)
+    sentence, steps = headline(figures, minutes), next_steps(figures, command("").rstrip())
+    if unfinished:
+        sentence = f"{unfinished.sentence} {sentence}"
+        wait = {"found": unfinished.sentence, "do": f"Wait for its end: {unfinished.watch}"}
+        steps = [wait, *steps[:-1]]  # the last is to train, for which it is too early
+    figures |= {"headline": sentence, "next": steps}
     facts = {
         "project": project_of(folder.record["manifest"]),
         "began": f"{began.astimezone():%Y-%m-%d %H:%M}",

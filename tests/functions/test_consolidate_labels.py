@@ -223,6 +223,9 @@ def test_images_that_workers_disagree_on_or_did_not_answer_are_asked_again(run: 
 
     assert (result["outcome"], result["again"]) == ("again", 2)
     assert run.lines("round-1/unsure.csv") == ["index,workers", "10,ann bob", "11,"]
+    report = run.report()
+    assert report["next_round"] == {"round": 2, "images": 2}
+    assert report["headline"].startswith("Round 2 follows this report and asks 2 images again.")
 
 
 def test_the_last_round_leaves_what_is_unsure_to_an_expert(run: Any) -> None:
@@ -236,6 +239,7 @@ def test_the_last_round_leaves_what_is_unsure_to_an_expert(run: Any) -> None:
     result = run.consolidate(2)
 
     assert (result["outcome"], result["again"], result["uncertain"]) == ("done", 0, 1)
+    assert "next_round" not in run.report()
     assert pictures(run.lines("uncertain.manifest")) == ["11.jpg"]
     assert result["labeled"] == 12
     rows = run.lines("answers.csv")

@@ -121,10 +121,13 @@ def label_reviewed(files: Files, run: Run, template: Path) -> RunResult:
 
 
 def write_report(files: Files, result: RunResult, template: Path, home: str = "") -> dict[str, Any]:
-    """Write report.json and report.html of a run, and return their figures."""
-    home = home or result.run.home
+    """Write report.json and report.html of a run, and return their figures.
+
+    Without `home` it is the report of a round, which another may follow.
+    """
+    final, home = bool(home), home or result.run.home
     flagged = read_flagged(files, home, result.label_of)
-    figures = build_report(result, _qualification(files, result.run), flagged)
+    figures = build_report(result, _qualification(files, result.run), flagged, final=final)
     page = render_html(template.read_text("utf-8"), figures).encode()
     files.put(f"{home}report.json", render_json(figures), content_type="application/json")
     files.put(f"{home}report.html", page, content_type="text/html; charset=utf-8")

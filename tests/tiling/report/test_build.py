@@ -13,7 +13,7 @@ import pytest
 from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import Judged, ModelResult, decide
-from tessera.tiling.report.build import RunResult, build_report, summarize
+from tessera.tiling.report.build import RunResult, build_report, next_round_figures, summarize
 from tessera.tiling.run.run import Run
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.line_counts import Counts, LineOutcomes
@@ -99,13 +99,13 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     with_model = replace(with_failure, model=model)
     qualification = {"needed": 0.8, "tried": 2, "passed": 1}
     flagged = {"images": 1, "flags": 1, "reasons": {"two things in it": 1}, "pictures": []}
-    figures = build_report(with_model, qualification, flagged)
+    figures = build_report(with_model, qualification, flagged) | next_round_figures(watched, [1])
     # These two take dozens of answers: test_pace.py and test_what_helps.py have them.
     assert figures.keys() | {"pace", "would_have_helped"} == documented
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
     rare = {"copies", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
-    rare |= {"stopped", "qualification", "pace", "would_have_helped", "flagged"}
+    rare |= {"stopped", "qualification", "pace", "would_have_helped", "flagged", "next_round"}
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
 
 

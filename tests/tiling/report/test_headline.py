@@ -39,3 +39,15 @@ def test_the_sentence_says_who_how_long_how_right_and_what_is_missing() -> None:
 )
 def test_what_nobody_knows_is_not_said(changed: dict[str, object], sentence: str) -> None:
     assert headline(figures(**changed)) == sentence
+
+
+def test_a_report_between_two_rounds_says_first_that_another_follows_and_calls_nothing_ready() -> (
+    None
+):
+    between = figures(next_round={"round": 2, "images": 1})
+    follows = "Round 2 follows this report and asks 1 image again."
+    assert headline(between) == f"{follows} So far {headline(figures())}"
+    assert between["next"][0] == {
+        "found": follows, "do": f"Wait for the run's end: tessera watch {between['run']}"
+    }  # fmt: skip
+    assert not any("ready" in step["found"] for step in between["next"])

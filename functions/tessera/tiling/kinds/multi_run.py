@@ -32,7 +32,8 @@ from tessera.tiling.label_run import (
     write_pieces,
 )
 from tessera.tiling.report.announcement import state_result
-from tessera.tiling.report.build import images_to_ask_again
+from tessera.tiling.report.build import images_to_ask_again, next_round_figures
+from tessera.tiling.report.headline import headline
 from tessera.tiling.report.label_sets import set_figures
 from tessera.tiling.report.render import render_json, render_page
 from tessera.tiling.run.run import Run
@@ -182,6 +183,8 @@ def write_set_report(files: Files, result: SetResult, template: Path) -> None:
     )
     if flagged := read_flagged(files, home, result.label_of):
         figures["flagged"] = flagged
+    figures |= next_round_figures(result.run, images_to_ask_again(result.run, result.lines))
+    figures["headline"] = headline(figures)
     page = render_page(template.read_text("utf-8"), report=figures)
     files.put(f"{home}report.json", render_json(figures), content_type="application/json")
     files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")

@@ -148,11 +148,14 @@ def build_report(
     result: RunResult,
     qualification: Mapping[str, Any] | None = None,
     flagged: Mapping[str, Any] | None = None,
+    *,
+    final: bool = True,
 ) -> dict[str, Any]:
     """Return everything that report.json says, in the order in which a person would ask.
 
     `qualification` has the figures of the project's, where workers are tested, `flagged` those of
-    flags, where there are any. `docs/report.md` describes the keys.
+    flags, where there are any. A report that is not `final` says which round follows, if one does.
+    `docs/report.md` describes the keys.
     """
     run, crowd, consensus, lines = result.run, result.crowd, result.consensus, result.lines
     settings, classes = run.settings, run.settings.classes
@@ -187,7 +190,14 @@ def build_report(
     }
     figures |= _stopped_figures(result, figures)
     figures |= _qualification_figures(qualification, figures)
+    if not final:
+        figures |= next_round_figures(run, result.images_to_ask_again)
     return figures | {"headline": headline(figures), "next": next_steps(figures)}
+
+
+def next_round_figures(run: Run, again: Sequence[int]) -> dict[str, Any]:
+    """Return the number of the round that asks these images again; nothing without any."""
+    return {"next_round": {"round": run.round + 1, "images": len(again)}} if len(again) else {}
 
 
 def _stopped_figures(result: RunResult, figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def headline(figures: Mapping[str, Any], minutes: float | None = None) -> str:
     `minutes` are those from the run's start to its labels, where they are known; else the time that
     people worked stands in, if it was measured.
     """
-    images = figures["images"]
+    images, following = figures["images"], figures.get("next_round")
     parts = [f"{images['training']:,} of {images['lines']:,} labeled{_by_whom(figures, minutes)}"]
     mean = figures["confidence"].get("mean")
     if mean is not None:
@@ -41,7 +41,18 @@ def headline(figures: Mapping[str, Any], minutes: float | None = None) -> str:
     ]
     if images["rejected"]:
         parts.append(f"{pluralize(images['rejected'], 'line')} could not be used")
-    return "; ".join(parts) + "."
+    sentence = "; ".join(parts) + "."
+    return f"{next_round_sentence(following)} So far {sentence}" if following else sentence
+
+
+def next_round_sentence(following: Mapping[str, int]) -> str:
+    """Return the sentence on a round that comes after a report, from its `next_round`.
+
+    >>> next_round_sentence({"round": 2, "images": 41})
+    'Round 2 follows this report and asks 41 images again.'
+    """
+    images = pluralize(following["images"], "image")
+    return f"Round {following['round']} follows this report and asks {images} again."
 
 
 def _by_whom(figures: Mapping[str, Any], minutes: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from tessera.tiling.report.headline import next_round_sentence
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.run.jobs import COMPLETED
 from tessera.tiling.run.run import MAX_UNLOADED
@@ -30,11 +31,14 @@ An action may have `{tool}` and `{run}`; its other braces are doubled."""
 
 
 def next_steps(figures: Mapping[str, Any], tool: str = "tessera") -> list[dict[str, str]]:
-    """Return the steps, most urgent first; the last is to train.
+    """Return the steps, most urgent first; the last is to train, unless a round follows.
 
     Commands begin with `tool`: its name, with the options that lead to the run's stack.
     """
-    steps = chain(_missing(figures), _flagged(figures), _doubts(figures), [_train(figures)])
+    following = figures.get("next_round")
+    wait = [_wait(following)] if following else []
+    train = [] if following else [_train(figures)]
+    steps = chain(wait, _missing(figures), _flagged(figures), _doubts(figures), train)
     return [
         {"found": finding, "do": action.format(tool=tool, run=figures["run"])}
         for finding, action in steps
@@ -211,6 +215,10 @@ def _skew(figures: Mapping[str, Any]) -> Iterator[Step]:
             f"Most answers say {common!r}, so labels of the others are often false.",
             'If you know about how common each is, state it: "shares" in labeling.json.',
         )
+
+
+def _wait(following: Mapping[str, int]) -> Step:
+    return next_round_sentence(following), "Wait for the run's end: {tool} watch {run}"
 
 
 def _train(figures: Mapping[str, Any]) -> Step:
