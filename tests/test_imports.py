@@ -72,6 +72,7 @@ ARROWS = {
     "training": {"run", "manifest", "settings", "consensus", "csv_field"},
     "report": {
         "live_control",
+        "method_names",
         "onboarding.qualification",
         "run",
         "settings",

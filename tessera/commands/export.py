@@ -27,7 +27,7 @@ from tessera.tiling.run.run_record import project_of
 from tessera.tiling.settings import Settings
 
 ALL_FORMATS = {**FORMATS, "label-studio": write_label_studio, "fiftyone": write_fiftyone}
-"""Functions that write the formats, by the names that `--to` takes."""
+"""Functions that write one label a picture, by the names that `--to` takes."""
 WITHOUT_PICTURES = ("csv", "custom-labels", "label-studio")
 """Formats that name pictures where they lie, and hold none."""
 
@@ -54,7 +54,7 @@ class Shares(click.ParamType[dict[str, float]]):
 @click.option(
     "--to",
     "form",
-    type=click.Choice([*ALL_FORMATS, "ground-truth"]),
+    type=click.Choice(list(ALL_FORMATS | SET_FORMATS | BOX_FORMATS)),
     required=True,
     help="Format to write.",
 )

@@ -190,8 +190,8 @@ def render_page(
 
     `folder` is where the pictures of the instructions lie.
     """
-    own = settings.page is not UNSET
-    file = Path(folder, PAGE_NAME) if own else UI / KINDS[settings.task].page
+    stack_file = KINDS[settings.task].page if settings.page is UNSET else ""
+    file = UI / stack_file if stack_file else Path(folder, PAGE_NAME)
     language = language_script(settings, UI)
     try:
         page = build_page(
@@ -199,10 +199,10 @@ def render_page(
             settings,
             folder=folder,
             language=language,
-            own=own,
+            stack_file=stack_file,
         )
         page = with_stand_in(page, (UI / "crowd-form.js").read_text(encoding="utf-8"))
-        check_page(page, settings, own=own)
+        check_page(page, settings, stack_file=stack_file)
         return render_task(page, {"images": list(tiles)}, find)
     except (PageUnusable, ValueError) as error:
         raise Refused(f"{file}: {error}") from error

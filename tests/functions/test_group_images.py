@@ -354,6 +354,16 @@ def test_a_page_that_cannot_be_rendered_is_refused_before_anybody_is_asked(
     assert not [name for name in buckets.files() if name.startswith("round-")]
 
 
+def test_a_page_that_cannot_be_rendered_is_refused_under_its_own_name(
+    buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "multi.liquid.html").write_text("[[ question | no_such_filter ]]")
+    monkeypatch.setenv("UI_DIRECTORY", str(tmp_path))
+    buckets.put("pets/labeling.json", b'{"labels": ["cat", "dog"], "task": "multi"}')
+    result = group(buckets.put("pets/may.manifest", lines(5)))
+    assert result["cause"].startswith("multi.liquid.html, the page of this stack, cannot be")
+
+
 @pytest.mark.parametrize("versioned", [False, True])
 def test_a_manifest_that_was_deleted_after_its_event_is_refused_under_a_name(
     buckets: Buckets, versioned: bool

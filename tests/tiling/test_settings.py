@@ -123,7 +123,20 @@ def test_labels_under_a_key_that_is_nearly_right_are_named(key: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["source", "source-ref", "gold", "prelabel", "a-metadata", "a-ref", "a_b", "-a", "a-", ""],
+    [
+        "source",
+        "source-ref",
+        "gold",
+        "prelabel",
+        "answered-by",
+        "page_choices",
+        "a-metadata",
+        "a-ref",
+        "a_b",
+        "-a",
+        "a-",
+        "",
+    ],
 )
 def test_a_label_attribute_that_no_job_may_write_has_an_error_of_its_own(name: str) -> None:
     with pytest.raises(LabelAttributeIllegal):

@@ -13,10 +13,13 @@ import msgspec
 
 from tessera.portal.ports import Ports, worker_id
 from tessera.portal.records import Job
-from tessera.tiling.workers.exclusions import Exclusions, Ranges, exclusions_name, read_exclusions
-
-ANSWERED_BY = "answered-by"
-"""Key of a task's line that names the workers who answered one of its images in earlier rounds."""
+from tessera.tiling.workers.exclusions import (
+    ANSWERED_BY,
+    Exclusions,
+    Ranges,
+    exclusions_name,
+    read_exclusions,
+)
 
 KEPT_WORKERS = 1024
 """Workers whose tasks a function keeps: 100 KB each in a job of 100,000 tasks at most."""

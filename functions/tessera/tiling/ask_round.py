@@ -230,6 +230,7 @@ def _offer_first_round(
 
     After the record, in which the version of the memory is noted; jobs are opened only later.
     """
+    # Late: only runs that offer their first round need it.
     from tessera.tiling.workers import worker_memory
 
     place = worker_memory.RunFolder(home, project_of(record.manifest), record.execution)
@@ -293,6 +294,7 @@ def _with_blocks(
     """List the pictures that the run embeds by itself, and return the record that counts them."""
     if settings.own_encoder is None or record.embeddings:
         return record
+    # Late: only runs that embed their own pictures need it.
     from tessera.tiling.guesses import embedding_blocks
 
     plan = embedding_blocks.plan_blocks(settings.own_encoder, record.counts["lines"])
@@ -444,7 +446,8 @@ def _write_page(
 
     home, folder = f"{stack.runs}{record.run}/", folder_uri(record.manifest)
     own = None if settings.page is UNSET else read_page(stack.files, folder)
-    template = own or stack.template.with_name(KINDS[settings.task].page).read_text("utf-8")
+    stack_file = "" if own else KINDS[settings.task].page
+    template = own or stack.template.with_name(stack_file).read_text("utf-8")
     labels = label_categories(settings)
     # What the instructions show is signed like a task's pictures, so the same rule holds for it.
     language = language_script(settings, stack.template.parent)
@@ -455,8 +458,8 @@ def _write_page(
         folder,
         lambda uri: not rule.problem(uri),
         language,
-        own=own is not None,
+        stack_file=stack_file,
     )
-    check_page(page, settings, own=own is not None)
+    check_page(page, settings, stack_file=stack_file)
     stack.files.put(f"{home}page.liquid.html", page.encode(), content_type="text/html")
     stack.files.put(f"{home}labels.json", labels, content_type="application/json")

@@ -12,3 +12,6 @@ Method = Literal["hierarchical", "dawid-skene", "majority", "first"]
 METHOD_NAMES: tuple[Method, ...] = get_args(Method)
 
 DEFAULT_METHOD: Method = "hierarchical"
+
+WEIGHING_METHODS: tuple[Method, ...] = ("hierarchical", "dawid-skene")
+"""Methods that heed the weights of answers; to the others each answer is one vote."""

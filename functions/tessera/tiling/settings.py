@@ -15,14 +15,14 @@ from tessera.tiling.class_shares import share_problems
 from tessera.tiling.encoding import decode_json
 from tessera.tiling.errors import LabelAttributeIllegal, LabelsMissing, SettingsInvalid
 from tessera.tiling.live_control import StopBelow
-from tessera.tiling.method_names import DEFAULT_METHOD, Method
+from tessera.tiling.method_names import DEFAULT_METHOD, WEIGHING_METHODS, Method
 
 ESCAPE = "cannot see"
 """The answer for an image that cannot be judged, where the settings name none."""
 ESCAPES = ("invalid image", ESCAPE)
 """Labels that are taken for that answer: the first is what Ground Truth's own examples call it."""
-RESERVED_KEYS = ("source", "source-ref", "prelabel", "prelabel-confidence", "gold")
-"""Keys of a manifest line that mean something, so that no label may be written under them."""
+RESERVED_KEYS = ("source", "source-ref", "prelabel", "prelabel-confidence", "gold", "answered-by")
+"""Keys of a manifest line, or of a task's, that mean something: no label is written under them."""
 FILE_KEYS = ("$schema", "document-version")
 """Keys that say what kind of file this is, for an editor or for Ground Truth; they set nothing."""
 
@@ -1113,7 +1113,7 @@ def _offer_problems(values: dict[str, Any]) -> Iterator[str]:
 def _second_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with what seconds are used for."""
     method = values.get("method", DEFAULT_METHOD)
-    if values.get("weigh_seconds") is True and method not in ("hierarchical", "dawid-skene"):
+    if values.get("weigh_seconds") is True and method not in WEIGHING_METHODS:
         yield f"weigh_seconds: method {method} weighs no answers; {DEFAULT_METHOD} does"
     if values.get("ask_slowest") and values.get("answers_per_image", 2) != 1:
         yield (

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +20,10 @@ from PIL import Image
 
 from tessera.commands.export import ALL_FORMATS, WITHOUT_PICTURES, export
 from tessera.exits import Exit
+from tessera.exports.box_formats import BOX_FORMATS
 from tessera.exports.dataset import Sample, file_name, folder_names
 from tessera.exports.pictures import kind_of, size_of
+from tessera.exports.set_formats import SET_FORMATS
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -195,6 +198,19 @@ def test_custom_labels_is_warned_of_pictures_in_two_buckets(labels: Any, tessera
 def test_the_documentation_has_a_row_for_every_form(form: str) -> None:
     page = (Path(__file__).parents[3] / "docs" / "operator.md").read_text("utf-8")
     assert f"\n| `{form}` |" in page
+
+
+def test_the_tool_offers_the_forms_that_have_a_writer_and_no_others() -> None:
+    option = next(one for one in export.params if one.name == "form")
+    assert isinstance(option.type, click.Choice)
+    assert {*option.type.choices} == ALL_FORMATS.keys() | SET_FORMATS.keys() | BOX_FORMATS.keys()
+    assert {*WITHOUT_PICTURES} <= ALL_FORMATS.keys()
+
+
+@pytest.mark.parametrize("form", BOX_FORMATS)
+def test_the_documentation_has_a_row_for_every_form_of_boxes(form: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "boxes.md").read_text("utf-8")
+    assert f"\n| `tessera export RUN --to {form}` |" in page
 
 
 @pytest.mark.parametrize("form", ALL_FORMATS)

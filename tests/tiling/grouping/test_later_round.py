@@ -3,12 +3,15 @@
 import io
 import json
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera.tiling.errors import LabelAttributeIllegal
 from tessera.tiling.grouping import later_round, limits
 from tessera.tiling.grouping.later_round import MIN_AVAILABLE_WORKERS, group_later_round
 from tessera.tiling.grouping.task_file import Shard
@@ -70,9 +73,17 @@ def test_every_unsure_image_is_asked_once_and_its_task_names_who_answered(
     for line, task in zip(folder.lines(round_=2), asked, strict=True):
         answered = {worker for image in task for worker in rows[image["index"]]}
         assert set(line.get("answered-by", "").split()) == answered
+        _assert_no_label_is_written_over(line)
         least = max(len(rows[image["index"]]) for image in task)
         assert len(answered) <= max(least, len(everyone) - MIN_AVAILABLE_WORKERS)
         assert all(image["source-ref"] == f"s3://pets/{image['index']}.jpg" for image in task)
+
+
+def _assert_no_label_is_written_over(line: Mapping[str, Any]) -> None:
+    """Check that settings refuse each key of a task's line as the key of its label."""
+    for key in line:
+        with pytest.raises(LabelAttributeIllegal):
+            settings(label_attribute=key)
 
 
 LABELS = ["cat", "dog", 'bird, "odd"']
@@ -94,6 +105,7 @@ def test_each_label_in_doubt_is_asked_once_and_no_page_asks_one_that_is_in_doubt
     everyone = {worker for workers in rows.values() for worker in workers}
     for line, task in zip(lines, tasks, strict=True):
         assert len(task) <= size
+        _assert_no_label_is_written_over(line)
         asked = json.loads(line.get("page_choices", json.dumps([*LABELS, "cannot see"])))
         assert asked[-1] == "cannot see"
         in_doubt = {name for image in task for name in doubts[image["index"]]}

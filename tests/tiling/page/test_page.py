@@ -232,5 +232,5 @@ def test_the_template_fits_what_ground_truth_takes() -> None:
 )
 def test_nothing_inside_a_page_of_ones_own_is_changed_on_its_way_to_the_worker(text: str) -> None:
     page = f'<script>const text = "{text}";  // kept</script>\n<p>{text}</p>\n'
-    built = build_page(page, settings("cat", "dog"), own=True)
+    built = build_page(page, settings("cat", "dog"))
     assert render_task(built, {"images": []}, str) == page

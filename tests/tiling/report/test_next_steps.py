@@ -88,5 +88,6 @@ def test_where_slow_answers_are_worse_weighing_seconds_is_advised_and_only_there
     assert "weigh_seconds" in json.dumps(next_steps(figures(pace=pace)))
     assert "60% of the slowest" in json.dumps(next_steps(figures(pace=pace)))
     for other in ({"pace": pace | {"slow_is_worse": False}},
-                  {"pace": pace, "settings": {"weigh_seconds": True}}):  # fmt: skip
+                  {"pace": pace, "settings": {"weigh_seconds": True}},
+                  {"pace": pace, "settings": {"method": "majority"}}):  # fmt: skip
         assert "weigh_seconds" not in json.dumps(next_steps(figures(**other)))

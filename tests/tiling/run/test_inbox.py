@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ministack.services import eventbridge
 
 from tessera.picture_types import TYPES
+from tessera.tiling.page.page_copy import SHOWN_LARGE
 from tessera.tiling.run.inbox import (
     EMBEDDINGS,
     MANIFESTS,
@@ -89,6 +90,15 @@ def test_the_pictures_are_those_that_browsers_show() -> None:
     }
 
     assert set(PICTURES) == in_browsers
+    assert {f".{suffix}" for suffix in SHOWN_LARGE} <= in_browsers
+
+
+def test_a_picture_that_browsers_do_not_show_is_answered_so_whatever_its_spelling() -> None:
+    hidden = [kind for kind in TYPES if not kind.in_browsers]
+    for suffix in (suffix for kind in hidden for suffix in (kind.suffix, *kind.spellings)):
+        answer = answer_for("inbox", f"pets/1.{suffix}", "")
+        assert answer is not None
+        assert answer.why == "browsers do not show it as a picture"
 
 
 def test_the_record_of_an_object_is_beside_the_runs_and_is_what_was_answered() -> None:

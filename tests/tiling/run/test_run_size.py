@@ -54,3 +54,17 @@ def test_several_labels_of_an_image_take_memory_each() -> None:
     assert most == sorted(most, reverse=True)
     # 0.26 GB a million images of ten labels are measured for the consensus alone, at two answers
     assert most[1] * 260 < 3008 * 1_000_000
+
+
+def test_pages_that_ask_only_some_of_several_labels_take_memory_in_later_rounds_alone() -> None:
+    for rounds in (1, 2):
+        more = {"task": "multi", "answers_per_image": 2, "max_answers": 1 + rounds}
+        settings = settings_from({"labels": ["cat", "dog"]} | more)
+        with pytest.raises(SettingsInvalid) as no:
+            run_size.check_size(settings, 100_000_000, 3008)
+        need = int(re.search(r"takes some ([\d,]+) MB", str(no.value))[1].replace(",", ""))  # type: ignore[index]  # the sentence has it
+        answers = int(re.search(r"MB and ([\d,]+) answers", str(no.value))[1].replace(",", ""))  # type: ignore[index]  # the sentence has it
+        beside = (need - run_size.BASE_MEGABYTES) * 1_000_000 - answers * run_size.ANSWER_BYTES
+        labels = 100_000_000 * 2 * run_size.SET_BYTES
+        asked = answers * run_size.ASKED_BYTES * (rounds > 1)
+        assert beside == pytest.approx(labels + asked, abs=1_000_000)

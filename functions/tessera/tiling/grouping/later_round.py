@@ -53,11 +53,9 @@ from tessera.tiling.page.page_choices import PAGE_CHOICES, encode_page_choices
 from tessera.tiling.run.jobs import tasks_name
 from tessera.tiling.run.run_files import CreateFile, OpenScratch, ReadManifest
 from tessera.tiling.settings import Settings
-from tessera.tiling.workers.exclusions import Exclusions
+from tessera.tiling.workers.exclusions import ANSWERED_BY, Exclusions
 from tessera.tiling.workers.skills import Skills
 
-ANSWERED_BY = "answered-by"
-"""Key of a task's line that names the workers who have answered any of its images."""
 IMAGES_AT_ONCE = 10_000
 """Images put into the buffer at a time, as many as a block of lines holds in the first round."""
 MIN_AVAILABLE_WORKERS = 2

@@ -25,6 +25,7 @@ from markupsafe import Markup, escape
 
 from tessera.tiling.errors import PageUnusable
 from tessera.tiling.page.instructions_html import any_picture, render_instructions, without_liquid
+from tessera.tiling.page.own_page import NAME as PAGE_NAME
 from tessera.tiling.page.plain_output import PLAIN_TAGS
 from tessera.tiling.settings import Settings, question_of
 
@@ -93,14 +94,15 @@ def build_page(
     allowed: Callable[[str], bool] = any_picture,
     language: str = "",
     *,
-    own: bool = False,
+    stack_file: str = "",
 ) -> str:
     """Put a run's labels, question and instructions into the template of the worker's page.
 
     `shape` is width by height of most of the run's pictures, if it is known; `folder` is the URI
     of the folder whose pictures the instructions show, and `allowed` tells which S3 URIs they may
-    show; `language` is the script of the run's own language (`page_language`); `own` says that the
-    template is the project's own. Raises PageUnusable if the template does not allow it.
+    show; `language` is the script of the run's own language (`page_language`); `stack_file` names
+    the template in the stack's `ui` folder, or is empty if it is the project's own. Raises
+    PageUnusable if the template does not allow it.
     """
     colors = ((*color, turn) for turn in range(len(settings.choices)) for color in COLORS)
     choices = [
@@ -138,7 +140,7 @@ def build_page(
             )
         )
     except LiquidError as error:
-        raise page_unusable(error, own=own) from error
+        raise page_unusable(error, stack_file) from error
 
 
 def inline_script(text: str) -> str:
@@ -163,29 +165,29 @@ SAMPLE = (
 """Images of a task that a page is tried with: with all that an image may have, and with little."""
 
 
-def check_page(page: str, settings: Settings, *, own: bool = False) -> None:
+def check_page(page: str, settings: Settings, *, stack_file: str = "") -> None:
     """Raise PageUnusable, with the reason, if a run's page cannot be rendered for a task.
 
-    `own` says that the page is the project's own, and not the stack's.
+    `stack_file` names its template in the stack's `ui` folder; empty if it is the project's own.
     """
     guess = {"prelabel": settings.choices[0], "prelabel-confidence": 0.5}
     images = [SAMPLE[0], SAMPLE[1] | guess]
     try:
         render_task(page, {"images": images}, str)
     except Exception as error:  # a template can do almost anything
-        raise page_unusable(error, own=own) from error
+        raise page_unusable(error, stack_file) from error
 
 
-def page_unusable(error: Exception, *, own: bool = False) -> PageUnusable:
-    """Return the refusal of a page that failed with this error."""
+def page_unusable(error: Exception, stack_file: str = "") -> PageUnusable:
+    """Return the refusal of a page, of the stack or the project's own, that failed so."""
     reason = " ".join(str(error).split())
-    if own:
+    if not stack_file:
         return PageUnusable(
-            "page.liquid.html of this project cannot be rendered: "
+            f"{PAGE_NAME} of this project cannot be rendered: "
             f"{type(error).__name__}: {reason}; mend it and drop the manifest again"
         )
     return PageUnusable(
-        "tiles.liquid.html, the page of this stack, cannot be rendered: "
+        f"{stack_file}, the page of this stack, cannot be rendered: "
         f"{type(error).__name__}: {reason}; mend it in the stack's ui folder and deploy again"
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from tessera.tiling.method_names import DEFAULT_METHOD, WEIGHING_METHODS
 from tessera.tiling.report.headline import next_round_sentence
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.run.jobs import COMPLETED
@@ -196,8 +197,10 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
 
 def _pace(figures: Mapping[str, Any]) -> Iterator[Step]:
     """Advise to weigh answers by their seconds where gold images say that slow ones are worse."""
-    pace = figures.get("pace", {})
-    if pace.get("slow_is_worse") and not figures.get("settings", {}).get("weigh_seconds"):
+    pace, settings = figures.get("pace", {}), figures.get("settings", {})
+    # Settings refuse the advice with a method that counts each answer as one vote.
+    can_weigh = settings.get("method", DEFAULT_METHOD) in WEIGHING_METHODS
+    if pace.get("slow_is_worse") and can_weigh and not settings.get("weigh_seconds"):
         fast, *_, slow = [quarter["right"] for quarter in pace["quarters"]]
         yield (
             f"Answers that took somebody longer than usual are right less often: {slow:.0%} of the "

@@ -29,6 +29,9 @@ that of a class of an image (docs/limits.md has what was measured)."""
 SET_BYTES = 20
 """Memory of one of several labels of an image: 13 bytes are kept of each, and the rest is for the
 consensus of one label at a time (docs/limits.md has what was measured)."""
+ASKED_BYTES = 8
+"""Memory of the labels that an answer's page asked, a bit each in an int64: kept of every answer
+as soon as one page of a later round asks only some of them (`answers/table.py`)."""
 MOST_MEGABYTES = 10_240
 """Memory that a function may have at most."""
 
@@ -48,6 +51,8 @@ def check_size(settings: Settings, lines: int, megabytes: int) -> None:
         fixed, a_line = fixed + MODEL_BYTES, a_line + len(settings.classes) * GUESS_BYTES
     if settings.is_multi:
         a_line += len(settings.classes) * SET_BYTES
+        if settings.max_answers > settings.answers_per_image:
+            a_line += answers / max(lines, 1) * ASKED_BYTES
     need = ceil((fixed + a_line * lines) / 1_000_000)
     if need <= megabytes and answers <= MOST_TOGETHER:
         return

@@ -16,6 +16,9 @@ import msgspec
 
 from tessera.tiling.run.run_files import CreateFile
 
+ANSWERED_BY = "answered-by"
+"""Key of a task's line that names the workers who answered one of its images in earlier rounds."""
+
 Ranges = dict[str, list[int]]
 """Where each range of tasks begins and ends, one after another, by worker."""
 
