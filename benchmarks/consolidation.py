@@ -512,6 +512,43 @@ def speed_section(python: str | None, million: int) -> None:
     _ratio("less memory than the post's loop", 4, post["peak"] / whole["peak"])
 
 
+def command_section(python: str | None, tasks: int) -> None:
+    """Print what `tessera consolidate` takes, whole, beside the fit alone of crowd-kit's."""
+    print(f"\n### `tessera consolidate`, a file of {tasks:,} tasks with three answers each\n")
+    crowd = synthetic(tasks).crowd
+    with tempfile.TemporaryDirectory() as name:
+        answers = Path(name) / "answers.csv"
+        # Other people answer each time: nobody's second answer to a task is to be left out.
+        worker = crowd.worker + crowd.workers * (np.arange(len(crowd)) // tasks)
+        columns = (column.tolist() for column in (crowd.image, worker, crowd.label))
+        with answers.open("w") as file:
+            file.write("task,worker,label\n")
+            file.writelines(
+                f"images/{i:08d}.jpg,w{w},{LABELS[k]}\n" for i, w, k in zip(*columns, strict=True)
+            )
+        tool = Path(sys.executable).with_name("tessera")
+        with Path(os.devnull).open("w") as quiet:
+            process = subprocess.Popen(
+                [tool, "consolidate", answers, "--out", Path(name) / "labels.csv"], stdout=quiet
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        assert not status
+        own = {"seconds": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1024}
+        rows = {"`tessera consolidate`, the whole command": own}
+        if python:
+            script = ROOT / "benchmarks" / "consolidation_peers.py"
+            done = subprocess.run([python, script, answers], check=True, capture_output=True)
+            rows["crowd-kit DawidSkene, the fit alone"] = json.loads(done.stdout.splitlines()[-1])
+    print("| | processor seconds | peak MB |\n|---|---|---|")
+    for what, one in rows.items():
+        print(f"| {what} | {one['seconds']:.1f} | {one['peak']:.0f} |")
+    if python:
+        peer = rows["crowd-kit DawidSkene, the fit alone"]
+        print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
+        _ratio("faster, the whole command", 12, peer["seconds"] / own["seconds"])
+        _ratio("less memory, the whole command", 4, peer["peak"] / own["peak"])
+
+
 def other_sets(crowds: Path, embeddings: Path) -> list[Truth]:
     """Read the crowds of text, and CIFAR-10H if it is there."""
     counts = embeddings / "cifar10h"
@@ -554,7 +591,9 @@ def main() -> None:
         copies_section([*crowds, *others], draws, gate)
     else:
         print(f"No crowds in {given.crowds.name}: accuracy was not measured (`--crowds DIR`).")
-    speed_section(given.peers, 100_000 if given.quick else 1_000_000)
+    million = 100_000 if given.quick else 1_000_000
+    command_section(given.peers, million)
+    speed_section(given.peers, million)
     if missed:
         print(f"\nMissed: {', '.join(missed)}.")
         sys.exit(1)

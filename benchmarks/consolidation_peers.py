@@ -1,13 +1,17 @@
 """The peers of the consolidation benchmark, run by a Python that has crowd-kit and cleanlab.
 
 Usage: PYTHON benchmarks/consolidation_peers.py IN.npz OUT.npz METHOD…
+       PYTHON benchmarks/consolidation_peers.py ANSWERS.csv
 
 IN holds, for each crowd named N, N/task, N/worker and N/label; OUT gets N/METHOD/label and, where
 the method gives any, N/METHOD/p; and METHOD/seconds and METHOD/peak (MB) of the whole run.
+Of a file of answers crowd-kit's DawidSkene is fitted, and a JSON object printed with the seconds of
+the fit alone and the peak.
 """
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 import time
@@ -57,8 +61,24 @@ def cleanlab_majority(answers: Any, tasks: int, classes: int) -> tuple[Any, Any]
     return get_majority_vote_label(table), None
 
 
+def fit_file(path: str) -> None:
+    """Fit crowd-kit's DawidSkene to a file of answers."""
+    import pandas as pd
+    from crowdkit.aggregation import DawidSkene
+
+    frame = pd.read_csv(path)
+    started = time.process_time()
+    DawidSkene(n_iter=100).fit_predict(frame)
+    seconds = time.process_time() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak": peak}))
+
+
 def main() -> None:
     """Run the methods over every crowd of the file."""
+    if len(sys.argv) == 2:
+        fit_file(sys.argv[1])
+        return
     source, target, *names = sys.argv[1:]
     crowds = np.load(source)
     arrays: dict[str, Any] = {}

@@ -8,7 +8,7 @@ says what is odd, and this one must only be sure that nothing is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -47,13 +47,22 @@ class Names(Mapping[str, int]):
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names by number."""
         for start in range(0, len(self._texts), NAMES_AT_A_TIME):
+            # Decoded together, which a name with a line's end in it would not survive: none has.
             yield from (
-                text.decode() for text in self._texts[start : start + NAMES_AT_A_TIME].tolist()
+                b"\n".join(self._texts[start : start + NAMES_AT_A_TIME].tolist())
+                .decode()
+                .split("\n")
             )
 
     def __len__(self) -> int:
         """Count the names."""
         return len(self._texts)
+
+    def beginning_with(self, characters: Iterable[str]) -> list[str]:
+        """Return the names that begin with one of these characters of ASCII, by number."""
+        wanted = np.frombuffer("".join(characters).encode("ascii"), np.uint8)
+        firsts = np.ascontiguousarray(self._texts).view(np.uint8).reshape(len(self), -1)[:, 0]
+        return [text.decode() for text in self._texts[np.isin(firsts, wanted)].tolist()]
 
     def __getitem__(self, name: str) -> int:
         """Return the number of a name; the first question makes a table of all."""
@@ -180,20 +189,23 @@ def _names_of(
     return _Chunk(words[:, rows], codes)
 
 
-def _factorize(words: Words) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _factorize(words: Iterable[Words]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the first row of each name that differs, in order of appearance, and its numbers."""
-    firsts, codes = _factorize_one(words[0])
-    for row in words[1:]:
-        _, more = _factorize_one(row)
-        both = codes.astype(np.uint64) * np.uint64(int(more.max()) + 1) + more.astype(np.uint64)
-        firsts, codes = _factorize_one(both)
+    firsts, codes = np.zeros(1, np.int64), np.zeros(0, np.int32)
+    for row in words:
+        of_row, more = _factorize_one(row)
+        if len(firsts) == 1:  # nothing differs before this word, such as in one folder's names
+            firsts, codes = of_row, more
+        elif len(of_row) > 1:
+            both = codes.astype(np.uint64) * np.uint64(len(of_row)) + more.astype(np.uint64)
+            firsts, codes = _factorize_one(both)
     return firsts, codes
 
 
 def _factorize_one(keys: Words) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Number the keys in order of appearance: first row of each, and the number of each row."""
     changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
-    if 0 < len(changes) < len(keys) // 2:  # a worker's answers often follow one another
+    if len(changes) < len(keys) // 2:  # a worker's answers often follow one another
         heads = np.concatenate([[0], changes])
         firsts, codes = _number(keys[heads])
         return heads[firsts], np.repeat(codes, np.diff(heads, append=len(keys)))
@@ -201,6 +213,8 @@ def _factorize_one(keys: Words) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 
 
 def _number(keys: Words) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    if (keys[1:] > keys[:-1]).all():  # ids are often in order: nothing to sort, each is new
+        return np.arange(len(keys)), np.arange(len(keys), dtype=np.int32)
     order = np.argsort(keys)
     ordered = keys[order]
     begins = np.empty(len(keys), np.bool_)
@@ -218,15 +232,23 @@ def _number(keys: Words) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 def _join(chunks: list[_Chunk]) -> Column:
     """Return a column of all chunks; raises _NotPlainError if a name has to be looked at."""
     most = max(len(chunk.words) for chunk in chunks)
-    words = np.concatenate(
-        [np.pad(chunk.words, ((0, most - len(chunk.words)), (0, 0))) for chunk in chunks], axis=1
-    )
-    rows, codes = _factorize(words)
+
+    def word(number: int) -> Words:
+        """Return one word of all names: all of them together would be in memory twice."""
+        return np.concatenate([
+            chunk.words[number]
+            if number < len(chunk.words)
+            else np.zeros(chunk.words.shape[1], np.uint64)
+            for chunk in chunks
+        ])  # fmt: skip
+
+    rows, codes = _factorize(word(number) for number in range(most))
     offsets = np.cumsum([0, *(chunk.words.shape[1] for chunk in chunks)])
     joined = np.concatenate(
         [codes[start:][chunk.codes] for start, chunk in zip(offsets, chunks, strict=False)]
     )
-    texts = np.ascontiguousarray(words[:, rows].T).view(f"S{WORD * most}")[:, 0]
+    words = np.stack([word(number)[rows] for number in range(most)], axis=1)
+    texts = words.view(f"S{WORD * most}")[:, 0]
     names = Names(texts)
     if (texts.view(np.uint8) >= FIRST_BEYOND_ASCII).any():
         _check(names)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tessera.csv_columns import Names, read_plain
 from tessera.csv_file import (
     MISSING_IN_PANDAS,
+    NO_VALUE,
     Notices,
     canonical_id,
     is_missing,
@@ -37,6 +38,8 @@ Tables of the methods grow with workers times labels."""
 
 NUMBER_BEGINS = frozenset("+-0123456789")
 """First characters of numbers."""
+NO_VALUE_BEGINS = frozenset(spelling[0] for spelling in NO_VALUE if spelling)
+"""First characters of missing values; of a column that is read as a whole no name is empty."""
 
 
 class Numbers(dict[str, int]):
@@ -134,7 +137,9 @@ def _read_plain_columns(
     task, worker, label = columns
     # missing names are told with their lines, as are labels that are too many
     if len(label.names) > MOST_LABELS or any(
-        is_missing(name) for column in columns for name in column.names
+        is_missing(name)
+        for column in columns
+        for name in _beginning_with(NO_VALUE_BEGINS, column.names)
     ):
         return None
     workers.update({name: number for number, name in enumerate(worker.names)})
@@ -142,6 +147,13 @@ def _read_plain_columns(
     numbers = np.array([-1 if name == escape else labels[name] for name in spelled], np.int32)
     lines = np.arange(2, len(task.codes) + 2, dtype=np.int32)
     return task.names, Columns(lines, task.codes, worker.codes, numbers[label.codes])
+
+
+def _beginning_with(characters: frozenset[str], names: Mapping[str, int]) -> list[str]:
+    """Return the names that begin with one of the characters, in their order."""
+    if isinstance(names, Names):
+        return names.beginning_with(characters)
+    return [name for name in names if name[:1] in characters]
 
 
 def _first_answers(
@@ -198,9 +210,9 @@ def _tell_of_names(
     for noun, numbers in (("task", tasks), ("worker", workers)):
         floats = [
             name
-            for name in numbers
             # a quick look first: of a million names none may be a number that was bent
-            if name[:1] in NUMBER_BEGINS and ("." in name or "e" in name.lower())
+            for name in _beginning_with(NUMBER_BEGINS, numbers)
+            if "." in name or "e" in name.lower()
             if canonical_id(name) != name
         ]
         twins = [name for name in floats if canonical_id(name) in numbers]
