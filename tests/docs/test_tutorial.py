@@ -32,9 +32,11 @@ def check_out(folder: Path) -> None:
     if listed.returncode:
         pytest.skip("this is no git checkout, so what a clone would have is not known")
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():  # else it is about to be removed
+        source = ROOT / name
+        if source.is_symlink() or source.is_file():  # else it is about to be removed
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            # Links as links: without `tessera/tiling` the installed package's would be taken.
+            shutil.copy(source, folder / name, follow_symlinks=False)
     (folder / ".venv-sam").symlink_to(ROOT / ".venv-sam")
 
 
