@@ -13,8 +13,10 @@ from tessera.stack.target import Target
 @click.pass_obj
 def down(target: Target, as_json: bool) -> None:
     """Stop the local stack and keep its data for the next start."""
-    with waiting("Stopping the embedded AWS"):
-        stopped = target.local.stop()
+    stopped = target.local.has_process()
+    if stopped:
+        with waiting("Stopping the embedded AWS"):
+            stopped = target.local.stop()
     if as_json:
         print_json({"stopped": stopped})
     else:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -25,6 +26,7 @@ from tessera.runs.checks import (
     count_manifest,
     parse_settings,
     read_settings_file,
+    refuse_csv,
 )
 from tessera.runs.display import show_until_ended
 from tessera.runs.earlier_labels import asks_the_same, reuse_labels
@@ -71,6 +73,15 @@ GENERIC = frozenset({
 """Names of folders that two folders of one person easily have."""
 
 
+def suggest_project(name: str) -> str:
+    """Return a name like this one that a project may have.
+
+    >>> suggest_project("My Photos"), suggest_project("/pets/May 2026/"), suggest_project(" ")
+    ('my-photos', 'pets/may-2026', 'my-project')
+    """
+    return re.sub(r"[\s\\]+", "-", name).strip("-/").lower() or "my-project"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Manifest, or folder of images, with its settings file and its project."""
@@ -97,7 +108,9 @@ class Source:
         project = project or folder.resolve().name
         if not re.fullmatch(r"[^/\\\s][^\\\s]*[^/\\\s]|[^/\\\s]", project):
             raise Refused(
-                f"{project!r} cannot be the name of a folder in S3. Give another: --project NAME"
+                f"{project!r} cannot be the name of a project here, which has no blanks and no "
+                "backslashes, and no slash at its beginning or end. Name the project: "
+                f"--project {quote(suggest_project(project))}"
             )
         return cls(path, settings_file or folder / "labeling.json", project)
 
@@ -245,6 +258,20 @@ def _asks(document: bytes, settings: Settings) -> bool:
     return False
 
 
+labels_option = click.option(
+    "--labels", metavar="A,B,…", help="Labels to choose from, instead of a settings file."
+)
+
+
+def settings_of(path: Path, settings_file: Path, labels: str | None) -> Settings:
+    """Read the settings of a file, or make them of labels alone as a drop does; else Refused."""
+    source = Source(path, settings_file, project="", labels=listed(labels))
+    own = source.own_settings()
+    if own is None:
+        return read_settings_file(settings_file)  # which says what to do
+    return parse_settings(own, source.settings_place)
+
+
 class ManifestPath(click.Path):
     """Manifest or folder on this machine, or the s3:// address of a manifest, as text."""
 
@@ -267,10 +294,7 @@ class ManifestPath(click.Path):
     help="Settings file.  [default: labeling.json beside the manifest, else the settings of the "
     "project or the stack]", show_default=False,
 )  # fmt: skip
-@click.option(
-    "--labels", metavar="A,B,…",
-    help="Labels to choose from, instead of a settings file.",
-)  # fmt: skip
+@labels_option
 @click.option(
     "--gold", type=IN_FILE,
     help="CSV file of known labels of a folder's images (image,label).",
@@ -331,6 +355,8 @@ def drop_command(
                 drop_command, **context.params | {"manifest": path, "project": of_folder}
             )
         return
+    if not manifest.is_dir():
+        refuse_csv(manifest, context.obj.command)
     if (gold or prelabels) and not manifest.is_dir():
         raise click.UsageError(
             "--gold and --prelabels are for a folder of images; a manifest's lines have the keys "

@@ -10,12 +10,13 @@ import click
 import msgspec
 from rich.table import Table
 
+from tessera.commands.drop import labels_option, settings_of
 from tessera.file_types import IN_FILE
 from tessera.picture_folder import look_at_pictures
 from tessera.runs.checks import (
     count_lines,
     count_manifest,
-    read_settings_file,
+    refuse_csv,
 )
 from tessera.runs.fetched_pictures import any_elsewhere, with_placeholders
 from tessera.runs.folder import find_run
@@ -52,6 +53,7 @@ class Basis:
     "--settings", "settings_path", type=IN_FILE,
     help="Settings file.  [default: labeling.json beside the manifest]", show_default=False,
 )  # fmt: skip
+@labels_option
 @click.option("--like", "run", metavar="RUN", help="Take speed and rounds from this run's report.")
 @click.option(
     "--seconds", type=click.FloatRange(min=0.05),
@@ -74,6 +76,7 @@ def estimate_command(
     /,
     manifest: Path,
     settings_path: Path | None,
+    labels: str | None,
     run: str | None,
     seconds: float | None,
     as_json: bool,
@@ -86,7 +89,9 @@ def estimate_command(
     is asked.
     """
     folder = manifest if manifest.is_dir() else manifest.parent
-    settings = read_settings_file(settings_path or folder / "labeling.json")
+    if not manifest.is_dir():
+        refuse_csv(manifest, target.command)
+    settings = settings_of(manifest, settings_path or folder / "labeling.json", labels)
     summary = _count(manifest, settings)
     notices = [*warnings(settings), *without_effect(settings, summary)]
     path = find_own_embeddings(manifest)

@@ -94,7 +94,13 @@ def import_command(
     if place is None:
         ((source, file),) = given.items()
         ending = write_source(
-            source, file, folder=images, labels_as=labels_as, manifest=path, as_json=as_json
+            source,
+            file,
+            folder=images,
+            labels_as=labels_as,
+            manifest=path,
+            command=context.obj.command,
+            as_json=as_json,
         )
         context.exit(ending)
     cloud: Cloud = context.obj.cloud

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -32,9 +33,10 @@ def write_source(
     folder: Path | None,
     labels_as: LabelsAs | Literal["boxes"],
     manifest: Path | None,
+    command: Callable[[str], str],
     as_json: bool,
 ) -> Exit:
-    """Write the manifest of a source's images, and say how to drop it.
+    """Write the manifest of a source's images, and say how to drop it, as a `command` of the tool.
 
     Returns the exit code, which says whether anything had to be left out.
     """
@@ -44,7 +46,7 @@ def write_source(
         raise Refused(f"There is no {path}. Check the name: ls {path.parent}")
     left_out = LeftOut(path)
     if labels_as == BOXES:
-        _write_boxes(source, path, folder, manifest, left_out, as_json=as_json)
+        _write_boxes(source, path, folder, manifest, left_out, command, as_json=as_json)
         return _ending(left_out)
     names: list[str] = []
 
@@ -81,7 +83,7 @@ def write_source(
     listed = ",".join(f'"{name}"' if "," in name else name for name in made.names)
     way = f" --labels '{listed}'" if len(made.names) > 1 and not made.is_multi else ""
     way = f"{quote(str(manifest))}{way}"
-    out.print(f"Have it labeled: tessera drop {way}", soft_wrap=True, markup=False)
+    out.print(f"Have it labeled: {command(f'drop {way}')}", soft_wrap=True, markup=False)
     return _ending(left_out)
 
 
@@ -95,6 +97,7 @@ def _write_boxes(
     folder: Path | None,
     manifest: Path,
     left_out: LeftOut,
+    command: Callable[[str], str],
     *,
     as_json: bool,
 ) -> None:
@@ -102,7 +105,7 @@ def _write_boxes(
     if source != "coco":
         raise Refused(
             f"--labels-as boxes is for COCO, not for {SOURCES[source]}. A manifest of Ground "
-            f"Truth's object detection has them already: tessera drop NAME.manifest"
+            f"Truth's object detection has them already: {command('drop NAME.manifest')}"
         )
     names: list[str] = []
 
@@ -126,5 +129,5 @@ def _write_boxes(
         return
     settings, file = manifest.with_name("labeling.json"), quote(str(manifest))
     out.print(f"{manifest}: {boxes:,} boxes on {counted(len(lines), 'line')}.")
-    way = f'echo \'{{"task": "verify"}}\' > {quote(str(settings))} && tessera drop {file}'
+    way = f'echo \'{{"task": "verify"}}\' > {quote(str(settings))} && {command(f"drop {file}")}'
     out.print(f"Have them verified: {way}", soft_wrap=True, markup=False)

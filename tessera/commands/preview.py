@@ -17,11 +17,12 @@ import click
 import msgspec
 from msgspec import UNSET
 
+from tessera.commands.drop import labels_option, settings_of
 from tessera.exits import Refused
 from tessera.file_types import IN_FILE, OutFile
 from tessera.picture_folder import reason_not_shown, walk_pictures, warnings_of
 from tessera.picture_types import is_shown, picture_type, suffixes_in_words
-from tessera.runs.checks import PIECE, manifest_remedy, read_settings_file
+from tessera.runs.checks import PIECE, manifest_remedy
 from tessera.runs.instructions import settings_beside
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.local_stack import ROOT
@@ -60,6 +61,7 @@ Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option(
     "--settings", "settings_file", type=IN_FILE, help="Settings file.  [default: the example's]"
 )
+@labels_option
 @click.option("--manifest", type=IN_FILE, help="Show the first images of this manifest.")
 @click.option("--images", type=Folder, help="Show the first pictures of this folder.")
 @click.option("--prelabels", is_flag=True, help="Show suggestions, made up where there are none.")
@@ -71,6 +73,7 @@ Folder = click.Path(path_type=Path, exists=True, file_okay=False)
 @json_option("Print what was written as JSON.")
 def preview(
     settings_file: Path | None,
+    labels: str | None,
     manifest: Path | None,
     images: Path | None,
     prelabels: bool,
@@ -84,8 +87,11 @@ def preview(
     """
     if manifest and images:
         raise click.UsageError("Give --manifest or --images, not both.")
+    if labels and not settings_file:
+        settings_file = (images or (manifest.parent if manifest else Path())) / "labeling.json"
     settings_file = settings_file or EXAMPLE / "labeling.json"
-    settings = settings_beside(read_settings_file(settings_file), settings_file.parent)
+    settings = settings_of(manifest or images or EXAMPLE / "images", settings_file, labels)
+    settings = settings_beside(settings, settings_file.parent)
     find = _picture_finder(manifest)
     if settings.is_custom:
         tiles = [_first_line(settings, manifest)]

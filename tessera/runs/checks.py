@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory, TemporaryFile
 
 from tessera.csv_file import readable
 from tessera.exits import Refused
 from tessera.screen import progress
+from tessera.sources.csv_list import IMAGE_COLUMNS
 from tessera.tiling.encoding import HEAD, NO_TEXT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
@@ -28,7 +31,8 @@ def read_settings_file(path: Path) -> Settings:
     if not path.exists():
         raise Refused(
             f"There is no {path}. Write one (docs/manifests.md says what it may hold), "
-            "or name it: --settings FILE. With `tessera drop`, labels alone do: --labels A,B"
+            "or name it: --settings FILE. With `tessera drop`, `estimate` and `preview`, "
+            "labels alone do: --labels A,B"
         )
     with readable(path), path.open("rb") as file:
         # A byte more than is allowed, so that a file of any size is refused without reading it all.
@@ -62,7 +66,39 @@ def manifest_remedy(manifest: Path) -> str:
         return f"Write an array as one object a line: jq -c '.[]' {manifest} > lines.manifest"
     if head.lstrip().startswith(b"{") and b"\n" in head and b"}" not in head.split(b"\n")[0]:
         return f"Write each object on one line: jq -c . {manifest} > lines.manifest"
+    if _is_csv(manifest, head):
+        return f"It is a CSV file. Make a manifest of it: tessera {_import_csv(manifest)}"
     return 'Each line has to be like {"source-ref": "s3://bucket/1.jpg"}; see docs/manifests.md.'
+
+
+def refuse_csv(path: Path, command: Callable[[str], str]) -> None:
+    """Refuse a CSV file of images, with the `command` of the tool that makes a manifest of it."""
+    with readable(path), path.open("rb") as file:
+        head = file.read(HEAD)
+    if _is_csv(path, head):
+        raise Refused(
+            f"{path} is a CSV file, and no manifest. Make one of it, which says how to go on:\n"
+            f"{command(_import_csv(path))}"
+        )
+
+
+def _is_csv(path: Path, head: bytes) -> bool:
+    """Return whether a text is called CSV, or begins with a header that has images in a column."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text or text.startswith((b"{", b"[")) or b"\0" in head:
+        return False
+    if any(head.startswith(magic) for magic, _ in NO_TEXT):
+        return False
+    header = text.splitlines()[0].decode("utf-8", "replace")
+    names = {name.strip(' "').lower() for name in re.split(r"[,;\t|]", header)}
+    return path.suffix.lower() in (".csv", ".tsv") or not names.isdisjoint(IMAGE_COLUMNS)
+
+
+def _import_csv(path: Path) -> str:
+    made = path.with_name(f"{path.stem}.manifest")
+    if made == path:
+        made = path.with_name(f"{path.stem}-lines.manifest")
+    return f"import --csv {quote(str(path))} --out {quote(str(made))}"
 
 
 def count_manifest(manifest: Path, settings: Settings) -> Summary:

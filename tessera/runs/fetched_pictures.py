@@ -8,6 +8,8 @@ nothing is dropped. Addresses are opened from the user's own machine, with what 
 from __future__ import annotations
 
 import re
+import socket
+import ssl
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
@@ -184,12 +186,25 @@ def fetch(source: str, folder: Path) -> bytes:
         error.close()  # it holds the connection
         raise NotFetched(f"{error.code} {error.reason}".splitlines()[0]) from error
     except URLError as error:
-        raise NotFetched(str(error.reason)) from error
+        raise NotFetched(_failure(error.reason)) from error
     except (HTTPException, OSError, ValueError) as error:
-        raise NotFetched(getattr(error, "strerror", None) or str(error)) from error
+        raise NotFetched(_failure(error)) from error
     if len(content) > MOST_BYTES:
         raise NotFetched(f"larger than {MOST_BYTES:,} bytes")
     return content
+
+
+def _failure(reason: BaseException | str) -> str:
+    """Return in words why nothing came of an address or a path."""
+    if isinstance(reason, ConnectionRefusedError):
+        return "no server answers there"
+    if isinstance(reason, socket.gaierror):
+        return "there is no server of this name, or no network"
+    if isinstance(reason, TimeoutError):
+        return f"no answer within {SECONDS} seconds"
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not valid: {reason.verify_message}"
+    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
 
 
 def _name_of(source: str) -> str:

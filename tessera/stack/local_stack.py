@@ -275,6 +275,10 @@ class LocalStack:
             return None
         return pid if pid in _children or GUARD.name in _command_of(pid) else None
 
+    def has_process(self) -> bool:
+        """Return whether the embedded AWS has a process, even one that does not answer."""
+        return self._running_pid() is not None
+
     def stop(self, *, hard: bool = False) -> bool:
         """Stop the embedded AWS and keep its state; return whether it was running.
 

@@ -16,6 +16,10 @@ class Target:
     local: LocalStack
     remote: Cloud | None = None
 
+    def command(self, words: str) -> str:
+        """Return a command that works on this stack when it is pasted, whether it runs or not."""
+        return (self.remote or self.local.cloud).command(words)
+
     @cached_property
     def cloud(self) -> Cloud:
         """Stack to work on; NotDeployed if it is this machine's and is not running."""

@@ -42,6 +42,10 @@ class Place:
     def __init__(self) -> None:
         self.cloud = FakeCloud()
 
+    def command(self, words: str) -> str:
+        """A command that works there when it is pasted."""
+        return self.cloud.command(words)
+
 
 def png(width: int, height: int, gray: int = 128) -> bytes:
     """A small picture."""

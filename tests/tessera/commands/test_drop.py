@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import shlex
 import shutil
 import tempfile
 from dataclasses import replace
@@ -17,8 +19,11 @@ from hypothesis import strategies as st
 
 import tessera.commands.drop as drop_module
 from tessera.commands.drop import drop_command
+from tessera.commands.estimate import estimate_command
+from tessera.commands.import_job import import_command
 from tessera.exits import Exit, Refused
 from tessera.picture_folder import check_has_pictures
+from tessera.runs.checks import refuse_csv
 from tessera.runs.executions import Ending, RunError, drop
 from tessera.runs.fitting import Staff
 from tessera.runs.status import RunStatus
@@ -224,3 +229,57 @@ def test_a_drop_ends_with_who_labels_it_and_how_they_come_there(
     assert expected in text
     assert not_expected not in text
     assert "tessera watch pets-may" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("urls.csv", "url,label\nhttps://example.org/1.jpg,cat\n"),
+        ("my urls.CSV", "\ufeffImage;Label\n1.jpg;cat\n"),
+        ("pets.manifest", "id,image\n1,s3://pets/1.jpg\n"),
+        ("pets.tsv", "what\tever\n"),
+    ],
+)
+@pytest.mark.parametrize("command", [drop_command, estimate_command])
+def test_a_csv_file_is_no_manifest_and_the_command_that_makes_one_of_it_can_be_pasted(
+    command: Any, name: str, content: str, tessera: Any, place: Any, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (tmp_path / name).write_text(content, "utf-8")
+    monkeypatch.setattr(type(place), "command", lambda _, words: f"tessera --port 4999 {words}")
+    done = tessera(command, name)
+    assert done.exit_code == Exit.REFUSED
+    assert "is a CSV file, and no manifest" in done.stderr
+    pasted = shlex.split(done.stderr.splitlines()[-1])
+    assert pasted[:4] == ["tessera", "--port", "4999", "import"]
+    assert pasted[pasted.index("--csv") + 1] == name
+    assert pasted[pasted.index("--out") + 1] != name
+    if name == "urls.csv":
+        made = tessera(import_command, *pasted[4:])
+        assert made.exit_code == Exit.OK, made.output
+        assert "tessera --port 4999 drop urls.manifest" in made.stdout
+
+
+@pytest.mark.parametrize("content", [b'{"source-ref": "s3://pets/1.jpg"}\n', b"\0image,label\n"])
+def test_a_manifest_that_is_called_csv_and_what_is_no_text_are_read_as_before(
+    content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "pets.csv").write_bytes(content)
+    refuse_csv(tmp_path / "pets.csv", str)
+
+
+@given(st.text(max_size=12))
+def test_a_name_that_no_project_may_have_is_refused_with_one_that_it_may(name: str) -> None:
+    suggested = drop_module.suggest_project(f"{name} \\")
+    assert drop_module.Source.at(Path(), None, suggested).project == suggested
+    wanted = f"here, .*--project {re.escape(shlex.quote(suggested))}$"
+    with pytest.raises(Refused, match=wanted):
+        drop_module.Source.at(Path(), None, f"{name} \\")
+
+
+def test_a_folder_with_a_blank_gets_the_name_of_a_project_that_a_person_would_choose(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "My Photos").mkdir()
+    with pytest.raises(Refused, match=r"--project my-photos$"):
+        drop_module.Source.at(tmp_path / "My Photos", None, None)

@@ -78,3 +78,14 @@ def test_gold_per_task_without_gold_lines_is_told(manifest: Path, tessera: Any) 
     gold = json.dumps({"source-ref": "s3://bkt/gold.jpg", "gold": "cat"})
     manifest.write_text(manifest.read_text() + gold + "\n")
     assert "no effect" not in tessera(estimate_command, str(manifest)).output
+
+
+def test_labels_alone_are_estimated_as_a_settings_file_of_them_would_be(
+    manifest: Path, tessera: Any
+) -> None:
+    beside = tessera(estimate_command, str(manifest), "--json")
+    other = tessera(estimate_command, str(manifest), "--labels", "cat,owl")
+    assert other.exit_code == Exit.USAGE
+    manifest.with_name("labeling.json").unlink()
+    alone = tessera(estimate_command, str(manifest), "--labels", "cat, dog", "--json")
+    assert alone.stdout == beside.stdout

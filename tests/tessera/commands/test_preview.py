@@ -172,3 +172,13 @@ def test_a_custom_task_is_shown_with_its_first_line_and_told_what_the_stack_must
     assert "crowd-polygon" in result.output
     assert "Tom in rain" in out.read_text()
     assert "assets.crowd.aws" not in out.read_text().split("<crowd-form>")[1]
+
+
+@pytest.mark.parametrize("images", [(), ("--images", EXAMPLE / "images")])
+def test_labels_alone_are_shown_as_a_drop_would_ask_them(
+    images: tuple[Any, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("--labels", "cat,dog", *images)
+    assert result.exit_code == 0, result.output
+    assert 'value="dog"' in (tmp_path / "page.html").read_text()

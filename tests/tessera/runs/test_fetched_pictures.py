@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 from hypothesis import given
@@ -18,7 +21,9 @@ from tessera.picture_folder import content_hash
 from tessera.runs import fetched_pictures
 from tessera.runs.fetched_pictures import (
     MOST_REDIRECTS,
+    NotFetched,
     any_elsewhere,
+    fetch,
     lines_elsewhere,
     with_fetched_pictures,
     with_placeholders,
@@ -168,3 +173,30 @@ def test_a_misspelled_uri_is_no_path(source: str, elsewhere: bool, tmp_path: Pat
 
     assert bool(lines_elsewhere(manifest(source))) == elsewhere
     assert any_elsewhere(tmp_path / "may.manifest") or not elsewhere
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "no server answers there"),
+        (socket.gaierror(-2, "Name or service not known"), "no server of this name"),
+        (TimeoutError("timed out"), "no answer within 30 seconds"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (ssl.SSLError(1, "[SSL] wrong version number"), "wrong version number"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_told_in_words_without_numbers_of_errors(
+    reason: Exception, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([reason, URLError(reason)])
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise next(failures)
+
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", fail)
+    for _ in range(2):
+        with pytest.raises(NotFetched, match=words) as refused:
+            fetch("https://example.org/cat.png", tmp_path)
+        assert "Errno" not in str(refused.value)

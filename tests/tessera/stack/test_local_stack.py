@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from tessera.commands.down import down
 from tessera.stack import local_stack as stack_module
 from tessera.stack.local_stack import LocalStack, free_port
+from tessera.stack.target import Target
 
 SAVES_LATE = """
 import pathlib, signal, sys, time
@@ -93,3 +96,9 @@ def test_a_start_that_takes_too_long_says_how_to_go_on(
         with pytest.raises(stack_module.StackError, match=r"still starting\. Try again.* up\. Or"):
             stack.start()
         process.communicate()
+
+
+def test_where_nothing_runs_nothing_is_said_to_be_stopped(tmp_path: Path) -> None:
+    target = Target(LocalStack(tmp_path, free_port()))
+    done = CliRunner().invoke(down, [], obj=target)
+    assert done.output == "The local stack is not running.\n"
