@@ -80,10 +80,10 @@ def find_copies(by_depth: list[EqualDepth], workers: int, classes: int) -> list[
     least = np.log(len(busiest)) + MARGIN
     upper = np.triu(evidence, 1)
     groups = []
-    for seed in np.argsort(-upper, axis=None, kind="stable")[:SEEDS].tolist():
+    likely = np.flatnonzero(upper > 0)
+    most = np.argsort(-upper.ravel()[likely], kind="stable")[:SEEDS]
+    for seed in likely[most].tolist():
         one, other = divmod(seed, len(busiest))
-        if upper[one, other] <= 0:
-            break
         if free[one] and free[other]:
             group = _grow(evidence, [one, other], free, least)
             if len(group) > 2 or upper[one, other] > least:
@@ -131,28 +131,33 @@ def _grow(evidence: Floats, group: list[int], free: NDArray[np.bool_], least: fl
         support = support + evidence[best]
 
 
+def _sums(table: Floats, group: list[int]) -> Floats:
+    """Return the sums of a table of pairs: within a group, between it and others, among others.
+
+    Tables are symmetric and hold whole numbers, so what is left of their sums is exact.
+    """
+    within, rows = table[np.ix_(group, group)].sum(), table[group].sum()
+    return np.array([within, rows - within, table.sum() - 2 * rows + within])
+
+
 def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float) -> bool:
     """Return whether a group agrees more than its agreement with the others lets expect."""
-    inside = np.zeros(len(pairs.both), np.bool_)
-    inside[group] = True
+    both, alike = _sums(pairs.both, group), _sums(pairs.alike, group)
 
-    def above_chance(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> tuple[float, float]:
-        both = float(pairs.both[np.ix_(rows, columns)].sum())
-        alike = float(pairs.alike[np.ix_(rows, columns)].sum())
+    def above_chance(place: int) -> float:
         # one image more, at chance: a rate of nothing is none
-        rate = (alike + chance) / (both + 1)
-        return max(rate - chance, 0.0) / max(1 - chance, EPSILON), both
+        rate = (alike[place] + chance) / (both[place] + 1)
+        return float(max(rate - chance, 0.0) / max(1 - chance, EPSILON))
 
-    with_others, seen = above_chance(inside, ~inside)
-    others, between = above_chance(~inside, ~inside)
+    within, seen, between = both
+    with_others, others = above_chance(1), above_chance(2)
     if not seen or not between or not others:  # nobody to compare them with
         return False
     expected = min(with_others**2 / others, 1.0) * (1 - chance) + chance
     if expected >= MAX_AGREEMENT:
         return False
-    both = pairs.both[np.ix_(inside, inside)].sum() / 2
-    alike = pairs.alike[np.ix_(inside, inside)].sum() / 2
-    return bool(_evidence(alike, both - alike, expected) >= least * len(group))
+    agreed = alike[0] / 2
+    return bool(_evidence(agreed, within / 2 - agreed, expected) >= least * len(group))
 
 
 def merge_copies(crowd: Crowd, groups: list[list[int]]) -> Crowd:
