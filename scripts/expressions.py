@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonata  # type: ignore[import-untyped]  # it comes without types
+import jsonata
 
 MACHINE: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "statemachine" / "labeling.asl.json").read_text("utf-8")

@@ -771,6 +771,16 @@ def listen_also(addresses: Iterable[str]) -> None:
     config.Config = Config  # type: ignore[misc]  # the embedded AWS makes its own of this name
 
 
+def count_processor_time() -> None:
+    """Let an expression of the state machine take a second of the processor, not of the clock.
+
+    On a busy machine its process may wait that long for a core, and the execution would fail.
+    """
+    from jsonata.timebox import Timebox  # late: it belongs to the embedded AWS
+
+    Timebox.current_milli_time = staticmethod(lambda: time.thread_time_ns() // 1_000_000)
+
+
 def main() -> None:
     """Run the embedded AWS behind the guard, as its environment says."""
     from ministack import app as embedded  # late: tests of the guard need no embedded AWS
@@ -797,6 +807,7 @@ def main() -> None:
         services = embedded._build_persistence_save_dict()
         persistence.save_all({name: services[name] for name in SAVED if name in services})
 
+    count_processor_time()
     open_to_containers = bool(os.environ.get(OPEN_TO_CONTAINERS))
     networks = own_container_networks() if open_to_containers else []
     listen_also(filter(None, map(address_in, networks)))

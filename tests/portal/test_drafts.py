@@ -86,8 +86,7 @@ def test_signing_out_keeps_the_page_and_its_marks(desk: Desk) -> None:
     page.keyboard.type("12")
     before = first_id(page)
     sign_out(page)
-    page.close()
-    again = desk.sit_down(job)
+    again = desk.sit_down(job)  # in another tab
     assert first_id(again) == before
     expect_labels(again, ["cat", "dog", ""])
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
@@ -24,6 +25,9 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonata.jexception import JException
+from jsonata.jsonata import Jsonata
+from jsonata.timebox import Timebox
 
 from tessera.stack.guard import (
     ENTRANCE,
@@ -40,6 +44,7 @@ from tessera.stack.guard import (
     Request,
     check_peer,
     check_place,
+    count_processor_time,
     sign,
     sign_plain,
 )
@@ -615,3 +620,19 @@ def test_what_changed_is_saved_soon_and_nothing_after_the_end() -> None:
 
     in_a_loop(life())
     assert saves == [1, -1]
+
+
+def test_an_expression_of_the_state_machine_may_wait_for_a_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Timebox, "current_milli_time", Timebox.current_milli_time)
+
+    def evaluate() -> Any:
+        expression = Jsonata.jsonata("$wait() + 1", timeout=10)
+        expression.register_lambda("wait", lambda: Event().wait(0.05) or 1)
+        return expression.evaluate(None, {})
+
+    with pytest.raises(JException, match="timeout"):
+        evaluate()
+    count_processor_time()
+    assert evaluate() == 2
