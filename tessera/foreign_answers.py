@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -55,6 +55,10 @@ class Numbers(dict[str, int]):
         self[name] = len(self)
         return self[name]
 
+    def beginning_with(self, characters: Container[str]) -> list[str]:
+        """Return the names that begin with one of these characters, by number."""
+        return [name for name in self if name[:1] in characters]
+
 
 Integers: TypeAlias = "array[int] | NDArray[np.int32]"
 
@@ -79,7 +83,7 @@ def read_crowd(
     """
     escape = None if unreadable is None else normal_text(unreadable)
     plain = _read_plain_columns(path, workers, labels, escape)
-    tasks: Mapping[str, int]
+    tasks: Names | Numbers
     tasks, columns = plain or _read_columns(path, workers, labels, escape, notices)
     if not tasks:
         raise Refused(f"{path} holds no answers, only the names of its columns.")
@@ -139,7 +143,7 @@ def _read_plain_columns(
     if len(label.names) > MOST_LABELS or any(
         is_missing(name)
         for column in columns
-        for name in _beginning_with(NO_VALUE_BEGINS, column.names)
+        for name in column.names.beginning_with(NO_VALUE_BEGINS)
     ):
         return None
     workers.update({name: number for number, name in enumerate(worker.names)})
@@ -147,13 +151,6 @@ def _read_plain_columns(
     numbers = np.array([-1 if name == escape else labels[name] for name in spelled], np.int32)
     lines = np.arange(2, len(task.codes) + 2, dtype=np.int32)
     return task.names, Columns(lines, task.codes, worker.codes, numbers[label.codes])
-
-
-def _beginning_with(characters: frozenset[str], names: Mapping[str, int]) -> list[str]:
-    """Return the names that begin with one of the characters, in their order."""
-    if isinstance(names, Names):
-        return names.beginning_with(characters)
-    return [name for name in names if name[:1] in characters]
 
 
 def _first_answers(
@@ -204,14 +201,14 @@ def _tell_of_unreadable(path: Path, unreadable: str, labels: Numbers, notices: N
 
 
 def _tell_of_names(
-    tasks: Mapping[str, int], workers: Numbers, labels: Numbers, notices: Notices
+    tasks: Names | Numbers, workers: Numbers, labels: Numbers, notices: Notices
 ) -> None:
     """Tell of names that mean something else to other programs, or probably the same here."""
     for noun, numbers in (("task", tasks), ("worker", workers)):
         floats = [
             name
             # a quick look first: of a million names none may be a number that was bent
-            for name in _beginning_with(NUMBER_BEGINS, numbers)
+            for name in numbers.beginning_with(NUMBER_BEGINS)
             if "." in name or "e" in name.lower()
             if canonical_id(name) != name
         ]

@@ -43,7 +43,7 @@ class PlainConsole(Console):
 
     @property
     def options(self) -> ConsoleOptions:
-        """How renderables are laid out: a pipe or a file has no edge."""
+        """Return how renderables are laid out: a pipe or a file has no edge."""
         options = super().options
         return options if self.is_terminal else options.update(width=WIDEST)
 

@@ -137,7 +137,7 @@ class Cloud:
 
     @property
     def labels_bucket(self) -> str:
-        """Bucket that runs and projects are in."""
+        """Return the bucket that runs and projects are in."""
         return split_uri(self.outputs["Labels"])[0]
 
     def _how_to_deploy(self) -> str:

@@ -6,7 +6,7 @@ version, it is consolidated by those.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +41,22 @@ class Rules:
     later_power: float = 1.0
 
 
+_FLOORS = Rules(
+    follow_skew=True,
+    min_gold=20,
+    weigh_copies=True,
+    memory_gain=1.25,
+    even_skew=0.20,
+    full_skew=0.30,
+    fit_floor=0.05,
+    label_floor=0.25,
+)
 RULES = {
     1: Rules(follow_skew=False, min_gold=50, weigh_copies=False),
     2: Rules(follow_skew=True, min_gold=20, weigh_copies=True),
     3: Rules(follow_skew=True, min_gold=20, weigh_copies=True, memory_gain=1.25),
-    4: Rules(
-        follow_skew=True,
-        min_gold=20,
-        weigh_copies=True,
-        memory_gain=1.25,
-        even_skew=0.20,
-        full_skew=0.30,
-        fit_floor=0.05,
-        label_floor=0.25,
-    ),
-    5: Rules(
-        follow_skew=True,
-        min_gold=20,
-        weigh_copies=True,
-        memory_gain=1.25,
-        even_skew=0.20,
-        full_skew=0.30,
-        fit_floor=0.06,
-        label_floor=0.25,
-        even_labels_from=3,
-        gold_slack=0.7,
-        later_power=0.8,
-    ),
+    4: _FLOORS,
+    5: replace(_FLOORS, fit_floor=0.06, even_labels_from=3, gold_slack=0.7, later_power=0.8),
 }
 """Rules by number; never to be changed, only to be added to. With 20 gold images the ECE of crowds
 falls or stays, with 10 it does not (docs/decisions/consensus-class-shares.md). With memory as many

@@ -76,15 +76,18 @@ class SetConsensus:
         )
 
 
+def asks(asked: Asked | None, label: int) -> NDArray[np.bool_]:
+    """Return of each answer whether its page asked a label; true of all where `asked` is None."""
+    return np.asarray(True if asked is None else asked >> label & 1, np.bool_)
+
+
 def answers_to(crowd: Crowd, label: int, asked: Asked | None = None) -> Crowd:
     """Return the yes and no of a crowd's sets to one label, by its bit.
 
     Answers whose page did not ask the label, by the bits of `asked`, are left out. That an image
     cannot be judged is about the image, and no answer to a label: such answers are left out, too.
     """
-    rows = crowd.label >= 0
-    if asked is not None:
-        rows &= (asked >> label & 1).astype(np.bool_)
+    rows = (crowd.label >= 0) & asks(asked, label)
     answers = crowd if rows.all() else crowd.answers(rows)
     return replace(answers, classes=2, label=(answers.label >> label & 1).astype(np.int8))
 

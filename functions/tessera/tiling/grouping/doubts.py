@@ -13,7 +13,7 @@ than a label more (docs/decisions/multi-label-doubts.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -112,12 +112,24 @@ def worker_pools(workers: Sequence[str], page: int, free: int) -> Rows:
     names = {text: frozenset(text.split()) for text in set(workers)}
     if page * max(map(len, names.values()), default=0) <= free:
         return np.zeros(len(workers), np.int64)
-    pool_of: dict[str, int] = {}
-    pool, together = 0, frozenset[str]()
-    for text in sorted(names):
-        grown = together | names[text]
-        # one image may itself have had more workers: others of the same join it
-        if pool_of and len(grown) > max(free, len(together)):
-            pool, grown = pool + 1, names[text]
-        pool_of[text], together = pool, grown
+    texts = sorted(names)
+    begins = begin_groups(map(names.__getitem__, texts), free)
+    pool_of = dict(zip(texts, np.cumsum([*begins]).tolist(), strict=True))
     return np.fromiter(map(pool_of.__getitem__, workers), np.int64, len(workers))
+
+
+def begin_groups(workers: Iterable[frozenset[str]], most: int) -> Iterator[bool]:
+    """Yield for each image whether it has to begin a group, after the first.
+
+    `workers` are those who had each image; at most `most` may have had any image of a group.
+
+    >>> [*begin_groups(map(frozenset, ("ab", "ac", "de")), 3)]
+    [False, False, True]
+    """
+    together: frozenset[str] | None = None
+    for names in workers:
+        grown = names if together is None else together | names
+        # one image may itself have had more workers: others of the same join it
+        begins = together is not None and len(grown) > max(most, len(together))
+        together = names if begins else grown
+        yield begins

@@ -19,7 +19,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from tessera.tiling.grouping.doubts import shared_pages, worker_pools
+from tessera.tiling.grouping.doubts import begin_groups, shared_pages, worker_pools
 from tessera.tiling.grouping.first_offers import write_first_offers
 from tessera.tiling.grouping.limits import (
     MAX_ATTRIBUTE_CHARACTERS,
@@ -252,9 +252,8 @@ class LaterRound:
 
     def _plan_by_doubts(self, keys: NDArray[np.int64]) -> Consecutive:
         """Plan tasks of images in doubt of the same labels; `keys` number who answered each."""
-        everyone = {name for text in set(self._workers) for name in text.split()}
         page, doubts = self._limits.images, np.array(self._doubts, np.int64)
-        pools = worker_pools(self._workers, page, len(everyone) - MIN_AVAILABLE_WORKERS)
+        pools = worker_pools(self._workers, page, most_excluded(self._workers))
         # Stable, so that images of the same doubts and workers stay in manifest order.
         ranking = np.lexsort((keys, doubts, pools)).astype(np.uint32)
         if self._embeddings is not None:
@@ -330,6 +329,11 @@ class LaterRound:
         return b',"%b":%b' % (PAGE_CHOICES.encode(), msgspec.json.encode(text))
 
 
+def most_excluded(workers: list[str]) -> int:
+    """Return how many of those named may have had images of a task, so that enough may take it."""
+    return len({name for text in set(workers) for name in text.split()}) - MIN_AVAILABLE_WORKERS
+
+
 def split_for_available_workers(
     sizes: NDArray[np.int64], ranking: Positions, workers: list[str]
 ) -> NDArray[np.int64]:
@@ -344,22 +348,18 @@ def split_for_available_workers(
     [2, 1]
     """
     names = {text: frozenset(text.split()) for text in set(workers)}
-    most = len(frozenset().union(*names.values())) - MIN_AVAILABLE_WORKERS
+    most = most_excluded(workers)
     # Even if all images of a task were answered by different workers, enough would be left.
     if int(sizes.max(initial=0)) * max(map(len, names.values()), default=0) <= most:
         return sizes
     result: list[int] = []
     start = 0
     for size in sizes.tolist():
-        answered: frozenset[str] = frozenset()
         result.append(0)
-        for position in ranking[start : start + size].tolist():
-            grown = answered | names[workers[position]]
-            # One image may itself have more workers than `most`: others of the same join it.
-            if result[-1] and len(grown) > max(most, len(answered)):
+        positions = ranking[start : start + size].tolist()
+        for begins in begin_groups((names[workers[place]] for place in positions), most):
+            if begins:
                 result.append(0)
-                grown = names[workers[position]]
-            answered = grown
             result[-1] += 1
         start += size
     return np.array(result, np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.answers.table import AnswerTable
-from tessera.tiling.consensus.label_sets import SetConsensus, answers_to
+from tessera.tiling.consensus.label_sets import SetConsensus, answers_to, asks
 from tessera.tiling.report.confidence import answer_figures, confidence_figures
 from tessera.tiling.report.figures import mean_figure, round_figure, run_figures
 from tessera.tiling.report.headline import headline
@@ -87,13 +87,11 @@ def labels_asked(table: AnswerTable) -> NDArray[np.int64]:
 
 def _alike(table: AnswerTable, consensus: SetConsensus) -> NDArray[np.int64]:
     """Count for each answer the labels of which it says what the consensus says (answers)."""
-    crowd, asked = table.crowd, table.asked
+    crowd = table.crowd
     alike = np.zeros(len(crowd), np.int64)
     for place in range(crowd.classes):
         yes = (crowd.label >> place & 1).astype(np.bool_)
-        alike += (yes == consensus.has[crowd.image, place]) & (
-            True if asked is None else (asked >> place & 1).astype(np.bool_)
-        )
+        alike += (yes == consensus.has[crowd.image, place]) & asks(table.asked, place)
     return np.where(crowd.label >= 0, alike, 0)
 
 
