@@ -59,6 +59,16 @@ def test_another_worker_and_changed_instructions_see_them_again(desk: Desk) -> N
     expect(front(again).locator("#help")).to_be_visible()
 
 
+def test_instructions_that_were_read_stay_closed_when_the_portal_asks_for_them_once_more(
+    desk: Desk,
+) -> None:
+    page = desk.sit_down(desk.open_job(tasks=1, instructions="One."), wait=False)
+    read(page)
+    frame = next(frame for frame in page.frames if frame.parent_frame)
+    frame.evaluate("document.dispatchEvent(new CustomEvent('tessera-welcome'))")
+    expect(front(page).locator("#help")).to_be_hidden()
+
+
 def test_without_instructions_one_line_says_what_to_press_until_the_first_key(desk: Desk) -> None:
     job = desk.open_job(tasks=2)
     page = desk.sit_down(job)

@@ -153,7 +153,9 @@ class Worker:
 
     @property
     def note(self) -> str:
-        """The message on the page."""
+        """The message on the page, once what the last key began is done."""
+        # a dialog tells that it was closed in a task of its own
+        self.page.evaluate("new Promise(done => setTimeout(done))")
         return self.page.locator("#note").inner_text()
 
     @property

@@ -13,7 +13,7 @@ const closing = find("#close-help");
 const { version } = help.dataset;
 const REMEMBERED = `tessera-${version}`;
 
-let isFirst = false; // until the worker has begun
+let isFirst; // unknown, then until the worker has begun
 
 /** With the keys off, let Tab get to every radio and button instead. */
 export function setTabStops() {
@@ -41,7 +41,8 @@ export const openHelp = () => openDialog(help);
 
 /** Show a worker who has not been here what to do. */
 function showFirst() {
-  if (help.open) return;
+  // The portal may ask twice, and the worker have read in between.
+  if (help.open || isFirst === false) return;
   isFirst = true;
   if (version) openHelp();
   else begin();
