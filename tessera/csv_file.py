@@ -93,6 +93,57 @@ def read_rows(path: Path, columns: tuple[str, ...], notices: Notices) -> Iterato
             yield from _rows(path, reader, columns, header.skipped, notices)
 
 
+class Table(NamedTuple):
+    """Columns of a CSV file by name, and its rows: each with the line on which it begins."""
+
+    columns: list[str]
+    rows: Iterator[Row]
+
+
+@contextmanager
+def open_table(path: Path, columns: tuple[str, ...], notices: Notices) -> Iterator[Table]:
+    """Open a CSV file that has one of these columns, in capitals or not, and yield all of it.
+
+    Fields are stripped of spaces; a row that is short gets empty ones. Refused is what `read_rows`
+    refuses.
+    """
+    with readable(path):
+        encoding = _encoding_of(path, notices)
+        with path.open(encoding=encoding, newline="") as file:
+            header = _Header.read(path, file, ("|".join(columns),), notices, any_case=True)
+            reader = csv.reader(chain(header.lines, file), delimiter=header.delimiter, strict=True)
+            rows = _numbered(path, reader, header.skipped)
+            _, names = next(rows)
+            names = [_plain(name) for name in names]
+            yield Table(names, _whole_rows(path, rows, names, notices))
+
+
+def _plain(cell: str) -> str:
+    return plain_text(cell.strip()).strip()
+
+
+def _whole_rows(
+    path: Path, rows: Iterator[tuple[int, list[str]]], header: list[str], notices: Notices
+) -> Iterator[Row]:
+    """Yield all fields of each row that has any."""
+    for line, cells in rows:
+        if not any(cell.strip() for cell in cells):
+            notices.count("row", "without any value passed over", line)
+            continue
+        _check_fields(path, line, cells, header, [], notices)
+        fields = [_plain(cell) for cell in cells[: len(header)]]
+        yield Row(line, (*fields, *[""] * (len(header) - len(fields))))
+
+
+def refuse_line_end(path: Path, line: int, name: str, field: str) -> None:
+    """Refuse a field that goes over several lines, as one behind a stray quote does."""
+    if "\n" in field or "\r" in field:
+        raise Refused(
+            f"{path}, line {line}: the {name} goes over several lines, so a quote is "
+            'probably missing or too many. Write a quote inside a field as ""'
+        )
+
+
 def _encoding_of(path: Path, notices: Notices) -> str:
     def read() -> Iterator[bytes]:
         with path.open("rb") as file:
@@ -120,7 +171,15 @@ class _Header(NamedTuple):
     """Lines before the first one that the reader gets."""
 
     @classmethod
-    def read(cls, path: Path, file: TextIO, columns: tuple[str, ...], notices: Notices) -> _Header:
+    def read(
+        cls,
+        path: Path,
+        file: TextIO,
+        columns: tuple[str, ...],
+        notices: Notices,
+        *,
+        any_case: bool = False,
+    ) -> _Header:
         """Find the separator that gives the wanted columns; Refused if none does."""
         skipped, line = 0, file.readline()
         match = None
@@ -129,8 +188,9 @@ class _Header(NamedTuple):
         if not line:
             raise Refused(f"{path} is empty; it needs {_in_words(columns)} on its first line.")
         candidates = [match[1]] if match else list(DELIMITERS)
+        read = line.lower() if any_case else line
         for delimiter in candidates:
-            if all(_place_of(name, _cells(line, delimiter)) for name in columns):
+            if all(_place_of(name, _cells(read, delimiter)) for name in columns):
                 if delimiter != ",":
                     name = DELIMITERS.get(delimiter, repr(delimiter))
                     notices.add(f"columns are separated by {name}, and are read so")
@@ -168,7 +228,9 @@ def _refuse_header(path: Path, line: str, columns: tuple[str, ...], number: int)
 
 
 def _in_words(columns: Sequence[str]) -> str:
-    return f"the columns {', '.join(column.split('|')[0] for column in columns)}"
+    names = [column.split("|") for column in columns]
+    spelled = [f"{name} (or {', '.join(more)})" if more else name for name, *more in names]
+    return f"the column{'s' if len(names) > 1 else ''} {', '.join(spelled)}"
 
 
 def _rows(
@@ -189,13 +251,9 @@ def _rows(
             notices.count("row", "without any value passed over", line)
             continue
         _check_fields(path, line, cells, names, places, notices)
-        fields = tuple(plain_text(cells[place].strip()).strip() for place in places)
+        fields = tuple(_plain(cells[place]) for place in places)
         for name, field in zip(columns, fields, strict=True):
-            if "\n" in field or "\r" in field:
-                raise Refused(
-                    f"{path}, line {line}: the {name} goes over several lines, so a quote is "
-                    'probably missing or too many. Write a quote inside a field as ""'
-                )
+            refuse_line_end(path, line, name, field)
         yield Row(line, fields)
 
 
@@ -246,7 +304,7 @@ def _check_fields(
             f"{path}, line {line}: more fields than columns ({len(cells)} and {len(header)}). Put "
             "a field that holds a comma into quotes"
         )
-    if len(cells) <= max(places):
+    if len(cells) <= max(places, default=-1):
         raise Refused(
             f"{path}, line {line}: fewer fields than columns ({len(cells)} and {len(header)}). "
             "Complete or delete the line"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -437,6 +438,17 @@ def listed(text: str | None) -> tuple[str, ...]:
     """
     row = next(csv.reader([text or ""], skipinitialspace=True), [])
     return tuple(entry for entry in map(str.strip, row) if entry)
+
+
+def as_option(labels: Sequence[str]) -> str:
+    """Return labels as one option that `listed` reads.
+
+    >>> as_option(["cat", "dog, large"])
+    'cat,"dog, large"'
+    """
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="").writerow(labels)
+    return line.getvalue()
 
 
 def _notices_on_pictures(cloud: Cloud, status: RunStatus, end: Ending) -> list[str]:

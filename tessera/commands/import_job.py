@@ -11,6 +11,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from tessera.commands.drop import listed
 from tessera.commands.import_source import SOURCES, write_source
 from tessera.exits import Exit, Refused
 from tessera.file_types import IN_FILE, OutFile
@@ -115,7 +116,7 @@ def import_command(
     with waiting("Reading the job's answers"):
         job = read_job(tree, place, manifest)
     if labels:
-        job.labels = [label.strip() for label in labels.split(",") if label.strip()]
+        job.labels = [*listed(labels)]
     summary = import_job(cloud, job, place)
     warn(summary["notices"])
     if as_json:

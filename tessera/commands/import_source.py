@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
@@ -9,13 +10,22 @@ from typing import Any, Literal
 
 import msgspec
 
+from tessera.commands.drop import as_option
 from tessera.exits import Exit, Refused
 from tessera.screen import counted, out, print_json, warn
 from tessera.sources.coco import read_coco, read_coco_boxes
 from tessera.sources.csv_list import read_csv
 from tessera.sources.huggingface import read_huggingface
 from tessera.sources.label_studio import read_label_studio
-from tessera.sources.labeled import BOXES, Labeled, LabelsAs, LeftOut, manifest_lines, reading
+from tessera.sources.labeled import (
+    BOXES,
+    Contents,
+    LabelsAs,
+    LeftOut,
+    Lines,
+    manifest_lines,
+    reading,
+)
 
 SOURCES = {
     "coco": "COCO annotations",
@@ -48,25 +58,23 @@ def write_source(
     if labels_as == BOXES:
         _write_boxes(source, path, folder, manifest, left_out, command, as_json=as_json)
         return _ending(left_out)
-    names: list[str] = []
 
-    def read() -> list[Labeled]:
+    def read() -> Contents:
         if source == "csv":
             return read_csv(path)
         if source == "label_studio":
-            return read_label_studio(path, folder, left_out, guesses=labels_as == "prelabel")
-        pictures = manifest.with_name(f"{manifest.name.partition('.')[0]}-pictures")
+            guesses = labels_as == "prelabel"
+            return Contents(read_label_studio(path, folder, left_out, guesses=guesses))
         if source == "coco":
-            images, known = read_coco(path, folder, left_out)
-        else:
-            images, known = read_huggingface(path, pictures, left_out)
-        names.extend(known)
-        return images
+            return Contents(*read_coco(path, folder, left_out))
+        pictures = manifest.with_name(f"{manifest.name.partition('.')[0]}-pictures")
+        return read_huggingface(path, pictures, left_out)
 
-    images = reading(path, SOURCES[source], read)
-    made = manifest_lines(images, labels_as, names)
+    contents = reading(path, SOURCES[source], read)
+    images = contents.images
+    made = manifest_lines(images, labels_as, contents.names, are_sets=contents.are_sets)
     manifest.write_bytes(made.lines)
-    warnings = left_out.notices() + made.notices
+    warnings = [*contents.notices, *left_out.notices(), *made.notices]
     warn(warnings)
     facts: dict[str, Any] = {
         "manifest": str(manifest),
@@ -80,11 +88,22 @@ def write_source(
         print_json(facts)
         return _ending(left_out)
     out.print(f"{manifest}: {counted(len(images), 'image')}, {facts['labeled']:,} with labels.")
-    listed = ",".join(f'"{name}"' if "," in name else name for name in made.names)
-    way = f" --labels '{listed}'" if len(made.names) > 1 and not made.is_multi else ""
-    way = f"{quote(str(manifest))}{way}"
-    out.print(f"Have it labeled: {command(f'drop {way}')}", soft_wrap=True, markup=False)
+    way = how_to_drop(manifest, made, command)
+    out.print(f"Have it labeled: {way}", soft_wrap=True, markup=False)
     return _ending(left_out)
+
+
+def how_to_drop(manifest: Path, made: Lines, command: Callable[[str], str]) -> str:
+    """Return what to run to have a manifest labeled, with its labels if they are enough."""
+    drop = f"drop {quote(str(manifest))}"
+    settings = manifest.with_name("labeling.json")
+    if made.is_multi and not settings.exists():
+        document = {"task": "multi", "labels": made.names}
+        text = quote(json.dumps(document, ensure_ascii=False))
+        return f"printf '%s\\n' {text} > {quote(str(settings))} && {command(drop)}"
+    if len(made.names) > 1 and not made.is_multi:
+        drop += f" --labels {quote(as_option(made.names))}"
+    return command(drop)
 
 
 def _ending(left_out: LeftOut) -> Exit:

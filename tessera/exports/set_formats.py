@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 
 from tessera.exits import Refused
@@ -24,11 +25,30 @@ from tessera.tiling.csv_field import guard_formula
 
 FACTS = ("image", "confidence", "answers")
 """Columns beside the labels'; a label of the same name gets another one."""
+_LIKE_FACT = re.compile(rf"(?:label )*(?:{'|'.join(FACTS)})", re.IGNORECASE)
+
+
+def label_column(label: str) -> str:
+    """Return the name of a label's column, which no other label and no fact has.
+
+    >>> [label_column(name) for name in ("cat", "image", "label image")]
+    ['cat', 'label image', 'label label image']
+    """
+    return f"label {label}" if _LIKE_FACT.fullmatch(label) else label
+
+
+def label_of_column(name: str) -> str:
+    """Return the label whose column has this name.
+
+    >>> [label_of_column(name) for name in ("cat", "label image", "label cat")]
+    ['cat', 'image', 'label cat']
+    """
+    return name.removeprefix("label ") if _LIKE_FACT.fullmatch(name) else name
 
 
 def write_set_csv(export: Export) -> None:
     """Write `labels.csv`, or one file for each part: a column of 0 and 1 for each label."""
-    names = [f"label {name}" if name in FACTS else name for name in export.class_ids]
+    names = [label_column(name) for name in export.class_ids]
     for part, samples in export.parts.items():
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")

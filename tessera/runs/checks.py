@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ def manifest_remedy(manifest: Path) -> str:
             return f"It is {meaning.partition(';')[0]}; write a manifest: one JSON object a line."
     if head.startswith(GZIP_MAGIC):
         return f"Pack it anew, and test it: gzip --test {manifest}"
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head:
+    if b"\0" in head and not _is_csv(manifest, head):
         return f"Write it as UTF-8: iconv -f UTF-16 -t UTF-8 {manifest} > utf-8.manifest"
     if head.lstrip().startswith(b"["):
         return f"Write an array as one object a line: jq -c '.[]' {manifest} > lines.manifest"
@@ -84,7 +85,9 @@ def refuse_csv(path: Path, command: Callable[[str], str]) -> None:
 
 def _is_csv(path: Path, head: bytes) -> bool:
     """Return whether a text is called CSV, or begins with a header that has images in a column."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # Excel's "Unicode text"
+        head = head.decode("utf-16", "replace").encode()
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text or text.startswith((b"{", b"[")) or b"\0" in head:
         return False
     if any(head.startswith(magic) for magic, _ in NO_TEXT):

@@ -10,7 +10,7 @@ from typing import Any
 
 from tessera.exits import Refused
 from tessera.picture_types import suffix_of
-from tessera.sources.labeled import Labeled, LeftOut, read_each, texts
+from tessera.sources.labeled import Contents, Labeled, LeftOut, read_each, texts
 
 LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label", "class_id")
 """Columns that are taken for labels, the first that is there."""
@@ -19,27 +19,27 @@ CLASSES = "classes.json"
 place for them, and `datasets` reads numbers alone."""
 
 
-def read_huggingface(
-    path: Path, pictures: Path, left_out: LeftOut
-) -> tuple[list[Labeled], list[str]]:
+def read_huggingface(path: Path, pictures: Path, left_out: LeftOut) -> Contents:
     """Return the images of all splits, and the names of the labels by number.
 
     Pictures that a Parquet file holds are written into the folder `pictures`. Refused without the
     library, or if no column has images.
     """
     images: list[Labeled] = []
+    are_sets = False
     own = _own_names(path)
     names: dict[int, str] = {}
     rows_before = 0
     for split in _load(path).values():
         image = _image_column(split.features, path)
         label = next((name for name in LABEL_COLUMNS if name in split.features), None)
+        are_sets |= hasattr(split.features.get(label), "feature")  # a list in each row
         given = _names(split.features.get(label))
         names = names or (own if len(given) in (0, len(own)) else dict(enumerate(given)))
         read = partial(_read_row, image=image, label=label, names=names, pictures=pictures)
         images += read_each(enumerate(split, rows_before), read, left_out, "rows")
         rows_before += len(split)
-    return images, [*names.values()]
+    return Contents(images, [*names.values()], are_sets=are_sets)
 
 
 def _read_row(
@@ -108,10 +108,12 @@ def _labels(value: Any, names: dict[int, str]) -> Iterator[str]:
         yield from (name for name, has in zip(names.values(), value, strict=True) if has)
         return
     for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, float) and each.is_integer():  # of a column with missing values
+            each = int(each)
         if isinstance(each, int) and not isinstance(each, bool) and names:
             if each >= 0:  # -1 stands for none in test sets
                 yield names[each]
-        elif each is not None:
+        elif each is not None and each == each:  # pandas' NaN, which nothing equals, is no label
             yield str(each)
 
 

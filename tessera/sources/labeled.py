@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
@@ -11,8 +11,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 import msgspec
 
 from tessera.exits import Refused
+from tessera.screen import counted
 from tessera.tiling.manifest.class_rule import LABEL_TYPE
 from tessera.tiling.manifest.set_rule import SET_TYPE
+from tessera.tiling.settings import likeness, normal_text
 
 T = TypeVar("T")
 MAX_NAMED = 3
@@ -36,6 +38,18 @@ class Labeled(NamedTuple):
     image: str
     labels: tuple[str, ...] = ()
     confidence: float | None = None
+
+
+class Contents(NamedTuple):
+    """Images of a source, and the names of the labels by number where the tool has them.
+
+    `are_sets` says that a picture may have several labels, or none.
+    """
+
+    images: list[Labeled]
+    names: Sequence[str] = ()
+    notices: Sequence[str] = ()
+    are_sets: bool = False
 
 
 class NoPicture(Refused):
@@ -115,10 +129,10 @@ class Lines(NamedTuple):
     is_multi: bool
 
 
-def reading(path: Path, form: str, read: Callable[[], list[T]]) -> list[T]:
+def reading(path: Path, form: str, read: Callable[[], T]) -> T:
     """Return what a reader makes of a file; Refused, with what it should be, if it is none."""
     try:
-        images = read()
+        made = read()
     except Refused:
         raise
     # a foreign file may hold anything: brackets by the thousand, numbers where texts should be
@@ -128,9 +142,9 @@ def reading(path: Path, form: str, read: Callable[[], list[T]]) -> list[T]:
             f"{path} cannot be read as {form} ({reason}). Save it anew with that tool, or give the "
             "option of the tool that wrote it."
         ) from error
-    if not images:
+    if not (made.images if isinstance(made, Contents) else made):
         raise Refused(f"{path} holds no image. Check that it is {form}.")
-    return images
+    return made
 
 
 def find_picture(name: str, folder: Path | None, address: str = "") -> str:
@@ -162,31 +176,67 @@ def _is_file(path: Path) -> bool:
 
 
 def manifest_lines(
-    images: Sequence[Labeled], labels_as: LabelsAs, names: Sequence[str] = ()
+    images: Sequence[Labeled],
+    labels_as: LabelsAs,
+    names: Sequence[str] = (),
+    *,
+    are_sets: bool = False,
 ) -> Lines:
     """Return the images' lines, in order; `names` are the labels by number where a tool has them.
 
     Where pictures have several labels or none, finished lines are those of `"task": "multi"`;
-    known labels and guesses are one a picture, and others are left out with a word.
+    known labels and guesses are one a picture, and others are left out with a word. `are_sets` says
+    that a picture may have several, even if none has.
     """
-    listed = list(dict.fromkeys([*names, *(name for image in images for name in image.labels)]))
+    spelled, notices = _spelled_alike(images, names)
+    images = [
+        image._replace(labels=tuple(dict.fromkeys(spelled[name] for name in image.labels)))
+        for image in images
+    ]
+    listed = list(dict.fromkeys(spelled.values()))
     numbers = {name: number for number, name in enumerate(listed)}
     several = sum(len(image.labels) > 1 for image in images)
-    is_multi = labels_as == "label" and several > 0
+    is_multi = labels_as == "label" and (several > 0 or are_sets)
     lines = [
         {"source-ref": image.image} | _keys(image, labels_as, numbers, is_multi=is_multi)
         for image in images
     ]
-    notices = []
     if several and not is_multi:
         notices.append(
-            f"{several:,} pictures have several labels, and come without: a {labels_as} is one "
-            "label. As finished lines they keep all: --labels-as label"
+            f"{counted(several, 'picture')} with several labels: each comes without, since a "
+            f"{labels_as} is one label. As finished lines they keep all: --labels-as label"
         )
     if is_multi:
-        notices.append(f'{several:,} pictures have several labels: set "task": "multi"')
+        notices.append(
+            f"{counted(several, 'picture')} with several labels: the lines are those of "
+            '"task": "multi"'
+        )
     text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
     return Lines(text, listed, notices, is_multi)
+
+
+def _spelled_alike(
+    images: Sequence[Labeled], names: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return for each label the spelling that counts, and a notice of those that have several.
+
+    A page cannot offer two labels that look alike, which settings refuse. Of such the commonest
+    counts.
+    """
+    counts = Counter(dict.fromkeys(names, 0))
+    for image in images:
+        counts.update(image.labels)
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in counts:  # in order of appearance, which decides between equally common ones
+        groups[likeness(name)].append(name)
+    spelled, notices = {name: name for name in counts}, []
+    for group in groups.values():
+        if len(group) > 1:
+            chosen = normal_text(max(group, key=counts.__getitem__))
+            spelled |= dict.fromkeys(group, chosen)
+            others = ", ".join(repr(name) for name in group if name != chosen)
+            notices.append(f"labels that look alike are read as one: {others} as {chosen!r}")
+    return spelled, notices
 
 
 def _keys(
