@@ -129,6 +129,8 @@ class Tool(click.Group):
         except OSError as error:  # of a file that is named, or of a connection
             if error.errno == errno.EPIPE:  # `| head`, which click ends quietly
                 raise
+            if error.errno in NO_ROOM:  # of what is written, which names no file
+                raise click.ClickException(disk_full(error)) from error
             if error.filename is None:
                 raise fault(error) from error
             raise click.ClickException(
@@ -139,6 +141,20 @@ class Tool(click.Group):
             if type(error).__module__.startswith("botocore."):
                 raise explain(error, ctx.params.get("profile")) from error
             raise fault(error) from error
+
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+"""Errors of a disk that takes nothing more, or nothing more of this person."""
+
+
+def disk_full(error: OSError) -> str:
+    """Say which disk is full, as far as the error names a file there, and what to do."""
+    place = f" of {os.fsdecode(error.filename)}" if error.filename else ""
+    look = shlex.quote(os.path.dirname(os.fsdecode(error.filename)) or ".") if place else ""
+    return (
+        f"The disk{place} is full ({error.strerror}). Make room ({f'df -h {look}'.strip()} shows "
+        "it), and repeat the command."
+    )
 
 
 TRACEBACK = "TESSERA_TRACEBACK"
@@ -179,7 +195,10 @@ AWS_COMMAND = re.compile(r"aws (sso login|configure|sts get-caller-identity)")
 
 def explain(error: Exception, profile: str | None = None) -> click.ClickException:
     """Turn an error of AWS into one whose message says what to do about it, for this profile."""
-    code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
+    reason = getattr(error, "response", {}).get("Error", {})
+    code = reason.get("Code") or type(error).__name__
+    if code == "InsufficientStorage":  # tessera.stack.guard's, whose sentence says it all
+        return click.ClickException(reason["Message"])
     hint = HINTS.get(code, "")
     if profile and code != "ProfileNotFound":
         hint = AWS_COMMAND.sub(rf"\g<0> --profile {shlex.quote(profile)}", hint)

@@ -134,6 +134,8 @@ def status_line(status: RunStatus) -> str:
     '12 of 20 pages, 3 min left, 3 workers, 4,200 images/h, 96% agreement, 97% confidence'
     """
     progress = status.progress
+    if status.trouble and status.status not in ENDED:
+        return status.trouble
     if progress.needed:
         parts = list(_progress_parts(progress))
     else:

@@ -87,6 +87,8 @@ class RunStatus:
     images: int = 0
     progress: RoundProgress = field(default_factory=RoundProgress)
     confidence: float | None = None
+    trouble: str = ""
+    """What keeps its stack from saving anything."""
 
     def facts(self) -> dict[str, Any]:
         """Return it as `--json` prints it; programs know the progress as `asking`."""
@@ -124,7 +126,7 @@ class RunObserver:
         if self.folder is None and state not in ("", "GroupImages"):
             self.folder = run_folder_of(self.cloud, described)
         if self.folder is None:
-            return RunStatus("", status, state)
+            return RunStatus("", status, state, trouble=self.cloud.trouble)
         rounds = _read_rounds(self.folder)
         latest = rounds[-1] if rounds else {"round": 0, "images": 0, "shards": 0}
         labeling = state == "LabelShards" and status == "RUNNING"
@@ -137,6 +139,7 @@ class RunObserver:
             self._progress(latest) if labeling else RoundProgress(),
             # in the first round there is no report yet, or an earlier execution's
             None if labeling and latest["round"] < 2 else _read_confidence(self.folder),
+            self.cloud.trouble,
         )
 
     def _progress(self, latest: dict[str, Any]) -> RoundProgress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from tessera.aws.storage import Storage, split_uri
 from tessera.aws.users import Users
 from tessera.exits import Exit
 from tessera.portal.ports import Ports
+from tessera.stack.room import disk_notice
 
 STACK_NAME = "tessera"
 
@@ -38,6 +40,8 @@ class Cloud:
     """Options of the tool that lead to this stack; none for the usual one on this machine."""
     address_for_others: str = ""
     """Address at which other machines find the portal of this machine's stack, if they do."""
+    home: Path | None = None
+    """Folder that holds it, of this machine's stack."""
     _reported: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def command(self, words: str) -> str:
@@ -81,6 +85,11 @@ class Cloud:
         """Ports that the portal's code reaches this stack by."""
         table = self.outputs["PortalTableName"]
         return portal_ports(self.connection, table, report=self._report_job)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from saving anything, in a clause with what to do; empty if nothing."""
+        return disk_notice(self.home) if self.home else ""
 
     def _report_job(self, job: str, error: Exception) -> None:
         """Say once of a job that it cannot be read, and how to rebuild what can be rebuilt."""

@@ -12,6 +12,7 @@ MQTT besides. Any web page that is open in a browser on the machine could run co
 - wrong passwords lock an account for a while, as Cognito does;
 - its owner may hand a sign-in over to a browser, by a code that works once;
 - objects are shown in a sandbox, so that a picture that is a document runs no script;
+- nothing is taken that the disk has no room for: the embedded S3 would keep it in memory alone;
 - the portal's requests wait for a free process instead of starting dozens.
 """
 
@@ -19,13 +20,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 import hmac
 import json
 import os
 import re
 import secrets
+import shutil
 import socket
+import sys
 import time
 from collections import defaultdict
 from collections.abc import (
@@ -98,6 +102,8 @@ SAVED = ("cognito", "stepfunctions")
 """Services that are saved while they run. The portal's table is none: an index older than the
 answers would be believed, and one that is missing is rebuilt from them. The rest is saved by a
 deployment."""
+RESERVED = "TESSERA_RESERVED_BYTES"
+"""Variable with the bytes of the disk that stay free, for accounts, runs and the log."""
 ENTRANCE = "/_tessera/entrance/"
 """Path below which a browser is signed in by a code that the stack's owner made."""
 ENTRANCE_SECONDS = 60
@@ -113,6 +119,27 @@ class Refusal(Exception):
         """Keep status, reason and kind."""
         super().__init__(reason)
         self.status, self.kind = status, kind
+
+
+DISK_FULL = "InsufficientStorage"
+"""Word for a refusal because the disk is full; S3 on AWS has none, for its own never is."""
+
+
+def check_room(request: Request, room: Callable[[], int]) -> None:
+    """Refuse what is to be kept where the disk has no room for it; raises Refusal.
+
+    What only reads or deletes is answered, and so is what stays in memory.
+    """
+    if not request.is_kept:
+        return
+    length = request.headers.get("content-length", "")
+    if room() < (int(length) if length.isdecimal() else 0):
+        raise Refusal(
+            507,
+            "The disk of the local stack is full, so this is not saved. Make room on it, and try "
+            "again: what is saved already stays.",
+            DISK_FULL,
+        )
 
 
 class Request(NamedTuple):
@@ -133,6 +160,13 @@ class Request(NamedTuple):
     def is_portal(self) -> bool:
         """Whether it is for the portal, whose API checks tokens."""
         return self.path.startswith(PORTAL)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it brings what is written to the disk: an object, or a worker's page."""
+        several = self.method == "POST" and re.search(r"(^|&)(uploads|uploadId)\b", self.query)
+        work = self.method == "POST" and self.is_portal
+        return self.method == "PUT" or work or bool(several)
 
     @property
     def is_sign_in(self) -> bool:
@@ -502,6 +536,7 @@ class Guard:
         save: Callable[[], None] = lambda: None,
         networks: Collection[IPv4Network] = (),
         processes: int = PROCESSES,
+        room: Callable[[], int] = lambda: sys.maxsize,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Guard `app`, which listens at `port` under the names `hosts`.
@@ -509,8 +544,9 @@ class Guard:
         `secret_of` gives the secret of an access key, or None if it is not one of this stack;
         `is_good` tells whether a pool of this stack signed a token and has not revoked it; `save`
         writes what a power cut must not take, and is called soon after something changed. Besides
-        this machine, only `networks` are answered.
+        this machine, only `networks` are answered. `room` gives the bytes that the disk may take.
         """
+        self._room = room
         self._save, self._changed, self._sleep = save, False, sleep
         self._networks = networks
         self._app, self._port, self._hosts, self._secret_of = app, port, hosts, secret_of
@@ -538,6 +574,7 @@ class Guard:
             check_peer(scope.get("client"), self._networks)
             check_place(request, self._hosts, self._port)
             if request.is_portal:
+                check_room(request, self._room)
                 async with self._portal:
                     await self._app(scope, receive, without_cors(send))
             elif request.is_sign_in:
@@ -574,6 +611,8 @@ class Guard:
             self._changed, began = False, time.monotonic()
             # In the loop, so that no request changes what is being copied; a twentieth of the time.
             self._save()
+            if self._room() < 0:  # it may not have been written whole: again, until it is
+                self._changed = True
             pause = max(SAVE_SECONDS, 20 * (time.monotonic() - began))
 
     async def _signed(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
@@ -583,6 +622,7 @@ class Guard:
             body = await read_body(receive)
             receive = replay(body)
         check_signature(request, body, self._secret_of, time.time())
+        check_room(request, self._room)
         if request.path.endswith("/invocations"):
             async with self._functions:
                 await self._app(scope, receive, without_cors(send))
@@ -717,12 +757,15 @@ def sandboxed(send: Send) -> Send:
 
 
 async def answer(send: Send, status: int, kind: str, message: str) -> None:
-    """Answer with an error of AWS's JSON shape."""
+    """Answer with an error of AWS's JSON shape; with S3's, which is XML, where the disk is full."""
     body = json.dumps({"__type": kind, "message": message}).encode()
     headers = [
         (b"content-type", b"application/x-amz-json-1.1"),
         (b"x-amzn-errortype", kind.encode()),
     ]
+    if kind == DISK_FULL:  # only objects are sent then, and a page, which looks at the status
+        body = f"<Error><Code>{kind}</Code><Message>{message}</Message></Error>".encode()
+        headers = [(b"content-type", b"application/xml")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -781,6 +824,34 @@ def count_processor_time() -> None:
     Timebox.current_milli_time = staticmethod(lambda: time.thread_time_ns() // 1_000_000)
 
 
+def fail_unwritten() -> Callable[[], None]:
+    """Have a request fail whose object did not reach the disk; return what writes it once more.
+
+    The embedded S3 only logs it, answers that the object is stored, and has it until it stops.
+    """
+    from ministack.services import s3  # late, as the embedded AWS itself
+
+    write, unwritten = s3._persist_object, dict[tuple[str, str], Any]()
+
+    def written(bucket: str, key: str, stored: Any) -> None:
+        write(bucket, key, stored)
+        if isinstance(stored, dict) and stored.get("body") is not None:  # on disk it has none here
+            unwritten[bucket, key] = stored
+            raise OSError(errno.ENOSPC, f"{bucket}/{key} is not on disk")
+        unwritten.pop((bucket, key), None)
+
+    def write_again() -> None:
+        for (bucket, key), stored in list(unwritten.items()):
+            present = s3._buckets.get(bucket, {"objects": {}})["objects"].get(key)
+            if present is stored:
+                write(bucket, key, stored)
+            if present is not stored or stored.get("body") is None:
+                del unwritten[bucket, key]
+
+    s3._persist_object = written
+    return write_again
+
+
 def main() -> None:
     """Run the embedded AWS behind the guard, as its environment says."""
     from ministack import app as embedded  # late: tests of the guard need no embedded AWS
@@ -803,7 +874,10 @@ def main() -> None:
             return False
         return token.count(".") == 2 and bool(cognito._signature_valid(token))
 
+    write_again = fail_unwritten()
+
     def save() -> None:
+        write_again()
         services = embedded._build_persistence_save_dict()
         persistence.save_all({name: services[name] for name in SAVED if name in services})
 
@@ -819,6 +893,7 @@ def main() -> None:
         is_good=is_good,
         save=save,
         networks=networks,
+        room=lambda: shutil.disk_usage(os.environ["TMPDIR"]).free - int(os.environ[RESERVED]),
     )
     embedded.main()
 

@@ -26,6 +26,7 @@ import click
 
 from tessera.stack.cloud import Cloud
 from tessera.stack.loopback import bypass_proxy
+from tessera.stack.room import RESERVE
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "deployment"
 ROOT = _PACKAGED if _PACKAGED.exists() else Path(__file__).resolve().parents[2]
@@ -158,6 +159,7 @@ class LocalStack:
             REGION,
             options=self.options,
             address_for_others=self.address_for_others,
+            home=self.home,
         )
 
     @property
@@ -237,6 +239,7 @@ class LocalStack:
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.home / "state"),
             "TMPDIR": str(scratch),
+            "TESSERA_RESERVED_BYTES": str(RESERVE),
             "COGNITO_EMAIL_ENABLED": "false",
             "AUTH": "true" if auth else "false",
             # functions run as one process an invocation: idle ones go after a minute

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from tessera.screen import waiting
+from tessera.screen import waiting, warn
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, LocalStack
 
@@ -16,6 +16,7 @@ from tessera.stack.local_stack import ROOT, LocalStack
 def start_and_deploy(stack: LocalStack, console: Console) -> Cloud:
     """Start the local stack, deploy to it, and return what is deployed."""
     began = time.monotonic()
+    warn([stack.cloud.trouble] if stack.cloud.trouble else [])
     with waiting("Starting the embedded AWS", console):
         stack.start()
     with waiting("Deploying template.yaml with sam deploy", console):

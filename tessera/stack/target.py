@@ -27,4 +27,8 @@ class Target:
             return self.remote
         if not self.local.is_up():
             raise NotDeployed(self.local.absence())
-        return self.local.cloud
+        from tessera.screen import warn  # late: help and completion draw nothing
+
+        cloud = self.local.cloud
+        warn([cloud.trouble] if cloud.trouble else [])
+        return cloud

@@ -44,7 +44,9 @@ from tessera.stack.guard import (
     Request,
     check_peer,
     check_place,
+    check_room,
     count_processor_time,
+    fail_unwritten,
     sign,
     sign_plain,
 )
@@ -636,3 +638,74 @@ def test_an_expression_of_the_state_machine_may_wait_for_a_core(
         evaluate()
     count_processor_time()
     assert evaluate() == 2
+
+
+FULL = {"room": lambda: -1}
+KEPT = [
+    ("PUT", "/tessera-inbox/images/pets/cat.jpg", "s3"),
+    ("POST", "/tessera-inbox/images/pets/cat.jpg?uploads=", "s3"),
+    ("POST", "/tessera-inbox/images/pets/cat.jpg?uploadId=7", "s3"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "service"), KEPT)
+def test_what_a_full_disk_cannot_keep_is_refused_before_it_is_taken(
+    method: str, path: str, service: str
+) -> None:
+    embedded, url = Embedded(), f"http://{HOST}{path}"
+    headers = signed(service, method, url, b"GIF89a")
+    assert ask(guard(embedded, **FULL), method, url, headers, b"GIF89a") == 507
+    assert not embedded.bodies
+    assert ask(guard(embedded), method, url, headers, b"GIF89a") == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_a_full_disk_is_read_and_cleared(method: str) -> None:
+    url = f"http://{HOST}/tessera-inbox/images/pets/cat.jpg"
+    headers = signed("s3", method, url, b"")
+    assert ask(guard(Embedded(), **FULL), method, url, headers) == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_page_is_not_said_to_be_saved_on_a_full_disk(method: str) -> None:
+    url = f"http://{HOST}{PORTAL}a1b2/jobs/pets-r1-000/tasks/0/answer"
+    assert ask(guard(Embedded(), **FULL), method, url, {}, b"{}") == 507
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_an_object_is_taken_only_where_all_of_it_has_room(room: int, length: int) -> None:
+    request = Request("PUT", "/inbox/cat.jpg", "", {"content-length": str(length)})
+    if length <= room:
+        check_room(request, lambda: room)
+    else:
+        with pytest.raises(Refusal, match="Make room"):
+            check_room(request, lambda: room)
+
+
+def test_an_object_that_did_not_reach_the_disk_fails_its_request_and_is_written_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ministack.services import s3
+
+    full, written = [True], list[str]()
+
+    def write(bucket: str, key: str, stored: dict[str, Any]) -> None:
+        """As the embedded S3 does: it logs an error, and keeps the body in memory."""
+        if not full[0]:
+            written.append(key)
+            stored["body"] = None
+
+    monkeypatch.setattr(s3, "_persist_object", write)
+    kept, replaced = {"body": b"GIF89a"}, {"body": b"an earlier one"}
+    monkeypatch.setattr(s3, "_buckets", {"inbox": {"objects": {"cat.gif": kept}}})
+    write_again = fail_unwritten()
+    for stored, key in ((kept, "cat.gif"), (replaced, "dog.gif")):
+        with pytest.raises(OSError, match="not on disk"):
+            s3._persist_object("inbox", key, stored)
+
+    write_again()
+    assert not written
+    full[0] = False
+    write_again()
+    write_again()
+    assert written == ["cat.gif"]
