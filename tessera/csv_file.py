@@ -186,7 +186,7 @@ class _Header(NamedTuple):
         while line and (not line.strip() or (match := _SEPARATOR_LINE.fullmatch(line))):
             skipped, line = skipped + 1, file.readline()
         if not line:
-            raise Refused(f"{path} is empty; it needs {_in_words(columns)} on its first line.")
+            raise Refused(f"{path} is empty; its first line has to name {_in_words(columns)}.")
         candidates = [match[1]] if match else list(DELIMITERS)
         read = line.lower() if any_case else line
         for delimiter in candidates:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from tessera.commands.drop import listed
-from tessera.commands.import_source import SOURCES, write_source
+from tessera.commands.import_source import SOURCES, write_labels, write_source
 from tessera.exits import Exit, Refused
 from tessera.file_types import IN_FILE, OutFile
 from tessera.runs.checks import count_lines
@@ -24,6 +25,7 @@ from tessera.runs.ground_truth_job import (
     read_job,
 )
 from tessera.screen import json_option, out, print_json, waiting, warn
+from tessera.sources.ground_truth import read_output
 from tessera.sources.labeled import BOXES, LABELS_AS, LabelsAs
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT
@@ -43,7 +45,8 @@ MOST_WORKERS = 9
 @click.command("import")
 @click.option(
     "--ground-truth", "place", metavar="S3-URI|FOLDER",
-    help="Output of one labeling job: s3://BUCKET/OUTPUT/JOB, or a copy of it.",
+    help="Output of one labeling job: s3://BUCKET/OUTPUT/JOB, or a copy of it; with --out its "
+    "output manifest alone will do.",
 )  # fmt: skip
 @click.option("--coco", type=IN_FILE, help="COCO annotations: a picture's categories.")
 @click.option("--label-studio", type=IN_FILE, help="JSON export of Label Studio.")
@@ -58,10 +61,17 @@ MOST_WORKERS = 9
 )  # fmt: skip
 @click.option(
     "--labels-as", type=click.Choice([*LABELS_AS, BOXES]), default="gold", show_default=True,
-    help="What the labels become: gold images, guesses, finished lines, or COCO's boxes to verify.",
+    help="What the labels become: gold images, guesses, finished lines, or boxes to verify.",
 )  # fmt: skip
-@click.option("--out", "path", type=OutFile(), help="Manifest to write of these.")
+@click.option(
+    "--out", "path", type=OutFile(),
+    help="Manifest to write; of a Ground Truth job without it a run is made.",
+)  # fmt: skip
 @click.option("--labels", metavar="A,B,…", help="Labels, where the job's files do not name them.")
+@click.option(
+    "--label-attribute", "attribute", metavar="KEY",
+    help="Key of a job's labels, where lines have those of several jobs.  [default: the newest]",
+)  # fmt: skip
 @click.option(
     "--manifest", type=IN_FILE,
     help="Input manifest of a job that wrote no output manifest.",
@@ -76,6 +86,7 @@ def import_command(
     labels_as: LabelsAs | Literal["boxes"],
     path: Path | None,
     labels: str | None,
+    attribute: str | None,
     manifest: Path | None,
     as_json: bool,
     **sources: Path | None,
@@ -85,8 +96,9 @@ def import_command(
     The job may have finished or been stopped. Its answers are consolidated as those of any run are;
     nobody is asked anything. Importing the same job again makes the same run.
 
-    Of another tool's images a manifest is written, to be dropped. Its labels become gold images,
-    which show how workers do, guesses for them to confirm, or finished lines.
+    Of another tool's images a manifest is written, to be dropped, and with --out of a job's, too.
+    The labels become gold images, which show how workers do, guesses for them to confirm, or
+    finished lines.
     """
     given = {name: file for name, file in sources.items() if file is not None}
     if len(given) + (place is not None) != 1:
@@ -104,17 +116,30 @@ def import_command(
             as_json=as_json,
         )
         context.exit(ending)
+    if path is not None:
+        with waiting("Reading the job's labels"):
+            output = read_output(
+                place, listed(labels), attribute or "", lambda: context.obj.cloud.storage
+            )
+        ending = write_labels(
+            output,
+            labels_as=labels_as,
+            manifest=path,
+            command=context.obj.command,
+            as_json=as_json,
+        )
+        context.exit(ending)
+    if context.get_parameter_source("labels_as") is ParameterSource.COMMANDLINE:
+        raise Refused("Give the manifest to write: --out NAME.manifest. Without it a run is made.")
     cloud: Cloud = context.obj.cloud
     if place.startswith("s3://"):
         tree: S3Tree | LocalTree = S3Tree(cloud.storage, place)
     elif Path(place).is_dir():
         tree = LocalTree(Path(place))
     else:
-        raise Refused(
-            f"There is no folder {place}. Give one, or an address: s3://BUCKET/OUTPUT/JOB"
-        )
+        raise Refused(_no_folder(place))
     with waiting("Reading the job's answers"):
-        job = read_job(tree, place, manifest)
+        job = read_job(tree, place, manifest, attribute)
     if labels:
         job.labels = [*listed(labels)]
     summary = import_job(cloud, job, place)
@@ -128,6 +153,16 @@ def import_command(
         )  # fmt: skip
         out.print(cloud.command(f"report {summary['run']}"), markup=False, soft_wrap=True)
     context.exit(Exit.OK if summary["labeled"] else Exit.PARTIAL)
+
+
+def _no_folder(place: str) -> str:
+    """Say that a place is no folder, and what to give."""
+    if Path(place).is_file():
+        return (
+            f"{place} is a file, which has labels and no answers. Give the job's folder, or write "
+            "a manifest of its labels: --out NAME.manifest"
+        )
+    return f"There is no folder {place}. Give one, or an address: s3://BUCKET/OUTPUT/JOB"
 
 
 def import_job(cloud: Cloud, job: GroundTruthJob, place: str) -> dict[str, Any]:

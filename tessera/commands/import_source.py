@@ -15,6 +15,7 @@ from tessera.exits import Exit, Refused
 from tessera.screen import counted, out, print_json, warn
 from tessera.sources.coco import read_coco, read_coco_boxes
 from tessera.sources.csv_list import read_csv
+from tessera.sources.ground_truth import Output, read_ground_truth, read_ground_truth_boxes
 from tessera.sources.huggingface import read_huggingface
 from tessera.sources.label_studio import read_label_studio
 from tessera.sources.labeled import (
@@ -56,8 +57,19 @@ def write_source(
         raise Refused(f"There is no {path}. Check the name: ls {path.parent}")
     left_out = LeftOut(path)
     if labels_as == BOXES:
-        _write_boxes(source, path, folder, manifest, left_out, command, as_json=as_json)
-        return _ending(left_out)
+        if source != "coco":
+            raise Refused(
+                f"--labels-as boxes is for COCO and for jobs of Ground Truth, not for "
+                f"{SOURCES[source]}."
+            )
+
+        def read_boxes() -> tuple[list[dict[str, Any]], list[str], list[str]]:
+            return (*read_coco_boxes(path, folder, left_out), [])
+
+        lines, names, notices = reading(path, SOURCES[source], read_boxes)
+        return write_boxes(
+            lines, names, notices, path, manifest, left_out, command, as_json=as_json
+        )
 
     def read() -> Contents:
         if source == "csv":
@@ -71,6 +83,38 @@ def write_source(
         return read_huggingface(path, pictures, left_out)
 
     contents = reading(path, SOURCES[source], read)
+    return write_contents(contents, labels_as, manifest, left_out, command, as_json=as_json)
+
+
+def write_labels(
+    output: Output,
+    *,
+    labels_as: LabelsAs | Literal["boxes"],
+    manifest: Path,
+    command: Callable[[str], str],
+    as_json: bool,
+) -> Exit:
+    """Write the manifest of the labels that a Ground Truth job gave, as `write_source` does."""
+    left_out = LeftOut(output.where)
+    if labels_as == BOXES:
+        lines, names, notices = read_ground_truth_boxes(output, left_out)
+        return write_boxes(
+            lines, names, notices, output.where, manifest, left_out, command, as_json=as_json
+        )
+    contents = read_ground_truth(output, left_out, as_gold=labels_as == "gold")
+    return write_contents(contents, labels_as, manifest, left_out, command, as_json=as_json)
+
+
+def write_contents(
+    contents: Contents,
+    labels_as: LabelsAs,
+    manifest: Path,
+    left_out: LeftOut,
+    command: Callable[[str], str],
+    *,
+    as_json: bool,
+) -> Exit:
+    """Write the manifest of images with their labels, and say how to have it labeled."""
     images = contents.images
     made = manifest_lines(images, labels_as, contents.names, are_sets=contents.are_sets)
     manifest.write_bytes(made.lines)
@@ -79,7 +123,7 @@ def write_source(
     facts: dict[str, Any] = {
         "manifest": str(manifest),
         "images": len(images),
-        "labeled": sum(bool(image.labels) for image in images),
+        "labeled": sum(bool(i.labels) or (made.is_multi and i.has_set) for i in images),
         "labels": made.names,
         "task": "multi" if made.is_multi else "tiles",
         "warnings": warnings,
@@ -110,43 +154,33 @@ def _ending(left_out: LeftOut) -> Exit:
     return Exit.PARTIAL if left_out.is_loss else Exit.OK
 
 
-def _write_boxes(
-    source: str,
-    path: Path,
-    folder: Path | None,
+def write_boxes(
+    lines: list[dict[str, Any]],
+    names: list[str],
+    notices: list[str],
+    where: Path | str,
     manifest: Path,
     left_out: LeftOut,
     command: Callable[[str], str],
     *,
     as_json: bool,
-) -> None:
+) -> Exit:
     """Write the manifest of a source's boxes, and say how to have them verified."""
-    if source != "coco":
+    if not lines:
+        reasons = " ".join(f"{notice}." for notice in left_out.notices())
         raise Refused(
-            f"--labels-as boxes is for COCO, not for {SOURCES[source]}. A manifest of Ground "
-            f"Truth's object detection has them already: {command('drop NAME.manifest')}"
+            f"{where} holds no box. Check that its annotations have a bbox. {reasons}".rstrip()
         )
-    names: list[str] = []
-
-    def read() -> list[dict[str, Any]]:
-        lines, known = read_coco_boxes(path, folder, left_out)
-        names.extend(known)
-        if not lines:
-            reasons = " ".join(f"{notice}." for notice in left_out.notices())
-            raise Refused(
-                f"{path} holds no box. Check that its annotations have a bbox. {reasons}".rstrip()
-            )
-        return lines
-
-    lines = reading(path, SOURCES[source], read)
     manifest.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     boxes = sum(len(line["bounding-box"]["annotations"]) for line in lines)
-    warn(left_out.notices())
+    warnings = [*notices, *left_out.notices()]
+    warn(warnings)
     facts = {"manifest": str(manifest), "boxes": boxes, "labels": names, "task": "verify"}
     if as_json:
-        print_json(facts | {"warnings": left_out.notices()})
-        return
+        print_json(facts | {"warnings": warnings})
+        return _ending(left_out)
     settings, file = manifest.with_name("labeling.json"), quote(str(manifest))
     out.print(f"{manifest}: {boxes:,} boxes on {counted(len(lines), 'line')}.")
     way = f'echo \'{{"task": "verify"}}\' > {quote(str(settings))} && {command(f"drop {file}")}'
     out.print(f"Have them verified: {way}", soft_wrap=True, markup=False)
+    return _ending(left_out)

@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from tessera.exits import Refused
 from tessera.tiling.answers.submission import MALFORMED, chosen_label, unwrap
@@ -111,6 +111,18 @@ class WholeTree:
         """Return one file, whole."""
         return self._tree.read(self._names[name])
 
+    def without_output(self, where: str) -> str:
+        """Say that there is no output manifest, and which folders below have one."""
+        jobs = [name.removesuffix(f"/{OUTPUT}") for name in self._names if name.endswith(OUTPUT)]
+        if jobs:
+            folders = ", ".join(f"{where.rstrip('/')}/{job}" for job in jobs[:MOST_KEYS])
+            more = ", …" if len(jobs) > MOST_KEYS else ""
+            return (
+                f"{where} has no {OUTPUT}, but folders below it have. Give that of one job: "
+                f"{folders}{more}"
+            )
+        return f"{where} has no {OUTPUT}. Give the folder of one job, which has the job's name"
+
 
 def _iteration(name: str) -> int:
     """Return which iteration a file is of; 0 if its name says none.
@@ -147,16 +159,19 @@ class GroundTruthJob:
         return max(map(len, self.answers.values()), default=0)
 
 
-def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTruthJob:
+def read_job(
+    tree: Tree, where: str, manifest: Path | None = None, attribute: str | None = None
+) -> GroundTruthJob:
     """Return what is in a job's output tree; `manifest` is its input where there is no output.
 
-    Raises Refused where there is neither, or no answer, or none that is one label for its line.
+    `attribute` is the key of the job's labels; without it, it is the newest of its lines. Raises
+    Refused where there is no manifest, or no answer, or none that is one label for its line.
     """
     files = WholeTree(tree)
     if OUTPUT not in files and manifest is None:
         raise Refused(
-            f"{where} has no {OUTPUT}. Give the folder of one job, which has the job's "
-            "name; for a job that failed before it wrote one, add its input: --manifest FILE"
+            f"{files.without_output(where)}; for a job that failed before it wrote one, add its "
+            "input: --manifest FILE"
         )
     job = GroundTruthJob(attribute="", labels=[])
     lines = manifest.read_bytes() if manifest and OUTPUT not in files else files.read(OUTPUT)
@@ -166,7 +181,10 @@ def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTrut
             f"{manifest or f'{where}/{OUTPUT}'} has no line that is a JSON object, so there is "
             "nothing to label. Give the job's input manifest: --manifest FILE"
         )
-    job.attribute = _attribute(records)
+    keys = label_keys(records, where)
+    if attribute and attribute not in keys:
+        refuse_attribute(where, attribute, keys)
+    job.attribute = attribute or next(reversed(keys), "label")
     by_number: dict[int, str] = {}
     for index, record in enumerate(records):
         metadata = record.pop(f"{job.attribute}-metadata", None)
@@ -188,9 +206,9 @@ def read_job(tree: Tree, where: str, manifest: Path | None = None) -> GroundTrut
             f"{where} has no answer that is one label for its line: they hold {_held(job)}. Labels "
             "for whole pictures can be imported; boxes, masks, texts and several labels cannot."
         )
-    categories = _categories(files.read(CATEGORIES)) if CATEGORIES in files else []
+    listed = categories(files.read(CATEGORIES)) if CATEGORIES in files else []
     given = [by_number[number] for number in sorted(by_number)]
-    job.labels = list(dict.fromkeys(categories or [*given, *sorted(_answered_labels(job))]))
+    job.labels = list(dict.fromkeys(listed or [*given, *sorted(_answered_labels(job))]))
     return job
 
 
@@ -207,19 +225,43 @@ def _records(manifest: bytes, job: GroundTruthJob) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _attribute(records: list[dict[str, Any]]) -> str:
-    """Return the key of the job's label: the last one that has Ground Truth's metadata."""
+def label_keys(records: Iterable[dict[str, Any]], where: str) -> dict[str, str]:
+    """Return the keys that labeling jobs gave labels, with the kind of each; the job's own is last.
+
+    A job appends its key to each line, those of the jobs before it stay. The job's own is the one
+    whose metadata names the job's folder, else the last of the line that has most: a stopped job
+    leaves lines as they came. The kind is the type without "groundtruth/"; empty if all failed.
+    """
+    job = where.rstrip("/").removesuffix(f"/{OUTPUT}").rpartition("/")[2]
+    kinds: dict[str, str] = {}
+    longest, own = list[str](), ""
     for record in records:
-        for key in reversed(record):
-            metadata = record[key] if key.endswith("-metadata") else None
-            if not isinstance(metadata, dict):
+        keys = []
+        for key, metadata in record.items():
+            name = key.removesuffix("-metadata")
+            if name == key or not isinstance(metadata, dict):
                 continue
-            if (
-                str(metadata.get("type", "")).lower().startswith(TYPE)
-                or "failure-reason" in metadata
-            ):
-                return key.removesuffix("-metadata")
-    return "label"
+            kind = str(metadata.get("type", "")).lower()
+            if kind.startswith(TYPE) or "failure-reason" in metadata:
+                keys.append(name)
+                kinds[name] = kind.removeprefix(TYPE) or kinds.get(name, "")
+            if str(metadata.get("job-name", "")).rpartition("/")[2] == job:
+                own = name
+        longest = max(longest, keys, key=len)
+    order = [name for name in [*kinds, *longest] if name in kinds]
+    order = [*dict.fromkeys(reversed(order))][::-1]  # the longest line's order, at the end
+    if own in kinds:
+        order = [*(name for name in order if name != own), own]
+    return {name: kinds[name] for name in order}
+
+
+def refuse_attribute(where: str, attribute: str, keys: Iterable[str]) -> NoReturn:
+    """Refuse a key under which no labeling job gave labels, and name those that there are."""
+    others = ", ".join(keys) or "none"
+    raise Refused(
+        f"{where} has no labels of a labeling job under {attribute!r}. Name one of its keys with "
+        f"--label-attribute: {others}"
+    )
 
 
 def _read_responses(files: WholeTree, job: GroundTruthJob) -> None:
@@ -336,7 +378,7 @@ def _held(job: GroundTruthJob) -> str:
     return ", ".join(key[:40] for key, _ in keys.most_common(MOST_KEYS)) or "nothing"
 
 
-def _categories(document: bytes) -> list[str]:
+def categories(document: bytes) -> list[str]:
     """Return the labels of a label category file; none if it is no such file."""
     try:
         return [str(entry["label"]) for entry in json.loads(document)["labels"]]

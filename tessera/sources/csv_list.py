@@ -105,7 +105,7 @@ def _indicators(columns: list[str], rows: list[Row], image: int) -> list[int]:
         return []
     own = columns[0] == "image" and columns[-2:] == ["confidence", "answers"]
     wanted = range(1, len(columns) - 2) if own else range(len(columns))
-    found = [
+    chosen = [
         number
         for number in wanted
         if number != image
@@ -113,9 +113,9 @@ def _indicators(columns: list[str], rows: list[Row], image: int) -> list[int]:
         and all(row.fields[number].lower() in HAS for row in rows)
     ]
     if own:
-        return found if len(found) == len(wanted) else []
+        return chosen if len(chosen) == len(wanted) else []
     has_labels = any(name in columns for name in LABEL_COLUMNS)
-    return found if len(found) > 1 and not has_labels else []
+    return chosen if len(chosen) > 1 and not has_labels else []
 
 
 def _one_label(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 
@@ -32,12 +32,18 @@ ATTRIBUTE = "label"
 class Labeled(NamedTuple):
     """Image of another tool: a path, https:// address or s3:// URI, and its labels, if any.
 
-    `confidence` is that of a guess, where the tool knows one.
+    `confidence` is that of a guess, where the tool knows one. `facts` are what else a finished
+    line says of its label, `confidences` those of several labels, and `others` the line's other
+    keys. `has_set` says that the labels are all that it has, even if that is none.
     """
 
     image: str
     labels: tuple[str, ...] = ()
     confidence: float | None = None
+    facts: Mapping[str, Any] = {}
+    confidences: Mapping[str, float] = {}
+    others: Mapping[str, Any] = {}
+    has_set: bool = True
 
 
 class Contents(NamedTuple):
@@ -68,9 +74,9 @@ class LeftOut:
     silence.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         """Begin with nothing left out of the file or folder."""
-        self._path = path
+        self.path = path
         self._places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self.is_loss = False
 
@@ -85,7 +91,7 @@ class LeftOut:
     def notices(self) -> list[str]:
         """Return a sentence for each reason, with the first entries that it is true of."""
         return [
-            f"{self._path}: {kind} left out: {len(places):,} ({', '.join(places[:MAX_NAMED])}"
+            f"{self.path}: {kind} left out: {len(places):,} ({', '.join(places[:MAX_NAMED])}"
             f"{', …' if len(places) > MAX_NAMED else ''}): {reason}"
             for (kind, reason), places in self._places.items()
         ]
@@ -115,6 +121,8 @@ def read_each(
             first = first or error
         else:
             made.append(item)
+    if isinstance(first, NoPicture) and not made:
+        raise Refused(f"{left_out.path}, {first.message}") from first
     if first and not made:
         raise first
     return made
@@ -190,7 +198,10 @@ def manifest_lines(
     """
     spelled, notices = _spelled_alike(images, names)
     images = [
-        image._replace(labels=tuple(dict.fromkeys(spelled[name] for name in image.labels)))
+        image._replace(
+            labels=tuple(dict.fromkeys(spelled[name] for name in image.labels)),
+            confidences={spelled[name]: value for name, value in image.confidences.items()},
+        )
         for image in images
     ]
     listed = list(dict.fromkeys(spelled.values()))
@@ -198,7 +209,8 @@ def manifest_lines(
     several = sum(len(image.labels) > 1 for image in images)
     is_multi = labels_as == "label" and (several > 0 or are_sets)
     lines = [
-        {"source-ref": image.image} | _keys(image, labels_as, numbers, is_multi=is_multi)
+        {"source-ref": image.image, **image.others}
+        | _keys(image, labels_as, numbers, is_multi=is_multi)
         for image in images
     ]
     if several and not is_multi:
@@ -243,15 +255,19 @@ def _keys(
     image: Labeled, labels_as: LabelsAs, numbers: dict[str, int], *, is_multi: bool
 ) -> dict[str, Any]:
     """Return what a line says of its labels."""
+    if is_multi and not image.has_set:
+        return {}
     if is_multi:
         names = {str(numbers[name]): name for name in image.labels}
-        metadata = {"class-map": names, "type": SET_TYPE, "human-annotated": "yes"}
+        metadata = {"class-map": names, "type": SET_TYPE, "human-annotated": "yes", **image.facts}
+        known = {str(numbers[name]): value for name, value in image.confidences.items()}
+        metadata |= {"confidence-map": known} if known else {}
         return {ATTRIBUTE: [*map(int, names)], f"{ATTRIBUTE}-metadata": metadata}
     if len(image.labels) != 1:
         return {}
     (name,) = image.labels
     if labels_as == "label":
-        single = {"class-name": name, "type": LABEL_TYPE, "human-annotated": "yes"}
+        single = {"class-name": name, "type": LABEL_TYPE, "human-annotated": "yes", **image.facts}
         return {ATTRIBUTE: numbers[name], f"{ATTRIBUTE}-metadata": single}
     sure = image.confidence if labels_as == "prelabel" else None
     return {labels_as: name} | ({} if sure is None else {"prelabel-confidence": sure})

@@ -16,7 +16,7 @@ from PIL import Image as Picture
 from tessera.commands.import_job import import_command
 from tessera.exits import Exit
 from tessera.sources.coco import MOST_BOXES, read_coco, read_coco_boxes
-from tessera.sources.labeled import LeftOut
+from tessera.sources.labeled import Labeled, LeftOut
 from tessera.tiling.manifest.box_lines import box_lines
 from tessera.tiling.manifest.lines import Image, Rejected, read_manifest
 from tessera.tiling.manifest.stream import manifest_lines
@@ -148,7 +148,7 @@ def test_a_picture_that_is_none_is_left_out_and_takes_no_other_with_it(
     lines, _ = read_coco_boxes(path, Path(), left_out)
     assert [line["source-ref"] for line in lines] == [str(Path("a.png").resolve())]
     labeled, _ = read_coco(path, Path(), LeftOut(Path("coco.json")))
-    assert labeled[-1] == (str(Path("a.png").resolve()), ("猫",), None)
+    assert labeled[-1] == Labeled(str(Path("a.png").resolve()), ("猫",))
 
 
 def test_what_is_left_out_is_told_with_the_exit_code_of_a_part(tessera: Any) -> None:
