@@ -17,7 +17,7 @@ from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -179,7 +179,7 @@ def fetch(source: str, folder: Path) -> bytes:
                 raise NotFetched(f"larger than {MOST_BYTES:,} bytes")
             return path.read_bytes()
         opener = urllib.request.build_opener(_Redirects)
-        request = urllib.request.Request(source, headers={"User-Agent": "tessera"})
+        request = urllib.request.Request(address(source), headers={"User-Agent": "tessera"})
         with opener.open(request, timeout=SECONDS) as response:
             content: bytes = response.read(MOST_BYTES + 1)
     except HTTPError as error:
@@ -192,6 +192,26 @@ def fetch(source: str, folder: Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise NotFetched(f"larger than {MOST_BYTES:,} bytes")
     return content
+
+
+def address(source: str) -> str:
+    """Return a web address as a request has it: blanks and letters beyond ASCII in percents.
+
+    >>> address("https://example.com/käse 1.jpg?size=2&name=%C3%A4")
+    'https://example.com/k%C3%A4se%201.jpg?size=2&name=%C3%A4'
+    """
+    parts = urlsplit(source.strip())
+    host = parts.netloc
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    path, query = (quote(_LONE_PERCENT.sub("%25", part), _IN_ADDRESS) for part in parts[2:4])
+    return urlunsplit((parts.scheme, host, path, query, ""))
+
+
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+"""Percent sign that encodes nothing."""
+_IN_ADDRESS = "%/:=&?~+!$,;'@()*[]|"
+"""Characters of an address that stay as they are, beside letters and digits."""
 
 
 def _failure(reason: BaseException | str) -> str:

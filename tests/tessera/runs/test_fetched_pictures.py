@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from tessera.runs import fetched_pictures
 from tessera.runs.fetched_pictures import (
     MOST_REDIRECTS,
     NotFetched,
+    address,
     any_elsewhere,
     fetch,
     lines_elsewhere,
@@ -45,7 +47,7 @@ class Site(BaseHTTPRequestHandler):
             self._answer(302, location="ftp://127.0.0.1/cat.png")
         elif name == "page":
             self._answer(200, b"<html>not found</html>")
-        elif name == "cat.png":
+        elif unquote(name) in ("cat.png", "große Katze 100%.png"):
             self._answer(200, PICTURE)
         else:
             self._answer(404)
@@ -153,6 +155,22 @@ def test_placeholders_leave_every_line_in_its_place(lines: list[bytes]) -> None:
     for number, (before, after) in enumerate(zip(lines, written, strict=True)):
         assert (before == after) == (number not in moved)
     assert not lines_elsewhere(with_placeholders(text))
+
+
+def test_an_address_with_blanks_umlauts_and_percents_is_fetched_as_a_browser_does(
+    site: str, tmp_path: Path
+) -> None:
+    for name in ("große Katze 100%.png", "gro%C3%9Fe%20Katze 100%.png#top", "cat.png?a=ä b"):
+        assert fetch(f"{site}/{name}", tmp_path) == PICTURE
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+def test_an_address_that_is_one_already_stays_so(name: str) -> None:
+    once = address(f"https://pictures.test/{name}")
+    assert once.isascii()
+    assert " " not in once
+    assert address(once) == once
+    assert address(f"https://pictures.test/{quote(name)}") == f"https://pictures.test/{quote(name)}"
 
 
 @pytest.mark.thorough
