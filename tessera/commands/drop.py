@@ -174,14 +174,38 @@ class Source:
         another run of the same images.
         """
         from_labels = not self.settings_file.exists()
-        in_inbox = f"{cloud.outputs['Inbox']}/{self.project}/labeling.json"
-        before = cloud.storage.get_up_to(in_inbox, LONGEST_SETTINGS + 1)
-        if before == own or (from_labels and before and _asks(before, settings)):
-            return before or own
+        if before := self._settings_before(cloud, own, settings):
+            return before
         staff = staff_of(settings)
         if from_labels:
             return fit_labels(staff, own, settings)
         return fit_file(staff, self.settings_file, own, settings)
+
+    def _settings_before(self, cloud: Cloud, own: bytes, settings: Settings) -> bytes | None:
+        """Return what the project was dropped with before, if a drop leaves it as it is."""
+        in_inbox = f"{cloud.outputs['Inbox']}/{self.project}/labeling.json"
+        before = cloud.storage.get_up_to(in_inbox, LONGEST_SETTINGS + 1)
+        is_alike = not self.settings_file.exists() and before and _asks(before, settings)
+        return before if before == own or is_alike else None
+
+    def planned_settings(self, cloud: Cloud | None) -> Settings:
+        """Return the settings that a drop would take, without writing or asking anything.
+
+        With a stack, those of the project there count as they do for a drop, and so do the people
+        who may label, where the labels alone are given.
+        """
+        own = self.own_settings()
+        if own is None:
+            return (
+                _settings_in_force(cloud, self) if cloud else read_settings_file(self.settings_file)
+            )  # which says what to do
+        settings = parse_settings(own, self.settings_place)
+        if cloud is None or self.settings_file.exists():
+            return settings
+        fitted = self._settings_before(cloud, own, settings) or Staff.of(
+            cloud, settings, self.project
+        ).fit(own, settings)
+        return parse_settings(fitted, self.settings_place) if fitted else settings
 
     def check(self, settings: Settings) -> None:
         """Refuse a manifest that a run would refuse, before anybody is asked for anything."""

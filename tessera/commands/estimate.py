@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 
-from tessera.commands.drop import labels_option, settings_of
+from tessera.commands.drop import Source, labels_option, listed
 from tessera.file_types import IN_FILE
 from tessera.picture_folder import look_at_pictures
 from tessera.runs.checks import (
@@ -22,6 +23,7 @@ from tessera.runs.fetched_pictures import any_elsewhere, with_placeholders
 from tessera.runs.folder import find_run
 from tessera.runs.own_embeddings import check_own_embeddings, find_own_embeddings
 from tessera.screen import counted, json_option, out, print_json, warn
+from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
 from tessera.tiling.estimate import (
     OBJECT_PRICE,
@@ -84,14 +86,21 @@ def estimate_command(
 ) -> None:
     """Estimate what it costs to label MANIFEST: answers, hours of work and fees.
 
-    MANIFEST may also be a folder of images, which are looked at as a drop looks at them.
+    MANIFEST may also be a folder of images, which are looked at as a drop looks at them. Where a
+    stack runs, its settings and people count as for a drop; it works without one, too.
     The same images on pages of one are estimated beside it. Nothing is uploaded, and no worker
     is asked.
     """
     folder = manifest if manifest.is_dir() else manifest.parent
     if not manifest.is_dir():
         refuse_csv(manifest, target.command)
-    settings = settings_of(manifest, settings_path or folder / "labeling.json", labels)
+    source = Source(
+        manifest,
+        settings_path or folder / "labeling.json",
+        folder.resolve().name,
+        labels=listed(labels),
+    )
+    settings = source.planned_settings(_stack(target))
     summary = _count(manifest, settings)
     notices = [*warnings(settings), *without_effect(settings, summary)]
     path = find_own_embeddings(manifest)
@@ -126,6 +135,15 @@ def estimate_command(
     for line in describe_assumptions(settings, assumed, basis):
         out.print(f"  {line}", soft_wrap=True)
     warn(notices)
+
+
+def _stack(target: Target) -> Cloud | None:
+    """Return the stack to drop into, None if there is none that answers: an estimate needs none."""
+    try:
+        cloud = target.cloud
+        return cloud if cloud.outputs else None
+    except (click.ClickException, BotoCoreError, ClientError):
+        return None
 
 
 def _count(source: Path, settings: Settings) -> Summary:

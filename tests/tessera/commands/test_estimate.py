@@ -10,6 +10,9 @@ import pytest
 
 from tessera.commands.estimate import estimate_command
 from tessera.exits import Exit
+from tessera.runs.fitting import Staff
+from tessera.stack.cloud import NotDeployed
+from tests.tessera.conftest import FakeCloud
 
 
 @pytest.fixture
@@ -68,6 +71,41 @@ def test_an_earlier_run_tells_speed_and_rounds(manifest: Path, labels: Any, tess
     result = json.loads(done.stdout)
     assert result["assumed"]["seconds"] == 1.5
     assert result["estimate"]["rounds"][1]["images"] == pytest.approx(4)
+
+
+def test_an_estimate_takes_the_settings_and_people_that_a_drop_would_take(
+    manifest: Path, tessera: Any, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(*arguments: str) -> float:
+        done = tessera(estimate_command, str(manifest), "--json", *arguments)
+        assert done.exit_code == Exit.OK, done.output
+        return float(json.loads(done.stdout)["estimate"]["tiled"]["answers"])
+
+    settings = manifest.with_name("labeling.json")
+    own = '{"labels": ["cat", "dog"], "answers_per_image": 1, "max_answers": 1}'
+    settings.write_text(own)
+    assert answers() == answers("--labels", "cat,dog") == 40
+    settings.unlink()
+    assert answers("--labels", "cat,dog") > 80
+    # the project was dropped before, for one person
+    place.cloud.aws.files.put(f"s3://inbox/{manifest.parent.name}/labeling.json", own.encode())
+    assert answers("--labels", "cat,dog") == answers() == 40
+    assert answers("--labels", "cat,cow") > 80
+    monkeypatch.setattr(Staff, "of", lambda cloud, *_: Staff(cloud, 1))
+    assert answers("--labels", "cat,cow") == 40
+
+
+def test_an_estimate_needs_no_stack(
+    manifest: Path, tessera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(_: Any) -> Any:
+        raise NotDeployed("no stack runs")
+
+    monkeypatch.setattr(FakeCloud, "outputs", property(absent))
+    assert tessera(estimate_command, str(manifest)).exit_code == Exit.OK
+    manifest.with_name("labeling.json").unlink()
+    done = tessera(estimate_command, str(manifest))
+    assert "--labels A,B" in " ".join(done.output.split())
 
 
 def test_gold_per_task_without_gold_lines_is_told(manifest: Path, tessera: Any) -> None:
