@@ -29,7 +29,7 @@ ESBUILD = "esbuild@0.28.2"
 BROWSERS = "chrome111,firefox121,safari16.4"
 # Names that nobody outside the script reads: none of a draft, of `meta`, or of the document's.
 INTERNAL = (
-    "^(retryIsDue|rowHeight|radios|chip|isAsked|tried|picture|columns|message|element|current|zoomed"
+    "^(retryIsDue|empty|rowHeight|radios|chip|isAsked|tried|picture|columns|message|element|current|zoomed"
     "|address|large|rank|record|confirmed|away|image|shape|former|move|end|cancel|tile|original|confidence)$"
 )
 PART = re.compile(r"<!-- part ([\w-]+) -->")
@@ -100,7 +100,8 @@ def _without_unused(page: str, kept: set[str]) -> str:
     used = kept.union(re.findall(r"var\((--[\w-]+)", page))
     unused = set(re.findall(r"(--[\w-]+):", page)) - used
     names = "|".join(sorted(unused, key=len, reverse=True))
-    return re.sub(rf"(?<=[{{;])(?:{names}):[^;}}]*(?:;|(?=}}))", "", page) if unused else page
+    page = re.sub(rf"(?<=[{{;])(?:{names}):[^;}}]*(?:;|(?=}}))", "", page) if unused else page
+    return page.replace(";}", "}")  # what a dropped last one leaves
 
 
 def _with_short_names(page: str, kept: set[str]) -> str:
