@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import consolidate_labels
 import group_images
 from tessera.portal import job_lifecycle
-from tessera.tiling.kinds.custom_task import Kind, read_lines
+from tessera.tiling.kinds.custom_task import Fate, read_lines
 from tessera.tiling.manifest.source_rule import SourceRule
 from tessera.tiling.settings import read_settings
 from tests.fakes import Aws, etag
@@ -235,8 +235,8 @@ def test_every_line_is_asked_as_it_came_or_labeled_or_rejected_with_a_reason(
     lines = list(read_lines([body], read_settings(b'{"task": "custom"}'), RULE))
     assert [json.loads(line.raw) for line in lines] == records
     for line, record in zip(lines, records, strict=True):
-        assert (line.kind is Kind.REJECTED) == bool(line.reason)
-        if line.kind is Kind.ASKED:
+        assert (line.fate is Fate.REJECTED) == bool(line.reason)
+        if line.fate is Fate.ASKED:
             assert "label" not in record
             assert isinstance(record.get("source", record.get("source-ref")), str)
 
@@ -251,5 +251,5 @@ def test_no_key_of_a_line_names_what_its_author_may_not_read(uri: str, depth: in
         value = [{"x": value}]
     raw = json.dumps({"source": "text", "more": value}).encode()
     (line,) = read_lines([raw], read_settings(b'{"task": "custom"}'), RULE)
-    assert line.kind is Kind.REJECTED
+    assert line.fate is Fate.REJECTED
     assert line.reason.startswith("more: ")

@@ -9,6 +9,7 @@ import pytest
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import Invalid
 from tessera.portal.job_request import read_request
+from tessera.tiling.kinds.task_kinds import KINDS
 from tests.portal.world import World
 
 
@@ -41,3 +42,15 @@ def test_a_request_that_cannot_be_met_names_the_field(
     place[path[-1]] = value
     with pytest.raises(Invalid, match=sentence):
         job_lifecycle.open_job(world.ports, request)
+
+
+@pytest.mark.parametrize("task", KINDS)
+def test_a_job_has_the_kind_that_its_request_names(world: World, task: str) -> None:
+    job = read_request(world.request(tasks=1, **{"tessera:task": task}))
+    assert job.kind == KINDS[job.task]
+    assert job.task == task
+
+
+def test_a_kind_that_does_not_exist_is_refused(world: World) -> None:
+    with pytest.raises(Invalid, match="'drawing', which is none of tiles, multi"):
+        read_request(world.request(tasks=1, **{"tessera:task": "drawing"}))

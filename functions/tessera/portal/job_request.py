@@ -8,7 +8,9 @@ from typing import Any
 
 from tessera.portal.errors import Invalid
 from tessera.portal.records import MAX_LEASE, Job
+from tessera.tiling.kinds.task_kinds import KINDS
 from tessera.tiling.run.jobs import PORTAL_ROLE
+from tessera.tiling.settings import TaskKind
 
 DAY = 86_400.0
 
@@ -53,10 +55,17 @@ def read_request(request: Mapping[str, Any]) -> Job:
         project=tags.get("tessera:project", ""),
         stop_below=tags.get("tessera:stop-below", ""),
         qualify=_share(tags.get("tessera:qualify", "")),
-        custom=tags.get("tessera:task") == "custom",
-        multi=tags.get("tessera:task") == "multi",
+        task=_task(tags.get("tessera:task", "tiles")),
         role="" if request.get("RoleArn") in (None, PORTAL_ROLE) else str(request["RoleArn"]),
     )
+
+
+def _task(tag: str) -> TaskKind:
+    """Return the kind of task that a tag names; raises `Invalid` if there is none of this name."""
+    for kind in KINDS:
+        if kind == tag:
+            return kind
+    raise Invalid(f"Tags: tessera:task is {tag!r}, which is none of {', '.join(KINDS)}")
 
 
 def _share(tag: str) -> float:

@@ -16,7 +16,7 @@ from tessera.portal.store import Table
 
 PARALLEL_READS = 32
 """Objects read from S3 at the same time where all answers of a job are read. The S3 client keeps 64
-connections (`tessera.aws.clients`), so no read waits for another's."""
+connections (`tessera.aws.connection`), so no read waits for another's."""
 
 
 class Writer(Protocol):

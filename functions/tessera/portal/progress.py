@@ -198,7 +198,7 @@ def answers_of(ports: Ports, job: Job, number: int) -> list[dict[str, Any]]:
     for worker in sorted(read_task(ports.table, job.name, number).answers):
         uri = counting_response(ports.files, job, number, worker)
         answer = decode_or_empty(ports.files.get(uri))
-        choices = choices_in(answer["answerContent"], sets=job.multi)
+        choices = choices_in(answer["answerContent"], sets=job.is_multi)
         tally = Counter(choices.values())
         answers.append(
             {

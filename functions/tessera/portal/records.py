@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tessera.tiling.kinds.task_kinds import KINDS, Kind
 from tessera.tiling.run.offsets import offsets_name
+from tessera.tiling.settings import SET_KINDS, TaskKind
 
 Value = TypeVar("Value")
 
@@ -47,11 +48,11 @@ class Job(msgspec.Struct, frozen=True):
     `gold_uses` that of the one that tells which gold images each task has, if some have the same,
     `offers` that of the one that tells to whom each task is offered first,
     `practice` that of the one with the pictures to practice on; `role` is the role that a
-    post-annotation Lambda may take on to read the answers. `custom` says that tasks are lines of
-    any form, `multi` that an image has all labels that fit, or none; `sources` is the rule, in
-    JSON, of what a page of the project's own may show; `stop_below` is the bound on accuracy below
-    which a worker gets no more pages; `qualify` is the share of the pictures in the file
-    `qualification` that a worker must label right before, 0.0 where nobody is tested.
+    post-annotation Lambda may take on to read the answers. `task` is the name of the kind of its
+    tasks; `sources` is the rule, in JSON, of what a page of the project's own may show;
+    `stop_below` is the bound on accuracy below which a worker gets no more pages; `qualify` is the
+    share of the pictures in the file `qualification` that a worker must label right before, 0.0
+    where nobody is tested.
     Each write raises `version`, and expects the one before.
     """
 
@@ -85,8 +86,7 @@ class Job(msgspec.Struct, frozen=True):
     gold_uses: str = ""
     practice: str = ""
     role: str = ""
-    custom: bool = False
-    multi: bool = False
+    task: TaskKind = "tiles"
     sources: str = ""
     stop_below: str = ""
     offers: str = ""
@@ -96,7 +96,17 @@ class Job(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> Kind:
         """Kind of the job's tasks."""
-        return KINDS["custom" if self.custom else "multi" if self.multi else "tiles"]
+        return KINDS[self.task]
+
+    @property
+    def is_custom(self) -> bool:
+        """Return whether tasks are lines of any form, on a page of the project's own."""
+        return self.task == "custom"
+
+    @property
+    def is_multi(self) -> bool:
+        """Return whether an image has all labels that fit, or none."""
+        return self.task in SET_KINDS
 
     @property
     def closes(self) -> float:

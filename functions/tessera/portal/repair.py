@@ -156,7 +156,7 @@ class _Rebuild:
         task = Task(number)
         # In the order they came, as they were counted: each is compared with those before it.
         for worker, response in answers:
-            sets = self.job.multi
+            sets = self.job.is_multi
             added_by = stats_of_answer(task, worker, response, self.gold, sets=sets)
             for name, added in added_by.items():
                 self.stats[name] = _sum(self.stats[name], added)

@@ -153,8 +153,8 @@ def count_answer(
     def count(task: Task, now: float) -> tuple[Task, list[Change]]:
         if worker in task.answers:
             return task, []
-        added = stats_of_answer(task, worker, response, gold, sets=job.multi)
-        choices = choices_in(response["answerContent"], sets=job.multi)
+        added = stats_of_answer(task, worker, response, gold, sets=job.is_multi)
+        choices = choices_in(response["answerContent"], sets=job.is_multi)
         after = records.add_answer(task, worker, choices)
         changes = stats_changes(job, added, now)
         # One more than was asked fills no seat: it must not pay for a task that lacks one.

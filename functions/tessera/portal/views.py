@@ -1,7 +1,7 @@
 """Views behind the sign-in: a worker's work, and what requesters see of it.
 
-A view gets the ports, the site and a request that its route has let in (`rights.Route`), and
-returns the response. The routes are in functions/serve_portal.py.
+A view gets the ports, the site and a request that its route has let in (`rights.Rights`), and
+returns the response. The routes are in `routes.ROUTES`.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ def _read_answer(job: Job, number: int, line: bytes, request: Request) -> Any:
 
 def _choices(job: Job, line: bytes) -> tuple[str, ...]:
     """Return what may be chosen on a task's page: all that the job knows, or what the task says."""
-    of_page = page_choices_in(line) if job.multi else None
+    of_page = page_choices_in(line) if job.is_multi else None
     return job.choices if of_page is None else tuple(of_page)
 
 
@@ -320,7 +320,7 @@ def show_answer(ports: Ports, site: Site, request: Request) -> Response:
     until = ports.clock() + job.seconds
     names = page_names(number, _indexes(job, line) or [])
     content = answer["answerContent"]
-    choices = sets_in(content) if job.multi else choices_in(content)
+    choices = sets_in(content) if job.is_multi else choices_in(content)
     flags = read_flags(content)
     page = _render(ports, site, job, hide_indexes(task_input, names), until)
     content = {
@@ -395,7 +395,7 @@ def _task_number(job: Job, request: Request) -> int:
 
 def _indexes(job: Job, line: bytes) -> list[str] | None:
     """Return the indexes that an answer to a task must name, or None for a custom task's."""
-    return None if job.custom else indexes_of(line)
+    return None if job.is_custom else indexes_of(line)
 
 
 def _render(
@@ -420,7 +420,7 @@ def _render(
         bridge=read_file(site.ui / "portal" / "words.js")
         + read_file(site.ui / "portal" / "page.js"),
         aws=site.aws_crowd,
-        custom=job.custom,
+        custom=job.is_custom,
     )
 
 

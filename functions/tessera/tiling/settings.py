@@ -41,6 +41,8 @@ EncoderName = Literal["efficientnet-lite0", "pixels"]
 """Encoders that a run makes embeddings with by itself; the function has the first one's weights."""
 Classifier = Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]
 
+SET_KINDS = ("multi",)
+"""Kinds of task whose images have any number of labels."""
 BOX_KINDS = ("verify", "boxes")
 """Kinds of task whose images are boxes on pictures."""
 BOX_ATTRIBUTE = "bounding-box"
@@ -567,7 +569,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def is_multi(self) -> bool:
         """Return whether an image has all labels that fit, or none, instead of one."""
-        return self.task == "multi"
+        return self.task in SET_KINDS
 
     @property
     def has_boxes(self) -> bool:
@@ -729,7 +731,7 @@ def settings_schema() -> dict[str, Any]:
     custom = {"properties": {"task": {"enum": ["verify", "custom"]}}, "required": ["task"]}
     record |= {"anyOf": [{"required": ["labels"]}, custom]}
     # Images that have one label or not are a task; one label to choose from is none.
-    multi = {"properties": {"task": {"const": "multi"}}, "required": ["task"]}
+    multi = {"properties": {"task": {"enum": list(SET_KINDS)}}, "required": ["task"]}
     two = {"properties": {"labels": {"minItems": 2}}}
     record |= {"if": {"not": multi}, "then": two}
     return {
@@ -767,7 +769,7 @@ def question_of(task: str, labels: list[str]) -> str:
     """
     if task == "verify":
         return VERIFY_QUESTION
-    return (multi_question if task == "multi" else default_question)(labels)
+    return (multi_question if task in SET_KINDS else default_question)(labels)
 
 
 def multi_question(labels: list[str]) -> str:
@@ -1009,12 +1011,20 @@ def _custom_problems(values: dict[str, Any]) -> Iterator[str]:
             "workforce: custom tasks are for the portal; for a Ground Truth team create the "
             "labeling job in SageMaker, which takes template and functions as they are"
         )
+    for key in sorted(_not_at_default(values) - WITH_CUSTOM):
+        yield f"{key}: a custom task has none of this; leave it out"
+
+
+def _not_at_default(values: dict[str, Any]) -> set[str]:
+    """Return the keys of settings that have another value than their default."""
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     defaults |= {"instructions": ""}
     # By value: a run's record has every setting, those at their defaults, too.
-    for key in sorted(values.keys() & defaults.keys() - WITH_CUSTOM):
-        if values[key] not in (defaults[key], [] if defaults[key] == () else defaults[key]):
-            yield f"{key}: a custom task has none of this; leave it out"
+    return {
+        key
+        for key in values.keys() & defaults.keys()
+        if values[key] not in (defaults[key], [] if defaults[key] == () else defaults[key])
+    }
 
 
 WITHOUT_MULTI = (
@@ -1028,7 +1038,7 @@ WITHOUT_MULTI = (
 def _multi_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what does not go together with several labels an image."""
     labels = values.get("labels")
-    if values.get("task", "tiles") != "multi":
+    if values.get("task", "tiles") not in SET_KINDS:
         if isinstance(labels, list | tuple) and len(labels) == 1:
             yield (
                 f"labels: {msgspec.json.encode(labels).decode()} is fewer than the 2 needed; for "
@@ -1037,11 +1047,9 @@ def _multi_problems(values: dict[str, Any]) -> Iterator[str]:
         return
     if labels and not [label for label in labels if label not in _escapes(values)]:
         yield "labels: there is none but the answer for an image that cannot be judged"
-    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    for key in [key for key in WITHOUT_MULTI if key in values]:
-        # By value: a run's record has every setting, those at their defaults, too.
-        if values[key] not in (defaults[key], [] if defaults[key] == () else defaults[key]):
-            yield f"{key}: a multi-label task has none of this; leave it out"
+    without = _not_at_default(values)
+    for key in [key for key in WITHOUT_MULTI if key in without]:
+        yield f"{key}: a multi-label task has none of this; leave it out"
     if values.get("order") == "by-prelabel":
         yield "order: by-prelabel is for one label an image; leave it out, or set similar"
     if values.get("workforce", "portal") != "portal":

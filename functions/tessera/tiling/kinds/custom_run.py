@@ -8,56 +8,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from tessera.tiling import label_run
 from tessera.tiling.answers.gather import list_shards
-from tessera.tiling.kinds.custom_task import Kind, read_lines
+from tessera.tiling.kinds.custom_task import Fate, read_lines
+from tessera.tiling.kinds.kind_result import Files, KindResult
 from tessera.tiling.label_run import manifest_chunks
 from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.figures import VERSION
-from tessera.tiling.report.render import render_json, render_page
 from tessera.tiling.run.job_names import job_name
 from tessera.tiling.run.run import Run
-from tessera.tiling.run.run_files import Writable
-from tessera.tiling.run.run_record import Files as RecordFiles
-from tessera.tiling.run.run_record import note_end
 from tessera.tiling.training.line_counts import UNANSWERED_REASON, Counts
 
 
-class Files(label_run.Files, RecordFiles, Protocol):
-    """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
-
-    def put(self, uri: str, data: bytes, *, content_type: str) -> None:
-        """Put the object, replacing what is there."""
-
-    def writer(self, uri: str, *, content_type: str) -> AbstractContextManager[Writable]:
-        """Open a `with` block that writes one object of any size, piece by piece."""
-
-
-def label_custom_run(files: Files, run: Run, template: Path) -> dict[str, Any] | None:
-    """Write the files of a custom task's run, and return the result of the state; None for others.
-
-    `template` is the file of the report's page for such runs.
-    """
-    if not run.settings.is_custom:
-        return None
+def label_custom_run(files: Files, run: Run) -> KindResult:
+    """Write the manifests of a custom task's run, and return its figures."""
     counts = _write_lines(files, run)
-    figures = _figures(files, run, counts)
-    home = run.home
-    files.put(f"{home}report.json", render_json(figures), content_type="application/json")
-    page = render_page(template.read_text("utf-8"), report=figures)
-    files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
-    summary = _summarize(run, counts)
-    if summary["outcome"] == "done":
-        note_end(files, f"{home}run.json", run.execution, run.jobs)
-    return summary
+    return KindResult(_figures(files, run, counts), _summarize(run, counts))
 
 
 def _write_lines(files: Files, run: Run) -> Counts:
@@ -68,12 +40,12 @@ def _write_lines(files: Files, run: Run) -> Counts:
     with create("training.manifest") as training, create("unlabeled.manifest") as unlabeled:
         for line in read_lines(manifest_chunks(files, run), run.settings, run.pictures):
             counts.lines += 1
-            if line.kind is Kind.REJECTED:
+            if line.fate is Fate.REJECTED:
                 counts.rejected += 1
                 continue
             # An output that ends early leaves the rest as it came.
-            raw = next(outputs, line.raw) if line.kind is Kind.ASKED else line.raw
-            counts.labeled_before += line.kind is Kind.LABELED
+            raw = next(outputs, line.raw) if line.fate is Fate.ASKED else line.raw
+            counts.labeled_before += line.fate is Fate.LABELED
             is_labeled = attribute in msgspec.json.decode(raw)
             (training if is_labeled else unlabeled).write(raw + b"\n")
             counts.training += is_labeled

@@ -35,7 +35,7 @@ from tessera.tiling.run.run_files import CreateFile, LazyFile, ReadManifest
 from tessera.tiling.settings import Settings
 
 
-class Kind(Enum):
+class Fate(Enum):
     """Fate of a line."""
 
     ASKED = "asked"
@@ -46,7 +46,7 @@ class Kind(Enum):
 class Line(NamedTuple):
     """Line of a manifest: what becomes of it, its bytes, and why it is rejected if it is."""
 
-    kind: Kind
+    fate: Fate
     raw: bytes
     reason: str = ""
 
@@ -64,7 +64,7 @@ def read_line(raw: bytes, settings: Settings, rule: SourceRule) -> Line:
     >>> from tessera.tiling.manifest.source_rule import ANY_SOURCE
     >>> from tessera.tiling.settings import read_settings
     >>> custom = read_settings(b'{"task": "custom"}')
-    >>> read_line(b'{"source": "a text", "n": 1}', custom, ANY_SOURCE).kind.value
+    >>> read_line(b'{"source": "a text", "n": 1}', custom, ANY_SOURCE).fate.value
     'asked'
     >>> read_line(b'{"n": 1}', custom, ANY_SOURCE).reason
     'neither source nor source-ref'
@@ -73,14 +73,14 @@ def read_line(raw: bytes, settings: Settings, rule: SourceRule) -> Line:
         text = raw.decode()
         record = msgspec.json.decode(raw)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
-        return Line(Kind.REJECTED, raw, f"not JSON: {error}" if raw else "empty")
+        return Line(Fate.REJECTED, raw, f"not JSON: {error}" if raw else "empty")
     if not isinstance(record, dict):
-        return Line(Kind.REJECTED, raw, "not a JSON object")
+        return Line(Fate.REJECTED, raw, "not a JSON object")
     if len(text) > MAX_LINE_CHARACTERS:
-        return Line(Kind.REJECTED, raw, f"longer than {MAX_LINE_CHARACTERS:,} characters")
+        return Line(Fate.REJECTED, raw, f"longer than {MAX_LINE_CHARACTERS:,} characters")
     if problem := _problem(record, rule):
-        return Line(Kind.REJECTED, raw, problem)
-    return Line(Kind.LABELED if settings.label_attribute in record else Kind.ASKED, raw)
+        return Line(Fate.REJECTED, raw, problem)
+    return Line(Fate.LABELED if settings.label_attribute in record else Fate.ASKED, raw)
 
 
 def _problem(record: Mapping[str, Any], rule: SourceRule) -> str:
@@ -116,18 +116,18 @@ def group_lines(
     with ExitStack() as files:
         shards = _Shards(create, max_tasks(settings, settings.answers_per_image))
         rejected_file = LazyFile("rejected.jsonl", create, files)
-        counts = dict.fromkeys(Kind, 0)
+        counts = dict.fromkeys(Fate, 0)
         first_reason = ""
         for index, line in enumerate(read_lines(read(), settings, rule)):
-            counts[line.kind] += 1
-            if line.kind is Kind.ASKED:
+            counts[line.fate] += 1
+            if line.fate is Fate.ASKED:
                 shards.add(line.raw)
-            elif line.kind is Kind.REJECTED:
+            elif line.fate is Fate.REJECTED:
                 first_reason = first_reason or f"line {index + 1}, {line.reason}"
                 excerpt = line.raw[:MAX_EXCERPT_BYTES].decode(errors="replace")
                 rejected_file.write(rejected_row(Rejected(index, line.reason, excerpt)))
         lines = sum(counts.values())
-        total = InputCounts(lines=lines, rejected=counts[Kind.REJECTED])
+        total = InputCounts(lines=lines, rejected=counts[Fate.REJECTED])
         refusal = find_refusal(total, settings.bad_lines, first_reason)
         if refusal is None:
             shards.finish()
@@ -136,11 +136,11 @@ def group_lines(
     return Summary(
         shards=tuple(shards.written),
         lines=lines,
-        images=counts[Kind.ASKED],
+        images=counts[Fate.ASKED],
         gold=0,
         repeats=0,
-        labeled=counts[Kind.LABELED],
-        rejected=counts[Kind.REJECTED],
+        labeled=counts[Fate.LABELED],
+        rejected=counts[Fate.REJECTED],
         gold_left_out=0,
     )
 
@@ -173,7 +173,7 @@ class _Shards:
 def sample_line(pieces: Iterable[bytes], settings: Settings, rule: SourceRule) -> bytes:
     """Return the first line that is asked, or an empty object if none is."""
     lines = read_lines(pieces, settings, rule)
-    return next((line.raw for line in lines if line.kind is Kind.ASKED), b"{}")
+    return next((line.raw for line in lines if line.fate is Fate.ASKED), b"{}")
 
 
 def check_custom_page(page: str, sample: bytes, hosts: Collection[str], *, aws: bool) -> None:

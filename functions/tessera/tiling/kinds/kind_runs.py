@@ -1,32 +1,52 @@
 """Label a run by its kind of task: those whose answers become labels in a way of their own.
 
-Runs of the kind `tiles`, one label an image, go through `label_run` and its parts.
+Runs of other kinds, one label an image, go through `label_run` and its parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tessera.tiling.kinds.custom_run import label_custom_run
-from tessera.tiling.kinds.multi_run import Files, label_multi_run
+from tessera.tiling.kinds.kind_result import Files, KindResult
+from tessera.tiling.kinds.multi_run import label_multi_run
+from tessera.tiling.report.render import render_json, render_page
 from tessera.tiling.run.run import Run
+from tessera.tiling.run.run_record import note_end
 from tessera.tiling.settings import TaskKind
 
-LabelRun = Callable[[Files, Run, Path], dict[str, Any] | None]
-"""Labels a run of its kind, given the template of the report, and returns None for others."""
 
-KIND_RUNS: dict[TaskKind, LabelRun] = {"custom": label_custom_run, "multi": label_multi_run}
-"""Functions that label a run, by the kind of its task."""
+class KindRun(NamedTuple):
+    """Way in which a kind's answers become labels: a function, and the template of its report.
+
+    `label` writes a run's manifests; `report` is the name of the template in the `ui` folder.
+    """
+
+    label: Callable[[Files, Run], KindResult]
+    report: str
+
+
+KIND_RUNS: dict[TaskKind, KindRun] = {
+    "custom": KindRun(label_custom_run, "custom-report.liquid.html"),
+    "multi": KindRun(label_multi_run, "multi-report.liquid.html"),
+}
+"""Ways of the kinds that have one of their own."""
 
 
 def label_other_run(files: Files, run: Run, ui: Path) -> dict[str, Any] | None:
-    """Label a run of another kind than `tiles` and return the state's result; None for those.
+    """Label a run whose kind has a way of its own, and return the state's result; None for others.
 
-    `ui` is the folder of the pages, with a report's template `KIND-report.liquid.html` for each.
+    `ui` is the folder of the pages, where the reports' templates lie, too.
     """
-    for kind, label in KIND_RUNS.items():
-        if summary := label(files, run, ui / f"{kind}-report.liquid.html"):
-            return summary
-    return None
+    kind = KIND_RUNS.get(run.settings.task)
+    if kind is None:
+        return None
+    result, home = kind.label(files, run), run.home
+    page = render_page((ui / kind.report).read_text("utf-8"), report=result.figures)
+    files.put(f"{home}report.json", render_json(result.figures), content_type="application/json")
+    files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
+    if result.summary["outcome"] == "done":
+        note_end(files, f"{home}run.json", run.execution, run.jobs)
+    return result.summary

@@ -9,21 +9,19 @@ again while any of its labels is in doubt, about those alone (`grouping.doubts`)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from tessera.tiling import label_run
 from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.gather import gather_answers
 from tessera.tiling.answers.table import AnswerTable, answer_rows, answer_table, unsure_rows
 from tessera.tiling.consensus.em import Evidence
 from tessera.tiling.consensus.label_sets import SetConsensus, consolidate_sets
 from tessera.tiling.consolidation_rules import RULES
+from tessera.tiling.kinds.kind_result import Files, KindResult
 from tessera.tiling.label_run import (
     create_file,
     manifest_chunks,
@@ -35,11 +33,8 @@ from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.build import images_to_ask_again, next_round_figures
 from tessera.tiling.report.headline import headline
 from tessera.tiling.report.label_sets import set_figures
-from tessera.tiling.report.render import render_json, render_page
 from tessera.tiling.run.run import Run
-from tessera.tiling.run.run_files import CreateFile, Writable
-from tessera.tiling.run.run_record import Files as RecordFiles
-from tessera.tiling.run.run_record import note_end
+from tessera.tiling.run.run_files import CreateFile
 from tessera.tiling.training.label_splice import creation_date
 from tessera.tiling.training.line_counts import (
     SET_ASIDE_REASON,
@@ -49,16 +44,6 @@ from tessera.tiling.training.line_counts import (
 )
 from tessera.tiling.training.set_splice import SetSplice
 from tessera.tiling.training.write_manifests import label_lines, write_manifests
-
-
-class Files(label_run.Files, RecordFiles, Protocol):
-    """Stored objects as they are used here; `tessera.aws.storage.Storage` is one."""
-
-    def put(self, uri: str, data: bytes, *, content_type: str) -> None:
-        """Put the object, replacing what is there."""
-
-    def writer(self, uri: str, *, content_type: str) -> AbstractContextManager[Writable]:
-        """Open a `with` block that writes one object of any size, piece by piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,13 +70,8 @@ class SetResult:
         )
 
 
-def label_multi_run(files: Files, run: Run, template: Path) -> dict[str, Any] | None:
-    """Write the files of a multi-label run, and return the result of the state; None for others.
-
-    `template` is the file of the report's page for such runs.
-    """
-    if not run.settings.is_multi:
-        return None
+def label_multi_run(files: Files, run: Run) -> KindResult:
+    """Write the manifests of a multi-label run, and return its figures."""
     result = _label(files, run)
     if again := images_to_ask_again(run, result.lines):
         table = result.table
@@ -99,11 +79,7 @@ def label_multi_run(files: Files, run: Run, template: Path) -> dict[str, Any] | 
         rows = unsure_rows(again, table.crowd, table.unloaded, table.names, labels)
         create = partial(create_file, files, run.home)
         write_pieces(create, f"round-{run.round}/unsure.csv", rows)
-    write_set_report(files, result, template)
-    summary = summarize_sets(result)
-    if summary["outcome"] == "done":
-        note_end(files, f"{run.home}run.json", run.execution, run.jobs)
-    return summary
+    return KindResult(_figures(files, result), summarize_sets(result))
 
 
 def labels_to_ask(result: SetResult, images: Sequence[int]) -> list[list[str]]:
@@ -175,19 +151,16 @@ def _write_lines(
     return outcomes, [a + b for a, b in zip(splice.counts.tolist(), before, strict=True)]
 
 
-def write_set_report(files: Files, result: SetResult, template: Path) -> None:
-    """Write report.json and report.html of a run of sets."""
-    home = result.run.home
+def _figures(files: Files, result: SetResult) -> dict[str, Any]:
+    """Return what report.json says of a run of sets."""
     figures = set_figures(
         result.run, result.table, result.consensus, result.lines, result.by_label, result.book.noted
     )
-    if flagged := read_flagged(files, home, result.label_of):
+    if flagged := read_flagged(files, result.run.home, result.label_of):
         figures["flagged"] = flagged
     figures |= next_round_figures(result.run, images_to_ask_again(result.run, result.lines))
     figures["headline"] = headline(figures)
-    page = render_page(template.read_text("utf-8"), report=figures)
-    files.put(f"{home}report.json", render_json(figures), content_type="application/json")
-    files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
+    return figures
 
 
 def summarize_sets(result: SetResult) -> dict[str, Any]:

@@ -38,7 +38,30 @@ class NoClass(ValueError):
     """Reason why a line's label is no class of this run."""
 
 
-class ClassRule:
+class NumberedNames:
+    """Names of a run's classes with their numbers, for rules of lines that were labeled before."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare for the settings' labels; the escape is no class."""
+        self._attribute = settings.label_attribute
+        self._numbers = {
+            normal_text(name): (settings.labels.index(name), name) for name in settings.classes
+        }
+        self._names = dict(self._numbers.values())
+        self._places = {name: place for place, name in enumerate(settings.classes)}
+
+    def _members(self, metadata: bytes | msgspec.Raw | None, type_: str) -> dict[str, Any]:
+        """Return the members of the metadata; raises NoClass if it is of another type."""
+        key = f"{self._attribute}-metadata"
+        members = msgspec.json.decode(metadata) if metadata is not None else {}
+        if not isinstance(members, dict):
+            raise NoClass(f"{key}: not an object")
+        if members.get("type", type_) != type_:
+            raise NoClass(f"{key}: of the type {excerpt(members['type'])}, not {type_}")
+        return members
+
+
+class ClassRule(NumberedNames):
     """Rule by which a label and its metadata name one class of a run.
 
     >>> from tessera.tiling.settings import read_settings
@@ -49,14 +72,9 @@ class ClassRule:
 
     def __init__(self, settings: Settings) -> None:
         """Prepare for the settings' labels; the escape is no class."""
-        self._attribute = settings.label_attribute
+        super().__init__(settings)
         self._escape = settings.escape
         self._type = label_type(settings)
-        self._numbers = {
-            normal_text(name): (settings.labels.index(name), name) for name in settings.classes
-        }
-        self._names = dict(self._numbers.values())
-        self._places = {name: place for place, name in enumerate(settings.classes)}
 
     def read(self, label: bytes | msgspec.Raw, metadata: bytes | msgspec.Raw | None) -> KnownClass:
         """Return the class that the two JSON values name; raises NoClass with the reason."""
@@ -85,11 +103,7 @@ class ClassRule:
     def _class_name(self, metadata: bytes | msgspec.Raw | None) -> str | None:
         """Return the class name in the metadata, None without one; raises NoClass if not of us."""
         key = f"{self._attribute}-metadata"
-        members = msgspec.json.decode(metadata) if metadata is not None else {}
-        if not isinstance(members, dict):
-            raise NoClass(f"{key}: not an object")
-        if members.get("type", self._type) != self._type:
-            raise NoClass(f"{key}: of the type {_excerpt(members['type'])}, not {self._type}")
+        members = self._members(metadata, self._type)
         for foreign in ("failure-reason", "class-map", "objects"):
             if foreign in members:
                 raise NoClass(f"{key}: has {foreign}, which a label of one class has not")
@@ -103,11 +117,11 @@ class ClassRule:
         if normal in self._numbers:
             return self._numbers[normal]
         if normal == normal_text(self._escape):
-            raise NoClass(f"{self._attribute}: {_excerpt(name)} is no class but the escape")
+            raise NoClass(f"{self._attribute}: {excerpt(name)} is no class but the escape")
         alike = {known.casefold(): known for known in self._numbers}
         near = get_close_matches(normal.casefold(), alike, n=1)
         hint = f"; did you mean {alike[near[0]]}?" if near else ""
-        raise NoClass(f"{self._attribute}: {_excerpt(name)} is none of the classes{hint}")
+        raise NoClass(f"{self._attribute}: {excerpt(name)} is none of the classes{hint}")
 
     def _unnamed(self, value: int | str) -> tuple[int, str]:
         """Return the class of a label without a class name, by its name or its number."""
@@ -117,7 +131,7 @@ class ClassRule:
             return self._known(value)
         number = int(value)
         if number not in self._names:
-            raise NoClass(f"{self._attribute}: {_excerpt(value)} is the number of no class")
+            raise NoClass(f"{self._attribute}: {excerpt(value)} is the number of no class")
         return number, self._names[number]
 
     def _check_agreement(self, value: int | str, name: str, *, named: bool) -> None:
@@ -131,7 +145,7 @@ class ClassRule:
             and normal_text(value) != normal_text(name)
         ):
             raise NoClass(
-                f"{self._attribute}: {_excerpt(value)}, but the metadata's class-name is {name!r}"
+                f"{self._attribute}: {excerpt(value)}, but the metadata's class-name is {name!r}"
             )
 
 
@@ -157,6 +171,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
-def _excerpt(value: Any) -> str:
+def excerpt(value: Any) -> str:
+    """Return a value of a line as a reason quotes it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tessera.tiling.manifest.class_rule import ClassRule, NoClass
+from tessera.tiling.manifest.class_rule import ClassRule, NoClass, NumberedNames, excerpt
 from tessera.tiling.settings import Settings, normal_text
 
 SET_TYPE = "groundtruth/image-classification-multilabel"
@@ -34,7 +34,7 @@ class KnownSet(NamedTuple):
         return self.numbers != self.written
 
 
-class SetRule:
+class SetRule(NumberedNames):
     """Rule by which a list of labels and its metadata name labels of a run.
 
     >>> from tessera.tiling.settings import read_settings
@@ -42,15 +42,6 @@ class SetRule:
     >>> rule.read(b"[0, 2]", b'{"class-map": {"0": "cat", "2": "dog"}}').numbers
     (1, 2)
     """
-
-    def __init__(self, settings: Settings) -> None:
-        """Prepare for the settings' labels; the escape is none of them."""
-        self._attribute = settings.label_attribute
-        self._numbers = {
-            normal_text(name): (settings.labels.index(name), name) for name in settings.classes
-        }
-        self._names = dict(self._numbers.values())
-        self._places = {name: place for place, name in enumerate(settings.classes)}
 
     def read(self, label: bytes | msgspec.Raw, metadata: bytes | msgspec.Raw | None) -> KnownSet:
         """Return the labels that the two JSON values name; raises NoClass with the reason."""
@@ -69,11 +60,7 @@ class SetRule:
     def _class_map(self, metadata: bytes | msgspec.Raw | None) -> dict[str, Any]:
         """Return the names by number in the metadata, if there are any."""
         key = f"{self._attribute}-metadata"
-        members = msgspec.json.decode(metadata) if metadata is not None else {}
-        if not isinstance(members, dict):
-            raise NoClass(f"{key}: not an object")
-        if members.get("type", SET_TYPE) != SET_TYPE:
-            raise NoClass(f"{key}: of the type {str(members['type'])[:80]!r}, not {SET_TYPE}")
+        members = self._members(metadata, SET_TYPE)
         if "failure-reason" in members:
             raise NoClass(f"{key}: has failure-reason, so there is no label")
         names = members.get("class-map", {})
@@ -88,7 +75,7 @@ class SetRule:
         if name is None:
             raise NoClass(f"{self._attribute}: {number} is the number of no label")
         if normal_text(name) not in self._numbers:
-            raise NoClass(f"{self._attribute}-metadata: {name[:80]!r} is none of the labels")
+            raise NoClass(f"{self._attribute}-metadata: {excerpt(name)} is none of the labels")
         return self._numbers[normal_text(name)]
 
     def renumber(self, line: bytes, known: KnownSet) -> bytes:

@@ -83,5 +83,5 @@ def needs_one_piece(settings: Settings) -> str | None:
     if settings.guesses is not UNSET:
         return "guesses"
     if settings.is_multi:
-        return "task multi"
+        return f"task {settings.task}"
     return None if settings.method == DEFAULT_METHOD else f"method {settings.method}"
