@@ -27,10 +27,10 @@ import numpy as np
 from PIL import Image as Picture
 
 from tessera.cli import region_of
-from tessera.commands.drop import Source, drop_source
+from tessera.commands.drop import Source, drop_source, listed
 from tessera.exits import Refused
 from tessera.exports.dataset import LeftOut, samples
-from tessera.runs.checks import parse_settings, read_settings_file
+from tessera.runs.checks import parse_settings
 from tessera.runs.executions import ENDED, failure, read_ending
 from tessera.runs.folder import RunFolder
 from tessera.runs.folder import find_run as find_folder
@@ -81,11 +81,15 @@ def stack_of(
     return Cloud(region=region, stack_name=name, profile=profile, options=options)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """Run of a stack: wait for it, and read its labels and answers as tables."""
 
     folder: RunFolder
+
+    def __repr__(self) -> str:
+        """Name the run, and no more: a notebook keeps what it shows."""
+        return f"<run {self.name}>"
 
     @property
     def name(self) -> str:
@@ -128,6 +132,8 @@ class Run:
         Lines that cannot be read, or are less sure than `min_confidence`, are left out and counted
         in `attrs`.
         """
+        if not 0 <= min_confidence <= 1:
+            raise Refused(f"min_confidence is a share between 0 and 1, and not {min_confidence}.")
         lines, left_out = self.folder.lines(self.folder.training), 0
         rows = []
         for sample in samples(lines, self.folder.settings, group_key=None, least=min_confidence):
@@ -179,7 +185,7 @@ def find_run(name: str | None = None, cloud: Cloud | None = None) -> Run:
 
 def drop(
     images: pd.DataFrame | str | Path,
-    labels: Sequence[str] = (),
+    labels: Sequence[str] | str = (),
     *,
     project: str | None = None,
     name: str = "images",
@@ -192,32 +198,55 @@ def drop(
     https:// address or an s3:// URI), and perhaps `gold`, `prelabel`, `prelabel_confidence` and
     columns of your own; a table needs a `project`. With the column `box` (left, top, width and
     height in pixels) a row is a box on its picture, and `class` says what it is; a picture that is
-    no file here needs its `picture_size` (width, height). `settings` are those of labeling.json.
-    Dropping the same again returns the run that there is.
+    no file here needs its `picture_size` (width, height). `labels` in one text are separated by
+    commas. `settings` are those of labeling.json. Dropping the same again returns the run that
+    there is.
     """
-    cloud = cloud or stack_of()
     with TemporaryDirectory() as scratch:
         if isinstance(images, pd.DataFrame):
+            lines = manifest_of(images)
             if project is None:
                 raise Refused("A table lies in no folder that names its project: project='pets'")
             path = Path(scratch, f"{name}.manifest")
-            path.write_bytes(manifest_of(images))
+            path.write_bytes(lines)
         else:
-            path = Path(images)
+            path = _path_of(images)
         own = Path(scratch, "labeling.json")
-        if labels or settings:
-            document = {**(settings or {}), **({"labels": list(labels)} if labels else {})}
+        classes = listed(labels) if isinstance(labels, str) else tuple(labels)
+        if classes or settings:
+            document = {**(settings or {}), **({"labels": classes} if classes else {})}
             own.write_bytes(msgspec.json.encode(document))
         source = Source.at(path, own if own.exists() else None, project)
-        return _start(cloud, source)
+        try:
+            return _start(cloud or stack_of(), source, Path(scratch))
+        except Refused as error:  # nobody knows the files that table and settings are written to
+            words = error.message.replace(str(own), "What labels= and settings= say")
+            words = words.replace(str(Path(scratch, f"{name}.manifest")), "The table")
+            raise Refused(words) from None
 
 
-def _start(cloud: Cloud, source: Source) -> Run:
+def _path_of(images: str | Path) -> Path:
+    """Return the path of a folder or a manifest; Refused if it is none, or not there."""
+    if not isinstance(images, str | os.PathLike):
+        raise Refused(
+            "Images are a folder, a manifest or a table, and not a "
+            f"{type(images).__name__}. Make a table: pandas.DataFrame({{'image': paths}})"
+        )
+    path = Path(images)
+    if not path.exists():
+        raise Refused(f"There is no {path}. Paths count from {Path.cwd()}, where Python runs.")
+    return path
+
+
+def _start(cloud: Cloud, source: Source, scratch: Path) -> Run:
     """Drop a source and return its run; raises RunError, with the reason, if it is refused."""
     document = source.own_settings()
     if document is None:
-        read_settings_file(source.settings_file)  # which says that there are none, and what to do
-    settings = parse_settings(document or b"", source.settings_place)
+        beside = "" if source.folder == scratch else f" Or write {source.settings_file}."
+        raise Refused(
+            f"There is no list of labels to choose from. Give one: labels=['cat', 'dog'].{beside}"
+        )
+    settings = parse_settings(document, source.settings_place)
     settings = settings_beside(settings, source.folder)
     execution, status = drop_source(cloud, source, document, settings, quiet=True)
     ending = read_ending(cloud, execution)
@@ -235,11 +264,22 @@ def manifest_of(table: pd.DataFrame) -> bytes:
     b'{"source-ref":"s3://pets/1.jpg","gold":"cat"}\\n'
     """
     if "image" not in table:
-        raise Refused(f"The table has no column image, only {', '.join(map(str, table.columns))}.")
+        names = ", ".join(map(str, table.columns)) or "none"
+        raise Refused(
+            f"The table has no column image; its columns are: {names}. Rename the one with the "
+            "pictures: table.rename(columns={'…': 'image'})"
+        )
+    if table.empty:
+        raise Refused("The table has no rows, so there is nothing to label.")
     lines = []
     classes: dict[str, int] = {}
     for number, row in enumerate(table.to_dict("records")):
-        image = str(row.pop("image"))
+        if _is_missing(image := row.pop("image")):
+            raise Refused(
+                f"Row {number} of the table has no image. Leave such rows out: "
+                "table.dropna(subset=['image'])"
+            )
+        image = str(image)
         if "://" not in image:
             image = str(Path(image).resolve())  # of where Python runs, not of the manifest
         keys = {

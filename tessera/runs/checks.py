@@ -104,8 +104,11 @@ def _import_csv(path: Path) -> str:
     return f"import --csv {quote(str(path))} --out {quote(str(made))}"
 
 
-def count_manifest(manifest: Path, settings: Settings) -> Summary:
-    """Count what a run would make of the manifest; Refused, in the run's words, if nothing."""
+def count_manifest(manifest: Path, settings: Settings, called: str = "") -> Summary:
+    """Count what a run would make of the manifest; Refused, in the run's words, if nothing.
+
+    `called` is the name of a manifest that is no file of a person's.
+    """
     with pieces_of(manifest) as read:
         try:
             if settings.is_custom:
@@ -115,7 +118,7 @@ def count_manifest(manifest: Path, settings: Settings) -> Summary:
                 summary = group_manifest(images, settings, _discard, TemporaryFile)
         except TesseraError as error:
             raise Refused(
-                f"{manifest} would be refused: {error} ({type(error).__name__}).\n"
+                f"{called or manifest} would be refused: {error} ({type(error).__name__}).\n"
                 f"{manifest_remedy(manifest)}"
             ) from error
     return summary
@@ -126,7 +129,7 @@ def count_lines(lines: bytes, name: str, settings: Settings) -> Summary:
     with TemporaryDirectory() as scratch:
         manifest = Path(scratch, f"{name}.manifest")
         manifest.write_bytes(lines)
-        return count_manifest(manifest, settings)
+        return count_manifest(manifest, settings, called=manifest.name)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Cloud:
     """Deployed stack; without an endpoint it is on AWS, with the usual profile and region."""
 
     endpoint: str | None = None
-    credentials: tuple[str, str] | None = None
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
     region: str | None = None
     stack_name: str = STACK_NAME
     profile: str | None = None

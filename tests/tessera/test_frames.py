@@ -22,6 +22,7 @@ from tessera.commands.consolidate import consolidate_command
 from tessera.exits import Refused
 from tessera.runs.executions import Ending, RunError
 from tessera.runs.folder import RunFolder
+from tessera.stack.cloud import Cloud
 from tessera.tiling.manifest.box_lines import box_lines
 from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.stream import manifest_lines
@@ -137,7 +138,7 @@ def test_a_table_becomes_a_manifest_with_its_columns_as_keys(
          "prelabel-confidence": 0.5, "n": 2},
         {"source-ref": "s3://pets/c.png", "n": 3},
     ]  # fmt: skip
-    with pytest.raises(Refused, match="no column image, only picture"):
+    with pytest.raises(Refused, match="no column image; its columns are: picture"):
         frames.manifest_of(pd.DataFrame({"picture": []}))
 
 
@@ -205,6 +206,59 @@ def test_a_drop_refuses_what_the_command_refuses_with_its_sentences(
         frames.drop(table, project="pets", settings={"seed": 1}, cloud=cloud)
     with pytest.raises(Refused, match="There is no"):
         frames.drop(table, project="pets", cloud=cloud)
+
+
+WRONG = [
+    ({"path": ["1.jpg"]}, {}, "table.rename"),
+    ({"image": []}, {}, "no rows"),
+    ({"image": ["1.jpg", None]}, {}, "Row 1 of the table has no image"),
+    ({"image": ["s3://pets/1.jpg"]}, {"labels": ()}, r"labels=\['cat', 'dog'\]"),
+    ({"image": ["s3://pets/1.jpg"]}, {"labels": [0, 1]}, "What labels= and settings= say"),
+    ({"image": ["s3://pets/1.jpg"]}, {"settings": {"answer_per_image": 1}}, "answers_per_image"),
+    ({"image": ["s3://pets/1.jpg"], "gold": ["cow"]}, {}, "The table would be refused"),
+    ({"image": ["none.jpg"], "gold": ["cow"]}, {}, "images.manifest would be refused"),
+    ({"image": ["none.jpg"]}, {}, "The table: 1 picture of 1"),
+]
+
+
+@pytest.mark.parametrize(("columns", "changed", "words"), WRONG)
+def test_a_wrong_table_is_refused_in_words_of_the_table(
+    place: Place, columns: dict[str, Any], changed: dict[str, Any], words: str
+) -> None:
+    usual = {"labels": ["cat", "dog"], "project": "pets", "cloud": place.cloud}
+    with pytest.raises(Refused, match=words) as refusal:
+        frames.drop(pd.DataFrame(columns), **usual | changed)
+    assert "/tmp" not in refusal.value.message
+
+
+@pytest.mark.parametrize("images", [None, ["1.jpg"], 7, "no such folder"])
+def test_what_are_no_images_is_refused(place: Place, images: Any) -> None:
+    with pytest.raises(Refused, match=r"Make a table|Paths count from"):
+        frames.drop(images, labels="cat,dog", cloud=place.cloud)
+
+
+def test_labels_in_one_text_are_those_between_its_commas(
+    monkeypatch: pytest.MonkeyPatch, place: Place
+) -> None:
+    seen = list[Any]()
+    monkeypatch.setattr(frames, "_start", lambda _, source, __: seen.append(source.own_settings()))
+    for labels in ("cat, dog", ["cat", "dog"], ("cat", "dog")):
+        table = pd.DataFrame({"image": ["s3://pets/1.jpg"]})
+        frames.drop(table, labels, project="pets", cloud=place.cloud)
+    assert [json.loads(each) for each in seen] == [{"labels": ["cat", "dog"]}] * 3
+
+
+def test_what_a_notebook_shows_of_a_run_holds_no_key(run: frames.Run) -> None:
+    cloud = Cloud(credentials=("tessera", "a secret of this folder"))
+    assert repr(frames.Run(RunFolder(cloud, run.folder.home)).folder).count("secret") == 0
+    assert run.name in repr(run)
+    assert "RunFolder" not in repr(run)
+
+
+@pytest.mark.parametrize("least", [-0.1, 1.01, 95])
+def test_a_confidence_is_a_share(run: frames.Run, least: float) -> None:
+    with pytest.raises(Refused, match="between 0 and 1"):
+        run.labels(min_confidence=least)
 
 
 TRIPLES = st.lists(
