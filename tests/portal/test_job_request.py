@@ -46,11 +46,11 @@ def test_a_request_that_cannot_be_met_names_the_field(
 
 @pytest.mark.parametrize("task", KINDS)
 def test_a_job_has_the_kind_that_its_request_names(world: World, task: str) -> None:
-    job = read_request(world.request(tasks=1, **{"tessera:task": task}))
+    job = read_request(world.request(1, workers=1, **{"tessera:task": task}))
     assert job.kind == KINDS[job.task]
     assert job.task == task
 
 
 def test_a_kind_that_does_not_exist_is_refused(world: World) -> None:
     with pytest.raises(Invalid, match="'drawing', which is none of tiles, multi"):
-        read_request(world.request(tasks=1, **{"tessera:task": "drawing"}))
+        read_request(world.request(1, workers=1, **{"tessera:task": "drawing"}))
