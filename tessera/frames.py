@@ -221,7 +221,8 @@ def drop(
             return _start(cloud or stack_of(), source, Path(scratch))
         except Refused as error:  # nobody knows the files that table and settings are written to
             words = error.message.replace(str(own), "What labels= and settings= say")
-            words = words.replace(str(Path(scratch, f"{name}.manifest")), "The table")
+            if path.parent == Path(scratch):
+                words = words.replace(str(path), "The table").replace(path.name, "The table")
             raise Refused(words) from None
 
 

@@ -129,7 +129,7 @@ def count_lines(lines: bytes, name: str, settings: Settings) -> Summary:
     with TemporaryDirectory() as scratch:
         manifest = Path(scratch, f"{name}.manifest")
         manifest.write_bytes(lines)
-        return count_manifest(manifest, settings, called=manifest.name)
+        return count_manifest(manifest, settings, called=name)
 
 
 @contextmanager

@@ -216,7 +216,7 @@ WRONG = [
     ({"image": ["s3://pets/1.jpg"]}, {"labels": [0, 1]}, "What labels= and settings= say"),
     ({"image": ["s3://pets/1.jpg"]}, {"settings": {"answer_per_image": 1}}, "answers_per_image"),
     ({"image": ["s3://pets/1.jpg"], "gold": ["cow"]}, {}, "The table would be refused"),
-    ({"image": ["none.jpg"], "gold": ["cow"]}, {}, "images.manifest would be refused"),
+    ({"image": ["none.jpg"], "gold": ["cow"]}, {}, "The table would be refused"),
     ({"image": ["none.jpg"]}, {}, "The table: 1 picture of 1"),
 ]
 
@@ -225,7 +225,7 @@ WRONG = [
 def test_a_wrong_table_is_refused_in_words_of_the_table(
     place: Place, columns: dict[str, Any], changed: dict[str, Any], words: str
 ) -> None:
-    usual = {"labels": ["cat", "dog"], "project": "pets", "cloud": place.cloud}
+    usual: dict[str, Any] = {"labels": ["cat", "dog"], "project": "pets", "cloud": place.cloud}
     with pytest.raises(Refused, match=words) as refusal:
         frames.drop(pd.DataFrame(columns), **usual | changed)
     assert "/tmp" not in refusal.value.message
