@@ -414,7 +414,14 @@ def drop_command(
     notices = (*warnings(settings), *staff_of(settings).warnings(settings))
     warn([*notices, *source.notices])
     upload_instructions(cloud, source.folder, source.project)
-    lines = source.lines(cloud, settings, ask_again=ask_again, convert=convert)
+    try:
+        lines = source.lines(cloud, settings, ask_again=ask_again, convert=convert)
+    except KeyboardInterrupt:
+        aside.print(
+            "Interrupted before anything was dropped: no run has begun. The same command goes on, "
+            "and uploads no picture twice."
+        )
+        context.exit(Exit.INTERRUPTED)
     dropped, execution = _start(cloud, source, lines, own, quiet=as_json)
     observer = RunObserver(cloud, execution)
     status = (

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Container
+
 import click
 
 from tessera.commands.completion import run_names
-from tessera.runs.folder import find_run
+from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.status import RunObserver
 from tessera.screen import console_for, counted, json_option, out, print_json, waiting
 from tessera.simulation.example import EXAMPLE, Example, label_until_ended, make_workers
 from tessera.stack.target import Target
+
+TASKS = "round-1/tasks-000.manifest"
+"""File of the first tasks, as many as a job has."""
+
+
+def unknown_pictures(folder: RunFolder, known: Container[str]) -> list[str]:
+    """Return the file names of a run's pictures that are not known, on the first page with any.
+
+    They are looked for before a worker begins: one who gives up keeps a page from everybody.
+    """
+    for line in folder.lines(TASKS) if folder.has(TASKS) else ():
+        images = json.loads(json.loads(line)["source"])
+        names = [image["source-ref"].rpartition("/")[2] for image in images]
+        if unknown := [name for name in names if name not in known]:
+            return unknown
+    return []
 
 
 @click.command()
@@ -29,6 +48,13 @@ def simulate(
     """
     cloud = target.cloud
     folder = find_run(cloud, name)
+    if unknown := unknown_pictures(folder, Example(EXAMPLE).truth):
+        raise click.ClickException(
+            f"Simulated workers know only the pictures of {EXAMPLE}, and {folder.name} shows "
+            f"others, such as {unknown[0]}. Have people label it: "
+            f"{cloud.command('workers add EMAIL')}. Or name a run of the example: "
+            f"{cloud.command('runs')}"
+        )
     with waiting("Adding simulated workers"):
         crew = make_workers(
             cloud, Example(EXAMPLE), workers=workers, error_rate=error_rate, seed=seed

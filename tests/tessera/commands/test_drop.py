@@ -283,3 +283,17 @@ def test_a_folder_with_a_blank_gets_the_name_of_a_project_that_a_person_would_ch
     (tmp_path / "My Photos").mkdir()
     with pytest.raises(Refused, match=r"--project my-photos$"):
         drop_module.Source.at(tmp_path / "My Photos", None, None)
+
+
+def test_an_interrupted_upload_says_that_no_run_has_begun(
+    labels: Any, tessera: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> bytes:
+        raise KeyboardInterrupt
+
+    (tmp_path / "pets").mkdir()
+    (tmp_path / "pets" / "cat.png").write_bytes(png(4, 3))
+    monkeypatch.setattr("tessera.commands.drop.upload_pictures", interrupt)
+    done = tessera(drop_command, "pets", "--labels", "cat,dog")
+    assert done.exit_code == Exit.INTERRUPTED
+    assert "no run has begun" in done.stderr

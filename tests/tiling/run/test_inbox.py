@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ministack.services import eventbridge
 
 from tessera.picture_types import TYPES
+from tessera.runs.uploads import picture_uri
 from tessera.tiling.page.page_copy import SHOWN_LARGE
 from tessera.tiling.run.inbox import (
     EMBEDDINGS,
@@ -99,6 +100,14 @@ def test_a_picture_that_browsers_do_not_show_is_answered_so_whatever_its_spellin
         answer = answer_for("inbox", f"pets/1.{suffix}", "")
         assert answer is not None
         assert answer.why == "browsers do not show it as a picture"
+
+
+@given(st.sampled_from(["tif", "HEIC", "svg", "json", ""]), st.sampled_from(["pets", "a/b"]))
+def test_what_a_drop_uploads_itself_needs_no_answer(suffix: str, project: str) -> None:
+    uploaded = picture_uri(f"s3://inbox/images/{project}/", "0f" * 16, f"may/scan 1.{suffix}")
+    key = uploaded.removeprefix("s3://inbox/")
+    assert answer_for("inbox", key, "") is None
+    assert answer_for("inbox", key.replace("0f" * 16, "2026"), "") is not None
 
 
 def test_the_record_of_an_object_is_beside_the_runs_and_is_what_was_answered() -> None:

@@ -29,6 +29,10 @@ FOLDER = "inbox/"
 """Folder of the records, beside those of the runs; no run is called so, as their names end in a
 hash."""
 
+_UPLOADED = re.compile(r"images/.+/[0-9a-f]{32}/.+", re.DOTALL)
+"""Keys of what `tessera drop` uploads, by content: with --convert also what browsers do not show,
+of which a page has a JPEG."""
+
 _RENAME = "Rename it so that it ends in .manifest"
 _ANSWERS = (
     (
@@ -106,12 +110,14 @@ def embeddings_name(manifest: str) -> str:
 def answer_for(bucket: str, key: str, time: str) -> IgnoredObject | None:
     """Return why an object starts nothing; None if it starts a run or needs no answer.
 
-    Pictures, folders and embeddings need none.
+    Pictures, folders and embeddings need none, nor does what `tessera drop` uploads.
 
     >>> answer_for("inbox", "pets/labeling.json", "").why
     'settings alone start nothing'
     """
     if is_manifest(key) or key.lower().endswith((*PICTURES, EMBEDDINGS, "/")):
+        return None
+    if _UPLOADED.fullmatch(key):
         return None
     why, action = "it is neither a manifest nor a picture", f"If it is a manifest: {_RENAME}"
     for pattern, reason, remedy in _ANSWERS:
