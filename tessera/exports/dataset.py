@@ -97,6 +97,7 @@ def samples(
         try:
             sample = _sample(number, uri, members, attribute, rule, group_key)
             if boxes is not None:
+                # the first label of `verify` confirms a box
                 refused = settings.task == "verify" and sample.class_name != settings.classes[0]
                 box = boxes.box(line)
                 sample = msgspec.structs.replace(sample, box=box, is_refused=refused)
@@ -122,6 +123,7 @@ def _sample(
     names = known.names if isinstance(known, KnownSet) else None
     metadata = msgspec.json.decode(raw or b"{}", type=_Metadata)
     group = members.get(group_key) if group_key else None
+    # what was labeled, where pages showed a copy that browsers can show
     original = msgspec.json.decode(members.get(ORIGINAL_KEY, b"null"))
     return Sample(
         number,
@@ -131,6 +133,7 @@ def _sample(
         metadata.confidence,
         metadata.agreement,
         metadata.answers,
+        # of a million lines these are a few different texts, kept once each
         sys.intern(metadata.creation_date),
         sys.intern(metadata.job_name),
         sys.intern(metadata.human_annotated),

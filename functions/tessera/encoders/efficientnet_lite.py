@@ -24,6 +24,7 @@ EPSILON = 1e-3
 """Added to variances in batch normalization, as in training."""
 MIDDLE, SPREAD = 127.0, 128.0
 """Pixel values that the weights expect as 0 and as one unit above it."""
+# of the published model: pixels of a side, and channels before its classes
 SIZE = 224
 NUMBERS = 1280
 

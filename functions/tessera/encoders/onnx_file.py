@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-FLOAT = 1
+FLOAT = 1  # of TensorProto.DataType
 IR_VERSION, OPSET = 8, 13
 """Version of the format and of the operators, of 2021: every runtime of today reads them."""
 INT, STRING, INTS = 2, 3, 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_GAMMA = 0x9E3779B97F4A7C15
+_GAMMA = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio: the step of splitmix64
 _MASK = 2**64 - 1
 
 

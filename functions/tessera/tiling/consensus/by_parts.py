@@ -167,6 +167,7 @@ def tally(part: Part) -> Tally:
 def plan_strides(total: Tally) -> Strides:
     """Return which images are sampled, by the tally of all parts."""
     images, several = total.total(), total.total() - total[1]
+    # the rule of `EM.fit`, so that parts get the model that one piece would get
     whole = images <= 2 * em.SAMPLE_IMAGES
     return Strides(
         model=1 if whole else images // em.SAMPLE_IMAGES,
@@ -178,15 +179,18 @@ def plan_strides(total: Tally) -> Strides:
 def sample(part: Part, before: Tally, strides: Strides) -> Samples:
     """Sample a part; `before` is the tally of all parts before it, so that strides go on."""
     by_depth, known = split_by_depth(part.crowd), part.known_classes()
+    # an image's only answer says nothing of how workers differ
     several = [each for each in by_depth if each.depth > 1]
 
     def draw(rectangles: list[EqualDepth], stride: int) -> Sample:
+        # a stride goes on where the parts before ended, so that the sample is that of one piece
         return _pick(
             ((each, slice(-before[each.depth] % stride, None, stride)) for each in rectangles),
             known,
         )
 
     answered = np.bincount(part.crowd.image, minlength=part.crowd.images) > 0
+    # all of them: gold images are few, and rho rests on them alone
     gold = ((each, np.flatnonzero(known[each.ids] != NO_CLASS)) for each in by_depth)
     return Samples(
         draw(by_depth, strides.model),
@@ -232,6 +236,7 @@ def _join(samples: Sequence[Sample]) -> Sample:
         for rectangle in each.by_depth:
             pair = rectangle, each.known[rectangle.ids]
             columns.setdefault(rectangle.depth, []).append(pair)
+    # in the order of one piece, by depth: sums of floats depend on it
     joined = [
         EqualDepth(
             np.concatenate([rectangle.ids for rectangle, _ in columns[depth]]),
@@ -264,6 +269,7 @@ def fit(
         rounds = whole.max_iterations
         return replace(whole, evidence=evidence).iterate(samples.model.by_depth, None, rounds)
 
+    # the blind model has not seen the gold labels: one that has is sure of them, and rho too low
     return Fit(
         workers,
         classes,
@@ -325,7 +331,7 @@ def _expected(counts: Counts, answers: Floats | None, sums: Floats | None) -> Ex
 
 def _learned(so_far: Fit, model: Model, counts: ExpectedCounts | None) -> Model:
     """Return the model as images are labeled by it, after the pass over all parts."""
-    if counts is not None:
+    if counts is not None:  # none where the sample was the whole crowd
         model = replace(so_far.em(Evidence()).m_step(counts), converged=model.converged)
     return to_predict(model, so_far.prior, so_far.rules)
 

@@ -28,7 +28,7 @@ from tessera.tiling.consensus.crowd import Crowd, EqualDepth, Floats
 from tessera.tiling.consensus.em import EPSILON, vote_shares
 
 COPIED = 0.98
-"""Agreement of copies, who may slip."""
+"""Agreement of copies, who may slip (docs/decisions/consensus-copies.md)."""
 MIN_AGREEMENT, MAX_AGREEMENT = 0.5, 0.9
 """Bounds of the agreement of any two workers: where it is lower, copies may be why it is not lower
 still, and where it is higher, agreement says nothing (docs/decisions/consensus-copies.md)."""

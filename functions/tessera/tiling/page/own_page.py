@@ -14,6 +14,7 @@ NAME = "page.liquid.html"
 LONGEST_PAGE = 128_000
 """Characters of a page: Ground Truth's limit, so that a page goes to both services."""
 DIGEST_LENGTH = 16
+"""Hexadecimal digits, 64 bits, by which settings name a page: another page is another run."""
 
 
 class Files(Protocol):

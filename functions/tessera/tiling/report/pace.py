@@ -15,7 +15,8 @@ from tessera.tiling.report.figures import mean_figure
 MIN_ANSWERS = 40
 """Timed answers to gold images below which nothing is told: ten in each quarter."""
 SURE = 2.0
-"""Standard errors by which the slowest quarter has to be below the fastest."""
+"""Standard errors by which the slowest quarter has to be below the fastest, before seconds are
+advised to be weighed (docs/decisions/consensus-seconds.md)."""
 
 
 def pace_figures(

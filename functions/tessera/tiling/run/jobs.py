@@ -59,6 +59,7 @@ def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
     ...        read_settings(b'{"labels": ["cat", "dog"]}'))
     'pets-may-...'
     """
+    # an ETag has quotes in an answer of S3 and none in an event
     content = str(manifest.get("etag") or manifest.get("version-id") or "").strip('"')
     parts = [manifest["bucket"], manifest["key"], content, name_basis(settings).decode()]
     # ASCII escapes, because a key may hold any code point, lone surrogates among them.

@@ -199,7 +199,7 @@ def remember(
             document = msgspec.json.encode(add_run(Memory(), run, learned))
             if files.put_if_absent(uri, document, content_type=JSON):
                 return True
-            continue
+            continue  # another run was faster: its memory is read and added to
         stored, etag = files.get_with_etag(uri)
         memory = decode_memory(stored)
         if run.name in memory.runs:
@@ -264,6 +264,7 @@ def add_run(memory: Memory, run: Run, learned: Mapping[str, WorkerCounts]) -> Me
 
 
 def _decayed(worker: WorkerCounts) -> WorkerCounts:
+    # rounded, as halves of halves have ever more digits, and the file holds thousands of tables
     return WorkerCounts(
         round(worker.answers * DECAY, 3),
         round(worker.gold_right * DECAY, 3),
