@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tessera.tiling.kinds.task_kinds import KINDS, Kind
 from tessera.tiling.run.offsets import offsets_name
-from tessera.tiling.settings import SET_KINDS, TaskKind
+from tessera.tiling.settings import OfKind, TaskKind
 
 Value = TypeVar("Value")
 
@@ -36,7 +36,7 @@ OPEN, FULL, STOPPED, EXPIRED, REPAIRING = "Open", "Full", "Stopped", "Expired", 
 """Statuses of a job; docs/portal.md tells what leads to each."""
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, OfKind, frozen=True):
     """Labeling job: what the request says of it (`job_request`), and how it stands.
 
     `seconds` is how long a lease lasts, `lifetime` how long the job stays open; `workers` is the
@@ -97,16 +97,6 @@ class Job(msgspec.Struct, frozen=True):
     def kind(self) -> Kind:
         """Kind of the job's tasks."""
         return KINDS[self.task]
-
-    @property
-    def is_custom(self) -> bool:
-        """Return whether tasks are lines of any form, on a page of the project's own."""
-        return self.task == "custom"
-
-    @property
-    def is_multi(self) -> bool:
-        """Return whether an image has all labels that fit, or none."""
-        return self.task in SET_KINDS
 
     @property
     def closes(self) -> float:

@@ -87,6 +87,28 @@ MIN_SEED_IMAGES = 100
 """Images of a model's seed at least: one of fewer seldom knows anything (docs/guesses.md)."""
 
 
+class OfKind:
+    """Record of something that has a kind of task, by which it says what its images have."""
+
+    __slots__ = ()
+    task: TaskKind
+
+    @property
+    def is_custom(self) -> bool:
+        """Return whether tasks are lines of any form, on a page of the project's own."""
+        return self.task == "custom"
+
+    @property
+    def is_multi(self) -> bool:
+        """Return whether an image has all labels that fit, or none, instead of one."""
+        return self.task in SET_KINDS
+
+    @property
+    def has_boxes(self) -> bool:
+        """Return whether an image is a box on a picture, of which a line may have several."""
+        return self.task in BOX_KINDS
+
+
 class GuessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the rounds of a run whose images a model guesses, learning from the answers."""
 
@@ -122,7 +144,7 @@ class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 0.95
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, OfKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of one run: how its images are put to workers, and what becomes of the answers."""
 
     # Descriptions are read in the JSON Schema and in docs/manifests.md. A new setting needs a
@@ -560,21 +582,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def own_encoder(self) -> str | None:
         """Return the encoder by which a run embeds its pictures itself, or None if it does not."""
         return None if self.guesses is UNSET else self.guesses.encoder or None
-
-    @property
-    def is_custom(self) -> bool:
-        """Return whether tasks are lines of any form, on a page of the project's own."""
-        return self.task == "custom"
-
-    @property
-    def is_multi(self) -> bool:
-        """Return whether an image has all labels that fit, or none, instead of one."""
-        return self.task in SET_KINDS
-
-    @property
-    def has_boxes(self) -> bool:
-        """Return whether an image is a box on a picture, of which a line may have several."""
-        return self.task in BOX_KINDS
 
     @property
     def box_key(self) -> str:
