@@ -201,9 +201,9 @@ class _Header(NamedTuple):
 
 def _cells(line: str, delimiter: str) -> list[str]:
     # Not the reader's own limit: a line without any column's name is refused for that.
-    return [
-        cell.strip() for cell in next(csv.reader([line[:LONGEST_HEADER]], delimiter=delimiter), [])
-    ]
+    cells = next(csv.reader([line[:LONGEST_HEADER]], delimiter=delimiter), [])
+    # A tab beside a name separates it, if the columns are not separated by something else.
+    return [cell.strip(" \r\n") if "\t" in cell else cell.strip() for cell in cells]
 
 
 def _place_of(column: str, cells: list[str]) -> str:

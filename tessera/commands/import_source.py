@@ -123,7 +123,7 @@ def write_contents(
     facts: dict[str, Any] = {
         "manifest": str(manifest),
         "images": len(images),
-        "labeled": sum(bool(i.labels) or (made.is_multi and i.has_set) for i in images),
+        "labeled": made.labeled,
         "labels": made.names,
         "task": "multi" if made.is_multi else "tiles",
         "warnings": warnings,

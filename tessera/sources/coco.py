@@ -72,7 +72,7 @@ def read_coco_boxes(
 
 def read_file(path: Path, left_out: LeftOut) -> Coco:
     """Return what of a file is usable; Refused, with what is missing, if it is no data set."""
-    document = json.loads(path.read_text("utf-8-sig"))
+    document = json.loads(path.read_bytes())
     if isinstance(document, list):
         raise Refused(
             f"{path} is a list: results of COCO, which name no pictures. Give the data set that "

@@ -29,13 +29,16 @@ def read_label_studio(
 
     Of several annotations of a task one marked as ground truth counts, else the newest.
     """
-    tasks = json.loads(path.read_text("utf-8-sig"))
+    tasks = json.loads(path.read_bytes())
     if not isinstance(tasks, list):
         raise Refused(f"{path} is no list of tasks. Give a project's export as JSON or JSON-MIN.")
-    return read_each(tasks, partial(_read_task, folder=folder, guesses=guesses), left_out, "tasks")
+    read = partial(_read_task, folder=folder, left_out=left_out, guesses=guesses)
+    return read_each(tasks, read, left_out, "tasks")
 
 
-def _read_task(task: dict[str, Any], folder: Path | None, *, guesses: bool) -> Labeled:
+def _read_task(
+    task: dict[str, Any], folder: Path | None, left_out: LeftOut, *, guesses: bool
+) -> Labeled:
     if "data" not in task:  # JSON-MIN: the data's keys, and the answers by their names
         choice = _short_answer(task)
         chosen = choice.get("choices") if isinstance(choice, dict) else choice
@@ -60,6 +63,10 @@ def _read_task(task: dict[str, Any], folder: Path | None, *, guesses: bool) -> L
         if result.get("type") == "choices"
         for name in result["value"]["choices"]
     ]
+    others = {str(result.get("type")) for result in counting["result"]} - {"choices"}
+    if others and not choices:  # beside choices they are remarks
+        kinds = ", ".join(sorted(others))
+        left_out.note("results", task.get("id", image), f"{kinds}, of which only choices are read")
     score = counting.get("score") if guesses else None
     confidence = score if isinstance(score, float) and 0 <= score <= 1 else None
     return Labeled(image, tuple(texts(choices)), confidence)

@@ -129,12 +129,16 @@ def read_each(
 
 
 class Lines(NamedTuple):
-    """Lines of a manifest, the names of their labels, and what a person should know of them."""
+    """Lines of a manifest, the names of their labels, and what a person should know of them.
+
+    `labeled` is how many of them have a label.
+    """
 
     lines: bytes
     names: list[str]
     notices: list[str]
     is_multi: bool
+    labeled: int
 
 
 def reading(path: Path, form: str, read: Callable[[], T]) -> T:
@@ -204,14 +208,15 @@ def manifest_lines(
         )
         for image in images
     ]
+    images = _without_contradictions(images, labels_as, notices)
     listed = list(dict.fromkeys(spelled.values()))
     numbers = {name: number for number, name in enumerate(listed)}
     several = sum(len(image.labels) > 1 for image in images)
     is_multi = labels_as == "label" and (several > 0 or are_sets)
+    keys = [_keys(image, labels_as, numbers, is_multi=is_multi) for image in images]
     lines = [
-        {"source-ref": image.image, **image.others}
-        | _keys(image, labels_as, numbers, is_multi=is_multi)
-        for image in images
+        {"source-ref": image.image, **image.others} | own
+        for image, own in zip(images, keys, strict=True)
     ]
     if several and not is_multi:
         notices.append(
@@ -224,7 +229,33 @@ def manifest_lines(
             '"task": "multi"'
         )
     text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
-    return Lines(text, listed, notices, is_multi)
+    return Lines(text, listed, notices, is_multi, sum(map(bool, keys)))
+
+
+def _without_contradictions(
+    images: list[Labeled], labels_as: LabelsAs, notices: list[str]
+) -> list[Labeled]:
+    """Return the images; those that have different labels at different places are told.
+
+    As gold they come without: nobody knows which of the labels is right.
+    """
+    labels: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for image in images:
+        if image.labels:
+            labels[image.image].add(image.labels)
+    at_odds = [image for image, of_image in labels.items() if len(of_image) > 1]
+    if not at_odds:
+        return images
+    more = ", …" if len(at_odds) > MAX_NAMED else ""
+    notices.append(
+        f"{counted(len(at_odds), 'picture')} with different labels at different places "
+        f"({', '.join(at_odds[:MAX_NAMED])}{more})"
+        + (": each comes without, since no label of it is known" if labels_as == "gold" else "")
+    )
+    if labels_as != "gold":
+        return images
+    unknown = frozenset(at_odds)
+    return [each._replace(labels=()) if each.image in unknown else each for each in images]
 
 
 def _spelled_alike(
@@ -239,12 +270,13 @@ def _spelled_alike(
     for image in images:
         counts.update(image.labels)
     groups: defaultdict[str, list[str]] = defaultdict(list)
+    tidy = {name: name.strip() for name in counts}  # settings refuse blanks around
     for name in counts:  # in order of appearance, which decides between equally common ones
-        groups[likeness(name)].append(name)
-    spelled, notices = {name: name for name in counts}, []
+        groups[likeness(tidy[name])].append(name)
+    spelled, notices = tidy, []
     for group in groups.values():
         if len(group) > 1:
-            chosen = normal_text(max(group, key=counts.__getitem__))
+            chosen = normal_text(tidy[max(group, key=counts.__getitem__)])
             spelled |= dict.fromkeys(group, chosen)
             others = ", ".join(repr(name) for name in group if name != chosen)
             notices.append(f"labels that look alike are read as one: {others} as {chosen!r}")

@@ -57,7 +57,9 @@ def test_every_image_is_a_line_that_a_run_reads_with_the_label_it_had(
             assert [made.names[number] for number in numbers] == labels
         else:
             assert isinstance(line, Image)
-            own = labels[0] if len(labels) == 1 else None
+            others = {tuple(given) for name, given in images if name == image and given}
+            is_known = len(labels) == 1 and (labels_as != "gold" or len(others) == 1)
+            own = labels[0] if is_known else None
             assert line.gold == (own if labels_as == "gold" else None)
             assert line.prelabel == (own if labels_as == "prelabel" else None)
 
@@ -213,6 +215,21 @@ def test_hugging_faces_own_library_wrote_what_is_read(tessera: Any) -> None:
     assert Path(lines[2]["source-ref"]).read_bytes() == png(5, 3)
 
 
+@pytest.mark.thorough
+def test_missing_labels_of_a_data_set_by_pandas_are_none(tessera: Any) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
+    for number in range(3):
+        Path(f"{number}.png").write_bytes(png(3 + number, 3))
+    images = datasets.Image()
+    for labels, names in (([1.0, float("nan"), 0.0], ["1", None, "0"]), (["a", None, "b"], None)):
+        features = {"image": images, "label": datasets.Value("float" if names else "string")}
+        rows = {"image": [f"{number}.png" for number in range(3)], "label": labels}
+        made = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+        made.to_parquet("set.parquet")
+        make(tessera, "--huggingface", "set.parquet")
+        assert [line.get("gold") for line in lines_of()] == (names or labels)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_was_exported_for_hugging_face_is_read_back_as_it_was(
     labels: Any, tessera: Any
@@ -255,6 +272,53 @@ def test_one_bad_row_or_task_is_left_out_alone(tessera: Any) -> None:
     assert lines_of() == [{"source-ref": "s3://pets/1.jpg", "gold": "cat"}]
     warnings = " ".join(json.loads(result.stdout)["warnings"])
     assert all(f"({number})" in warnings for number in (2, 3, 4, 6))
+
+
+def test_a_picture_whose_labels_contradict_each_other_is_no_gold(tessera: Any) -> None:
+    tasks = [
+        {"id": number, "data": {"image": "s3://pets/1.jpg"}, "annotations": [choices(name)]}
+        for number, name in enumerate(["cat", "dog", "cat"])
+    ]
+    Path("studio.json").write_text(json.dumps(tasks), encoding="utf-16")
+    facts = make(tessera, "--label-studio", "studio.json")
+    assert lines_of() == [{"source-ref": "s3://pets/1.jpg"}] * 3
+    assert (facts["labeled"], facts["labels"]) == (0, ["cat", "dog"])
+    assert "(s3://pets/1.jpg): each comes without" in facts["warnings"][0]
+    facts = make(tessera, "--label-studio", "studio.json", "--labels-as", "label")
+    assert [line["label"] for line in lines_of()] == [0, 1, 0]
+    assert "different labels" in facts["warnings"][0]
+
+
+def test_results_that_are_no_choices_are_told(tessera: Any) -> None:
+    box = {"type": "rectanglelabels", "value": {"x": 1, "rectanglelabels": ["cat"]}}
+    remark = {"type": "textarea", "value": {"text": ["blurred"]}}
+    chosen = choices("cat")
+    chosen["result"].append(remark)
+    tasks = [
+        {"id": 7, "data": {"image": "s3://pets/1.jpg"}, "annotations": [{"result": [box]}]},
+        {"id": 8, "data": {"image": "s3://pets/2.jpg"}, "annotations": [chosen]},
+    ]
+    Path("studio.json").write_text(json.dumps(tasks))
+    arguments = ("--label-studio", "studio.json", "--out", "pets.manifest", "--json")
+    result = tessera(import_command, *arguments)
+    assert result.exit_code == Exit.PARTIAL
+    (warning,) = json.loads(result.stdout)["warnings"]
+    assert "1 (7): rectanglelabels, of which only choices are read" in warning
+
+
+def test_names_of_categories_lose_the_blanks_that_settings_refuse(tessera: Any) -> None:
+    document = {
+        "categories": [{"id": 1, "name": " cat\t"}, {"id": 2, "name": "Cat"}, {"id": 3, "name": 7}],
+        "images": [
+            {"id": n, "file_name": "x", "coco_url": f"https://p.test/{n} ü.jpg"} for n in range(3)
+        ],
+        "annotations": [{"image_id": n, "category_id": max(n, 1)} for n in range(3)],
+    }
+    Path("coco.json").write_text(json.dumps(document))
+    facts = make(tessera, "--coco", "coco.json")
+    assert facts["labels"] == ["cat", "7"]
+    assert {line["gold"] for line in lines_of()} == {"cat"}
+    assert "'Cat' as 'cat'" in facts["warnings"][0]
 
 
 @pytest.mark.parametrize("source", ["--coco", "--label-studio", "--csv"])

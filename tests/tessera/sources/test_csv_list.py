@@ -194,6 +194,12 @@ def test_what_excel_writes_anywhere_is_read(made: Any, delimiter: str, encoding:
     ]
 
 
+def test_a_semicolon_that_is_a_label_separates_no_columns(made: Any) -> None:
+    lines, facts = made("image\t;\t0\tconfidence\tanswers\ns3://pets/1\t1\t0\t\t\n")
+    assert facts["labels"] == [";", "0"]
+    assert lines == [{"source-ref": "s3://pets/1", "gold": ";"}]
+
+
 def test_missing_values_of_pandas_are_no_labels_and_whole_numbers_stay_whole(made: Any) -> None:
     text = ",image,label\n0,s3://pets/1,1.0\n1,s3://pets/2,NaN\n2,s3://pets/3,nan\n3,NaN,2.0\n"
     lines, facts = made(text)
