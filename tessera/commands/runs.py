@@ -19,6 +19,7 @@ from tessera.portal.remarks import count_flags
 from tessera.runs.display import flagged_line
 from tessera.runs.executions import list_executions
 from tessera.runs.folder import RunFolder
+from tessera.runs.resumption import CUT_OFF
 from tessera.runs.status import MAX_REASONS, latest_jobs, manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.cloud import Cloud
@@ -134,7 +135,10 @@ def _flagged(cloud: Cloud, folder: RunFolder | None, status: str) -> list[str]:
 
 
 def newest(cloud: Cloud, count: int) -> list[Entry]:
-    """Return the newest runs; an execution that found its run already running is none."""
+    """Return the newest runs; an execution that found its run already running is none.
+
+    Nor is one that was cut off, and whose run another one goes on with.
+    """
     workflows = cloud.client("stepfunctions")
 
     def entry(execution: dict[str, Any]) -> Entry | None:
@@ -143,6 +147,10 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
         if output.get("outcome") == "already-running":
             return None
         folder = run_folder_of(cloud, described)
+        cut_off = described.get("error", "") == CUT_OFF
+        if cut_off and folder and folder.record.get("execution") != described["executionArn"]:
+            return None  # another execution goes on with the run, and is listed
+        way = f"cut off when the stack stopped. Go on with it: {cloud.command('up')}"
         return Entry(
             run=folder.name if folder else "",
             status=described["status"],
@@ -152,7 +160,7 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
             images=output.get("images"),
             labeled=output.get("labeled"),
             rounds=output.get("round"),
-            says=described.get("error", ""),
+            says=way if cut_off else described.get("error", ""),
             notices=[*_notices(folder), *_flagged(cloud, folder, described["status"])],
             execution=execution["executionArn"],
         )

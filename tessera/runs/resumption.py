@@ -47,15 +47,19 @@ class Resumed(NamedTuple):
 def resume_runs(cloud: Cloud) -> Iterator[Resumed]:
     """Go on with every run that was cut off, and yield each."""
     for folder, _ in list_runs(cloud):
-        if was_cut_off(folder):
+        # Labels that are written need no drop of what lies there by now.
+        if was_cut_off(folder) and not (folder.record.get("done") and not _would_be_same(folder)):
             yield resume(folder)
 
 
 def was_cut_off(folder: RunFolder) -> bool:
-    """Return whether a run has not ended and nothing works on it any more."""
-    if folder.record.get("done"):
-        return False
+    """Return whether a run has not ended and nothing works on it any more.
+
+    One whose labels are written counts, if it is not known to have been announced.
+    """
     end = ending_or_none(folder.cloud, folder.record["execution"])
+    if folder.record.get("done"):
+        return end is not None and end.error == CUT_OFF
     # One that failed or was stopped ended by itself, and is no business of a start.
     return end is None or end.error == CUT_OFF
 
@@ -74,7 +78,7 @@ def resume(folder: RunFolder) -> Resumed:
     """Rebuild the index of the run's open jobs, and drop its manifest again."""
     cloud, manifest = folder.cloud, folder.record["manifest"]
     uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    if not _would_be_the_same(folder):
+    if not _would_be_same(folder):
         return Resumed(
             folder.name, 0, 0,
             f"{uri} or its settings have changed since. To go on, put back what they were, and "
@@ -92,7 +96,7 @@ def resume(folder: RunFolder) -> Resumed:
     return Resumed(folder.name, progress.answers, progress.needed)
 
 
-def _would_be_the_same(folder: RunFolder) -> bool:
+def _would_be_same(folder: RunFolder) -> bool:
     """Return whether a drop of the run's manifest as it lies there would be this run."""
     cloud, manifest = folder.cloud, folder.record["manifest"]
     etag = cloud.storage.etag(f"s3://{manifest['bucket']}/{manifest['key']}")

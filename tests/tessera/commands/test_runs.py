@@ -12,6 +12,7 @@ import pytest
 from tessera.commands.report import report_command
 from tessera.commands.runs import runs_command
 from tessera.commands.watch import watch
+from tessera.runs.resumption import CUT_OFF
 from tessera.runs.status import RunStatus
 from tessera.tiling.run.inbox import answer_object
 from tests.tiling.report.small_run import figures
@@ -125,6 +126,37 @@ def test_runs_are_named_as_they_began_whatever_the_settings_are_now(
     entries = json.loads(tessera(runs_command, "--json").stdout)
 
     assert [entry["run"] for entry in entries] == list(names.values())
+
+
+@pytest.mark.parametrize("owner", ["arn:cut", "arn:newer"])
+def test_a_run_that_was_cut_off_is_listed_once_with_the_command_that_goes_on_with_it(
+    owner: str, labels: Any, place: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = labels.run("pets-may-01bf8f146d2a", images=1)
+    uri = f"s3://labels/runs/{name}/run.json"
+    taken = {"execution": owner, "taken-from": ["arn:cut"]}
+    record = json.loads(labels.files.get(uri)) | taken
+    labels.files.put(uri, json.dumps(record).encode())
+    detail = {"bucket": {"name": "inbox"}, "object": {"key": "pets/may.manifest", "etag": "9"}}
+    began = {"startDate": datetime(2026, 11, 25, tzinfo=UTC)}
+    described = {
+        "arn:cut": {"status": "FAILED", "error": CUT_OFF},
+        "arn:newer": {"status": "RUNNING"},
+    }
+    executions = [{"executionArn": arn} for arn in dict.fromkeys((owner, "arn:cut"))]
+    workflows = SimpleNamespace(
+        describe_execution=lambda executionArn: (
+            described[executionArn]
+            | began
+            | {"executionArn": executionArn, "input": json.dumps({"detail": detail})}
+        )
+    )
+    monkeypatch.setattr(place.cloud, "client", lambda _: workflows)
+    monkeypatch.setattr("tessera.commands.runs.list_executions", lambda *_: executions)
+
+    (entry,) = json.loads(tessera(runs_command, "--json").stdout)
+    assert entry["run"] == name
+    assert ("tessera up" in entry["says"]) == (entry["status"] == "FAILED") == (owner == "arn:cut")
 
 
 class Ended:

@@ -10,7 +10,7 @@ import pytest
 from tessera.runs import resumption
 from tessera.runs.executions import Ending
 from tessera.runs.folder import RunFolder
-from tessera.runs.resumption import CUT_OFF, Resumed, resume, was_cut_off
+from tessera.runs.resumption import CUT_OFF, Resumed, resume, resume_runs, was_cut_off
 from tessera.tiling.run.jobs import run_id
 from tessera.tiling.run.run_record import find_settings
 
@@ -48,7 +48,23 @@ def test_a_run_is_cut_off_if_its_execution_is_gone_or_ended_with_the_stack(
     monkeypatch.setattr(resumption, "ending_or_none", lambda *_: end)
     assert was_cut_off(folder) == is_cut_off
     folder.record["done"] = True
-    assert not was_cut_off(folder)
+    # Its labels are written; the start announces it, where that is not known to have been done.
+    assert was_cut_off(folder) == (end is not None and end.error == CUT_OFF)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest.mark.parametrize("has_changed", [False, True])
+def test_a_start_goes_on_with_what_was_cut_off_and_asks_nothing_for_labels_that_are_written(
+    is_done: bool, has_changed: bool, folder: RunFolder, labels: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(resumption, "ending_or_none", lambda *_: Ending("FAILED", {}, CUT_OFF))
+    record = folder.record | ({"done": True} if is_done else {})
+    labels.put("labels", f"runs/{folder.name}/run.json", json.dumps(record).encode())
+    if has_changed:
+        labels.put("inbox", "pets/labeling.json", b'{"labels": ["cat", "cow"]}')
+    resumed = list(resume_runs(folder.cloud))
+    assert len(resumed) == (0 if is_done and has_changed else 1)
+    assert all(bool(each.remedy) == has_changed for each in resumed)
 
 
 def test_a_run_that_was_cut_off_is_dropped_again_as_it_was(folder: RunFolder, labels: Any) -> None:
