@@ -52,7 +52,13 @@ from tessera.runs.instructions import settings_beside, upload_instructions
 from tessera.runs.known_pictures import SideFiles, known_keys
 from tessera.runs.own_embeddings import check_own_embeddings, find_own_embeddings
 from tessera.runs.picture_changes import changes_since_shown
-from tessera.runs.status import RunObserver, RunStatus, settings_in_force
+from tessera.runs.status import (
+    RunObserver,
+    RunStatus,
+    manifest_key,
+    run_folder_of,
+    settings_in_force,
+)
 from tessera.runs.uploads import upload_pictures
 from tessera.screen import aside, console_for, json_option, out, print_json, waiting, warn
 from tessera.stack.cloud import Cloud
@@ -438,6 +444,8 @@ def drop_command(
         for notice in _notices_on_pictures(cloud, status, end)
         if notice not in source.notices
     ]
+    if end.status == "RUNNING":
+        of_pictures += other_runs_notice(cloud, source.project, status.run)
     warn(of_pictures)
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
@@ -487,6 +495,23 @@ def _notices_on_pictures(cloud: Cloud, status: RunStatus, end: Ending) -> list[s
     if end.output.get("outcome") == "already-running":
         return changes_since_shown(find_run(cloud, end.output["run"])).warnings()
     return find_run(cloud, status.run).notices if status.run else []
+
+
+def other_runs_notice(cloud: Cloud, project: str, run: str) -> list[str]:
+    """Say which other runs of a project are at work: their pictures are asked there, too."""
+    workflows = cloud.client("stepfunctions")
+    names = set()
+    for execution in list_executions(cloud, 100):
+        if execution["status"] == "RUNNING":
+            described = workflows.describe_execution(executionArn=execution["executionArn"])
+            of_project = manifest_key(described).rpartition("/")[0] == project
+            if of_project and (folder := run_folder_of(cloud, described)):
+                names.add(folder.name)
+    return [
+        f"{name} of this project is still at work, and a picture that both have is asked in both. "
+        f"If it is no longer needed: {cloud.command(f'stop {name}')}"
+        for name in sorted(names - {run})
+    ]
 
 
 def _settings_in_force(cloud: Cloud, source: Source) -> Settings:

@@ -47,7 +47,7 @@ def workers() -> None:
     """Add, list and remove the people who may sign in to the portal."""
 
 
-@workers.command("add")
+@workers.command("add", short_help="Make accounts, each with a temporary password.")
 @click.argument("emails", nargs=-1, required=True)
 @click.option("--team", "teams", multiple=True, help="Team to join; repeatable.")
 @click.option("--requester", is_flag=True, help="Let them see progress and every task.")
@@ -119,7 +119,7 @@ def _outcome(account: dict[str, Any]) -> str:
     return "gets a temporary password by mail."
 
 
-@workers.command("list")
+@workers.command("list", short_help="List the accounts with their teams.")
 @json_option("Print the accounts as JSON.")
 @click.pass_obj
 def list_workers(target: Target, /, as_json: bool) -> None:
@@ -138,7 +138,7 @@ def list_workers(target: Target, /, as_json: bool) -> None:
     out.print(table)
 
 
-@workers.command("remove")
+@workers.command("remove", short_help="Remove an account at once and keep its answers.")
 @click.argument("email")
 @json_option("Print as JSON how many pages went back.")
 @click.pass_obj
@@ -160,7 +160,7 @@ def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
         )
 
 
-@workers.command("reset")
+@workers.command("reset", short_help="Give an account a new temporary password.")
 @click.argument("email")
 @click.option("--authenticator", is_flag=True, help="Forget their authenticator app, too.")
 @json_option("Print the password as JSON.")
@@ -184,7 +184,7 @@ def reset_worker(target: Target, /, email: str, authenticator: bool, as_json: bo
         out.print(f"[bold]{email}[/] signs in with the temporary password [bold]{password}[/]")
 
 
-@workers.command("requalify")
+@workers.command("requalify", short_help="Let a worker begin a qualification anew.")
 @click.argument("worker")
 @click.option("--project", required=True, help="Folder of the project's manifests.")
 @json_option("Print as JSON whether there was anything to reset.")
@@ -210,7 +210,7 @@ def requalify_worker(target: Target, /, worker: str, project: str, as_json: bool
         )
 
 
-@workers.command("forget")
+@workers.command("forget", short_help="Delete what projects remember of a worker.")
 @click.argument("worker")
 @click.option("--project", help="Folder of the project's manifests.  [default: all projects]")
 @json_option("Print as JSON where the worker was forgotten.")

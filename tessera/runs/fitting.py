@@ -138,8 +138,9 @@ def fit_labels(staff: Staff, document: bytes, settings: Settings) -> bytes:
     fitted = staff.fit(document, settings)
     if fitted is None:
         return document
+    most = "1 answer" if staff.count == 1 else f"{staff.count} answers"
     aside.print(
-        f"At most {staff.count} answers an image, as many as there are people who may label. "
+        f"At most {most} an image, as many as there are people who may label. "
         "The project's labeling.json in the inbox has it.",
         soft_wrap=True,
     )

@@ -36,6 +36,12 @@ def test_every_command_is_there_with_help_that_says_what_it_does(name: str) -> N
     assert summary.endswith(".")
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_list_of_commands_breaks_off_a_sentence(name: str) -> None:
+    listed = CliRunner().invoke(main, [name, "--help"], terminal_width=80).output
+    assert "..." not in listed.partition("Commands:")[2]
+
+
 def test_the_program_alone_shows_what_there_is() -> None:
     alone = call()
     assert alone.exit_code == Exit.OK

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -297,3 +298,31 @@ def test_an_interrupted_upload_says_that_no_run_has_begun(
     done = tessera(drop_command, "pets", "--labels", "cat,dog")
     assert done.exit_code == Exit.INTERRUPTED
     assert "no run has begun" in done.stderr
+
+
+def test_other_runs_of_the_project_that_are_at_work_are_named(
+    labels: Any, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"arn:1": "pets", "arn:2": "pets", "arn:3": "pets/young", "arn:4": "pets"}
+    names = {
+        arn: f"{project.replace('/', '-')}-may-{arn[-1] * 12}" for arn, project in places.items()
+    }
+    for arn, name in names.items():
+        labels.run(name, images=1)
+        uri = f"s3://labels/runs/{name}/run.json"
+        record = json.loads(labels.files.get(uri)) | {"execution": arn}
+        labels.files.put(uri, json.dumps(record).encode())
+
+    def describe(executionArn: str) -> dict[str, Any]:
+        key = {"key": f"{places[executionArn]}/may.manifest"}
+        detail = {"bucket": {"name": "inbox"}, "object": key}
+        return {"executionArn": executionArn, "input": json.dumps({"detail": detail})}
+
+    executions = [
+        {"executionArn": arn, "status": "FAILED" if arn == "arn:4" else "RUNNING"} for arn in places
+    ]
+    monkeypatch.setattr(drop_module, "list_executions", lambda *_: executions)
+    workflows = SimpleNamespace(describe_execution=describe)
+    monkeypatch.setattr(place.cloud, "client", lambda _: workflows)
+    (notice,) = drop_module.other_runs_notice(place.cloud, "pets", names["arn:1"])
+    assert f"tessera stop {names['arn:2']}" in notice
