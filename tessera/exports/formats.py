@@ -33,6 +33,9 @@ from tessera.tiling.csv_field import guard_formula
 SHARD = 1_000
 """Pictures in one tar file."""
 
+CSV_COLUMNS = ("image", "label", "class_id", "confidence", "agreement", "answers")
+"""Columns of `labels.csv` where each picture has one label."""
+
 OPENED: dict[str, frozenset[str] | None] = {
     "imagefolder": frozenset({"jpg", "png", "bmp", "tif", "webp"}),
     "webdataset": frozenset({"jpg", "png", "bmp", "tif", "webp", "gif"}),
@@ -127,7 +130,7 @@ def write_csv(export: Export) -> None:
     for part, samples in export.parts.items():
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["image", "label", "class_id", "confidence", "agreement", "answers"])
+        rows.writerow(CSV_COLUMNS)
         for sample in samples:
             rows.writerow(
                 [

@@ -6,6 +6,7 @@ Labels are in one column, or, several of an image, in a column of 0 and 1 for ea
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -21,6 +22,7 @@ from tessera.csv_file import (
     refuse_line_end,
 )
 from tessera.exits import Refused
+from tessera.exports.formats import CSV_COLUMNS
 from tessera.exports.set_formats import FACTS, label_of_column
 from tessera.sources.labeled import Contents, Labeled, NoPicture, find_picture
 
@@ -53,7 +55,9 @@ def read_csv(path: Path) -> Contents:
         notices.add(f"columns of 0 and 1 are read as labels: {_listed(names)}")
         labels_of = partial(_own_labels, one_each, names)
     elif label is not None:
-        labels_of = _one_label(path, rows, label, notices)
+        is_own = tuple(lower) == CSV_COLUMNS  # of which every row has a label, such as "NaN"
+        is_none = operator.not_ if is_own else is_missing
+        labels_of = _one_label(path, rows, label, is_none, notices)
     elif others := [name for number, name in enumerate(columns) if number != place and name]:
         notices.add(
             f"no column of labels ({', '.join(LABEL_COLUMNS)}) among {_listed(others)}, so its "
@@ -119,7 +123,11 @@ def _indicators(columns: list[str], rows: list[Row], image: int) -> list[int]:
 
 
 def _one_label(
-    path: Path, rows: list[Row], place: int, notices: Notices
+    path: Path,
+    rows: list[Row],
+    place: int,
+    is_none: Callable[[str], bool],
+    notices: Notices,
 ) -> Callable[[Row], list[str]]:
     """Return a function that reads the label of a row, and tell of those that look like none."""
     missing = False
@@ -127,7 +135,7 @@ def _one_label(
     for row in rows:
         value = row.fields[place]
         refuse_line_end(path, row.line, "label", value)
-        if is_missing(value):
+        if is_none(value):
             missing = True
             notices.count("image", "without a label", row.line)
         else:
@@ -142,7 +150,7 @@ def _one_label(
 
     def labels_of(row: Row) -> list[str]:
         value = row.fields[place]
-        if is_missing(value):
+        if is_none(value):
             return []
         return [whole[value] if numbered else value]
 

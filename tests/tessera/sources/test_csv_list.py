@@ -35,7 +35,7 @@ NAMES = st.one_of(
     st.text(st.sampled_from("ab,;|\t'\"=+-@ \\/.01éßñ漢🐈"), min_size=1, max_size=8),
     st.text(min_size=1, max_size=8),
     st.sampled_from([*FACTS, *(f"label {fact}" for fact in FACTS), *LABEL_COLUMNS]),
-    st.sampled_from([*IMAGE_COLUMNS, "class_id", "agreement", "Image", "1.0", "true", "sep=;"]),
+    st.sampled_from([*IMAGE_COLUMNS, "class_id", "agreement", "Image", "1.0", "NaN", "sep=;"]),
 )
 """Names of labels, some of which mean something else in the header of a CSV file."""
 
