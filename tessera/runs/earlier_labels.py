@@ -36,6 +36,8 @@ class LabeledManifest:
     lines: bytes
     reused: int
     runs: tuple[str, ...]
+    new: tuple[str, ...] = ()
+    """Labels of now that one of these runs did not ask about."""
 
     def notice(self) -> list[str]:
         """Say in one sentence what was reused; nothing if nothing was."""
@@ -44,8 +46,13 @@ class LabeledManifest:
         runs = self.runs[0] if len(self.runs) == 1 else f"{len(self.runs)} runs"
         return [
             f"{counted(self.reused, 'picture')} of this folder keep the label that {runs} of this "
-            "project gave the same content, and are not asked again; to ask: --ask-again"
+            f"project gave the same content, and are not asked again{self._unasked()}; "
+            "to ask: --ask-again"
         ]
+
+    def _unasked(self) -> str:
+        names = ", ".join(map(repr, self.new))
+        return f", although nobody could choose {names} then" if names else ""
 
 
 def reuse_labels(
@@ -63,7 +70,8 @@ def reuse_labels(
         for digest, line in zip(digests, lines, strict=True)
         if digest and not line.keys() & {"gold", settings.label_attribute}
     }
-    labels = _labels_by_digest(finished_runs(cloud, project, settings), prefix, wanted, settings)
+    finished = finished_runs(cloud, project, settings)
+    labels = _labels_by_digest(finished, prefix, wanted, settings)
     reused, runs = 0, dict[str, None]()
     for digest, line in zip(digests, lines, strict=True):
         if digest in wanted and digest in labels:
@@ -75,7 +83,9 @@ def reuse_labels(
     if not reused:
         return LabeledManifest(manifest, 0, ())
     written = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
-    return LabeledManifest(written, reused, tuple(runs))
+    asked = [set(run.settings.labels) for run in finished if run.name in runs]
+    new = tuple(label for label in settings.labels if any(label not in each for each in asked))
+    return LabeledManifest(written, reused, tuple(runs), new)
 
 
 def _original(members: Members) -> str:

@@ -172,3 +172,17 @@ def test_the_same_folder_again_is_the_same_manifest_and_a_grown_one_asks_for_wha
     assert read(source.lines(place.cloud, own, ask_again=True), own) == [None, None]
     drop(place.cloud, grown, project="pets", name=source.name, settings=raw)
     assert source.lines(place.cloud, own) == grown
+
+
+@given(st.lists(st.sampled_from(["cow", "hen", "fox"]), unique=True))
+def test_labels_that_nobody_could_choose_then_are_named_beside_what_is_kept(new: list[str]) -> None:
+    cloud = FakeCloud()
+    finish(cloud, "first", {1: "cat"}, labels=("cat", "dog"))
+    finish(cloud, "unused", {9: "cat"}, labels=("cat", "bird"))
+
+    made = reuse_labels(cloud, plain(1, 2), "pets", settings_of(("dog", *new, "cat")))
+
+    (notice,) = made.notice()
+    assert made.new == tuple(new)
+    assert ("nobody could choose" in notice) == bool(new)
+    assert all(repr(label) in notice for label in new)
