@@ -59,7 +59,7 @@ WITHIN := not slow and not stack and not browser and not docker
 quick: environment ## run the tests that are done at once, without browser and stack: under a minute on two cores
 	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick -m "$(WITHIN) and not thorough"
 
-test: environment ## run all that needs neither, and a few in Chromium and on the stack: about three minutes
+test: environment ## run all that needs neither, and a few in Chromium and on the stack: under three minutes
 	@$(BIN)/pytest -n 2 --dist loadgroup --hypothesis-profile quick -m "($(WITHIN)) or smoke"
 
 check: environment format types lint docs ## all that CI checks, and with it every test

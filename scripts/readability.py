@@ -60,9 +60,9 @@ def sources(*folders: str) -> Iterator[Path]:
                 yield path
 
 
-def bindings(tree: ast.AST) -> Iterator[str]:
+def bindings(nodes: list[ast.AST]) -> Iterator[str]:
     """Yield every name that is bound: assigned, looped over, imported as, or a parameter."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         elif isinstance(node, ast.arg):
@@ -73,9 +73,9 @@ def bindings(tree: ast.AST) -> Iterator[str]:
             yield node.asname
 
 
-def functions(path: Path, tree: ast.AST) -> Iterator[Function]:
+def functions(path: Path, nodes: list[ast.AST]) -> Iterator[Function]:
     """Yield the functions and methods of a file."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -94,10 +94,10 @@ def comment_lines(text: str) -> int:
     )
 
 
-def code_lines(text: str, tree: ast.AST) -> int:
+def code_lines(text: str, nodes: list[ast.AST]) -> int:
     """Count the lines of a source text that hold code: no blank line, comment or docstring."""
     prose = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             prose |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = enumerate(text.splitlines(), 1)
@@ -111,13 +111,13 @@ def code_lines(text: str, tree: ast.AST) -> int:
 def count_file(path: Path) -> Counts:
     """Count everything in one file."""
     text = path.read_text("utf-8")
-    tree = ast.parse(text)
+    nodes = list(ast.walk(ast.parse(text)))  # once for all that is counted of them
     return Counts(
         files=1,
-        code_lines=code_lines(text, tree),
+        code_lines=code_lines(text, nodes),
         comments=comment_lines(text),
-        banned=Counter(name for name in bindings(tree) if name in BANNED),
-        functions=list(functions(path, tree)),
+        banned=Counter(name for name in bindings(nodes) if name in BANNED),
+        functions=list(functions(path, nodes)),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from botocore.loaders import create_loader
 
 from tessera.stack.local_stack import CREDENTIALS, LocalStack, free_port
 
@@ -28,6 +31,8 @@ os.environ |= CREDENTIALS | {
     "POWERTOOLS_SERVICE_NAME": "tessera",
     "POWERTOOLS_DEV": "0",
     "AWS_EC2_METADATA_DISABLED": "true",
+    # The suite has a process for each core, and threads of numpy beside them wait for each other.
+    "OPENBLAS_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",  # Hugging Face's library reads these at import, too
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
@@ -41,6 +46,8 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("unhurried")
 
 
+LONGEST_ID = 80
+"""Characters of a case's name of those that a value gives itself."""
 SHARED_STACKS = ("stack", "stage")
 """Fixtures that are a stack for the whole session: the example's, and the state machine's."""
 
@@ -61,6 +68,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # Groups are dealt out by their number of tests, then in this order: none of one long test
         # is left for the end, where the other process has nothing to do.
         items.sort(key=lambda item: item.get_closest_marker("stack") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: the tests and all their modules."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case by the beginning of its value, where that is long.
+
+    The suite's processes send each other the names with every test: megabytes of brackets, too.
+    """
+    if isinstance(val, str | bytes) and len(val) > LONGEST_ID:
+        return f"{ascii(val)[:LONGEST_ID]}... of {len(val)}"
+    return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_of_aws() -> Iterator[None]:
+    """Have botocore read its descriptions of AWS once for all tests.
+
+    A session reads those of its clients' services, which takes longer than most tests with S3 or
+    DynamoDB in memory, and each such test gets a session of its own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", cache(create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

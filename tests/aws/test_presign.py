@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +19,7 @@ from tessera.aws import presign
 from tessera.aws.connection import connect
 from tessera.aws.storage import Storage
 from tessera.stack.guard import Request, check_signature
+from tests.local_server import serving
 
 KEYS = ("AKIDEXAMPLE", "secret")
 SESSION = boto3.Session()
@@ -132,15 +132,13 @@ class Heads(BaseHTTPRequestHandler):
 def test_a_picture_is_looked_at_without_boto3_and_by_boto3_where_that_is_refused(
     status: int, asked: list[bool], keys: Any
 ) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Heads) as server:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Heads)) as server:
         server.asked, server.status = [], status  # type: ignore[attr-defined]  # what the handler reads
-        Thread(target=server.serve_forever, daemon=True).start()
         storage = connect(f"http://127.0.0.1:{server.server_port}", "us-east-1", keys).storage
         put = datetime.datetime(2026, 11, 26, 4, tzinfo=datetime.UTC).timestamp()
         assert storage.etag("s3://pets/May/Tom 1+%.jpg") == '"7"'
         assert storage.etag("s3://pets/1.jpg", by=put) == '"7"'
         assert storage.etag("s3://pets/1.jpg", by=put - 1) == ""
-        server.shutdown()
         assert server.asked == 3 * asked  # type: ignore[attr-defined]  # as above
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from tessera.portal.errors import Busy
 from tessera.portal.store import ABSENT, Change, Key, Table, erase
 from tessera.portal.task_updates import ATTEMPTS
 from tests import fakes
+from tests.local_server import serving
 
 
 @pytest.fixture
@@ -74,12 +74,10 @@ class Forwarder(BaseHTTPRequestHandler):
 def in_dynamodb_soon(in_dynamodb: Table) -> Iterator[Table]:
     """The table in DynamoDB, asked in the shortest way over HTTP."""
     keys = ("key", "secret")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Forwarder) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Forwarder)) as server:
         yield connect(f"http://127.0.0.1:{server.server_port}", "us-east-1", keys).table_soon(
             "portal"
         )
-        server.shutdown()
 
 
 KINDS = ["in_dynamodb", "in_dynamodb_soon"]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from tessera.aws.connection import connect
 from tessera.aws.table_requests import sign
 from tessera.portal.store import Change, Key
 from tessera.stack import guard
+from tests.local_server import serving
 
 KEYS = ("AKIDEXAMPLE", "secret")
 SESSION = (*KEYS, "a token+/=")
@@ -63,12 +63,10 @@ class DynamoDB(BaseHTTPRequestHandler):
 @contextmanager
 def dynamodb(turn: Any) -> Iterator[tuple[str, list[tuple[str, bool, Any]]]]:
     """Serve DynamoDB; its endpoint, and what it is asked: operation, if it is ours, content."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), DynamoDB) as server:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), DynamoDB)) as server:
         state: Any = server
         state.asked, state.turn = [], turn
-        Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", state.asked
-        server.shutdown()
 
 
 @pytest.mark.parametrize("keys", [KEYS, SESSION], ids=["keys", "session"])

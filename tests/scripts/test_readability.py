@@ -8,7 +8,8 @@ import pytest
 
 from scripts.readability import FOLDERS, TEST_FOLDERS, count, long_functions, noun_phrases
 
-pytestmark = pytest.mark.thorough  # reading every file takes seconds
+# Reading every file takes seconds, which one of the suite's processes does for all tests here.
+pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("readability")]
 
 production = cache(lambda: count(*FOLDERS))
 everything = cache(lambda: count(*FOLDERS, *TEST_FOLDERS))

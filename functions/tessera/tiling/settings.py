@@ -6,10 +6,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import FieldInfo
 
 from tessera.tiling.class_shares import share_problems
 from tessera.tiling.encoding import decode_json
@@ -617,6 +619,17 @@ Never to be changed: it would rename every run there is. A setting that came lat
 """
 
 
+@cache  # msgspec evaluates all annotations each time, and an event reads settings several times
+def setting_fields(version: type[Settings] = Settings) -> dict[str, FieldInfo]:
+    """Return what is declared about each setting, by its name."""
+    return {field.name: field for field in msgspec.structs.fields(version)}
+
+
+def setting_defaults(version: type[Settings] = Settings) -> dict[str, Any]:
+    """Return each setting's default, by its name."""
+    return {name: field.default for name, field in setting_fields(version).items()}
+
+
 def name_basis(settings: Settings) -> bytes:
     """Return the JSON that names a run: the same settings are the same bytes, in every version.
 
@@ -624,7 +637,7 @@ def name_basis(settings: Settings) -> bytes:
     labeled and paid for again. So a setting that came after `ALWAYS_IN_NAME` counts only where it
     differs from its default, and the runs of everybody who does not use it keep their names.
     """
-    defaults = {field.name: field.default for field in msgspec.structs.fields(settings)}
+    defaults = setting_defaults(type(settings))
     later = sorted(
         name
         for name in defaults.keys() - set(ALWAYS_IN_NAME)
@@ -793,7 +806,7 @@ def multi_question(labels: list[str]) -> str:
 
 def _problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for everything that is wrong, key by key, then across keys."""
-    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    fields = setting_fields()
     for key, value in values.items():
         if key not in fields:
             near = get_close_matches(key, fields, n=1)
@@ -1024,8 +1037,7 @@ def _custom_problems(values: dict[str, Any]) -> Iterator[str]:
 
 def _not_at_default(values: dict[str, Any]) -> set[str]:
     """Return the keys of settings that have another value than their default."""
-    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    defaults |= {"instructions": ""}
+    defaults = setting_defaults() | {"instructions": ""}
     # By value: a run's record has every setting, those at their defaults, too.
     return {
         key

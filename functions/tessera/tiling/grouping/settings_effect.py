@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
 from tessera.tiling.class_shares import FROM_GOLD, MIN_RANDOM_GOLD
 from tessera.tiling.grouping.first_round import Summary
-from tessera.tiling.settings import PUBLIC_TEAM, Settings
+from tessera.tiling.settings import PUBLIC_TEAM, Settings, setting_defaults
 
 Need = Callable[[Settings, Summary], str]
 """Says why a setting has no effect on what was counted, and what to do; nothing if it has one."""
@@ -205,4 +204,4 @@ ALWAYS_EFFECTIVE: Final = frozenset({
 
 
 def _default(name: str) -> object:
-    return next(field.default for field in msgspec.structs.fields(Settings) if field.name == name)
+    return setting_defaults()[name]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tessera.tiling.report.charts import charts
 from tessera.tiling.report.wording import number, percent
+
+if TYPE_CHECKING:
+    from liquid import BoundTemplate
 
 NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
@@ -50,13 +54,19 @@ def render_html(
 
 def render_page(template: str, **values: Any) -> str:
     """Return a page for people from its template; what the values say is escaped."""
+    return _compiled(template).render(**values)
+
+
+@lru_cache(maxsize=8)
+def _compiled(template: str) -> BoundTemplate:
+    """Parse a page's template, which takes longer than to fill it."""
     from liquid import Environment  # late: only the end of a run needs it, and loading takes 0.2 s
 
     # escaped: question and labels are the requester's words
     environment = Environment(autoescape=True)
     environment.filters["percent"] = percent
     environment.filters["number"] = number
-    return environment.from_string(template).render(**values)
+    return environment.from_string(template)
 
 
 def _sheets(figures: Mapping[str, Any], pictures: Mapping[int, str]) -> list[dict[str, Any]]:
