@@ -35,6 +35,8 @@ SOURCES = {
     "huggingface": "a data set of Hugging Face",
 }
 """Sources by their option, and what their files are called in sentences."""
+OTHER_LABELS = ("A", "B")
+"""Labels that stand for those to choose from, where images come with fewer than two."""
 
 
 def write_source(
@@ -119,6 +121,12 @@ def write_contents(
     made = manifest_lines(images, labels_as, contents.names, are_sets=contents.are_sets)
     manifest.write_bytes(made.lines)
     warnings = [*contents.notices, *left_out.notices(), *made.notices]
+    shows_workers = labels_as == "gold" and 0 < made.labeled < len(images)
+    if labels_as == "gold" and made.labeled == len(images):
+        warnings.append(
+            "every image has a known label, and such show how workers do with others. To have the "
+            "labels confirmed: --labels-as prelabel. To keep them: --labels-as label"
+        )
     warn(warnings)
     facts: dict[str, Any] = {
         "manifest": str(manifest),
@@ -132,22 +140,30 @@ def write_contents(
         print_json(facts)
         return _ending(left_out)
     out.print(f"{manifest}: {counted(len(images), 'image')}, {facts['labeled']:,} with labels.")
-    way = how_to_drop(manifest, made, command)
+    way = how_to_drop(manifest, made, command, has_gold=shows_workers)
     out.print(f"Have it labeled: {way}", soft_wrap=True, markup=False)
     return _ending(left_out)
 
 
-def how_to_drop(manifest: Path, made: Lines, command: Callable[[str], str]) -> str:
-    """Return what to run to have a manifest labeled, with its labels if they are enough."""
+def how_to_drop(
+    manifest: Path, made: Lines, command: Callable[[str], str], *, has_gold: bool
+) -> str:
+    """Return what to run to have a manifest labeled, with its labels if no settings lie beside it.
+
+    Gold images take a place of each page, as in a drop with `--gold`: without, they would be asked.
+    """
     drop = f"drop {quote(str(manifest))}"
     settings = manifest.with_name("labeling.json")
-    if made.is_multi and not settings.exists():
-        document = {"task": "multi", "labels": made.names}
-        text = quote(json.dumps(document, ensure_ascii=False))
+    if settings.exists():
+        return command(drop)
+    names = made.names  # one will do for several labels an image
+    if not made.is_multi:
+        names = [*names, *OTHER_LABELS[len(names) :]]
+    more = {"task": "multi"} if made.is_multi else {"gold_per_task": 1} if has_gold else {}
+    if more:
+        text = quote(json.dumps(more | {"labels": names}, ensure_ascii=False))
         return f"printf '%s\\n' {text} > {quote(str(settings))} && {command(drop)}"
-    if len(made.names) > 1 and not made.is_multi:
-        drop += f" --labels {quote(as_option(made.names))}"
-    return command(drop)
+    return command(f"{drop} --labels {quote(as_option(names))}")
 
 
 def _ending(left_out: LeftOut) -> Exit:

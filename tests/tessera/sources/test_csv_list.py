@@ -274,6 +274,21 @@ def test_without_a_column_of_images_or_labels_the_columns_that_there_are_are_nam
         read_csv(twice)
 
 
+def test_gold_images_take_a_place_of_each_page_by_the_command_that_follows(tessera: Any) -> None:
+    arguments = ("--csv", "list.csv", "--out", "p.manifest")
+    Path("list.csv").write_text("image,label\ns3://pets/1,cat\ns3://pets/2,\n")
+    output = tessera(import_command, *arguments).stdout
+    assert """'{"gold_per_task": 1, "labels": ["cat", "B"]}' > labeling.json && """ in output
+    Path("list.csv").write_text("image,label\ns3://pets/1,cat\ns3://pets/2,dog\n")
+    output = " ".join(tessera(import_command, *arguments).output.split())
+    assert "every image has a known label" in output
+    assert "p.manifest --labels cat,dog" in output
+    Path("list.csv").write_text("image\ns3://pets/1\n")
+    assert "p.manifest --labels A,B" in tessera(import_command, *arguments).stdout
+    Path("labeling.json").write_text("{}")
+    assert "--labels" not in tessera(import_command, *arguments).stdout
+
+
 def test_the_command_that_follows_works_in_a_shell_whatever_labels_hold(
     made: Any, tessera: Any
 ) -> None:
