@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tessera.tiling.errors import NoUsableLine
@@ -106,6 +106,15 @@ def test_gold_lines_fewer_than_a_page_is_to_have_are_idle_settings() -> None:
     assert notice.startswith("gold_per_task: 3 is 1 here")
 
 
+def test_an_order_by_guesses_that_nobody_made_shuffles_pages_with_gold_images() -> None:
+    for gold, effect in ((0, "has no effect"), (1, "only shuffles each page")):
+        made = settings(order="by-prelabel", gold_per_task=gold)
+        (notice,) = without_effect(
+            made, grouped(lines(30, **{"gold": "cat"} if gold else {}), made)[0]
+        )
+        assert notice.startswith(f"order: by-prelabel {effect}, because no image that is asked has")
+
+
 def test_a_manifest_that_asks_nothing_is_told_as_such_alone() -> None:
     assert idle_settings(b'{"source-ref": "s3://bkt/k", "label": 0}\n', gold_per_task=1) == []
 
@@ -117,6 +126,7 @@ def test_a_label_or_a_key_of_another_level_is_no_known_label() -> None:
 
 
 @pytest.mark.thorough
+@example(text=lines(3, gold="cat"), chosen=settings(images_per_task=2, order="by-prelabel"), gold=1)
 @given(text=MANIFESTS, chosen=CHOSEN, gold=st.integers(0, 2))
 def test_a_setting_that_is_said_to_do_nothing_can_be_left_out_without_a_change(
     text: bytes, chosen: Settings, gold: int

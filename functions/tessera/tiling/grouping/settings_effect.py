@@ -29,16 +29,20 @@ def without_effect(settings: Settings, summary: Summary) -> list[str]:
 def _order(settings: Settings, summary: Summary) -> str:
     if settings.order != "by-prelabel" or summary.prelabeled:
         return ""
+    effect = "only shuffles each page" if _gold_is_placed(settings, summary) else "has no effect"
     return (
-        "order: by-prelabel has no effect, because no image that is asked has a guess, so pages "
-        'are dealt as given; give lines a "prelabel" key, or a folder a file: --prelabels '
-        "guesses.csv"
+        f"order: by-prelabel {effect}, because no image that is asked has a guess, so pages are "
+        'dealt as given; give lines a "prelabel" key, or a folder a file: --prelabels guesses.csv'
     )
 
 
+def _gold_is_placed(settings: Settings, summary: Summary) -> bool:
+    """Return whether pages have gold images, at places that the seed says."""
+    return bool(settings.gold_per_task and summary.gold)
+
+
 def _seed(settings: Settings, summary: Summary) -> str:
-    gold_is_placed = settings.gold_per_task and summary.gold
-    if not settings.seed or settings.order == "shuffle" or gold_is_placed:
+    if not settings.seed or settings.order == "shuffle" or _gold_is_placed(settings, summary):
         return ""
     return (
         f"seed: {settings.seed} has no effect, because only a shuffle and the places of gold "
