@@ -121,7 +121,7 @@ class Run:
                 )
             time.sleep(PAUSE)
         if ending.status != "SUCCEEDED":
-            raise failure(ending)
+            raise failure(ending, self.folder.cloud)
         return self
 
     def labels(self, min_confidence: float = 0.0) -> pd.DataFrame:
@@ -199,8 +199,8 @@ def drop(
     columns of your own; a table needs a `project`. With the column `box` (left, top, width and
     height in pixels) a row is a box on its picture, and `class` says what it is; a picture that is
     no file here needs its `picture_size` (width, height). `labels` in one text are separated by
-    commas. `settings` are those of labeling.json. Dropping the same again returns the run that
-    there is.
+    commas; with `gold` and no `settings` a page gets one known image. `settings` are those of
+    labeling.json. Dropping the same again returns the run that there is.
     """
     with TemporaryDirectory() as scratch:
         if isinstance(images, pd.DataFrame):
@@ -215,6 +215,8 @@ def drop(
         classes = listed(labels) if isinstance(labels, str) else tuple(labels)
         if classes or settings:
             document = {**(settings or {}), **({"labels": classes} if classes else {})}
+            if settings is None and _has_gold(images):  # as of `tessera drop --gold`
+                document["gold_per_task"] = 1
             own.write_bytes(msgspec.json.encode(document))
         source = Source.at(path, own if own.exists() else None, project)
         try:
@@ -224,6 +226,11 @@ def drop(
             if path.parent == Path(scratch):
                 words = words.replace(str(path), "The table").replace(path.name, "The table")
             raise Refused(words) from None
+
+
+def _has_gold(images: pd.DataFrame | str | Path) -> bool:
+    """Return whether a table says of any image what it is."""
+    return isinstance(images, pd.DataFrame) and "gold" in images and bool(images.gold.notna().any())
 
 
 def _path_of(images: str | Path) -> Path:
@@ -252,7 +259,7 @@ def _start(cloud: Cloud, source: Source, scratch: Path) -> Run:
     execution, status = drop_source(cloud, source, document, settings, quiet=True)
     ending = read_ending(cloud, execution)
     if ending.status not in ("RUNNING", "SUCCEEDED"):
-        raise failure(ending)
+        raise failure(ending, cloud)
     return Run(find_folder(cloud, status.run or ending.output["run"]))
 
 

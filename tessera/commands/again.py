@@ -98,7 +98,7 @@ def _drop(folder: RunFolder, lines: list[bytes], kind: str, as_json: bool) -> No
         execution, status = drop_source(cloud, source, own, settings, quiet=as_json)
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
-        raise failure(end)
+        raise failure(end, cloud)
     if as_json:
         facts = {"run": status.run, "execution": execution, "lines": len(lines)}
         print_json(facts | {"manifest": f"{cloud.outputs['Inbox']}/{project}/{path.name}"})

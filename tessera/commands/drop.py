@@ -437,7 +437,7 @@ def drop_command(
     )
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
-        raise failure(end)
+        raise failure(end, cloud)
     # What the settings do not do was told before anything was uploaded.
     of_pictures = [
         notice

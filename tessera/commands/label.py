@@ -101,7 +101,7 @@ def label_folder(target: Target, source: Source, console: Console) -> dict[str, 
     execution, status = drop_source(cloud, source, own, settings, quiet=True)
     end = read_ending(cloud, execution)
     if end.status not in ("RUNNING", "SUCCEEDED"):
-        raise failure(end)
+        raise failure(end, cloud)
     folder = find_run(cloud, end.output.get("run") or status.run)
     observer = RunObserver(cloud, folder.record["execution"], folder, counts_people=False)
     if job := wait_for_job(observer, folder):
@@ -136,7 +136,7 @@ def conclude(
     """Print what became of the run, with what to do next, and return it."""
     end = read_ending(cloud, observer.execution)
     if end.status != "SUCCEEDED":
-        raise failure(end)
+        raise failure(end, cloud)
     console.print(
         f"[bold]Labeled[/]  {end.output['labeled']:,} of {end.output['images']:,} images\n"
         f"[bold]Look[/]     {cloud.command(f'report {folder.name} --open')}\n"

@@ -17,9 +17,8 @@ from rich.table import Table
 from tessera.exits import NotFound
 from tessera.portal.remarks import count_flags
 from tessera.runs.display import flagged_line
-from tessera.runs.executions import list_executions
+from tessera.runs.executions import CUT_OFF, list_executions
 from tessera.runs.folder import RunFolder
-from tessera.runs.resumption import CUT_OFF
 from tessera.runs.status import MAX_REASONS, latest_jobs, manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
 from tessera.stack.cloud import Cloud

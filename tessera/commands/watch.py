@@ -7,9 +7,8 @@ import click
 from tessera.commands.completion import run_names
 from tessera.exits import Exit
 from tessera.runs.display import show_until_ended, status_line
-from tessera.runs.executions import read_ending
+from tessera.runs.executions import CUT_OFF, read_ending
 from tessera.runs.folder import find_run
-from tessera.runs.resumption import CUT_OFF
 from tessera.runs.status import RunObserver, RunStatus
 from tessera.screen import json_option, out, print_json, warn
 

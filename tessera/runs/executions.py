@@ -16,6 +16,9 @@ from tessera.stack.cloud import Cloud
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 """Statuses of executions that change no more."""
 
+CUT_OFF = "States.ServiceRestart"
+"""Error of an execution that ran when the embedded AWS ended."""
+
 
 class RunError(click.ClickException):
     """Run that did not start or ended badly; the message says which, why, and what to do."""
@@ -97,8 +100,11 @@ def read_ending(cloud: Cloud, execution: str) -> Ending:
     )
 
 
-def failure(end: Ending) -> RunError:
-    """Return the error for a run that ended without success."""
+def failure(end: Ending, cloud: Cloud) -> RunError:
+    """Return the error for a run that ended without success; one that was cut off can go on."""
+    if end.error == CUT_OFF and cloud.endpoint:
+        way = cloud.command("up")
+        return RunError(f"The run was cut off when the stack stopped. Go on with it: {way}")
     return RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
 
 

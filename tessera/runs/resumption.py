@@ -15,16 +15,13 @@ from botocore.exceptions import ClientError
 
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
-from tessera.runs.executions import Ending, read_ending
+from tessera.runs.executions import CUT_OFF, Ending, read_ending
 from tessera.runs.folder import RunFolder, list_runs, record_of
 from tessera.runs.status import RoundProgress, latest_jobs, portal_progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.run.jobs import run_id
 from tessera.tiling.run.run_record import find_settings
-
-CUT_OFF = "States.ServiceRestart"
-"""Error of an execution that ran when the embedded AWS ended."""
 
 
 class Resumed(NamedTuple):

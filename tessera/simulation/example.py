@@ -126,7 +126,7 @@ def label_until_ended(
         show_until_ended(observer, console)
     end = read_ending(observer.cloud, observer.execution)
     if end.status != "SUCCEEDED":
-        raise failure(end)
+        raise failure(end, observer.cloud)
     return end
 
 

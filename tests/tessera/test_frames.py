@@ -20,7 +20,7 @@ import tessera as package
 from tessera import frames
 from tessera.commands.consolidate import consolidate_command
 from tessera.exits import Refused
-from tessera.runs.executions import Ending, RunError
+from tessera.runs.executions import CUT_OFF, Ending, RunError
 from tessera.runs.folder import RunFolder
 from tessera.stack.cloud import Cloud
 from tessera.tiling.manifest.box_lines import box_lines
@@ -246,6 +246,29 @@ def test_labels_in_one_text_are_those_between_its_commas(
         table = pd.DataFrame({"image": ["s3://pets/1.jpg"]})
         frames.drop(table, labels, project="pets", cloud=place.cloud)
     assert [json.loads(each) for each in seen] == [{"labels": ["cat", "dog"]}] * 3
+
+
+@pytest.mark.parametrize("gold", [["cat", None], [None, None]])
+@pytest.mark.parametrize("given", [None, {"seed": 1}])
+def test_known_labels_show_how_well_people_answer_unless_settings_say_otherwise(
+    gold: list[Any], given: Any, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[Any]()
+    monkeypatch.setattr(frames, "_start", lambda _, source, __: seen.append(source.own_settings()))
+    table = pd.DataFrame({"image": ["s3://pets/1.jpg", "s3://pets/2.jpg"], "gold": gold})
+    frames.drop(table, "cat,dog", project="pets", settings=given, cloud=place.cloud)
+    expected = 1 if given is None and gold[0] else None
+    assert json.loads(seen[0]).get("gold_per_task") == expected
+
+
+def test_a_run_that_was_cut_off_names_the_command_that_goes_on_with_it(
+    run: frames.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = Ending("FAILED", {}, CUT_OFF, "Execution was running when service restarted")
+    monkeypatch.setattr(frames, "read_ending", lambda *_: cut)
+    object.__setattr__(run.folder.cloud, "endpoint", "http://127.0.0.1:4566")
+    with pytest.raises(RunError, match="tessera up"):
+        run.wait()
 
 
 def test_what_a_notebook_shows_of_a_run_holds_no_key(run: frames.Run) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tessera.commands.report import report_command
 from tessera.commands.runs import runs_command
 from tessera.commands.watch import watch
-from tessera.runs.resumption import CUT_OFF
+from tessera.runs.executions import CUT_OFF
 from tessera.runs.status import RunStatus
 from tessera.tiling.run.inbox import answer_object
 from tests.tiling.report.small_run import figures

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tessera.runs import resumption
-from tessera.runs.executions import Ending
+from tessera.runs.executions import CUT_OFF, Ending
 from tessera.runs.folder import RunFolder
-from tessera.runs.resumption import CUT_OFF, Resumed, resume, resume_runs, was_cut_off
+from tessera.runs.resumption import Resumed, resume, resume_runs, was_cut_off
 from tessera.tiling.run.jobs import run_id
 from tessera.tiling.run.run_record import find_settings
 
