@@ -31,7 +31,7 @@ function loaded(tile) {
   fitShape();
 }
 
-/** A picture has come whole only when it can be painted: a damaged one fails here. */
+/** A picture is here once it can be painted. Damage fails; what is cut off is painted in part. */
 async function onLoad(tile) {
   const { image } = tile;
   const { src } = image;
