@@ -56,7 +56,8 @@ class Shares(click.ParamType[dict[str, float]]):
     "form",
     type=click.Choice(list(ALL_FORMATS | SET_FORMATS | BOX_FORMATS)),
     required=True,
-    help="Format to write.",
+    metavar="FORMAT",
+    help=f"Format to write: {', '.join(ALL_FORMATS | SET_FORMATS | BOX_FORMATS)}.",
 )
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path, file_okay=False),

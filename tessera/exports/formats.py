@@ -23,7 +23,7 @@ import msgspec
 from tessera.aws.storage import Storage
 from tessera.exports.dataset import LeftOut, Sample, file_name, folder_names
 from tessera.exports.openable import OpenablePicture, look_at_written, make_openable
-from tessera.exports.pictures import Missing, fetch_with_etag, in_order, write_whole
+from tessera.exports.pictures import Missing, fetch_with_etag, in_order, whole, write_whole
 from tessera.picture_folder import content_hash
 from tessera.picture_types import suffix_of
 from tessera.runs.uploads import digest_in
@@ -358,8 +358,7 @@ def write_webdataset(export: Export) -> None:
 def _write_shard(
     export: Export, path: Path, shard: list[Sample], advance: Callable[[int], None]
 ) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
+    with whole(path) as part, tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
         for sample, picture in in_order(export.fetch, shard):
             advance(1)
             if isinstance(picture, Missing):
@@ -375,7 +374,6 @@ def _write_shard(
             _add(tar, f"{key}.{picture.suffix}", picture.content)
             _add(tar, f"{key}.cls", str(sample.class_id).encode())
             _add(tar, f"{key}.json", msgspec.json.encode(facts))
-    part.replace(path)
 
 
 def _leave_out_again(export: Export, path: Path, shard: list[Sample]) -> None:
