@@ -223,12 +223,19 @@ WRONG = [
 
 @pytest.mark.parametrize(("columns", "changed", "words"), WRONG)
 def test_a_wrong_table_is_refused_in_words_of_the_table(
-    place: Place, columns: dict[str, Any], changed: dict[str, Any], words: str
+    place: Place,
+    columns: dict[str, Any],
+    changed: dict[str, Any],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Where the table is written down; not /tmp as a whole, which the checkout may be in.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     usual: dict[str, Any] = {"labels": ["cat", "dog"], "project": "pets", "cloud": place.cloud}
     with pytest.raises(Refused, match=words) as refusal:
         frames.drop(pd.DataFrame(columns), **usual | changed)
-    assert "/tmp" not in refusal.value.message
+    assert str(tmp_path) not in refusal.value.message
 
 
 @pytest.mark.parametrize("images", [None, ["1.jpg"], 7, "no such folder"])
