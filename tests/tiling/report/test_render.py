@@ -115,6 +115,22 @@ def test_axe_finds_nothing_in_any_section_and_nothing_overflows(
     page.close()
 
 
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_how_often_a_worker_is_right_is_seen_without_scrolling(
+    chromium: Browser, tmp_path: Path, width: int
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of_everything({}), "utf-8")
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    page.goto(path.as_uri())
+    box = page.locator("section[aria-labelledby=workers] th", has_text="accuracy").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= width
+    page.close()
+
+
 def test_report_json_is_the_figures_indented() -> None:
     data = render_json(figures())
     assert json.loads(data) == figures()
