@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -139,7 +140,8 @@ class Tool(click.Group):
             ) from error
         except Exception as error:
             if type(error).__module__.startswith("botocore."):
-                raise explain(error, ctx.params.get("profile")) from error
+                command = ctx.obj.command if ctx.obj else "tessera {}".format
+                raise explain(error, ctx.params.get("profile"), command) from error
             raise fault(error) from error
 
 
@@ -193,13 +195,20 @@ AWS_COMMAND = re.compile(r"aws (sso login|configure|sts get-caller-identity)")
 """Commands in the hints that depend on the profile."""
 
 
-def explain(error: Exception, profile: str | None = None) -> click.ClickException:
-    """Turn an error of AWS into one whose message says what to do about it, for this profile."""
+def explain(
+    error: Exception,
+    profile: str | None = None,
+    command: Callable[[str], str] = "tessera {}".format,
+) -> click.ClickException:
+    """Turn an error of AWS into one whose message says what to do about it, for this profile.
+
+    `command` makes a command of the tool that works on the same stack.
+    """
     reason = getattr(error, "response", {}).get("Error", {})
     code = reason.get("Code") or type(error).__name__
     if code == "InsufficientStorage":  # tessera.stack.guard's, whose sentence says it all
         return click.ClickException(reason["Message"])
-    hint = HINTS.get(code, "")
+    hint = HINTS.get(code, "").replace("tessera status", command("status"))
     if profile and code != "ProfileNotFound":
         hint = AWS_COMMAND.sub(rf"\g<0> --profile {shlex.quote(profile)}", hint)
     message = f"{error}\n{hint}" if hint else str(error)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
 
 from scripts.reference import reference
@@ -273,3 +274,17 @@ def test_a_hint_about_signing_in_names_the_profile() -> None:
 def test_a_port_that_no_program_can_have_is_refused(port: str) -> None:
     result = CliRunner().invoke(main, ["--port", port, "runs"])
     assert (result.exit_code, "'--port'" in result.output) == (2, True)
+
+
+def test_a_stack_that_stops_answering_is_looked_for_where_it_was(tmp_path: Path) -> None:
+    @click.command()
+    def ask() -> None:
+        """Ask a stack that has stopped."""
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+
+    words = ["--port", "9", "--home", str(tmp_path), "ask"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "get_command", lambda *_: ask)
+        patch.setattr(main, "resolve_command", lambda _, args: ("ask", ask, args[1:]))
+        done = CliRunner().invoke(main, words)
+    assert f"tessera --port 9 --home {tmp_path} status" in done.output
