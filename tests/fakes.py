@@ -38,7 +38,8 @@ BEGINNING = datetime(2026, 11, 23, tzinfo=UTC)
 class Files(Storage):
     """S3 in a dictionary: objects by URI; a written one appears when its writer ends well.
 
-    `requests` counts what S3 would be asked, by the name of the operation.
+    `requests` counts what S3 would be asked, by the name of the operation; `versions` are older
+    ones by URI and version ID, of objects that have any.
     """
 
     chunk = 7
@@ -51,6 +52,7 @@ class Files(Storage):
         self.content_types: dict[str, str] = {}
         self.modified: dict[str, datetime] = {}
         self.requests: Counter[str] = Counter()
+        self.versions: dict[tuple[str, str], bytes] = {}
         self.absent_buckets: set[str] = set()
         self.refused_buckets: set[str] = set()
         self.requesters_pay: set[str] = set()
@@ -65,10 +67,12 @@ class Files(Storage):
 
     def get(self, uri: str, version_id: str | None = None) -> bytes:
         self._count("GetObject", uri)
+        if version_id:
+            if (uri, version_id) not in self.versions:
+                raise error("NoSuchVersion", "GetObject")
+            return self.versions[uri, version_id]
         if uri not in self.objects:
             raise error("NoSuchKey", "GetObject")
-        if version_id:  # objects here have one version each, and it has no name
-            raise error("NoSuchVersion", "GetObject")
         return self.objects[uri]
 
     def get_range(self, uri: str, start: int, end: int) -> bytes:
@@ -98,6 +102,11 @@ class Files(Storage):
         if uri not in self.objects:
             return 404
         return Head(len(self.objects[uri]), self.content_types.get(uri, BINARY))
+
+    def version_id(self, uri: str) -> str:
+        self._count("HeadObject", uri)
+        newest = [version for at, version in self.versions if at == uri][-1:]
+        return newest[0] if newest else ""
 
     def etag(self, uri: str, by: float = math.inf) -> str | None:
         self.requests["HeadObject"] += 1
@@ -244,12 +253,14 @@ class Table:
 class Executions(Workflow):
     """Step Functions: executions that are as they are said to be, and tokens that somebody holds.
 
-    `sent` is what the states that waited for a token were sent, and `statuses` are by execution.
+    `sent` is what the states that waited for a token were sent, `started` the inputs of what was
+    started, and `statuses` are by execution.
     """
 
     def __init__(self) -> None:
         """Start without executions."""
         self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.started: list[dict[str, Any]] = []
         self.statuses: dict[str, str] = {}
 
     def send_task_success(self, token: str, output: dict[str, Any]) -> bool:
@@ -259,6 +270,10 @@ class Executions(Workflow):
     def send_task_failure(self, token: str, error: str, cause: str) -> bool:
         self.sent.append((token, {"error": error, "cause": cause}))
         return True
+
+    def start(self, machine: str, event: dict[str, Any]) -> str:
+        self.started.append(event)
+        return f"{machine}:{len(self.started)}"
 
     def status(self, execution: str) -> str:
         return self.statuses.get(execution, "GONE")

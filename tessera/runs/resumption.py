@@ -1,8 +1,9 @@
 """Go on with runs whose executions a power cut or a stop of the local stack has ended.
 
 An execution does not survive the embedded AWS, and everything that it made does: answers, pages and
-the run's record lie in S3. So the index of the run's open jobs is rebuilt from there, and its
-manifest is dropped again, which takes the run over (docs/decisions/redrop-not-redrive.md).
+the run's record lie in S3. So the index of the run's open jobs is rebuilt from there, and an
+execution is started with the manifest as it was dropped, even if another lies in its place by now.
+It takes the run over (docs/decisions/redrop-not-redrive.md).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
+from tessera.aws.storage import is_missing
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.runs.executions import CUT_OFF, Ending, read_ending
@@ -45,7 +47,9 @@ def resume_runs(cloud: Cloud) -> Iterator[Resumed]:
     """Go on with every run that was cut off, and yield each."""
     for folder, _ in list_runs(cloud):
         # Labels that are written need no drop of what lies there by now.
-        if was_cut_off(folder) and not (folder.record.get("done") and not _would_be_same(folder)):
+        if not was_cut_off(folder):
+            continue
+        if not folder.record.get("done") or dropped_manifest(folder) is not None:
             yield resume(folder)
 
 
@@ -72,15 +76,10 @@ def ending_or_none(cloud: Cloud, execution: str) -> Ending | None:
 
 
 def resume(folder: RunFolder) -> Resumed:
-    """Rebuild the index of the run's open jobs, and drop its manifest again."""
-    cloud, manifest = folder.cloud, folder.record["manifest"]
-    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
-    if not _would_be_same(folder):
-        return Resumed(
-            folder.name, 0, 0,
-            f"{uri} or its settings have changed since. To go on, put back what they were, and "
-            f"drop them again: {cloud.command('drop --help')}",
-        )  # fmt: skip
+    """Rebuild the index of the run's open jobs, and start an execution that goes on with it."""
+    cloud, manifest = folder.cloud, dropped_manifest(folder)
+    if manifest is None:
+        return Resumed(folder.name, 0, 0, _remedy(folder))
     jobs = latest_jobs(folder)
     labels = cloud.outputs["Labels"].rstrip("/")
     for job in jobs:
@@ -89,16 +88,47 @@ def resume(folder: RunFolder) -> Resumed:
             with suppress(PortalError):  # which OpenJob meets again, and tells
                 job_lifecycle.restore(cloud.ports, record)
     progress = portal_progress(cloud.ports, jobs) if jobs else RoundProgress()
-    cloud.storage.put(uri, cloud.storage.get(uri))
+    detail = {"bucket": {"name": manifest.pop("bucket")}, "object": manifest}
+    cloud.connection.workflow.start(cloud.outputs["StateMachineArn"], {"detail": detail})
     return Resumed(folder.name, progress.answers, progress.needed)
 
 
-def _would_be_same(folder: RunFolder) -> bool:
-    """Return whether a drop of the run's manifest as it lies there would be this run."""
+def dropped_manifest(folder: RunFolder) -> dict[str, str] | None:
+    """Return the manifest of a run with which an execution is this run; None if there is none.
+
+    It is the version that was dropped, whatever lies there now, or what lies there if it is the
+    same. The settings are read as they are now, as the execution reads them.
+    """
     cloud, manifest = folder.cloud, folder.record["manifest"]
-    etag = cloud.storage.etag(f"s3://{manifest['bucket']}/{manifest['key']}")
+    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
+    dropped = {name: manifest.get(name) or "" for name in ("bucket", "key", "etag", "version-id")}
+    if not _has_version(cloud, uri, dropped["version-id"]):
+        dropped |= {"etag": cloud.storage.etag(uri) or "", "version-id": ""}
     try:
         settings = find_settings(cloud.storage, manifest, cloud.default_settings.decode())
     except TesseraError:
+        return None
+    return dropped if run_id(dropped, settings) == folder.name else None
+
+
+def _has_version(cloud: Cloud, uri: str, version: str) -> bool:
+    """Return whether S3 still has this version of an object."""
+    if not version:
         return False
-    return run_id(manifest | {"etag": etag or ""}, settings) == folder.name
+    try:
+        next(cloud.storage.iter_chunks(uri, version), b"")
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return True
+
+
+def _remedy(folder: RunFolder) -> str:
+    """Return what to do where a drop of what lies in the inbox now would be another run."""
+    cloud, manifest = folder.cloud, folder.record["manifest"]
+    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
+    return (
+        f"{uri} or its settings have changed since. To go on, put back what they were, and "
+        f"drop them again: {cloud.command('drop --help')}"
+    )

@@ -65,6 +65,8 @@ def test_a_run_that_a_power_cut_ended_goes_on_with_its_accounts_and_answers(
     until(lambda: ann.open_jobs())
     until(lambda: ann.answer_next(ann.open_jobs()[0]))
     saved = local.home / "state" / "cognito.json"
+    # What is dropped in its place is another run's, which is refused here.
+    cloud.storage.put(f"s3://tessera-inbox/{key}", b"no manifest\n")
     until(lambda: "ann@example.org" in saved.read_text(), seconds=10 * SAVE_SECONDS)
     local.stop(hard=True)
 

@@ -33,7 +33,11 @@ class FakeCloud(Cloud):
 
     @property
     def outputs(self) -> dict[str, str]:
-        return {"Inbox": "s3://inbox", "Labels": "s3://labels/runs"}
+        return {
+            "Inbox": "s3://inbox",
+            "Labels": "s3://labels/runs",
+            "StateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:tessera",
+        }
 
 
 class Place:

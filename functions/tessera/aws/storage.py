@@ -227,6 +227,16 @@ class Storage:
             raise
         return Head(answer["ContentLength"], answer.get("ContentType", BINARY))
 
+    def version_id(self, uri: str) -> str:
+        """Return the ID of the object's newest version; "" without a version or an object."""
+        try:
+            version = self._client().head_object(**_object(uri)).get("VersionId", "")
+        except Exception as error:
+            if is_missing(error):
+                return ""
+            raise
+        return "" if version == "null" else version
+
     def etag(self, uri: str, by: float = math.inf) -> str | None:
         """Return the ETag of the object's content; None if S3 refuses it, or has no such object.
 

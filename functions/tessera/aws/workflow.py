@@ -34,6 +34,11 @@ class Workflow:
             lambda: self._client().send_task_failure(taskToken=token, error=error, cause=cause)
         )
 
+    def start(self, machine: str, event: dict[str, Any]) -> str:
+        """Start an execution of the state machine with the event as its input; return its ARN."""
+        started = self._client().start_execution(stateMachineArn=machine, input=json.dumps(event))
+        return started["executionArn"]
+
     def status(self, execution: str) -> str:
         """Return the execution's status, or GONE if Step Functions knows no such execution."""
         from botocore.exceptions import ClientError  # late: loading it takes a cold start's time

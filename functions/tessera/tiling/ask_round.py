@@ -58,6 +58,7 @@ from tessera.tiling.run.run_record import (
     read_images,
     read_manifest_bytes,
     settings_of,
+    with_version,
 )
 from tessera.tiling.settings import Settings
 from tessera.tiling.workers.exclusions import Exclusions
@@ -177,7 +178,8 @@ def ask_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
 
 def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     """Write all that a new manifest needs, unless another execution is working on it."""
-    files, manifest = stack.files, event["manifest"]
+    files = stack.files
+    manifest = with_version(files, event["manifest"])
     settings = find_settings(files, manifest, stack.default_settings)
     record = begin_record(manifest, settings, event["execution"])
     home = f"{stack.runs}{record.run}/"

@@ -67,12 +67,32 @@ def test_a_start_goes_on_with_what_was_cut_off_and_asks_nothing_for_labels_that_
     assert all(bool(each.remedy) == has_changed for each in resumed)
 
 
-def test_a_run_that_was_cut_off_is_dropped_again_as_it_was(folder: RunFolder, labels: Any) -> None:
-    before = labels.files.objects[MANIFEST]
+def started(folder: RunFolder) -> list[Any]:
+    """Objects that executions were started for."""
+    executions: Any = folder.cloud.connection.workflow
+    return [event["detail"] for event in executions.started]
+
+
+def test_a_run_that_was_cut_off_is_started_again_as_it_was(folder: RunFolder) -> None:
     resumed = resume(folder)
     assert str(resumed) == f"{folder.name} was cut off: going on with it"
     assert str(Resumed("pets", 1, 1200)).endswith("going on with it (1 of 1,200 pages)")
-    assert labels.files.objects[MANIFEST] == before
+    etag = folder.record["manifest"]["etag"]
+    dropped = {"key": "pets/may.manifest", "etag": etag, "version-id": ""}
+    assert started(folder) == [{"bucket": {"name": "inbox"}, "object": dropped}]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_run_goes_on_with_its_manifest_when_another_was_dropped_in_its_place(
+    is_kept: bool, folder: RunFolder, labels: Any
+) -> None:
+    folder.record["manifest"]["version-id"] = "first"
+    if is_kept:
+        labels.files.versions[MANIFEST, "first"] = labels.files.objects[MANIFEST]
+    labels.put("inbox", "pets/may.manifest", b'{"source-ref": "s3://inbox/pets/2.png"}\n')
+    resumed = resume(folder)
+    assert bool(resumed.remedy) != is_kept
+    assert [each["object"]["version-id"] for each in started(folder)] == ["first"] * is_kept
 
 
 @pytest.mark.parametrize("changed", ["may.manifest", "labeling.json", "instructions.md"])

@@ -25,6 +25,7 @@ from tessera.tiling.run.run_record import (
     project_of,
     read_manifest_bytes,
     settings_of,
+    with_version,
 )
 from tessera.tiling.settings import read_settings
 from tests.fakes import Files
@@ -185,3 +186,18 @@ def test_a_manifests_folder_is_its_project() -> None:
     assert manifest_uri(MANIFEST) == "s3://inbox/pets/may.manifest"
     assert project_of(MANIFEST) == "pets"
     assert project_of({"bucket": "inbox", "key": "may.manifest"}) == "none"
+
+
+@pytest.mark.parametrize("of_event", [{}, {"version-id": ""}, {"version-id": "first"}])
+def test_a_run_reads_the_version_of_its_manifest_that_was_there_when_it_began(
+    of_event: dict[str, str],
+) -> None:
+    files, uri = Files(), "s3://inbox/pets/may.manifest"
+    files.put(uri, b"one\n")
+    manifest = {"bucket": "inbox", "key": "pets/may.manifest", "etag": "9", **of_event}
+    assert with_version(files, manifest).get("version-id", "") == of_event.get("version-id", "")
+    files.versions[uri, "first"] = b"one\n"
+    pinned = with_version(files, manifest)
+    assert pinned == {**manifest, "version-id": "first"}
+    files.versions[uri, "second"] = b"another\n"  # in its place
+    assert b"".join(read_manifest_bytes(files, pinned)) == b"one\n"

@@ -56,6 +56,9 @@ class Files(Protocol):
     def put_if_match(self, uri: str, data: bytes, etag: str, *, content_type: str) -> bool:
         """Put the object in the place of the one with this ETag; return whether it was put."""
 
+    def version_id(self, uri: str) -> str:
+        """Return the ID of the object's newest version; "" if it has none."""
+
     def iter_chunks(
         self, uri: str, version_id: str | None, *, if_missing: Exception
     ) -> Iterator[bytes]:
@@ -96,7 +99,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     execution: str
     """The ARN of the execution that owns the run."""
     manifest: dict[str, Any]
-    """The dropped object: `bucket`, `key`, and `etag` and `version-id` if the event had them."""
+    """The dropped object: `bucket`, `key`, `etag` if the event had one, and `version-id` if there
+    are versions: what is dropped in its place later is no manifest of this run."""
     settings: dict[str, Any]
     rounds: Sequence[AskedRound] = ()
     counts: dict[str, int] = {}
@@ -275,6 +279,16 @@ def ask_result(
             project=project_of(record.manifest),
         ),
     }
+
+
+def with_version(files: Files, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dropped manifest with the version to read, where its event names none.
+
+    AWS's events do. Labels are written to the manifest's lines days later, and must not come into
+    those of another manifest that was put in its place.
+    """
+    version = manifest.get("version-id") or files.version_id(manifest_uri(manifest))
+    return {**manifest, "version-id": version} if version else dict(manifest)
 
 
 def read_manifest_bytes(files: Files, manifest: Mapping[str, Any]) -> Iterator[bytes]:
