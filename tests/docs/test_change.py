@@ -112,8 +112,9 @@ def test_the_changes_of_the_page_pass_the_tests_that_it_names(changed: Path) -> 
         "make generated"
     }
     made = subprocess.run(
-        ["make", "--dry-run", "--assume-old=environment", f"BIN={Path(sys.executable).parent}",
-         "generated"], cwd=changed, capture_output=True, text=True, check=True,
+        ["make", "--dry-run", "--no-print-directory", "--assume-old=environment",
+         f"BIN={Path(sys.executable).parent}", "generated"],
+        cwd=changed, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for line in made.stdout.splitlines():
         run(["sh", "-c", line], changed)
