@@ -128,10 +128,15 @@ class World:
         return {"bucket": INBOX, "key": key, "version-id": put["VersionId"], "etag": etag}
 
     def grouped(self, execution: str = "one", *, versioned: bool = True) -> Any:
-        """A new run; one that was started by hand may name no version of its manifest."""
-        manifest = self.drop() | ({} if versioned else {"version-id": ""})
-        event = {"manifest": manifest, "execution": execution}
-        return self.invoke("group-images", event | {"started": "2026-10-05T08:00:00Z"})
+        """A new run; where the inbox keeps no versions, its record names none of its manifest."""
+        event = {"manifest": self.drop(), "execution": execution}
+        grouped = self.invoke("group-images", event | {"started": "2026-10-05T08:00:00Z"})
+        if not versioned:
+            uri = f"{grouped['home']}run.json"
+            record = json.loads(self.cloud.storage.get(uri))
+            record["manifest"]["version-id"] = ""
+            self.cloud.storage.put(uri, json.dumps(record).encode())
+        return grouped
 
     def request(self, grouped: dict[str, Any]) -> dict[str, Any]:
         """The request that opens the run's only job."""
@@ -278,7 +283,7 @@ def close_job(world: World) -> Iterator[Any]:
 
 
 def consolidate_labels(world: World) -> Iterator[Any]:
-    """A run with answers, and one that was started by hand and stopped before any came."""
+    """A run with answers, and one without versions that was stopped before any came."""
     for versioned in (True, False):
         grouped = world.grouped(versioned=versioned)
         request = world.request(grouped)
