@@ -90,8 +90,11 @@ class Files(Storage):
         content = self.get(uri)
         return content, etag(content)
 
-    def size(self, uri: str) -> int | None:
+    def size(self, uri: str, version_id: str | None = None) -> int | None:
         self._count("HeadObject", uri)
+        if version_id:
+            version = self.versions.get((uri, version_id))
+            return None if version is None else len(version)
         return len(self.objects[uri]) if uri in self.objects else None
 
     def head(self, uri: str, *, requester_pays: bool = False) -> Head | int:

@@ -19,10 +19,9 @@ from tessera.file_types import IN_FILE, OutFile
 from tessera.runs.checks import count_lines
 from tessera.runs.ground_truth_job import (
     GroundTruthJob,
-    LocalTree,
-    S3Tree,
     choice_of,
     read_job,
+    tree_at,
 )
 from tessera.screen import json_option, out, print_json, waiting, warn
 from tessera.sources.ground_truth import read_output
@@ -132,11 +131,8 @@ def import_command(
     if context.get_parameter_source("labels_as") is ParameterSource.COMMANDLINE:
         raise Refused("Give the manifest to write: --out NAME.manifest. Without it a run is made.")
     cloud: Cloud = context.obj.cloud
-    if place.startswith("s3://"):
-        tree: S3Tree | LocalTree = S3Tree(cloud.storage, place)
-    elif Path(place).is_dir():
-        tree = LocalTree(Path(place))
-    else:
+    tree = tree_at(place, lambda: cloud.storage)
+    if tree is None:
         raise Refused(_no_folder(place))
     with waiting("Reading the job's answers"):
         job = read_job(tree, place, manifest, attribute)

@@ -17,7 +17,7 @@ from rich.table import Table
 from tessera.exits import NotFound
 from tessera.portal.remarks import count_flags
 from tessera.runs.display import flagged_line
-from tessera.runs.executions import CUT_OFF, list_executions
+from tessera.runs.executions import CUT_OFF, how_to_go_on, list_executions
 from tessera.runs.folder import RunFolder
 from tessera.runs.status import MAX_REASONS, latest_jobs, manifest_key, run_folder_of
 from tessera.screen import aside, json_option, out, print_json
@@ -149,7 +149,6 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
         cut_off = described.get("error", "") == CUT_OFF
         if cut_off and folder and folder.record.get("execution") != described["executionArn"]:
             return None  # another execution goes on with the run, and is listed
-        way = f"cut off when the stack stopped. Go on with it: {cloud.command('up')}"
         return Entry(
             run=folder.name if folder else "",
             status=described["status"],
@@ -159,7 +158,7 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
             images=output.get("images"),
             labeled=output.get("labeled"),
             rounds=output.get("round"),
-            says=way if cut_off else described.get("error", ""),
+            says=how_to_go_on(cloud) if cut_off else described.get("error", ""),
             notices=[*_notices(folder), *_flagged(cloud, folder, described["status"])],
             execution=execution["executionArn"],
         )

@@ -100,11 +100,15 @@ def read_ending(cloud: Cloud, execution: str) -> Ending:
     )
 
 
+def how_to_go_on(cloud: Cloud) -> str:
+    """Say of a run that was cut off what ended it, and what to do."""
+    return f"cut off when the stack stopped. Go on with it: {cloud.command('up')}"
+
+
 def failure(end: Ending, cloud: Cloud) -> RunError:
     """Return the error for a run that ended without success; one that was cut off can go on."""
     if end.error == CUT_OFF and cloud.endpoint:
-        way = cloud.command("up")
-        return RunError(f"The run was cut off when the stack stopped. Go on with it: {way}")
+        return RunError(f"The run was {how_to_go_on(cloud)}")
     return RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
 
 

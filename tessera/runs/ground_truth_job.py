@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -80,6 +80,16 @@ class S3Tree:
         """Return one file, whole."""
         content: bytes = self._storage.get(self._uri + name)
         return content
+
+
+def tree_at(place: str, storage: Callable[[], Any]) -> Tree | None:
+    """Return the tree in a folder or at an S3 URI, None without a folder.
+
+    `storage` connects to S3.
+    """
+    if place.startswith("s3://"):
+        return S3Tree(storage(), place)
+    return LocalTree(Path(place)) if Path(place).is_dir() else None
 
 
 class WholeTree:

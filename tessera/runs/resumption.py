@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tessera.aws.storage import is_missing
 from tessera.portal import job_lifecycle
 from tessera.portal.errors import PortalError
 from tessera.runs.executions import CUT_OFF, Ending, read_ending
@@ -23,7 +22,7 @@ from tessera.runs.status import RoundProgress, latest_jobs, portal_progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.run.jobs import run_id
-from tessera.tiling.run.run_record import find_settings
+from tessera.tiling.run.run_record import find_settings, manifest_uri
 
 
 class Resumed(NamedTuple):
@@ -100,9 +99,10 @@ def dropped_manifest(folder: RunFolder) -> dict[str, str] | None:
     same. The settings are read as they are now, as the execution reads them.
     """
     cloud, manifest = folder.cloud, folder.record["manifest"]
-    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
+    uri = manifest_uri(manifest)
     dropped = {name: manifest.get(name) or "" for name in ("bucket", "key", "etag", "version-id")}
-    if not _has_version(cloud, uri, dropped["version-id"]):
+    version = dropped["version-id"]
+    if not version or not cloud.storage.exists(uri, version):
         dropped |= {"etag": cloud.storage.etag(uri) or "", "version-id": ""}
     try:
         settings = find_settings(cloud.storage, manifest, cloud.default_settings.decode())
@@ -111,24 +111,10 @@ def dropped_manifest(folder: RunFolder) -> dict[str, str] | None:
     return dropped if run_id(dropped, settings) == folder.name else None
 
 
-def _has_version(cloud: Cloud, uri: str, version: str) -> bool:
-    """Return whether S3 still has this version of an object."""
-    if not version:
-        return False
-    try:
-        next(cloud.storage.iter_chunks(uri, version), b"")
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
-    return True
-
-
 def _remedy(folder: RunFolder) -> str:
     """Return what to do where a drop of what lies in the inbox now would be another run."""
-    cloud, manifest = folder.cloud, folder.record["manifest"]
-    uri = f"s3://{manifest['bucket']}/{manifest['key']}"
+    uri, command = manifest_uri(folder.record["manifest"]), folder.cloud.command
     return (
         f"{uri} or its settings have changed since. To go on, put back what they were, and "
-        f"drop them again: {cloud.command('drop --help')}"
+        f"drop them again: {command('drop --help')}"
     )

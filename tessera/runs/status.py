@@ -88,7 +88,7 @@ class RunStatus:
     progress: RoundProgress = field(default_factory=RoundProgress)
     confidence: float | None = None
     trouble: str = ""
-    """What keeps its stack from saving anything."""
+    """Reason why its stack saves nothing, with what to do; empty if it saves."""
 
     def facts(self) -> dict[str, Any]:
         """Return it as `--json` prints it; programs know the progress as `asking`."""

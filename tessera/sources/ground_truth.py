@@ -16,12 +16,11 @@ from tessera.exits import Refused
 from tessera.runs.ground_truth_job import (
     CATEGORIES,
     OUTPUT,
-    LocalTree,
-    S3Tree,
     WholeTree,
     categories,
     label_keys,
     refuse_attribute,
+    tree_at,
 )
 from tessera.screen import counted
 from tessera.sources.labeled import ATTRIBUTE, Contents, Labeled, LeftOut, texts
@@ -60,15 +59,11 @@ def read_output(
     """
     if Path(place).is_file():
         return Output(place, Path(place).read_bytes(), labels, attribute)
-    tree: S3Tree | LocalTree
-    if place.startswith("s3://"):
-        if place.endswith((".manifest", ".jsonl")):
-            missing = Refused(f"There is no {place}. Give the address of a job's folder.")
-            return Output(place, storage().get_or_raise(place, missing), labels, attribute)
-        tree = S3Tree(storage(), place)
-    elif Path(place).is_dir():
-        tree = LocalTree(Path(place))
-    else:
+    if place.startswith("s3://") and place.endswith((".manifest", ".jsonl")):
+        missing = Refused(f"There is no {place}. Give the address of a job's folder.")
+        return Output(place, storage().get_or_raise(place, missing), labels, attribute)
+    tree = tree_at(place, storage)
+    if tree is None:
         raise Refused(
             f"There is no {place}. Give a job's folder, its output manifest, or an address: "
             "s3://BUCKET/OUTPUT/JOB"

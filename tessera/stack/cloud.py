@@ -88,7 +88,7 @@ class Cloud:
 
     @property
     def trouble(self) -> str:
-        """What keeps it from saving anything, in a clause with what to do; empty if nothing."""
+        """Return why it saves nothing, in a clause with what to do; empty if it saves."""
         return disk_notice(self.home) if self.home else ""
 
     def _report_job(self, job: str, error: Exception) -> None:

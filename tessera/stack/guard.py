@@ -163,7 +163,7 @@ class Request(NamedTuple):
 
     @property
     def is_kept(self) -> bool:
-        """Whether it brings what is written to the disk: an object, or a worker's page."""
+        """Return whether it brings what is written to disk: an object, or a worker's page."""
         several = self.method == "POST" and re.search(r"(^|&)(uploads|uploadId)\b", self.query)
         work = self.method == "POST" and self.is_portal
         return self.method == "PUT" or work or bool(several)

@@ -202,10 +202,10 @@ class Storage:
         answer = self._client().get_object(**_object(uri))
         return answer["Body"].read(), answer["ETag"]
 
-    def size(self, uri: str) -> int | None:
+    def size(self, uri: str, version_id: str | None = None) -> int | None:
         """Return the object's size in bytes, or None if it does not exist."""
         try:
-            return self._client().head_object(**_object(uri))["ContentLength"]
+            return self._client().head_object(**_object(uri, version_id))["ContentLength"]
         except Exception as error:
             if is_missing(error):
                 return None
@@ -270,9 +270,9 @@ class Storage:
             return not is_missing(error)
         return True
 
-    def exists(self, uri: str) -> bool:
+    def exists(self, uri: str, version_id: str | None = None) -> bool:
         """Return whether the object exists."""
-        return self.size(uri) is not None
+        return self.size(uri, version_id) is not None
 
     def iter_chunks(
         self, uri: str, version_id: str | None = None, *, if_missing: Exception | None = None

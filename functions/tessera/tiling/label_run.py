@@ -128,10 +128,14 @@ def write_report(files: Files, result: RunResult, template: Path, home: str = ""
     final, home = bool(home), home or result.run.home
     flagged = read_flagged(files, home, result.label_of)
     figures = build_report(result, _qualification(files, result.run), flagged, final=final)
-    page = render_html(template.read_text("utf-8"), figures).encode()
-    files.put(f"{home}report.json", render_json(figures), content_type="application/json")
-    files.put(f"{home}report.html", page, content_type="text/html; charset=utf-8")
+    put_report(files, home, figures, render_html(template.read_text("utf-8"), figures))
     return figures
+
+
+def put_report(files: Files, home: str, figures: Mapping[str, Any], page: str) -> None:
+    """Put the files of a report: its figures for programs, and its page for people."""
+    files.put(f"{home}report.json", render_json(figures), content_type="application/json")
+    files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
 
 
 def read_flagged(files: Files, home: str, label_of: Callable[[int], str]) -> dict[str, Any]:

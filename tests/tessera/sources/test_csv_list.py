@@ -77,6 +77,19 @@ def line_of(number: int, label: Any, metadata: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def single_labels(
+    settings: Settings, data: st.DataObject
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Draw the label of each image, and make the lines that have them."""
+    assume(settings.classes)
+    names = data.draw(st.lists(st.sampled_from(settings.classes), min_size=1, max_size=5))
+    lines = [
+        line_of(number, settings.labels.index(name), {"class-name": name})
+        for number, name in enumerate(names)
+    ]
+    return names, lines
+
+
 def resaved(path: Path, delimiter: str, encoding: str) -> None:
     """Write a CSV file again as a spreadsheet does."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -124,12 +137,7 @@ def test_single_labels_survive_export_import_and_drop(
     sheet: tuple[str, str],
     labels_as: Any,
 ) -> None:
-    assume(settings.classes)
-    names = data.draw(st.lists(st.sampled_from(settings.classes), min_size=1, max_size=5))
-    lines = [
-        line_of(number, settings.labels.index(name), {"class-name": name})
-        for number, name in enumerate(names)
-    ]
+    names, lines = single_labels(settings, data)
     path = exported(lines, settings, tmp_path_factory.mktemp("labels"))
     resaved(path, *sheet)
     contents = read_csv(path)
@@ -150,12 +158,7 @@ def test_single_labels_survive_export_import_and_drop(
 def test_label_studios_tasks_have_the_same_labels_when_they_come_back(
     tmp_path_factory: Any, settings: Settings, data: st.DataObject
 ) -> None:
-    assume(settings.classes)
-    names = data.draw(st.lists(st.sampled_from(settings.classes), min_size=1, max_size=5))
-    lines = [
-        line_of(number, settings.labels.index(name), {"class-name": name})
-        for number, name in enumerate(names)
-    ]
+    names, lines = single_labels(settings, data)
     folder = tmp_path_factory.mktemp("studio")
     exported(lines, settings, folder, write_label_studio)
     path = folder / "tasks.json"

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from tessera.tiling.kinds.custom_run import label_custom_run
 from tessera.tiling.kinds.kind_result import Files, KindResult
 from tessera.tiling.kinds.multi_run import label_multi_run
-from tessera.tiling.report.render import render_json, render_page
+from tessera.tiling.label_run import put_report
+from tessera.tiling.report.render import render_page
 from tessera.tiling.run.run import Run
 from tessera.tiling.run.run_record import note_end
 from tessera.tiling.settings import TaskKind
@@ -45,8 +46,7 @@ def label_other_run(files: Files, run: Run, ui: Path) -> dict[str, Any] | None:
         return None
     result, home = kind.label(files, run), run.home
     page = render_page((ui / kind.report).read_text("utf-8"), report=result.figures)
-    files.put(f"{home}report.json", render_json(result.figures), content_type="application/json")
-    files.put(f"{home}report.html", page.encode(), content_type="text/html; charset=utf-8")
+    put_report(files, home, result.figures, page)
     if result.summary["outcome"] == "done":
         note_end(files, f"{home}run.json", run.execution, run.jobs)
     return result.summary

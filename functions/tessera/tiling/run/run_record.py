@@ -99,7 +99,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     execution: str
     """The ARN of the execution that owns the run."""
     manifest: dict[str, Any]
-    """The dropped object: `bucket`, `key`, `etag` if the event had one, and `version-id` if there
+    """Dropped object: `bucket`, `key`, `etag` if the event had one, and `version-id` if there
     are versions: what is dropped in its place later is no manifest of this run."""
     settings: dict[str, Any]
     rounds: Sequence[AskedRound] = ()
