@@ -206,7 +206,7 @@ def _show_plan(deployment: Deployment, as_json: bool) -> None:
 def identity(cloud: Cloud) -> dict[str, Any]:
     """Return the account and the identity that would deploy, and the region."""
     sts = cloud.client("sts")
-    identity: dict[str, Any] = dict(sts.get_calleridentity())
+    identity: dict[str, Any] = dict(sts.get_caller_identity())
     return identity | {"Region": sts.meta.region_name}
 
 

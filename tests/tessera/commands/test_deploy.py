@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 import pytest
+from moto import mock_aws
 
 from scripts.deployment import read_template
 from tessera.commands.deploy import (
     LONGEST_DEFAULT,
     LONGEST_STACK_NAME,
+    identity,
     plan,
     template_parameters,
 )
@@ -67,3 +69,13 @@ def test_a_stacks_name_leaves_room_for_the_functions_names() -> None:
     plan(Cloud(stack_name="x" * LONGEST_STACK_NAME), {})
     with pytest.raises(click.UsageError, match="45 characters at most"):
         plan(Cloud(stack_name="x" * (LONGEST_STACK_NAME + 1)), {})
+
+
+def test_who_would_deploy_is_asked_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        who = identity(Cloud(region="us-gov-west-1"))
+    assert who["Account"] == "123456789012"
+    assert who["Arn"].split(":")[1] == "aws-us-gov"
+    assert who["Region"] == "us-gov-west-1"
