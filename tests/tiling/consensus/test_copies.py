@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
-from tessera.tiling.consensus.copies import find_copies, merge_copies
+from tessera.tiling.consensus.copies import find_copies, merge_copies, only_label
 from tessera.tiling.consensus.crowd import split_by_depth
 from tessera.tiling.consolidation_rules import OLDEST_RULES, RULES
 from tests.tiling.consensus.crowds import crowd, crowds, reordered, simulated
@@ -74,6 +74,30 @@ def test_copies_count_as_one_person_and_less_is_believed_of_them() -> None:
     assert new.accuracy is not None
     assert len(set(new.accuracy[:15].tolist())) == 1
     np.testing.assert_array_equal(new.answers, old.answers)  # those that were given
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_workers_who_always_give_one_label_count_as_one_and_are_no_copies(share: float) -> None:
+    answers, truth = simulated(1000, 30, 3, accuracy=0.75)
+    lazy = answers.worker < 30 * share
+    always = replace(answers, label=np.where(lazy, 1, answers.label).astype(np.int8))
+    consensus = consolidate(always)
+    assert consensus.copies == [list(range(round(30 * share)))]
+    assert only_label(always, consensus.copies[0]) == (1, 1.0)
+    alone = consolidate(always, evidence=Evidence(rules=RULES[OLDEST_RULES]))
+    assert right_of(consensus, truth) > right_of(alone, truth)
+
+
+@given(crowds(), st.data())
+def test_only_a_label_of_nine_in_ten_answers_is_a_groups_only_one(
+    answers: Crowd, data: st.DataObject
+) -> None:
+    group = sorted(data.draw(st.sets(st.integers(0, answers.workers - 1), min_size=1)))
+    labels = answers.label[np.isin(answers.worker, group) & (answers.label >= 0)].tolist()
+    only = only_label(answers, group)
+    often = [label for label in set(labels) if labels.count(label) >= 0.9 * len(labels)]
+    assert ([only[0]] if only else []) == often
+    assert only is None or only[1] == labels.count(only[0]) / len(labels)
 
 
 @pytest.mark.parametrize("seed", range(3))

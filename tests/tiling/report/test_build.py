@@ -14,6 +14,7 @@ from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import Judged, ModelResult, decide
 from tessera.tiling.report.build import RunResult, build_report, next_round_figures, summarize
+from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.run.run import Run
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.line_counts import Counts, LineOutcomes
@@ -100,13 +101,27 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     qualification = {"needed": 0.8, "tried": 2, "passed": 1}
     flagged = {"images": 1, "flags": 1, "reasons": {"two things in it": 1}, "pictures": []}
     figures = build_report(with_model, qualification, flagged) | next_round_figures(watched, [1])
-    # These two take dozens of answers: test_pace.py and test_what_helps.py have them.
-    assert figures.keys() | {"pace", "would_have_helped"} == documented
+    # These take other answers: test_pace.py, test_what_helps.py and the test below have them.
+    assert figures.keys() | {"pace", "would_have_helped", "one_label"} == documented
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
-    rare = {"copies", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
+    rare = {"copies", "one_label", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
     rare |= {"stopped", "qualification", "pace", "would_have_helped", "flagged", "next_round"}
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
+
+
+def test_workers_who_give_one_label_are_named_as_that_and_not_as_copies() -> None:
+    alike = result(
+        run(), outcomes(), *((image, worker, 0) for image in (0, 1) for worker in (0, 1))
+    )
+    alike.consensus.copies.append([0, 1])
+    figures = build_report(alike)
+    names = [alike.names[worker] for worker in (0, 1)]
+    label = alike.run.settings.classes[0]
+    assert figures["one_label"] == [{"workers": names, "label": label, "share": 1.0}]
+    assert "copies" not in figures
+    steps = [step["found"] for step in next_steps(figures)]
+    assert f"2 workers gave nearly all images one label ({', '.join(names)})." in steps
 
 
 def test_a_run_that_got_no_answer_has_a_report_too() -> None:

@@ -39,6 +39,9 @@ MAX_WORKERS = 1_000
 """Busiest workers that are compared: tables of pairs grow with their square."""
 SAMPLE_IMAGES = 200_000
 """Images that pairs are counted in, at most."""
+ONE_LABEL = 0.9
+"""Share of a group's answers from which on they are of one label: who gives it to every image needs
+to copy from nobody (docs/decisions/consensus-copies.md)."""
 SEEDS = 50
 """Pairs that groups are grown from, those with most evidence first."""
 
@@ -158,6 +161,14 @@ def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float) -> b
         return False
     agreed = alike[0] / 2
     return bool(_evidence(agreed, within / 2 - agreed, expected) >= least * len(group))
+
+
+def only_label(crowd: Crowd, group: list[int]) -> tuple[int, float] | None:
+    """Return the label of nearly all answers of a group, and its share; None where none is."""
+    labels = crowd.label[np.isin(crowd.worker, group) & (crowd.label >= 0)]
+    counts = np.bincount(labels, minlength=crowd.classes)
+    share = float(counts.max() / max(counts.sum(), 1))
+    return (int(counts.argmax()), share) if share >= ONE_LABEL else None
 
 
 def merge_copies(crowd: Crowd, groups: list[list[int]]) -> Crowd:

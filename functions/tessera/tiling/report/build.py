@@ -11,6 +11,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence
+from tessera.tiling.consensus.copies import only_label
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.live_control import stopped_workers
@@ -287,9 +288,19 @@ def _worker_figures(result: RunResult) -> dict[str, Any]:
 
 
 def _copies(result: RunResult) -> dict[str, Any]:
-    """Name the workers who hand in one another's answers; nothing where nobody does."""
-    groups = [[result.names[worker] for worker in group] for group in result.consensus.copies]
-    return {"copies": groups} if groups else {}
+    """Name the workers who count as one person; nothing where nobody does.
+
+    They hand in one another's answers, or all give one label to nearly every image.
+    """
+    copies, one_label = [], []
+    for group in result.consensus.copies:
+        names = [result.names[worker] for worker in group]
+        if only := only_label(result.crowd, group):
+            label, share = result.run.settings.classes[only[0]], round(only[1], 4)
+            one_label.append({"workers": names, "label": label, "share": share})
+        else:
+            copies.append(names)
+    return {k: v for k, v in (("copies", copies), ("one_label", one_label)) if v}
 
 
 def _unloaded_figures(result: RunResult) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -120,8 +120,7 @@ def _unloaded(figures: Mapping[str, Any]) -> Iterator[Step]:
     if blocked:
         people = "worker's network" if len(blocked) == 1 else "networks of these workers"
         yield (
-            f"Most pictures did not load for {', '.join(blocked[:NAMED_WORKERS])}"
-            f"{' and others' if len(blocked) > NAMED_WORKERS else ''}.",
+            f"Most pictures did not load for {_named(blocked)}.",
             f"Look at the {people}: a firewall, proxy or browser extension keeps the pictures' "
             "address away.",
         )
@@ -168,13 +167,7 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
         )
     yield from _skew(figures)
     yield from _pace(figures)
-    for group in figures.get("copies", ()):
-        names = ", ".join(group[:NAMED_WORKERS])
-        yield (
-            f"{len(group)} workers gave the same answers ({names}"
-            f"{' and others' if len(group) > NAMED_WORKERS else ''}), right or wrong.",
-            "They count as one person. Ask them how they work; it may be one person, or a program.",
-        )
+    yield from _alike(figures)
     # the method weighs them down already, so this is about the people, not about the labels
     weak = _clearly_below_average(figures["workers"])
     if weak:
@@ -193,6 +186,28 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
             "No image with a known label says how far to believe the confidence.",
             f"Give about {GOLD_WANTED} lines a gold label, and set gold_per_task to 1.",
         )
+
+
+def _alike(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on workers whose answers are alike, and who count as one person."""
+    for group in figures.get("copies", ()):
+        yield (
+            f"{len(group)} workers gave the same answers ({_named(group)}), right or wrong.",
+            "They count as one person. Ask them how they work; it may be one person, or a program.",
+        )
+    for group in figures.get("one_label", ()):
+        workers, label = group["workers"], _plain(repr(group["label"]))
+        yield (
+            f"{len(workers)} workers gave nearly all images one label ({_named(workers)}).",
+            f"It is {label}, for {group['share']:.0%} of them. They count as one person. Look at "
+            "their pages: they may not look.",
+        )
+
+
+def _named(workers: Sequence[str]) -> str:
+    """Return the first workers' names, and whether there are others."""
+    others = " and others" if len(workers) > NAMED_WORKERS else ""
+    return ", ".join(workers[:NAMED_WORKERS]) + others
 
 
 def _pace(figures: Mapping[str, Any]) -> Iterator[Step]:
