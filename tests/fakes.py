@@ -39,7 +39,8 @@ class Files(Storage):
     """S3 in a dictionary: objects by URI; a written one appears when its writer ends well.
 
     `requests` counts what S3 would be asked, by the name of the operation; `versions` are older
-    ones by URI and version ID, of objects that have any.
+    ones by URI and version ID, of objects that have any. `other_etags` if ETags are no MD5 of the
+    content, as where a key of KMS encrypts it.
     """
 
     chunk = 7
@@ -53,6 +54,7 @@ class Files(Storage):
         self.modified: dict[str, datetime] = {}
         self.requests: Counter[str] = Counter()
         self.versions: dict[tuple[str, str], bytes] = {}
+        self.other_etags = False
         self.absent_buckets: set[str] = set()
         self.refused_buckets: set[str] = set()
         self.requesters_pay: set[str] = set()
@@ -110,6 +112,10 @@ class Files(Storage):
         self._count("HeadObject", uri)
         newest = [version for at, version in self.versions if at == uri][-1:]
         return newest[0] if newest else ""
+
+    def is_etag_md5(self, uri: str, version_id: str | None = None) -> bool:
+        self._count("HeadObject", uri)
+        return uri not in self.objects or not self.other_etags
 
     def etag(self, uri: str, by: float = math.inf) -> str | None:
         self.requests["HeadObject"] += 1

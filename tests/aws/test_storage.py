@@ -68,6 +68,23 @@ def test_an_etag_is_of_the_content_and_none_where_there_is_no_object(files: Stor
     assert files.etag("s3://no such bucket/1.png") is None
 
 
+@pytest.mark.thorough
+def test_an_etag_is_the_md5_of_what_was_put_whole_without_a_key_of_kms() -> None:
+    with mock_aws():
+        connection = connect()
+        s3, files = connection.client("s3"), connection.storage
+        s3.create_bucket(Bucket="labels")
+        files.put("s3://labels/whole", b"{}")
+        s3.put_object(Bucket="labels", Key="kms", Body=b"{}", ServerSideEncryption="aws:kms")
+        with files.writer("s3://labels/parts") as file:
+            file.write(bytes(aws_storage.CHUNK))
+            file.write(b"{}")
+        names = ("whole", "kms", "parts", "absent")
+        assert [files.is_etag_md5(f"s3://labels/{name}") for name in names] == [
+            True, False, False, True,
+        ]  # fmt: skip
+
+
 def test_an_object_that_was_put_after_a_time_has_no_etag_of_then(files: Storage) -> None:
     files.put(f"{HOME}one", b"1")
     (put,) = (entry.modified.timestamp() for entry in files.list_objects(f"{HOME}one"))

@@ -237,6 +237,21 @@ class Storage:
             raise
         return "" if version == "null" else version
 
+    def is_etag_md5(self, uri: str, version_id: str | None = None) -> bool:
+        """Return whether the object's ETag is the MD5 of its content, or there is no such object.
+
+        S3 has another ETag each time for what a key of KMS encrypts, and for what was uploaded in
+        parts one that depends on their size.
+        """
+        try:
+            head = self._client().head_object(**_object(uri, version_id))
+        except Exception as error:
+            if is_missing(error):
+                return True
+            raise
+        by_kms = head.get("ServerSideEncryption", "AES256") != "AES256"
+        return not (by_kms or "SSECustomerAlgorithm" in head or "-" in head["ETag"])
+
     def etag(self, uri: str, by: float = math.inf) -> str | None:
         """Return the ETag of the object's content; None if S3 refuses it, or has no such object.
 

@@ -58,6 +58,7 @@ from tessera.tiling.run.run_record import (
     read_images,
     read_manifest_bytes,
     settings_of,
+    with_content_etag,
     with_version,
 )
 from tessera.tiling.settings import Settings
@@ -181,6 +182,7 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     files = stack.files
     manifest = with_version(files, event["manifest"])
     settings = find_settings(files, manifest, stack.default_settings)
+    manifest = with_content_etag(files, manifest, settings, stack.runs)
     record = begin_record(manifest, settings, event["execution"])
     home = f"{stack.runs}{record.run}/"
     # Before anything else is written: two executions may have begun for the same manifest.

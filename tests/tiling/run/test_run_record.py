@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import md5
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tessera.tiling.errors import LabelsMissing, ManifestUnreadable, SettingsInvalid
+from tessera.tiling.run.jobs import run_id
 from tessera.tiling.run.run_record import (
     ALIVE,
     BROKEN,
@@ -25,6 +29,7 @@ from tessera.tiling.run.run_record import (
     project_of,
     read_manifest_bytes,
     settings_of,
+    with_content_etag,
     with_version,
 )
 from tessera.tiling.settings import read_settings
@@ -201,3 +206,54 @@ def test_a_run_reads_the_version_of_its_manifest_that_was_there_when_it_began(
     assert pinned == {**manifest, "version-id": "first"}
     files.versions[uri, "second"] = b"another\n"  # in its place
     assert b"".join(read_manifest_bytes(files, pinned)) == b"one\n"
+
+
+RUNS = "s3://labels/runs/"
+
+
+def drop(files: Files, content: bytes, way: str, number: int) -> dict[str, Any]:
+    """Put a manifest in one of S3's ways; what its event says, with the ETag of that way."""
+    files.put("s3://inbox/pets/may.manifest", content)
+    files.other_etags = way != "whole"
+    etag = md5(content).hexdigest()
+    if way == "encrypted by KMS":
+        etag = md5(content + bytes([number])).hexdigest()  # another one each time
+    elif way == "in parts":
+        etag = f"{md5(etag.encode()).hexdigest()}-{number + 1}"  # another one by their size
+    return MANIFEST | {"etag": etag}
+
+
+@given(
+    st.lists(st.binary(max_size=20), min_size=1, max_size=2),
+    st.lists(st.sampled_from(["whole", "in parts", "encrypted by KMS"]), min_size=2, max_size=4),
+)
+def test_the_same_bytes_are_the_same_run_in_whatever_way_they_were_put(
+    contents: list[bytes], ways: list[str]
+) -> None:
+    files = Files()
+    names = {
+        run_id(
+            with_content_etag(files, drop(files, content, way, number), SETTINGS, RUNS), SETTINGS
+        )
+        for content in contents
+        for number, way in enumerate(ways)
+    }
+    assert len(names) == len(set(contents))
+    plain = MANIFEST | {"etag": md5(contents[0]).hexdigest()}
+    assert run_id(plain, SETTINGS) in names  # the name that it has always had
+
+
+def test_a_run_that_began_under_an_etag_of_its_own_keeps_its_name() -> None:
+    files = Files()
+    dropped = drop(files, b"{}\n", "in parts", 3)
+    old = run_id(dropped, SETTINGS)
+    assert run_id(with_content_etag(files, dropped, SETTINGS, RUNS), SETTINGS) != old
+    files.put(f"{RUNS}{old}/run.json", b"{}")
+    assert with_content_etag(files, dropped, SETTINGS, RUNS) == dropped
+
+
+def test_a_manifest_that_is_gone_before_its_content_is_read_says_so() -> None:
+    files = Files()
+    dropped = drop(files, b"{}\n", "in parts", 3)
+    with pytest.raises(ManifestUnreadable, match="drop it again"):
+        with_content_etag(files, dropped | {"version-id": "gone"}, SETTINGS, RUNS)

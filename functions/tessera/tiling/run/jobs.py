@@ -52,7 +52,8 @@ def run_id(manifest: Mapping[str, Any], settings: Settings) -> str:
     """Return the run's name: what a person recognizes, then a hash of what makes it this very run.
 
     `manifest` has `bucket`, `key`, `etag` and `version-id` of the dropped object. An unchanged
-    file uploaded again has a new version but the same ETag, and is the same run.
+    file uploaded again has a new version but the same ETag, and is the same run; where S3's ETag
+    is another each time, it is the content's own (`run_record.with_content_etag`).
 
     >>> from tessera.tiling.settings import read_settings
     >>> run_id({"bucket": "inbox", "key": "pets/may.manifest", "etag": "9"},

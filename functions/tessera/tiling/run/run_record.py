@@ -9,6 +9,7 @@ moment exactly one goes on (docs/decisions/redrop-not-redrive.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import md5
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -58,6 +59,9 @@ class Files(Protocol):
 
     def version_id(self, uri: str) -> str:
         """Return the ID of the object's newest version; "" if it has none."""
+
+    def is_etag_md5(self, uri: str, version_id: str | None) -> bool:
+        """Return whether the object's ETag is the MD5 of its content; true if there is none."""
 
     def iter_chunks(
         self, uri: str, version_id: str | None, *, if_missing: Exception
@@ -289,6 +293,27 @@ def with_version(files: Files, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     version = manifest.get("version-id") or files.version_id(manifest_uri(manifest))
     return {**manifest, "version-id": version} if version else dict(manifest)
+
+
+def with_content_etag(
+    files: Files, manifest: Mapping[str, Any], settings: Settings, runs: str
+) -> dict[str, Any]:
+    """Return a dropped manifest with the MD5 of its bytes as its ETag, where S3's is another.
+
+    A run is named by it. By an ETag that differs each time the same bytes are put, the same
+    manifest dropped again would be another run, whose images are all asked, and paid for, again.
+    A run that has begun under S3's own, in the folder `runs`, keeps its name.
+    """
+    same = dict(manifest)
+    uri, version = manifest_uri(manifest), manifest.get("version-id")
+    if not manifest.get("etag") or files.is_etag_md5(uri, version):
+        return same
+    if files.get_up_to(f"{runs}{run_id(manifest, settings)}/run.json", 1) is not None:
+        return same
+    content = md5(usedforsecurity=False)
+    for chunk in read_manifest_bytes(files, manifest):
+        content.update(chunk)
+    return {**manifest, "etag": content.hexdigest()}
 
 
 def read_manifest_bytes(files: Files, manifest: Mapping[str, Any]) -> Iterator[bytes]:
