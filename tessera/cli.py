@@ -75,6 +75,12 @@ class PortNumber(click.IntRange):
         return ""
 
 
+INTERRUPTED = "Interrupted. Runs and deployments that have begun continue."
+
+WORDS = "tessera.words"
+"""Key of a context's notes under which the words of the command line are, from the command on."""
+
+
 class Tool(click.Group):
     """Group of commands that are imported when they are called."""
 
@@ -97,6 +103,7 @@ class Tool(click.Group):
 
         `drop` is the function `drop_command`, and click would print the function's name.
         """
+        ctx.meta[WORDS] = args
         _, command, rest = super().resolve_command(ctx, args)
         return args[0], command, rest
 
@@ -119,13 +126,18 @@ class Tool(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("Interrupted. Runs and deployments that have begun continue.", err=True)
+            click.echo(INTERRUPTED, err=True)
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
         except click.ClickException as error:
             # It names files and what is in them; the type has it that a message is not replaced.
             vars(error)["message"] = without_controls(error.message)
             raise
-        except (click.exceptions.Exit, click.Abort):
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):  # at a question
+                click.echo(f"\n{INTERRUPTED}", err=True)
+                raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+            raise self._unanswered(ctx, abort) from None
+        except click.exceptions.Exit:
             raise
         except OSError as error:  # of a file that is named, or of a connection
             if error.errno == errno.EPIPE:  # `| head`, which click ends quietly
@@ -143,6 +155,20 @@ class Tool(click.Group):
                 command = ctx.obj.command if ctx.obj else "tessera {}".format
                 raise explain(error, ctx.params.get("profile"), command) from error
             raise fault(error) from error
+
+    def _unanswered(self, ctx: click.Context, abort: click.Abort) -> Exception:
+        """Return the error for a question that nobody could answer, or leave that of a no."""
+        words = ctx.meta.get(WORDS, [])
+        command = self.get_command(ctx, words[0]) if words else None
+        options = [option for each in command.params for option in each.opts] if command else []
+        if not isinstance(abort.__context__, EOFError) or "--yes" not in options:
+            return abort
+        sure = ctx.obj.command(shlex.join([words[0], "--yes", *words[1:]]))
+        click.echo(err=True)  # the question has no line end
+        return click.ClickException(
+            "Nothing was done: this asks for a yes, and the input has ended, as it does without a "
+            f"terminal. To be asked nothing: {sure}"
+        )
 
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}

@@ -31,7 +31,8 @@ from tessera.commands.drop import Source, drop_source, listed
 from tessera.exits import Refused
 from tessera.exports.dataset import LeftOut, samples
 from tessera.runs.checks import parse_settings
-from tessera.runs.executions import ENDED, failure, read_ending
+from tessera.runs.executions import ENDED, read_ending
+from tessera.runs.failures import failure
 from tessera.runs.folder import RunFolder
 from tessera.runs.folder import find_run as find_folder
 from tessera.runs.instructions import settings_beside

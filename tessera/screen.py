@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
-from rich.console import Console, ConsoleOptions
-from rich.markup import escape
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,7 +22,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.text import Text
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Span, Text
 
 from tessera.plain_text import without_controls
 
@@ -32,13 +35,16 @@ PAUSE = 2.0
 WIDEST = 100_000
 """Columns of what has no edge. A table takes only what its cells need."""
 
+TAG = re.compile(r"\[(bold|dim|green|red|yellow|/)\]")
+"""What acts in a text. Everything else in brackets, of a file's name or an error, is printed."""
+
 
 class PlainConsole(Console):
-    """Console on which no text acts but by rich's own markup, and which breaks no line of text.
+    """Console on which no text acts but by a few tags, and which breaks no line of text.
 
-    A terminal wraps what is too long for it, and a command that is copied from there is in one
-    piece; with a line break of our own it would be two. Into a pipe or a file, tables have their
-    whole width, too.
+    A terminal wraps what is too long for it, and a command or a name that is copied from there is
+    in one piece; with a line break of our own it would be two. So tables have their whole width,
+    too, on a terminal as in a pipe or a file.
     """
 
     @property
@@ -48,15 +54,59 @@ class PlainConsole(Console):
         return options if self.is_terminal else options.update(width=WIDEST)
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
-        """Print texts on lines of any length, and everything else as wide as there is room."""
+        """Print texts and tables on lines of any length, which the terminal wraps."""
         if soft_wrap is None:
             soft_wrap = all(isinstance(each, str) for each in objects)
-        options = {"crop": self.is_terminal} | options
-        super().print(*objects, soft_wrap=soft_wrap, **options)
+        whole = (Whole(each) if isinstance(each, Table) else each for each in objects)
+        super().print(*whole, soft_wrap=soft_wrap, **{"crop": False} | options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Render a text, in a line or in a cell of a table, with control characters spelled out."""
-        return super().render_str(without_controls(text), **options)
+        """Render a text, in a line or in a cell of a table; only what `TAG` matches acts in it."""
+        plain, spans = (text, []) if options.get("markup") is False else _styled(text)
+        # Not by rich, for which names have tags, backslashes that escape them, and :cat: in them.
+        rendered = super().render_str(plain, **options | {"markup": False, "emoji": False})
+        rendered.spans.extend(spans)
+        return rendered
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render anything with the control characters of its texts spelled out."""
+        for segment in super().render(renderable, options):
+            plain = segment.text if segment.control else without_controls(segment.text)
+            yield segment if plain == segment.text else segment._replace(text=plain)
+
+
+def _styled(text: str) -> tuple[str, list[Span]]:
+    """Return a text without its tags, and what they style; a `[/]` too many stays.
+
+    >>> _styled("[bold]a[b][/]c[/]")
+    ('a[b]c[/]', [Span(0, 4, 'bold')])
+    """
+    plain, spans, begun = "", list[Span](), list[tuple[int, str]]()
+    for number, piece in enumerate(TAG.split(text)):
+        if number % 2 == 0:
+            plain += piece
+        elif piece != "/":
+            begun.append((len(plain), piece))
+        elif begun:
+            start, style = begun.pop()
+            spans.append(Span(start, len(plain), style))
+        else:
+            plain += "[/]"
+    return plain, spans
+
+
+class Whole:
+    """Table in its whole width."""
+
+    def __init__(self, table: Table) -> None:
+        """Keep the table."""
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render it as if there were no edge."""
+        yield from console.render(self._table, options.update(width=WIDEST))
 
 
 out = PlainConsole(highlight=False)
@@ -88,7 +138,7 @@ def console_for(as_json: bool) -> Console:
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings, beside the result."""
     for warning in warnings:
-        aside.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
+        aside.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
 
 def counted(number: int, noun: str) -> str:
@@ -100,6 +150,49 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+class Row(NamedTuple):
+    """Row of a list: its cells, of which the first names it, and remarks on it."""
+
+    cells: Sequence[str]
+    remarks: Sequence[str] = ()
+    is_dim: bool = False
+
+
+def print_rows(
+    titles: Sequence[str], rows: Sequence[Row], *, right: str = "", console: Console = out
+) -> None:
+    """Print rows below their titles, each with its remarks below it.
+
+    Where the terminal is too narrow for a row, each cell gets a line with its title, so that every
+    name and command is in one piece. `right` is the title of a column of numbers.
+    """
+    cells = [[_on_one_line(cell) for cell in row.cells] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+    is_wide = sum(widths) + 2 * (len(widths) - 1) <= console.width or not console.is_terminal
+
+    def line(texts: Sequence[str]) -> str:
+        blanks = (" " * (w - cell_len(text)) for text, w in zip(texts, widths, strict=True))
+        padded = zip(titles, texts, blanks, strict=True)
+        return "  ".join(f"{b}{t}" if title == right else f"{t}{b}" for title, t, b in padded)
+
+    if is_wide:
+        console.print(Text(line(titles).rstrip(), "bold"), soft_wrap=True)
+    for row, texts in zip(rows, cells, strict=True):
+        style = "dim" if row.is_dim else ""
+        console.print(Text(line(texts).rstrip() if is_wide else texts[0], style), soft_wrap=True)
+        named = zip(titles[1:], texts[1:], strict=True)
+        width = max(map(len, titles[1:]), default=0)
+        for title, text in named if not is_wide else ():
+            if text:
+                console.print(Text(f"  {title:<{width}}  {text}", style), soft_wrap=True)
+        for remark in row.remarks:
+            console.print(Text(f"  {_on_one_line(remark)}", "yellow"), soft_wrap=True)
+
+
+def _on_one_line(text: str) -> str:
+    return without_controls(text).replace("\n", "\\n")
+
+
 def print_json(result: Any) -> None:
     """Print one JSON document on standard output, and nothing else there."""
     click.echo(json.dumps(result, ensure_ascii=False, indent=2, default=str))
@@ -109,7 +202,7 @@ def print_json(result: Any) -> None:
 def waiting(activity: str, console: Console = aside) -> Iterator[None]:
     """Show a spinner while something is waited for, or lines where no spinner can be drawn."""
     if console.is_terminal:
-        with console.status(f"{activity} …"):
+        with console.status(Text(f"{activity} …")):
             yield
         return
     over = threading.Event()

@@ -14,7 +14,8 @@ from tessera.commands.completion import run_names
 from tessera.commands.drop import Source, drop_source, next_step
 from tessera.exits import Refused
 from tessera.runs.checks import parse_settings
-from tessera.runs.executions import failure, read_ending
+from tessera.runs.executions import read_ending
+from tessera.runs.failures import failure
 from tessera.runs.fitting import Staff
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.status import settings_in_force

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-from rich.markup import escape
 
 from tessera.exits import Exit
 from tessera.screen import json_option, out, print_json
@@ -49,8 +48,8 @@ def examine(cloud: Cloud) -> list[Finding]:
 def print_findings(findings: Sequence[Finding]) -> None:
     """Print each finding, and below it the command that mends it."""
     for finding in findings:
-        sentence = escape(f"{finding.subject}: {finding.sentence}")
+        sentence = f"{finding.subject}: {finding.sentence}"
         end = ":" if finding.command else ""
         out.print(f"{MARKS[finding.state]}  {sentence}{end}", soft_wrap=True)
         if finding.command:
-            out.print(f"       {escape(finding.command)}", soft_wrap=True)
+            out.print(f"       {finding.command}", soft_wrap=True)

@@ -35,11 +35,11 @@ from tessera.runs.executions import (
     ENDED,
     Ending,
     drop,
-    failure,
     list_executions,
     read_ending,
     wait_for_execution,
 )
+from tessera.runs.failures import failure
 from tessera.runs.fetched_manifest import fetched_manifest
 from tessera.runs.fetched_pictures import (
     any_elsewhere,

@@ -18,7 +18,8 @@ from tessera.portal.records import OPEN
 from tessera.portal.table_layout import read_jobs
 from tessera.runs.checks import parse_settings
 from tessera.runs.display import show_until_ended
-from tessera.runs.executions import ENDED, failure, read_ending
+from tessera.runs.executions import ENDED, read_ending
+from tessera.runs.failures import failure
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.instructions import settings_beside
 from tessera.runs.resumption import resume_runs

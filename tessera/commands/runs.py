@@ -11,16 +11,15 @@ from typing import Any
 
 import click
 import msgspec
-from rich.markup import escape
-from rich.table import Table
 
 from tessera.exits import NotFound
 from tessera.portal.remarks import count_flags
 from tessera.runs.display import flagged_line
-from tessera.runs.executions import CUT_OFF, how_to_go_on, list_executions
+from tessera.runs.executions import ENDED, Ending, list_executions
+from tessera.runs.failures import reason
 from tessera.runs.folder import RunFolder
 from tessera.runs.status import MAX_REASONS, latest_jobs, manifest_key, run_folder_of
-from tessera.screen import aside, json_option, out, print_json
+from tessera.screen import Row, aside, json_option, print_json, print_rows
 from tessera.stack.cloud import Cloud
 from tessera.tiling.run.inbox import FOLDER, SETTINGS, IgnoredObject, is_manifest
 
@@ -62,25 +61,24 @@ def runs_command(context: click.Context, count: int, as_json: bool) -> None:
     if as_json:
         print_json([asdict(entry) for entry in entries])
     elif entries:
-        out.print(_table(entries))
+        titles = ("run", "status", "began", "labeled")
+        print_rows(titles, [_row(entry) for entry in entries], right="labeled")
     else:
         aside.print(f"There are no runs yet. Start one: {cloud.command('drop MANIFEST')}")
 
 
-def _table(entries: list[Entry]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for title in ("run", "status", "began", "labeled"):
-        table.add_column(title, justify="right" if title == "labeled" else "left", overflow="fold")
-    for entry in entries:
-        lines = [line for line in (entry.says, *entry.notices) if line]
-        name = entry.run or f"[dim]{escape(entry.manifest)}[/]"
-        table.add_row(
-            "\n".join([name, *(f"[yellow]{escape(line)}[/]" for line in lines)]),
+def _row(entry: Entry) -> Row:
+    """Return an entry as a row; one without a run is called by its manifest."""
+    return Row(
+        (
+            entry.run or entry.manifest,
             entry.status.lower(),
             f"{entry.began.astimezone():%m-%d %H:%M}",
             "" if entry.images is None else f"{entry.labeled:,}/{entry.images:,}",
-        )
-    return table
+        ),
+        [line for line in (entry.says, *entry.notices) if line],
+        is_dim=not entry.run,
+    )
 
 
 def ignored_objects(cloud: Cloud, runs: list[Entry]) -> list[Entry]:
@@ -136,7 +134,7 @@ def _flagged(cloud: Cloud, folder: RunFolder | None, status: str) -> list[str]:
 def newest(cloud: Cloud, count: int) -> list[Entry]:
     """Return the newest runs; an execution that found its run already running is none.
 
-    Nor is one that was cut off, and whose run another one goes on with.
+    Nor is one that failed or was cut off, and whose run another one goes on with.
     """
     workflows = cloud.client("stepfunctions")
 
@@ -146,8 +144,9 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
         if output.get("outcome") == "already-running":
             return None
         folder = run_folder_of(cloud, described)
-        cut_off = described.get("error", "") == CUT_OFF
-        if cut_off and folder and folder.record.get("execution") != described["executionArn"]:
+        end = Ending.of(described)
+        failed = end.status in ENDED and end.status != "SUCCEEDED"
+        if failed and folder and folder.record.get("execution") != described["executionArn"]:
             return None  # another execution goes on with the run, and is listed
         return Entry(
             run=folder.name if folder else "",
@@ -158,7 +157,7 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
             images=output.get("images"),
             labeled=output.get("labeled"),
             rounds=output.get("round"),
-            says=how_to_go_on(cloud) if cut_off else described.get("error", ""),
+            says=reason(end, cloud),
             notices=[*_notices(folder), *_flagged(cloud, folder, described["status"])],
             execution=execution["executionArn"],
         )

@@ -7,13 +7,11 @@ import click
 from tessera.commands.completion import run_names
 from tessera.exits import Exit
 from tessera.runs.display import show_until_ended, status_line
-from tessera.runs.executions import CUT_OFF, read_ending
+from tessera.runs.executions import ENDED, Ending, read_ending
+from tessera.runs.failures import next_step
 from tessera.runs.folder import find_run
 from tessera.runs.status import RunObserver, RunStatus
 from tessera.screen import json_option, out, print_json, warn
-
-RESUMABLE = (CUT_OFF, "LabelingFailed", "ConsolidationFailed", "GroupingFailed")
-"""Errors after which dropping the same manifest again resumes the run."""
 
 
 @click.command()
@@ -37,7 +35,9 @@ def watch(context: click.Context, run: str | None, once: bool, as_json: bool) ->
         if as_json:
             print_json(status.facts())
         else:
-            out.print(f"{status.run}: {status.status}, {status_line(status)}", soft_wrap=True)
+            out.print(f"{status.run}: {status.status}, {status_line(status)}")
+            if status.status in ENDED:
+                _explain(observer, read_ending(cloud, observer.execution))
         return
     last = show_until_ended(observer, out, as_json=as_json)
     # Once more, because a run that was still being grouped had none.
@@ -54,13 +54,17 @@ def _conclude(observer: RunObserver, last: RunStatus, *, quiet: bool) -> Exit:
             summary += (
                 f": {end.output.get('labeled', 0):,} of {end.output.get('images', 0):,} labeled"
             )
-        out.print(summary, soft_wrap=True)
-        if end.error:
-            out.print(f"[yellow]{end.error}[/]: {end.cause}", soft_wrap=True)
-        if end.error == CUT_OFF and observer.cloud.endpoint:
-            out.print(f"Go on with it: {observer.cloud.command('up')}", soft_wrap=True)
-        elif end.error in RESUMABLE:
-            out.print("To resume the run with the answers so far, drop the same manifest again.")
+        out.print(summary)
+        _explain(observer, end)
     if last.status != "SUCCEEDED":
         return Exit.FAILED
     return Exit.PARTIAL if end.output.get("partial") else Exit.OK
+
+
+def _explain(observer: RunObserver, end: Ending) -> None:
+    """Print why a run failed, and what to do; nothing if it did not."""
+    if end.status == "SUCCEEDED":
+        return
+    if end.error:
+        out.print(f"[yellow]{end.error}[/]: {end.cause}")
+    out.print(next_step(end, observer.cloud))

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.table import Table
 
 from tessera.aws.storage import Storage
 from tessera.portal.leases import block_worker
@@ -19,7 +18,7 @@ from tessera.portal.rights import REQUESTERS
 from tessera.portal.sessions import end_sessions
 from tessera.portal.store import erase
 from tessera.portal.table_layout import standing_key
-from tessera.screen import counted, json_option, out, print_json
+from tessera.screen import Row, counted, json_option, out, print_json, print_rows
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
 from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
@@ -128,14 +127,17 @@ def list_workers(target: Target, /, as_json: bool) -> None:
     if as_json:
         print_json([user._asdict() for user in users])
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    for title in ("email", "worker", "status", "teams", "since"):
-        table.add_column(title, overflow="fold")  # a name cut short would forget nobody
-    for user in users:
-        since = f"{user.since:%Y-%m-%d}"
-        status = user.status.lower().replace("_", " ")
-        table.add_row(user.email, user.worker, status, ", ".join(user.groups), since)
-    out.print(table)
+    rows = [
+        Row((
+            user.email,
+            user.worker,
+            user.status.lower().replace("_", " "),
+            ", ".join(user.groups),
+            f"{user.since:%Y-%m-%d}",
+        ))
+        for user in users
+    ]  # fmt: skip
+    print_rows(("email", "worker", "status", "teams", "since"), rows)
 
 
 @workers.command("remove", short_help="Remove an account at once and keep its answers.")

@@ -69,23 +69,27 @@ def json_lines() -> Iterator[Show]:
 @contextmanager
 def bar(console: Console) -> Iterator[Show]:
     """Give a function that prints each new state, and below draws how far the answers are."""
-    began, state = time.monotonic(), ""
-    columns = (SpinnerColumn(), BarColumn(bar_width=12), TextColumn("{task.description}"))
+    began, state, advised = time.monotonic(), "", ""
+    text = TextColumn("{task.description}", markup=False)  # workers may have written a part of it
+    columns = (SpinnerColumn(), BarColumn(bar_width=12), text)
     with Progress(*columns, console=console, transient=True) as drawn:
         task = drawn.add_task("", total=None)
 
         def show(status: RunStatus) -> None:
-            nonlocal state
+            nonlocal state, advised
             mark = f"{status.state} {status.round}"
             if status.state in STATES and mark != state:
                 state = mark
                 console.print(state_line(status, time.monotonic() - began))
+            if (advice := "\n".join(remedies(status))) != advised:
+                advised = advice
+                console.print(advice, soft_wrap=True)  # the bar's line ends where the screen does
             progress = status.progress
             drawn.update(
                 task,
                 completed=progress.answers,
                 total=progress.needed or None,
-                description=status_line(status),
+                description=status_line(status, with_remedies=False),
             )
 
         yield show
@@ -126,18 +130,29 @@ def state_line(status: RunStatus, seconds: float) -> str:
     )
 
 
-def status_line(status: RunStatus) -> str:
-    """Return a run's status on one line.
+def remedies(status: RunStatus) -> Iterator[str]:
+    """Yield what a person should do for a run that goes on, each a sentence with commands."""
+    if status.status in ENDED:
+        return
+    if status.trouble:
+        yield status.trouble
+    if short := status.progress.short:
+        need = "needs" if short == 1 else "need"
+        yield f"{counted(short, 'page')} {need} another person: {status.progress.remedy}"
+
+
+def status_line(status: RunStatus, *, with_remedies: bool = True) -> str:
+    """Return a run's status on one line, with what to do about it.
 
     >>> progress = RoundProgress(10, 12, 20, 3, 4200.0, 0.05, 0.96)
     >>> status_line(RunStatus("pets", "RUNNING", "LabelShards", 2, 200, progress, confidence=0.97))
     '12 of 20 pages, 3 min left, 3 workers, 4,200 images/h, 96% agreement, 97% confidence'
     """
     progress = status.progress
-    if status.trouble and status.status not in ENDED:
+    if with_remedies and status.trouble and status.status not in ENDED:
         return status.trouble
     if progress.needed:
-        parts = list(_progress_parts(progress))
+        parts = list(_progress_parts(progress, progress.remedy if with_remedies else ""))
     else:
         parts = [STATES.get(status.state, status.state)]
     if status.confidence:
@@ -145,7 +160,7 @@ def status_line(status: RunStatus) -> str:
     return ", ".join(parts)
 
 
-def _progress_parts(progress: RoundProgress) -> Iterator[str]:
+def _progress_parts(progress: RoundProgress, remedy: str) -> Iterator[str]:
     """Describe a round's progress; what matters most comes first, for narrow screens."""
     yield f"{progress.answers:,} of {progress.needed:,} pages"
     if progress.hours_left is not None:
@@ -157,7 +172,8 @@ def _progress_parts(progress: RoundProgress) -> Iterator[str]:
         yield "waiting for workers"
     if progress.short:
         need = "needs" if progress.short == 1 else "need"
-        yield f"{counted(progress.short, 'page')} {need} another person ({progress.remedy})"
+        do = f" ({remedy})" if remedy else ""
+        yield f"{counted(progress.short, 'page')} {need} another person{do}"
     if progress.tried:
         yield f"{progress.qualified} of {progress.tried} qualified"
     if progress.flagged:

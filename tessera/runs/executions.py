@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,32 @@ class RunError(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Status of an execution that has ended, with its output or its error and cause."""
+    """Status of an execution that has ended, with its output or its error and cause.
+
+    `manifest` is the URI of what was dropped, and `etag` its content's.
+    """
 
     status: str
     output: dict[str, Any]
     error: str = ""
     cause: str = ""
+    manifest: str = ""
+    etag: str = ""
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Ending:
+        """Read it from how Step Functions describes the execution."""
+        detail = json.loads(described.get("input") or "{}").get("detail") or {}
+        dropped = detail.get("object") or {}
+        bucket, key = (detail.get("bucket") or {}).get("name", ""), dropped.get("key", "")
+        return cls(
+            described["status"],
+            json.loads(described.get("output") or "{}"),
+            described.get("error") or "",
+            described.get("cause") or "",
+            f"s3://{bucket}/{key}" if key else "",
+            dropped.get("etag") or "",
+        )
 
 
 def drop(cloud: Cloud, manifest: bytes, *, project: str, name: str, settings: bytes | None) -> str:
@@ -91,25 +111,7 @@ def follow(cloud: Cloud, execution: str, *, pause: float = 0.3) -> Iterator[str]
 
 def read_ending(cloud: Cloud, execution: str) -> Ending:
     """Return the execution's status, with its output or error so far."""
-    described = cloud.client("stepfunctions").describe_execution(executionArn=execution)
-    return Ending(
-        described["status"],
-        json.loads(described.get("output") or "{}"),
-        described.get("error", ""),
-        described.get("cause", ""),
-    )
-
-
-def how_to_go_on(cloud: Cloud) -> str:
-    """Say of a run that was cut off what ended it, and what to do."""
-    return f"cut off when the stack stopped. Go on with it: {cloud.command('up')}"
-
-
-def failure(end: Ending, cloud: Cloud) -> RunError:
-    """Return the error for a run that ended without success; one that was cut off can go on."""
-    if end.error == CUT_OFF and cloud.endpoint:
-        return RunError(f"The run was {how_to_go_on(cloud)}")
-    return RunError(f"The run ended {end.status}: {end.error}: {end.cause}")
+    return Ending.of(cloud.client("stepfunctions").describe_execution(executionArn=execution))
 
 
 def download(cloud: Cloud, home: str, names: tuple[str, ...], folder: Path) -> None:

@@ -21,10 +21,10 @@ from tessera.runs.executions import (
     RunError,
     download,
     drop,
-    failure,
     read_ending,
     wait_for_execution,
 )
+from tessera.runs.failures import failure
 from tessera.runs.status import RunObserver, run_name_of
 from tessera.screen import waiting
 from tessera.simulation.workers import SimulatedWorker, add_worker, at_work

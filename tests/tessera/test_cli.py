@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -288,3 +289,39 @@ def test_a_stack_that_stops_answering_is_looked_for_where_it_was(tmp_path: Path)
         patch.setattr(main, "resolve_command", lambda _, args: ("ask", ask, args[1:]))
         done = CliRunner().invoke(main, words)
     assert f"tessera --port 9 --home {tmp_path} status" in done.output
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in COMMANDS if "--yes" in call(name, "--help").output]
+)
+def test_a_question_without_anybody_to_answer_names_the_option(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ask(*_: Any, **__: Any) -> None:
+        click.confirm("Really?", abort=True, err=True)
+
+    command = main.get_command(click.Context(main), name)
+    monkeypatch.setattr(command, "callback", ask)
+    words = [name, *(["my run"] if name == "stop" else [])]
+    home = ("--home", str(tmp_path / "my home"))
+
+    nobody = CliRunner().invoke(main, [*home, *words], input="")
+    no = CliRunner().invoke(main, [*home, *words], input="n\n")
+    yes = CliRunner().invoke(main, [*home, *words], input="y\n")
+
+    (line,) = [line for line in nobody.output.splitlines() if line.startswith("Error: ")]
+    asked = shlex.split(line.rpartition(": ")[2])
+    assert asked == ["tessera", *home, name, "--yes", *words[1:]]
+    assert (nobody.exit_code, no.exit_code, yes.exit_code) == (Exit.FAILED, Exit.FAILED, Exit.OK)
+    assert "--yes" not in no.output
+
+
+def test_interrupting_a_question_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(**_: Any) -> None:  # as click does
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
+    monkeypatch.setattr(main.get_command(click.Context(main), "deploy"), "callback", ask)
+    assert call("deploy").exit_code == Exit.INTERRUPTED
