@@ -7,11 +7,13 @@ as expected makes none of them.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tessera.aws.backoff import back_off
+from tessera.aws.spans import table_span
 from tessera.portal.errors import Busy
 from tessera.portal.store import ABSENT, Change, Key
 from tessera.portal.task_updates import ATTEMPTS, CONTENDED
@@ -96,11 +98,13 @@ class Table:
 
     def _ask(self, operation: str, content: Mapping[str, Any]) -> Any:
         """Return DynamoDB's response to an operation, by its name in boto3 (`get_item`)."""
-        if self._requests:
-            name = operation.title().replace("_", "")
+        if not self._requests:
+            return getattr(self._client(), operation)(**content)
+        name = operation.title().replace("_", "")
+        with table_span(name, self._name, os.environ.get("AWS_REGION", "")):
             if (answer := self._requests.ask(name, content)) is not None:
                 return answer
-        return getattr(self._client(), operation)(**content)
+            return getattr(self._client(), operation)(**content)
 
     def get(self, *keys: Key) -> list[dict[str, Any] | None]:
         """Return the items at the keys, as they are now, in the same order; None if absent.

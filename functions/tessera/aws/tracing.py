@@ -1,8 +1,9 @@
 """Trace with X-Ray: by Powertools' tracer, or by OpenTelemetry where its layer is.
 
 The X-Ray SDK under Powertools' tracer is kept up until February 2027; no other file imports it.
-Functions that a worker waits for import neither. AWS's layer (ADOT, the template's `TracingLayer`)
-loads OpenTelemetry before the handler and opens a span around it, so that being loaded is the sign.
+Functions that a worker waits for import neither; `tessera.aws.spans` has the portal's spans. AWS's
+layer (ADOT, the template's `TracingLayer`) loads OpenTelemetry before the handler and opens a span
+around it, so that being loaded is the sign.
 """
 
 from __future__ import annotations

@@ -1,0 +1,97 @@
+"""Give X-Ray a span for each request to the portal's table, without its SDK.
+
+A worker waits for the portal, and the SDK takes longer to load than a request takes; besides, it
+sees boto3's requests only. In a trace that is sampled, a span is one datagram to the daemon that
+Lambda runs beside the function; in any other, a look at a variable.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+TRACE = "_X_AMZN_TRACE_ID"
+"""Variable that Lambda sets anew for each event: its trace, the function's span, if it is kept."""
+DAEMON = "AWS_XRAY_DAEMON_ADDRESS"
+HEADER = '{"format":"json","version":1}\n'
+THROTTLES = ("Throttl", "LimitExceeded", "ThroughputExceeded")
+
+_UNTRACED = nullcontext()
+
+
+def table_span(operation: str, table: str, region: str) -> AbstractContextManager[Any]:
+    """Open a `with` block that the trace shows as a request to a table, if there is a trace.
+
+    `operation` is DynamoDB's name of it (`GetItem`).
+    """
+    trace = os.environ.get(TRACE, "")
+    if "Sampled=1" not in trace:
+        return _UNTRACED
+    fields = dict(part.split("=", 1) for part in trace.split(";") if "=" in part)
+    host, _, port = os.environ.get(DAEMON, "").rpartition(":")
+    if not (host and port.isdigit() and fields.get("Root") and fields.get("Parent")):
+        return _UNTRACED
+    asked = {"operation": operation, "table_name": table, "region": region}
+    return _Span((host, int(port)), fields["Root"], fields["Parent"], asked)
+
+
+class _Span:
+    """Request to a table, from the beginning of a `with` block to its end."""
+
+    def __init__(
+        self, daemon: tuple[str, int], trace: str, parent: str, asked: dict[str, Any]
+    ) -> None:
+        self._daemon, self._began = daemon, 0.0
+        self._document: dict[str, Any] = {
+            "name": "DynamoDB",
+            "id": os.urandom(8).hex(),
+            "trace_id": trace,
+            "parent_id": parent,
+            "type": "subsegment",
+            "namespace": "aws",
+            "aws": asked,
+        }
+
+    def __enter__(self) -> None:
+        self._began = time.time()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        import json  # late, as is socket: a function that is not traced needs neither here
+        import socket
+
+        times = {"start_time": self._began, "end_time": time.time(), "in_progress": False}
+        text = HEADER + json.dumps(self._document | times | _outcome(error))
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+                sending.setblocking(False)
+                sending.sendto(text.encode(), self._daemon)
+        except OSError:  # a trace is worth no request
+            return
+
+
+def _outcome(error: BaseException | None) -> dict[str, Any]:
+    """Return how a request ended, as X-Ray colors it: what DynamoDB declines is its caller's error.
+
+    The error's sentence is left out, since it may hold what was asked for.
+    """
+    if error is None:
+        return {"http": {"response": {"status": 200}}}
+    response: dict[str, Any] = getattr(error, "response", {})
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    name = str(response.get("Error", {}).get("Code", "")) or type(error).__name__
+    cause = {"exceptions": [{"id": os.urandom(8).hex(), "type": name}]}
+    is_declined = 400 <= status < 500
+    outcome: dict[str, Any] = {"error" if is_declined else "fault": True, "cause": cause}
+    if any(part in name for part in THROTTLES):
+        outcome["throttle"] = True
+    return outcome | ({"http": {"response": {"status": status}}} if status else {})
