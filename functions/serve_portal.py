@@ -11,6 +11,7 @@ from typing import Any
 from tessera.aws.connection import connect
 from tessera.aws.http_api import http_api
 from tessera.aws.portal import portal_ports
+from tessera.aws.spans import Spans
 from tessera.aws.telemetry import logger, observed, report_job
 from tessera.portal.ports import Ports
 from tessera.portal.routes import ROUTES
@@ -24,17 +25,16 @@ def ports() -> Ports:
     aws = connect(region=os.environ.get("AWS_REGION"))
     table, role = os.environ["TABLE_NAME"], os.environ.get("PICTURES_ROLE_ARN", "")
     own = {os.environ.get("PREPARE_TASK_ARN", ""): prepare_task}
-    return portal_ports(aws, table, own, role, report_job, is_awaited=True)
+    return portal_ports(aws, table, own, role, report_job, awaited=Spans(os.environ))
 
 
 def site() -> Site:
     """Return the pages and the sign-in, as the function's environment names them."""
-    region = os.environ.get("AWS_REGION", "us-east-1")
     return Site(
         ui=Path(os.environ.get("UI_DIRECTORY") or "/opt"),  # where Lambda puts the layer of pages
-        cognito=os.environ.get("COGNITO_ENDPOINT") or f"https://cognito-idp.{region}.amazonaws.com",
+        cognito=os.environ.get("COGNITO_ENDPOINT", ""),  # its domain differs by AWS's partition
         client=os.environ["USER_POOL_CLIENT_ID"],
-        region=region,
+        region=os.environ.get("AWS_REGION", "us-east-1"),
         aws_crowd=os.environ.get("CROWD_ELEMENTS", "") == "aws",
         page_hosts=os.environ.get("PAGE_HOSTS", ""),
         mfa=os.environ.get("MFA") or "OFF",

@@ -28,8 +28,40 @@ FUNCTIONS = {
 """Functions by their names in the stack, with what their errors mean."""
 
 
+REGION = "--region ${AWS::Region}"
+ERRORS = (
+    "aws logs tail ${FunctionsLogName} --since 1h --format short --filter-pattern "
+    """'{ $.level = "ERROR" || $.record.status = "timeout" || $.record.status = "error" }' """
+    + REGION
+)
+DOOR = f"aws logs tail /aws/vendedlogs/apis/${{Prefix}}-portal --since 15m --format short {REGION}"
+CONCURRENCY = f"aws lambda get-account-settings --query AccountLimit {REGION}"
+TABLE = f"aws dynamodb describe-table --table-name ${{PortalTableName}} {REGION}"
+"""Commands that show what an alarm is about, as they are pasted."""
+
+
+def _runs(status: str) -> str:
+    """Return the command that lists the newest executions of a status."""
+    return (
+        "aws stepfunctions list-executions --state-machine-arn ${StateMachineArn} "
+        f"--status-filter {status} --max-items 5 --query 'executions[].[startDate,executionArn]' "
+        f"--output text {REGION}"
+    )
+
+
+def _messages(queue: str) -> str:
+    """Return the command that shows what lies in a queue, and leaves it there."""
+    url = f"aws sqs get-queue-url --queue-name {queue} --query QueueUrl --output text {REGION}"
+    return (
+        f'aws sqs receive-message --queue-url "$({url})" --max-number-of-messages 10 '
+        f"--visibility-timeout 0 --query 'Messages[].Body' --output text {REGION}"
+    )
+
+
 class Alarm(NamedTuple):
     """Metric that should stay at zero or below a bound; `runbook` is where to read on.
+
+    `look` is the command that shows what happened: whoever is woken has the alarm's text alone.
 
     What `besides` counts, a namespace, a metric and its dimensions, is taken off before.
     """
@@ -39,6 +71,7 @@ class Alarm(NamedTuple):
     metric: str
     dimensions: dict[str, str]
     runbook: str
+    look: str
     statistic: str = "Sum"
     above: float = 0
     minutes: int = 5
@@ -57,26 +90,31 @@ def run_alarms() -> dict[str, Alarm]:
         "RunsFailed": Alarm(
             "A run failed, and not for its manifest; the execution's error says why.",
             "AWS/States", "ExecutionsFailed", machine, "a-run-failed",
+            _runs("FAILED"),
             # a quarter of an hour: the refusal is counted moments before its execution fails
-            minutes=15, besides=("Tessera", "ManifestsRefused", {"service": "tessera"}),
+            minutes=15, besides=("Tessera", "ManifestsRefused", {"service": "${Prefix}"}),
         ),
         "RunsThrottled": Alarm(
             "Step Functions delays executions: too many start or change state at once.",
             "AWS/States", "ExecutionThrottled", machine, "a-run-failed",
+            _runs("RUNNING"),
         ),
         "DropsUndelivered": Alarm(
             "A dropped manifest did not start an execution; its event is kept in the queue.",
             "AWS/SQS", "ApproximateNumberOfMessagesVisible",
-            {"QueueName": "${UndeliveredDropsName}"}, "a-drop-did-not-start-a-run", "Maximum",
+            {"QueueName": "${UndeliveredDropsName}"}, "a-drop-did-not-start-a-run",
+            _messages("${UndeliveredDropsName}"), "Maximum",
         ),
         "Faults": Alarm(
             "A function or the portal met a fault of Tessera's own, which does not pass by itself.",
-            "Tessera", "Faults", {"service": "tessera"}, "a-fault-of-tesseras-own",
+            "Tessera", "Faults", {"service": "${Prefix}"}, "a-fault-of-tesseras-own",
+            ERRORS,
         ),
         "EventsUnhandled": Alarm(
             "A function failed on an asynchronous event, which is kept in the queue.",
             "AWS/SQS", "ApproximateNumberOfMessagesVisible",
-            {"QueueName": "${UnhandledEventsName}"}, "an-event-was-not-handled", "Maximum",
+            {"QueueName": "${UnhandledEventsName}"}, "an-event-was-not-handled",
+            _messages("${UnhandledEventsName}"), "Maximum",
         ),
     }  # fmt: skip
 
@@ -87,26 +125,26 @@ def portal_alarms() -> dict[str, Alarm]:
     return {
         "PortalErrors": Alarm(
             "The portal answered with more than a few errors of its own.",
-            "AWS/ApiGateway", "5xx", api, "the-portal-answers-with-errors", above=5,
+            "AWS/ApiGateway", "5xx", api, "the-portal-answers-with-errors", ERRORS, above=5,
         ),
         "PortalThrottled": Alarm(
             "The account's concurrency is used up: requests of the portal are refused.",
             "AWS/Lambda", "Throttles", {"FunctionName": "${Prefix}-serve-portal"},
-            "the-portal-is-slow",
+            "the-portal-is-slow", CONCURRENCY,
         ),
         "PortalSlow": Alarm(
             "Workers wait: one request in twenty takes more than three seconds.",
-            "AWS/ApiGateway", "Latency", api, "the-portal-is-slow", "p95", 3000, 15,
+            "AWS/ApiGateway", "Latency", api, "the-portal-is-slow", DOOR, "p95", 3000, 15,
         ),
         "TableReadsThrottled": Alarm(
             "The portal's table refuses reads, as there are too many.",
             "AWS/DynamoDB", "ReadThrottleEvents", {"TableName": "${PortalTableName}"},
-            "the-portal-is-slow",
+            "the-portal-is-slow", TABLE,
         ),
         "TableWritesThrottled": Alarm(
             "The portal's table refuses writes, as there are too many.",
             "AWS/DynamoDB", "WriteThrottleEvents", {"TableName": "${PortalTableName}"},
-            "the-portal-is-slow",
+            "the-portal-is-slow", TABLE,
         ),
     }  # fmt: skip
 
@@ -119,14 +157,14 @@ def function_alarms() -> dict[str, Alarm]:
         alarms[f"{camel}Errors"] = Alarm(
             f"{camel} fails: {meaning}.",
             "AWS/Lambda", "Errors", {"FunctionName": f"${{Prefix}}-{name}"},
-            "a-function-fails",
+            "a-function-fails", ERRORS,
         )  # fmt: skip
     for name in ("close-job", "consolidate-labels", "group-images"):
         camel = camel_case(name)
         alarms[f"{camel}NearItsLimit"] = Alarm(
             f"{camel} took more than 12 of the 15 minutes that it has.",
             "AWS/Lambda", "Duration", {"FunctionName": f"${{Prefix}}-{name}"},
-            "a-function-fails", "Maximum", 720_000, 15,
+            "a-function-fails", _runs("RUNNING"), "Maximum", 720_000, 15,
         )  # fmt: skip
     return alarms
 
@@ -203,7 +241,7 @@ class Chart(NamedTuple):
 
 def per_service(*names: str) -> list[tuple[str, str, dict[str, str]]]:
     """Return Tessera's own metrics, of all projects together, as lines of a chart."""
-    return [("Tessera", name, {"service": "tessera"}) for name in names]
+    return [("Tessera", name, {"service": "${Prefix}"}) for name in names]
 
 
 def per_function(metric: str) -> list[tuple[str, str, dict[str, str]]]:
@@ -330,6 +368,11 @@ def template() -> dict[str, Any]:
     }
 
 
+def description(alarm: Alarm) -> str:
+    """Return an alarm's text: what it means, the command that shows more, and where to read on."""
+    return f"{alarm.meaning}\nLook: {alarm.look}\nThen: ${{RunbookUrl}}#{alarm.runbook}"
+
+
 def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
     percentile = alarm.statistic.startswith("p")
     watched = {
@@ -341,7 +384,7 @@ def _alarm(name: str, alarm: Alarm) -> dict[str, Any]:
         watched = {"Metrics": list(_difference(alarm))}
     return {
         "AlarmName": {"Fn::Sub": f"${{Prefix}}-{name}"},
-        "AlarmDescription": {"Fn::Sub": f"{alarm.meaning} ${{RunbookUrl}}#{alarm.runbook}"},
+        "AlarmDescription": {"Fn::Sub": description(alarm)},
         **watched,
         "EvaluationPeriods": 1,
         "Threshold": alarm.above,

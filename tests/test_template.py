@@ -132,6 +132,82 @@ def test_no_region_account_or_partition_is_written_into_the_template() -> None:
     assert not re.search(r"\b(us|eu|ap)-[a-z]+-\d\b|\b\d{12}\b", SOURCE)
 
 
+PARTITION_DOMAIN = re.compile(r"https://[^\s\"']*\bamazonaws\.com\b")
+"""Address in the commercial partition; names of services end so in every one."""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*.py")), ids=lambda p: p.name)
+def test_no_function_names_a_domain_of_one_partition(path: Path) -> None:
+    assert not PARTITION_DOMAIN.search(path.read_text("utf-8"))
+    assert not PARTITION_DOMAIN.search(SOURCE)
+
+
+def values_in(node: Any) -> Iterator[Any]:
+    """Yield every value of a part of the template, those inside of others, too."""
+    yield node
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from values_in(child)
+
+
+def texts_in(node: Any) -> Iterator[str]:
+    """Yield every text of a part of the template."""
+    return (value for value in values_in(node) if isinstance(value, str))
+
+
+STACKS_OWN = re.compile(r"\$\{AWS::StackName\}[\w-]*")
+NAMES = {"FunctionName", "Name", "LogGroupName", "UserPoolName"}
+
+
+def test_rights_are_by_the_stacks_name_only_where_a_resource_is_named_so() -> None:
+    """CloudFormation cuts a long stack's name in those that it makes up, and rights would miss."""
+    given = {
+        name[0]
+        for resource in RESOURCES.values()
+        for key, value in resource.get("Properties", {}).items()
+        if key in NAMES
+        for text in texts_in(value)
+        for name in [STACKS_OWN.findall(text)]
+        if name
+    }
+    meant = {
+        name
+        for policy in policies_in(RESOURCES)
+        for text in texts_in(policy)
+        if "arn:" in text
+        for name in STACKS_OWN.findall(text)
+    }
+    assert given
+    assert meant
+    assert meant <= given
+
+
+def test_every_role_is_made_under_the_accounts_boundary_if_it_has_one() -> None:
+    """Accounts of many organizations let nobody make a role without one."""
+    bound = {"If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
+    assert TEMPLATE["Globals"]["Function"]["PermissionsBoundary"] == bound
+    having_roles = [*of_type("AWS::IAM::Role"), *of_type("AWS::Serverless::StateMachine")]
+    assert len(having_roles) == 4
+    for name in having_roles:
+        assert RESOURCES[name]["Properties"]["PermissionsBoundary"] == bound, name
+    assert not [name for name in FUNCTIONS if "Role" in RESOURCES[name]["Properties"]]
+
+
+def test_a_list_of_layers_is_a_list_whatever_the_parameters_are() -> None:
+    """`sam local invoke` reads no `AWS::NoValue` there."""
+    for name in FUNCTIONS:
+        layers = RESOURCES[name]["Properties"].get("Layers", [])
+        ways = layers["If"][1:] if isinstance(layers, dict) else [layers]
+        assert all(isinstance(way, list) for way in ways), name
+
+
+def test_sign_ins_of_an_organization_go_through_the_hosts_of_the_partition() -> None:
+    variables = RESOURCES["ServePortalFunction"]["Properties"]["Environment"]["Variables"]
+    address, parts = variables["SIGN_IN_DOMAIN"]["If"][1]["Sub"]
+    assert address == "https://${SignInDomain}.${host}.${AWS::Region}.amazoncognito.com"
+    assert parts == {"host": {"If": ["InGovCloud", "auth-fips", "auth"]}}
+
+
 def test_the_state_machine_gets_every_name_it_asks_for_and_no_other() -> None:
     asked = set(
         re.findall(r"\$\{([A-Za-z]+)\}", (ROOT / "statemachine/labeling.asl.json").read_text())
@@ -178,16 +254,12 @@ def test_a_function_has_an_alarm_and_keeps_what_it_could_not_handle(name: str) -
     assert failed["Destination"] == {"GetAtt": "UnhandledEvents.Arn"}
 
 
-WATCHED = {
-    (namespace, metric, frozenset(dimensions))
+LINES: list[tuple[str, str, dict[str, str]]] = [
+    line
     for alarm in monitoring.alarms().values()
-    for namespace, metric, dimensions in (alarm[1:4], *filter(None, [alarm.besides]))
-} | {
-    (namespace, metric, frozenset(dimensions))
-    for charts in monitoring.dashboard().values()
-    for chart in charts
-    for namespace, metric, dimensions in chart.lines
-}
+    for line in (alarm[1:4], *filter(None, [alarm.besides]))
+] + [line for charts in monitoring.dashboard().values() for chart in charts for line in chart.lines]
+WATCHED = {(namespace, metric, frozenset(dimensions)) for namespace, metric, dimensions in LINES}
 
 
 @pytest.mark.parametrize(("namespace", "metric", "dimensions"), sorted(WATCHED, key=str))
@@ -200,6 +272,23 @@ def test_a_metric_is_watched_by_dimensions_that_its_service_publishes(
         if space == namespace and fnmatchcase(metric, pattern)
     ]
     assert dimensions in published[0]
+
+
+@pytest.mark.parametrize("watched", sorted(WATCHED, key=str), ids=lambda watched: watched[1])
+def test_no_metric_is_shared_with_another_stack_of_the_account(
+    watched: tuple[str, str, frozenset[str]],
+) -> None:
+    """One stack's refused manifests would else be taken off the failed runs of another."""
+    own = [
+        value
+        for line in LINES
+        if (line[0], line[1], frozenset(line[2])) == watched
+        for value in line[2].values()
+    ]
+    assert own
+    assert all("${" in value for value in own)
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
 
 
 def test_a_manifest_that_is_refused_wakes_nobody_who_is_to_mend_the_stack() -> None:

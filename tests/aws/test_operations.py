@@ -7,6 +7,8 @@ asked by no other test: a misspelled one would be seen there first.
 from __future__ import annotations
 
 import ast
+import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,10 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
+from botocore import xform_name
+from botocore.exceptions import UnknownServiceError
+
+from scripts import monitoring
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
@@ -134,3 +140,97 @@ def test_most_requests_are_seen() -> None:
 )
 def test_a_request_that_aws_does_not_know_is_seen(wrong: str) -> None:
     assert problems(f"def ask():\n    {wrong}\n")
+
+
+# ── Commands that a person pastes ────────────────────────────────────────────────────────────────
+
+OF_EVERY_COMMAND = {
+    "region", "profile", "query", "output", "endpoint-url", "no-paginate", "max-items", "page-size",
+    "cli-input-json",
+}  # fmt: skip
+OWN = {
+    ("logs", "tail"): {"since", "format", "filter-pattern", "follow"},
+    ("s3", "cp"): {"metadata-directive", "recursive", "metadata", "storage-class"},
+    ("s3", "ls"): {"recursive"},
+    ("s3", "rb"): {"force"},
+    ("configure", "sso"): set(),
+    ("sso", "login"): set(),
+    ("cloudformation", "deploy"): {"template-file", "stack-name", "capabilities"},
+}
+"""Commands that AWS's tool has besides the operations, with the options that are used here."""
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield the commands of AWS's tool in a text, those inside of others, too."""
+    inner = re.compile(r"\$\((aws [^()]*)\)")
+    yield from inner.findall(text)
+    text = inner.sub("X", text)
+    for start in re.finditer(r"(?<![\w/.-])aws (?=[a-z-])", text):
+        rest = text[start.start() :] + "\n"
+        ends = (end.start() for end in re.finditer(r"(?<!\\)\n|`", rest))
+        for end in ends:  # the first at which no quote is open
+            try:
+                yield shlex.join(shlex.split(rest[:end].replace("\\\n", " "), comments=True))
+            except ValueError:
+                continue
+            break
+
+
+def command_problem(command: str) -> str:
+    """Return what AWS's tool does not know in a command; nothing if it knows all of it."""
+    _, *words = shlex.split(command)
+    while words and words[0].startswith("--"):
+        words = words[2:]
+    service, operation, *rest = [*words, "", ""]
+    options = {word[2:] for word in rest if re.fullmatch(r"--[a-z][a-z0-9-]+", word)}
+    if (service, operation) in OWN:
+        unknown = options - OWN[service, operation] - OF_EVERY_COMMAND
+        return f"{command}: {unknown=}" if unknown else ""
+    if not operation:
+        return ""
+    try:
+        one = client({"s3api": "s3"}.get(service, service))
+    except UnknownServiceError:
+        return f"{command}: no service"
+    made = one.meta.method_to_api_mapping.get(operation.replace("-", "_"))
+    if not made:
+        return f"{command}: no operation"
+    shape = one.meta.service_model.operation_model(made).input_shape
+    members = {xform_name(name, "-") for name in (shape.members if shape else ())}
+    if (service, operation) == ("sns", "subscribe"):  # `endpoint-url` is every command's
+        members.add("notification-endpoint")
+    unknown = {option for option in options if option.removeprefix("no-") not in members}
+    unknown -= OF_EVERY_COMMAND
+    return f"{command}: {unknown=}" if unknown else ""
+
+
+@pytest.mark.parametrize("name", monitoring.alarms())
+def test_an_alarm_wakes_nobody_without_a_command_that_shows_what_happened(name: str) -> None:
+    text = monitoring.description(monitoring.alarms()[name])
+    pasted = list(commands(re.sub(r"\$\{[A-Za-z:]+\}", "X", text)))
+    assert pasted
+    assert [problem for command in pasted if (problem := command_problem(command))] == []
+    assert all("--region" in command for command in pasted)
+    longest = {"StateMachineArn": 150, "RunbookUrl": 200, "AWS::Region": 20}
+    filled = re.sub(r"\$\{([A-Za-z:]+)\}", lambda name: "x" * longest.get(name[1], 80), text)
+    assert len(filled) <= 1024  # of CloudWatch
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_a_page_names_no_command_that_aws_has_not(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert [problem for command in commands(text) if (problem := command_problem(command))] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "aws stepfunctions list-execution --status-filter FAILED",
+        "aws sqs receive-message --queue-name pets",
+        "aws sqs receive-message --queue-url \"$(aws sqs get-queue-url --name pets)\"",
+        "aws step-functions list-executions",
+        "aws --profile ann logs tail pets --until now",
+    ],
+)  # fmt: skip
+def test_a_command_that_aws_has_not_is_seen(wrong: str) -> None:
+    assert [command for command in commands(f"Do `{wrong}`.") if command_problem(command)]

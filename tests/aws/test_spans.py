@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tessera.aws.connection import connect
-from tessera.aws.spans import DAEMON, TRACE, table_span
+from tessera.aws.spans import DAEMON, TRACE, Spans
 from tessera.portal.store import ABSENT, Change, Key
 from tests.aws.test_table_requests import KEYS, dynamodb
 
@@ -64,7 +65,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
 
 def everything(endpoint: str) -> list[str]:
     """Ask a table everything that the portal asks, and return the names of the operations."""
-    table = connect(endpoint, "eu-central-2", KEYS).table_soon("portal")
+    table = connect(endpoint, "eu-central-2", KEYS).table_soon("portal", Spans(os.environ))
     one, two = Key("job", "a"), Key("job", "b")
     table.get(one)
     table.get(one, two)
@@ -103,7 +104,7 @@ def test_a_span_has_what_x_rays_own_sdk_would_send(
     own.put_http_meta("status", 200)
     own.close()
     monkeypatch.setenv(TRACE, SAMPLED)
-    with table_span("GetItem", "portal", "eu-central-2"):
+    with Spans(os.environ).of_table("GetItem", "portal"):
         pass
     (span,) = daemon.spans()
     expected = json.loads(own.serialize()) | {"parent_id": PARENT}
@@ -143,7 +144,7 @@ def test_a_span_says_whose_fault_a_failure_was_and_no_more(
     }
     failure = ClientError(answer, "GetItem") if code else TimeoutError("ann@example.org")
     monkeypatch.setenv(TRACE, SAMPLED)
-    with pytest.raises(type(failure)), table_span("GetItem", "portal", "eu-central-2"):
+    with pytest.raises(type(failure)), Spans(os.environ).of_table("GetItem", "portal"):
         raise failure
     (span,) = daemon.spans()
     assert {"error", "fault", "throttle"} & span.keys() == marks
@@ -177,7 +178,7 @@ def test_whatever_the_variables_hold_a_request_is_made_and_only_a_whole_trace_ha
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TRACE, header)
         patch.setenv(DAEMON, daemon.address if listens else "nowhere")
-        with table_span("GetItem", "portal", "eu-central-2"):
+        with Spans(os.environ).of_table("GetItem", "portal"):
             pass
     spans = daemon.spans()
     if whole and listens:
@@ -187,10 +188,11 @@ def test_whatever_the_variables_hold_a_request_is_made_and_only_a_whole_trace_ha
 
 
 def test_where_nothing_is_sampled_nothing_is_made_and_nothing_is_loaded(daemon: Daemon) -> None:
-    assert table_span("GetItem", "portal", "") is table_span("Query", "portal", "")
+    spans = Spans(os.environ)
+    assert spans.of_table("GetItem", "portal") is spans.of_table("Query", "portal")
     script = (
-        "import sys; from tessera.aws.spans import table_span\n"
-        "with table_span('GetItem', 'portal', ''): pass\n"
+        "import sys; from tessera.aws.spans import Spans\n"
+        "with Spans({}).of_table('GetItem', 'portal'): pass\n"
         "print({'socket', 'json', 'aws_xray_sdk', 'boto3'} & sys.modules.keys())"
     )
     done = subprocess.run(

@@ -11,6 +11,7 @@ from typing import Any
 
 from tessera.aws.functions import Functions
 from tessera.aws.presign import Credentials
+from tessera.aws.spans import NO_SPANS, Spans
 from tessera.aws.storage import Storage
 from tessera.aws.table import Table
 from tessera.aws.table_requests import (
@@ -156,10 +157,10 @@ class Connection:
         """Return the DynamoDB table of this name; nothing is asked of it yet."""
         return Table(self._late("dynamodb"), name)
 
-    def table_soon(self, name: str) -> Table:
+    def table_soon(self, name: str, spans: Spans = NO_SPANS) -> Table:
         """Return the DynamoDB table of this name, asked in the shortest way: a worker waits."""
         client = self._late("dynamodb")
-        return Table(client, name, TableRequests(client, self._keys))
+        return Table(client, name, TableRequests(client, self._keys), spans)
 
     def _keys(self) -> Credentials | None:
         """Return the keys that boto3's clients sign with now; None if it finds none."""

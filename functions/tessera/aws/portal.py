@@ -13,6 +13,7 @@ from tessera.portal.ports import Ports, report_to_nobody
 
 if TYPE_CHECKING:
     from tessera.aws.connection import Connection
+    from tessera.aws.spans import Spans
 
 
 Function = Callable[[dict[str, Any]], Any]
@@ -27,25 +28,27 @@ def portal_ports(
     pictures_role: str = "",
     report: Callable[[str, Exception], None] = report_to_nobody,
     *,
-    is_awaited: bool = False,
+    awaited: Spans | None = None,
 ) -> Ports:
     """Return what the portal needs from outside, with its index in the table of this name.
 
-    `is_awaited` where a worker waits for the table and for functions.
+    `awaited` where a worker waits for the table and for functions: spans of requests to the table.
 
     Functions of the stack's own are called `in_process`, by ARN: a function that waits for another
     holds two of the account's concurrent executions and pays for both. Pictures are read by
     `pictures_role`, or by the caller's own where there is none. Jobs that cannot be read are told
     to `report`.
     """
-    functions = connection.functions_soon if is_awaited else connection.functions
+    functions = connection.functions if awaited is None else connection.functions_soon
 
     def invoke(arn: str, event: dict[str, Any]) -> Any:
         own = in_process.get(arn)
         return own(event) if own else functions.invoke(arn, event)
 
     return Ports(
-        table=connection.table_soon(table) if is_awaited else connection.table(table),
+        table=(
+            connection.table(table) if awaited is None else connection.table_soon(table, awaited)
+        ),
         files=RoleStorage(connection, pictures_role) if pictures_role else connection.storage,
         clock=time.time,
         invoke=invoke,

@@ -7,8 +7,8 @@ Lambda runs beside the function; in any other, a look at a variable.
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +21,34 @@ DAEMON = "AWS_XRAY_DAEMON_ADDRESS"
 HEADER = '{"format":"json","version":1}\n'
 THROTTLES = ("Throttl", "LimitExceeded", "ThroughputExceeded")
 
-_UNTRACED = nullcontext()
+UNTRACED = nullcontext()
 
 
-def table_span(operation: str, table: str, region: str) -> AbstractContextManager[Any]:
-    """Open a `with` block that the trace shows as a request to a table, if there is a trace.
+class Spans:
+    """Spans of one function's requests, in the trace that its environment names."""
 
-    `operation` is DynamoDB's name of it (`GetItem`).
-    """
-    trace = os.environ.get(TRACE, "")
-    if "Sampled=1" not in trace:
-        return _UNTRACED
-    fields = dict(part.split("=", 1) for part in trace.split(";") if "=" in part)
-    host, _, port = os.environ.get(DAEMON, "").rpartition(":")
-    if not (host and port.isdigit() and fields.get("Root") and fields.get("Parent")):
-        return _UNTRACED
-    asked = {"operation": operation, "table_name": table, "region": region}
-    return _Span((host, int(port)), fields["Root"], fields["Parent"], asked)
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Keep the environment, which Lambda changes with each event."""
+        self._environment = environment
+
+    def of_table(self, operation: str, table: str) -> AbstractContextManager[Any]:
+        """Open a `with` block that the trace shows as a request to a table, if there is a trace.
+
+        `operation` is DynamoDB's name of it (`GetItem`).
+        """
+        trace = self._environment.get(TRACE, "")
+        if "Sampled=1" not in trace:
+            return UNTRACED
+        fields = dict(part.split("=", 1) for part in trace.split(";") if "=" in part)
+        host, _, port = self._environment.get(DAEMON, "").rpartition(":")
+        if not (host and port.isdigit() and fields.get("Root") and fields.get("Parent")):
+            return UNTRACED
+        region = self._environment.get("AWS_REGION", "")
+        asked = {"operation": operation, "table_name": table, "region": region}
+        return _Span((host, int(port)), fields["Root"], fields["Parent"], asked)
+
+
+NO_SPANS = Spans({})
 
 
 class _Span:
@@ -49,7 +60,7 @@ class _Span:
         self._daemon, self._began = daemon, 0.0
         self._document: dict[str, Any] = {
             "name": "DynamoDB",
-            "id": os.urandom(8).hex(),
+            "id": _new_id(),
             "trace_id": trace,
             "parent_id": parent,
             "type": "subsegment",
@@ -89,9 +100,15 @@ def _outcome(error: BaseException | None) -> dict[str, Any]:
     response: dict[str, Any] = getattr(error, "response", {})
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     name = str(response.get("Error", {}).get("Code", "")) or type(error).__name__
-    cause = {"exceptions": [{"id": os.urandom(8).hex(), "type": name}]}
+    cause = {"exceptions": [{"id": _new_id(), "type": name}]}
     is_declined = 400 <= status < 500
     outcome: dict[str, Any] = {"error" if is_declined else "fault": True, "cause": cause}
     if any(part in name for part in THROTTLES):
         outcome["throttle"] = True
     return outcome | ({"http": {"response": {"status": status}}} if status else {})
+
+
+def _new_id() -> str:
+    from secrets import token_hex  # late, as above
+
+    return token_hex(8)

@@ -7,13 +7,12 @@ as expected makes none of them.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tessera.aws.backoff import back_off
-from tessera.aws.spans import table_span
+from tessera.aws.spans import NO_SPANS, Spans
 from tessera.portal.errors import Busy
 from tessera.portal.store import ABSENT, Change, Key
 from tessera.portal.task_updates import ATTEMPTS, CONTENDED
@@ -89,19 +88,20 @@ class Table:
         client: Callable[[], DynamoDBClient],
         name: str,
         requests: TableRequests | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """Keep what gives the client, made at the first call, and the table's name.
 
-        `requests` are what is tried first, in a shorter way than the client's.
+        `requests` are what is tried first, in a shorter way than the client's; each has a span.
         """
-        self._client, self._name, self._requests = client, name, requests
+        self._client, self._name, self._requests, self._spans = client, name, requests, spans
 
     def _ask(self, operation: str, content: Mapping[str, Any]) -> Any:
         """Return DynamoDB's response to an operation, by its name in boto3 (`get_item`)."""
         if not self._requests:
             return getattr(self._client(), operation)(**content)
         name = operation.title().replace("_", "")
-        with table_span(name, self._name, os.environ.get("AWS_REGION", "")):
+        with self._spans.of_table(name, self._name):
             if (answer := self._requests.ask(name, content)) is not None:
                 return answer
             return getattr(self._client(), operation)(**content)
