@@ -90,7 +90,7 @@ def read_rows(path: Path, columns: tuple[str, ...], notices: Notices) -> Iterato
         with path.open(encoding=encoding, newline="") as file:
             header = _Header.read(path, file, columns, notices)
             reader = csv.reader(chain(header.lines, file), delimiter=header.delimiter, strict=True)
-            yield from _rows(path, reader, columns, header.skipped, notices)
+            yield from _rows(path, reader, columns, header, notices)
 
 
 class Table(NamedTuple):
@@ -113,8 +113,9 @@ def open_table(path: Path, columns: tuple[str, ...], notices: Notices) -> Iterat
             header = _Header.read(path, file, ("|".join(columns),), notices, any_case=True)
             reader = csv.reader(chain(header.lines, file), delimiter=header.delimiter, strict=True)
             rows = _numbered(path, reader, header.skipped)
-            _, names = next(rows)
-            names = [_plain(name) for name in names]
+            _, cells = next(rows)
+            names = [_plain(name) for name in cells]
+            _check_header(path, header, [name.lower() for name in names], ("|".join(columns),))
             yield Table(names, _whole_rows(path, rows, names, notices))
 
 
@@ -206,9 +207,23 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip(" \r\n") if "\t" in cell else cell.strip() for cell in cells]
 
 
-def _place_of(column: str, cells: list[str]) -> str:
+def _place_of(column: str, cells: Sequence[str]) -> str:
     """Return the name under which a column is there, of those that `|` separates; empty if none."""
     return next((name for name in column.split("|") if name in cells), "")
+
+
+def _check_header(
+    path: Path, header: _Header, names: Sequence[str], columns: tuple[str, ...]
+) -> None:
+    """Refuse a header whose first line alone has the columns, as where a quote is missing."""
+    if all(_place_of(column, names) for column in columns):
+        return
+    for name in names:
+        refuse_line_end(path, header.skipped + 1, "name of a column", name)
+    raise Refused(
+        f"{path}, line {header.skipped + 1}: the columns are {', '.join(map(repr, names[:10]))}. "
+        f"The first line has to name {_in_words(columns)}"
+    )
 
 
 def _refuse_header(path: Path, line: str, columns: tuple[str, ...], number: int) -> None:
@@ -237,15 +252,16 @@ def _rows(
     path: Path,
     reader: Iterator[list[str]],
     columns: tuple[str, ...],
-    skipped: int,
+    header: _Header,
     notices: Notices,
 ) -> Iterator[Row]:
     """Yield the rows behind the header, each checked against it."""
-    rows = _numbered(path, reader, skipped)
-    _, header = next(rows)
-    names = [name.strip() for name in header]
+    rows = _numbered(path, reader, header.skipped)
+    _, cells = next(rows)
+    names = [name.strip() for name in cells]
+    _check_header(path, header, names, columns)
     columns = tuple(_place_of(name, names) for name in columns)
-    places = [_place(path, names, name, skipped + 1) for name in columns]
+    places = [_place(path, names, name, header.skipped + 1) for name in columns]
     for line, cells in rows:
         if not any(cell.strip() for cell in cells):
             notices.count("row", "without any value passed over", line)

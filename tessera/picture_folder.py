@@ -20,6 +20,7 @@ from tessera.tiling.onboarding.instructions import EXAMPLES
 from tessera.tiling.onboarding.instructions import NAME as INSTRUCTIONS
 from tessera.tiling.onboarding.practice import PRACTICE
 from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
+from tessera.tiling.picture_keys import HASH_DIGITS
 
 GUIDES = {
     EXAMPLES: "as examples for the instructions",
@@ -28,9 +29,6 @@ GUIDES = {
 }
 """Folders of pictures that workers learn from or are tested by, and why they are left out."""
 
-HASH_DIGITS = 32
-"""Hexadecimal digits of a content hash, from SHA-256: 128 bits, beyond any chance of two alike
-(docs/decisions/pictures-by-content.md)."""
 MOST_PIXELS = 2**28
 """Pixels of the largest picture that is decoded: at three bytes each, 768 MB of memory."""
 MOST_NAMED = 10

@@ -23,6 +23,7 @@ from tessera.exports.tool_formats import write_fiftyone, write_label_studio
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown, recorded_etags
 from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
+from tessera.tiling.picture_keys import pictures_of
 from tessera.tiling.run.run_record import project_of
 from tessera.tiling.settings import Settings
 
@@ -202,7 +203,7 @@ def split_samples(
     return Export(
         run=run.name,
         form="",
-        uploads=f"{run.cloud.outputs['Inbox']}/images/{project_of(run.record['manifest'])}/",
+        uploads=pictures_of(run.cloud.outputs["Inbox"], project_of(run.record["manifest"])),
         folder=folder,
         labels=settings.labels,
         class_ids={name: settings.labels.index(name) for name in settings.classes},

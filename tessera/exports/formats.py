@@ -26,9 +26,9 @@ from tessera.exports.openable import OpenablePicture, look_at_written, make_open
 from tessera.exports.pictures import Missing, fetch_with_etag, in_order, whole, write_whole
 from tessera.picture_folder import content_hash
 from tessera.picture_types import suffix_of
-from tessera.runs.uploads import digest_in
 from tessera.screen import progress
 from tessera.tiling.csv_field import guard_formula
+from tessera.tiling.picture_keys import digest_in
 
 SHARD = 1_000
 """Pictures in one tar file."""

@@ -16,12 +16,12 @@ from tessera.exits import NotFound
 from tessera.exports.dataset import ORIGINAL_KEY
 from tessera.exports.pictures import in_order
 from tessera.runs.folder import RunFolder, list_runs
-from tessera.runs.uploads import digest_in
 from tessera.screen import counted, progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.manifest.class_rule import NoClass
 from tessera.tiling.manifest.set_rule import label_rule
+from tessera.tiling.picture_keys import digest_in, pictures_of
 from tessera.tiling.run.run_record import project_of
 from tessera.tiling.settings import Settings, default_question, multi_question
 
@@ -62,7 +62,7 @@ def reuse_labels(
 
     Of several labels the newest run's counts. Lines that have a label, or a known one, stay.
     """
-    prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
+    prefix = pictures_of(cloud.outputs["Inbox"], project)
     lines = [_decode_members(line) for line in manifest.splitlines()]
     digests = [digest_in(prefix, _original(line)) for line in lines]
     wanted = {

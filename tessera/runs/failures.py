@@ -52,13 +52,16 @@ def next_step(end: Ending, cloud: Cloud) -> str:
     if remedy is not MANIFEST and end.etag and not _is_there(end, cloud):
         return f"{end.manifest} is gone or another one by now: put back what it was. {step}"
     if end.error in NAME_TAKEN and cloud.endpoint is None:
-        step += f". At Ground Truth, drop it under another name: {anew}"
+        return f"At Ground Truth, drop it under another name. {step}"
     return step
 
 
 def _is_there(end: Ending, cloud: Cloud) -> bool:
-    """Return whether the manifest lies in the inbox as it was dropped."""
-    return (cloud.storage.etag(end.manifest) or "").strip('"') == end.etag.strip('"')
+    """Return whether the manifest lies in the inbox as it was dropped, as far as S3 can tell."""
+    etag = cloud.storage.etag(end.manifest)
+    if etag is None or not cloud.storage.is_etag_md5(end.manifest):
+        return etag is not None  # the same content may have another ETag
+    return etag.strip('"') == end.etag.strip('"')
 
 
 def reason(end: Ending, cloud: Cloud) -> str:

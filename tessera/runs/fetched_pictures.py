@@ -25,12 +25,13 @@ from tessera.exits import Refused
 from tessera.exports.pictures import HEAD, in_order, kind_of
 from tessera.picture_folder import content_hash, listed, reason_not_shown
 from tessera.picture_types import MEDIA_TYPES
-from tessera.runs.uploads import picture_uri, pictures_by_content
+from tessera.runs.uploads import pictures_by_content
 from tessera.screen import counted, progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
 from tessera.tiling.manifest.stream import BLOCK_BYTES, line_blocks, manifest_lines
+from tessera.tiling.picture_keys import picture_uri, pictures_of
 
 MOST_BYTES = 100 * 1024 * 1024
 """Bytes of the largest picture that is fetched: above any photograph, below what fills a disk."""
@@ -123,7 +124,7 @@ def with_fetched_pictures(
     lines = lines_elsewhere(manifest)
     if not lines:
         return manifest
-    prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
+    prefix = pictures_of(cloud.outputs["Inbox"], project)
     uris = pictures_by_content(cloud, prefix)
     sources = list(dict.fromkeys(line.source for line in lines))
     digests = _look_at_all(called, folder, lines, sources)

@@ -1,33 +1,32 @@
 """Upload the pictures of a folder to the inbox, each under the hash of its content.
 
-    images/<project>/<hash>/<name in the folder>
-
-Two pictures of one name are two objects, and a picture that the project has already, under
-whatever name, is neither uploaded nor asked again (docs/decisions/pictures-by-content.md).
+A picture that the project has already, under whatever name, is neither uploaded nor asked again
+(`tiling.picture_keys` says where they lie).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tessera.aws.storage import split_uri
 from tessera.exits import Refused
 from tessera.exports.dataset import ORIGINAL_KEY
 from tessera.exports.pictures import in_order
 from tessera.page_picture import make_page_picture
-from tessera.picture_folder import HASH_DIGITS, Picture, content_hash, look_at_pictures
+from tessera.picture_folder import Picture, content_hash, look_at_pictures
 from tessera.screen import aside, progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.page.page_copy import COPIES, copy_uri, original_uri
-
-LONGEST_KEY = 1024
-"""Bytes of the longest key that S3 takes."""
-_BY_HASH = re.compile(rf"([0-9a-f]{{{HASH_DIGITS}}})/.+", re.DOTALL)
+from tessera.tiling.picture_keys import (
+    HASH_DIGITS,
+    digest_in,
+    is_key_too_long,
+    picture_uri,
+    pictures_of,
+)
 
 
 def upload_pictures(
@@ -49,7 +48,7 @@ def upload_pictures(
     `convert`, pages get a JPEG of what browsers do not show, and of what is very large.
     Refused if no picture is left, or if one changes meanwhile.
     """
-    prefix = f"{cloud.outputs['Inbox']}/images/{project}/"
+    prefix = pictures_of(cloud.outputs["Inbox"], project)
     pictures = look_at_pictures(folder, convert=convert)
     more = describe(pictures)
     _count_copies(pictures)
@@ -110,7 +109,7 @@ def _upload_page_pictures(
 def _page_uri(base: str, picture: Picture, original: str) -> str:
     """Return where the JPEG goes: named after the original if the zoom is to find that."""
     uri = copy_uri(original)
-    if picture.in_zoom and original_uri(uri) and len(split_uri(uri)[1].encode()) <= LONGEST_KEY:
+    if picture.in_zoom and original_uri(uri) and not is_key_too_long(uri):
         return uri
     # Without inner dots, by which scan.jpg.tif would be taken for the copy of a scan.jpg.
     stem = PurePosixPath(picture.name).stem
@@ -118,30 +117,6 @@ def _page_uri(base: str, picture: Picture, original: str) -> str:
     if not original_uri(named):
         return named
     return picture_uri(base, picture.digest, f"{stem.replace('.', '-')}.jpg")
-
-
-def picture_uri(prefix: str, digest: str, name: str) -> str:
-    """Return where a picture is put: by content, and readable by its name in the folder.
-
-    A name too long for a key loses its folders.
-
-    >>> picture_uri("s3://inbox/images/pets/", "4d3e", "may/tom.jpg")
-    's3://inbox/images/pets/4d3e/may/tom.jpg'
-    """
-    uri = f"{prefix}{digest}/{name}"
-    if len(split_uri(uri)[1].encode()) > LONGEST_KEY:
-        return f"{prefix}{digest}/{PurePosixPath(name).name}"
-    return uri
-
-
-def digest_in(prefix: str, uri: str) -> str:
-    """Return the content hash in the URI of a picture that was put under a prefix, or "" if none.
-
-    >>> digest_in("s3://inbox/images/pets/", "s3://inbox/images/pets/" + "0f" * 16 + "/may/1.jpg")
-    '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f'
-    """
-    match = _BY_HASH.fullmatch(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
-    return match[1] if match else ""
 
 
 def pictures_by_content(cloud: Cloud, prefix: str) -> dict[str, str]:

@@ -31,6 +31,7 @@ from tessera.simulation.workers import SimulatedWorker, add_worker, at_work
 from tessera.stack.cloud import Cloud
 from tessera.stack.local_stack import ROOT, LocalStack
 from tessera.stack.ready import start_and_deploy
+from tessera.tiling.picture_keys import pictures_of
 
 EXAMPLE = ROOT / "examples" / "digits"
 WITH_MODEL = {"guesses": {"encoder": "pixels"}, "max_answers": 2}
@@ -66,7 +67,7 @@ class Example:
 
     def upload_images(self, cloud: Cloud, count: int | None = None) -> int:
         """Upload the first images that the inbox does not have, or all; return their number."""
-        prefix = f"{cloud.outputs['Inbox']}/images/{self.folder.name}/"
+        prefix = pictures_of(cloud.outputs["Inbox"], self.folder.name)
         uploaded = set(cloud.storage.list_uris(prefix))
         missing = [
             path

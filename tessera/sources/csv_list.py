@@ -46,10 +46,11 @@ def read_csv(path: Path) -> Contents:
     with open_table(path, IMAGE_COLUMNS, notices) as (columns, read):
         lower = [name.lower() for name in columns]
         place = _place(path, lower, IMAGE_COLUMNS)
-        rows = list(_with_image(path, read, place or 0, notices))
-    one_each = _indicators(lower, rows, place or 0)
+        rows = list(_with_image(path, read, place, notices))
+    one_each = _indicators(lower, rows, place)
     names = [label_of_column(columns[number]) for number in one_each]
-    label = _place(path, lower, LABEL_COLUMNS)
+    has_labels = any(name in lower for name in LABEL_COLUMNS)
+    label = _place(path, lower, LABEL_COLUMNS) if has_labels else None
     labels_of: Callable[[Row], list[str]] = _no_label
     if one_each:
         notices.add(f"columns of 0 and 1 are read as labels: {_listed(names)}")
@@ -63,7 +64,7 @@ def read_csv(path: Path) -> Contents:
             f"no column of labels ({', '.join(LABEL_COLUMNS)}) among {_listed(others)}, so its "
             "images come without. If one has labels, rename it"
         )
-    images = _merge(path, rows, place or 0, labels_of, notices)
+    images = _merge(path, rows, place, labels_of, notices)
     return Contents(images, names, list(notices), are_sets=bool(one_each))
 
 
@@ -77,11 +78,9 @@ def _own_labels(one_each: list[int], names: list[str], row: Row) -> list[str]:
     return [name for name, own in zip(names, has, strict=True) if own]
 
 
-def _place(path: Path, columns: list[str], names: Sequence[str]) -> int | None:
-    """Return where the first of these columns is; Refused if it is there twice."""
-    name = next((name for name in names if name in columns), None)
-    if name is None:
-        return None
+def _place(path: Path, columns: list[str], names: Sequence[str]) -> int:
+    """Return where the first of these columns is, one of which is; Refused if it is there twice."""
+    name = next(name for name in names if name in columns)
     if columns.count(name) > 1:
         raise Refused(
             f"{path}: {columns.count(name)} columns are called {name!r}. Rename all but the one "

@@ -53,6 +53,9 @@ from botocore.auth import SIGNED_HEADERS_BLACKLIST, S3SigV4Auth, S3SigV4QueryAut
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tessera.aws.signature import ALGORITHM, request_form
+from tessera.aws.signature import sign as sign_form
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -262,7 +265,7 @@ def check_signature(
     if "X-Amz-Signature" in query:
         credential, names = query.get("X-Amz-Credential", ""), query.get("X-Amz-SignedHeaders", "")
         signature, date = query["X-Amz-Signature"], query.get("X-Amz-Date", "")
-    elif header.startswith("AWS4-HMAC-SHA256 "):
+    elif header.startswith(f"{ALGORITHM} "):
         parts = dict(re.findall(r"(\w+)=([^,\s]+)", header))
         credential, names = parts.get("Credential", ""), parts.get("SignedHeaders", "")
         signature, date = parts.get("Signature", ""), request.headers.get("x-amz-date", "")
@@ -326,20 +329,9 @@ def sign_plain(
     content = values.get("x-amz-content-sha256")
     if content is None:
         content = hashlib.sha256(body or b"").hexdigest()
-    lines = "".join(f"{name}:{' '.join(value.split())}\n" for name, value in values.items())
-    form = f"{request.method.upper()}\n{request.path}\n\n{lines}\n{';'.join(names)}\n{content}"
-    heading = f"AWS4-HMAC-SHA256\n{date}\n{day}/{region}/{service}/aws4_request\n"
-    text = heading + hashlib.sha256(form.encode()).hexdigest()
-    return hmac.digest(day_key(secret, day, region, service), text.encode(), "sha256").hex()
-
-
-@lru_cache(maxsize=64)
-def day_key(secret: str, day: str, region: str, service: str) -> bytes:
-    """Return the key that signs a service's requests in a region on one day."""
-    key = f"AWS4{secret}".encode()
-    for part in (day, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    headers = {name: " ".join(value.split()) for name, value in values.items()}
+    form = request_form(request.method.upper(), request.path, headers, content)
+    return sign_form(form, secret, date, region, service)
 
 
 def sign(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.csv_file import Notices, canonical_id, read_rows
+from tessera.csv_file import Notices, Row, canonical_id, open_table, read_rows
 from tessera.exits import Refused
 
 COLUMNS = ("task", "label")
@@ -130,3 +132,30 @@ def test_a_whole_number_is_known_in_every_spelling(number: int, zeros: int) -> N
 @given(field)
 def test_other_names_stay_as_they_are(name: str) -> None:
     assert canonical_id(f"a{name}") == f"a{name}"
+
+
+PIECES = st.sampled_from([*'"\n\r,;\t \ufeff\x00\x1c\x85\xa0\u2028aI', "task", "label", "LABEL"])
+
+
+@given(header=st.lists(PIECES, max_size=9).map("".join), any_case=st.booleans())
+def test_a_header_has_the_columns_or_is_refused(path: Path, header: str, any_case: bool) -> None:
+    """Also where a stray quote makes two lines of the header, of which the first has them."""
+    path.write_bytes(header.encode())
+    with suppress(Refused):
+        names, rows = read_either_way(path, any_case)
+        assert "label" in [name.lower() for name in names]
+        assert all(len(row.fields) == len(names) for row in rows)
+
+
+def read_either_way(path: Path, any_case: bool) -> tuple[Sequence[str], list[Row]]:
+    if not any_case:
+        return COLUMNS, list(read_rows(path, COLUMNS, Notices(path)))
+    with open_table(path, ("label",), Notices(path)) as (names, rows):
+        return names, list(rows)
+
+
+@pytest.mark.parametrize("any_case", [True, False])
+def test_a_header_that_a_quote_makes_longer_is_refused_for_that(path: Path, any_case: bool) -> None:
+    path.write_bytes(b'task,"label\n,"\n')
+    with pytest.raises(Refused, match="a quote is probably missing"):
+        read_either_way(path, any_case)

@@ -7,14 +7,14 @@ a claim or an answer together. The addresses are boto3's to the byte (tests/aws/
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlsplit
+
+from tessera.aws.signature import ALGORITHM, authorization, request_form, scope_of, sign
 
 if TYPE_CHECKING:
     from botocore.httpsession import URLLib3Session
@@ -36,21 +36,14 @@ class Scope(NamedTuple):
     """Parts of a signature that are the same for all addresses of one second.
 
     `query` is as it stands in an address, `canonical` as it is signed, in alphabetical order;
-    `headers` are those of a request that is signed by them. `heading` comes before the request's
-    hash, and `secret` signs both.
+    `headers` are those of a request that is signed by them.
     """
 
     name: str
+    moment: str
     query: str
     canonical: str
     headers: dict[str, str]
-    heading: str
-    secret: bytes
-
-    def sign(self, request: str) -> str:
-        """Return the signature of a request in its canonical form."""
-        text = self.heading + hashlib.sha256(request.encode()).hexdigest()
-        return hmac.digest(self.secret, text.encode(), "sha256").hex()
 
 
 class Presigner:
@@ -69,17 +62,19 @@ class Presigner:
         """Return an address at which anyone may get the object for so many seconds from now."""
         scope = self._scope(int(current_time()), seconds)
         name = quote(key, safe="/~")
-        request = (
-            f"GET\n{self._path}{name}\n{scope.canonical}\nhost:{self._host}\n\nhost\n{UNSIGNED}"
-        )
-        return f"{self._place}{name}?{scope.query}&X-Amz-Signature={scope.sign(request)}"
+        headers = {"host": self._host}
+        form = request_form("GET", self._path + name, headers, UNSIGNED, query=scope.canonical)
+        return f"{self._place}{name}?{scope.query}&X-Amz-Signature={self._sign(form, scope)}"
+
+    def _sign(self, form: str, scope: Scope) -> str:
+        return sign(form, self._credentials[1], scope.moment, self._region, "s3")
 
     def _make_scope(self, now: int, seconds: int) -> Scope:
         moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         access, _, *token = self._credentials
-        scope = f"{moment[:8]}/{self._region}/s3/aws4_request"
+        scope = scope_of(moment, self._region, "s3")
         fields = {
-            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Algorithm": ALGORITHM,
             "X-Amz-Credential": f"{access}/{scope}",
             "X-Amz-Date": moment,
             "X-Amz-Expires": str(seconds),
@@ -87,14 +82,12 @@ class Presigner:
             **({"X-Amz-Security-Token": token[0]} if token else {}),
         }
         pairs = [f"{name}={quote(value, safe='-._~')}" for name, value in fields.items()]
-        heading = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n"
         headers = {
             "x-amz-content-sha256": UNSIGNED,
             "x-amz-date": moment,
             **({"x-amz-security-token": token[0]} if token else {}),
         }
-        secret = day_key(self._credentials[1], moment[:8], self._region, "s3")
-        return Scope(scope, "&".join(pairs), "&".join(sorted(pairs)), headers, heading, secret)
+        return Scope(scope, moment, "&".join(pairs), "&".join(sorted(pairs)), headers)
 
     def head(self, key: str) -> Mapping[str, str] | None:
         """Return the headers of an object, or None if S3 did not give them at the first try."""
@@ -116,13 +109,10 @@ class Presigner:
         Not in its address: a session's token is long, and HTTP clients look at each character.
         """
         scope = self._scope(int(current_time()), 0)
-        lines = "".join(f"{field}:{value}\n" for field, value in scope.headers.items())
-        names = ";".join(["host", *scope.headers])
-        request = f"{method}\n{self._path}{name}\n\nhost:{self._host}\n{lines}\n{names}\n{UNSIGNED}"
-        signature = scope.sign(request)
-        access = f"Credential={self._credentials[0]}/{scope.name}"
-        authorization = f"AWS4-HMAC-SHA256 {access}, SignedHeaders={names}, Signature={signature}"
-        return {**scope.headers, "authorization": authorization}
+        signed = {"host": self._host, **scope.headers}
+        signature = self._sign(request_form(method, self._path + name, signed, UNSIGNED), scope)
+        proof = authorization(self._credentials[0], scope.name, signed, signature)
+        return {**scope.headers, "authorization": proof}
 
     @cached_property
     def _http(self) -> URLLib3Session:
@@ -135,15 +125,6 @@ class Presigner:
             timeout=TIMEOUT,
             max_pool_connections=CONNECTIONS,
         )
-
-
-@lru_cache(maxsize=16)
-def day_key(secret: str, day: str, region: str, service: str) -> bytes:
-    """Return the key that signs a service's requests in a region on one day."""
-    key = f"AWS4{secret}".encode()
-    for part in (day, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
 
 
 def current_time() -> float:

@@ -8,7 +8,6 @@ docs/decisions/portal-claims-without-scans.md.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +15,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from tessera.aws.presign import Credentials, day_key
+from tessera.aws.presign import Credentials
+from tessera.aws.signature import authorization, request_form, scope_of
+from tessera.aws.signature import sign as sign_form
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -107,15 +108,11 @@ def sign(operation: str, body: bytes, host: str, region: str, keys: Credentials)
         **({"x-amz-security-token": token[0]} if token else {}),
         "x-amz-target": f"DynamoDB_20120810.{operation}",
     }
-    names, scope = ";".join(signed), f"{moment[:8]}/{region}/dynamodb/aws4_request"
-    lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
-    form = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
-    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(form.encode()).hexdigest()}"
-    key = day_key(secret, moment[:8], region, "dynamodb")
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
-    access = f"Credential={access}/{scope}, SignedHeaders={names}"
+    form = request_form("POST", "/", signed, hashlib.sha256(body).hexdigest())
+    signature = sign_form(form, secret, moment, region, "dynamodb")
+    scope = scope_of(moment, region, "dynamodb")
     return {
         **signed,
         "user-agent": USER_AGENT,
-        "authorization": f"AWS4-HMAC-SHA256 {access}, Signature={signature}",
+        "authorization": authorization(access, scope, signed, signature),
     }

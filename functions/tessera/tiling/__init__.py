@@ -27,6 +27,7 @@ one more answer is worth more than `gain`, grouping begins again with those imag
     which labels of them                     grouping/doubts.py; of a page: page/page_choices.py
     colors and keys of labels                page/page.py; the page itself: ui/README.md
     numbers that look random                 pseudo_random.py
+    where uploaded pictures lie              picture_keys.py; their copies: page/page_copy.py
     names of runs, the job's request         run/jobs.py; names of jobs: run/job_names.py
     which answers count                      answers/submission.py, answers/output_reader.py
     a consolidation method                   method_names.py, consensus/methods.py

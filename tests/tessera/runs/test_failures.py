@@ -60,7 +60,9 @@ def test_a_run_that_did_not_fail_has_no_reason(status: str) -> None:
 @pytest.mark.parametrize("error", ["JobsRefused", "NothingLabeled"])
 def test_ground_truth_gets_another_name_where_it_may_have_jobs_of_the_first(error: str) -> None:
     end = Ending("FAILED", {}, error, "", "s3://inbox/pets/may.manifest")
-    assert "drop FILE --project pets" in next_step(end, FakeCloud())
+    step = next_step(end, FakeCloud())
+    assert "another name" in step
+    assert step.endswith(": tessera drop s3://inbox/pets/may.manifest")
 
 
 def test_a_run_that_was_cut_off_goes_on_with_the_stack() -> None:

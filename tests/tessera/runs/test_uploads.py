@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tessera.exits import Refused
 from tessera.picture_folder import Picture, content_hash
 from tessera.runs import uploads
-from tessera.runs.uploads import LONGEST_KEY, picture_uri, upload_pictures
+from tessera.runs.uploads import upload_pictures
+from tessera.tiling.picture_keys import LONGEST_KEY, picture_uri
 from tests.tessera.conftest import FakeCloud, png
 
 GRAYS = st.integers(0, 3)

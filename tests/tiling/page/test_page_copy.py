@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.tiling.manifest.source_rule import SourceRule
-from tessera.tiling.page.page_copy import COPIES, ORIGINALS, copy_uri, original_uri
+from tessera.tiling.page.page_copy import COPIES, copy_uri, original_uri
+from tessera.tiling.picture_keys import ORIGINALS
 
 HASH = "0f" * 16
 parts = st.text(min_size=1, max_size=8).filter(lambda text: text not in {".", ".."})

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ministack.services import eventbridge
 
 from tessera.picture_types import TYPES
-from tessera.runs.uploads import picture_uri
 from tessera.tiling.page.page_copy import SHOWN_LARGE
+from tessera.tiling.picture_keys import picture_uri, pictures_of
 from tessera.tiling.run.inbox import (
     EMBEDDINGS,
     MANIFESTS,
@@ -104,7 +104,7 @@ def test_a_picture_that_browsers_do_not_show_is_answered_so_whatever_its_spellin
 
 @given(st.sampled_from(["tif", "HEIC", "svg", "json", ""]), st.sampled_from(["pets", "a/b"]))
 def test_what_a_drop_uploads_itself_needs_no_answer(suffix: str, project: str) -> None:
-    uploaded = picture_uri(f"s3://inbox/images/{project}/", "0f" * 16, f"may/scan 1.{suffix}")
+    uploaded = picture_uri(pictures_of("s3://inbox", project), "0f" * 16, f"may/scan 1.{suffix}")
     key = uploaded.removeprefix("s3://inbox/")
     assert answer_for("inbox", key, "") is None
     assert answer_for("inbox", key.replace("0f" * 16, "2026"), "") is not None

@@ -50,7 +50,8 @@ from tessera.tiling.training.write_manifests import label_lines, write_manifests
 class SetResult:
     """Answers, labels and counts that a run of sets has after its newest round.
 
-    `by_label` has the lines with each label, in the order of the classes.
+    `by_label` has the lines with each label, in the order of the classes; `again` are the images
+    that the next round asks.
     """
 
     run: Run
@@ -59,6 +60,7 @@ class SetResult:
     consensus: SetConsensus
     lines: LineOutcomes
     by_label: list[int]
+    again: Sequence[int]
 
     def label_of(self, image: int) -> str:
         """Return the names of the labels that an image has, on one line."""
@@ -73,10 +75,10 @@ class SetResult:
 def label_multi_run(files: Files, run: Run) -> KindResult:
     """Write the manifests of a multi-label run, and return its figures."""
     result = _label(files, run)
-    if again := images_to_ask_again(run, result.lines):
+    if result.again:
         table = result.table
-        labels = labels_to_ask(result, again)
-        rows = unsure_rows(again, table.crowd, table.unloaded, table.names, labels)
+        labels = labels_to_ask(result, result.again)
+        rows = unsure_rows(result.again, table.crowd, table.unloaded, table.names, labels)
         create = partial(create_file, files, run.home)
         write_pieces(create, f"round-{run.round}/unsure.csv", rows)
     return KindResult(_figures(files, result), summarize_sets(result))
@@ -109,7 +111,13 @@ def _label(files: Files, run: Run) -> SetResult:
     consensus = consolidate_sets(table.crowd, settings.method, evidence=evidence, asked=table.asked)
     lines, by_label = _write_lines(files, run, table, book, consensus, create)
     return SetResult(
-        run=run, book=book, table=table, consensus=consensus, lines=lines, by_label=by_label
+        run=run,
+        book=book,
+        table=table,
+        consensus=consensus,
+        lines=lines,
+        by_label=by_label,
+        again=images_to_ask_again(run, lines),
     )
 
 
@@ -158,7 +166,7 @@ def _figures(files: Files, result: SetResult) -> dict[str, Any]:
     )
     if flagged := read_flagged(files, result.run.home, result.label_of):
         figures["flagged"] = flagged
-    figures |= next_round_figures(result.run, images_to_ask_again(result.run, result.lines))
+    figures |= next_round_figures(result.run, result.again)
     figures["headline"] = headline(figures)
     return figures
 
@@ -166,17 +174,16 @@ def _figures(files: Files, result: SetResult) -> dict[str, Any]:
 def summarize_sets(result: SetResult) -> dict[str, Any]:
     """Return the result of the state ConsolidateLabels: counts, URIs, and what to announce."""
     run, counts, reasons = result.run, result.lines.counts, result.lines.reasons
-    again = images_to_ask_again(run, result.lines)
     asked = counts.lines - counts.rejected - counts.labeled_before
     may_load_elsewhere = run.may_retry and len(result.lines.retry)
     nothing = asked and not len(result.table.crowd) and not may_load_elsewhere
-    outcome = "nothing-labeled" if nothing else "again" if again else "done"
+    outcome = "nothing-labeled" if nothing else "again" if result.again else "done"
     causes = (UNANSWERED_REASON, UNLOADED_REASON, SET_ASIDE_REASON)
     return state_result(
         run,
         counts,
         outcome,
-        again=len(again),
+        again=len(result.again),
         partial=not run.all_jobs_completed or any(reasons[cause] for cause in causes),
         unloaded=reasons[UNLOADED_REASON],
     )

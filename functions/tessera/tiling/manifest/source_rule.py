@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import msgspec
 
-from tessera.tiling.page.page_copy import COPIES, ORIGINALS
+from tessera.tiling.page.page_copy import COPIES
+from tessera.tiling.picture_keys import ORIGINALS
 
 SCHEME = "s3://"
 UPLOADS = (ORIGINALS, COPIES)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 
-ORIGINALS, COPIES = "images/", "pages-2048/"
-"""Folders of the inbox where the tool puts pictures and their smaller copies, by project. The
-number is that of the pixels of a copy's longer side, so that another bound makes other copies."""
+from tessera.tiling.picture_keys import HASH, ORIGINALS
+
+COPIES = "pages-2048/"
+"""Folder of the inbox where the tool puts the smaller copies of pictures, by project. The number is
+that of the pixels of a copy's longer side, so that another bound makes other copies."""
 SHOWN_LARGE = ("jpg", "jpeg", "png", "webp")
 """Suffixes of originals that every browser shows; of others the zoom has the copy alone."""
 
 # The project and the hash are the original's, so that a copy leads nowhere else.
 _COPY = re.compile(
-    rf"(s3://[^/]+/){COPIES}(.+/[0-9a-f]{{32}}/.+\.(?i:{'|'.join(SHOWN_LARGE)}))\.jpg", re.DOTALL
+    rf"(s3://[^/]+/){COPIES}(.+/{HASH}/.+\.(?i:{'|'.join(SHOWN_LARGE)}))\.jpg", re.DOTALL
 )
 
 

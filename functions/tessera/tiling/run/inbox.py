@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tessera.tiling.picture_keys import is_picture_key
+
 MANIFESTS = (".manifest", ".jsonl", ".manifest.gz", ".jsonl.gz")
 """Endings, in any case, of the keys that start a run; the template's rule has the same."""
 PICTURES = (
@@ -28,10 +30,6 @@ EMBEDDINGS = ".embeddings.npy"
 FOLDER = "inbox/"
 """Folder of the records, beside those of the runs; no run is called so, as their names end in a
 hash."""
-
-_UPLOADED = re.compile(r"images/.+/[0-9a-f]{32}/.+", re.DOTALL)
-"""Keys of what `tessera drop` uploads, by content: with --convert also what browsers do not show,
-of which a page has a JPEG."""
 
 _RENAME = "Rename it so that it ends in .manifest"
 _ANSWERS = (
@@ -117,7 +115,7 @@ def answer_for(bucket: str, key: str, time: str) -> IgnoredObject | None:
     """
     if is_manifest(key) or key.lower().endswith((*PICTURES, EMBEDDINGS, "/")):
         return None
-    if _UPLOADED.fullmatch(key):
+    if is_picture_key(key):  # with --convert also what browsers do not show: a page has a JPEG
         return None
     why, action = "it is neither a manifest nor a picture", f"If it is a manifest: {_RENAME}"
     for pattern, reason, remedy in _ANSWERS:
