@@ -155,7 +155,11 @@ def table() -> str:
         (STATE_OF[fault.function], f"function {fault.what}", fault.ends) for fault in FAULTS
     ] + [
         *(
-            (state, "function is throttled for minutes on end", end)
+            (
+                state,
+                "function is throttled for longer than it is tried",
+                end,
+            )
             for state, end in THROTTLED.items()
         ),
         *((state, "the same drop comes again", end) for state, end in DUPLICATES.items()),

@@ -78,6 +78,7 @@ GROUPED = [
         round=3,
         workforce="arn:aws:sagemaker:eu-west-1:1:workteam/private-crowd/vets",
     ),
+    grouped(2, request=REQUEST, blocks=3),
 ]
 ENDINGS = [
     {"outcome": "refused", "error": "LabelsMissing", "cause": "labels: there is no é"},
@@ -121,6 +122,9 @@ SHARD = {
 }
 IN_SHARD: list[dict[str, Any]] = [
     {"workforce": "portal", "shard": SHARD},
+    {"workforce": "encoder"},
+    {"home": HOME, "block": 2, "error": "MemoryError: é"},
+    {"run": "pets-may-2f9a", "home": HOME, "parts": {"stage": "judge", "item": 3, "items": 25}},
     *(
         {"workforce": "portal", "shard": SHARD, "refused": {"error": "E", "cause": cause}}
         for cause in ("", "c" * 2000)
@@ -134,8 +138,9 @@ IN_SHARD: list[dict[str, Any]] = [
         )
     ),
 ]
-RESULTS_IN_SHARD: list[dict[str, Any]] = [
+RESULTS_IN_SHARD: list[Any] = [
     {"Payload": {"LabelingJobName": "pets-r1-007", "LabelingJobStatus": "Stopped"}},
+    [{}, {"error": "MemoryError: é"}, {}],
     *(
         {
             "LabelingJobStatus": "Failed",
@@ -157,7 +162,9 @@ def expressions(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from expressions(value, (*path, str(place)))
     elif isinstance(node, str) and node.startswith("{%"):
         text = node.removeprefix("{%").removesuffix("%}").strip()
-        yield path, text.replace("${MaxConcurrentJobs}", "10")  # a parameter of the template
+        for parameter in ("${MaxConcurrentJobs}", "${MaxConcurrentBlocks}"):  # of the template
+            text = text.replace(parameter, "10")
+        yield path, text
 
 
 def context(**more: Any) -> dict[str, Any]:
@@ -202,7 +209,9 @@ def _results() -> list[Any]:
 def _variables(result: Any, error: Any) -> dict[str, Any]:
     """The machine's variables besides `grouped`, one choice of each a situation."""
     place = len(json.dumps([result, error]))
-    failure = {"error": "JobsRefused", "cause": "not one é"}
+    in_lambda = json.dumps({"errorMessage": 'no "é"', "errorType": "E", "stackTrace": ["t" * 99]})
+    failure = {"error": "JobsRefused", "cause": ("not one é", in_lambda, in_lambda[:40])[place % 3]}
+    failure |= {"caught": "E: "} if place % 2 else {}
     notice = {"message": "m 😀", "subject": "s", "jobs": JOBS[2][:3], "run": "pets"}
     return {
         "jobs": JOBS[place % 3],
@@ -210,6 +219,7 @@ def _variables(result: Any, error: Any) -> dict[str, Any]:
         "parts": LABELS[0]["parts"],
         "failed": [{"error": "MemoryError", "cause": "é"}],
         "failure": failure,
+        "embedding": "",
         "notice": notice,
     }
 

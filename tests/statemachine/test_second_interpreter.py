@@ -97,7 +97,8 @@ UNCOLLECTED = labels(
     "nothing-labeled",
     failure={"error": "NothingLabeled", "cause": "The answers that were given are kept."},
 )
-IN_LAMBDA = json.dumps({"errorMessage": 'a "quoted" é', "errorType": "E", "stackTrace": ["secret"]})
+TRACE = ["secret" * 1000]  # longer than what the machine keeps of a reason
+IN_LAMBDA = json.dumps({"errorMessage": 'a "quoted" é', "errorType": "E", "stackTrace": TRACE})
 
 CASES: dict[str, tuple[Answers, str, str]] = {
     "whole": ({}, "Succeeded", ""),

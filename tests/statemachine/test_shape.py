@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scripts.expressions import MACHINE, SHARD_STATES, evaluate
@@ -105,6 +105,9 @@ def test_a_part_s_failure_is_caught_in_the_part_so_that_its_cause_is_known() -> 
     assert not evaluate(rule["Condition"], {}, failed=[])
 
 
+INSIDE = {"$states", "$substring", "$min", "$floor"}
+
+
 def test_no_child_of_a_distributed_map_reads_a_variable_or_its_own_name() -> None:
     """A distributed map's turns are executions of their own: only their input comes with them."""
     part = STATES["ConsolidateParts"]
@@ -112,7 +115,7 @@ def test_no_child_of_a_distributed_map_reads_a_variable_or_its_own_name() -> Non
     inside = list(expressions(part["ItemProcessor"]["States"]))
     assert inside
     for expression in inside:
-        assert set(re.findall(r"\$[a-z]\w*", expression)) <= {"$states", "$substring"}, expression
+        assert set(re.findall(r"\$[a-z]\w*", expression)) <= INSIDE, expression
         assert "Execution" not in expression
 
 
@@ -160,28 +163,103 @@ def test_a_month_of_looking_again_fits_an_execution_s_history(shards: int) -> No
     assert shards * (looks * events_a_look + events_a_shard) + events_of_the_rest < EVENTS
 
 
-def test_a_thousand_shards_fit_the_payloads() -> None:
-    """A state may take or give 256 KiB at most, and a job may have failed with a long reason."""
+@given(shards=st.integers(1, 1000), letter=st.sampled_from('x"漢\n'))
+@example(shards=1000, letter="漢")
+def test_a_thousand_shards_fit_the_payloads(shards: int, letter: str) -> None:
+    """A state may take or give 256 KiB at most, and every job may have failed with a long reason.
+
+    Its letters may be of several bytes each, as in names of files, or be escaped, as all quotes are
+    in an error that a function told as JSON.
+    """
     grouped: dict[str, Any] = {
         "run": "r" * 40,
         "round": 9,
         "home": f"s3://{'b' * 63}/runs/{'r' * 40}/",
-        "shards": 1000,
+        "shards": shards,
     }
     number = {"context": {"Map": {"Item": {"Value": 999}}}}
     grouped["request"] = {"InputConfig": {"DataAttributes": {}}}
     shard = evaluate(STATES["LabelShards"]["ItemSelector"]["shard"], number, grouped=grouped)
     assert shard["LabelingJobName"] == job_name("r" * 40, 9, 999)
     assert len(shard["LabelingJobName"]) <= 63
-    refused = {"error": "SageMaker.AmazonSageMakerException", "cause": "x" * 32_000}
-    job = evaluate(
-        STATES["JobNotOpened"]["Output"],
-        {"input": {"shard": shard, "refused": refused}},
-        grouped=grouped,
+    refused = {"error": "SageMaker.AmazonSageMakerException", "cause": letter * 32_000}
+    for end in ("JobNotOpened", "JobNotClosed"):
+        job = evaluate(
+            STATES[end]["Output"], {"input": {"shard": shard, "refused": refused}}, grouped=grouped
+        )
+        payload = {"run": "r" * 40, "home": grouped["home"], "round": 9, "jobs": [job] * shards}
+        assert payload_bytes(payload) < 256 * 1024
+    assert payload_bytes([*range(shards)]) < 256 * 1024
+
+
+def payload_bytes(payload: Any) -> int:
+    """The bytes of a payload as Step Functions counts them."""
+    return len(json.dumps(payload, ensure_ascii=False).encode())
+
+
+@given(items=st.integers(1, 1000), letter=st.sampled_from('x"漢\n'))
+@example(items=1000, letter="漢")
+def test_a_thousand_parts_that_fail_still_say_why(items: int, letter: str) -> None:
+    (caught,) = STATES["ConsolidateParts"]["ItemProcessor"]["States"]["ConsolidatePart"]["Catch"]
+    failed = {"Error": "States.Runtime.ExitError", "Cause": letter * 32_000}
+    states = {"errorOutput": failed, "input": {"parts": {"items": items}}}
+    output = evaluate(caught["Output"], states)
+    assert output["cause"]
+    assert payload_bytes([output] * items) < 256 * 1024
+
+
+MESSAGES = st.text(st.characters(codec="utf-8"), max_size=60)
+
+
+@given(message=MESSAGES, cut=st.integers(0, 400), ascii_only=st.booleans(), compact=st.booleans())
+@example(message="no 'cat'", cut=1000, ascii_only=True, compact=False)
+def test_a_failure_says_its_functions_sentence_however_the_rest_is_cut(
+    message: str, cut: int, ascii_only: bool, compact: bool
+) -> None:
+    """Step Functions cuts a cause, and so does the map: a trace is long, and JSON is then none."""
+    whole = json.dumps(
+        {"errorMessage": message, "errorType": "KeyError", "stackTrace": ["secret" * 40]},
+        ensure_ascii=ascii_only,
+        separators=(",", ":") if compact else None,
     )
-    payload = {"run": "r" * 40, "home": grouped["home"], "round": 9, "jobs": [job] * 1000}
-    assert len(json.dumps(payload)) < 256 * 1024
-    assert len(json.dumps([*range(1000)])) < 256 * 1024
+    states = {"context": {"Execution": {"Id": "e", "Input": EVENT}}}
+    failure = {"error": "GroupingFailed", "caught": "KeyError: ", "cause": whole[:cut]}
+    described = evaluate(STATES["DescribeFailure"]["Assign"]["failure"], states, failure=failure)
+    sentence = json.dumps(message, ensure_ascii=ascii_only)
+    is_whole = cut >= whole.index(sentence, len('{"errorMessage":')) + len(sentence)
+    assert described["cause"] == "KeyError: " + (message if is_whole else whole[:cut])
+
+
+@given(cause=st.text(max_size=200) | st.just('no JSON: "errorMessage": "'), caught=st.booleans())
+@example(cause="x" * 40_000, caught=True)
+def test_a_failure_of_any_text_is_told(cause: str, caught: bool) -> None:
+    """What cannot be described is told to nobody, and ends under a name that nobody knows."""
+    states = {"context": {"Execution": {"Id": "e", "Input": EVENT}}}
+    failure = {"error": "E", "cause": cause} | ({"caught": "E: "} if caught else {})
+    described = evaluate(STATES["DescribeFailure"]["Assign"]["failure"], states, failure=failure)
+    assert described["cause"] == (("E: " if caught else "") + cause)[:30_000]
+
+
+EVENT = {"detail": {"bucket": {"name": "inbox"}, "object": {"key": "pets/may.manifest"}}}
+THROTTLED = "Lambda.TooManyRequestsException"
+LEAST_PATIENCE = {"OpenJob": 480, "CloseJob": 480, "EmbedImages": 60, "JoinEmbeddings": 60}
+"""Seconds that a throttled function of a shard, of which there may be a thousand, is tried for."""
+
+
+def retrier(state: dict[str, Any], error: str) -> dict[str, Any]:
+    """Return the state's first retrier for an error."""
+    return next(r for r in state["Retry"] if {error, "States.ALL"} & {*r["ErrorEquals"]})
+
+
+@pytest.mark.parametrize("name", FUNCTION_STATES)
+def test_a_busy_account_ends_no_run_of_many_days(name: str) -> None:
+    """A throttled function has not begun: the account's other work may take all it has for long."""
+    retry = retrier(TASKS[name], THROTTLED)
+    waits = [
+        min(retry["IntervalSeconds"] * retry["BackoffRate"] ** number, retry["MaxDelaySeconds"])
+        for number in range(retry["MaxAttempts"])
+    ]
+    assert sum(waits) / 2 >= LEAST_PATIENCE.get(name, 25 * 60)  # full jitter: half on the average
 
 
 def test_a_thousand_shards_fit_the_history_of_one_round() -> None:
@@ -192,7 +270,10 @@ def test_a_thousand_shards_fit_the_history_of_one_round() -> None:
         return (6 if STATES[name]["Type"] == "Task" else 2) + max(after, default=0)
 
     events_a_shard = 2 + longest(STATES["LabelShards"]["ItemProcessor"]["StartAt"])
-    assert 1000 * events_a_shard < EVENTS
+    # and a time in which the account is busy: each try again of all that are open writes three
+    tries = [retrier(TASKS[name], THROTTLED)["MaxAttempts"] for name in ("OpenJob", "CloseJob")]
+    most_open = 40  # MaxConcurrentJobs
+    assert 1000 * events_a_shard + 3 * most_open * sum(tries) < EVENTS
 
 
 @pytest.mark.parametrize(
