@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -140,6 +141,23 @@ PARTITION_DOMAIN = re.compile(r"https://[^\s\"']*\bamazonaws\.com\b")
 def test_no_function_names_a_domain_of_one_partition(path: Path) -> None:
     assert not PARTITION_DOMAIN.search(path.read_text("utf-8"))
     assert not PARTITION_DOMAIN.search(SOURCE)
+
+
+PLACEHOLDERS = ("arn:aws:sagemaker:portal:000000000000:", "arn:aws:iam::000000000000:")
+"""Beginnings of the portal's made-up ARNs, which AWS never sees."""
+
+
+def test_no_arn_is_of_one_partition() -> None:
+    """Policies and requests with another partition's ARN are refused, as in GovCloud."""
+    texts = {
+        node.value
+        for folder in ("functions", "tessera", "scripts")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    code = {text for text in texts if "arn:aws:" in text and ">>>" not in text}
+    assert {text for text in code if not text.startswith(PLACEHOLDERS)} == set()
 
 
 def values_in(node: Any) -> Iterator[Any]:
@@ -356,6 +374,56 @@ def test_no_action_is_granted_by_a_pattern(name: str) -> None:
     for statement in statements(name):
         actions = statement["Action"]
         assert "*" not in str(actions), f"{name} grants {actions}"
+
+
+ROWS = re.compile(r"\| ([a-z-]+) \| `([^`]+)` \| `([^`]+)` \|")
+DEPLOYED = {
+    "LabelsBucket.Arn": "tessera-labels",
+    "InboxBucket.Arn": "tessera-inbox",
+    "PortalTable.Arn": "table/tessera-PortalTable",
+    "WorkerPool.Arn": "userpool",
+    "PicturesRole.Arn": "role/tessera-PicturesRole",
+}
+"""Resources as `docs/grants.md` names them, on the local stack."""
+
+
+def resources_of(node: Any) -> Iterator[str]:
+    """Yield the resources of a statement, as they are on the local stack."""
+    match node:
+        case str():
+            yield node
+        case list():
+            for each in node:
+                yield from resources_of(each)
+        case {"GetAtt": name}:
+            yield DEPLOYED[name]
+        case {"If": [_, _, otherwise]}:  # neither on AWS nor with images or keys of its own
+            yield from resources_of(otherwise)
+        case {"Sub": text}:
+            named = re.sub(r"\$\{(\w+\.Arn)\}", lambda name: DEPLOYED[name[1]], text)
+            named = named.replace("${AWS::StackName}", "tessera")
+            yield re.sub(r"^arn:.*\}:(?=function|execution)", "", named)
+
+
+def test_each_right_of_a_function_has_its_row_among_the_grants_and_no_row_is_of_another() -> None:
+    rights = set()
+    for name in FUNCTIONS:
+        called = RESOURCES[name]["Properties"]["FunctionName"]["Sub"].partition("}-")[2]
+        if called == "prepare-task":  # it reads and writes nothing
+            continue
+        rights.add((called, "sqs:SendMessage", "tessera-UnhandledEvents"))  # SAM's own
+        assuming = f"{name}Role" in str(RESOURCES["AssumePicturesRole"]["Properties"]["Roles"])
+        if assuming:
+            rights.add((called, "sts:AssumeRole", DEPLOYED["PicturesRole.Arn"]))
+        rights |= {
+            (called, action, resource)
+            for holder in (name, *(["PicturesRole"] if assuming else []))
+            for statement in statements(holder)
+            for action in listed(statement["Action"])
+            for resource in resources_of(statement["Resource"])
+        }
+    text = re.sub(r"`userpool/[^`]*`", "`userpool`", (ROOT / "docs" / "grants.md").read_text())
+    assert {row.groups() for row in ROWS.finditer(text)} == rights
 
 
 def test_the_state_machine_may_do_what_its_states_do() -> None:

@@ -78,7 +78,7 @@ def deploy(
     stack. Its buckets are kept even when the stack is deleted.
     """
     cloud = _destination(context)
-    parameters = template_parameters(settings, images, kms_key, more)
+    parameters = template_parameters(settings, images, kms_key, more, cloud.partition)
     deployment = plan(cloud, parameters)
     warn(deployment.warnings)
     if dry_run:
@@ -124,9 +124,16 @@ def _check(cloud: Cloud) -> None:
 
 
 def template_parameters(
-    settings: Path | None, images: tuple[str, ...], kms_key: str, more: tuple[str, ...]
+    settings: Path | None,
+    images: tuple[str, ...],
+    kms_key: str,
+    more: tuple[str, ...],
+    partition: str = "aws",
 ) -> dict[str, str]:
-    """Return the template's parameters that were given; Refused if the settings are wrong."""
+    """Return the template's parameters that were given; Refused if the settings are wrong.
+
+    `partition` is AWS's of the stack, by which ARNs begin.
+    """
     parameters = {}
     if settings:
         read_settings_file(settings)
@@ -139,7 +146,8 @@ def template_parameters(
             )
     if images:
         buckets = (name.removeprefix("s3://").strip("/") for name in images)
-        parameters["ImageObjects"] = ",".join(f"arn:aws:s3:::{bucket}/*" for bucket in buckets)
+        arns = (f"arn:{partition}:s3:::{bucket}/*" for bucket in buckets)
+        parameters["ImageObjects"] = ",".join(arns)
     if kms_key:
         parameters["KmsKeyArn"] = kms_key
     for setting in more:

@@ -211,13 +211,15 @@ def check_key(facts: Facts) -> Iterator[Finding]:
     if isinstance(key, Unknown):
         yield _unknown(facts, subject, key)
         return
-    region = key.arn.split(":")[3]
+    _, partition, _, region, *_ = key.arn.split(":")
     if region != facts.region:
         yield Finding(
             subject,
             WRONG,
             f"{key.arn} is in {region}, and the stack in {facts.region}: S3 cannot use it",
-            facts.cloud.command(f"deploy --kms-key arn:aws:kms:{facts.region}:ACCOUNT:key/ID"),
+            facts.cloud.command(
+                f"deploy --kms-key arn:{partition}:kms:{facts.region}:ACCOUNT:key/ID"
+            ),
         )
     elif key.state == "PendingDeletion":
         command = facts.cloud.aws_command(f"kms cancel-key-deletion --key-id {key.arn}")

@@ -76,6 +76,14 @@ class Cloud:
         return self.connection.client(service)
 
     @property
+    def partition(self) -> str:
+        """AWS's partition of its region (`aws-us-gov`), by which ARNs begin; nobody is asked."""
+        from boto3.session import Session  # late, like all of botocore: `tessera --help`
+
+        session = Session(profile_name=self.profile, region_name=self.region)
+        return session.get_partition_for_region(session.region_name or "us-east-1")
+
+    @property
     def storage(self) -> Storage:
         """S3 there."""
         return self.connection.storage

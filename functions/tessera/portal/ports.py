@@ -111,5 +111,5 @@ def job_arn(ports: Ports, job: Job, function: str) -> str:
     >>> job_arn(ports, job, "arn:aws:lambda:eu-west-1:123456789012:function:prepare")
     'arn:aws:sagemaker:eu-west-1:123456789012:labeling-job/pets-r1-000'
     """
-    account = function.split(":")[4]
-    return f"arn:aws:sagemaker:{ports.region}:{account}:labeling-job/{job.name}"
+    _, partition, _, _, account, *_ = function.split(":")
+    return f"arn:{partition}:sagemaker:{ports.region}:{account}:labeling-job/{job.name}"

@@ -132,12 +132,14 @@ class Stack:
         practice = tuple(folder + name for name in settings.practice or ())
         # Ground Truth shows pictures by a role of its own, which operators may give more.
         is_portal = settings.workforce == "portal" and self.image_objects is not None
+        partition = "".join(self.surroundings.prepare_task.split(":")[1:2]) or "aws"
         return SourceRule(
             inbox=manifest["bucket"],
             folder=project + slash if slash else "",
             labels=self.runs.split("/")[2],
             objects=image_objects(self.image_objects or "") if is_portal else None,
             practice=practice or msgspec.UNSET,
+            partition=partition if partition != "aws" else msgspec.UNSET,
         )
 
 

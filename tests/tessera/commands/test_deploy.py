@@ -48,6 +48,21 @@ def test_deploy_names_only_parameters_that_the_template_has(tmp_path: Path) -> N
     assert parameters.keys() <= read_template()["Parameters"].keys()
 
 
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("eu-central-2", "arn:aws:s3:::pets/*"),
+        ("us-gov-west-1", "arn:aws-us-gov:s3:::pets/*"),
+        ("us-gov-east-1", "arn:aws-us-gov:s3:::pets/*"),
+    ],
+)
+def test_buckets_with_images_are_named_in_the_partition_of_the_region(
+    region: str, arn: str
+) -> None:
+    partition = Cloud(region=region).partition
+    assert template_parameters(None, ("pets",), "", (), partition) == {"ImageObjects": arn}
+
+
 def test_settings_too_long_for_an_environment_are_refused_with_what_to_do(tmp_path: Path) -> None:
     settings = tmp_path / "labeling.json"
     settings.write_text('{"labels": ["cat", "dog"], "instructions": "%s"}' % ("x" * 3000))

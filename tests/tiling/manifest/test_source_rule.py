@@ -129,3 +129,8 @@ def test_where_one_bucket_is_inbox_and_labels_its_runs_are_no_pictures() -> None
     assert "another project's folder" in rule.problem("s3://both/cars/1.jpg")
     root = SourceRule("both", "", "both", ())
     assert "whose files are no pictures" in root.problem("s3://both/runs/pets/report.html")
+
+
+def test_the_way_out_is_in_the_partition_of_the_stack() -> None:
+    rule = SourceRule("inbox", "pets/", "labels", (), partition="aws-us-gov")
+    assert "ImageObjects=arn:aws-us-gov:s3:::other/* added" in rule.problem("s3://other/1.jpg")

@@ -26,7 +26,8 @@ class SourceRule(msgspec.Struct, frozen=True):
     `folder` is the project's in the inbox, with a slash at its end, or empty for all of it; the
     tool keeps a project's uploads in folders of its name within those of `UPLOADS`.
     `objects` are patterns of other objects, `bucket/prefix*`; None allows all other buckets.
-    `practice` are the URIs of the run's practice pictures, absent without any.
+    `practice` are the URIs of the run's practice pictures, absent without any; `partition` is that
+    of AWS in ARNs, absent where it is the commercial one.
     """
 
     inbox: str = ""
@@ -34,6 +35,7 @@ class SourceRule(msgspec.Struct, frozen=True):
     labels: str = ""
     objects: tuple[str, ...] | None = None
     practice: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    partition: str | msgspec.UnsetType = msgspec.UNSET
 
     def line_problem(self, uri: str) -> str:
         """Return why a line must not name the object of a well-formed URI; empty if it may.
@@ -78,7 +80,7 @@ class SourceRule(msgspec.Struct, frozen=True):
             return ""
         return (
             f"source-ref: this stack shows no pictures of s3://{bucket}; "
-            f"deploy it with ImageObjects=arn:aws:s3:::{bucket}/* added"
+            f"deploy it with ImageObjects=arn:{self.partition or 'aws'}:s3:::{bucket}/* added"
         )
 
     @property
