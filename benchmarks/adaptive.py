@@ -12,8 +12,6 @@ truth.csv.gz (task,truth); without it only the simulated crowd is measured, and 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,30 +24,15 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from benchmarks.crowd_sets import CROWDS, load
+from benchmarks.crowd_sets import CROWDS, IMAGES, Truth, folders_of, load, rows_of, scores
 from benchmarks.first_offers import measure, offers_section
 from tessera.tiling.consensus import Crowd, consolidate
 
-IMAGE_SETS = (
-    "bluebirds", "dogs", "ducks", "faces", "leaves",
-    "mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized",
-)  # fmt: skip
 GAINS = (0.12, 0.1, 0.08, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01)
 FIRST = 2
-DRAWS_OF_QUEUES = 20
-"""Draws of the queue of first offers: with six, its means with memory are off by a point."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """A crowd's answers as columns, and the true label of each image (-1: not known)."""
-
-    name: str
-    image: NDArray[np.int64]
-    worker: NDArray[np.int64]
-    label: NDArray[np.int64]
-    truth: NDArray[np.int64]
-    classes: int
+DRAWS_OF_QUEUES = 100
+"""Draws of the queue of first offers: of small crowds, four people answer a draw. With twenty the
+means with memory are off by half a point and more, which is as much as they are to show."""
 
 
 @dataclass(frozen=True)
@@ -60,27 +43,7 @@ class Point:
     accuracy: float
 
 
-def read_set(folder: Path) -> Answers:
-    """Read the answers and truths of one folder."""
-    with gzip.open(folder / "answers.csv.gz", "rt", encoding="utf-8") as file:
-        rows = [(row["task"], row["worker"], row["label"]) for row in csv.DictReader(file)]
-    with gzip.open(folder / "truth.csv.gz", "rt", encoding="utf-8") as file:
-        known = {row["task"]: row["truth"] for row in csv.DictReader(file)}
-    tasks = {task: number for number, task in enumerate(sorted({task for task, _, _ in rows}))}
-    workers = {name: number for number, name in enumerate(sorted({name for _, name, _ in rows}))}
-    names = sorted({label for _, _, label in rows} | set(known.values()))
-    labels = {name: number for number, name in enumerate(names)}
-    return Answers(
-        folder.name,
-        np.array([tasks[task] for task, _, _ in rows]),
-        np.array([workers[name] for _, name, _ in rows]),
-        np.array([labels[label] for _, _, label in rows]),
-        np.array([labels[known[task]] if task in known else -1 for task in tasks]),
-        len(labels),
-    )
-
-
-def simulated(images: int, seed: int) -> Answers:
+def simulated(images: int, seed: int) -> Truth:
     """Ten classes, 200 workers of Beta(8, 2) skill, a tenth of them clicking at random."""
     random = np.random.default_rng(seed)
     classes, workers, each = 10, 200, 7
@@ -98,56 +61,51 @@ def simulated(images: int, seed: int) -> Answers:
         (truth[image] + random.integers(1, classes, len(image))) % classes,
     )
     label = np.where(right, truth[image], astray)
-    return Answers("simulated", image, worker, label, truth, classes)
+    crowd = Crowd(
+        *(images, workers, classes),
+        *(image.astype(np.int32), worker.astype(np.int32), label.astype(np.int8)),
+    )
+    return Truth("simulated", crowd, truth)
 
 
-def in_turn(answers: Answers, seed: int) -> NDArray[np.int64]:
+def in_turn(known: Truth, seed: int) -> NDArray[np.int64]:
     """Which turn each answer has at its image, in a random order of arrival."""
-    order = np.lexsort((np.random.default_rng(seed).random(len(answers.image)), answers.image))
-    counts = np.bincount(answers.image, minlength=len(answers.truth))
+    image = known.crowd.image
+    order = np.lexsort((np.random.default_rng(seed).random(len(image)), image))
+    counts = np.bincount(image, minlength=known.crowd.images)
     turn = np.empty(len(order), np.int64)
     turn[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     return turn
 
 
-def judged(answers: Answers, asked: NDArray[np.bool_]) -> tuple[Point, NDArray[np.float32]]:
+def judged(known: Truth, asked: NDArray[np.bool_]) -> tuple[Point, NDArray[np.float32]]:
     """Consolidate these answers; returns the point and the gain expected of one more for each."""
-    crowd = Crowd(
-        len(answers.truth),
-        int(answers.worker.max()) + 1,
-        answers.classes,
-        answers.image[asked],
-        answers.worker[asked],
-        answers.label[asked],
-    )
+    crowd = rows_of(known.crowd, np.flatnonzero(asked))
     consensus = consolidate(crowd)
-    known = answers.truth >= 0
-    right = (consensus.label == answers.truth)[known].mean()
-    return Point(asked.sum() / len(answers.truth), 100 * float(right)), consensus.gain
+    accuracy = scores(known.truth, consensus.label, None)["accuracy"]
+    return Point(len(crowd) / crowd.images, accuracy), consensus.gain
 
 
-def disagreeing(answers: Answers, seed: int) -> float:
+def disagreeing(known: Truth, seed: int) -> float:
     """Return the share of images whose first two answers differ, which votes would ask again."""
-    turn = in_turn(answers, seed)
-    columns = []
-    for number in range(FIRST):
-        column = np.full(len(answers.truth), -1)
-        rows = turn == number
-        column[answers.image[rows]] = answers.label[rows]
-        columns.append(column)
-    return float((columns[0] != columns[1]).mean())
+    turn = in_turn(known, seed)
+    first, second = (
+        dict(zip(known.crowd.image[rows].tolist(), known.crowd.label[rows].tolist(), strict=True))
+        for rows in (turn == 0, turn == 1)
+    )
+    return float(mean(first[image] != label for image, label in second.items()))
 
 
-def fixed(answers: Answers, turn: NDArray[np.int64], each: int) -> Point:
+def fixed(known: Truth, turn: NDArray[np.int64], each: int) -> Point:
     """So many answers to every image."""
-    return judged(answers, turn < each)[0]
+    return judged(known, turn < each)[0]
 
 
-def rounds(answers: Answers, turn: NDArray[np.int64], gain: float, most: int) -> Point:
+def rounds(known: Truth, turn: NDArray[np.int64], gain: float, most: int) -> Point:
     """Two answers to every image, then one more where the gain is above, up to the most."""
-    wanted = np.full(len(answers.truth), FIRST)
+    wanted = np.full(known.crowd.images, FIRST)
     for _ in range(most - FIRST + 1):
-        point, gains = judged(answers, turn < wanted[answers.image])
+        point, gains = judged(known, turn < wanted[known.crowd.image])
         again = (gains > gain) & (wanted < most)
         if not again.any():
             break
@@ -155,14 +113,14 @@ def rounds(answers: Answers, turn: NDArray[np.int64], gain: float, most: int) ->
     return point
 
 
-def measured(sets: list[Answers], draws: int) -> dict[str, Point]:
+def measured(sets: list[Truth], draws: int) -> dict[str, Point]:
     """Every policy's point: the mean over the sets of the means over the draws."""
     curves: dict[str, list[list[Point]]] = {}
-    for answers in sets:
+    for known in sets:
         mine: dict[str, list[Point]] = {}
         for seed in range(draws):
-            turn = in_turn(answers, seed)
-            for name, point in _policies(answers, turn):
+            turn = in_turn(known, seed)
+            for name, point in _policies(known, turn):
                 mine.setdefault(name, []).append(point)
         for name, points in mine.items():
             curves.setdefault(name, []).append(points)
@@ -175,12 +133,12 @@ def measured(sets: list[Answers], draws: int) -> dict[str, Point]:
     }
 
 
-def _policies(answers: Answers, turn: NDArray[np.int64]) -> Iterator[tuple[str, Point]]:
+def _policies(known: Truth, turn: NDArray[np.int64]) -> Iterator[tuple[str, Point]]:
     for each in range(1, 6):
-        yield f"fixed {each}", fixed(answers, turn, each)
+        yield f"fixed {each}", fixed(known, turn, each)
     for most in (3, 5):
         for gain in GAINS:
-            yield f"gain > {gain}, at most {most}", rounds(answers, turn, gain, most)
+            yield f"gain > {gain}, at most {most}", rounds(known, turn, gain, most)
 
 
 GATES = (
@@ -263,20 +221,18 @@ def main() -> int:
         "A real set with fewer answers than the most stops where it has no more.\n"
     )
     met = True
-    folders = [options.crowds / name for name in IMAGE_SETS if (options.crowds / name).is_dir()]
+    folders = folders_of(options.crowds, IMAGES)
     if folders:
-        sets = [read_set(folder) for folder in folders]
+        sets = [load(folder) for folder in folders]
         points = measured(sets, draws)
         text, met = section(f"{len(folders)} sets of images, real crowds", points, gated=True)
         print(text)
-        apart = mean(disagreeing(answers, seed) for answers in sets for seed in range(draws))
+        apart = mean(disagreeing(known, seed) for known in sets for seed in range(draws))
         print(
             f"Of these sets' images {apart:.0%} have two first answers that differ; one answer "
             f"alone is right for {points['fixed 1'].accuracy:.0f} %.\n"
         )
-        met &= offers_section(
-            measure([load(folder) for folder in folders], 1 if options.quick else DRAWS_OF_QUEUES)
-        )
+        met &= offers_section(measure(sets, 1 if options.quick else DRAWS_OF_QUEUES))
         if options.plot:
             options.plot.write_text(plot(points), encoding="utf-8")
     else:
