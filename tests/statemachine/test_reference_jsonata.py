@@ -171,7 +171,12 @@ def context(**more: Any) -> dict[str, Any]:
     """The machine's context object."""
     arn = "arn:aws:states:eu-west-1:123456789012:execution:tessera-labeling:1"
     return {
-        "Execution": {"Id": arn, "StartTime": "2026-11-25T13:00:00.123Z", "Name": "1"},
+        "Execution": {
+            "Id": arn,
+            "StartTime": "2026-11-25T13:00:00.123Z",
+            "Name": "1",
+            "Input": EVENTS[0],
+        },
         "State": {"Name": "Any", "RetryCount": 0},
         "StateMachine": {"Id": "arn:1", "Name": "tessera-labeling"},
     } | more
@@ -219,6 +224,7 @@ def _variables(result: Any, error: Any) -> dict[str, Any]:
         "parts": LABELS[0]["parts"],
         "failed": [{"error": "MemoryError", "cause": "é"}],
         "failure": failure,
+        "place": "'s3://inbox/pets/may.manifest'",
         "embedding": "",
         "notice": notice,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scripts.expressions import MACHINE, SHARD_STATES, evaluate
+from tessera.tiling.errors import TesseraError
 from tessera.tiling.report.announcement import explain_nothing_labeled
 from tessera.tiling.run.job_names import job_name
 from tessera.tiling.run.jobs import (
@@ -208,6 +210,13 @@ def test_a_thousand_parts_that_fail_still_say_why(items: int, letter: str) -> No
     assert payload_bytes([output] * items) < 256 * 1024
 
 
+def describe(failure: dict[str, str]) -> Any:
+    """What DescribeFailure makes of a failure."""
+    states = {"context": {"Execution": {"Id": "e", "Input": EVENT}}}
+    assign = STATES["DescribeFailure"]["Assign"]["failure"]
+    return evaluate(assign, states, failure=failure, place="'s3://inbox/pets/may.manifest'")
+
+
 MESSAGES = st.text(st.characters(codec="utf-8"), max_size=60)
 
 
@@ -222,9 +231,8 @@ def test_a_failure_says_its_functions_sentence_however_the_rest_is_cut(
         ensure_ascii=ascii_only,
         separators=(",", ":") if compact else None,
     )
-    states = {"context": {"Execution": {"Id": "e", "Input": EVENT}}}
     failure = {"error": "GroupingFailed", "caught": "KeyError: ", "cause": whole[:cut]}
-    described = evaluate(STATES["DescribeFailure"]["Assign"]["failure"], states, failure=failure)
+    described = describe(failure)
     sentence = json.dumps(message, ensure_ascii=ascii_only)
     is_whole = cut >= whole.index(sentence, len('{"errorMessage":')) + len(sentence)
     assert described["cause"] == "KeyError: " + (message if is_whole else whole[:cut])
@@ -234,13 +242,41 @@ def test_a_failure_says_its_functions_sentence_however_the_rest_is_cut(
 @example(cause="x" * 40_000, caught=True)
 def test_a_failure_of_any_text_is_told(cause: str, caught: bool) -> None:
     """What cannot be described is told to nobody, and ends under a name that nobody knows."""
-    states = {"context": {"Execution": {"Id": "e", "Input": EVENT}}}
     failure = {"error": "E", "cause": cause} | ({"caught": "E: "} if caught else {})
-    described = evaluate(STATES["DescribeFailure"]["Assign"]["failure"], states, failure=failure)
+    described = describe(failure)
     assert described["cause"] == (("E: " if caught else "") + cause)[:30_000]
 
 
 EVENT = {"detail": {"bucket": {"name": "inbox"}, "object": {"key": "pets/may.manifest"}}}
+
+
+@given(key=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
+@example(key="pets/$(touch x) `id` 'it''s' \"may\".manifest")
+def test_a_failure_has_the_command_that_drops_its_manifest_again(key: str) -> None:
+    """Whoever may name objects in the inbox must not thereby run anything at an operator's."""
+    dropped = {"detail": {"bucket": {"name": "inbox"}, "object": {"key": key}}}
+    states = {"context": {"Execution": {"Id": "e", "Input": dropped}}}
+    failure = {"error": "NoUsableLine", "cause": "no"}
+    assign = STATES["DescribeFailure"]["Assign"]["failure"]
+    (caught,) = STATES["GroupImages"]["Catch"]
+    place, of_error = (
+        evaluate(group["Assign"]["place"], states) for group in (STATES["GroupImages"], caught)
+    )
+    assert place == of_error
+    described = evaluate(assign, states, failure=failure, place=place)
+    place = f"s3://inbox/{key}"
+    words = ["aws", "s3", "cp", "--metadata-directive", "REPLACE", place, place]
+    assert shlex.split(described["again"]) == words
+    assert described["read"] == "${RunbookUrl}#nousableline"
+
+
+def test_a_failures_page_has_a_section_for_each() -> None:
+    headings = re.findall(r"^### (\w+)$", OPERATIONS.read_text("utf-8"), re.MULTILINE)
+    assert {error.__name__ for error in TesseraError.__subclasses__()} <= {*headings}
+    assert {name for name in FAILURES if name != "ManifestRejected"} <= {*headings}
+
+
+OPERATIONS = ROOT / "docs" / "operations.md"
 THROTTLED = "Lambda.TooManyRequestsException"
 LEAST_PATIENCE = {"OpenJob": 480, "CloseJob": 480, "EmbedImages": 60, "JoinEmbeddings": 60}
 """Seconds that a throttled function of a shard, of which there may be a thousand, is tried for."""
@@ -395,6 +431,7 @@ def test_people_and_machines_get_the_same_notice_of_a_failure(grouped: dict[str,
         STATES["DescribeFailure"]["Assign"]["failure"],
         {"context": {"Execution": {"Id": "arn", "Input": drop}}},
         failure={"error": "NoUsableLine", "cause": "line 1"},
+        place="'s3://b/k'",
     )
     variables = {"grouped": grouped, "failure": failure}
     (entry,) = STATES["PublishFailure"]["Arguments"]["Entries"]
@@ -402,7 +439,7 @@ def test_people_and_machines_get_the_same_notice_of_a_failure(grouped: dict[str,
     message = evaluate(STATES["AnnounceFailure"]["Arguments"]["Message"], {}, **variables)
     assert json.loads(message) == detail
     assert list(detail) == [
-        "version", *grouped, "manifest", "error", "cause", "execution",
+        "version", *grouped, "manifest", "error", "cause", "execution", "read", "again",
     ]  # fmt: skip
     assert detail["manifest"] == "s3://b/k"
 
