@@ -20,6 +20,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tessera.exits import Exit, Unreachable
+from tessera.number_types import PortNumber
 from tessera.plain_text import without_controls
 from tessera.stack.cloud import STACK_NAME, Cloud
 from tessera.stack.local_stack import HOME, PORT, LocalStack
@@ -59,20 +60,6 @@ COMMANDS = {
 
 The summaries stand here so that `tessera --help` and completion need not import the commands.
 """
-
-
-class PortNumber(click.IntRange):
-    """Port that programs may listen on."""
-
-    name = "integer"
-
-    def __init__(self) -> None:
-        """Take what TCP has."""
-        super().__init__(1, 65535)
-
-    def _describe_range(self) -> str:
-        """Say nothing in the help of a range that everybody knows."""
-        return ""
 
 
 INTERRUPTED = "Interrupted. Runs and deployments that have begun continue."
@@ -146,9 +133,17 @@ class Tool(click.Group):
                 raise click.ClickException(disk_full(error)) from error
             if error.filename is None:
                 raise fault(error) from error
+            name = os.fsdecode(error.filename)
             raise click.ClickException(
-                f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its rights: "
-                f"ls -ld {shlex.quote(os.fsdecode(error.filename))}"
+                f"{name}: {error.strerror}. Check the path and its rights: "
+                f"ls -ld {shlex.quote(nearest(name))}"
+            ) from error
+        except UnicodeEncodeError as error:
+            if not set(map(ord, error.object)) & set(range(0xD800, 0xE000)):
+                raise fault(error) from error
+            raise click.ClickException(  # Python spells bytes that are no text by surrogates
+                f"{os.fsencode(error.object)!r} is not UTF-8. Rename it, or if it is, say so to "
+                "Python: export PYTHONUTF8=1"
             ) from error
         except Exception as error:
             if type(error).__module__.startswith("botocore."):
@@ -173,6 +168,13 @@ class Tool(click.Group):
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 """Errors of a disk that takes nothing more, or nothing more of this person."""
+
+
+def nearest(path: str) -> str:
+    """Return a path as far as it exists: what is not there has no rights to look at."""
+    while not os.path.lexists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path or "."
 
 
 def disk_full(error: OSError) -> str:

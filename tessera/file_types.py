@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -35,7 +36,9 @@ class OutFile(click.Path):
         path = Path(str(super().convert(value, param, ctx)))
         folder = path.parent
         if not folder.is_dir():
-            self.fail(f"There is no folder {folder}. Make it: mkdir -p {folder}", param, ctx)
+            self.fail(
+                f"There is no folder {folder}. Make it: mkdir -p {quote(str(folder))}", param, ctx
+            )
         if not os.access(path if path.exists() else folder, os.W_OK):
             self.fail(f"{path} cannot be written. Name another file.", param, ctx)
         _check_other_files(path, InFile, param, ctx)

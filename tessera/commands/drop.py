@@ -25,6 +25,7 @@ from tessera.picture_folder import Picture
 from tessera.runs.checks import (
     count_lines,
     count_manifest,
+    labeled_otherwise,
     parse_settings,
     read_settings_file,
     refuse_csv,
@@ -224,6 +225,7 @@ class Source:
             summary = count_manifest(self.path, settings)
         self._check_embeddings(summary.lines)
         self.notices.extend(without_effect(settings, summary))
+        self.notices.extend(labeled_otherwise(self.path, settings))
 
     def _check_embeddings(self, lines: int) -> None:
         if self.embeddings:

@@ -13,10 +13,12 @@ from rich.table import Table
 
 from tessera.commands.drop import Source, labels_option, listed
 from tessera.file_types import IN_FILE
+from tessera.number_types import DOLLARS, Amount
 from tessera.picture_folder import look_at_pictures
 from tessera.runs.checks import (
     count_lines,
     count_manifest,
+    labeled_otherwise,
     refuse_csv,
 )
 from tessera.runs.fetched_pictures import any_elsewhere, with_placeholders
@@ -58,19 +60,27 @@ class Basis:
 @labels_option
 @click.option("--like", "run", metavar="RUN", help="Take speed and rounds from this run's report.")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0.05),
+    "--seconds", type=Amount(min=0.05),
     help="Seconds a worker takes for an image on a page of many.",
 )  # fmt: skip
 @click.option(
-    "--seconds-alone", "seconds_one_by_one", type=click.FloatRange(min=0.05),
+    "--seconds-alone", "seconds_one_by_one", type=Amount(min=0.05),
     default=round(page_seconds(1), 2), help="The same for an image on a page of its own.",
 )  # fmt: skip
 @click.option(
-    "--object-price", default=OBJECT_PRICE, help="Ground Truth's fee for a page, in dollars."
+    "--object-price", type=DOLLARS, default=OBJECT_PRICE,
+    help="Ground Truth's fee for a page, in dollars.",
+)  # fmt: skip
+@click.option(
+    "--answer-price", type=DOLLARS, default=0.0, help="What a worker gets for a page, in dollars."
 )
-@click.option("--answer-price", default=0.0, help="What a worker gets for a page, in dollars.")
-@click.option("--hour-price", default=0.0, help="What a worker gets for an hour, in dollars.")
-@click.option("--picture-kb", "picture_kilobytes", default=100.0, help="Kilobytes of a picture.")
+@click.option(
+    "--hour-price", type=DOLLARS, default=0.0, help="What a worker gets for an hour, in dollars."
+)
+@click.option(
+    "--picture-kb", "picture_kilobytes", type=Amount(min=0), default=100.0,
+    help="Kilobytes of a picture.",
+)  # fmt: skip
 @json_option("Print the estimate as JSON.")
 @click.pass_obj
 def estimate_command(
@@ -103,6 +113,8 @@ def estimate_command(
     settings = source.planned_settings(_stack(target))
     summary = _count(manifest, settings)
     notices = [*warnings(settings), *without_effect(settings, summary)]
+    if not manifest.is_dir():
+        notices += labeled_otherwise(manifest, settings)
     path = find_own_embeddings(manifest)
     embeddings = check_own_embeddings(path, summary.lines) if path else None
     report = find_run(target.cloud, run).report if run else None

@@ -20,6 +20,7 @@ from tessera.exports.pictures import write_whole
 from tessera.exports.set_formats import SET_FORMATS, check_set_format
 from tessera.exports.split import read_shares, split
 from tessera.exports.tool_formats import write_fiftyone, write_label_studio
+from tessera.number_types import SEED, SHARE
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown, recorded_etags
 from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
@@ -68,13 +69,13 @@ class Shares(click.ParamType[dict[str, float]]):
     "--split", "shares", type=Shares(),
     help="Shares of training, validation and test data, such as 80/10/10.",
 )  # fmt: skip
-@click.option("--seed", default=0, help="Seed of the split.")
+@click.option("--seed", type=SEED, default=0, help="Seed of the split.")
 @click.option(
     "--group-by", "group_key", metavar="KEY",
     help="Keep lines together that have the same value under this key of the manifest.",
 )  # fmt: skip
 @click.option(
-    "--min-confidence", type=click.FloatRange(0, 1), default=0.0,
+    "--min-confidence", type=SHARE, default=0.0,
     help="Leave out labels with less confidence.",
 )  # fmt: skip
 @click.option(

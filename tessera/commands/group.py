@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast, get_args
 
@@ -95,10 +96,10 @@ def _group(manifest: Path, settings: Settings, folder: Path) -> Summary:
     if settings.order == "similar" or settings.near_repeats is not UNSET:
         path = find_own_embeddings(manifest)
         if path is None:
+            made = manifest.with_name(embeddings_name(manifest.name))
             raise Refused(
                 f"order similar and near_repeats need embeddings beside {manifest}. Make them: "
-                "tessera embed "
-                f"{manifest} --out {manifest.with_name(embeddings_name(manifest.name))}"
+                f"tessera embed {quote(str(manifest))} --out {quote(str(made))}"
             )
         rows = open_own_embeddings(path)
     with pieces_of(manifest) as read:

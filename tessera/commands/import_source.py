@@ -56,7 +56,7 @@ def write_source(
     if manifest is None:
         raise Refused("Give the manifest to write: --out NAME.manifest")
     if not path.exists():
-        raise Refused(f"There is no {path}. Check the name: ls {path.parent}")
+        raise Refused(f"There is no {path}. Check the name: ls {quote(str(path.parent))}")
     left_out = LeftOut(path)
     if labels_as == BOXES:
         if source != "coco":

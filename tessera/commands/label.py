@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tessera.commands.drop import Source, drop_source, listed
 from tessera.exits import Exit
+from tessera.number_types import COUNT
 from tessera.picture_folder import check_has_pictures
 from tessera.portal.records import OPEN
 from tessera.portal.table_layout import read_jobs
@@ -45,7 +46,7 @@ PAUSE = 0.3
 )
 @click.option("--labels", metavar="A,B,…", help="Labels to choose from.")
 @click.option("--project", help="Name of the project.  [default: the folder's name]")
-@click.option("--images", default=60, help="How many of the example's images to label.")
+@click.option("--images", type=COUNT, default=60, help="How many of the example's images to label.")
 @out_option
 @json_option("Print the result as JSON.")
 @click.pass_context

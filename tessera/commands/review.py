@@ -9,6 +9,7 @@ import click
 
 from tessera.commands.completion import run_names
 from tessera.exits import Refused
+from tessera.number_types import Amount
 from tessera.portal.reviews import MAX_PICTURES, close_review, list_entries, open_review
 from tessera.portal.rights import REVIEWERS, may_review
 from tessera.runs.folder import RunFolder, find_run
@@ -30,7 +31,7 @@ MAX_NAMED = 3
 @click.argument("run", required=False, shell_complete=run_names)
 @click.option("--label", help="Review all pictures of this label.")
 @click.option(
-    "--share", type=click.FloatRange(0, 1, min_open=True),
+    "--share", type=Amount(0, 1, min_open=True),
     help="Review a random share of the labeled pictures, such as 0.05.",
 )  # fmt: skip
 @click.option(

@@ -163,4 +163,13 @@ def newest(cloud: Cloud, count: int) -> list[Entry]:
         )
 
     with ThreadPoolExecutor(8) as pool:  # two or three requests a run, all of them waiting
-        return [run for run in pool.map(entry, list_executions(cloud, count)) if run]
+        entries = [run for run in pool.map(entry, list_executions(cloud, count)) if run]
+    return [each for number, each in enumerate(entries) if not _is_gone_on(each, entries[:number])]
+
+
+def _is_gone_on(entry: Entry, newer: list[Entry]) -> bool:
+    """Return whether a run that failed is being taken over by an execution that has no run yet."""
+    return bool(entry.says) and any(
+        each.status == "RUNNING" and not each.run and each.manifest == entry.manifest
+        for each in newer
+    )

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hypercorn.asyncio import serve as serve_app
 from hypercorn.config import Config
 
+from tessera.number_types import PortNumber
 from tessera.portal.errors import PortalError
 from tessera.portal.staffing import spare_pages
 from tessera.runs.resumption import resume_runs
@@ -38,7 +39,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command()
 @click.option("--host", help="Name or address that people open.  [default: this machine's address]")
-@click.option("--https-port", default=PORT, help="Port that people open.")
+@click.option("--https-port", type=PortNumber(), default=PORT, help="Port that people open.")
 @click.option("--listen", default="0.0.0.0", help="Address to listen at.")
 @click.option(
     "--tls-cert", type=FILE, help="Certificate of the host, PEM.  [default: one made here]"

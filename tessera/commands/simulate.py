@@ -8,6 +8,7 @@ from collections.abc import Container
 import click
 
 from tessera.commands.completion import run_names
+from tessera.number_types import COUNT, SEED, SHARE
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.status import RunObserver
 from tessera.screen import console_for, counted, json_option, out, print_json, waiting
@@ -33,9 +34,11 @@ def unknown_pictures(folder: RunFolder, known: Container[str]) -> list[str]:
 
 @click.command()
 @click.argument("name", metavar="[RUN]", required=False, shell_complete=run_names)
-@click.option("--workers", default=5, help="Number of simulated workers.")
-@click.option("--error-rate", default=0.05, help="Share of images that each of them gets wrong.")
-@click.option("--seed", default=1, help="Seed of their errors.")
+@click.option("--workers", type=COUNT, default=5, help="Number of simulated workers.")
+@click.option(
+    "--error-rate", type=SHARE, default=0.05, help="Share of images that each of them gets wrong."
+)
+@click.option("--seed", type=SEED, default=1, help="Seed of their errors.")
 @json_option("Print the result as JSON.")
 @click.pass_obj
 def simulate(

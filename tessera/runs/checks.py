@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -19,12 +21,16 @@ from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.kinds.custom_task import group_lines
 from tessera.tiling.manifest.box_lines import read_boxes
+from tessera.tiling.manifest.class_rule import LABEL_TYPE
+from tessera.tiling.manifest.set_rule import SET_TYPE
 from tessera.tiling.manifest.source_rule import ANY_SOURCE
-from tessera.tiling.manifest.stream import GZIP_MAGIC
+from tessera.tiling.manifest.stream import GZIP_MAGIC, line_blocks
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings
 
 PIECE = 1024 * 1024
 """Bytes of a manifest that are read at a time; the bar on the screen moves on with each."""
+LOOKED_AT = 100
+"""Lines that are looked at for labels under another key."""
 
 
 def read_settings_file(path: Path) -> Settings:
@@ -56,20 +62,64 @@ def manifest_remedy(manifest: Path) -> str:
     """Say how to turn a file that is no manifest into one, by what it begins with."""
     with manifest.open("rb") as file:
         head = file.read(HEAD)
+    name = quote(str(manifest))
     for magic, meaning in NO_TEXT:
         if head.startswith(magic) and magic != GZIP_MAGIC:
             return f"It is {meaning.partition(';')[0]}; write a manifest: one JSON object a line."
     if head.startswith(GZIP_MAGIC):
-        return f"Pack it anew, and test it: gzip --test {manifest}"
+        return f"Pack it anew, and test it: gzip --test {name}"
     if b"\0" in head and not _is_csv(manifest, head):
-        return f"Write it as UTF-8: iconv -f UTF-16 -t UTF-8 {manifest} > utf-8.manifest"
+        return f"Write it as UTF-8: iconv -f UTF-16 -t UTF-8 {name} > utf-8.manifest"
     if head.lstrip().startswith(b"["):
-        return f"Write an array as one object a line: jq -c '.[]' {manifest} > lines.manifest"
+        return f"Write an array as one object a line: jq -c '.[]' {name} > lines.manifest"
     if head.lstrip().startswith(b"{") and b"\n" in head and b"}" not in head.split(b"\n")[0]:
-        return f"Write each object on one line: jq -c . {manifest} > lines.manifest"
+        return f"Write each object on one line: jq -c . {name} > lines.manifest"
+    if b"\r" in head and b"\n" not in head:
+        return f"End its lines as others do: tr '\\r' '\\n' < {name} > lines.manifest"
+    if re.match(rb'\s*\{"source-ref":\s*\{', head):  # a table by columns
+        return "With pandas, write it so: table.to_json(FILE, orient='records', lines=True)"
+    if re.search(rb"\},[ \r]*\n", head):
+        way = f"sed 's/}},[ \\r]*$/}}/' {name} > lines.manifest"
+        return f"Take off the commas at the ends of lines: {way}"
+    if re.search(rb":\s*-?(NaN|Infinity)\b", head):
+        return f"JSON has no NaN. Write null for it: jq -c . {name} > lines.manifest"
     if _is_csv(manifest, head):
         return f"It is a CSV file. Make a manifest of it: tessera {_import_csv(manifest)}"
     return 'Each line has to be like {"source-ref": "s3://bucket/1.jpg"}; see docs/manifests.md.'
+
+
+def labeled_otherwise(manifest: Path, settings: Settings) -> list[str]:
+    """Say so if a manifest's first lines have labels under a key that the settings do not name.
+
+    Ground Truth writes labels under the name of its job, and whoever drops its output means the
+    lines that have none. Nothing is said of a manifest that cannot be read.
+    """
+    if settings.is_custom or settings.has_boxes:
+        return []
+    wanted, own = SET_TYPE if settings.is_multi else LABEL_TYPE, settings.label_attribute
+    keys = dict[str, None]()
+    with suppress(TesseraError), readable(manifest), manifest.open("rb") as file:
+        first = next(line_blocks(iter(partial(file.read, PIECE), b"")), b"")
+        for line in first.split(b"\n")[:LOOKED_AT]:
+            keys |= dict.fromkeys(_label_keys(line, wanted))
+    return [
+        f"lines have labels under {key!r}, and label_attribute is {own!r}: they are asked anew. "
+        f'To keep those labels, and ask only for the others: "label_attribute": "{key}"'
+        for key in keys
+        if own not in keys
+    ]
+
+
+def _label_keys(line: bytes, wanted: str) -> Iterator[str]:
+    """Yield the keys of a line that have a label of a labeling job of this type."""
+    with suppress(ValueError, RecursionError):  # no line for a run, which says so
+        members = json.loads(line)
+        for key, metadata in members.items() if isinstance(members, dict) else ():
+            name = key.removesuffix("-metadata")
+            if name == key or name not in members or not isinstance(metadata, dict):
+                continue
+            if metadata.get("type") == wanted and "failure-reason" not in metadata:
+                yield name
 
 
 def refuse_csv(path: Path, command: Callable[[str], str]) -> None:

@@ -1,6 +1,6 @@
 """Reuse labels that finished runs of a project gave to pictures of a folder: nobody is asked twice.
 
-A picture is known by the hash of its content in its key (`tessera.runs.uploads`). Its line gets the
+A picture is known by the hash of its content in its key (`tiling.picture_keys`). Its line gets the
 label as one that was labeled before, by the one rule for such lines
 (`tessera.tiling.manifest.class_rule`). Why: docs/decisions/pictures-remembered.md.
 """

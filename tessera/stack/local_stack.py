@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -45,6 +46,8 @@ PATIENCE = 60.0
 """Seconds that a start may take; it takes two where nothing else is at work."""
 ACCESS_KEY = "tessera"
 """Name of the key of every local stack; its secret is made for each, and kept in its folder."""
+NO_SECRET = "none"
+"""Secret before there is one; where nothing runs, a question leaves no file behind."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY,
     "AWS_SECRET_ACCESS_KEY": "none",
@@ -125,19 +128,37 @@ class LocalStack:
 
     @property
     def credentials(self) -> tuple[str, str]:
-        """Access key and secret of this stack, made at its first use."""
-        with suppress(FileExistsError):
-            self.home.mkdir(parents=True, exist_ok=True)
-            made = os.open(self.credentials_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(made, "w", encoding="utf-8") as file:
+        """Access key and secret of this stack; before its first start a secret that opens none."""
+        profile = ConfigParser(interpolation=None)
+        if not profile.read(self.credentials_file, encoding="utf-8"):
+            return ACCESS_KEY, NO_SECRET
+        try:
+            return ACCESS_KEY, profile["default"]["aws_secret_access_key"]
+        except KeyError:
+            raise StackError(
+                f"{self.credentials_file} has no key in it. Delete it, and start the stack anew: "
+                f"rm {quote(str(self.credentials_file))}"
+            ) from None
+
+    def _make_credentials(self) -> None:
+        """Make the stack's key unless it has one: whole, however it ends, and once."""
+        if self.credentials_file.exists():
+            return
+        self.home.mkdir(parents=True, exist_ok=True)
+        made = self.home / f"credentials.{os.getpid()}"
+        try:
+            with open(
+                os.open(made, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8"
+            ) as file:
                 secret = secrets.token_urlsafe(30)
                 file.write(
                     f"[default]\naws_access_key_id = {ACCESS_KEY}\n"
                     f"aws_secret_access_key = {secret}\nregion = {REGION}\n"
                 )
-        profile = ConfigParser(interpolation=None)
-        profile.read(self.credentials_file, encoding="utf-8")
-        return ACCESS_KEY, profile["default"]["aws_secret_access_key"]
+            with suppress(FileExistsError):  # of two that start it at once, one makes the key
+                os.link(made, self.credentials_file)
+        finally:
+            made.unlink(missing_ok=True)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -191,6 +212,7 @@ class LocalStack:
             return
         if _answers(self.port):
             raise self._port_taken("another program", "Choose another port")
+        self._make_credentials()
         scratch = self.home / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)  # a stack that was killed has left files there
         scratch.mkdir(parents=True)
@@ -338,9 +360,10 @@ class LocalStack:
         """Return a hint if a deployment that was killed has left buckets without their stack."""
         if self.cloud.find_outputs() or not (self.home / "s3").exists():
             return ""
+        home, command = quote(str(self.home)), self.cloud.command
         return (
             "\nBuckets of an earlier deployment that was killed may be in the way. "
-            f"Move {self.home} away and start again: mv {self.home} {self.home}.old; tessera up. "
+            f"Move {self.home} away and start again: mv {home} {home}.old; {command('up')}. "
             "Objects are kept in its folder s3."
         )
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.reference import reference
-from tessera.cli import COMMANDS, HINTS, explain, main
+from tessera.cli import COMMANDS, HINTS, explain, main, nearest
 from tessera.exits import MEANING, Exit
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -325,3 +329,25 @@ def test_interrupting_a_question_has_its_own_exit_code(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(main.get_command(click.Context(main), "deploy"), "callback", ask)
     assert call("deploy").exit_code == Exit.INTERRUPTED
+
+
+@given(st.lists(st.text("ab c'$", min_size=1, max_size=5), max_size=4))
+def test_a_command_looks_at_rights_that_there_are(names: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        path = os.path.join(folder, *names)
+        existing = nearest(path)
+        assert os.path.exists(existing)
+        assert path.startswith(existing)
+        os.makedirs(path, exist_ok=True)
+        assert nearest(path) == path
+    assert nearest("nothing of this name") == "."
+
+
+def test_an_option_that_is_no_utf_8_is_no_fault_of_the_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = main.get_command(click.Context(main), "runs")
+    monkeypatch.setattr(runs, "callback", lambda **_: "a\udcff".encode())
+    done = call("--home", str(tmp_path), "runs")
+    assert "b'a\\xff' is not UTF-8" in done.output
+    assert "fault" not in done.output

@@ -65,3 +65,21 @@ def test_a_run_that_failed_is_listed_with_what_to_do_until_another_goes_on_with_
     assert any("tessera drop s3://inbox/pets/may.manifest" in line for line in lines) == (
         owner == "arn:failed"
     )
+
+
+def test_a_run_that_is_being_taken_over_is_listed_once(
+    fail: Any, place: Any, tessera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail("States.ServiceRestart")
+    failed = place.cloud.client("stepfunctions").describe_execution("arn:failed")
+    newer = failed | {"executionArn": "arn:newer", "status": "RUNNING", "error": None}
+    workflows = SimpleNamespace(
+        describe_execution=lambda executionArn: newer if executionArn == "arn:newer" else failed
+    )
+    monkeypatch.setattr(place.cloud, "client", lambda _: workflows)
+    executions = [{"executionArn": "arn:newer"}, {"executionArn": "arn:failed"}]
+    monkeypatch.setattr("tessera.commands.runs.list_executions", lambda *_: executions)
+
+    (entry,) = json.loads(tessera(runs_command, "--json").stdout)
+    assert entry["status"] == "RUNNING"
+    assert not entry["says"]

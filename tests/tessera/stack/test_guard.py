@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -512,13 +511,6 @@ def test_a_date_from_another_clock_is_refused() -> None:
     assert time.strftime("%Y%m%d", time.gmtime()) in headers["X-Amz-Date"]
     headers["X-Amz-Date"] = "yesterday"
     assert ask(guard(Embedded()), "POST", url, headers) == 403
-
-
-def test_the_key_is_the_owners_alone_and_each_stack_has_its_own(tmp_path: Path) -> None:
-    one, other = LocalStack(tmp_path / "one"), LocalStack(tmp_path / "other")
-    assert one.credentials == LocalStack(tmp_path / "one").credentials
-    assert one.credentials != other.credentials
-    assert stat.S_IMODE(one.credentials_file.stat().st_mode) == 0o600
 
 
 @pytest.mark.stack

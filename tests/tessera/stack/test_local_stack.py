@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
 import os
+import shlex
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -102,3 +107,62 @@ def test_where_nothing_runs_nothing_is_said_to_be_stopped(tmp_path: Path) -> Non
     target = Target(LocalStack(tmp_path, free_port()))
     done = CliRunner().invoke(down, [], obj=target)
     assert done.output == "The local stack is not running.\n"
+
+
+@pytest.fixture
+def never_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has stacks start a program that ends at once."""
+    monkeypatch.setattr(
+        LocalStack, "_launch", lambda *_: subprocess.Popen([sys.executable, "-c", ""])
+    )
+
+
+@pytest.mark.usefixtures("never_ready")
+def test_the_key_is_made_by_a_start_for_its_owner_alone_and_each_stack_has_its_own(
+    tmp_path: Path,
+) -> None:
+    one, other = LocalStack(tmp_path / "one", free_port()), LocalStack(tmp_path / "2", free_port())
+    for stack in (one, other, one):
+        with pytest.raises(stack_module.StackError, match="did not start"):
+            stack.start()
+    assert one.credentials == LocalStack(tmp_path / "one").credentials
+    assert one.credentials != other.credentials
+    assert stat.S_IMODE(one.credentials_file.stat().st_mode) == 0o600
+    assert not list(one.home.glob("credentials.*"))
+
+
+def test_a_question_about_a_stack_that_never_ran_leaves_no_file_behind(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path / "none", free_port())
+    assert not stack.cloud.trouble
+    assert stack.absence()
+    assert not stack.home.exists()
+
+
+@pytest.mark.usefixtures("never_ready")
+def test_a_disk_that_is_full_at_the_first_start_leaves_no_half_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = LocalStack(tmp_path / "full", free_port())
+    real = builtins.open
+
+    def full(file: Any, *args: Any, **options: Any) -> Any:
+        opened = real(file, *args, **options)
+        if isinstance(file, int):
+            opened.close()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened
+
+    monkeypatch.setattr(builtins, "open", full)
+    with pytest.raises(OSError, match="No space"):
+        stack.start()
+    monkeypatch.undo()
+    assert not list(stack.home.glob("credentials*"))
+
+
+def test_a_key_file_without_a_key_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    home = tmp_path / "my home"
+    home.mkdir()
+    (home / "credentials").touch()
+    with pytest.raises(stack_module.StackError) as error:
+        _ = LocalStack(home).cloud
+    assert shlex.split(error.value.message)[-2:] == ["rm", str(home / "credentials")]
