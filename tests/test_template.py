@@ -226,6 +226,11 @@ def test_sign_ins_of_an_organization_go_through_the_hosts_of_the_partition() -> 
     assert parts == {"host": {"If": ["InGovCloud", "auth-fips", "auth"]}}
 
 
+def test_govclouds_lambda_is_asked_for_no_log_format_that_it_has_not() -> None:
+    logging = TEMPLATE["Globals"]["Function"]["LoggingConfig"]
+    assert logging["LogFormat"] == {"If": ["InGovCloud", "Text", "JSON"]}
+
+
 def test_the_state_machine_gets_every_name_it_asks_for_and_no_other() -> None:
     asked = set(
         re.findall(r"\$\{([A-Za-z]+)\}", (ROOT / "statemachine/labeling.asl.json").read_text())
