@@ -15,6 +15,7 @@ import yaml
 
 from scripts import monitoring
 from scripts.deployment import read_template
+from tessera.stack.checks import BLOCKS
 from tessera.tiling.ask_round import OUTCOMES
 from tessera.tiling.report.metrics import METRICS
 
@@ -229,6 +230,10 @@ def test_sign_ins_of_an_organization_go_through_the_hosts_of_the_partition() -> 
 def test_govclouds_lambda_is_asked_for_no_log_format_that_it_has_not() -> None:
     logging = TEMPLATE["Globals"]["Function"]["LoggingConfig"]
     assert logging["LogFormat"] == {"If": ["InGovCloud", "Text", "JSON"]}
+
+
+def test_doctor_knows_how_many_executions_a_run_takes_to_embed_pictures() -> None:
+    assert TEMPLATE["Parameters"]["MaxConcurrentBlocks"]["Default"] == BLOCKS
 
 
 def test_the_state_machine_gets_every_name_it_asks_for_and_no_other() -> None:

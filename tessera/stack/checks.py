@@ -21,6 +21,9 @@ ENOUGH_CONCURRENCY = 100
 answer take some 50 ms each, and the pipeline's functions share the same number. New accounts begin
 with 10 (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 
+BLOCKS = 8
+"""Functions that embed a run's pictures at a time, by the template's default."""
+
 CORS = {
     "CORSRules": [
         {
@@ -265,7 +268,9 @@ def check_concurrency(facts: Facts) -> Iterator[Finding]:
             subject,
             LIMIT,
             f"The account may run {limit} functions at a time in {facts.region}: some "
-            f"{5 * limit} requests a second of workers, and no other function beside. Ask for more",
+            f"{5 * limit} requests a second of workers, and no other function beside: a run that "
+            f"embeds its pictures takes {BLOCKS} of them for as long as that lasts, so until there "
+            f"are more, {facts.cloud.command('deploy --set MaxConcurrentBlocks=2')}. Ask for more",
             facts.cloud.aws_command(
                 "service-quotas request-service-quota-increase --service-code lambda "
                 "--quota-code L-B99A9384 --desired-value 1000"
