@@ -27,6 +27,10 @@ from tessera.tiling.settings import read_settings, warnings
 LONGEST_DEFAULT = 3000
 """Characters of the default settings, as template.yaml has it: a function's environment holds 4 KB,
 with everything else that is in it."""
+IN_ENVIRONMENT = ("DefaultSettings", "ImageObjects", "PageHosts")
+"""Parameters of any length that GroupImages has in its environment."""
+LONGEST_TOGETHER = 3050
+"""Bytes of them together: the 4 KB of an environment, less everything else at its longest."""
 LONGEST_STACK_NAME = 45
 """Characters of a stack's name: with the longest of our functions' names behind it, Lambda's 64."""
 
@@ -155,6 +159,14 @@ def template_parameters(
         if not equals:
             raise click.UsageError(f"--set {setting}: write NAME=VALUE")
         parameters[key] = value
+    together = sum(len(parameters.get(name, "").encode()) for name in IN_ENVIRONMENT)
+    if together > LONGEST_TOGETHER:
+        raise Refused(
+            f"{', '.join(IN_ENVIRONMENT)} have {together:,} bytes together, and a function's "
+            f"environment has room for {LONGEST_TOGETHER:,}. Put the settings beside the manifests "
+            "as labeling.json, or name buckets by what their names have in common "
+            f"(--set 'ImageObjects=arn:{partition}:s3:::my-*/*')"
+        )
     return parameters
 
 

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from moto import mock_aws
 
 from scripts.deployment import read_template
 from tessera.commands.deploy import (
+    IN_ENVIRONMENT,
     LONGEST_DEFAULT,
     LONGEST_STACK_NAME,
+    LONGEST_TOGETHER,
     identity,
     plan,
     template_parameters,
@@ -70,6 +74,44 @@ def test_settings_too_long_for_an_environment_are_refused_with_what_to_do(tmp_pa
     with pytest.raises(Refused, match=r"beside the manifests instead, as labeling\.json"):
         template_parameters(settings, (), "", ())
     assert read_template()["Parameters"]["DefaultSettings"]["MaxLength"] == LONGEST_DEFAULT
+
+
+@given(st.lists(st.text("abc-é", min_size=3, max_size=63), max_size=60), st.integers(0, 1000))
+def test_parameters_too_long_for_an_environment_are_refused_with_what_to_do(
+    buckets: list[str], hosts: int
+) -> None:
+    more = (f"PageHosts={'h' * hosts}",)
+    length = hosts + len(",".join(f"arn:aws:s3:::{bucket}/*" for bucket in buckets).encode())
+    if length <= LONGEST_TOGETHER:
+        template_parameters(None, tuple(buckets), "", more)
+        return
+    with pytest.raises(Refused, match=rf"{length:,} bytes together.*labeling\.json"):
+        template_parameters(None, tuple(buckets), "", more)
+
+
+LONGEST = {"AWS::StackName": LONGEST_STACK_NAME, "LabelsBucket": 63, "KmsKeyArn": 100}
+LONGEST_ARN = len("arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:") + 64
+"""Lengths of what an environment's variables name, at their longest."""
+
+
+def test_an_environment_has_room_for_parameters_at_their_longest() -> None:
+    template = read_template()
+    own = template["Resources"]["GroupImagesFunction"]["Properties"]["Environment"]["Variables"]
+    variables = template["Globals"]["Function"]["Environment"]["Variables"] | own
+    length = sum(len(name) for name in variables) + LONGEST_TOGETHER
+    for value in variables.values():
+        match value:
+            case {"Ref": name} if name in IN_ENVIRONMENT:
+                pass
+            case {"Ref": name} if name in template["Parameters"] and name != "KmsKeyArn":
+                length += len(str(template["Parameters"][name]["Default"]))
+            case {"Ref": name}:
+                length += LONGEST[name]
+            case {"GetAtt": _}:
+                length += LONGEST_ARN
+            case str():
+                length += len(value)
+    assert length <= 4096
 
 
 def test_a_stacks_name_leaves_room_for_the_functions_names() -> None:
