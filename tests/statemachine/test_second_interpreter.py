@@ -8,6 +8,7 @@ does not know for labeling jobs, so that the call alone is made.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -328,6 +329,41 @@ CASES: dict[str, tuple[Answers, str, str]] = {
         "NothingLabeled",
     ),
 }
+PATHS: dict[str, tuple[Answers, tuple[str, ...]]] = {
+    "shards": ({"GroupImages": [asked(2)]}, ("GroupImages", "OpenJob", "CloseJob", "Announce")),
+    "rounds": (
+        {"ConsolidateLabels": [labels("again"), labels()]},
+        ("GroupUnsure", "ConsolidateLabels", "PublishReady"),
+    ),
+    "parts": (
+        {"ConsolidateLabels": [in_parts("gather"), in_parts("join", 1), labels()]},
+        ("ConsolidatePart",),
+    ),
+    "pictures": ({"GroupImages": [asked(blocks=2)]}, ("EmbedImages", "JoinEmbeddings")),
+    "Ground Truth": (WITH_VETS, ("CreateLabelingJob", "DescribeLabelingJob")),
+}
+"""Ways through the machine, each with the tasks of it that are made to fail."""
+ERRORS = {
+    "throttled": throws("Lambda.TooManyRequestsException", "Rate exceeded"),
+    "out of time": throws("States.Timeout"),
+    "throwing": throws("KeyError", IN_LAMBDA),
+    "killed": throws("Runtime.ExitError", '漢"\n' * 9000),
+}
+FAILING: dict[tuple[str, str, str, str], Answers] = {
+    (way, state, kind, when): given
+    | {state: [error] if when == "always" else [*(USUAL | given)[state][:at], error, *later]}
+    for way, (given, states) in PATHS.items()
+    for state in states
+    for kind, error in ERRORS.items()
+    for when, at in (("always", 0), ("at first", 0), ("at last", -1))
+    for later in [(USUAL | given)[state][at:]]
+}
+"""Each task of each way, failing in each manner: for good, once at first, once at last."""
+NAMED = set(
+    re.findall(r"^### (\w+)$", (ROOT / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE)
+)
+"""Names of failures that say what to do."""
+
 NOT_ENTERED = {"WaitForJob"}
 """States that would wait for half an hour here; the embedded AWS's clock is scaled for them."""
 
@@ -346,7 +382,8 @@ def endings() -> dict[str, Any]:
     asked = {
         "machine": json.loads(machine),
         "event": EVENT,
-        "cases": {name: USUAL | answers for name, (answers, _, _) in CASES.items()},
+        "cases": {name: USUAL | answers for name, (answers, _, _) in CASES.items()}
+        | {str(case): USUAL | answers for case, answers in FAILING.items()},
     }
     command = [
         str(ENVIRONMENT / "bin" / "python"),
@@ -357,6 +394,25 @@ def endings() -> dict[str, Any]:
     assert done.returncode == 0, done.stderr[-3000:]
     endings: dict[str, Any] = json.loads(done.stdout)
     return endings
+
+
+@pytest.mark.parametrize("case", FAILING, ids=" ".join)
+def test_whatever_fails_the_run_ends_by_a_name_that_says_what_to_do_and_nothing_is_opened_twice(
+    case: tuple[str, str, str, str], endings: dict[str, Any]
+) -> None:
+    _, _, _, when = case
+    end = endings[str(case)]
+    entered, details = end["states"], end["details"]
+    if end["type"] == "ExecutionFailed":
+        assert when == "always"
+        assert details["error"] in NAMED
+        assert details["cause"]
+        assert {"AnnounceFailure", "PublishFailure"} <= {*entered}
+    else:
+        assert end["type"] == "ExecutionSucceeded"
+    shards = 2 * (entered.count("LabelShards"))
+    assert entered.count("OpenJob") + entered.count("CreateLabelingJob") <= shards
+    assert "secret" not in json.dumps(details)
 
 
 CREATE = "states:::aws-sdk:sagemaker:createLabelingJob"
