@@ -21,6 +21,7 @@ from tessera.tiling.consensus import Consensus, Crowd, consolidate
 from tessera.tiling.csv_field import csv_field
 from tessera.tiling.guesses import MIN_NATS, Guesses, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
+from tessera.whole_file import whole
 
 ROWS_AT_A_TIME = 50_000
 """Rows formatted together: memory holds no text of the whole file."""
@@ -173,7 +174,7 @@ def write_labels(out: Path, consensus: Consensus, tasks: Iterable[str], labels: 
     """Write task, label, confidence, answers and gain, in the order in which tasks came."""
     names = [csv_field(label) for label in labels]
     names.append("")  # of -1, which is no label
-    with out.open("w", encoding="utf-8", newline="") as file:
+    with whole(out) as part, part.open("w", encoding="utf-8", newline="") as file:
         file.write("task,label,confidence,answers,gain\n")
         for start, names_of_tasks in enumerate(_batched(tasks, ROWS_AT_A_TIME)):
             rows = slice(start * ROWS_AT_A_TIME, start * ROWS_AT_A_TIME + len(names_of_tasks))

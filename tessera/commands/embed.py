@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from tessera.stack.target import Target
 from tessera.tiling.errors import EmbeddingsUnusable
 from tessera.tiling.guesses.columns import unit_rows
 from tessera.tiling.guesses.embeddings import Copied, copy_embeddings, open_embeddings
+from tessera.whole_file import whole
 
 BATCH = 32
 """Pictures encoded at a time: both cores are busy from 8 on, and an interruption costs a second."""
@@ -130,21 +130,15 @@ def _encode(encoder: Encoder, batch: list[Pixels | None], width: int) -> NDArray
 
 def _finish(rows: RowsFile, path: Path, source: Path) -> Copied:
     """Write the array of all rows in one step; Refused if not one picture could be read."""
-    whole = path.with_name(f"{path.name}.whole")
     try:
-        with whole.open("wb") as file:
-            copied = copy_embeddings(open_embeddings(LocalFiles(), str(rows.path)), file)
-        whole.replace(path)
+        with whole(path) as part, part.open("wb") as file:
+            return copy_embeddings(open_embeddings(LocalFiles(), str(rows.path)), file)
     except EmbeddingsUnusable as error:
         rows.path.unlink()
         raise Refused(
             f"Not one of the pictures of {source} could be read and decoded. Make sure that their "
             "addresses are right, and that they may be read from here."
         ) from error
-    finally:
-        with suppress(FileNotFoundError):
-            whole.unlink()
-    return copied
 
 
 def _without(path: Path, names: list[str], missing: int) -> str:

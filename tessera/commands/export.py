@@ -16,7 +16,6 @@ from tessera.exports.box_formats import BOX_FORMATS, check_box_format, check_oth
 from tessera.exports.dataset import LeftOut, Sample, samples
 from tessera.exports.formats import FORMATS, Export, write_classes, write_left_out
 from tessera.exports.notices import notices
-from tessera.exports.pictures import write_whole
 from tessera.exports.set_formats import SET_FORMATS, check_set_format
 from tessera.exports.split import read_shares, split
 from tessera.exports.tool_formats import write_fiftyone, write_label_studio
@@ -27,6 +26,7 @@ from tessera.screen import aside, counted, json_option, out, print_json, progres
 from tessera.tiling.picture_keys import pictures_of
 from tessera.tiling.run.run_record import project_of
 from tessera.tiling.settings import Settings
+from tessera.whole_file import write_whole
 
 ALL_FORMATS = {**FORMATS, "label-studio": write_label_studio, "fiftyone": write_fiftyone}
 """Functions that write one label a picture, by the names that `--to` takes."""

@@ -27,6 +27,7 @@ from tessera.sources.labeled import (
     manifest_lines,
     reading,
 )
+from tessera.whole_file import write_whole
 
 SOURCES = {
     "coco": "COCO annotations",
@@ -119,7 +120,7 @@ def write_contents(
     """Write the manifest of images with their labels, and say how to have it labeled."""
     images = contents.images
     made = manifest_lines(images, labels_as, contents.names, are_sets=contents.are_sets)
-    manifest.write_bytes(made.lines)
+    write_whole(manifest, made.lines)
     warnings = [*contents.notices, *left_out.notices(), *made.notices]
     shows_workers = labels_as == "gold" and 0 < made.labeled < len(images)
     if labels_as == "gold" and made.labeled == len(images):
@@ -187,7 +188,7 @@ def write_boxes(
         raise Refused(
             f"{where} holds no box. Check that its annotations have a bbox. {reasons}".rstrip()
         )
-    manifest.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    write_whole(manifest, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     boxes = sum(len(line["bounding-box"]["annotations"]) for line in lines)
     warnings = [*notices, *left_out.notices()]
     warn(warnings)

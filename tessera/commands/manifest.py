@@ -20,6 +20,7 @@ from tessera.screen import aside, counted, json_option, print_json, progress, wa
 from tessera.stack.target import Target
 from tessera.tiling.grouping.settings_effect import without_effect
 from tessera.tiling.settings import warnings
+from tessera.whole_file import whole
 
 
 @click.command("manifest")
@@ -71,18 +72,18 @@ def manifest_command(
         names = [picture.name for picture in look_at_pictures(folder)]
     count = 0
     unshown: list[str] = []
-    with path.open("wb") as file, progress("images", None) as advance:
-        for name in names:
-            if not is_shown(name):
-                unshown.append(name)
-                continue
-            file.write(line(base, name, prelabel=prelabel, gold=gold))
-            count += 1
-            advance(1)
-    warn(left_out(unshown))
-    if not count:
-        path.unlink()
-        raise Refused(f"{source} has no images: {suffixes_in_words()} files.")
+    with whole(path) as part:
+        with part.open("wb") as file, progress("images", None) as advance:
+            for name in names:
+                if not is_shown(name):
+                    unshown.append(name)
+                    continue
+                file.write(line(base, name, prelabel=prelabel, gold=gold))
+                count += 1
+                advance(1)
+        warn(left_out(unshown))
+        if not count:
+            raise Refused(f"{source} has no images: {suffixes_in_words()} files.")
     notices = [*_notices(path), *_on_embeddings(path, count)]
     warn(notices)
     if as_json:

@@ -46,6 +46,7 @@ from tessera.tiling.page.page import (
 from tessera.tiling.page.page_input import PageImage, line_input
 from tessera.tiling.page.page_language import language_script
 from tessera.tiling.settings import Settings
+from tessera.whole_file import write_whole
 
 UI = ROOT / "ui"
 EXAMPLE = ROOT / "examples" / "digits"
@@ -102,7 +103,7 @@ def preview(
             for tile, label in zip(tiles, cycle(settings.labels), strict=False):
                 tile.setdefault("prelabel", label)
         page = render_page(settings, tiles, find, folder=f"{settings_file.parent}/")
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page.encode())
     choices = settings.labels if settings.is_custom else settings.choices
     result: dict[str, Any] = {
         "page": str(path), "pictures": len(tiles), "choices": list(choices),

@@ -13,7 +13,7 @@ import click
 
 from tessera.commands.completion import run_names
 from tessera.exits import Exit
-from tessera.exports.pictures import Missing, fetch, in_order, media_type, write_whole
+from tessera.exports.pictures import Missing, fetch, in_order, media_type
 from tessera.page_picture import thumbnail
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown
@@ -25,6 +25,7 @@ from tessera.tiling.report.headline import duration, headline
 from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.report.render import NO_FACTS, render_html
 from tessera.tiling.run.run_record import project_of
+from tessera.whole_file import write_whole
 
 LARGEST = 2 * 1024 * 1024
 """Bytes of the largest picture that is put into the file; larger ones are linked."""

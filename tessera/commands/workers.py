@@ -18,7 +18,7 @@ from tessera.portal.rights import REQUESTERS
 from tessera.portal.sessions import end_sessions
 from tessera.portal.store import erase
 from tessera.portal.table_layout import standing_key
-from tessera.screen import Row, counted, json_option, out, print_json, print_rows
+from tessera.screen import Row, aside, counted, json_option, out, print_json, print_rows
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
 from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
@@ -123,9 +123,14 @@ def _outcome(account: dict[str, Any]) -> str:
 @click.pass_obj
 def list_workers(target: Target, /, as_json: bool) -> None:
     """List the accounts with their teams, and the name that is on their answers."""
-    users = sorted(target.cloud.users.list())
+    cloud = target.cloud
+    users = sorted(cloud.users.list())
     if as_json:
         print_json([user._asdict() for user in users])
+        return
+    if not users:
+        add = cloud.command("workers add EMAIL")
+        aside.print(f"Nobody has an account yet. Make one: {add}")
         return
     rows = [
         Row((

@@ -19,8 +19,8 @@ import msgspec
 from tessera.exits import Refused
 from tessera.exports.dataset import Sample
 from tessera.exports.formats import Export
-from tessera.exports.pictures import write_whole
 from tessera.tiling.manifest.boxes import Box
+from tessera.whole_file import write_whole
 
 Pictures = dict[str, list[tuple[Sample, Box]]]
 """Boxes that are written, by the URI of their picture."""

@@ -23,12 +23,13 @@ import msgspec
 from tessera.aws.storage import Storage
 from tessera.exports.dataset import LeftOut, Sample, file_name, folder_names
 from tessera.exports.openable import OpenablePicture, look_at_written, make_openable
-from tessera.exports.pictures import Missing, fetch_with_etag, in_order, whole, write_whole
+from tessera.exports.pictures import Missing, fetch_with_etag, in_order
 from tessera.picture_folder import content_hash
 from tessera.picture_types import suffix_of
 from tessera.screen import progress
 from tessera.tiling.csv_field import guard_formula
 from tessera.tiling.picture_keys import digest_in
+from tessera.whole_file import whole, write_whole
 
 SHARD = 1_000
 """Pictures in one tar file."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -73,28 +70,6 @@ def in_order(
                 begun.extend((job, pool.submit(work, job)) for job in islice(waiting, 1))
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step, so that a file that exists is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
-        part.write_bytes(content)
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give the path to write a file at that takes its place once it is complete.
-
-    Where that fails, as on a full disk, nothing is left that takes room.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def kind_of(head: bytes) -> str:

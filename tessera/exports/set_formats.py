@@ -19,9 +19,9 @@ from collections.abc import Callable
 from tessera.exits import Refused
 from tessera.exports.dataset import Sample
 from tessera.exports.formats import Export, write_picture_folders
-from tessera.exports.pictures import write_whole
 from tessera.exports.tool_formats import write_fiftyone, write_label_studio
 from tessera.tiling.csv_field import guard_formula
+from tessera.whole_file import write_whole
 
 FACTS = ("image", "confidence", "answers")
 """Columns beside the labels'; a label of the same name gets another one."""

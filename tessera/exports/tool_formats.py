@@ -17,7 +17,7 @@ import msgspec
 
 from tessera.exports.dataset import Sample
 from tessera.exports.formats import Export, fetch_all
-from tessera.exports.pictures import write_whole
+from tessera.whole_file import write_whole
 
 CONTROL, PICTURE = "label", "image"
 """Names of the choices and of the picture in Label Studio's configuration."""

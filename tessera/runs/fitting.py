@@ -24,6 +24,7 @@ from tessera.stack.cloud import Cloud
 from tessera.tiling.encoding import decode_json
 from tessera.tiling.onboarding.qualification import records_uri
 from tessera.tiling.settings import Settings
+from tessera.whole_file import write_whole
 
 NUMBERS = ("answers_per_image", "max_answers")
 """Settings that say how many people answer an image: in the first round, and over all."""
@@ -129,7 +130,7 @@ def fit_file(staff: Staff, file: Path, document: bytes, settings: Settings) -> b
         err=True,
     ):
         return document
-    file.write_bytes(fitted)
+    write_whole(file, fitted)
     return fitted
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tessera.exits import Refused
 from tessera.picture_types import suffix_of
 from tessera.sources.labeled import Contents, Labeled, LeftOut, read_each, texts
+from tessera.whole_file import write_whole
 
 LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label", "class_id")
 """Columns that are taken for labels, the first that is there."""
@@ -123,7 +124,6 @@ def _place(picture: Any, folder: Path, number: int) -> str:
     if content is None:
         return str(Path(path).resolve())
     suffix = suffix_of(path or "") or "png"
-    folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{number:06d}.{suffix}"
-    place.write_bytes(content)
+    write_whole(place, content)
     return str(place.resolve())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import re
@@ -25,7 +24,7 @@ from tessera.commands.export import ALL_FORMATS, WITHOUT_PICTURES, export
 from tessera.exits import Exit
 from tessera.exports.box_formats import BOX_FORMATS
 from tessera.exports.dataset import Sample, file_name, folder_names
-from tessera.exports.pictures import kind_of, size_of, whole
+from tessera.exports.pictures import kind_of, size_of
 from tessera.exports.set_formats import SET_FORMATS
 
 
@@ -389,29 +388,6 @@ def test_a_damaged_picture_has_no_size_but_does_no_harm(kind: str, rest: bytes, 
 
     assert width >= 0
     assert height >= 0
-
-
-@pytest.mark.parametrize("is_begun", [False, True])
-def test_a_file_that_has_no_room_leaves_nothing_that_takes_room(
-    tmp_path: Path, is_begun: bool
-) -> None:
-    def fill(target: Path) -> None:
-        with whole(target) as part:
-            if is_begun:
-                part.write_bytes(b"half of it")
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    target = tmp_path / "train-000000.tar"
-    target.write_bytes(b"an earlier one")
-    with pytest.raises(OSError, match="No space"):
-        fill(target)
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
-    assert target.read_bytes() == b"an earlier one"
-
-    with whole(target) as part:
-        part.write_bytes(b"all of it")
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
-    assert target.read_bytes() == b"all of it"
 
 
 def test_the_help_of_export_fits_a_terminal_and_names_every_format() -> None:

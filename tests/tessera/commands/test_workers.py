@@ -18,6 +18,7 @@ from tessera.commands.workers import (
     check_emails,
     forget_standings,
     forget_worker,
+    list_workers,
     requalify_worker,
 )
 from tessera.portal.table_layout import put_standing, read_standing
@@ -130,3 +131,10 @@ def test_a_qualification_is_begun_anew_on_a_stack_with_the_template_s_outputs(
     place.cloud = StaffedCloud()
     result = tessera(requalify_worker, "ann@example.org", "--project", "pets")
     assert (result.exit_code, "not tried" in result.output) == (0, True)
+
+
+def test_a_list_without_anybody_names_the_command_that_adds_them(tessera: Any) -> None:
+    done = tessera(list_workers)
+    assert done.stdout == ""
+    assert "tessera workers add EMAIL" in done.stderr
+    assert tessera(list_workers, "--json").stdout == "[]\n"
