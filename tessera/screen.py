@@ -144,10 +144,11 @@ def warn(warnings: Iterable[str]) -> None:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun in the singular or plural.
 
-    >>> counted(1, "job"), counted(2000, "job")
-    ('1 job', '2,000 jobs')
+    >>> counted(1, "job"), counted(2000, "job"), counted(0, "box")
+    ('1 job', '2,000 jobs', '0 boxes')
     """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    ending = "" if number == 1 else "es" if noun.endswith("x") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 class Row(NamedTuple):

@@ -116,6 +116,7 @@ ARROWS = {
         "answers",
         "consensus",
         "consolidation_rules",
+        "decisions",
         "errors",
         "grouping",
         "label_run",

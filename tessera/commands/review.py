@@ -1,4 +1,7 @@
-"""`tessera review`: reviewers decide pictures of a run, and their decisions are final."""
+"""`tessera review`: reviewers decide pictures of a run, and their decisions are final.
+
+A picture here is what the run asks about: a whole one with its label or its labels, or a box on it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.review import (
     Selection,
     finish_review,
+    left_open,
     read_decided,
     review_of,
     select_pictures,
@@ -67,10 +71,15 @@ def review_command(
     of the run, which export takes from then on. Decisions are kept for later reviews.
     """
     folder = find_run(context.obj.cloud, run)
-    if folder.settings.task != "tiles":
+    if folder.settings.is_custom:
         raise Refused(
-            f"{folder.name} cannot be reviewed: a review is of one label a picture. Ask once more "
-            f"for what is in doubt: {folder.cloud.command(f'again {folder.name} --uncertain')}"
+            f"{folder.name} cannot be reviewed: what workers answer on a page of the project's own "
+            "is no label. What they answered: " + folder.cloud.command(f"fetch {folder.name}")
+        )
+    if teach and folder.settings.is_multi:
+        raise click.UsageError(
+            "--teach is for one label a picture: where there are several, no known ones weigh "
+            "workers. Leave it out."
         )
     if finish:
         _finish(folder, teach, as_json)
@@ -127,14 +136,19 @@ def _open(
 def _tell(folder: RunFolder, facts: dict[str, Any]) -> None:
     """Print what reviewers do now, and what comes after."""
     command = folder.cloud.command
-    pictures = counted(facts["pictures"], "picture")
+    pictures = counted(facts["pictures"], _noun(folder))
     out.print(f"[bold]Review[/]  {pictures}: {facts['address']}", soft_wrap=True)
     if more := facts["left_out"]:
-        warn([f"{counted(more, 'picture')} more would be like this; the least sure come first"])
+        warn([f"{counted(more, _noun(folder))} more would be like this; the least sure come first"])
     if not facts["reviewers"]:
         teams = f"--team {REVIEWERS}" + (f" --team {facts['team']}" if facts["team"] else "")
         warn([f"Nobody is a reviewer yet: {command(f'workers add ann@example.org {teams}')}"])
     out.print(f"[bold]Finish[/]  {command(f'review {folder.name} --finish')}", soft_wrap=True)
+
+
+def _noun(folder: RunFolder) -> str:
+    """Return what reviewers decide on, in a word."""
+    return "box" if folder.settings.has_boxes else "picture"
 
 
 def _warn_of_broken(uris: Sequence[str]) -> None:
@@ -165,24 +179,35 @@ def _finish(folder: RunFolder, teach: bool, as_json: bool) -> None:
             else f"There is no review of this run: {cloud.command(f'review {folder.name}')}"
         )
     with waiting("Writing the labels"):
-        decisions, result = finish_review(folder, teach=teach)
+        decisions, figures = finish_review(folder, teach=teach)
     close_review(cloud.ports, folder.name)
-    counts = result.lines.counts
+    counts = figures["images"]
     facts: dict[str, Any] = {
         "run": folder.name,
         "decided": len(decisions.decisions),
-        "training": counts.training,
-        "unlabeled": counts.unlabeled,
+        "training": counts["training"],
+        "unlabeled": counts["unlabeled"],
+        "left_open": left_open(folder, decisions),
         "training_manifest": folder.uri("review/training.manifest"),
         "broken": latest.broken,
     }
     if as_json:
         print_json(facts)
         return
+    if still := facts["left_open"]:
+        lines = ", ".join(str(index + 1) for index in still[:MAX_NAMED])
+        lines += " and others" if len(still) > MAX_NAMED else ""
+        warn([
+            f"{counted(len(still), 'picture')} without labels had only some decided, and stays "
+            f"unlabeled until all of them are: line {lines}"
+        ])  # fmt: skip
     out.print(
-        f"[bold]Reviewed[/]  {counted(facts['decided'], 'picture')} decided; "
-        f"{counted(counts.training, 'line')} in {facts['training_manifest']}",
+        f"[bold]Reviewed[/]  {counted(facts['decided'], _noun(folder))} decided; "
+        f"{counted(facts['training'], 'line')} in {facts['training_manifest']}",
         soft_wrap=True,
     )
-    out.print(f"[bold]Export[/]    {cloud.command(f'export {folder.name} --to imagefolder')}",
-              soft_wrap=True)  # fmt: skip
+    settings = folder.settings
+    form = "coco" if settings.has_boxes else "csv" if settings.is_multi else "imagefolder"
+    out.print(
+        f"[bold]Export[/]    {cloud.command(f'export {folder.name} --to {form}')}", soft_wrap=True
+    )

@@ -1,12 +1,16 @@
-"""Choose the pictures of a run that reviewers decide, and label the run with their decisions."""
+"""Choose the pictures of a run that reviewers decide, and label the run with their decisions.
+
+Whether a picture has one label or several is said by the run's kind of task; boxes have one each.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,21 +26,21 @@ from tessera.portal.reviews import (
 )
 from tessera.runs.folder import RunFolder
 from tessera.stack.local_stack import ROOT
-from tessera.tiling.decisions import NAME, Decisions
-from tessera.tiling.label_run import (
-    JudgedRun,
-    judge_answers,
-    label_reviewed,
-    manifest_chunks,
-)
+from tessera.tiling.answers.table import AnswerTable
+from tessera.tiling.consensus import Consensus
+from tessera.tiling.consensus.label_sets import UNREADABLE
+from tessera.tiling.decisions import FOLDER, NAME, Decisions, Label
+from tessera.tiling.kinds.kind_result import Files
+from tessera.tiling.kinds.kind_runs import label_reviewed
+from tessera.tiling.kinds.multi_run import judge_sets
+from tessera.tiling.label_run import judge_answers, manifest_chunks
 from tessera.tiling.manifest.lines import Image, read_manifest
 from tessera.tiling.manifest.stream import manifest_lines
 from tessera.tiling.pseudo_random import pseudo_random
-from tessera.tiling.report.build import RunResult
 from tessera.tiling.run.run import Run, read_run
 from tessera.tiling.run.run_files import Writable
 from tessera.tiling.run.run_record import project_of
-from tessera.tiling.training.label_splice import SCALE
+from tessera.tiling.training.label_splice import SCALE, to_steps
 from tessera.tiling.training.write_manifests import LineFlag, LineLabels, label_lines
 
 Bools = NDArray[np.bool_]
@@ -66,7 +70,7 @@ def event_of(folder: RunFolder) -> dict[str, Any]:
 def read_decided(folder: RunFolder) -> LatestDecisions:
     """Return what reviewers decided of a run so far."""
     lines = folder.record["counts"]["lines"]
-    return read_latest(folder.cloud.storage, folder.home, folder.settings.choices, lines)
+    return read_latest(folder.cloud.storage, folder.home, folder.settings, lines)
 
 
 def select_pictures(
@@ -79,26 +83,94 @@ def select_pictures(
     """
     storage = folder.cloud.storage
     run = read_run(folder.read("run.json"), event_of(folder))
-    judged = judge_answers(storage, run, _forget, lambda _: nullcontext())
-    labels = label_lines(judged.consensus, run.settings, **judged.of_lines)
-    answered = np.zeros(len(labels), np.bool_)
-    answered[judged.table.crowd.image] = True
-    wanted = _wanted(run, labels, selection) & ~labels.has(LineFlag.DUPLICATE)
-    order = _order(judged, labels, np.flatnonzero(wanted), [*read_decided(folder).decisions])
-    sources = _sources(folder, run, order)
-    answers = _answers(judged, order, names, (*run.settings.classes, run.settings.escape))
+    judged = (_judge_sets if run.settings.is_multi else _judge_labels)(storage, run)
+    labels = judged.lines
+    wanted = _wanted(judged, selection) & ~labels.has(LineFlag.DUPLICATE)
+    order = _order(judged, np.flatnonzero(wanted), [*read_decided(folder).decisions])
+    images = _images(folder, run, order)
+    answers = _answers(judged, order, names)
     pictures = [
         Picture(
             index=index,
-            source=sources[index],
-            label=_label(labels, index, run.settings.classes),
+            source=images[index].source_ref,
+            label=judged.label_of(index) if labels.label[index] >= 0 else None,
             confidence=int(labels.confidence[index]) / SCALE if labels.label[index] >= 0 else 0.0,
             answers=tuple(answers[index]),
+            sure=judged.sure_of(index) if labels.label[index] >= 0 else {},
+            **_box_facts(images[index]),
         )
         for index in order.tolist()
-        if index in sources
+        if index in images
     ]
     return pictures[:most], len(pictures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Judged:
+    """Labels of a run's images and what they rest on, in the same words for every kind of task.
+
+    `label_of` is for images that have a label, `answer_of` for rows of answers; `with_label` tells
+    which images have the label of a name, `sure_of` how sure each of several labels is.
+    """
+
+    lines: LineLabels
+    consensus: Consensus
+    table: AnswerTable
+    label_of: Callable[[int], Label]
+    answer_of: Callable[[int], Label]
+    with_label: Callable[[str], Bools]
+    sure_of: Callable[[int], dict[str, float]]
+
+
+def _judge_labels(storage: Files, run: Run) -> _Judged:
+    """Return the labels of a run whose images, or boxes, have one each."""
+    judged = judge_answers(storage, run, _forget, lambda _: nullcontext())
+    lines = label_lines(judged.consensus, run.settings, **judged.of_lines)
+    classes = run.settings.classes
+    choices = (*classes, run.settings.escape)  # an answer of -1 is the escape
+    return _Judged(
+        lines=lines,
+        consensus=judged.consensus,
+        table=judged.table,
+        label_of=lambda index: classes[lines.label[index]],
+        answer_of=lambda row: choices[judged.table.crowd.label[row]],
+        with_label=lambda name: lines.label == classes.index(name),
+        sure_of=lambda _: {},
+    )
+
+
+def _judge_sets(storage: Files, run: Run) -> _Judged:
+    """Return the labels of a run whose images have several, each of them a yes or a no."""
+    judged = judge_sets(storage, run, _forget)
+    sets, table, classes = judged.consensus, judged.table, run.settings.classes
+    steps = to_steps(sets.confidence)
+
+    def answer_of(row: int) -> Label:
+        answer = int(table.crowd.label[row])
+        if answer == UNREADABLE:
+            return {run.settings.escape: True}
+        asked = -1 if table.asked is None else int(table.asked[row])
+        return {
+            name: bool(answer >> place & 1)
+            for place, name in enumerate(classes)
+            if asked >> place & 1
+        }
+
+    return _Judged(
+        lines=judged.lines,
+        consensus=sets.of_images(),
+        table=table,
+        label_of=lambda index: dict(zip(classes, sets.has[index].tolist(), strict=True)),
+        answer_of=answer_of,
+        with_label=lambda name: sets.has[:, classes.index(name)] & sets.labeled,
+        sure_of=lambda index: dict(zip(classes, (steps[index] / SCALE).tolist(), strict=True)),
+    )
+
+
+def _box_facts(image: Image) -> dict[str, str]:
+    """Return what a picture of a review says of its box, if it is one."""
+    box = image.box
+    return {} if box is None else {"box": box.text, "box_class": box.name or ""}
 
 
 def _forget(_name: str) -> AbstractContextManager[Writable]:
@@ -106,11 +178,12 @@ def _forget(_name: str) -> AbstractContextManager[Writable]:
     return BytesIO()
 
 
-def _wanted(run: Run, labels: LineLabels, selection: Selection) -> Bools:
+def _wanted(judged: _Judged, selection: Selection) -> Bools:
     """Return which lines are selected; lines that are no images may be among them."""
+    labels = judged.lines
     labeled = labels.label >= 0
     if selection.label is not None:
-        wanted: Bools = labels.label == run.settings.classes.index(selection.label)
+        wanted = judged.with_label(selection.label)
     elif selection.share is not None:
         lines = np.arange(len(labels), dtype=np.uint64)
         # by the line alone, so that the same share is the same pictures whenever it is drawn
@@ -123,43 +196,36 @@ def _wanted(run: Run, labels: LineLabels, selection: Selection) -> Bools:
     return wanted
 
 
-def _order(
-    judged: JudgedRun, labels: LineLabels, lines: NDArray[np.intp], decided: Sequence[int]
-) -> NDArray[np.intp]:
+def _order(judged: _Judged, lines: NDArray[np.intp], decided: Sequence[int]) -> NDArray[np.intp]:
     """Return lines in the order of review: undecided, of disagreement, unsure ones first."""
     consensus = judged.consensus
     undisputed = ~((consensus.agreement[lines] < 1) & (consensus.answers[lines] > 1))
-    keys = (lines, labels.confidence[lines], undisputed, np.isin(lines, decided))
+    keys = (lines, judged.lines.confidence[lines], undisputed, np.isin(lines, decided))
     return lines[np.lexsort(keys)]
 
 
-def _sources(folder: RunFolder, run: Run, lines: NDArray[np.intp]) -> dict[int, str]:
-    """Return the URIs of those of the lines that are images."""
+def _images(folder: RunFolder, run: Run, lines: NDArray[np.intp]) -> dict[int, Image]:
+    """Return those of the lines that are images."""
     wanted = set(lines.tolist())
     chunks = manifest_chunks(folder.cloud.storage, run)
     return {
-        line.index: line.source_ref
+        line.index: line
         for line in read_manifest(manifest_lines(chunks), run.settings, run.pictures)
         if type(line) is Image and line.index in wanted
     }
 
 
 def _answers(
-    judged: JudgedRun, lines: NDArray[np.intp], names: dict[str, str], choices: Sequence[str]
+    judged: _Judged, lines: NDArray[np.intp], names: dict[str, str]
 ) -> dict[int, list[CrowdAnswer]]:
     """Return who answered what of each line, in order of arrival."""
     table, answers = judged.table, defaultdict[int, list[CrowdAnswer]](list)
     rows = np.flatnonzero(np.isin(table.crowd.image, lines))
-    columns = table.crowd.image[rows], table.crowd.worker[rows], table.crowd.label[rows]
-    for image, worker, label in zip(*(column.tolist() for column in columns), strict=True):
+    columns = table.crowd.image[rows], table.crowd.worker[rows], rows
+    for image, worker, row in zip(*(column.tolist() for column in columns), strict=True):
         name = table.names[worker]
-        answers[image].append(CrowdAnswer(names.get(name, name), choices[label]))
+        answers[image].append(CrowdAnswer(names.get(name, name), judged.answer_of(row)))
     return answers
-
-
-def _label(labels: LineLabels, index: int, classes: Sequence[str]) -> str | None:
-    number = int(labels.label[index])
-    return classes[number] if number >= 0 else None
 
 
 def review_of(folder: RunFolder, pictures: Sequence[Picture], team: str) -> Review:
@@ -170,19 +236,36 @@ def review_of(folder: RunFolder, pictures: Sequence[Picture], team: str) -> Revi
         home=folder.home,
         title=settings.question,
         question=settings.question,
-        choices=tuple(settings.choices),
+        choices=settings.choices,
+        escape=settings.escape,
+        task=settings.task,
         team=team,
         project=project_of(folder.record["manifest"]),
         pictures=tuple(pictures),
     )
 
 
-def finish_review(folder: RunFolder, *, teach: bool) -> tuple[Decisions, RunResult]:
-    """Keep what was decided as final, and write the run's labels with it into `review/`."""
+def finish_review(folder: RunFolder, *, teach: bool) -> tuple[Decisions, dict[str, Any]]:
+    """Keep what was decided as final, and write the run's labels with it into `review/`.
+
+    Returns the decisions, and the figures of the report.
+    """
     storage = folder.cloud.storage
     decisions = Decisions(tuple(read_decided(folder).decisions.values()), teach)
     folder.write(NAME, decisions.encode(), "application/json")
-    template = ROOT / "ui" / "report.liquid.html"
     event = event_of(folder)
     run = read_run(storage.get(f"{event['home']}run.json"), event)
-    return decisions, label_reviewed(storage, run, template)
+    return decisions, label_reviewed(storage, run, ROOT / "ui")
+
+
+def left_open(folder: RunFolder, decisions: Decisions) -> list[int]:
+    """Return the lines that have no label although one of several was decided: others are open."""
+    partly = {
+        decision.index
+        for decision in decisions.decisions
+        if isinstance(decision.label, dict) and folder.settings.escape not in decision.label
+    }
+    if not partly:
+        return []
+    rows = islice(folder.lines(f"{FOLDER}unlabeled.csv"), 1, None)  # behind the names of columns
+    return sorted(partly.intersection(int(row.partition(b",")[0]) for row in rows))

@@ -337,7 +337,7 @@ def serve_portal(world: World) -> Iterator[Any]:
 def review(world: World, grouped: Any) -> Iterator[Any]:
     """A reviewer opens a run's review and decides its one picture."""
     source = f"s3://{INBOX}/{world.project}/000.png"
-    picture = Picture(index=0, source=source, label=None, confidence=0.0)
+    picture = Picture(index=0, source=source, label=None, confidence=0.0, answers=())
     open_review(
         world.cloud.ports,
         Review(

@@ -2,23 +2,93 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import FrameLocator, Page, expect
 
-from tessera.portal.reviews import CrowdAnswer, Picture, Review, open_review, read_latest
+from tessera.portal.reviews import (
+    CrowdAnswer,
+    Picture,
+    Review,
+    close_review,
+    open_review,
+    read_latest,
+    read_review,
+)
 from tests.portal.desk import PORTAL, SIGNED_IN, Desk
 
 pytestmark = pytest.mark.browser
 
 HOME = "s3://labels/runs/pets-1/"
 PICTURES = 30  # more than are shown at once
+SIDES = """tile => {
+  const [picture, box] = ["img", "b"].map(name => tile.querySelector(name).getBoundingClientRect());
+  return { picture, box, scale: picture.width / 640 };
+}"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def open_pets(desk: Desk) -> None:
+def open_review_of(desk: Desk, *pictures: Picture, **more: Any) -> Review:
+    """Open a review of some pictures."""
+    facts: dict[str, Any] = {
+        "run": "pets-1", "home": HOME, "title": "Cat or dog?", "question": "Cat or dog?",
+        "choices": ("cat", "dog", "cannot see"), "escape": "cannot see", "project": "pets",
+    }  # fmt: skip
+    review = Review(**facts | more, pictures=pictures)
+    open_review(desk.world.ports, review)
+    return review
+
+
+def open_boxes(desk: Desk) -> Review:
+    """Open a review of three boxes of one picture and one of another, each to be confirmed."""
+    places = ("40,30,200,150,640,480", "300,200,40,40,640,480", "500,0,140,300,640,480")
+    pictures = [
+        Picture(
+            index=index, source=f"s3://pets/{index // 3}.jpg", label="yes" if index else None,
+            confidence=0.9 if index else 0.0, box=places[index % 3],
+            box_class=("cat", "dog")[index % 2],
+            answers=(CrowdAnswer("ann@example.org", "yes"), CrowdAnswer("ben@example.org", "no")),
+        )
+        for index in range(4)
+    ]  # fmt: skip
+    return open_review_of(
+        desk, *pictures, task="verify", choices=("yes", "no", "cannot tell"),
+        escape="cannot tell", title="Is this what the box says?",
+        question="Is this what the box says?",
+    )  # fmt: skip
+
+
+def open_sets(desk: Desk) -> Review:
+    """Open a review of pictures of several labels: of the last one nobody could judge anything."""
+    crowd = (
+        CrowdAnswer("ann@example.org", {"cat": True, "dog": False, "a sleeping hedgehog": True}),
+        CrowdAnswer("ben@example.org", {"cat": False, "dog": False, "a sleeping hedgehog": True}),
+        CrowdAnswer("cid@example.org", {"cat": True}),
+    )
+    pictures = [
+        Picture(
+            index=index, source=f"s3://pets/{index}.jpg", confidence=0.71, answers=crowd,
+            label={"cat": True, "dog": False, "a sleeping hedgehog": True},
+            sure={"cat": 0.71, "dog": 0.98, "a sleeping hedgehog": 0.97},
+        )
+        for index in range(3)
+    ]  # fmt: skip
+    blind = tuple(CrowdAnswer(f"{name}@example.org", {"cannot see": True}) for name in ("a", "b"))
+    unseen = Picture(index=3, source="s3://pets/3.jpg", label=None, confidence=0.0, answers=blind)
+    return open_review_of(
+        desk, *pictures, unseen, task="multi", title="What is here?", question="What is here?",
+        choices=("cat", "dog", "a sleeping hedgehog", "cannot see"),
+    )  # fmt: skip
+
+
+def open_pets(desk: Desk) -> Review:
     """Open a review in which the first four pictures are disputed."""
     pictures = tuple(
         Picture(
@@ -34,13 +104,7 @@ def open_pets(desk: Desk) -> None:
         )
         for index in range(PICTURES)
     )  # fmt: skip
-    open_review(
-        desk.world.ports,
-        Review(
-            run="pets-1", home=HOME, title="Cat or dog?", question="Cat or dog?",
-            choices=("cat", "dog", "cannot see"), project="pets", pictures=pictures,
-        ),
-    )  # fmt: skip
+    return open_review_of(desk, *pictures)
 
 
 def sit_down(desk: Desk, hash_: str = "#review/pets-1") -> tuple[Page, FrameLocator]:
@@ -52,8 +116,19 @@ def sit_down(desk: Desk, hash_: str = "#review/pets-1") -> tuple[Page, FrameLoca
     return page, page.frame_locator("#review-frame iframe")
 
 
-def decided(desk: Desk) -> dict[int, str]:
-    latest = read_latest(desk.world.files, HOME, ("cat", "dog", "cannot see"))
+def wait_until_saved(page: Page, frame: FrameLocator) -> None:
+    """Wait until the portal has every decision: first until its page has heard of each of them."""
+    page.evaluate(
+        "() => { window.heard = new Promise(resolve => addEventListener('message', "
+        "event => event.data === 'last' && resolve())); }"
+    )
+    frame.locator("html").evaluate("() => parent.postMessage('last', '*')")
+    page.evaluate("() => window.heard")
+    expect(page.locator("#note")).to_have_text("Saved")
+
+
+def decided(desk: Desk) -> dict[int, Any]:
+    latest = read_latest(desk.world.files, HOME, read_review(desk.world.files, HOME))
     return {index: one.label for index, one in latest.decisions.items()}
 
 
@@ -75,7 +150,7 @@ def test_a_review_is_decided_by_keys_and_taken_back(desk: Desk) -> None:
     expect(focused).to_have_attribute("data-index", "2")
     page.keyboard.press("1")
     expect(frame.locator("#count")).to_have_text("2 of 30 decided")
-    expect(page.locator("#note")).to_have_text("Saved")
+    wait_until_saved(page, frame)
     page.reload()
     expect(frame.locator("article:focus")).to_have_attribute("data-index", "1")
     assert decided(desk) == {0: "dog", 2: "cat"}
@@ -113,8 +188,116 @@ def test_a_worker_who_is_no_reviewer_sees_no_review(desk: Desk) -> None:
     expect(page.locator("#note")).to_have_text("There is no such page.")
 
 
-def test_a_review_is_accessible_and_fits_its_screen(desk: Desk) -> None:
-    open_pets(desk)
+def test_boxes_are_shown_as_the_workers_page_shows_them_and_large_on_the_whole_picture(
+    desk: Desk,
+) -> None:
+    open_boxes(desk)
+    page, frame = sit_down(desk)
+    tiles = frame.locator("article .picture")
+    expect(tiles).to_have_count(4)
+    expect(tiles.first.locator("em")).to_have_text("cat?")
+    expect(tiles.first).to_have_class("picture loaded")
+    sides = tiles.nth(1).evaluate(SIDES)
+    # a margin of a fifth of the longer side, or a box of a few pixels is shown with more around it
+    assert sides["box"]["width"] == pytest.approx(sides["scale"] * 40, abs=1)
+    assert sides["box"]["x"] == pytest.approx(sides["picture"]["x"] + sides["scale"] * 300, abs=1)
+    assert sides["box"]["y"] == pytest.approx(sides["picture"]["y"] + sides["scale"] * 200, abs=1)
+    page.keyboard.press("2")
+    expect(frame.locator("#count")).to_have_text("1 of 4 decided")
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "1")
+    page.keyboard.press(" ")
+    expect(frame.locator("#frame i")).to_be_visible()
+    around = frame.locator("#frame i").evaluate("one => getComputedStyle(one, '::after').left")
+    across = frame.locator("#frame i").evaluate("one => one.getBoundingClientRect().width")
+    assert float(around.removesuffix("px")) == pytest.approx(across * 300 / 640, abs=1)
+    assert frame.locator("#frame i").get_attribute("data-name") == "dog?"
+    page.keyboard.press(" ")
+    wait_until_saved(page, frame)
+    assert decided(desk) == {0: "no"}
+    assert desk.faults == []
+
+
+def test_a_box_on_a_picture_of_another_shape_is_not_shown_as_if_it_lay_there(desk: Desk) -> None:
+    turned = Image.new("RGB", (48, 64))
+    file = io.BytesIO()
+    turned.save(file, "PNG")
+    desk.context.route(
+        "https://pictures.test/**",
+        lambda route: route.fulfill(body=file.getvalue(), content_type="image/png"),
+    )
+    open_boxes(desk)
+    _, frame = sit_down(desk)
+    says = "The picture has another shape than its box says."
+    expect(frame.locator("article").first).to_contain_text(says)
+    expect(frame.locator("article img")).to_have_count(0)
+
+
+def test_several_labels_are_decided_one_by_one_or_all_as_they_are_shown(desk: Desk) -> None:
+    open_sets(desk)
+    page, frame = sit_down(desk)
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "0")
+    first = frame.locator("article").first
+    expect(first.get_by_role("button", name="cat")).to_contain_text("2 of 3 · 71 %")
+    page.keyboard.press("1")
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "0")
+    cat = first.get_by_role("button", name="cat")
+    expect(cat).to_have_attribute("aria-pressed", "false")
+    expect(cat).to_contain_text("2 of 3 · decided")
+    page.keyboard.press("Enter")
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "1")
+    page.keyboard.press("4")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("2")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(frame.locator("#count")).to_have_text("4 of 4 decided")
+    wait_until_saved(page, frame)
+    none = {"cat": False, "dog": False, "a sleeping hedgehog": False}
+    assert decided(desk) == {
+        0: none | {"a sleeping hedgehog": True}, 1: {"cannot see": True}, 2: {"dog": True}, 3: none,
+    }  # fmt: skip
+    assert desk.faults == []
+
+
+STATE = """cards => cards.map(card => [...card.querySelectorAll(".several button")].map(
+  button => `${button.getAttribute("aria-pressed")} ${button.className}`))"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_pressed_the_page_shows_what_the_portal_counts(desk: Desk, seed: int) -> None:
+    chance = random.Random(seed)
+    open_sets(desk)
+    page, frame = sit_down(desk)
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "0")
+    keys = ["1", "2", "3", "4", "4", "Enter", "Backspace", "Backspace", "ArrowLeft", "ArrowRight"]
+    for key in chance.choices(keys, k=40):
+        page.keyboard.press(key)
+    wait_until_saved(page, frame)
+    on_page = frame.locator("article").evaluate_all(STATE)
+    page.reload()
+    expect(frame.locator("article")).to_have_count(4)
+    assert frame.locator("article").evaluate_all(STATE) == on_page
+
+
+def test_a_decision_that_is_refused_is_taken_back_on_the_page(desk: Desk) -> None:
+    open_sets(desk)
+    page, frame = sit_down(desk)
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "0")
+    page.keyboard.press("1")
+    expect(page.locator("#note")).to_have_text("Saved")
+    close_review(desk.world.ports, "pets-1")
+    page.keyboard.press("2")
+    expect(page.locator("#note")).to_have_text("There is no such review.")
+    buttons = frame.locator("article").first.get_by_role("button")
+    expect(buttons.nth(0)).to_have_class("decided")
+    expect(buttons.nth(1)).not_to_have_class("decided")
+
+
+@pytest.mark.parametrize("open_any", [open_pets, open_boxes, open_sets])
+def test_a_review_is_accessible_and_fits_its_screen(
+    desk: Desk, open_any: Callable[[Desk], Review]
+) -> None:
+    open_any(desk)
     page, frame = sit_down(desk)
     expect(frame.locator("article img").first).to_have_attribute(
         "src", "https://pictures.test/pets/0.jpg?until=1700003600.0"

@@ -47,7 +47,7 @@ def opened(world: World) -> World:
     return world
 
 
-def put(world: World, index: int, label: str | None, reviewer: str = "rita") -> tuple[int, Any]:
+def put(world: World, index: int, label: Any, reviewer: str = "rita") -> tuple[int, Any]:
     """What the portal says to a decision."""
     path = f"/reviews/pets-1/images/{index}"
     return world.ask("PUT", path, reviewer, {"label": label}, REVIEWER)
@@ -81,6 +81,16 @@ def test_the_page_of_a_review_names_no_address_and_needs_nothing_from_elsewhere(
 decisions = st.tuples(st.integers(0, 3), st.sampled_from(["cat", "dog", "cannot see", None]))
 
 
+def test_a_reviewer_who_decides_twice_at_once_has_both_kept_and_the_second_counts(
+    opened: World,
+) -> None:
+    for label in ("cat", "dog", "cat", "dog"):
+        assert put(opened, 1, label)[0] == 200
+    latest = read_latest(opened.files, HOME, review()).decisions
+    assert latest[1].label == "dog"
+    assert len(list(opened.files.list_uris(decisions_folder(HOME)))) == 4
+
+
 @given(st.lists(st.tuples(decisions, st.sampled_from(["rita", "rolf"])), max_size=8))
 def test_the_last_decision_of_a_picture_counts_and_every_one_is_kept(
     made: list[tuple[tuple[int, str | None], str]],
@@ -92,11 +102,107 @@ def test_the_last_decision_of_a_picture_counts_and_every_one_is_kept(
         world.clock.wait(1)
         assert put(world, index, label, reviewer)[0] == 200
         last[index] = label, reviewer
-    latest = read_latest(world.files, HOME, review().choices).decisions
+    latest = read_latest(world.files, HOME, review()).decisions
     assert {index: (one.label, one.by) for index, one in latest.items()} == {
         index: entry for index, entry in last.items() if entry[0] is not None
     }
     assert len(list(world.files.list_uris(decisions_folder(HOME)))) == len(made)
+
+
+SEVERAL = ("cat", "dog", "cow")
+GARBLED_SET = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([
+        b"", b"{", b"null", b'{"label": "cat", "by": "", "name": "", "at": ""}',
+        b'{"label": {"bird": true}, "by": "", "name": "", "at": ""}',
+        b'{"label": {"cat": 1}, "by": "", "name": "", "at": ""}',
+    ]),
+)  # fmt: skip
+
+
+def sets_review() -> Review:
+    """A review of pictures of several labels."""
+    answers = (CrowdAnswer("ann@example.org", {"cat": True, "dog": False, "cow": False}),)
+    pictures = tuple(
+        Picture(index=index, source=f"s3://pets/{index}.jpg", confidence=0.5, answers=answers,
+                label={"cat": True, "dog": False, "cow": False})
+        for index in range(4)
+    )  # fmt: skip
+    return Review(
+        run="pets-1", home=HOME, title="What is here?", question="What is here?", task="multi",
+        choices=(*SEVERAL, "cannot see"), escape="cannot see", pictures=pictures,
+    )  # fmt: skip
+
+
+yes_or_no = st.sampled_from([True, False, None])
+changes = st.one_of(
+    st.dictionaries(st.sampled_from(SEVERAL), yes_or_no, min_size=1),
+    st.sampled_from(
+        [{"cannot see": True}, {"cannot see": None}, {"cannot see": None, "cat": True}]
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), changes), max_size=8), st.data())
+def test_of_several_labels_the_last_word_on_each_counts_whoever_else_decides_others(
+    made: list[tuple[int, Any]], data: st.DataObject
+) -> None:
+    world, last = World(), dict[int, dict[str, bool]]()
+    open_review(world.ports, sets_review())
+    for index, change in made:
+        world.clock.wait(1)
+        assert put(world, index, change, data.draw(st.sampled_from(["rita", "rolf"])))[0] == 200
+        labels = last.setdefault(index, {})
+        if any(value is not None for value in change.values()):
+            for name in SEVERAL if change.get("cannot see") else ():
+                labels.pop(name, None)
+            labels.pop("cannot see", None)
+        for name, value in change.items():
+            labels.pop(name, None)
+            labels.update({} if value is None else {name: value})
+    latest = read_latest(world.files, HOME, sets_review()).decisions
+    expected = {index: labels for index, labels in last.items() if labels}
+    assert {index: one.label for index, one in latest.items()} == expected
+    _, content = world.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
+    on_page = {image["index"]: image.get("decision") for image in content["images"]}
+    assert on_page == {index: expected.get(index) for index in range(4)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cat", {}, {"bird": True}, {"cat": 1}, {"cannot see": False}, ["cat"],
+        {"cannot see": True, "cat": True}, {"cannot see": True, "cat": False},
+    ],
+)  # fmt: skip
+def test_what_can_be_no_decision_of_several_labels_is_refused_and_not_kept(
+    world: World, change: Any
+) -> None:
+    open_review(world.ports, sets_review())
+    path = "/reviews/pets-1/images/1"
+    assert world.ask("PUT", path, "rita", {"label": change}, REVIEWER)[0] == 400
+    assert read_latest(world.files, HOME, sets_review()).decisions == {}
+
+
+def test_a_decision_of_several_labels_is_none_where_a_picture_has_one(opened: World) -> None:
+    assert put(opened, 1, {"cat": True})[0] == 400
+
+
+@given(GARBLED_SET)
+def test_a_garbled_decision_of_several_labels_undoes_those_before_it_alone(content: bytes) -> None:
+    world = World()
+    open_review(world.ports, sets_review())
+    assert put(world, 1, {"cat": False})[0] == 200
+    assert put(world, 2, {"cat": False})[0] == 200
+    broken = f"{decisions_folder(HOME)}1/001700000000500-rita.json"
+    world.files.put(broken, content)
+    world.clock.wait(1)
+    assert put(world, 1, {"dog": True})[0] == 200
+    latest = read_latest(world.files, HOME, sets_review())
+    assert latest.broken == (broken,)
+    assert {index: one.label for index, one in latest.decisions.items()} == {
+        1: {"dog": True}, 2: {"cat": False},
+    }  # fmt: skip
 
 
 GOOD = (
@@ -139,7 +245,7 @@ def test_a_garbled_file_among_the_decisions_hurts_its_own_picture_alone_and_is_n
             head = name.partition("/")[0]
             if not (head.isascii() and head.isdigit() and int(head) < lines):
                 broken.add(f"{folder}{name}/1-rita.json")
-    latest = read_latest(world.files, HOME, review().choices, lines)
+    latest = read_latest(world.files, HOME, review(), lines)
     assert latest.decisions.keys() == {0, 1, 2, 3} - garbled.keys()
     assert set(latest.broken) == broken
     status, content = world.ask("GET", "/reviews/pets-1", "rita", groups=REVIEWER)
@@ -185,7 +291,7 @@ def test_a_decision_that_can_be_none_is_refused_and_not_kept(
 ) -> None:
     path = f"/reviews/pets-1/images/{index}"
     assert opened.ask("PUT", path, "rita", body, REVIEWER)[0] == status
-    assert read_latest(opened.files, HOME, review().choices).decisions == {}
+    assert read_latest(opened.files, HOME, review()).decisions == {}
 
 
 ASKED: list[tuple[str, str, Any]] = [

@@ -20,10 +20,12 @@ def test_a_page_is_built_of_its_sources(kind: str) -> None:
 
 
 @pytest.mark.parametrize("folder", [folder for folder in FOLDERS if folder != SOURCES])
-def test_a_file_of_another_kind_stands_in_for_one_of_the_tiles_or_is_a_style(folder: Path) -> None:
+def test_a_file_of_another_kind_stands_in_for_one_of_the_tiles_or_serves_one(folder: Path) -> None:
+    scripts = "".join(path.read_text("utf-8") for path in folder.glob("script/*.js"))
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         place = path.relative_to(folder)
-        assert (SOURCES / place).is_file() or place.parts[0] == "styles"
+        is_imported = f'from "./{place.name}"' in scripts
+        assert (SOURCES / place).is_file() or place.parts[0] == "styles" or is_imported
 
 
 @pytest.mark.parametrize("source", [*SCRIPTS, *STYLES], ids=lambda path: path.name)

@@ -30,6 +30,8 @@ from tessera.tiling.settings import read_settings
 from tests.tessera.conftest import Labels, Place, png
 from tests.tessera.exports.test_box_formats import VERIFY
 from tests.tessera.exports.test_box_formats import line as box_line
+from tests.tessera.exports.test_set_formats import SETTINGS
+from tests.tessera.exports.test_set_formats import line as set_line
 
 ROOT = Path(__file__).parents[2]
 ANSWERS = (
@@ -335,14 +337,27 @@ def test_embeddings_label_what_nobody_answered_and_gold_and_unreadable_count() -
 
 
 def test_the_notebook_runs_from_top_to_bottom(
-    run: frames.Run, monkeypatch: pytest.MonkeyPatch
+    run: frames.Run, labels: Labels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = json.loads((ROOT / "examples" / "labels.ipynb").read_text("utf-8"))["cells"]
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    for name in ("1.png", "2.png", "3.png"):
+        Path("pictures", name).write_bytes(png(64, 64))
     dropped = []
+    runs = {"tiles": run.name, "verify": labels.run("boxes-2", images=2, line=box_line,
+            settings=VERIFY), "multi": labels.run("tags-3", images=4, line=set_line,
+            settings=SETTINGS)}  # fmt: skip
+    of_sets = 'task,worker,label,seconds,round,asked\n0,ann,"[""cat""]",,1,"[""cat"",""dog""]"\n'
+    labels.put("labels", "runs/tags-3/answers.csv", of_sets.encode())
+    for name in ("boxes-2", "tags-3"):
+        record = json.loads(labels.files.get(f"s3://labels/runs/{name}/run.json"))
+        record["execution"] = "arn:first"
+        labels.put("labels", f"runs/{name}/run.json", json.dumps(record).encode())
 
-    def drop_source(cloud: Any, source: Any, *_: Any, quiet: bool) -> Any:
+    def drop_source(cloud: Any, source: Any, _: Any, settings: Any, *, quiet: bool) -> Any:
         dropped.append(source.path.read_bytes())
-        return "arn:first", SimpleNamespace(run=run.name)
+        return "arn:first", SimpleNamespace(run=runs[settings.task])
 
     monkeypatch.setattr(frames, "stack_of", lambda: run.folder.cloud)
     monkeypatch.setattr(frames, "drop_source", drop_source)
@@ -352,5 +367,8 @@ def test_the_notebook_runs_from_top_to_bottom(
     for cell in [cell for cell in cells if cell["cell_type"] == "code"]:
         exec("".join(cell["source"]), names)
     assert b'"camera":"door"' in dropped[0]
+    assert dropped[1].count(b'"bounding-box":') == 3
     assert len(names["labels"]) == 4
+    assert names["refused"].box.tolist() == [(5.5, 6, 7.25, 8)]
+    assert names["tagged"].label.map(type).eq(list).all()
     assert names["consensus"].index.name == "task"

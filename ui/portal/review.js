@@ -3,7 +3,7 @@
  * The page there shows and asks; every decision is sent from here, one after the other, and the
  * page is told what became of it. */
 
-const state = { frame: null, run: "", content: null, queue: Promise.resolve() };
+const state = { frame: null, run: "", content: null, queue: Promise.resolve(), unsent: 0 };
 
 /** Tell the page in the sandbox something. */
 const tell = (kind, detail) => state.frame?.contentWindow?.postMessage({ tessera: kind, detail }, "*");
@@ -28,13 +28,15 @@ export function stopReview() {
 }
 
 /** Send one decision after those before it, so that the last one a reviewer made counts. */
-function decide({ index, label }) {
+function decide({ index, label, undoing }) {
   const { run, portal } = state;
   portal.note("Saving…");
+  state.unsent += 1;
   state.queue = state.queue.then(async () => {
     const { status, content } = await portal.ask("PUT", `reviews/${run}/images/${index}`, { label });
-    if (status === 200) portal.note("Saved", "good");
-    else { portal.note(content.message, "bad"); if (run === state.run) tell("refused", { index }); }
+    state.unsent -= 1;
+    if (status === 200) { if (!state.unsent) portal.note("Saved", "good"); }
+    else { portal.note(content.message, "bad"); if (run === state.run) tell("refused", { index, undoing }); }
   });
 }
 

@@ -25,11 +25,20 @@ from tessera.portal.rights import may_review
 from tessera.portal.sessions import require_active
 from tessera.portal.signing import grant
 from tessera.portal.site import Site, read_file
+from tessera.tiling.decisions import Deciding
 from tessera.tiling.page.page import inline_script, shortcut_keys
 from tessera.tiling.page.page_copy import original_uri
 
 MAX_ADDRESSES = 200
 """Pictures whose addresses are made in one request: more than a screen holds."""
+
+PARTS = {
+    "design.css": "design.css",
+    "words.js": "portal/words.js",
+    "boxes.css": "boxes/styles/boxes.css",
+    "shape.js": "boxes/script/shape.js",
+}
+"""Files that stand in a review's page, by their names there."""
 
 ADDRESS_SECONDS = 3600
 """Seconds for which a picture's address is good; the page asks for new ones when one fails."""
@@ -49,7 +58,7 @@ def list_reviews(ports: Ports, site: Site, request: Request) -> Response:
 def show_review(ports: Ports, site: Site, request: Request) -> Response:
     """Show a review: the page, its pictures with who answered what, and what is decided."""
     review = _review(ports, request)
-    latest = read_latest(ports.files, review.home, review.choices)
+    latest = read_latest(ports.files, review.home, review)
     for uri in latest.broken:  # the picture stays to decide
         ports.report(review.run, ValueError(f"{uri} is no decision"))
     images: list[dict[str, Any]] = []
@@ -63,6 +72,8 @@ def show_review(ports: Ports, site: Site, request: Request) -> Response:
         "title": review.title,
         "question": review.question,
         "choices": review.choices,
+        "escape": review.escape,
+        "several": review.is_multi,
         "keys": shortcut_keys(review.choices),
         "images": images,
         "page": _page(site),
@@ -71,11 +82,14 @@ def show_review(ports: Ports, site: Site, request: Request) -> Response:
 
 
 def _page(site: Site) -> str:
-    """Return the page of a review, which its sandbox loads nothing for but pictures."""
+    """Return the page of a review, which its sandbox loads nothing for but pictures.
+
+    How a box lies on its picture is said by the files of the worker's page.
+    """
     page = read_file(site.ui / "portal" / "review.html")
-    words = inline_script(read_file(site.ui / "portal" / "words.js"))
-    design = read_file(site.ui / "design.css")
-    return page.replace("/* design.css */", design).replace("/* words.js */", words)
+    for name, place in PARTS.items():
+        page = page.replace(f"/* {name} */", inline_script(read_file(site.ui / place)))
+    return page
 
 
 def sign_pictures(ports: Ports, site: Site, request: Request) -> Response:
@@ -98,9 +112,9 @@ def decide_image(ports: Ports, site: Site, request: Request) -> Response:
     """Save what the reviewer decided of a picture; a label of null takes the decision back."""
     review = _review(ports, request)
     try:
-        label = msgspec.json.decode(request.body, type=dict[str, str | None])["label"]
+        label = msgspec.json.decode(request.body, type=dict[str, Deciding])["label"]
     except (msgspec.DecodeError, KeyError) as error:
-        raise Invalid('The request is not {"label": "…"}.') from error
+        raise Invalid('The request is not {"label": "…"} or {"label": {"…": true}}.') from error
     decide(ports, review, request.index, label, by=request.worker, name=request.name)
     return json_response(200, {"outcome": "saved", "message": "Saved."})
 

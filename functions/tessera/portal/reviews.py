@@ -8,9 +8,10 @@ whoever decides anew, or takes a decision back, is named too (docs/decisions/rev
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import count
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,16 @@ from tessera.portal.errors import Invalid, Unknown, Unusable
 from tessera.portal.ports import PARALLEL_READS, Files, Ports
 from tessera.portal.store import Change, Item, Table
 from tessera.portal.table_layout import REVIEWS, review_key
-from tessera.tiling.decisions import FOLDER, Decision
+from tessera.tiling.decisions import (
+    FOLDER,
+    Choosable,
+    Deciding,
+    Decision,
+    Label,
+    change_problem,
+    with_change,
+)
+from tessera.tiling.settings import OfKind, TaskKind
 
 PICTURES = f"{FOLDER}pictures.json"
 MAX_PICTURES = 2000
@@ -32,26 +42,36 @@ MAX_LINES = 10**9
 
 
 class CrowdAnswer(msgspec.Struct, frozen=True):
-    """Label that one worker chose for a picture; `worker` is the name that reviewers see."""
+    """Label that one worker chose for a picture; `worker` is the name that reviewers see.
+
+    Where a picture may have several, it is the yes or no to each that the worker's page asked.
+    """
 
     worker: str
-    label: str
+    label: Label
 
 
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """Picture to decide, by its line in the manifest, with the label that it has if it has one."""
+class Picture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Picture to decide, by its line in the manifest, with the label that it has if it has one.
+
+    A box has its place and its picture's size in `box`, as a task has them, and in `box_class` what
+    it says that it shows. Of several labels, `sure` has each one's confidence.
+    """
 
     index: int
     source: str
-    label: str | None
+    label: Label | None
     confidence: float
-    answers: tuple[CrowdAnswer, ...] = ()
+    answers: tuple[CrowdAnswer, ...]
+    box: str = ""
+    box_class: str = ""
+    sure: dict[str, float] = {}
 
 
-class Review(msgspec.Struct, frozen=True, kw_only=True):
+class Review(msgspec.Struct, OfKind, frozen=True, kw_only=True):
     """Review of a run; `team` may decide it, or every reviewer, and `home` is the run's folder.
 
-    `choices` are the labels and the escape, as the worker's page has them.
+    `choices` are the labels and the escape, as the worker's page has them, `task` the run's kind.
     """
 
     run: str
@@ -59,6 +79,8 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     question: str
     choices: tuple[str, ...]
+    escape: str = ""
+    task: TaskKind = "tiles"
     team: str = ""
     project: str = ""
     pictures: tuple[Picture, ...] = ()
@@ -78,7 +100,7 @@ class Entry(msgspec.Struct, frozen=True):
 class _Stored(msgspec.Struct, frozen=True):
     """Decision as it is stored; a label of None takes the one before back."""
 
-    label: str | None
+    label: Deciding
     by: str
     name: str
     at: str
@@ -155,6 +177,7 @@ class LatestDecisions(NamedTuple):
 
     `broken` are the files in their folder that are no decisions, by URI. A picture whose last
     decision is one of them is undecided: what it was is not known, and the one before was changed.
+    Of several labels a decision changes those that it names, so that those after it count.
     """
 
     decisions: dict[int, Decision]
@@ -162,56 +185,63 @@ class LatestDecisions(NamedTuple):
 
 
 def read_latest(
-    files: Files, home: str, choices: Collection[str], lines: int = MAX_LINES
+    files: Files, home: str, names: Choosable, lines: int = MAX_LINES
 ) -> LatestDecisions:
-    """Return the last decision of each picture of the run at `home`.
+    """Return what counts of the decisions on each picture of the run at `home`.
 
-    Only those of a label among `choices` are decisions, for one of the run's so many lines.
+    Only those of `names` are decisions, for one of the run's so many lines.
     """
-    latest: dict[int, str] = {}
+    made: dict[int, list[str]] = {}
     broken = []
     folder = decisions_folder(home)
     for uri in files.list_uris(folder):  # in key order, so that a picture's last one comes last
         name = uri.removeprefix(folder).partition("/")[0]
         if INDEX.fullmatch(name) and int(name) < lines:
-            latest[int(name)] = uri
+            earlier = made.get(int(name), []) if names.is_multi else []
+            made[int(name)] = [*earlier, uri]
         else:
             broken.append(uri)
-    decisions = {}
+    decisions: dict[int, Decision] = {}
+    stored = [(index, uri) for index, uris in made.items() for uri in uris]
     with ThreadPoolExecutor(PARALLEL_READS) as readers:
-        documents = zip(latest.items(), readers.map(files.get, latest.values()), strict=True)
-        for (index, uri), document in documents:
-            stored = _stored(document, choices)
-            if stored is None:
+        documents = readers.map(files.get, (uri for _, uri in stored))
+        for (index, uri), document in zip(stored, documents, strict=True):
+            before, latest = decisions.pop(index, None), _stored(document, names)
+            if latest is None:
                 broken.append(uri)
-            elif stored.label is not None:
-                decisions[index] = Decision(index, stored.label, stored.by, stored.at)
+                continue
+            label = with_change(before.label if before else None, latest.label, names.escape)
+            if label is not None:
+                decisions[index] = Decision(index, label, latest.by, latest.at)
     return LatestDecisions(dict(sorted(decisions.items())), tuple(sorted(broken)))
 
 
-def _stored(document: bytes, choices: Collection[str]) -> _Stored | None:
+def _stored(document: bytes, names: Choosable) -> _Stored | None:
     """Return a stored decision, or None if the file is none."""
     try:
         stored = msgspec.json.decode(document, type=_Stored)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return stored if stored.label is None or stored.label in choices else None
+    return None if change_problem(stored.label, names) else stored
 
 
 def decide(
-    ports: Ports, review: Review, index: int, label: str | None, *, by: str, name: str
+    ports: Ports, review: Review, index: int, label: Deciding, *, by: str, name: str
 ) -> None:
     """Store what a reviewer decided of a picture; None takes back what was decided before."""
     if all(picture.index != index for picture in review.pictures):
         raise Unknown("This picture is not in the review.")
-    if label is not None and label not in review.choices:
-        raise Invalid(f"{label!r} is none of the labels.")
+    if problem := change_problem(label, review):
+        raise Invalid(problem)
     now = ports.clock()
     at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6]
     stored = _Stored(label, by, name, at)
-    # Fifteen digits of milliseconds sort as times do; two reviewers at once both keep their own.
-    uri = f"{decisions_folder(review.home)}{index}/{int(now * 1000):015d}-{by}.json"
-    ports.files.put(uri, msgspec.json.encode(stored))
+    # Fifteen digits of milliseconds sort as times do; two reviewers at once both keep their own,
+    # and one who decides twice within a millisecond, too.
+    for milliseconds in count(int(now * 1000)):
+        uri = f"{decisions_folder(review.home)}{index}/{milliseconds:015d}-{by}.json"
+        if ports.files.put_if_absent(uri, msgspec.json.encode(stored)):
+            return
 
 
 def sources_of(review: Review, indexes: Iterable[int]) -> Mapping[int, str]:

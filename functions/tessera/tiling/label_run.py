@@ -113,11 +113,10 @@ def write_skills(files: Files, result: RunResult, again: Sequence[int]) -> None:
         files.put(uri, skills.encode(), content_type="application/octet-stream")
 
 
-def label_reviewed(files: Files, run: Run, template: Path) -> RunResult:
-    """Write the files of a run that was reviewed beside those that it has, into `review/`."""
-    result = _label(files, run, lambda _: nullcontext(), run.home + decisions.FOLDER)
-    write_report(files, result, template, run.home + decisions.FOLDER)
-    return result
+def label_into(files: Files, run: Run, template: Path, home: str) -> dict[str, Any]:
+    """Write the files of a run into another folder than its own, and return its figures."""
+    result = _label(files, run, lambda _: nullcontext(), home)
+    return write_report(files, result, template, home)
 
 
 def write_report(files: Files, result: RunResult, template: Path, home: str = "") -> dict[str, Any]:

@@ -1,17 +1,15 @@
 /** Draw a tile's box on the whole picture in the zoom, and take no picture that it does not fit. */
 
 import { find, findAll } from "./dom.js";
+import { fitsBox, layFrame } from "./shape.js";
 import { state } from "./state.js";
-
-const SAME_SHAPE = 0.04; // by which copies of a picture differ, whose sides are whole pixels
 
 const frame = find("#frame");
 
 /** Lay the frame of the framed tile's box on the picture in the lens. */
 export function showBox() {
   const { element } = state.current;
-  frame.firstChild.style.cssText = element.getAttribute("style");
-  frame.firstChild.dataset.name = element.getAttribute("aria-description") ?? "";
+  layFrame(frame, element.getAttribute("style"), element.getAttribute("aria-description") ?? "");
 }
 
 /** Move the frame as the lens moves the picture; its lines stay as thin as they are. */
@@ -21,16 +19,7 @@ export function moveBox() {
   frame.style.setProperty("--enlarged", transform.split("scale(")[1].slice(0, -1));
 }
 
-/**
- * Whether a picture has the shape that its box was drawn on. One that a camera turned has not, if
- * the box is of the pixels as they are stored: the crop would show another part of the picture.
- */
-function fits(image) {
-  const [, , , , width, height] = image.closest(".tile").dataset.whole.split(",");
-  const { naturalWidth, naturalHeight, src } = image;
-  if (!naturalWidth || src.startsWith("data:image/svg")) return true; // a drawing has any size
-  return Math.abs(naturalWidth / naturalHeight / (width / height) - 1) < SAME_SHAPE;
-}
+const fits = (image) => fitsBox(image, image.closest(".tile").dataset.whole);
 
 /** Let a picture that does not fit fail as one that does not load: nobody can answer for it. */
 document.addEventListener("load", (event) => {

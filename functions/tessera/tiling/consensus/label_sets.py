@@ -11,6 +11,7 @@ others: a label that was not asked is no "no" (docs/decisions/multi-label-doubts
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +40,7 @@ class SetConsensus:
     the share of answers that say so, `gain` what one more answer should add: all of it for a label
     that nobody was asked for. `answers` and `unreadable` have a row an image. `accuracy` (labels x
     workers) is NaN where a method estimates none, and `converged` is false if that of any label has
-    not.
+    not. `decided` tells which of `has` a reviewer decided, None if none of them.
     """
 
     has: NDArray[np.bool_]
@@ -50,6 +51,7 @@ class SetConsensus:
     unreadable: NDArray[np.bool_]
     accuracy: Floats
     converged: bool
+    decided: NDArray[np.bool_] | None = None
 
     def in_doubt(self, gain: float) -> NDArray[np.bool_]:
         """Return the labels of each image of which one more answer is worth more than `gain`."""
@@ -57,8 +59,47 @@ class SetConsensus:
 
     @property
     def labeled(self) -> NDArray[np.bool_]:
-        """Return which images have an answer that counts, be it that no label fits (images)."""
-        return (self.answers > 0) & ~self.unreadable
+        """Return which images have an answer that counts, be it that no label fits (images).
+
+        So have those of which a reviewer decided every label.
+        """
+        known = self.answers > 0
+        if self.decided is not None:
+            known |= self.decided.all(axis=1)
+        return known & ~self.unreadable
+
+    def with_decisions(self, decisions: Mapping[int, Mapping[int, bool]]) -> SetConsensus:
+        """Return the consensus with the yes and no that reviewers decided, which are sure.
+
+        By image and label; under `UNREADABLE` that the image cannot be judged. An image that the
+        workers could not judge, or did not answer, has labels once all of them are decided: of the
+        others nothing is known.
+        """
+        if not decisions:
+            return self
+        decided = np.zeros_like(self.has)
+        has, confidence, gain = self.has.copy(), self.confidence.copy(), self.gain.copy()
+        unreadable = self.unreadable.copy()
+        for image, labels in decisions.items():
+            if UNREADABLE in labels:
+                unreadable[image] = True
+                for column in (has, confidence, gain):
+                    column[image] = 0
+                continue
+            places = list(labels)
+            decided[image, places] = True
+            unreadable[image] &= not decided[image].all()
+            if not unreadable[image]:
+                has[image, places], gain[image, places] = list(labels.values()), 0
+                confidence[image, places] = 1
+        return replace(
+            self,
+            has=has,
+            confidence=confidence,
+            gain=gain,
+            unreadable=unreadable,
+            decided=decided,
+        )
 
     def of_images(self) -> Consensus:
         """Return one row an image: the least sure of its labels speaks for the whole set.

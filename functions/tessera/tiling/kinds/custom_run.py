@@ -26,16 +26,16 @@ from tessera.tiling.run.run import Run
 from tessera.tiling.training.line_counts import UNANSWERED_REASON, Counts
 
 
-def label_custom_run(files: Files, run: Run) -> KindResult:
-    """Write the manifests of a custom task's run, and return its figures."""
-    counts = _write_lines(files, run)
+def label_custom_run(files: Files, run: Run, home: str) -> KindResult:
+    """Write the manifests of a custom task's run into `home`, and return its figures."""
+    counts = _write_lines(files, run, home)
     return KindResult(_figures(files, run, counts), _summarize(run, counts))
 
 
-def _write_lines(files: Files, run: Run) -> Counts:
-    """Write each line of the manifest to one of the run's manifests, and count them."""
+def _write_lines(files: Files, run: Run, home: str) -> Counts:
+    """Write each line of the manifest to one of the manifests at `home`, and count them."""
     counts, attribute = Counts(), run.settings.label_attribute
-    create = partial(label_run.create_file, files, run.home)
+    create = partial(label_run.create_file, files, home)
     outputs = chain.from_iterable(files.iter_lines(uri) for uri in _output_manifests(files, run))
     with create("training.manifest") as training, create("unlabeled.manifest") as unlabeled:
         for line in read_lines(manifest_chunks(files, run), run.settings, run.pictures):

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tessera.tiling.decisions import FOLDER
 from tessera.tiling.kinds.custom_run import label_custom_run
 from tessera.tiling.kinds.kind_result import Files, KindResult
 from tessera.tiling.kinds.multi_run import label_multi_run
-from tessera.tiling.label_run import put_report
+from tessera.tiling.label_run import label_into, put_report
 from tessera.tiling.report.render import render_page
 from tessera.tiling.run.run import Run
 from tessera.tiling.run.run_record import note_end
@@ -22,10 +23,11 @@ from tessera.tiling.settings import TaskKind
 class KindRun(NamedTuple):
     """Way in which a kind's answers become labels: a function, and the template of its report.
 
-    `label` writes a run's manifests; `report` is the name of the template in the `ui` folder.
+    `label` writes a run's manifests into a folder, the run's own or that of a review; `report` is
+    the name of the template in the `ui` folder.
     """
 
-    label: Callable[[Files, Run], KindResult]
+    label: Callable[[Files, Run, str], KindResult]
     report: str
 
 
@@ -44,9 +46,26 @@ def label_other_run(files: Files, run: Run, ui: Path) -> dict[str, Any] | None:
     kind = KIND_RUNS.get(run.settings.task)
     if kind is None:
         return None
-    result, home = kind.label(files, run), run.home
+    result = _label(kind, files, run, ui, run.home)
+    if result.summary["outcome"] == "done":
+        note_end(files, f"{run.home}run.json", run.execution, run.jobs)
+    return result.summary
+
+
+def label_reviewed(files: Files, run: Run, ui: Path) -> dict[str, Any]:
+    """Write the files of a run that was reviewed beside those that it has, into `review/`.
+
+    Returns the figures of its report.
+    """
+    home = run.home + FOLDER
+    if kind := KIND_RUNS.get(run.settings.task):
+        return _label(kind, files, run, ui, home).figures
+    return label_into(files, run, ui / "report.liquid.html", home)
+
+
+def _label(kind: KindRun, files: Files, run: Run, ui: Path, home: str) -> KindResult:
+    """Write manifests and report of a run into `home`, by the way of its kind."""
+    result = kind.label(files, run, home)
     page = render_page((ui / kind.report).read_text("utf-8"), report=result.figures)
     put_report(files, home, result.figures, page)
-    if result.summary["outcome"] == "done":
-        note_end(files, f"{home}run.json", run.execution, run.jobs)
-    return result.summary
+    return result

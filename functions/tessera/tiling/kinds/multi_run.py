@@ -8,7 +8,7 @@ again while any of its labels is in doubt, about those alone (`grouping.doubts`)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,8 +19,9 @@ from tessera.tiling.answers.answer_book import AnswerBook
 from tessera.tiling.answers.gather import gather_answers
 from tessera.tiling.answers.table import AnswerTable, answer_rows, answer_table, unsure_rows
 from tessera.tiling.consensus.em import Evidence
-from tessera.tiling.consensus.label_sets import SetConsensus, consolidate_sets
+from tessera.tiling.consensus.label_sets import UNREADABLE, SetConsensus, consolidate_sets
 from tessera.tiling.consolidation_rules import RULES
+from tessera.tiling.decisions import read_decisions
 from tessera.tiling.kinds.kind_result import Files, KindResult
 from tessera.tiling.label_run import (
     create_file,
@@ -43,7 +44,23 @@ from tessera.tiling.training.line_counts import (
     LineOutcomes,
 )
 from tessera.tiling.training.set_splice import SetSplice
-from tessera.tiling.training.write_manifests import label_lines, write_manifests
+from tessera.tiling.training.write_manifests import LineLabels, label_lines, write_manifests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JudgedSets:
+    """Answers of a run of sets, what reviewers decided, and what both add up to.
+
+    `lines` has a row a line of the manifest, in which a label of 0 stands for the whole set.
+    `duplicates` has the line that a duplicate repeats, `reviewed` how many images were decided.
+    """
+
+    book: AnswerBook
+    table: AnswerTable
+    consensus: SetConsensus
+    lines: LineLabels
+    duplicates: Mapping[int, int]
+    reviewed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,12 +72,20 @@ class SetResult:
     """
 
     run: Run
-    book: AnswerBook
-    table: AnswerTable
-    consensus: SetConsensus
+    judged: JudgedSets
     lines: LineOutcomes
     by_label: list[int]
     again: Sequence[int]
+
+    @property
+    def table(self) -> AnswerTable:
+        """Return the answers in columns."""
+        return self.judged.table
+
+    @property
+    def consensus(self) -> SetConsensus:
+        """Return what the answers add up to."""
+        return self.judged.consensus
 
     def label_of(self, image: int) -> str:
         """Return the names of the labels that an image has, on one line."""
@@ -72,16 +97,16 @@ class SetResult:
         )
 
 
-def label_multi_run(files: Files, run: Run) -> KindResult:
-    """Write the manifests of a multi-label run, and return its figures."""
-    result = _label(files, run)
-    if result.again:
+def label_multi_run(files: Files, run: Run, home: str) -> KindResult:
+    """Write the manifests of a multi-label run into `home`, and return its figures."""
+    result = _label(files, run, home)
+    if result.again and home == run.home:
         table = result.table
         labels = labels_to_ask(result, result.again)
         rows = unsure_rows(result.again, table.crowd, table.unloaded, table.names, labels)
         create = partial(create_file, files, run.home)
         write_pieces(create, f"round-{run.round}/unsure.csv", rows)
-    return KindResult(_figures(files, result), summarize_sets(result))
+    return KindResult(_figures(files, result, home), summarize_sets(result))
 
 
 def labels_to_ask(result: SetResult, images: Sequence[int]) -> list[list[str]]:
@@ -100,21 +125,58 @@ def labels_to_ask(result: SetResult, images: Sequence[int]) -> list[list[str]]:
     ]
 
 
-def _label(files: Files, run: Run) -> SetResult:
-    """Decide each image's labels, and write the lines into the run's manifests."""
-    settings, create = run.settings, partial(create_file, files, run.home)
+def judge_sets(files: Files, run: Run, create: CreateFile) -> JudgedSets:
+    """Gather a run's answers and consolidate them; `create` creates the files that list them."""
+    settings = run.settings
     book = gather_answers(files, run, create)
     table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
     # before the manifest is read again: if it is gone, these are what is left
     write_pieces(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
     evidence = Evidence(rules=RULES[run.rules])
     consensus = consolidate_sets(table.crowd, settings.method, evidence=evidence, asked=table.asked)
-    lines, by_label = _write_lines(files, run, table, book, consensus, create)
-    return SetResult(
-        run=run,
+    decisions = read_decisions(files, run.home).sets(settings)
+    consensus, repeats = consensus.with_decisions(decisions), read_repeats(files, run)
+    lines = label_lines(
+        consensus.of_images(),
+        settings,
+        gold={},
+        duplicates=repeats,
+        unloaded=table.unloaded.workers_by_image(table.crowd.images),
+        set_aside=book.set_aside,
+        reviewed=decided_whole(decisions, len(settings.classes)),
+    )
+    return JudgedSets(
         book=book,
         table=table,
         consensus=consensus,
+        lines=lines,
+        duplicates=repeats,
+        reviewed=len(decisions),
+    )
+
+
+def decided_whole(decisions: Mapping[int, Mapping[int, bool]], classes: int) -> dict[int, int]:
+    """Return the images of which nothing is left to ask: 0 for a set, -1 if nobody can tell.
+
+    >>> decided_whole({4: {0: True}, 5: {0: True, 1: False}, 6: {-1: True}}, 2)
+    {5: 0, 6: -1}
+    """
+    return {
+        image: -1 if UNREADABLE in labels else 0
+        for image, labels in decisions.items()
+        if UNREADABLE in labels or len(labels) == classes
+    }
+
+
+def _label(files: Files, run: Run, home: str) -> SetResult:
+    """Decide each image's labels, and write the lines into the manifests at `home`."""
+    create = partial(create_file, files, home)
+    judged = judge_sets(files, run, create)
+    lines, by_label = _write_lines(files, run, judged, create)
+    lines.reviewed = judged.reviewed
+    return SetResult(
+        run=run,
+        judged=judged,
         lines=lines,
         by_label=by_label,
         again=images_to_ask_again(run, lines),
@@ -122,26 +184,13 @@ def _label(files: Files, run: Run) -> SetResult:
 
 
 def _write_lines(
-    files: Files,
-    run: Run,
-    table: AnswerTable,
-    book: AnswerBook,
-    consensus: SetConsensus,
-    create: CreateFile,
+    files: Files, run: Run, judged: JudgedSets, create: CreateFile
 ) -> tuple[LineOutcomes, list[int]]:
     """Write each line of the manifest where it belongs; return the counts, and lines by label."""
-    settings, repeats = run.settings, read_repeats(files, run)
-    labels = label_lines(
-        consensus.of_images(),
-        settings,
-        gold={},
-        duplicates=repeats,
-        unloaded=table.unloaded.workers_by_image(table.crowd.images),
-        set_aside=book.set_aside,
-    )
+    settings, consensus = run.settings, judged.consensus
     # the support says whose answers a line's labels rest on; zero would be a model's
-    support = np.arange(1, len(labels) + 1, dtype=np.int32)
-    for later, first in repeats.items():
+    support = np.arange(1, len(judged.lines) + 1, dtype=np.int32)
+    for later, first in judged.duplicates.items():
         support[later] = first + 1
     classes = [(settings.labels.index(name), name) for name in settings.classes]
     created = creation_date(run.started)
@@ -149,7 +198,7 @@ def _write_lines(
     outcomes = write_manifests(
         manifest_chunks(files, run),
         settings,
-        replace(labels, support=support),
+        replace(judged.lines, support=support),
         splice,
         create,
         rule=run.pictures,
@@ -159,14 +208,20 @@ def _write_lines(
     return outcomes, [a + b for a, b in zip(splice.counts.tolist(), before, strict=True)]
 
 
-def _figures(files: Files, result: SetResult) -> dict[str, Any]:
+def _figures(files: Files, result: SetResult, home: str) -> dict[str, Any]:
     """Return what report.json says of a run of sets."""
     figures = set_figures(
-        result.run, result.table, result.consensus, result.lines, result.by_label, result.book.noted
+        result.run,
+        result.table,
+        result.consensus,
+        result.lines,
+        result.by_label,
+        result.judged.book.noted,
     )
-    if flagged := read_flagged(files, result.run.home, result.label_of):
+    if flagged := read_flagged(files, home, result.label_of):
         figures["flagged"] = flagged
-    figures |= next_round_figures(result.run, result.again)
+    if home == result.run.home:  # after a review no round follows
+        figures |= next_round_figures(result.run, result.again)
     figures["headline"] = headline(figures)
     return figures
 

@@ -47,6 +47,7 @@ def set_figures(
         **({"notices": run.notices} if run.notices else {}),
         "answers": answers,
         "confidence": confidence_figures(consensus.of_images()),
+        **({"reviewed": lines.reviewed} if lines.reviewed else {}),
         "by_label": _by_label(run, table, consensus),
         "workers": _workers(table, consensus, alike),
         "jobs": run.jobs,

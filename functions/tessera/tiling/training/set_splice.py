@@ -3,7 +3,8 @@
     "pet":[0,3],"pet-metadata":{"class-map":{"0":"cat","3":"dog"},"confidence-map":{"0":0.97,…},…}
 
 Beside Ground Truth's own keys the metadata has `confidence`, that of the least sure of all labels,
-be it one that the image has not: what `export --min-confidence` goes by.
+be it one that the image has not: what `export --min-confidence` goes by. `reviewed` names the
+labels that a reviewer decided, be it that the image has them not.
 """
 
 from __future__ import annotations
@@ -56,8 +57,19 @@ class SetSplice:
         heads = [self._head(row) for row in rows.tolist()]
         decimals = [repr(step / SCALE).encode() for step in confidence.tolist()]
         answers = self._consensus.answers[rows].tolist()
-        tails = [b',%b,"answers":%d}}\n' % (self._common, count) for count in answers]
+        tails = [
+            b',%b,"answers":%d%b}}\n' % (self._common, count, self._reviewed(row))
+            for row, count in zip(rows.tolist(), answers, strict=True)
+        ]
         return heads, decimals, tails
+
+    def _reviewed(self, row: int) -> bytes:
+        """Return the member that names the labels that were decided, if any were."""
+        decided = self._consensus.decided
+        if decided is None or not decided[row].any():
+            return b""
+        names = [self._names[place] for place in np.flatnonzero(decided[row]).tolist()]
+        return b',"reviewed":%b' % msgspec.json.encode(names)
 
     def _head(self, row: int) -> bytes:
         """Return what stands before the confidence: the list of labels and the two maps."""
