@@ -22,7 +22,7 @@ from tessera.runs.status import RoundProgress, latest_jobs, portal_progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.run.jobs import run_id
-from tessera.tiling.run.run_record import find_settings, manifest_uri
+from tessera.tiling.run.run_record import find_settings, manifest_uri, with_content_etag
 
 
 class Resumed(NamedTuple):
@@ -101,13 +101,15 @@ def dropped_manifest(folder: RunFolder) -> dict[str, str] | None:
     cloud, manifest = folder.cloud, folder.record["manifest"]
     uri = manifest_uri(manifest)
     dropped = {name: manifest.get(name) or "" for name in ("bucket", "key", "etag", "version-id")}
-    version = dropped["version-id"]
-    if not version or not cloud.storage.exists(uri, version):
-        dropped |= {"etag": cloud.storage.etag(uri) or "", "version-id": ""}
     try:
         settings = find_settings(cloud.storage, manifest, cloud.default_settings.decode())
     except TesseraError:
         return None
+    version = dropped["version-id"]
+    if not version or not cloud.storage.exists(uri, version):
+        dropped |= {"etag": cloud.storage.etag(uri) or "", "version-id": ""}
+        runs = f"{cloud.outputs['Labels'].rstrip('/')}/"
+        dropped = with_content_etag(cloud.storage, dropped, settings, runs)
     return dropped if run_id(dropped, settings) == folder.name else None
 
 

@@ -95,6 +95,17 @@ def test_a_run_goes_on_with_its_manifest_when_another_was_dropped_in_its_place(
     assert [each["object"]["version-id"] for each in started(folder)] == ["first"] * is_kept
 
 
+@pytest.mark.parametrize("version", ["", "gone"])
+def test_a_run_goes_on_with_the_same_manifest_put_again_under_another_etag(
+    version: str, folder: RunFolder, labels: Any
+) -> None:
+    folder.record["manifest"]["version-id"] = version
+    labels.files.other_etags = True
+    assert not resume(folder).remedy
+    etag = folder.record["manifest"]["etag"].strip('"')
+    assert [each["object"]["etag"] for each in started(folder)] == [etag]
+
+
 @pytest.mark.parametrize("changed", ["may.manifest", "labeling.json", "instructions.md"])
 def test_a_run_whose_files_have_changed_is_left_to_its_owner(
     changed: str, folder: RunFolder, labels: Any
