@@ -108,6 +108,16 @@ class Tool(click.Group):
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program; what has no room for its help says so, too."""
+        try:
+            return super().main(*args, **options)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            click.echo(f"Error: {disk_full(error)}", err=True)
+            raise SystemExit(Exit.FAILED) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; explain errors of AWS, and end with 130 after Ctrl-C."""
         try:
@@ -232,7 +242,7 @@ def explain(
 
     `command` makes a command of the tool that works on the same stack.
     """
-    reason = getattr(error, "response", {}).get("Error", {})
+    reason = (getattr(error, "response", None) or {}).get("Error", {})
     code = reason.get("Code") or type(error).__name__
     if code == "InsufficientStorage":  # tessera.stack.guard's, whose sentence says it all
         return click.ClickException(reason["Message"])

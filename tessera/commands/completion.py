@@ -42,7 +42,7 @@ def run_names(context: click.Context, _: click.Parameter, incomplete: str) -> li
             cloud = Cloud(region=values.get("region"), stack_name=values["name"])
         else:
             local = LocalStack(values["home"], values["port"])
-            if not local.is_up():  # boto3 would try for seconds, and a shell waits
+            if not local.answers():  # boto3 would try for seconds, and a shell waits
                 return []
             cloud = local.cloud
         names = [folder.name for folder, _ in list_runs(cloud)]

@@ -114,7 +114,8 @@ def _destination(context: click.Context) -> Cloud:
         options += (("--region", region) if region else ()) + ("--stack", name)
         return Cloud(region=region, stack_name=name, options=options)
     if cloud.endpoint:
-        raise click.UsageError("deploy is for AWS; deploy to the local stack with: tessera up")
+        up = context.obj.local.cloud.command("up")
+        raise click.UsageError(f"deploy is for AWS; deploy to the local stack with: {up}")
     return cloud
 
 

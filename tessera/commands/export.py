@@ -25,7 +25,6 @@ from tessera.runs.picture_changes import changes_since_shown, recorded_etags
 from tessera.screen import aside, counted, json_option, out, print_json, progress, warn
 from tessera.tiling.picture_keys import pictures_of
 from tessera.tiling.run.run_record import project_of
-from tessera.tiling.settings import Settings
 from tessera.whole_file import write_whole
 
 ALL_FORMATS = {**FORMATS, "label-studio": write_label_studio, "fiftyone": write_fiftyone}
@@ -103,7 +102,7 @@ def export(
     them, are listed in left-out.csv (exit code 5); if that is all of them, the export has failed.
     """
     source = find_run(context.obj.cloud, run)
-    formats = formats_for(source.name, source.settings, form)
+    formats = formats_for(source, form)
     folder = folder or Path(f"{source.name}-{form}")
     options = {
         "run": source.name, "form": form, "split": shares, "seed": seed, "group_by": group_key,
@@ -124,7 +123,7 @@ def export(
         formats[form](labels)
     write_left_out(labels)
     if not any(samples for _, samples in labels.kept()):
-        raise click.ClickException(reason_for_nothing(labels))
+        raise click.ClickException(reason_for_nothing(labels, source.cloud.command))
     write_classes(labels)
     warnings = notices(labels)
     if is_reviewed:
@@ -140,12 +139,13 @@ def export(
         context.exit(Exit.PARTIAL)
 
 
-def formats_for(run: str, settings: Settings, form: str) -> dict[str, Callable[[Export], None]]:
+def formats_for(source: RunFolder, form: str) -> dict[str, Callable[[Export], None]]:
     """Return the formats of a run's kind of task; Refused if the one that is asked is not there."""
+    run, settings = source.name, source.settings
     if settings.has_boxes:
         check_box_format(run, form)
         return BOX_FORMATS
-    check_other_format(run, form)
+    check_other_format(run, form, source.cloud.command)
     if settings.is_multi:
         check_set_format(run, form)
         return SET_FORMATS
@@ -224,12 +224,12 @@ def _classes(kept: list[Sample]) -> list[int]:
     ]
 
 
-def reason_for_nothing(export: Export) -> str:
-    """Return why an export has no picture, and what to do."""
+def reason_for_nothing(export: Export, command: Callable[[str], str]) -> str:
+    """Return why an export has no picture, and what to do, as a `command` of the tool."""
     if not export.left_out:
         return (
             f"There is nothing to export: {export.run} has no labeled picture. "
-            f"Its report says why: tessera report {export.run} --open"
+            f"Its report says why: {command(f'report {export.run} --open')}"
         )
     (reason, count), *others = Counter(left.reason for left in export.left_out).most_common()
     more = f"; {export.folder}/left-out.csv has the others" if others else ""

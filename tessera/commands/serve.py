@@ -81,7 +81,7 @@ def serve(
     check_free(listen, https_port)
     local = target.local
     cloud = local.cloud
-    if not (local.is_up() and cloud.find_outputs()):
+    if not (local.answers() and cloud.find_outputs()):
         cloud = start_and_deploy(local, console_for(as_json))
         for run in resume_runs(cloud):
             console_for(as_json).print(f"[bold]Run[/]      {run}", soft_wrap=True)

@@ -10,7 +10,6 @@ import click
 from tessera.commands.runs import newest
 from tessera.exits import Exit
 from tessera.screen import json_option, out, print_json
-from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
 
 
@@ -26,7 +25,7 @@ def status(context: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        _show(facts, context.obj.remote or context.obj.local.cloud)
+        _show(facts, context.obj)
     if not facts["deployed"]:
         context.exit(Exit.NOT_DEPLOYED)
 
@@ -34,7 +33,7 @@ def status(context: click.Context, as_json: bool) -> None:
 def read_status(target: Target) -> dict[str, Any]:
     """Return what is deployed and active there, as plain values."""
     cloud = target.remote or target.local.cloud
-    up = bool(target.remote) or target.local.is_up()
+    up = bool(target.remote) or target.local.answers()
     facts = {
         "where": "an embedded AWS" if cloud.endpoint else "AWS",
         "endpoint": cloud.endpoint,
@@ -56,12 +55,13 @@ def read_status(target: Target) -> dict[str, Any]:
     }
 
 
-def _show(facts: dict[str, Any], cloud: Cloud) -> None:
+def _show(facts: dict[str, Any], target: Target) -> None:
     """Print the status for a person, with what to do next."""
     address = f" at {facts['endpoint']}" if facts["endpoint"] else ""
     if not facts["answers"]:
-        out.print(f"Nothing answers{address}. Start the local stack: {cloud.command('up')}")
+        out.print(target.local.absence())
         return
+    cloud = target.remote or target.local.cloud
     if not facts["deployed"]:
         command = cloud.command("up" if facts["endpoint"] else "deploy")
         place = f"{facts['where']}{address}"

@@ -196,10 +196,13 @@ def check_box_format(run: str, form: str) -> None:
         )
 
 
-def check_other_format(run: str, form: str) -> None:
-    """Raise Refused if a format is for boxes alone, which a run of whole pictures has none of."""
+def check_other_format(run: str, form: str, command: Callable[[str], str]) -> None:
+    """Raise Refused if a format is for boxes alone, which a run of whole pictures has none of.
+
+    `command` makes a command of the tool that works on the run's stack.
+    """
     if form == "ground-truth":
         raise Refused(
             f"{run} has labels of whole pictures, which are in Ground Truth's form already: "
-            f"tessera fetch {run}"
+            f"{command(f'fetch {run}')}"
         )

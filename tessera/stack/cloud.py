@@ -160,6 +160,8 @@ class Cloud:
     def _how_to_deploy(self) -> str:
         if self.profile:
             return f"Deploy it: {self.command('deploy')}"
+        if self.endpoint:
+            return f"Deploy it: {self.command('up')}. Or work on AWS: tessera --profile NAME …"
         return "Start the local one: tessera up. Or deploy: tessera --profile NAME deploy"
 
     @property

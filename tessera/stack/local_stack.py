@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
@@ -86,6 +86,10 @@ class LocalStack:
     @property
     def _pid_file(self) -> Path:
         return self.home / "aws.pid"
+
+    @property
+    def _port_file(self) -> Path:
+        return self.home / "aws.port"
 
     @property
     def _deployed_file(self) -> Path:
@@ -206,6 +210,8 @@ class LocalStack:
         Objects are on disk at once; everything else is kept across `stop` and `start`. `auth`
         makes it check IAM policies; `extra` adds to its environment.
         """
+        if self.elsewhere:
+            raise StackError(self.absence())
         if self.is_up():
             if not self._running_pid():
                 raise self._port_taken("another embedded AWS", "Stop it, or choose another port")
@@ -217,6 +223,7 @@ class LocalStack:
         shutil.rmtree(scratch, ignore_errors=True)  # a stack that was killed has left files there
         scratch.mkdir(parents=True)
         self._settings_file.write_text(json.dumps({"auth": auth, "extra": extra}))
+        self._port_file.write_text(str(self.port))
         process = self._launch(self._environment(scratch, auth=auth) | (extra or {}))
         for _ in _every(0.1, seconds=PATIENCE):
             if self.is_up():
@@ -232,9 +239,33 @@ class LocalStack:
             )
         raise StackError(f"The embedded AWS did not start. Its log says why: {self.log}")
 
+    @property
+    def elsewhere(self) -> LocalStack | None:
+        """This folder's stack where it runs at another port, or None; two would damage the data."""
+        with suppress(OSError, ValueError):
+            port = int(self._port_file.read_text())
+            if port != self.port and self._running_pid():
+                return replace(self, port=port)
+        return None
+
+    def answers(self) -> bool:
+        """Return whether this folder's stack answers at this address, and not another's."""
+        return self._running_pid() is not None and self.is_up()
+
     def absence(self) -> str:
         """Say that the stack does not answer, and what to do about it."""
         command = self.cloud.command
+        if other := self.elsewhere:
+            return (
+                f"The stack of {self.home} runs at port {other.port}, and not at {self.port}. "
+                f"Use it there: {other.cloud.command('status')}"
+            )
+        if self._running_pid() is None and self.is_up():
+            return (
+                f"The stack at {self.endpoint} is another folder's, and not that of {self.home}. "
+                "Name its folder (--home FOLDER), or start one of this folder at another port: "
+                f"{replace(self, port=free_port()).cloud.command('up')}"
+            )
         if pid := self._running_pid():
             return (
                 f"The local stack (process {pid}) does not answer at {self.endpoint}: this machine "

@@ -25,7 +25,7 @@ class Target:
         """Stack to work on; NotDeployed if it is this machine's and is not running."""
         if self.remote:
             return self.remote
-        if not self.local.is_up():
+        if not self.local.answers():
             raise NotDeployed(self.local.absence())
         from tessera.screen import warn  # late: help and completion draw nothing
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, ResponseStreamingError
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -351,3 +351,20 @@ def test_an_option_that_is_no_utf_8_is_no_fault_of_the_tool(
     done = call("--home", str(tmp_path), "runs")
     assert "b'a\\xff' is not UTF-8" in done.output
     assert "fault" not in done.output
+
+
+def test_an_answer_that_breaks_off_is_no_traceback() -> None:
+    broken = ResponseStreamingError(error="Connection broken")
+    assert "Connection broken" in explain(broken).message
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_help_that_has_no_room_says_so() -> None:
+    script = "from tessera.cli import main; main(['runs', '--help'])"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == Exit.FAILED
+    assert "The disk is full" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -10,13 +10,16 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from tessera.cli import main
 from tessera.commands.down import down
+from tessera.exits import Exit
 from tessera.stack import local_stack as stack_module
 from tessera.stack.local_stack import LocalStack, free_port
 from tessera.stack.target import Target
@@ -166,3 +169,39 @@ def test_a_key_file_without_a_key_is_named_with_the_command_that_mends_it(tmp_pa
     with pytest.raises(stack_module.StackError) as error:
         _ = LocalStack(home).cloud
     assert shlex.split(error.value.message)[-2:] == ["rm", str(home / "credentials")]
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The number of a process that is taken for an embedded AWS."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        monkeypatch.setitem(stack_module._children, process.pid, process)
+        yield process.pid
+        process.communicate()
+
+
+def test_a_folder_whose_stack_runs_at_another_port_gets_no_second_one(
+    tmp_path: Path, process: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalStack, "_launch", lambda *_: pytest.fail("a second one was started"))
+    (tmp_path / "aws.pid").write_text(str(process))
+    (tmp_path / "aws.port").write_text("4999")
+    first, second = LocalStack(tmp_path, 4999), LocalStack(tmp_path, free_port())
+    with pytest.raises(stack_module.StackError) as error:
+        second.start()
+    assert error.value.message == second.absence()
+    assert f"tessera --port 4999 --home {tmp_path} status" in second.absence()
+    assert first.elsewhere is None
+    (tmp_path / "aws.pid").unlink()
+    assert second.elsewhere is None
+
+
+@pytest.mark.parametrize("words", ["status", "runs", "workers list", "watch"])
+def test_a_stack_of_another_folder_is_named_as_that(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalStack, "is_up", lambda _: True)
+    done = CliRunner().invoke(main, ["--home", str(tmp_path), *words.split()])
+    assert done.exit_code == Exit.NOT_DEPLOYED
+    assert f"another folder's, and not that of {tmp_path}" in done.output
+    assert "--home FOLDER" in done.output
