@@ -293,6 +293,22 @@ def test_a_decision_that_is_refused_is_taken_back_on_the_page(desk: Desk) -> Non
     expect(buttons.nth(1)).not_to_have_class("decided")
 
 
+def test_a_tab_with_a_decision_on_its_way_is_not_closed_without_a_word(desk: Desk) -> None:
+    open_pets(desk)
+    page, frame = sit_down(desk)
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "0")
+    desk.go_offline()
+    page.keyboard.press("2")
+    expect(page.locator("#note")).to_contain_text("Offline")
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    desk.go_offline(False)
+    expect(page.locator("#note")).to_have_text("Saved")
+    assert decided(desk) == {0: "dog"}
+
+
 @pytest.mark.parametrize("open_any", [open_pets, open_boxes, open_sets])
 def test_a_review_is_accessible_and_fits_its_screen(
     desk: Desk, open_any: Callable[[Desk], Review]

@@ -31,7 +31,6 @@ SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *UI.glob("*/script/*.js")])
 PUT_TOGETHER = {
     "{number} page left for you",
     "{number} pages left for you",
-    "{number} picture to review",
     "Page {number}, set aside: {reason}",
     "Page {number}, tried again: {reason}",
     "Row {number} is right ✓",

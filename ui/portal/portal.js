@@ -456,7 +456,7 @@ function duration(seconds) {
 function reviewItem({ run, title, project, images }) {
   const item = make("li"), words = make("div"), acts = make("div");
   acts.className = "acts";
-  words.append(make("h2", title, { translate: "no" }), make("p", [project, `${count(images, "picture")} to review`].filter(Boolean).join(" · ")));
+  words.append(make("h2", title, { translate: "no" }), make("p", [project, `${images.toLocaleString("en")} to review`].filter(Boolean).join(" · ")));
   const go = make("button", "Review", { "aria-label": `Review: ${title}`, href: `#review/${run}` });
   go.addEventListener("click", () => { location.hash = `#review/${run}`; });
   acts.append(go);

@@ -46,6 +46,9 @@ async function sign(images) {
   if (status === 200 && run === state.run) tell("addresses", content.addresses);
 }
 
+// What is on its way is sent from here alone: a tab that is closed would take it along.
+addEventListener("beforeunload", event => { if (state.unsent) event.preventDefault(); });
+
 addEventListener("message", event => {
   if (!state.frame || event.source !== state.frame.contentWindow) return;
   const { tessera: kind, detail } = event.data ?? {};
