@@ -56,6 +56,7 @@ def test_every_response_carries_the_security_headers(world: World, path: str) ->
     world.ask("GET", path)
     assert world.headers["x-content-type-options"] == "nosniff"
     assert world.headers["referrer-policy"] == "no-referrer"
+    assert world.headers["tessera"] == "portal"  # its page believes no other response
     assert "max-age" in world.headers["strict-transport-security"]
     assert "default-src 'none'" in world.headers["content-security-policy"]
     assert world.headers["cache-control"] in {"no-store", "no-cache"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tessera.portal import job_lifecycle, leases
-from tessera.portal.errors import Unknown
+from tessera.portal.errors import Closed, Unknown
 from tessera.portal.leases import FREE_SKIPS
 from tessera.portal.records import FULL, LEASE_GRACE
 from tests.portal.world import World
@@ -72,6 +72,14 @@ def test_a_lease_that_went_to_another_cannot_be_renewed(world: World) -> None:
     world.take(job, "ben")
     with pytest.raises(Unknown, match="somebody else"):
         leases.renew(world.ports, job, "ann", 0)
+
+
+def test_no_lease_of_a_job_that_has_ended_is_renewed(world: World) -> None:
+    job = world.open(tasks=2, workers=1)
+    task = world.take(job, "ann")
+    job_lifecycle.stop(world.ports, job.name)
+    with pytest.raises(Closed):
+        leases.renew(world.ports, world.again(job), "ann", task)
 
 
 def test_a_worker_who_was_away_too_long_may_get_their_task_again_if_no_one_wanted_it(

@@ -136,6 +136,10 @@ def test_an_answer_to_a_stopped_job_is_surplus_and_a_replay_of_an_older_one_is_s
     second = world.take(job, "ann")
     job_lifecycle.stop(world.ports, job.name)
     assert world.answer(job, "ann", second) == "surplus"
+    path = f"/jobs/{job.name}/tasks/{second}/answer"
+    status, content = world.ask("PUT", path, body=answer_of(job, second, "cat"))
+    assert (status, content["outcome"]) == (409, "surplus")
+    assert "ended" in content["message"]  # nobody else had answered it
     assert world.answer(job, "ann", first) == "saved"
 
 

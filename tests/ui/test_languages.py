@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ import pytest
 from msgspec import UNSET
 from playwright.sync_api import Browser, Page, Route
 
+from tessera.portal import errors
 from tessera.portal.site import LANGUAGES
 from tests.ui.conftest import FIRST_SCREEN_LOADED, KNOWN
 from tests.ui.test_layout import FAULTS
@@ -27,6 +29,9 @@ TEMPLATES = [
     UI / "tiles" / "page.liquid.html",
     *sorted(UI.glob("*/parts/*.html")),
 ]
+FUNCTIONS = UI.parent / "functions" / "tessera"
+HTTP_API = FUNCTIONS / "aws" / "http_api.py"
+PORTAL = sorted((FUNCTIONS / "portal").glob("*.py"))
 SCRIPTS = sorted([*(UI / "portal").glob("*.js"), *UI.glob("*/script/*.js")])
 PUT_TOGETHER = {
     "{number} page left for you",
@@ -37,6 +42,51 @@ PUT_TOGETHER = {
 }
 """What the scripts put together out of parts, so that it stands in none of them as it is."""
 NOT_OURS = {"Tessera"}  # names are the same in every language
+
+
+REFUSALS = {
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.PortalError)
+}
+REQUESTERS = {
+    "job_lifecycle.py", "job_request.py", "repair.py", "review_views.py", "reviews.py",
+    "task_page.py", "qualification.py",
+}  # fmt: skip
+"""Modules that refuse what states, requesters and reviewers ask."""
+NOT_TO_WORKERS = {
+    "A request may have {} KiB.", "The answer is not a JSON object.",
+    "The answer's meta is not text.", "Picture {} is not on this page.",
+    "Picture {} has no choice among its answers.",
+    "Picture {} has a choice that this job does not know.", "Picture {} {}.",
+    "The request's body is neither text nor base64.", "This job has no practice page.",
+    "The pre-annotation function keeps this task from people.",
+    'The request is not {"showing": ["task", …]}.',
+    "Saved.",  # the page has its own word
+}  # fmt: skip
+"""What only a client hears that is not the portal's page."""
+
+
+def sentences_to_workers(path: Path) -> set[str]:
+    """Return the sentences with which a module refuses or answers; holes are `{}`."""
+
+    def text_of(node: ast.expr) -> str:
+        if isinstance(node, ast.JoinedStr):
+            return "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
+        return str(node.value) if isinstance(node, ast.Constant) else ""
+
+    spoken: list[ast.expr] = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            spoken += node.args[:1] if node.func.id in REFUSALS else []
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if isinstance(target, ast.Name) and re.fullmatch("MESSAGES|ENDED|message", target.id):
+                value = node.value
+                spoken += value.values if isinstance(value, ast.Dict) else [value]
+    return {text for text in map(text_of, spoken) if text}
 
 
 class Words(HTMLParser):
@@ -98,8 +148,16 @@ def test_every_sentence_of_a_script_is_among_the_words(script: Path) -> None:
     assert {re.sub(r"\$\{[^}]*\}", "{}", text) for text in sentences} - shapes == set()
 
 
+def test_every_sentence_of_the_portal_to_a_worker_is_among_the_words() -> None:
+    shapes = {HOLE.sub("{}", text) for text in ENGLISH}
+    paths = [path for path in [*PORTAL, HTTP_API] if path.name not in REQUESTERS]
+    spoken = {text for path in paths for text in sentences_to_workers(path)}
+    assert spoken - shapes - NOT_TO_WORKERS == set()
+    assert spoken >= NOT_TO_WORKERS
+
+
 def test_every_sentence_is_used() -> None:
-    sources = [*TEMPLATES, *SCRIPTS, *(UI.parent / "functions" / "tessera" / "portal").glob("*.py")]
+    sources = [*TEMPLATES, *SCRIPTS, *PORTAL, HTTP_API]
     text = " ".join(" ".join(path.read_text("utf-8").split()) for path in sources)
     text = re.sub(r'" f?"', "", text)  # one string of Python on two lines
     unused = {

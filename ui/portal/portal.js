@@ -20,8 +20,9 @@ const make = (name, text = "", attributes = {}) => {
 };
 /** Wait so long; if the network comes back before, then no longer, and say so. */
 const pause = ms => new Promise(done => {
-  setTimeout(done, ms);
-  addEventListener("online", done, { once: true });
+  const over = new AbortController();
+  addEventListener("online", done, { signal: over.signal });
+  setTimeout(() => { over.abort(); done(); }, ms);
 });
 /** About so long: those who were refused together come back one after the other. */
 const jittered = ms => ms * (.75 + Math.random() / 2);
@@ -30,8 +31,10 @@ const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number 
 const outbox = kept.get("outbox", []); // [{ worker, job, task, answer }], what has not been sent
 const own = entry => entry.worker === worker();
 
+let noted = ""; // as it was written: on the page it may stand in another language
 function note(text = "", kind = "") {
   const element = one("#note");
+  noted = text;
   element.textContent = text;
   element.className = kind;
 }
@@ -40,10 +43,15 @@ function note(text = "", kind = "") {
 /** Never: what was asked under a name that is no longer signed in here has no answer. */
 const never = () => new Promise(() => {});
 
-/** The response to one request, asked again until the portal has decided. */
-async function ask(method, path, body) {
+/** The response to one request, asked again until the portal has decided.
+ *
+ * With a number of `tries`, it is asked so often where the portal or what is before it does not
+ * decide; then the response is null. */
+async function ask(method, path, body, tries = Infinity) {
   const asker = worker();
-  for (let wait = 1000, refusals = 0; ;) {
+  let trouble = "";
+  const warn = text => note(trouble = text, "bad");
+  for (let wait = 1000, refusals = 0, tried = 0; ;) {
     if (!asker || asker !== worker()) return never();
     try {
       const used = await token();
@@ -56,13 +64,17 @@ async function ask(method, path, body) {
         continue;
       }
       const content = response.status === 204 ? null : await response.json();
-      if (content?.error === "Removed") { forget(content.message); return never(); }
+      if (isOurs(response) && content?.error === "Removed") { forget(content.message); return never(); }
       const again = Number(response.headers.get("Retry-After")) * 1000;
-      if (isDecided(response.status, content)) return { status: response.status, content, again };
-      note(content.message ?? `Something before the portal refused this (${response.status}). Trying again.`, "bad");
+      if (isDecided(response, content)) {
+        if (trouble && noted === trouble) note(); // it is over
+        return { status: response.status, content, again };
+      }
+      warn(typeof content?.message === "string" ? content.message : `Something before the portal refused this (${response.status}). Trying again.`);
+      if (++tried >= tries) return null;
     } catch (error) {
       if (asker !== worker()) return never(); // it is no matter of whoever has signed out meanwhile
-      if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) note("Offline. Your answers wait here and are sent when the connection is back.", "bad");
+      if (error instanceof SyntaxError || error instanceof TypeError || error.refused === undefined) warn("Offline. Your answers wait here and are sent when the connection is back.");
       else throw error;
     }
     const isBack = await pause(jittered(wait));
@@ -70,26 +82,34 @@ async function ask(method, path, body) {
   }
 }
 
-/** Whether the portal itself has decided: not a proxy before it, and not for this moment alone. */
-function isDecided(status, content) {
-  if (status === 429 || status >= 500 || status === 401) return false;
+/** Whether the portal sent this. A proxy or a hotel's network may answer anything in its place. */
+const isOurs = response => response.headers.get("tessera") === "portal";
+
+/** Whether the portal itself has decided, and not for this moment alone. */
+function isDecided(response, content) {
+  const { status } = response;
+  if (!isOurs(response) || status === 429 || status >= 500 || status === 401) return false;
   return status < 400 || Boolean(content.error || content.outcome);
 }
 
 // ---- The outbox ----
-const unsent = new Map(); // task -> the page whose answer is on its way, to bring back if it is refused
+const TRIES = 4; // seven seconds or so, for which an answer that is not taken holds up those behind it
+const nameOf = ({ job, task, corrects }) => `${job} ${task} ${Boolean(corrects)}`;
+const unsent = new Map(); // name -> the page whose answer is on its way, to bring back if it is refused
+const later = new Set(); // entries that wait a while; not written on them, for a reload must send them
 let sending = null;
 function send() {
   return sending ??= (async () => {
-    for (let entry; (entry = outbox.find(each => own(each) && !each.waits));) {
+    for (let entry; (entry = outbox.find(each => own(each) && !later.has(each)));) {
       const { job, task, answer, corrects } = entry;
       note("Saving…");
-      const { status, content } = await ask("PUT", `jobs/${job}/tasks/${task}/${corrects ? "correction" : "answer"}`, answer);
-      if (content?.error === "UnknownJob") { keepForLater(entry); continue; }
+      const response = await ask("PUT", `jobs/${job}/tasks/${task}/${corrects ? "correction" : "answer"}`, answer, TRIES);
+      if (!response || response.content?.error === "UnknownJob") { keepForLater(entry, response); continue; }
+      const { status, content } = response;
       outbox.splice(outbox.indexOf(entry), 1);
       kept.set("outbox", outbox);
-      const page = unsent.get(task);
-      unsent.delete(task);
+      const page = unsent.get(nameOf(entry));
+      unsent.delete(nameOf(entry));
       if (status === 200) note("Saved", "good");
       else note(content.message, "bad");
       if (status === 400 || status === 413) { bringBack(page); continue; }
@@ -99,14 +119,15 @@ function send() {
       page?.frame.remove();
       releasePage(sent);
     }
+    if (work?.isOver) thank();
   })().finally(() => { sending = null; });
 }
 
-/** Keep an answer to a job that the portal does not know now, being rebuilt perhaps. */
-function keepForLater(entry) {
-  entry.waits = true;
-  note("The portal does not know this job now. Your answer waits here and is sent again.", "bad");
-  setTimeout(() => { entry.waits = false; send(); }, 30_000);
+/** Keep an answer that the portal cannot take now: it holds up no other, and is sent again. */
+function keepForLater(entry, response) {
+  later.add(entry);
+  note(response ? "The portal does not know this job now. Your answer waits here and is sent again." : "The portal cannot take this answer now. It waits here and is sent again.", "bad");
+  setTimeout(() => { later.delete(entry); send(); }, 30_000);
 }
 
 // ---- A job's pages ----
@@ -133,8 +154,8 @@ function stop() {
 
 /** The next page of the worker, in a frame out of sight; nothing if there is none. */
 async function take(mine) {
-  const open = [mine.current, mine.waiting].filter(page => page && !page.labels && !page.qualifies);
-  const showing = [...open.map(page => page.task), ...unsent.keys()];
+  const open = [mine.current, mine.waiting, ...unsent.values()];
+  const showing = open.filter(page => page?.job === mine.job && page.task !== undefined).map(page => page.task);
   for (;;) {
     const elsewhere = await tasksElsewhere(worker(), mine.job);
     const { status, content, again } = await ask("POST", `jobs/${mine.job}/claims`, { showing: [...showing, ...elsewhere] });
@@ -142,7 +163,9 @@ async function take(mine) {
     if (status !== 200) return { none: true, status, again, elsewhere: elsewhere.length };
     if (mine !== work) return { none: true, status: 0 };
     const page = { worker: worker(), job: mine.job, task: content.task };
-    if (await holdPage(page)) return frameOf(page, content);
+    const isHeld = await holdPage(page);
+    if (mine !== work) { if (isHeld) releasePage(page); return { none: true, status: 0 }; }
+    if (isHeld) return frameOf(page, content);
     showing.push(content.task); // another tab was a moment faster
   }
 }
@@ -151,6 +174,7 @@ async function take(mine) {
 async function qualification(mine) {
   const { status, content } = await ask("GET", `jobs/${mine.job}/qualification`);
   if (status !== 200) return { none: true, status, unqualified: content.message };
+  if (mine !== work) return { none: true, status: 0 };
   return frameOf({ worker: worker(), job: mine.job, qualifies: true, over: true }, content);
 }
 
@@ -201,8 +225,11 @@ function fetchNext(mine) {
 /** Show the page fetched ahead, or fetch one, or say that there is none. */
 async function advance(mine) {
   let page = mine.ahead ?? await mine.fetching;
-  if (!page || page.none) page = await fetchNext(mine);
-  if (mine !== work || mine.current) return;
+  // The machine slept meanwhile: nobody is to label what has gone to somebody else.
+  if (page?.until < Date.now() && !page.over) await renewLease(page);
+  if (!page || page.none || page.gone) page = await fetchNext(mine);
+  if (mine !== work) return;
+  if (mine.current) return keepAhead(mine, page); // the worker went back to an earlier page meanwhile
   if (page.none) return rest(mine, page);
   mine.ahead = null;
   if (page.practice && !hasBegun(practiceOf(page))) await practice(mine, page);
@@ -238,7 +265,12 @@ function endPractice(mine) {
 async function fetchAhead(mine) {
   if (mine.current?.qualifies || mine.waiting?.qualifies) return;
   const page = await fetchNext(mine);
-  if (page.none || mine !== work || page === mine.current || unsent.has(page.task)) return;
+  if (mine === work) keepAhead(mine, page);
+}
+
+/** Keep a page out of sight until the one in front is sent. */
+function keepAhead(mine, page) {
+  if (page.none || page === mine.current || unsent.has(nameOf(page))) return;
   page.aheadOf = !page.qualifies; // which has no lease
   mine.ahead = page;
 }
@@ -274,10 +306,12 @@ async function sendQualification(mine, page, answer) {
 function rest(mine, { status, again, elsewhere, unqualified }) {
   one("#skip").hidden = true;
   one("#earlier").hidden = status !== 204;
-  const over = status !== 204, card = one("#between");
-  card.querySelector("h2").textContent = over && !unqualified ? "This job is done" : "Nothing more for you right now";
-  if (card.hidden || over || elsewhere) card.querySelector("p").textContent = unqualified ? unqualified : over ? "Thank you. Every answer you sent is saved." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
-  if (!over && !elsewhere && card.hidden) ask("GET", "jobs").then(({ content }) => {
+  const unknown = status === 404 && !unqualified, over = status !== 204 && !unknown, card = one("#between");
+  mine.isOver = over && !unqualified;
+  card.querySelector("h2").textContent = mine.isOver ? "This job is done" : "Nothing more for you right now";
+  if (mine.isOver) thank();
+  else if (card.hidden || over || elsewhere || unknown) card.querySelector("p").textContent = unqualified ? unqualified : unknown ? "The portal does not know this job now. If it comes back, its pages appear here." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
+  if (!over && !unknown && !elsewhere && card.hidden) ask("GET", "jobs").then(({ content }) => {
     const job = content.jobs?.find(each => each.job === mine.job);
     if (job?.done_for_you && mine === work && !mine.current) card.querySelector("p").textContent = job.stopped ? YOU_ARE_STOPPED : YOU_ARE_DONE;
   });
@@ -286,11 +320,22 @@ function rest(mine, { status, again, elsewhere, unqualified }) {
   if (!over) mine.again = setTimeout(() => mine === work && advance(mine), jittered(again || 10_000));
 }
 
+/** Say at a job's end what is true then: an answer may still be on its way, or was not needed. */
+function thank() {
+  one("#between p").textContent = outbox.some(own) ? "Answers of yours wait here. Please keep this tab open until they are sent." : "Thank you. Every answer that was saved is kept.";
+}
+
 /** Show a page again whose answer was refused, as the worker left it. */
 function bringBack(page) {
-  if (!page?.frame || page.job !== work?.job) return;
+  if (!page?.frame) return;
+  if (page.job !== work?.job) { page.frame.remove(); return releasePage(page); } // it comes again with its job
   const other = work.current;
-  if (other) { other.frame.className = "ahead"; other.frame.inert = true; work.ahead?.frame.remove(); work.ahead = other; }
+  if (other) {
+    other.frame.className = "ahead";
+    other.frame.inert = true;
+    if (work.ahead) { work.ahead.frame.remove(); releasePage(work.ahead); }
+    work.ahead = other;
+  }
   present(work, page);
 }
 
@@ -357,7 +402,7 @@ function sendAnswer(page, answer) {
   mine.current = null;
   page.frame.className = "ahead";
   page.frame.inert = true;
-  unsent.set(page.task, page);
+  unsent.set(nameOf(page), page);
   outbox.push({ worker: worker(), job: mine.job, task: page.task, answer, corrects: page.corrects });
   kept.set("outbox", outbox);
   send();
@@ -368,7 +413,7 @@ function sendAnswer(page, answer) {
 function goOn(mine) {
   const page = mine.waiting;
   mine.waiting = null;
-  if (page) present(mine, page);
+  if (page && !page.gone) present(mine, page);
   else advance(mine);
 }
 
@@ -433,9 +478,23 @@ async function renewLease(page) {
     page.until = Date.now() + content.seconds * 1000;
     page.frame.contentWindow?.postMessage({ tessera: "addresses", detail: content.addresses }, "*");
   }
-  else if (page === work?.current) note(`${content.message} You can still send it: it counts if it is needed.`, "bad");
-  else if (page === work?.ahead) { page.frame.remove(); work.ahead = null; }
+  else if (page !== work?.current) letGo(page);
+  else if (status === 404) note(`${content.message} You can still send it: it counts if it is needed.`, "bad");
+  else if (page.marked || page.corrects) note(content.message, "bad"); // the job has ended
+  else { // nothing is lost: what was sent last stands in the note, and the job's end on its card
+    letGo(page);
+    work.current = null;
+    advance(work);
+  }
   page.over = status !== 200;
+}
+/** Forget a page without marks that is the worker's no more. */
+function letGo(page) {
+  if (page.marked || page.corrects) return;
+  page.gone = true;
+  page.frame.remove();
+  releasePage(page);
+  if (work?.ahead === page) work.ahead = null;
 }
 setInterval(() => {
   for (const page of [work?.current, work?.ahead, work?.waiting]) {

@@ -290,7 +290,7 @@ export function forget(reason) {
   session = null;
   isLeftOver = true;
   const unsent = kept.get("outbox", []);
-  sessionStorage.clear();
+  try { sessionStorage.clear(); } catch { /* storage is shut off: nothing was kept */ }
   if (unsent.length) kept.set("outbox", unsent);
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   location.hash = "";

@@ -11,7 +11,10 @@ const REMEMBERED = "pages of this tab";
 const held = new Map(); // name of a lock -> what lets go of it
 
 const nameOf = ({ worker, job, task }) => `${PREFIX}${worker} ${job} ${task}`;
-const remember = () => sessionStorage.setItem(REMEMBERED, JSON.stringify([...held.keys()]));
+/** Note for a reload what this tab holds; where storage is shut off or full, a reload forgets. */
+function remember() {
+  try { sessionStorage.setItem(REMEMBERED, JSON.stringify([...held.keys()])); } catch { /* as above */ }
+}
 
 /** Take a lock; false if another tab does not let go of it in time. */
 function take(name, patience) {
@@ -22,7 +25,9 @@ function take(name, patience) {
       remember();
       done(true);
     });
-    navigator.locks.request(name, { signal: AbortSignal.timeout(patience) }, keep).catch(() => done(false));
+    const signal = AbortSignal.timeout(patience);
+    // Refused for another reason, where storage is shut off, there are no locks: as without them.
+    navigator.locks.request(name, { signal }, keep).catch(() => done(!signal.aborted));
   });
 }
 
@@ -58,7 +63,7 @@ export async function reclaimPages() {
 export async function tasksElsewhere(worker, job) {
   if (!navigator.locks) return [];
   const prefix = nameOf({ worker, job, task: "" });
-  const { held: locks } = await navigator.locks.query();
+  const { held: locks } = await navigator.locks.query().catch(() => ({ held: [] }));
   const names = locks.map(lock => lock.name).filter(name => name.startsWith(prefix) && !held.has(name));
   return names.map(name => name.slice(prefix.length));
 }

@@ -24,6 +24,9 @@ SAFE_HEADERS = {
     # two years, in which a browser that came once never asks over plain HTTP
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    # A proxy or a hotel's network answers in the portal's place, with any status and any content;
+    # the page believes only what carries this.
+    "tessera": "portal",
 }
 """Headers of every response (docs/threat-model.md)."""
 

@@ -8,10 +8,10 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from tessera.portal import records
-from tessera.portal.errors import Declined, Unknown
+from tessera.portal.errors import Closed, Declined, Unknown
 from tessera.portal.job_lifecycle import close_if_full, open_jobs
 from tessera.portal.ports import Ports
-from tessera.portal.records import LEASE_GRACE, Job, Lease, Task
+from tessera.portal.records import LEASE_GRACE, OPEN, REPAIRING, Job, Lease, Task
 from tessera.portal.store import Change, Table
 from tessera.portal.submissions import count_answer
 from tessera.portal.table_layout import (
@@ -53,7 +53,12 @@ def running(tasks: Iterable[Task], worker: str, now: float) -> list[Task]:
 
 
 def renew(ports: Ports, job: Job, worker: str, number: int) -> Lease:
-    """Make the worker's lease last its full time again, and return it."""
+    """Make the worker's lease last its full time again, and return it.
+
+    Raises `Closed` where the job has ended, and `Unknown` where somebody else has the seat.
+    """
+    if job.status not in {OPEN, REPAIRING}:
+        raise Closed("This job takes no more answers.")
 
     def renewed(task: Task, now: float) -> tuple[Task, list[Change]]:
         if worker not in task.leases:

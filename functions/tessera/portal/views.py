@@ -33,7 +33,7 @@ from tessera.portal.qualification import (
     require_qualified,
     standing,
 )
-from tessera.portal.records import LEASE_GRACE, Job, WorkerCursor, WorkerStats
+from tessera.portal.records import EXPIRED, LEASE_GRACE, STOPPED, Job, WorkerCursor, WorkerStats
 from tessera.portal.rights import (
     REQUESTERS,
     REVIEWERS,
@@ -259,6 +259,8 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     number = _task_number(job, request)
     answer = _read_answer(job, number, read_line(ports, job, number), request)
     outcome = submit(ports, job, request.worker, number, answer, items)
+    if outcome == "surplus" and (job.status in {STOPPED, EXPIRED} or ports.clock() >= job.closes):
+        return json_response(409, {"outcome": outcome, "message": ENDED})
     return json_response(200 if outcome == "saved" else 409, _told(outcome))
 
 
@@ -282,6 +284,9 @@ MESSAGES: dict[Outcome, str] = {
     "Send it once more to correct them.",
 }
 """What a worker is told of each outcome of an answer."""
+
+ENDED = "This job ended before your answer came, so it is not kept."
+"""What they are told of an answer that a job which was stopped, or whose time is up, got late."""
 
 
 def _told(outcome: Outcome) -> dict[str, str]:
