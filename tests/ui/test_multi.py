@@ -143,6 +143,21 @@ def test_labels_stay_in_their_tile_and_the_page_fits_a_phone(sit: Sit) -> None:
     assert worker.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("width", [320, 340, 360, 390, 480, 619])
+@pytest.mark.parametrize("height", [568, 640, 844])
+def test_every_tool_is_whole_on_a_phone(sit: Sit, width: int, height: int) -> None:
+    phone = {"viewport": {"width": width, "height": height}, "has_touch": True, "is_mobile": True}
+    worker = sit(4, run=several("cat", "dog"), context=phone)
+    for tool in worker.page.locator("#tools > :visible").all():
+        left, right, text, room = tool.evaluate(
+            "it => [it.getBoundingClientRect().left, it.getBoundingClientRect().right,"
+            " it.scrollWidth, it.clientWidth]"
+        )
+        assert left >= 0
+        assert right <= width
+        assert text <= room
+
+
 def test_a_picture_of_several_labels_is_flagged_like_any_other(sit: Sit) -> None:
     worker = sit(2, run=several())
     worker.press("u", "Enter", "1", "Enter", "Enter", "Enter")
