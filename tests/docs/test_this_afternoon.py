@@ -137,6 +137,13 @@ def sit_down(browser: Browser, address: str, email: str, password: str) -> Page:
     return page
 
 
+PAINTED = """async pictures => {
+  await Promise.all(pictures.map(picture => picture.decode()));
+  for (const _ of "12") await new Promise(requestAnimationFrame);
+}"""
+"""Waits until pictures that have come are on the screen, too, which is later on a busy machine."""
+
+
 def label_all(page: Page, doubt: str) -> None:
     """Label page after page, and what could be both as `doubt`, until there is none."""
     page.get_by_role("button", name="Start").click()
@@ -151,6 +158,7 @@ def label_page(page: Page, frame: FrameLocator, doubt: str) -> None:
     expect(frame.locator("#progress b")).to_have_text("0")  # not the page that was just sent
     expect(frame.locator(".wait")).to_have_count(0)
     expect(frame.locator(".tile:focus")).to_be_visible()
+    frame.locator(".tile img").evaluate_all(PAINTED)
     seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     for tile in frame.locator(".tile").all():
         box = tile.locator("img").bounding_box()
