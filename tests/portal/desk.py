@@ -51,6 +51,8 @@ class Desk:
     faults: list[str] = field(default_factory=list)
     loses: str = ""
     """End of the path whose next response never arrives, though the portal has acted on it."""
+    marks: bool = True
+    """Whether responses say that they are the portal's."""
     groups: str = "[]"
     """Groups of whoever signs in, as API Gateway writes them."""
 
@@ -148,7 +150,11 @@ class Desk:
             return
         route.fulfill(
             status=response["statusCode"],
-            headers={name: str(value) for name, value in response["headers"].items()},
+            headers={
+                name: str(value)
+                for name, value in response["headers"].items()
+                if self.marks or name != "tessera"
+            },
             body=response.get("body", ""),
         )
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tessera.portal import job_lifecycle
+from tessera.portal.http import SAFE_HEADERS
 from tessera.portal.records import Job
 from tests.browse import browse
 from tests.portal.desk import (
@@ -26,7 +27,7 @@ from tests.portal.desk import (
     task_in,
 )
 from tests.portal.in_browser import Network, sign_in
-from tests.portal.world import World
+from tests.portal.world import World, http_event
 
 pytestmark = pytest.mark.browser
 
@@ -105,6 +106,24 @@ def test_whatever_answers_in_the_portals_place_no_answer_is_lost_or_called_saved
     expect(page.locator("#between")).to_contain_text("This job is done")
     assert page.evaluate("window.saved") == job.tasks
     expect(page.locator("#note")).not_to_contain_text("Trying again")
+
+
+def test_a_portal_that_is_older_than_its_pages_files_saves_answers(desk: Desk) -> None:
+    def be_older(route: Route) -> None:
+        response = desk.world.respond(http_event("GET", "/"))
+        mark = f'data-mark="{SAFE_HEADERS["tessera"]}"'
+        assert mark in response["body"]
+        body = response["body"].replace(mark, 'data-mark=""')
+        route.fulfill(body=body, content_type="text/html")
+
+    job = desk.open_job(tasks=2, images=IMAGES)
+    desk.context.route(PORTAL, be_older)
+    desk.marks = False
+    page = desk.sit_down(job)
+    for done in range(job.tasks):
+        label_page(page)
+        expect(page.locator("#note")).to_have_text("Saved")
+        assert len(desk.chosen(job)) == done + 1
 
 
 # ---- The portal cannot take an answer now ----

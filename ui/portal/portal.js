@@ -82,8 +82,10 @@ async function ask(method, path, body, tries = Infinity) {
   }
 }
 
-/** Whether the portal sent this. A proxy or a hotel's network may answer anything in its place. */
-const isOurs = response => response.headers.get("tessera") === "portal";
+/** Whether the portal sent this. A proxy or a hotel's network may answer anything in its place.
+ *
+ * A portal that wrote no mark into this page is older than its files, and marks no response. */
+const isOurs = response => !settings.mark || response.headers.get("tessera") === settings.mark;
 
 /** Whether the portal itself has decided, and not for this moment alone. */
 function isDecided(response, content) {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from tessera.portal.errors import Unknown
-from tessera.portal.http import Request, Response, page_response
+from tessera.portal.http import SAFE_HEADERS, Request, Response, page_response
 from tessera.portal.ports import Ports
 from tessera.tiling.page.crowd_elements import page_hosts
 from tessera.tiling.settings import Language
@@ -76,6 +76,7 @@ def show_portal(ports: Ports, site: Site, request: Request) -> Response:
             provider=site.provider,
             domain=site.domain,
             federated_client=site.federated_client,
+            mark=SAFE_HEADERS["tessera"],
         )
     )
     services = " ".join(filter(None, ("'self'", site.cognito, site.domain)))
