@@ -343,7 +343,7 @@ class LocalStack:
         pid = self._running_pid()
         if pid is None:
             return False
-        asked = time.time()
+        deployed, asked = self._deployed(), time.time()
         os.killpg(pid, signal.SIGKILL if hard else signal.SIGTERM)
         for _ in _every(0.05, seconds=30):
             if not _is_alive(pid):
@@ -357,6 +357,8 @@ class LocalStack:
                 f"The embedded AWS (process {pid}) does not stop. Its log may say why: {self.log}"
             )
         self._pid_file.unlink(missing_ok=True)
+        if deployed and not hard:  # whatever was not saved before is by now
+            self._deployed_file.write_text(deployed)
         return True
 
     def deploy(self, **parameters: str) -> bool:
@@ -368,8 +370,7 @@ class LocalStack:
             "LabelsBucketName": LABELS,
         } | parameters
         wanted = _fingerprint(overrides)
-        recorded = self._deployed_file.read_text() if self._deployed_file.exists() else ""
-        if recorded == wanted and self.cloud.find_outputs():
+        if self._deployed() == wanted and self.cloud.find_outputs():
             return False
         settings = ["--config-env", "local", "--config-file", str(ROOT / "samconfig.toml")]
         override = [f"{key}={value}" for key, value in overrides.items()]
@@ -383,9 +384,21 @@ class LocalStack:
         )
         if done.returncode != 0:
             raise StackError(f"sam deploy failed:\n{done.stdout}\n{done.stderr}{self._remains()}")
-        self._deployed_file.write_text(wanted)
-        self._save()
+        self._deployed_file.write_text(f"{wanted} {self._running_pid()}")
+        if self._save():
+            self._deployed_file.write_text(wanted)
         return True
+
+    def _deployed(self) -> str:
+        """Return the fingerprint of what is deployed; empty if it is not known.
+
+        A deployment that was not saved has the process beside it that holds it. Of one that was
+        killed the deployment before is back.
+        """
+        with suppress(OSError):
+            wanted, _, unsaved = self._deployed_file.read_text().partition(" ")
+            return wanted if unsaved in {"", str(self._running_pid())} else ""
+        return ""
 
     def _remains(self) -> str:
         """Return a hint if a deployment that was killed has left buckets without their stack."""
@@ -398,8 +411,8 @@ class LocalStack:
             "Objects are kept in its folder s3."
         )
 
-    def _save(self) -> None:
-        """Restart the embedded AWS, so that the deployment is on disk and outlives a kill.
+    def _save(self) -> bool:
+        """Restart the embedded AWS, so that the deployment outlives a kill; return whether it does.
 
         It saves its state only when it is stopped. Executions that wait for workers would not
         survive that, so while there are any, the next deployment saves.
@@ -407,10 +420,12 @@ class LocalStack:
         running = self.cloud.client("stepfunctions").list_executions(
             stateMachineArn=self.cloud.outputs["StateMachineArn"], statusFilter="RUNNING"
         )
-        if not running["executions"]:
-            settings = json.loads(self._settings_file.read_text())
-            self.stop()
-            self.start(**settings)
+        if running["executions"]:
+            return False
+        settings = json.loads(self._settings_file.read_text())
+        self.stop()
+        self.start(**settings)
+        return True
 
 
 def _inherited() -> dict[str, str]:

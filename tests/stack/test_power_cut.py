@@ -22,6 +22,10 @@ from tessera.stack.local_stack import LocalStack, free_port
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 
+CHANGED = {"MaxConcurrentBlocks": "3"}
+"""Parameters of a deployment that a power cut takes along."""
+
+
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[LocalStack]:
     stack = LocalStack(tmp_path / "stack", free_port())
@@ -64,11 +68,16 @@ def test_a_run_that_a_power_cut_ended_goes_on_with_its_accounts_and_answers(
     ann.sign_in()
     until(lambda: ann.open_jobs())
     until(lambda: ann.answer_next(ann.open_jobs()[0]))
+    # Under an open job a deployment is not saved: that would end the run.
+    assert [local.deploy(**CHANGED) for _ in range(2)] == [True, False]
     saved = local.home / "state" / "cognito.json"
     # What is dropped in its place is another run's, which is refused here.
     cloud.storage.put(f"s3://tessera-inbox/{key}", b"no manifest\n")
     until(lambda: "ann@example.org" in saved.read_text(), seconds=10 * SAVE_SECONDS)
     local.stop(hard=True)
+    local.start()
+    assert [local.deploy(**CHANGED) for _ in range(2)] == [True, False]
+    assert local.cloud.parameters["MaxConcurrentBlocks"] == "3"
 
     options = ["--port", str(local.port), "--home", str(local.home)]
     up = CliRunner().invoke(main, [*options, "up"])
