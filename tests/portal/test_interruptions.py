@@ -192,6 +192,7 @@ def test_a_response_that_is_lost_on_its_way_deals_no_page_and_stores_no_answer_t
     desk.loses = "/claims"
     page = desk.sit_down(job)
     for _ in range(2):
+        expect(front(page).locator("#progress b")).to_have_text("0")  # not the page before
         ready(page)
         page.keyboard.type("121212")
         desk.loses = "/answer"
@@ -219,6 +220,7 @@ def test_a_page_that_was_fetched_while_pictures_were_blocked_is_whole_when_it_is
     desk.refuses_pictures = False
     front(page).locator("#unreachable button").click()
     for _ in range(2):
+        expect(front(page).locator("#progress b")).to_have_text("0")  # not the page before
         ready(page)
         page.keyboard.type("121212")
         page.keyboard.press("Enter")
