@@ -378,7 +378,7 @@ def endings() -> dict[str, Any]:
         json.dumps(MACHINE).replace("${Partition}", "aws").replace("${MaxConcurrentJobs}", "10")
     )
     machine = machine.replace("${PartsMode}", "DISTRIBUTED").replace("${MaxConcurrentBlocks}", "8")
-    machine = machine.replace("states:::sagemaker:createLabelingJob.sync", CREATE)
+    machine = machine.replace("states:::${CreateLabelingJob}", CREATE)
     asked = {
         "machine": json.loads(machine),
         "event": EVENT,

@@ -149,7 +149,7 @@ def test_nothing_waits_or_goes_round_but_for_a_job_that_outlived_its_execution()
 
 
 def test_a_new_job_never_meets_the_attach_loop() -> None:
-    """`createLabelingJob.sync` returns when its job has ended; another's may be in progress."""
+    """Its `.sync` returns when its job has ended; another's may be in progress."""
     before = [name for name, after in shard_graph().items() if ATTACH_LOOP in after]
     assert before == ["JobOutcome"]
     (rule,) = (r for r in STATES["JobOutcome"]["Choices"] if r["Next"] == ATTACH_LOOP)
