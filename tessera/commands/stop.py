@@ -17,6 +17,13 @@ from tessera.screen import counted, json_option, out, print_json, progress
 from tessera.stack.cloud import Cloud
 from tessera.tiling.run.job_names import parse_job_name
 
+OUTCOMES = {
+    "stopped": "closed: its run goes on with the answers so far",
+    "full": "had ended before: every answer is there",
+    "expired": "had ended before: its time was over",
+}
+"""What becomes of a job on the portal, by the word that JSON has for it."""
+
 
 @click.command()
 @click.argument("name", metavar="RUN", shell_complete=run_names)
@@ -54,7 +61,7 @@ def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
         print_json({"run": folder.name, "jobs": outcomes})
         return
     for closed, outcome in outcomes.items():
-        out.print(f"[bold]{closed}[/] {outcome}", soft_wrap=True)
+        out.print(f"[bold]{closed}[/] {OUTCOMES.get(outcome, outcome)}", soft_wrap=True)
 
 
 def _stop_on_portal(cloud: Cloud, names: list[str]) -> Iterator[tuple[str, str]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tessera.commands.stop import stop
-from tessera.portal.records import OPEN, STOPPED
+from tessera.commands.stop import OUTCOMES, stop
+from tessera.portal.records import EXPIRED, FULL, OPEN, STOPPED
 from tests.portal.world import World
 from tests.tessera.conftest import FakeCloud, Labels
 
@@ -30,6 +30,12 @@ def test_a_job_is_closed_and_a_second_time_it_stays_closed(
         done = tessera(stop, job.name, "--yes", "--json")
         assert json.loads(done.stdout) == {"run": "pets-1", "jobs": {job.name: "stopped"}}
     assert world.again(job).status == STOPPED
+    printed = tessera(stop, job.name, "--yes").stdout
+    assert printed == f"{job.name} closed: its run goes on with the answers so far\n"
+
+
+def test_each_end_of_a_job_has_a_sentence() -> None:
+    assert {word.title() for word in OUTCOMES} == {FULL, STOPPED, EXPIRED}
 
 
 def test_nothing_is_closed_without_a_yes(world: World, labels: Labels, tessera: Any) -> None:
