@@ -36,7 +36,7 @@ WIDEST = 100_000
 """Columns of what has no edge. A table takes only what its cells need."""
 
 TAG = re.compile(r"\[(bold|dim|green|red|yellow|/)\]")
-"""What acts in a text. Everything else in brackets, of a file's name or an error, is printed."""
+"""Tags that style a text. Everything else in brackets, of a file's name or an error, is printed."""
 
 
 class PlainConsole(Console):

@@ -22,7 +22,7 @@ OUTCOMES = {
     "full": "had ended before: every answer is there",
     "expired": "had ended before: its time was over",
 }
-"""What becomes of a job on the portal, by the word that JSON has for it."""
+"""Sentences on a job of the portal, by its outcome in JSON."""
 
 
 @click.command()

@@ -136,9 +136,14 @@ def remedies(status: RunStatus) -> Iterator[str]:
         return
     if status.trouble:
         yield status.trouble
-    if short := status.progress.short:
-        need = "needs" if short == 1 else "need"
-        yield f"{counted(short, 'page')} {need} another person: {status.progress.remedy}"
+    if status.progress.short:
+        yield f"{_short_of_people(status.progress)}: {status.progress.remedy}"
+
+
+def _short_of_people(progress: RoundProgress) -> str:
+    """Say how many pages nobody is left for."""
+    need = "needs" if progress.short == 1 else "need"
+    return f"{counted(progress.short, 'page')} {need} another person"
 
 
 def status_line(status: RunStatus, *, with_remedies: bool = True) -> str:
@@ -171,9 +176,7 @@ def _progress_parts(progress: RoundProgress, remedy: str) -> Iterator[str]:
     elif progress.answers < progress.needed:
         yield "waiting for workers"
     if progress.short:
-        need = "needs" if progress.short == 1 else "need"
-        do = f" ({remedy})" if remedy else ""
-        yield f"{counted(progress.short, 'page')} {need} another person{do}"
+        yield _short_of_people(progress) + (f" ({remedy})" if remedy else "")
     if progress.tried:
         yield f"{progress.qualified} of {progress.tried} qualified"
     if progress.flagged:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tessera.stack.cloud import Cloud
+from tessera.tiling.run.run_record import manifest_uri
 
 ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 """Statuses of executions that change no more."""
@@ -41,17 +42,28 @@ class Ending:
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Ending:
         """Read it from how Step Functions describes the execution."""
-        detail = json.loads(described.get("input") or "{}").get("detail") or {}
-        dropped = detail.get("object") or {}
-        bucket, key = (detail.get("bucket") or {}).get("name", ""), dropped.get("key", "")
+        dropped = dropped_object(described)
         return cls(
             described["status"],
             json.loads(described.get("output") or "{}"),
             described.get("error") or "",
             described.get("cause") or "",
-            f"s3://{bucket}/{key}" if key else "",
-            dropped.get("etag") or "",
+            manifest_uri(dropped) if dropped else "",
+            dropped.get("etag", ""),
         )
+
+
+def dropped_object(described: Mapping[str, Any]) -> dict[str, str]:
+    """Return the object that an execution was started for, or nothing if it was for none.
+
+    It has `bucket`, `key`, `etag` and `version-id`, as the run's record has them.
+    """
+    detail = json.loads(described.get("input") or "{}").get("detail") or {}
+    if "object" not in detail:
+        return {}
+    names = ("key", "etag", "version-id")
+    dropped = {name: detail["object"].get(name) or "" for name in names}
+    return {"bucket": detail["bucket"]["name"]} | dropped
 
 
 def drop(cloud: Cloud, manifest: bytes, *, project: str, name: str, settings: bytes | None) -> str:

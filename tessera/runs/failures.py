@@ -28,15 +28,13 @@ REMEDIES = {
     "NothingLabeled": SAME,
     "ConsolidationFailed": SAME,
 }
-"""What to do after each error; `docs/operations.md` says more. After any other, a run goes on."""
+"""Remedies by error; `docs/operations.md` says more. After any other, a run goes on."""
+
+CUT = "cut off when the stack stopped"
+"""Reason of a run's end, in words, that has no other error than `CUT_OFF`."""
 
 NAME_TAKEN = ("JobsRefused", "NothingLabeled")
 """Errors after which Ground Truth may have jobs of the run, whose names it takes no second time."""
-
-
-def how_to_go_on(cloud: Cloud) -> str:
-    """Say of a run that was cut off what ended it, and what to do."""
-    return f"cut off when the stack stopped. Go on with it: {cloud.command('up')}"
 
 
 def next_step(end: Ending, cloud: Cloud) -> str:
@@ -68,14 +66,13 @@ def reason(end: Ending, cloud: Cloud) -> str:
     """Return in a line why a run ended without success, and what to do; empty if it did not."""
     if end.status in ("RUNNING", "SUCCEEDED"):
         return ""
-    if end.error == CUT_OFF:
-        return how_to_go_on(cloud)
-    return f"{end.error or end.status}. {next_step(end, cloud)}"
+    why = CUT if end.error == CUT_OFF else end.error or end.status
+    return f"{why}. {next_step(end, cloud)}"
 
 
 def failure(end: Ending, cloud: Cloud) -> RunError:
     """Return the error for a run that ended without success, with what to do about it."""
     if end.error == CUT_OFF:
-        return RunError(f"The run was {how_to_go_on(cloud)}")
+        return RunError(f"The run was {CUT}. {next_step(end, cloud)}")
     why = ": ".join(part for part in (end.status, end.error, end.cause) if part)
     return RunError(f"The run ended {why}\n{next_step(end, cloud)}")

@@ -17,7 +17,7 @@ from tessera.portal.progress import add_up, qualification_progress
 from tessera.portal.remarks import count_flags
 from tessera.portal.staffing import pages_without_workers
 from tessera.portal.table_layout import read_jobs
-from tessera.runs.executions import RunError
+from tessera.runs.executions import RunError, dropped_object
 from tessera.runs.folder import RunFolder
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
@@ -298,12 +298,9 @@ def run_name_of(cloud: Cloud, described: dict[str, Any]) -> str | None:
 
     The run need not have begun. None if the manifest is one that a run refuses.
     """
-    detail = json.loads(described["input"]).get("detail", {})
-    if "object" not in detail:
+    manifest = dropped_object(described)
+    if not manifest:
         return None
-    manifest = {"bucket": detail["bucket"]["name"]} | {
-        name: detail["object"].get(name, "") for name in ("key", "etag", "version-id")
-    }
     try:
         # As the run itself finds them, with instructions and examples beside the manifest.
         default = cloud.default_settings.decode()
@@ -321,6 +318,4 @@ def settings_in_force(cloud: Cloud, inbox: str, project: str) -> bytes:
 
 def manifest_key(described: dict[str, Any]) -> str:
     """Return the key of the manifest that an execution was started for."""
-    detail = json.loads(described["input"]).get("detail", {})
-    key: str = detail.get("object", {}).get("key", "")
-    return key
+    return dropped_object(described).get("key", "")

@@ -384,9 +384,9 @@ class LocalStack:
         )
         if done.returncode != 0:
             raise StackError(f"sam deploy failed:\n{done.stdout}\n{done.stderr}{self._remains()}")
+        # not saved yet, which the stop notes that saves it
         self._deployed_file.write_text(f"{wanted} {self._running_pid()}")
-        if self._save():
-            self._deployed_file.write_text(wanted)
+        self._save()
         return True
 
     def _deployed(self) -> str:
@@ -411,8 +411,8 @@ class LocalStack:
             "Objects are kept in its folder s3."
         )
 
-    def _save(self) -> bool:
-        """Restart the embedded AWS, so that the deployment outlives a kill; return whether it does.
+    def _save(self) -> None:
+        """Restart the embedded AWS, so that the deployment is on disk and outlives a kill.
 
         It saves its state only when it is stopped. Executions that wait for workers would not
         survive that, so while there are any, the next deployment saves.
@@ -420,12 +420,10 @@ class LocalStack:
         running = self.cloud.client("stepfunctions").list_executions(
             stateMachineArn=self.cloud.outputs["StateMachineArn"], statusFilter="RUNNING"
         )
-        if running["executions"]:
-            return False
-        settings = json.loads(self._settings_file.read_text())
-        self.stop()
-        self.start(**settings)
-        return True
+        if not running["executions"]:
+            settings = json.loads(self._settings_file.read_text())
+            self.stop()
+            self.start(**settings)
 
 
 def _inherited() -> dict[str, str]:

@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -106,9 +106,8 @@ def test_a_command_without_room_leaves_the_file_that_was_there(
     if existed:
         Path("out.file").write_bytes(b"before")
     before = sorted(os.listdir())
-    call: Callable[[], Any] = lambda: CliRunner().invoke(  # noqa: E731
-        main, ["--home", str(tmp_path / "home"), *words.format("out.file").split()]
-    )
+    command = ["--home", str(tmp_path / "home"), *words.format("out.file").split()]
+    call = partial(CliRunner().invoke, main, command)
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -14,7 +14,14 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from tessera.aws.signature import ALGORITHM, authorization, request_form, scope_of, sign
+from tessera.aws.signature import (
+    ALGORITHM,
+    Signer,
+    authorization,
+    request_form,
+    scope_of,
+    signer_of,
+)
 
 if TYPE_CHECKING:
     from botocore.httpsession import URLLib3Session
@@ -36,14 +43,14 @@ class Scope(NamedTuple):
     """Parts of a signature that are the same for all addresses of one second.
 
     `query` is as it stands in an address, `canonical` as it is signed, in alphabetical order;
-    `headers` are those of a request that is signed by them.
+    `headers` are those of a request that is signed by them, and `signer` signs both.
     """
 
     name: str
-    moment: str
     query: str
     canonical: str
     headers: dict[str, str]
+    signer: Signer
 
 
 class Presigner:
@@ -64,14 +71,11 @@ class Presigner:
         name = quote(key, safe="/~")
         headers = {"host": self._host}
         form = request_form("GET", self._path + name, headers, UNSIGNED, query=scope.canonical)
-        return f"{self._place}{name}?{scope.query}&X-Amz-Signature={self._sign(form, scope)}"
-
-    def _sign(self, form: str, scope: Scope) -> str:
-        return sign(form, self._credentials[1], scope.moment, self._region, "s3")
+        return f"{self._place}{name}?{scope.query}&X-Amz-Signature={scope.signer.sign(form)}"
 
     def _make_scope(self, now: int, seconds: int) -> Scope:
         moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-        access, _, *token = self._credentials
+        access, secret, *token = self._credentials
         scope = scope_of(moment, self._region, "s3")
         fields = {
             "X-Amz-Algorithm": ALGORITHM,
@@ -87,7 +91,8 @@ class Presigner:
             "x-amz-date": moment,
             **({"x-amz-security-token": token[0]} if token else {}),
         }
-        return Scope(scope, moment, "&".join(pairs), "&".join(sorted(pairs)), headers)
+        signer = signer_of(secret, moment, self._region, "s3")
+        return Scope(scope, "&".join(pairs), "&".join(sorted(pairs)), headers, signer)
 
     def head(self, key: str) -> Mapping[str, str] | None:
         """Return the headers of an object, or None if S3 did not give them at the first try."""
@@ -110,7 +115,7 @@ class Presigner:
         """
         scope = self._scope(int(current_time()), 0)
         signed = {"host": self._host, **scope.headers}
-        signature = self._sign(request_form(method, self._path + name, signed, UNSIGNED), scope)
+        signature = scope.signer.sign(request_form(method, self._path + name, signed, UNSIGNED))
         proof = authorization(self._credentials[0], scope.name, signed, signature)
         return {**scope.headers, "authorization": proof}
 

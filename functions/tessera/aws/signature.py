@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -34,12 +35,27 @@ def request_form(
     return f"{method}\n{path}\n{query}\n{lines}\n{';'.join(headers)}\n{content}"
 
 
+class Signer(NamedTuple):
+    """Signer of the requests of one second; `heading` stands before each request's hash."""
+
+    heading: str
+    key: bytes
+
+    def sign(self, form: str) -> str:
+        """Return the signature of a request in its canonical form."""
+        text = self.heading + hashlib.sha256(form.encode()).hexdigest()
+        return hmac.digest(self.key, text.encode(), "sha256").hex()
+
+
+def signer_of(secret: str, moment: str, region: str, service: str) -> Signer:
+    """Return the signer of a service's requests in a region at a moment."""
+    heading = f"{ALGORITHM}\n{moment}\n{scope_of(moment, region, service)}\n"
+    return Signer(heading, day_key(secret, moment[:8], region, service))
+
+
 def sign(form: str, secret: str, moment: str, region: str, service: str) -> str:
     """Return the signature of a request in its canonical form."""
-    digest = hashlib.sha256(form.encode()).hexdigest()
-    text = f"{ALGORITHM}\n{moment}\n{scope_of(moment, region, service)}\n{digest}"
-    key = day_key(secret, moment[:8], region, service)
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    return signer_of(secret, moment, region, service).sign(form)
 
 
 def authorization(access: str, scope: str, headers: Mapping[str, str], signature: str) -> str:

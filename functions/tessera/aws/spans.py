@@ -8,12 +8,9 @@ Lambda runs beside the function; in any other, a look at a variable.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Any
 
 TRACE = "_X_AMZN_TRACE_ID"
 """Variable that Lambda sets anew for each event: its trace, the function's span, if it is kept."""
@@ -45,20 +42,25 @@ class Spans:
             return UNTRACED
         region = self._environment.get("AWS_REGION", "")
         asked = {"operation": operation, "table_name": table, "region": region}
-        return _Span((host, int(port)), fields["Root"], fields["Parent"], asked)
+        return _span((host, int(port)), fields["Root"], fields["Parent"], asked)
 
 
 NO_SPANS = Spans({})
 
 
-class _Span:
-    """Request to a table, from the beginning of a `with` block to its end."""
-
-    def __init__(
-        self, daemon: tuple[str, int], trace: str, parent: str, asked: dict[str, Any]
-    ) -> None:
-        self._daemon, self._began = daemon, 0.0
-        self._document: dict[str, Any] = {
+@contextmanager
+def _span(
+    daemon: tuple[str, int], trace: str, parent: str, asked: dict[str, Any]
+) -> Iterator[None]:
+    """Send a request to a table as a span, from the beginning of the `with` block to its end."""
+    began, failed = time.time(), None
+    try:
+        yield
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        document: dict[str, Any] = {
             "name": "DynamoDB",
             "id": _new_id(),
             "trace_id": trace,
@@ -66,28 +68,21 @@ class _Span:
             "type": "subsegment",
             "namespace": "aws",
             "aws": asked,
+            "start_time": began,
+            "end_time": time.time(),
+            "in_progress": False,
         }
+        _send(daemon, document | _outcome(failed))
 
-    def __enter__(self) -> None:
-        self._began = time.time()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        import json  # late, as is socket: a function that is not traced needs neither here
-        import socket
+def _send(daemon: tuple[str, int], document: dict[str, Any]) -> None:
+    import json  # late, as is socket: a function that is not traced needs neither here
+    import socket
 
-        times = {"start_time": self._began, "end_time": time.time(), "in_progress": False}
-        text = HEADER + json.dumps(self._document | times | _outcome(error))
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
-                sending.setblocking(False)
-                sending.sendto(text.encode(), self._daemon)
-        except OSError:  # a trace is worth no request
-            return
+    # a trace is worth no request
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        sending.setblocking(False)
+        sending.sendto((HEADER + json.dumps(document)).encode(), daemon)
 
 
 def _outcome(error: BaseException | None) -> dict[str, Any]:

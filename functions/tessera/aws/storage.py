@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, HeadObjectOutputTypeDef
 
     from tessera.portal.ports import Writer
 
@@ -204,8 +204,13 @@ class Storage:
 
     def size(self, uri: str, version_id: str | None = None) -> int | None:
         """Return the object's size in bytes, or None if it does not exist."""
+        head = self._head(uri, version_id)
+        return head["ContentLength"] if head else None
+
+    def _head(self, uri: str, version_id: str | None = None) -> HeadObjectOutputTypeDef | None:
+        """Return what S3 says of an object, or None if it does not exist."""
         try:
-            return self._client().head_object(**_object(uri, version_id))["ContentLength"]
+            return self._client().head_object(**_object(uri, version_id))
         except Exception as error:
             if is_missing(error):
                 return None
@@ -229,12 +234,8 @@ class Storage:
 
     def version_id(self, uri: str) -> str:
         """Return the ID of the object's newest version; "" without a version or an object."""
-        try:
-            version = self._client().head_object(**_object(uri)).get("VersionId", "")
-        except Exception as error:
-            if is_missing(error):
-                return ""
-            raise
+        head = self._head(uri)
+        version = head.get("VersionId", "") if head else ""
         return "" if version == "null" else version
 
     def is_etag_md5(self, uri: str, version_id: str | None = None) -> bool:
@@ -243,12 +244,9 @@ class Storage:
         S3 has another ETag each time for what a key of KMS encrypts, and for what was uploaded in
         parts one that depends on their size.
         """
-        try:
-            head = self._client().head_object(**_object(uri, version_id))
-        except Exception as error:
-            if is_missing(error):
-                return True
-            raise
+        head = self._head(uri, version_id)
+        if head is None:
+            return True
         by_kms = head.get("ServerSideEncryption", "AES256") != "AES256"
         return not (by_kms or "SSECustomerAlgorithm" in head or "-" in head["ETag"])
 

@@ -286,7 +286,7 @@ MESSAGES: dict[Outcome, str] = {
 """What a worker is told of each outcome of an answer."""
 
 ENDED = "This job ended before your answer came, so it is not kept."
-"""What they are told of an answer that a job which was stopped, or whose time is up, got late."""
+"""Message on an answer that came after a job was stopped, or its time was up."""
 
 
 def _told(outcome: Outcome) -> dict[str, str]:

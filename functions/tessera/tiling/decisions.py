@@ -126,8 +126,7 @@ class Decisions(msgspec.Struct, frozen=True):
         >>> Decisions((Decision(4, "dog"), Decision(7, settings.escape))).classes(settings)
         {4: 1, 7: -1}
         """
-        numbers = {name: number for number, name in enumerate(settings.classes)}
-        numbers[settings.escape] = -1
+        numbers = _numbers(settings)
         return {
             decision.index: numbers[decision.label]
             for decision in self.decisions
@@ -141,13 +140,18 @@ class Decisions(msgspec.Struct, frozen=True):
         >>> Decisions((Decision(4, {"dog": False}),)).sets(settings)
         {4: {1: False}}
         """
-        numbers = {name: number for number, name in enumerate(settings.classes)}
-        numbers[settings.escape] = -1
+        numbers = _numbers(settings)
         return {
             decision.index: {numbers[name]: has for name, has in decision.label.items()}
             for decision in self.decisions
             if isinstance(decision.label, dict)
         }
+
+
+def _numbers(settings: Settings) -> dict[str, int]:
+    """Return the positions of the classes by name; the escape's is -1."""
+    numbers = {name: number for number, name in enumerate(settings.classes)}
+    return numbers | {settings.escape: -1}
 
 
 class Files(Protocol):

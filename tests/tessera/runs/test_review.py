@@ -85,7 +85,8 @@ class Answered(Run):
         record = json.loads(self.bucket.objects[f"{HOME}run.json"])
         record["rounds"] = []
         self.bucket.objects[f"{HOME}run.json"] = json.dumps(record).encode()
-        self.cloud = ReviewedCloud(SimpleNamespace(files=self.bucket))  # type: ignore[arg-type]
+        labels: Any = SimpleNamespace(files=self.bucket)
+        self.cloud = ReviewedCloud(labels)
         self.files = self.cloud.aws.files
         self.folder = RunFolder(self.cloud, HOME)
 

@@ -304,12 +304,12 @@ def with_content_etag(
     manifest dropped again would be another run, whose images are all asked, and paid for, again.
     A run that has begun under S3's own, in the folder `runs`, keeps its name.
     """
-    same = dict(manifest)
-    uri, version = manifest_uri(manifest), manifest.get("version-id")
-    if not manifest.get("etag") or files.is_etag_md5(uri, version):
-        return same
-    if files.get_up_to(f"{runs}{run_id(manifest, settings)}/run.json", 1) is not None:
-        return same
+    if (
+        not manifest.get("etag")
+        or files.is_etag_md5(manifest_uri(manifest), manifest.get("version-id"))
+        or files.get_up_to(f"{runs}{run_id(manifest, settings)}/run.json", 1) is not None
+    ):
+        return dict(manifest)
     content = md5(usedforsecurity=False)
     for chunk in read_manifest_bytes(files, manifest):
         content.update(chunk)
