@@ -215,6 +215,16 @@ def first_id(page: Page) -> str:
     return str(front(page).locator(".tile").first.get_attribute("data-id"))
 
 
+def asks_before_it_closes(page: Page) -> bool:
+    """Tell whether a tab that is closed now would ask first.
+
+    The page is asked itself: a browser that is busy closes a tab whose page does not answer
+    within half a second.
+    """
+    closes = "dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    return not page.evaluate(f"() => {closes}")
+
+
 def task_in(name: str) -> int:
     """The task that a picture's name on the page belongs to."""
     return int(name.partition("-")[0])

@@ -11,7 +11,16 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from tessera.portal.records import Job
-from tests.portal.desk import LABELS, PORTAL, Desk, front, labels, ready, task_in
+from tests.portal.desk import (
+    LABELS,
+    PORTAL,
+    Desk,
+    asks_before_it_closes,
+    front,
+    labels,
+    ready,
+    task_in,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -166,6 +175,7 @@ def send_into_the_void(desk: Desk) -> tuple[Page, Job]:
 
 def test_an_answer_that_waits_for_the_network_outlives_a_reload(desk: Desk) -> None:
     page, job = send_into_the_void(desk)
+    assert asks_before_it_closes(page)
     with suppress(Error):  # the browser's own page says that there is no network
         page.reload()
     desk.go_offline(False)

@@ -22,7 +22,7 @@ from tessera.portal.reviews import (
     read_latest,
     read_review,
 )
-from tests.portal.desk import PORTAL, SIGNED_IN, Desk
+from tests.portal.desk import PORTAL, SIGNED_IN, Desk, asks_before_it_closes
 
 pytestmark = pytest.mark.browser
 
@@ -297,15 +297,14 @@ def test_a_tab_with_a_decision_on_its_way_is_not_closed_without_a_word(desk: Des
     open_pets(desk)
     page, frame = sit_down(desk)
     expect(frame.locator("article:focus")).to_have_attribute("data-index", "0")
+    assert not asks_before_it_closes(page)
     desk.go_offline()
     page.keyboard.press("2")
     expect(page.locator("#note")).to_contain_text("Offline")
-    with page.expect_event("dialog") as asked:
-        page.close(run_before_unload=True)
-    assert asked.value.type == "beforeunload"
-    asked.value.dismiss()
+    assert asks_before_it_closes(page)
     desk.go_offline(False)
     expect(page.locator("#note")).to_have_text("Saved")
+    assert not asks_before_it_closes(page)
     assert decided(desk) == {0: "dog"}
 
 
