@@ -36,9 +36,11 @@ running: .venv/ready .venv-sam/ready ## install what running Tessera needs, and 
 	@$(INTO_SAM) --constraint sam-requirements.txt --requirement sam-lint-requirements.txt | $(PACKAGE_NAMES)
 	@touch $@
 
+# pyenv's own python3.13 answers only where that version is chosen.
+PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 .venv-asl/ready: asl-requirements.txt
 	@echo "Making the environment of the second interpreter in .venv-asl (some minutes, once) …"
-	@python3.13 -m venv .venv-asl
+	@$(PYTHON313) -m venv .venv-asl
 	@.venv-asl/bin/python -m pip install --quiet --disable-pip-version-check --requirement asl-requirements.txt
 	@npm install --silent --no-audit --no-fund --prefix .venv-asl jsonata@2.0.6
 	@touch $@
