@@ -26,7 +26,7 @@ from tessera.portal.first_offers import either, reserved_tasks
 from tessera.portal.gold_uses import NO_GOLD_IMAGES, gold_of_tasks, gold_seen, note_gold
 from tessera.portal.leases import running, sweep
 from tessera.portal.ports import Ports
-from tessera.portal.records import OPEN, REPAIRING, Job, Lease, Task, WorkerCursor
+from tessera.portal.records import Job, Lease, Task, WorkerCursor
 from tessera.portal.store import Change
 from tessera.portal.table_layout import (
     Counts,
@@ -48,7 +48,7 @@ from tessera.portal.table_layout import (
     task_changes,
     time_key,
 )
-from tessera.portal.task_updates import ATTEMPTS, CONTENDED, attempts
+from tessera.portal.task_updates import ATTEMPTS, CONTENDED, attempts, require_index
 
 MAX_HELD = 4
 """Tasks a worker holds at a time: the one on their screen and the one fetched ahead, in two tabs. A
@@ -117,7 +117,9 @@ def claim(
     excluded, reserved = excluded_tasks(ports, job, worker), reserved_tasks(ports, job, worker)
     for attempt in attempts(ports):
         now = ports.clock()
-        _require_open(job, now)
+        require_index(job)
+        if not job.takes_answers(now):
+            raise Closed("This job takes no more answers.")
         sweep(ports, job, now)  # first, so that a seat which lapsed is free for this very claim
         cursor = cursor or read_cursor(ports.table, job.name, worker)
         tasks, counts = read_held(ports.table, job, cursor.held)
@@ -150,13 +152,6 @@ def claim(
             return Claim(job, candidate.task.number, lease)
         cursor = None  # the next attempt must read what the faster request wrote
     raise Busy(CONTENDED)
-
-
-def _require_open(job: Job, now: float) -> None:
-    if job.status == REPAIRING:
-        raise Busy("This job is being put in order. Trying again.")
-    if job.status != OPEN or now >= job.closes:
-        raise Closed("This job takes no more answers.")
 
 
 def _lease(

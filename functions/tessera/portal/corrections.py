@@ -12,9 +12,9 @@ from itertools import count
 from typing import Any, Literal
 
 from tessera.portal.answer_body import is_same_answer
-from tessera.portal.errors import Busy, Unknown
+from tessera.portal.errors import Unknown
 from tessera.portal.ports import Files, Ports
-from tessera.portal.records import OPEN, REPAIRING, Job, Task, WorkerCursor
+from tessera.portal.records import OPEN, Job, Task, WorkerCursor
 from tessera.portal.remarks import remarks_of
 from tessera.portal.table_layout import (
     put_remarks,
@@ -23,6 +23,7 @@ from tessera.portal.table_layout import (
     read_task,
     read_tasks,
 )
+from tessera.portal.task_updates import require_index
 from tessera.portal.worker_response import decode_or_empty, encode_correction
 
 MAX_RECENT = 100
@@ -68,12 +69,11 @@ def correct(
     Returns `saved` when it counts, however often it was sent, and `surplus` when the job has ended.
     Raises `Unknown` if the worker has not answered the task.
     """
-    if job.status == REPAIRING:
-        raise Busy("This job is being put in order. Trying again.")
+    require_index(job)
     former = read_own_answer(ports, job, worker, number)
     if is_same_answer(former["answerContent"], answer):
         return "saved"
-    if job.status != OPEN or ports.clock() >= job.closes:
+    if not job.takes_answers(ports.clock()):
         return "surplus"
     response = encode_correction(ports, worker, former, answer)
     first = len(_own_corrections(ports.files, job, number, worker)) + 1

@@ -17,7 +17,6 @@ from tessera.tiling.workers.exclusions import (
     ANSWERED_BY,
     Exclusions,
     Ranges,
-    exclusions_name,
     read_exclusions,
 )
 
@@ -49,12 +48,6 @@ def _excluded_tasks(get: Get, uri: str, names: tuple[str, ...], tasks: int) -> b
 @lru_cache(maxsize=4)  # it never changes while a job is open; 7 MB where every task differs
 def _ranges(get: Get, uri: str, tasks: int) -> Ranges:
     return read_exclusions(get(uri), tasks)
-
-
-def find_exclusions(ports: Ports, job: Job) -> str:
-    """Return the URI of the job's exclusions; empty if nobody is excluded from a task."""
-    uri = exclusions_name(job.manifest)
-    return uri if ports.files.size(uri) is not None else ""
 
 
 def write_exclusions(ports: Ports, job: Job) -> None:

@@ -6,23 +6,12 @@ same as any other. No response tells it: docs/decisions/first-offers.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
+from tessera.portal.exclusions import KEPT_WORKERS, Get
 from tessera.portal.ports import Ports, worker_id
 from tessera.portal.records import Job
-from tessera.tiling.workers.first_offers import FirstOffers, first_offers_name, read_first_offers
-
-KEPT_WORKERS = 1024
-"""Workers whose tasks a function keeps: 100 KB each in a job of 100,000 tasks at most."""
-
-Get = Callable[[str], bytes]
-
-
-def find_first_offers(ports: Ports, job: Job) -> str:
-    """Return the URI of the job's first offers; empty if every task is for anyone at once."""
-    uri = first_offers_name(job.manifest)
-    return uri if ports.files.size(uri) is not None else ""
+from tessera.tiling.workers.first_offers import FirstOffers, read_first_offers
 
 
 def reserved_tasks(ports: Ports, job: Job, worker: str) -> tuple[bytes, float]:

@@ -13,19 +13,13 @@ from msgspec.structs import replace
 
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job, WorkerCursor
-from tessera.tiling.workers.gold_uses import gold_uses_name, read_gold_uses
+from tessera.tiling.workers.gold_uses import read_gold_uses
 
 MAX_SEEN = 1000
 """Gold images that are remembered of a worker in a job, the last ones: 8 KB of their cursor, which
 is written with each claim. Who was shown so many has done hundreds of pages."""
 
 NO_GOLD_IMAGES: frozenset[int] = frozenset()
-
-
-def find_gold_uses(ports: Ports, job: Job) -> str:
-    """Return the URI of the file of the job's gold images; empty if no two tasks share one."""
-    uri = gold_uses_name(job.manifest)
-    return uri if ports.files.size(uri) is not None else ""
 
 
 def gold_of_tasks(ports: Ports, job: Job) -> list[frozenset[int]]:

@@ -14,13 +14,10 @@ import msgspec
 from msgspec.structs import replace
 
 from tessera.portal.errors import Busy, Invalid, Unknown
-from tessera.portal.exclusions import find_exclusions, restore_exclusions, write_exclusions
-from tessera.portal.first_offers import find_first_offers
-from tessera.portal.gold_uses import find_gold_uses
+from tessera.portal.exclusions import restore_exclusions, write_exclusions
 from tessera.portal.job_request import read_request
 from tessera.portal.output import write_output
-from tessera.portal.ports import Ports
-from tessera.portal.practice import find_practice
+from tessera.portal.ports import Ports, uri_if_present
 from tessera.portal.qualification import find_qualification
 from tessera.portal.records import EXPIRED, FULL, OPEN, REPAIRING, STOPPED, Job
 from tessera.portal.repair import repair
@@ -39,9 +36,13 @@ from tessera.portal.table_layout import (
 from tessera.portal.task_lines import write_offsets
 from tessera.portal.task_updates import attempts
 from tessera.tiling.manifest.source_rule import RULE_NAME
+from tessera.tiling.onboarding.practice import beside_tasks, practice_name
 from tessera.tiling.run.jobs import COMPLETED
 from tessera.tiling.run.jobs import STOPPED as JOB_STOPPED
 from tessera.tiling.run.offsets import count_tasks
+from tessera.tiling.workers.exclusions import exclusions_name
+from tessera.tiling.workers.first_offers import first_offers_name
+from tessera.tiling.workers.gold_uses import gold_uses_name
 
 REPAIR_TIMEOUT = 900.0
 """Seconds after which a repair that has not ended was broken off: no function runs longer."""
@@ -114,21 +115,21 @@ def _lacks_index(ports: Ports, job: Job, before: Job | None) -> bool:
 
 
 def _new(ports: Ports, wanted: Job, token: str) -> Job:
-    if ports.files.size(wanted.offsets) is None:
+    files, manifest = ports.files, wanted.manifest
+    if files.size(wanted.offsets) is None:
         write_exclusions(ports, wanted)
         write_offsets(ports, wanted)
-    # Gold labels lie beside the tasks and never in them: a worker could read them there.
-    gold = wanted.manifest.rpartition("/")[0] + "/gold.csv"
     return replace(
         wanted,
-        tasks=count_tasks(ports.files.size(wanted.offsets) or 0),
+        tasks=count_tasks(files.size(wanted.offsets) or 0),
         opened=ports.clock(),
         choices=_choices(ports, wanted),
-        gold=gold if ports.files.size(gold) is not None else "",
-        exclusions=find_exclusions(ports, wanted),
-        gold_uses=find_gold_uses(ports, wanted),
-        offers=find_first_offers(ports, wanted),
-        practice=find_practice(ports, wanted),
+        # Gold labels lie beside the tasks and never in them: a worker could read them there.
+        gold=uri_if_present(files, beside_tasks(manifest, "gold.csv")),
+        exclusions=uri_if_present(files, exclusions_name(manifest)),
+        gold_uses=uri_if_present(files, gold_uses_name(manifest)),
+        offers=uri_if_present(files, first_offers_name(manifest)),
+        practice=uri_if_present(files, practice_name(manifest)),
         qualification=find_qualification(ports, wanted),
         sources=_sources(ports, wanted),
         tokens=(token,) if token else (),
@@ -137,8 +138,8 @@ def _new(ports: Ports, wanted: Job, token: str) -> Job:
 
 def _sources(ports: Ports, job: Job) -> str:
     """Return the rule, in JSON, of what the job's pages may show; empty if it has none."""
-    uri = f"{job.manifest.rpartition('/')[0]}/{RULE_NAME}"
-    return ports.files.get(uri).decode() if ports.files.size(uri) is not None else ""
+    uri = uri_if_present(ports.files, beside_tasks(job.manifest, RULE_NAME))
+    return ports.files.get(uri).decode() if uri else ""
 
 
 def _attached(ports: Ports, job: Job, wanted: Job, token: str) -> Job:

@@ -24,10 +24,9 @@ from tessera.portal.table_layout import (
     read_cursor,
     read_given_back,
     read_lapsed,
+    read_stats,
     read_tasks,
     removed_key,
-    stats_key,
-    stats_of,
     task_changes,
 )
 from tessera.portal.task_updates import update_task
@@ -84,8 +83,7 @@ def skip(ports: Ports, job: Job, worker: str, number: int) -> None:
 
     Raises `Declined` when that is used up: else one person could look at all pages and pick.
     """
-    answered = stats_of(ports.table.get(stats_key(job.name, worker))[0]).answers
-    allowed = FREE_SKIPS + answered
+    allowed = FREE_SKIPS + read_stats(ports.table, job.name, worker).answers
     # What they let lapse, or got back and gave back again, counts like what they skipped.
     skipped = read_given_back(ports.table, job.name, worker, limit=allowed)
     if len(skipped) >= allowed and number not in skipped:

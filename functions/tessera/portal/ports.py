@@ -69,6 +69,11 @@ class Files(Protocol):
         """
 
 
+def uri_if_present(files: Files, uri: str) -> str:
+    """Return the URI of an object, or "" if it does not exist."""
+    return uri if files.size(uri) is not None else ""
+
+
 def try_at_once(_attempt: int) -> None:
     """Wait for nothing before an attempt, where nobody else asks."""
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tessera.portal.errors import Unknown
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
-from tessera.tiling.onboarding.practice import decode_practice, practice_name
+from tessera.tiling.onboarding.practice import decode_practice
 
 
 class Practice(NamedTuple):
@@ -15,12 +15,6 @@ class Practice(NamedTuple):
 
     task_input: dict[str, Any]
     labels: dict[str, str]
-
-
-def find_practice(ports: Ports, job: Job) -> str:
-    """Return the URI of the file of the job's practice pictures; empty if it has none."""
-    uri = practice_name(job.manifest)
-    return uri if ports.files.size(uri) is not None else ""
 
 
 def practice_id(job: Job) -> str:

@@ -10,7 +10,7 @@ from tessera.portal.answer_body import choices_in
 from tessera.portal.corrections import counting_response
 from tessera.portal.ports import Ports
 from tessera.portal.qualification import qualification_of
-from tessera.portal.records import AnswerStats, Job, WorkerStats
+from tessera.portal.records import Job, WorkerStats
 from tessera.portal.remarks import comment_of, remark_figures
 from tessera.portal.table_layout import (
     all_cursors,
@@ -85,22 +85,14 @@ class Totals(NamedTuple):
 def add_up(ports: Ports, jobs: Iterable[Job]) -> Totals:
     """Read the counters of jobs and add them up; who works for several jobs is one worker."""
     tasks = answers = dropped = needed = 0
-    stats: dict[str, list[WorkerStats]] = defaultdict(list)
+    workers: dict[str, WorkerStats] = defaultdict(WorkerStats)
     for job in jobs:
         counts = read_counts(ports.table, job)
         tasks, needed = tasks + job.tasks, needed + job.answers
         answers, dropped = answers + counts.answered, dropped + counts.dropped
-        for worker, of_job in all_stats(ports.table, job.name).items():
-            stats[worker].append(of_job)
-    workers = {worker: _sum(parts) for worker, parts in stats.items()}
+        for worker, stats in all_stats(ports.table, job.name).items():
+            workers[worker] = workers[worker].plus(stats, stats.last)
     return Totals(tasks, answers, dropped, needed, workers, ports.clock())
-
-
-def _sum(parts: list[WorkerStats]) -> WorkerStats:
-    sums = {
-        name: sum(getattr(part, name) for part in parts) for name in AnswerStats.__struct_fields__
-    }
-    return WorkerStats(**sums, last=max(part.last for part in parts))
 
 
 def progress(ports: Ports, job: Job) -> dict[str, Any]:

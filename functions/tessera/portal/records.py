@@ -103,6 +103,10 @@ class Job(msgspec.Struct, OfKind, frozen=True):
         """Time at which the job expires."""
         return self.opened + self.lifetime
 
+    def takes_answers(self, now: float) -> bool:
+        """Return whether the job is open and its time is not up."""
+        return self.status == OPEN and now < self.closes
+
     @property
     def answers(self) -> int:
         """Number of answers that make the job full."""
@@ -309,3 +313,9 @@ class WorkerStats(AnswerStats, frozen=True):
     """Sum of a worker's answers in a job, and the time of the last one."""
 
     last: float = 0.0
+
+    def plus(self, added: AnswerStats, last: float = 0.0) -> WorkerStats:
+        """Return the sum of these and of `added`, the last of whose answers came at `last`."""
+        names = AnswerStats.__struct_fields__
+        sums = {name: getattr(self, name) + getattr(added, name) for name in names}
+        return WorkerStats(**sums, last=max(self.last, last))

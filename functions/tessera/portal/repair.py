@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from tessera.portal.answer_body import choices_in
 from tessera.portal.corrections import last_corrections
 from tessera.portal.errors import Busy
 from tessera.portal.ports import PARALLEL_READS, Files, Ports
-from tessera.portal.records import OPEN, REPAIRING, AnswerStats, Job, Task, WorkerStats
+from tessera.portal.records import OPEN, REPAIRING, Job, Task, WorkerStats
 from tessera.portal.remarks import remarks_of
 from tessera.portal.store import ABSENT, MAX_CHANGES, Change, erase
 from tessera.portal.table_layout import (
@@ -159,9 +158,8 @@ class _Rebuild:
             sets = self.job.is_multi
             added_by = stats_of_answer(task, worker, response, self.gold, sets=sets)
             for name, added in added_by.items():
-                self.stats[name] = _sum(self.stats[name], added)
-            last = max(self.stats[worker].last, seconds_of(response["submissionTime"]))
-            self.stats[worker] = replace(self.stats[worker], last=last)
+                last = seconds_of(response["submissionTime"]) if name == worker else 0.0
+                self.stats[name] = self.stats[name].plus(added, last)
             choices = choices_in(response["answerContent"], sets=sets)
             task = replace(task, answers=task.answers | {worker: choices})
             self._put_remarks(number, worker, response)
@@ -222,12 +220,6 @@ def _joined(task: Task, kept: Task | None) -> Task:
         },
         excluded=kept.excluded,
     )
-
-
-def _sum(stats: WorkerStats, added: AnswerStats) -> WorkerStats:
-    numbers = msgspec.structs.asdict(added)
-    sums = {name: getattr(stats, name) + number for name, number in numbers.items()}
-    return replace(stats, **sums)
 
 
 def _answers(files: Files, job: Job) -> Iterator[tuple[int, list[tuple[str, dict[str, Any]]]]]:

@@ -13,12 +13,12 @@ from typing import Any, Literal, TypeAlias
 
 from tessera.portal import records
 from tessera.portal.answer_body import choices_in, is_same_answer
-from tessera.portal.errors import Busy, Unknown
+from tessera.portal.errors import Unknown
 from tessera.portal.exclusions import excluded_tasks
 from tessera.portal.job_lifecycle import close_if_full
 from tessera.portal.picture_record import record_pictures
 from tessera.portal.ports import Ports
-from tessera.portal.records import MAX_LEASE, OPEN, REPAIRING, Job, Task
+from tessera.portal.records import MAX_LEASE, Job, Task
 from tessera.portal.remarks import remarks_of
 from tessera.portal.store import Change, Item, Key
 from tessera.portal.table_layout import (
@@ -30,7 +30,7 @@ from tessera.portal.table_layout import (
     task_key,
     task_of,
 )
-from tessera.portal.task_updates import update_task
+from tessera.portal.task_updates import require_index, update_task
 from tessera.portal.worker_response import decode_or_empty, encode_response
 from tessera.portal.worker_stats import read_gold, stats_changes, stats_of_answer
 
@@ -65,8 +65,7 @@ def submit(
     `Unknown` if the worker never had the task. `items` are those at `submission_keys`, if they were
     just read.
     """
-    if job.status == REPAIRING:  # an answer counted now would be erased with the old index
-        raise Busy("This job is being put in order. Trying again.")
+    require_index(job)
     items = items or ports.table.get(*submission_keys(job.name, worker, number))
     task, stats = task_of(items[0], number), stats_of(items[1])
     if worker in task.answers or _is_stored(ports, job, task, worker):
@@ -128,12 +127,11 @@ def _with_seat(ports: Ports, job: Job, worker: str, task: Task) -> Task:
         if worker in task.answers:
             return task, []
         if worker in task.leases and now < task.leases[worker].until + ANSWER_GRACE:
-            if job.status != OPEN or now >= job.closes + ANSWER_GRACE:
+            if not job.takes_answers(now - ANSWER_GRACE):
                 raise Surplus
             return task, []
-        if job.status != OPEN or now >= job.closes:  # no new seat after the end
-            raise Surplus
-        if worker not in task.leases and not task.free_seats(job.workers):
+        is_seated = worker in task.leases or task.free_seats(job.workers)
+        if not (is_seated and job.takes_answers(now)):  # no new seat after the end
             raise Surplus
         return records.lease_seat(task, worker, now, ANSWER_GRACE), []
 

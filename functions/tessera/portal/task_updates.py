@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from tessera.portal.errors import Busy
 from tessera.portal.ports import Ports
-from tessera.portal.records import Job, Task
+from tessera.portal.records import REPAIRING, Job, Task
 from tessera.portal.store import Change
 from tessera.portal.table_layout import next_version, read_task, task_changes
 
@@ -20,6 +20,16 @@ ATTEMPTS = 12
 claimed from one job at the same moment, in memory, none needed more than four."""
 
 CONTENDED = "Many workers are asking at once. Trying again."
+
+
+def require_index(job: Job) -> None:
+    """Ask the browser to come again while the job's index is being rebuilt.
+
+    What is counted meanwhile would be erased with the old index.
+    """
+    if job.status == REPAIRING:
+        raise Busy("This job is being put in order. Trying again.")
+
 
 TaskChange: TypeAlias = Callable[[Task, float], tuple[Task, Iterable[Change]]]
 

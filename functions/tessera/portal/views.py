@@ -33,7 +33,7 @@ from tessera.portal.qualification import (
     require_qualified,
     standing,
 )
-from tessera.portal.records import EXPIRED, LEASE_GRACE, STOPPED, Job, WorkerCursor, WorkerStats
+from tessera.portal.records import FULL, LEASE_GRACE, Job, WorkerCursor, WorkerStats
 from tessera.portal.rights import (
     REQUESTERS,
     REVIEWERS,
@@ -185,16 +185,13 @@ def claim_task(ports: Ports, site: Site, request: Request) -> Response:
 def _claimed(
     ports: Ports, site: Site, claimed: Claim, line: bytes, task_input: dict[str, Any]
 ) -> Response:
-    until, indexes = claimed.lease.until, _indexes(claimed.job, line) or []
-    task_input = hide_indexes(task_input, page_names(claimed.task, indexes))
-    page = _render(ports, site, claimed.job, task_input, until)
+    until, names = claimed.lease.until, _names(claimed.job, claimed.task, line)
     content = {
         "task": str(claimed.task),
         "lease": iso_time(until),
         "seconds": until - ports.clock(),
-        "images": len(indexes),
-        "page": page.html,
-        "crowd": page.crowd,
+        "images": len(names),
+        **_page(ports, site, claimed.job, hide_indexes(task_input, names), until),
     }
     if practice := practice_id(claimed.job):  # for the browser to show before the first page
         content["practice"] = practice
@@ -205,13 +202,11 @@ def show_practice(ports: Ports, site: Site, request: Request) -> Response:
     """Show the job's practice page, with the label of each picture; nothing of it is stored."""
     job = job_for(ports, request)
     practice = practice_of(ports, job)
-    page = _render(ports, site, job, practice.task_input, ports.clock() + job.seconds)
     content = {
         "practice": practice_id(job),
         "labels": practice.labels,
         "seconds": job.seconds,
-        "page": page.html,
-        "crowd": page.crowd,
+        **_page(ports, site, job, practice.task_input, ports.clock() + job.seconds),
     }
     return json_response(200, content)
 
@@ -223,13 +218,12 @@ def show_qualification(ports: Ports, site: Site, request: Request) -> Response:
     test = qualification_of(ports, job)
     if not is_requester:  # who sees every task may look at these, too
         require_attempt(ports, job, standing(ports, job, request.worker))
-    page = _render(ports, site, job, test.task_input, ports.clock() + job.seconds, test.pictures)
+    until = ports.clock() + job.seconds
     content = {
         "practice": practice_id(job),
         "seconds": job.seconds,
         "images": len(test.labels),
-        "page": page.html,
-        "crowd": page.crowd,
+        **_page(ports, site, job, test.task_input, until, test.pictures),
     }
     return json_response(200, content)
 
@@ -259,15 +253,14 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
     number = _task_number(job, request)
     answer = _read_answer(job, number, read_line(ports, job, number), request)
     outcome = submit(ports, job, request.worker, number, answer, items)
-    if outcome == "surplus" and (job.status in {STOPPED, EXPIRED} or ports.clock() >= job.closes):
+    if outcome == "surplus" and job.status != FULL and not job.takes_answers(ports.clock()):
         return json_response(409, {"outcome": outcome, "message": ENDED})
     return json_response(200 if outcome == "saved" else 409, _told(outcome))
 
 
 def _read_answer(job: Job, number: int, line: bytes, request: Request) -> Any:
     """Return the answer to a task in a request; raises `Invalid` if the kind of task has none."""
-    indexes = _indexes(job, line)
-    names = page_names(number, indexes or [])
+    indexes, names = _indexes(job, line), _names(job, number, line)
     return read_answer(request.body, indexes, _choices(job, line), names, job.kind)
 
 
@@ -319,23 +312,17 @@ def show_answer(ports: Ports, site: Site, request: Request) -> Response:
     number = _task_number(job, request)
     answer = read_own_answer(ports, job, request.worker, number)
     line = read_line(ports, job, number)
-    task_input = task_page.prepare(ports, job, line)
-    if task_input is None:
-        raise Unknown("The pre-annotation function keeps this task from people.")
-    until = ports.clock() + job.seconds
-    names = page_names(number, _indexes(job, line) or [])
+    until, names = ports.clock() + job.seconds, _names(job, number, line)
     content = answer["answerContent"]
     choices = sets_in(content) if job.is_multi else choices_in(content)
     flags = read_flags(content)
-    page = _render(ports, site, job, hide_indexes(task_input, names), until)
     content = {
         "task": str(number),
         "sent": answer["submissionTime"],
         "choices": {name: choices[index] for name, index in names.items() if index in choices},
         "flags": {name: flags[index] for name, index in names.items() if index in flags},
         "seconds": job.seconds,
-        "page": page.html,
-        "crowd": page.crowd,
+        **_page_of_task(ports, site, job, number, line, until),
         "addresses": _addresses(ports, number, line, until),
     }
     return json_response(200, content)
@@ -373,17 +360,10 @@ def show_task(ports: Ports, site: Site, request: Request) -> Response:
     job = job_to_watch(ports, request)
     number = _task_number(job, request)
     line = read_line(ports, job, number)
-    task_input = task_page.prepare(ports, job, line)
-    if task_input is None:
-        raise Unknown("The pre-annotation function keeps this task from people.")
-    indexes = _indexes(job, line) or []
-    task_input = hide_indexes(task_input, page_names(number, indexes))
-    page = _render(ports, site, job, task_input, ports.clock() + PREVIEW_SECONDS)
     content = {
         "task": str(number),
-        "page": page.html,
-        "crowd": page.crowd,
-        "images": indexes,
+        **_page_of_task(ports, site, job, number, line, ports.clock() + PREVIEW_SECONDS),
+        "images": _indexes(job, line) or [],
         "answers": progress.answers_of(ports, job, number),
     }
     return json_response(200, content)
@@ -403,19 +383,35 @@ def _indexes(job: Job, line: bytes) -> list[str] | None:
     return None if job.is_custom else indexes_of(line)
 
 
-def _render(
+def _names(job: Job, number: int, line: bytes) -> dict[str, str]:
+    """Return the index of each image of a task by its name on the page."""
+    return page_names(number, _indexes(job, line) or [])
+
+
+def _page_of_task(
+    ports: Ports, site: Site, job: Job, number: int, line: bytes, until: float
+) -> dict[str, Any]:
+    """Return the page of a task; raises `Unknown` if the task is not for people."""
+    task_input = task_page.prepare(ports, job, line)
+    if task_input is None:
+        raise Unknown("The pre-annotation function keeps this task from people.")
+    return _page(ports, site, job, hide_indexes(task_input, _names(job, number, line)), until)
+
+
+def _page(
     ports: Ports,
     site: Site,
     job: Job,
     task_input: dict[str, Any],
     until: float,
     pictures: Collection[str] = (),
-) -> task_page.Page:
-    """Return the task's page, whose images can be loaded until the given time.
+) -> dict[str, Any]:
+    """Return the page of an input, with what its frame needs, for the content of a response.
 
-    `pictures` are shown whatever the job's rule of sources says: those that Tessera copied.
+    Its images can be loaded until the given time; `pictures` are shown whatever the job's rule of
+    sources says: those that Tessera copied.
     """
-    return task_page.render(
+    page = task_page.render(
         _template(ports.files.get, job.page),
         task_input,
         grant(ports, until, job.sources, pictures),
@@ -427,6 +423,7 @@ def _render(
         aws=site.aws_crowd,
         custom=job.is_custom,
     )
+    return {"page": page.html, "crowd": page.crowd}
 
 
 def _addresses(ports: Ports, task: int, line: bytes, until: float) -> dict[str, str]:

@@ -13,9 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tessera.portal.ports import Ports, worker_id
-
-MOST_SECONDS = 7 * 24 * 3600.0
-"""Seconds spent on a task, beyond which the number is none: a lease lasts 8 hours at most."""
+from tessera.tiling.answers.submission import MOST_SECONDS
 
 
 def encode_response(ports: Ports, worker: str, began: float, answer: Mapping[str, Any]) -> bytes:
