@@ -64,6 +64,10 @@ class Names(Mapping[str, int]):
         firsts = np.ascontiguousarray(self._texts).view(np.uint8).reshape(len(self), -1)[:, 0]
         return [text.decode() for text in self._texts[np.isin(firsts, wanted)].tolist()]
 
+    def in_order(self) -> NDArray[np.intp]:
+        """Return the numbers of the names in alphabetical order, which is that of their bytes."""
+        return np.argsort(self._texts, kind="stable")
+
     def __getitem__(self, name: str) -> int:
         """Return the number of a name; the first question makes a table of all."""
         if not self._numbers:

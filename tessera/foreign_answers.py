@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from tessera.csv_file import (
 from tessera.exits import Refused
 from tessera.screen import counted, progress
 from tessera.tiling.class_shares import FROM_GOLD, fill_shares, share_problems
-from tessera.tiling.consensus import Crowd, Evidence, guesses
+from tessera.tiling.consensus import Consensus, Crowd, Evidence, Method, consolidate, guesses
 from tessera.tiling.settings import likeness, normal_text
 
 ROWS_AT_A_TIME = 10_000
@@ -59,6 +59,10 @@ class Numbers(dict[str, int]):
         """Return the names that begin with one of these characters, by number."""
         return [name for name in self if name[:1] in characters]
 
+    def in_order(self) -> NDArray[np.intp]:
+        """Return the numbers of the names in alphabetical order."""
+        return np.array([self[name] for name in sorted(self)], np.intp)
+
 
 Integers: TypeAlias = "array[int] | NDArray[np.int32]"
 
@@ -74,12 +78,12 @@ class Columns(NamedTuple):
 
 def read_crowd(
     path: Path, workers: Numbers, labels: Numbers, unreadable: str | None, notices: Notices
-) -> tuple[Crowd, Mapping[str, int]]:
+) -> tuple[Crowd, Names | Numbers]:
     """Read a CSV file of answers; return them and the numbers of tasks.
 
-    Workers and labels get their numbers on the way, by name, so the order of rows decides ties and
-    nothing else. An empty label is no answer. Of several answers of a worker to a task the first
-    counts.
+    Workers and labels get their numbers on the way, by name; tasks have theirs as they come, and
+    `consolidate_by_name` sees to it that the order of rows decides ties and nothing else. An empty
+    label is no answer. Of several answers of a worker to a task the first counts.
     """
     escape = None if unreadable is None else normal_text(unreadable)
     plain = _read_plain_columns(path, workers, labels, escape)
@@ -204,7 +208,7 @@ def _tell_of_names(
     tasks: Names | Numbers, workers: Numbers, labels: Numbers, notices: Notices
 ) -> None:
     """Tell of names that mean something else to other programs, or probably the same here."""
-    for noun, numbers in (("task", tasks), ("worker", workers)):
+    for noun, numbers in (("task", tasks), ("worker", workers), ("label", labels)):
         floats = [
             name
             # a quick look first: of a million names none may be a number that was bent
@@ -217,9 +221,11 @@ def _tell_of_names(
             notices.add(
                 f"{counted(len(twins), noun)} such as {twins[0]!r} and {canonical_id(twins[0])!r} "
                 "kept apart, though a spreadsheet may have written the one for the other. Write "
-                "each id in one way"
+                "each in one way"
             )
-        elif rounded := [name for name in floats if "e" in name.lower() and "." in name]:
+        elif noun != "label" and (
+            rounded := [name for name in floats if "e" in name.lower() and "." in name]
+        ):
             notices.add(
                 f"{counted(len(rounded), noun)} such as {rounded[0]!r} look like long ids that a "
                 "spreadsheet rounded, so that several are one. Export them as text"
@@ -236,6 +242,41 @@ def _tell_of_names(
                 f"the label {label!r} is a missing value to pandas. Read the result with "
                 "keep_default_na=False"
             )
+
+
+def consolidate_by_name(
+    crowd: Crowd, tasks: Names | Numbers, method: Method, evidence: Evidence
+) -> Consensus:
+    """Return the consensus of tasks that have the numbers of their names while it is found.
+
+    A large crowd is learned from every so manieth task. In the order of the file the same rows in
+    another order would be learned from other tasks.
+    """
+    order = tasks.in_order()
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    beside = replace(
+        evidence,
+        known=_at(evidence.known, order),
+        guess=_at(evidence.guess, order),
+        log_odds=_at(evidence.log_odds, order),
+    )
+    named = replace(crowd, image=place[crowd.image].astype(np.int32))
+    by_name = consolidate(named, method, evidence=beside)
+    return replace(
+        by_name,
+        label=by_name.label[place],
+        confidence=by_name.confidence[place],
+        agreement=by_name.agreement[place],
+        gain=by_name.gain[place],
+        answers=by_name.answers[place],
+        unreadable=by_name.unreadable[place],
+    )
+
+
+def _at(column: NDArray[np.generic] | None, rows: NDArray[np.intp]) -> Any:
+    """Return a column in another order of rows, if there is one."""
+    return None if column is None else column[rows]
 
 
 def _number_by_name(column: Integers, numbers: Numbers) -> NDArray[np.int32]:
@@ -284,6 +325,8 @@ def with_shares(evidence: Evidence, text: str, labels: Sequence[str]) -> Evidenc
     """
     if text == FROM_GOLD:
         return replace(evidence, random_gold=True)
+    if not labels:
+        raise Refused("--shares: no row of the answers has a label that could have a share.")
     try:
         shares = _parse_shares(text)
     except ValueError:
@@ -331,6 +374,7 @@ class SideFile:
         self._path = path
         self._names = names
         self._labels = labels
+        self._find_label = name_finder(labels)
         self._column = noun
         self._noun = noun.split("|")[0]
         self._find = find or name_finder(names)
@@ -344,7 +388,7 @@ class SideFile:
         columns = (self._column, "label", *(["confidence"] if with_confidence else []))
         rows = matches = 0
         elsewhere: list[str] = []
-        first: dict[int, tuple[str, int]] = {}
+        first: dict[int, tuple[int, str, int]] = {}
         for line, (name, text, *more) in read_rows(self._path, columns, self.notices):
             rows += 1
             label = normal_text(text)
@@ -355,12 +399,13 @@ class SideFile:
             elif number is None:
                 elsewhere.append(name)
                 self.notices.count("row", f"of no {self._noun} here passed over", line)
-            elif label not in self._labels:
+            elif (place := self._find_label(label)) is None:
                 self._count_unknown_label(label, line)
             else:
                 matches += 1
-                self._check_once(first, number, label, line, name)
-                yield number, self._labels[label], sure
+                row = first.setdefault(number, (place, label, line))
+                self._check_once(row, place, label, line, name)
+                yield number, place, sure
         if not matches:
             self._refuse(rows, elsewhere)
 
@@ -371,12 +416,13 @@ class SideFile:
         self.notices.count("row", remark, line)
 
     def _check_once(
-        self, first: dict[int, tuple[str, int]], number: int, label: str, line: int, name: str
+        self, first: tuple[int, str, int], label: int, text: str, line: int, name: str
     ) -> None:
-        other, before = first.setdefault(number, (label, line))
+        """Refuse a name whose first row, with label, its text and line, has another label."""
+        other, spelled, before = first
         if other != label:
             raise Refused(
-                f"{self._path}, line {line}: {name!r} is {label!r} here and {other!r} on line "
+                f"{self._path}, line {line}: {name!r} is {text!r} here and {spelled!r} on line "
                 f"{before}. Keep one of the two lines"
             )
 

@@ -9,15 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from tessera.csv_file import Notices
 from tessera.exits import Refused
 from tessera.file_types import IN_FILE, OutFile
-from tessera.foreign_answers import Numbers, read_crowd, read_evidence, with_shares
+from tessera.foreign_answers import (
+    Numbers,
+    consolidate_by_name,
+    read_crowd,
+    read_evidence,
+    with_shares,
+)
 from tessera.image_columns import match_rows, read_columns
-from tessera.screen import aside, json_option, print_json, waiting, warn
-from tessera.tiling.class_shares import FROM_GOLD
-from tessera.tiling.consensus import Consensus, Crowd, consolidate
+from tessera.screen import aside, counted, json_option, print_json, waiting, warn
+from tessera.tiling.class_shares import FROM_GOLD, MIN_RANDOM_GOLD
+from tessera.tiling.consensus import Consensus, Crowd, Evidence
 from tessera.tiling.csv_field import csv_field
 from tessera.tiling.guesses import MIN_NATS, Guesses, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
@@ -37,6 +44,11 @@ NOT_USED = (
 NOT_CONVERGED = (
     "the estimates still moved at the last iteration: labels of low confidence are less certain "
     "than they look. Compare with those of --method majority"
+)
+
+FEW_GOLD = (
+    "--shares gold has no effect: --gold has {n} with an answer, and {least} are needed to tell "
+    "shares"
 )
 
 COPIES = (
@@ -124,11 +136,14 @@ def consolidate_command(
     if shares is not None:
         evidence = with_shares(evidence, shares, list(labels))
     warnings = [*notices, *more]
+    if shares == FROM_GOLD and (drawn := answered_gold(crowd, evidence)) < MIN_RANDOM_GOLD:
+        warnings.append(FEW_GOLD.format(n=counted(drawn, "task"), least=MIN_RANDOM_GOLD))
     with waiting(f"Consolidating {len(crowd):,} answers"):
         if columns:
             guesses, consensus = learn(columns, crowd, evidence)
         else:
-            guesses, consensus = None, consolidate(crowd, method, evidence=evidence)
+            guesses = None
+            consensus = consolidate_by_name(crowd, tasks, method, evidence)
         write_labels(out, consensus, tasks, list(labels))
     for group in consensus.copies:
         names = [*workers]
@@ -144,6 +159,15 @@ def consolidate_command(
     else:
         items = (f"{key.replace('_', ' ')}: {value}" for key, value in summary.items())
         aside.print(", ".join(items))
+
+
+def answered_gold(crowd: Crowd, evidence: Evidence) -> int:
+    """Count the tasks of a known label that somebody has answered."""
+    if evidence.known is None:
+        return 0
+    answered = np.zeros(crowd.images, np.bool_)
+    answered[crowd.image[crowd.label >= 0]] = True
+    return int((answered & (evidence.known >= 0)).sum())
 
 
 def summarize(crowd: Crowd, consensus: Consensus, guesses: Guesses | None) -> dict[str, Any]:

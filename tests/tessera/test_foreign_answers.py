@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from tessera.commands.consolidate import consolidate_command
 from tessera.exits import Exit
 from tessera.foreign_answers import MOST_LABELS, name_finder
+from tessera.tiling.consensus import class_prior, em, worker_shrinkage
+from tests.examples import examples
 
 Consolidated = tuple[int, dict[str, dict[str, str]], str]
 Consolidate = Callable[..., Consolidated]
@@ -98,6 +101,43 @@ def test_repeats_change_no_label(
 
     without = consolidate(text([*reversed(once)]))[:2]
     assert consolidate(text(repeated))[:2] == without
+
+
+@pytest.mark.thorough
+@given(st.integers(0, 2**32), st.booleans())
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_in_another_order_are_the_same_labels_of_a_crowd_that_is_sampled(
+    consolidate: Consolidate, monkeypatch: pytest.MonkeyPatch, seed: int, quoted: bool
+) -> None:
+    for module in (em, class_prior, worker_shrinkage):
+        monkeypatch.setattr(module, "SAMPLE_IMAGES", 7)
+    chance = np.random.default_rng(seed)
+    rows = [
+        f'"t{task}",w{worker},{"abc"[int(chance.choice(3, p=[0.6, 0.3, 0.1]))]}'
+        for task in range(60)
+        for worker in sorted(chance.choice(9, 3, replace=False).tolist())
+    ]
+    if not quoted:  # read by column, not by row
+        rows = [row.replace('"', "") for row in rows]
+    shuffled = [rows[row] for row in chance.permutation(len(rows)).tolist()]
+    one, other = (consolidate("\n".join(order) + "\n")[1] for order in (rows, shuffled))
+    for task, row in one.items():
+        tied = float(row["confidence"]) <= 0.5  # by who came first
+        assert tied or other[task] == row
+
+
+@pytest.mark.parametrize("spelling", ["{}.0", "{}.", "{}e0", "{}0E-1", "{}.00"])
+def test_gold_whose_labels_became_floats_still_matches(
+    consolidate: Consolidate, spelling: str
+) -> None:
+    answers = "".join(f"{task},w{worker},{task % 2}\n" for task in range(4) for worker in range(2))
+    gold = "task,label\n" + "".join(f"{task},{spelling.format(task % 2)}\n" for task in range(4))
+    gold += "0,0\n"  # spelled otherwise, and no other label
+
+    code, _, message = consolidate(answers, gold=gold)
+
+    assert code == 0
+    assert "passed over" not in message
 
 
 @pytest.mark.parametrize("spelling", ["{}.0", "{}.", "{}e0", "{}0E-1", "{}.00"])
@@ -191,6 +231,7 @@ def test_a_column_of_other_things_is_refused_before_it_fills_the_memory(
     [
         ("1,w1,cat\n1.0,w2,cat\n", "1 task such as '1.0' and '1' kept apart"),
         ("1.23457E+11,w1,cat\n", "look like long ids that a spreadsheet rounded"),
+        ("1,w1,0\n2,w1,0.0\n", "1 label such as '0.0' and '0' kept apart"),
         ("1,7,cat\n2,7.0,cat\n", "1 worker such as '7.0' and '7' kept apart"),
         ("1,w1,cat\n1,w2,Cat\n", "'cat' and 'Cat' count as two labels"),
         ("1,w1,N/A\n1,w2,cat\n", "the label 'N/A' is a missing value to pandas"),
@@ -279,3 +320,21 @@ def test_shares_come_from_gold_that_was_drawn_at_random(consolidate: Consolidate
     code, labels, _ = consolidate(RARE, "--shares", "gold", gold=gold)
     assert code == 0
     assert {row["label"] for row in labels.values()} == {"ok"}
+
+
+def test_gold_that_is_too_few_to_tell_shares_is_warned_of(consolidate: Consolidate) -> None:
+    gold = "task,label\n" + "".join(f"{task},ok\n" for task in range(49))
+    code, labels, message = consolidate(RARE, "--shares", "gold", gold=gold)
+    assert code == 0
+    assert (
+        "--shares gold has no effect: 49 tasks of --gold have an answer, 50 are needed" in message
+    )
+    assert labels == consolidate(RARE, gold=gold)[1]
+
+
+@pytest.mark.parametrize("shares", ["ok=0.5", "ok", "{}"])
+def test_shares_of_answers_without_any_label_are_refused(
+    consolidate: Consolidate, shares: str
+) -> None:
+    code, _, message = consolidate("1,w1,\n2,w1,\n", "--shares", shares)
+    assert (code, "no row of the answers has a label" in message) == (Exit.REFUSED, True), message
