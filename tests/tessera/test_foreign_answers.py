@@ -326,9 +326,7 @@ def test_gold_that_is_too_few_to_tell_shares_is_warned_of(consolidate: Consolida
     gold = "task,label\n" + "".join(f"{task},ok\n" for task in range(49))
     code, labels, message = consolidate(RARE, "--shares", "gold", gold=gold)
     assert code == 0
-    assert (
-        "--shares gold has no effect: 49 tasks of --gold have an answer, 50 are needed" in message
-    )
+    assert "--gold has 49 tasks with an answer, and 50 are needed" in message
     assert labels == consolidate(RARE, gold=gold)[1]
 
 
