@@ -55,7 +55,7 @@ from tessera.tiling.answers.table import answer_table
 from tessera.tiling.consensus import Consensus, Crowd, Method, consolidate
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.label_splice import LabelSplice
-from tessera.tiling.training.write_manifests import label_lines, write_manifests
+from tessera.tiling.training.write_manifests import LineFacts, label_lines, write_manifests
 
 PEERS = ("cleanlab", "MajorityVote", "DawidSkene", "OneCoinDawidSkene", "MMSR")
 SLOW_PEERS = ("GLAD", "MACE")
@@ -430,7 +430,7 @@ def pipeline(folder: Path, images: int, output: str) -> float:
     consensus: Consensus = consolidate(
         answer_table(book, images=images, classes=len(LABELS)).crowd, settings.method
     )
-    labels = label_lines(consensus, settings, gold={}, duplicates={})
+    labels = label_lines(consensus, settings, LineFacts())
     splice = LabelSplice("label", list(enumerate(LABELS)), run="run", created="2026-01-01T00:00:00")
     lines = pieces(folder / "in.manifest")
     outcomes = write_manifests(

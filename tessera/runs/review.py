@@ -125,7 +125,7 @@ class _Judged:
 def _judge_labels(storage: Files, run: Run) -> _Judged:
     """Return the labels of a run whose images, or boxes, have one each."""
     judged = judge_answers(storage, run, _forget, lambda _: nullcontext())
-    lines = label_lines(judged.consensus, run.settings, **judged.of_lines)
+    lines = label_lines(judged.consensus, run.settings, judged.facts)
     classes = run.settings.classes
     choices = (*classes, run.settings.escape)  # an answer of -1 is the escape
     return _Judged(

@@ -44,7 +44,12 @@ from tessera.tiling.run import run_record
 from tessera.tiling.run.run import MAX_UNLOADED, Run
 from tessera.tiling.run.run_files import CreateFile, Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
-from tessera.tiling.training.write_manifests import label_manifest
+from tessera.tiling.training.write_manifests import (
+    LineFacts,
+    label_lines,
+    make_splice,
+    write_manifests,
+)
 from tessera.tiling.workers.skills import SKILLS_NAME, estimate_skills
 from tessera.tiling.workers.worker_memory import with_memory
 
@@ -153,54 +158,26 @@ def _qualification(files: Files, run: Run) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JudgedRun:
-    """Answers of a run, what is known beside them, and what they add up to.
-
-    `gold`, `duplicates` and `reviewed` are by line, as `training.write_manifests` takes them.
-    """
+    """Answers of a run, what is known beside them, and what they add up to."""
 
     book: AnswerBook
     table: AnswerTable
     evidence: Evidence
     consensus: Consensus
     model: ModelResult | None
-    gold: Mapping[int, int]
-    duplicates: Mapping[int, int]
-    reviewed: Mapping[int, int]
-    unloaded: NDArray[np.int64]
-
-    @property
-    def of_lines(self) -> dict[str, Any]:
-        """Return what a line's label rests on beside the consensus."""
-        return {
-            "gold": self.gold,
-            "duplicates": self.duplicates,
-            "reviewed": self.reviewed,
-            "unloaded": self.unloaded,
-            "set_aside": self.book.set_aside,
-            "unsure": self.model.decision.unsure if self.model else None,
-        }
+    facts: LineFacts
 
 
 def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> JudgedRun:
     """Gather a run's answers and consolidate them; `create` creates the files that list them."""
     settings = run.settings
     with step("gather answers"):
-        book = gather.gather_answers(files, run, create)
-        table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
-        if settings.weigh_seconds:
-            weight = answer_weights(table.crowd.worker, table.seconds)
-            table = replace(table, crowd=replace(table.crowd, weight=weight))
-        # before the manifest is read again: if it is gone, these are what is left
-        write_pieces(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
+        book, table = _gather(files, run, create)
     # read only if there are any: it takes a reading of the whole manifest
     gold = read_gold(manifest_chunks(files, run), settings) if run.counts.get("gold") else {}
     review = decisions.read_decisions(files, run.home)
     reviewed = review.classes(settings)
-    known = gold | (reviewed if review.teach else {})
-    evidence = known_beside(run, known_classes(known, table.crowd.images) if known else None)
-    if review.teach and reviewed:  # doubtful images were looked at, which are no random ones
-        evidence = replace(evidence, random_gold=False)
-    evidence = with_memory(files, run, evidence, table.names)
+    evidence = _evidence(files, run, table, gold, reviewed if review.teach else {})
     duplicates = read_repeats(files, run)
     unloaded = table.unloaded.workers_by_image(table.crowd.images)
     with step("consolidate"):
@@ -225,11 +202,43 @@ def judge_answers(files: Files, run: Run, create: CreateFile, step: Step) -> Jud
         evidence=evidence,
         consensus=consensus,
         model=model,
-        gold=gold,
-        duplicates=duplicates,
-        reviewed=reviewed,
-        unloaded=unloaded,
+        facts=LineFacts(
+            gold=gold,
+            reviewed=reviewed,
+            duplicates=duplicates,
+            unloaded=unloaded,
+            set_aside=book.set_aside,
+            unsure=model.decision.unsure if model else None,
+        ),
     )
+
+
+def _gather(files: Files, run: Run, create: CreateFile) -> tuple[AnswerBook, AnswerTable]:
+    """Gather a run's answers, and write the file that lists them."""
+    settings = run.settings
+    book = gather.gather_answers(files, run, create)
+    table = answer_table(book, images=run.counts["lines"], classes=len(settings.classes))
+    if settings.weigh_seconds:
+        weight = answer_weights(table.crowd.worker, table.seconds)
+        table = replace(table, crowd=replace(table.crowd, weight=weight))
+    # before the manifest is read again: if it is gone, these are what is left
+    write_pieces(create, "answers.csv", answer_rows(book, (*settings.classes, settings.escape)))
+    return book, table
+
+
+def _evidence(
+    files: Files,
+    run: Run,
+    table: AnswerTable,
+    gold: Mapping[int, int],
+    taught: Mapping[int, int],
+) -> Evidence:
+    """Return what is known beside the answers; `taught` are decisions that workers are held to."""
+    known = {**gold, **taught}
+    evidence = known_beside(run, known_classes(known, table.crowd.images) if known else None)
+    if taught:  # doubtful images were looked at, which are no random ones
+        evidence = replace(evidence, random_gold=False)
+    return with_memory(files, run, evidence, table.names)
 
 
 def with_slowest(consensus: Consensus, table: AnswerTable, share: float) -> Consensus:
@@ -264,16 +273,19 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
     judged = judge_answers(files, run, create, step)
     table, consensus = judged.table, judged.consensus
     with step("write manifests"):
-        lines = label_manifest(
+        lines = write_manifests(
             manifest_chunks(files, run),
-            run,
-            consensus,
-            create=create,
+            run.settings,
+            label_lines(consensus, run.settings, judged.facts),
+            make_splice(run),
+            create,
             watched=images_in_report(
                 consensus, table.unloaded, len(run.settings.classes), judged.model
             ),
-            **judged.of_lines,
+            rule=run.pictures,
         )
+    # Else labels would be other images': the manifest is not the one that was grouped.
+    lines.counts.check(run.counts["lines"])
     return RunResult(
         run=run,
         crowd=table.crowd,

@@ -19,6 +19,7 @@ from tessera.tiling.training import write_manifests as module
 from tessera.tiling.training.label_splice import LabelSplice
 from tessera.tiling.training.line_counts import LineOutcomes
 from tessera.tiling.training.write_manifests import (
+    LineFacts,
     LineFlag,
     LineLabels,
     label_lines,
@@ -75,7 +76,8 @@ def labels_of(
     duplicates: Mapping[int, int] | None = None,
 ) -> LineLabels:
     settings = msgspec.structs.replace(SETTINGS, gain=gain)
-    return label_lines(consensus, settings, gold=gold or {}, duplicates=duplicates or {})
+    facts = LineFacts(gold=gold or {}, duplicates=duplicates or {})
+    return label_lines(consensus, settings, facts)
 
 
 def manifest(*names: str, end: bytes = b"\n") -> bytes:

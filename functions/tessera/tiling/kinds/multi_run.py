@@ -44,7 +44,12 @@ from tessera.tiling.training.line_counts import (
     LineOutcomes,
 )
 from tessera.tiling.training.set_splice import SetSplice
-from tessera.tiling.training.write_manifests import LineLabels, label_lines, write_manifests
+from tessera.tiling.training.write_manifests import (
+    LineFacts,
+    LineLabels,
+    label_lines,
+    write_manifests,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,20 +141,17 @@ def judge_sets(files: Files, run: Run, create: CreateFile) -> JudgedSets:
     consensus = consolidate_sets(table.crowd, settings.method, evidence=evidence, asked=table.asked)
     decisions = read_decisions(files, run.home).sets(settings)
     consensus, repeats = consensus.with_decisions(decisions), read_repeats(files, run)
-    lines = label_lines(
-        consensus.of_images(),
-        settings,
-        gold={},
+    facts = LineFacts(
+        reviewed=decided_whole(decisions, len(settings.classes)),
         duplicates=repeats,
         unloaded=table.unloaded.workers_by_image(table.crowd.images),
         set_aside=book.set_aside,
-        reviewed=decided_whole(decisions, len(settings.classes)),
     )
     return JudgedSets(
         book=book,
         table=table,
         consensus=consensus,
-        lines=lines,
+        lines=label_lines(consensus.of_images(), settings, facts),
         duplicates=repeats,
         reviewed=len(decisions),
     )

@@ -27,6 +27,7 @@ from tessera.tiling.run.run import Run, read_run
 from tessera.tiling.run.run_files import Writable
 from tessera.tiling.training.known_labels import read_duplicates, read_gold
 from tessera.tiling.training.write_manifests import (
+    LineFacts,
     LineFlag,
     LineLabels,
     label_lines,
@@ -165,15 +166,12 @@ def _judge(kept: Kept, plan: Plan, part: int) -> None:
     kept.put(Judged(judged[-1], earlier), "judge", part)
     lines = plan.lines_of(part)
     aside = np.concatenate([np.empty(0, np.int32), *(job.set_aside for job in answers.jobs)])
-    labels = label_lines(
-        judged[-1],
-        kept.run.settings,
+    facts = LineFacts(
         gold=gold.by_line() if gold else {},
-        duplicates={},
         unloaded=loaded.unloaded.workers_by_image(len(lines)),
         set_aside=(aside[(aside >= lines.start) & (aside < lines.stop)] - lines.start).tolist(),
     )
-    kept.put(labels, "labels", part)
+    kept.put(label_lines(judged[-1], kept.run.settings, facts), "labels", part)
 
 
 # ── The lines ────────────────────────────────────────────────────────────────────────────────────

@@ -23,10 +23,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from itertools import compress
-from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -71,8 +70,6 @@ BLOCK = 256 * 1024
 """Bytes of lines read at once: six times as many are written, and both stay in the cache."""
 
 _BRACE_AND_NEWLINE = b"}\n"
-
-NO_DECISIONS: Mapping[int, int] = MappingProxyType({})
 
 
 class Splice(Protocol):
@@ -133,67 +130,84 @@ class LineLabels:
         return (self.flags & np.uint8(flag)) > 0
 
 
-def label_lines(
-    consensus: Consensus,
-    settings: Settings,
-    *,
-    gold: Mapping[int, int],
-    duplicates: Mapping[int, int],
-    unloaded: NDArray[np.int64] | None = None,
-    set_aside: Sequence[int] = (),
-    unsure: Bools | None = None,
-    reviewed: Mapping[int, int] = NO_DECISIONS,
-) -> LineLabels:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LineFacts:
+    """Facts about manifest lines by which they are labeled, beside the consensus.
+
+    `gold` has known labels by line (-1: known to be unreadable), and they win over the consensus;
+    `reviewed` has what reviewers decided (-1: nobody can tell), which wins over both. `duplicates`
+    has the line whose label a duplicate takes over; `unloaded` says how many workers each line's
+    image did not load for, and `set_aside` are the lines of images on pages that could not be
+    shown. `unsure` (lines), where a model has guessed, replaces the rule of `label_lines`.
+    """
+
+    gold: Mapping[int, int] = field(default_factory=dict)
+    reviewed: Mapping[int, int] = field(default_factory=dict)
+    duplicates: Mapping[int, int] = field(default_factory=dict)
+    unloaded: NDArray[np.int64] | None = None
+    set_aside: Sequence[int] = ()
+    unsure: Bools | None = None
+
+
+def label_lines(consensus: Consensus, settings: Settings, facts: LineFacts) -> LineLabels:
     """Return the label of every manifest line.
 
     A line is unsure if one more answer is expected to gain more than `settings.gain`, or if it has
-    none. `gold` has known labels by line (-1: known to be unreadable), and they win over the
-    consensus; `duplicates` has the line whose label a duplicate takes over; `unloaded` says how
-    many workers each line's image did not load for, and `set_aside` are the lines of images on
-    pages that could not be shown. `unsure` (lines), where a model has guessed, replaces the rule.
-    `reviewed` has what reviewers decided (-1: nobody can tell), which wins over all else.
+    none.
     """
+    labels = LineLabels(
+        consensus.label.copy(),
+        to_steps(consensus.confidence),
+        encode_support(to_steps(consensus.agreement), consensus.answers),
+        _flags(consensus, settings, facts),
+    )
+    _set_known(labels, facts.gold, LineFlag.GOLD, GOLD_SUPPORT)
+    _set_known(labels, facts.reviewed, LineFlag(0), REVIEWED_SUPPORT)
+    if facts.duplicates:  # after gold, so that a duplicate of a gold image has the known label too
+        later, first = _columns(facts.duplicates)
+        for column in (labels.label, labels.confidence, labels.support, labels.flags):
+            column[later] = column[first]
+        labels.flags[later] |= np.uint8(LineFlag.DUPLICATE)
+    return labels
+
+
+def _flags(consensus: Consensus, settings: Settings, facts: LineFacts) -> NDArray[np.uint8]:
+    """Return the flags of every line by its answers, of which it may have none."""
     # np.uint8(flag): numpy takes an IntFlag for 64 bits wide, and so would the column be
     flags = np.where(consensus.unreadable, np.uint8(LineFlag.UNREADABLE), np.uint8(0))
     unanswered = (consensus.label < 0) & ~consensus.unreadable
     lacks_answers = consensus.answers < settings.answers_per_image
+    unsure, unloaded = facts.unsure, facts.unloaded
     if unsure is None:
         unsure = (consensus.gain > settings.gain) | unanswered
     else:  # which may well be content with a single answer
         lacks_answers = lacks_answers & unsure
     flags[unsure] |= np.uint8(LineFlag.UNSURE)
     kept_back = np.zeros(len(flags), np.bool_)
-    kept_back[[line for line in set_aside if line < len(flags)]] = True
+    kept_back[[line for line in facts.set_aside if line < len(flags)]] = True
     flags[kept_back & unanswered] |= np.uint8(LineFlag.SET_ASIDE)
     if unloaded is not None:
         is_given_up = unloaded >= MAX_UNLOADED
         flags[(unloaded > 0) & unanswered] |= np.uint8(LineFlag.UNLOADED)
         flags[(unloaded > 0) & lacks_answers & ~is_given_up] |= np.uint8(LineFlag.RETRY)
         flags[is_given_up] |= np.uint8(LineFlag.GIVEN_UP)
-    label = consensus.label.copy()
-    confidence = to_steps(consensus.confidence)
-    support = encode_support(to_steps(consensus.agreement), consensus.answers)
-    if gold:
-        known = np.fromiter(gold.keys(), np.int64, len(gold))
-        label[known] = np.fromiter(gold.values(), np.int16, len(gold))
-        flags[known] = np.uint8(LineFlag.GOLD)
-        flags[known[label[known] < 0]] |= np.uint8(LineFlag.UNREADABLE)
-        confidence[known] = SCALE
-        support[known] = GOLD_SUPPORT
-    if reviewed:
-        decided = np.fromiter(reviewed.keys(), np.int64, len(reviewed))
-        label[decided] = np.fromiter(reviewed.values(), np.int16, len(reviewed))
-        flags[decided] = np.uint8(0)
-        flags[decided[label[decided] < 0]] |= np.uint8(LineFlag.UNREADABLE)
-        confidence[decided] = SCALE
-        support[decided] = REVIEWED_SUPPORT
-    if duplicates:  # after gold, so that a duplicate of a gold image has the known label too
-        later = np.fromiter(duplicates.keys(), np.int64, len(duplicates))
-        first = np.fromiter(duplicates.values(), np.int64, len(duplicates))
-        for column in (label, confidence, support, flags):
-            column[later] = column[first]
-        flags[later] |= np.uint8(LineFlag.DUPLICATE)
-    return LineLabels(label, confidence, support, flags)
+    return flags
+
+
+def _set_known(labels: LineLabels, known: Mapping[int, int], flag: LineFlag, support: int) -> None:
+    """Set the labels of lines that are known, whatever workers say of them."""
+    lines, classes = _columns(known)
+    labels.label[lines] = classes
+    labels.flags[lines] = np.uint8(flag)
+    labels.flags[lines[classes < 0]] |= np.uint8(LineFlag.UNREADABLE)
+    labels.confidence[lines] = SCALE
+    labels.support[lines] = support
+
+
+def _columns(by_line: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the lines of a mapping, and what it has of each."""
+    lines = np.fromiter(by_line.keys(), np.int64, len(by_line))
+    return lines, np.fromiter(by_line.values(), np.int64, len(by_line))
 
 
 class _Files(msgspec.Struct):
@@ -206,48 +220,6 @@ class _Files(msgspec.Struct):
 
 
 FILE_NAMES = ("training.manifest", "unlabeled.manifest", "uncertain.manifest", "unlabeled.csv")
-
-
-def label_manifest(
-    chunks: Iterable[bytes],
-    run: Run,
-    consensus: Consensus,
-    *,
-    gold: Mapping[int, int],
-    duplicates: Mapping[int, int],
-    create: CreateFile,
-    unloaded: NDArray[np.int64] | None = None,
-    set_aside: Sequence[int] = (),
-    watched: Iterable[int] = (),
-    unsure: Bools | None = None,
-    reviewed: Mapping[int, int] = NO_DECISIONS,
-) -> LineOutcomes:
-    """Label a run's manifest by the consensus and write its lines; every line is accounted for.
-
-    Raises AssertionError if the manifest has not as many lines as when it was grouped: its labels
-    would be other images'.
-    """
-    settings = run.settings
-    outcomes = write_manifests(
-        chunks,
-        settings,
-        label_lines(
-            consensus,
-            settings,
-            gold=gold,
-            duplicates=duplicates,
-            unloaded=unloaded,
-            set_aside=set_aside,
-            unsure=unsure,
-            reviewed=reviewed,
-        ),
-        make_splice(run),
-        create,
-        watched=watched,
-        rule=run.pictures,
-    )
-    outcomes.counts.check(run.counts["lines"])
-    return outcomes
 
 
 def make_splice(run: Run) -> LabelSplice:
