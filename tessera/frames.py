@@ -27,15 +27,17 @@ import numpy as np
 from PIL import Image as Picture
 
 from tessera.cli import region_of
-from tessera.commands.drop import Source, drop_source, listed
 from tessera.exits import Refused
 from tessera.exports.dataset import LeftOut, samples
+from tessera.option_lists import listed
 from tessera.runs.checks import parse_settings
 from tessera.runs.executions import ENDED, read_ending
-from tessera.runs.failures import failure
+from tessera.runs.failures import failure, require_no_failure
 from tessera.runs.folder import RunFolder
 from tessera.runs.folder import find_run as find_folder
 from tessera.runs.instructions import settings_beside
+from tessera.runs.source import Source
+from tessera.runs.start import drop_source
 from tessera.stack.cloud import STACK_NAME, Cloud
 from tessera.stack.local_stack import HOME, PORT, LocalStack
 from tessera.stack.target import Target
@@ -259,8 +261,7 @@ def _start(cloud: Cloud, source: Source, scratch: Path) -> Run:
     settings = settings_beside(settings, source.folder)
     execution, status = drop_source(cloud, source, document, settings, quiet=True)
     ending = read_ending(cloud, execution)
-    if ending.status not in ("RUNNING", "SUCCEEDED"):
-        raise failure(ending, cloud)
+    require_no_failure(ending, cloud)
     return Run(find_folder(cloud, status.run or ending.output["run"]))
 
 

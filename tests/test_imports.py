@@ -279,6 +279,12 @@ def test_the_tool_imports_nothing_that_only_developers_have() -> None:
     assert beyond(TOOL, "tessera") == {}
 
 
+def test_only_the_command_line_and_commands_import_commands() -> None:
+    """Whoever works with runs from Python needs no command."""
+    library = [path for path in TOOL if path.parent.name != "commands" and path.stem != "cli"]
+    assert [name(path) for path in library if within(imported(path), "tessera.commands")] == []
+
+
 def test_no_module_imports_itself_by_way_of_others() -> None:
     graph = {module(path): imported(path) & MODULES - {module(path)} for path in IN_LAMBDA + TOOL}
     assert list(TopologicalSorter(graph).static_order())

@@ -11,13 +11,15 @@ import click
 import msgspec
 
 from tessera.commands.completion import run_names
-from tessera.commands.drop import Source, drop_source, next_step
+from tessera.commands.drop import next_step
 from tessera.exits import Refused
 from tessera.runs.checks import parse_settings
 from tessera.runs.executions import read_ending
-from tessera.runs.failures import failure
+from tessera.runs.failures import require_no_failure
 from tessera.runs.fitting import Staff
 from tessera.runs.folder import RunFolder, find_run
+from tessera.runs.source import Source
+from tessera.runs.start import drop_source
 from tessera.runs.status import settings_in_force
 from tessera.screen import counted, json_option, out, print_json
 from tessera.tiling.run.run_record import project_of
@@ -98,8 +100,7 @@ def _drop(folder: RunFolder, lines: list[bytes], kind: str, as_json: bool) -> No
         source = Source.at(path, None, project)
         execution, status = drop_source(cloud, source, own, settings, quiet=as_json)
     end = read_ending(cloud, execution)
-    if end.status not in ("RUNNING", "SUCCEEDED"):
-        raise failure(end, cloud)
+    require_no_failure(end, cloud)
     if as_json:
         facts = {"run": status.run, "execution": execution, "lines": len(lines)}
         print_json(facts | {"manifest": f"{cloud.outputs['Inbox']}/{project}/{path.name}"})

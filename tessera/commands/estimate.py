@@ -11,9 +11,9 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 
-from tessera.commands.drop import Source, labels_option, listed
 from tessera.file_types import IN_FILE
 from tessera.number_types import DOLLARS, Amount
+from tessera.option_lists import labels_option, listed
 from tessera.picture_folder import look_at_pictures
 from tessera.runs.checks import (
     count_lines,
@@ -24,6 +24,7 @@ from tessera.runs.checks import (
 from tessera.runs.fetched_pictures import any_elsewhere, with_placeholders
 from tessera.runs.folder import find_run
 from tessera.runs.own_embeddings import check_own_embeddings, find_own_embeddings
+from tessera.runs.source import Source
 from tessera.screen import counted, json_option, out, print_json, warn
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target

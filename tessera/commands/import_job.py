@@ -12,10 +12,10 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from tessera.commands.drop import listed
 from tessera.commands.import_source import SOURCES, write_labels, write_source
 from tessera.exits import Exit, Refused
 from tessera.file_types import IN_FILE, OutFile
+from tessera.option_lists import listed
 from tessera.runs.checks import count_lines
 from tessera.runs.ground_truth_job import (
     GroundTruthJob,

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from tessera.commands.drop import as_option
 from tessera.exits import Exit, Refused
+from tessera.option_lists import as_option
 from tessera.screen import counted, out, print_json, warn
 from tessera.sources.coco import read_coco, read_coco_boxes
 from tessera.sources.csv_list import read_csv

@@ -11,19 +11,21 @@ import click
 import msgspec
 from rich.console import Console
 
-from tessera.commands.drop import Source, drop_source, listed
 from tessera.exits import Exit
 from tessera.number_types import COUNT
+from tessera.option_lists import listed
 from tessera.picture_folder import check_has_pictures
 from tessera.portal.records import OPEN
 from tessera.portal.table_layout import read_jobs
 from tessera.runs.checks import parse_settings
 from tessera.runs.display import show_until_ended
 from tessera.runs.executions import ENDED, read_ending
-from tessera.runs.failures import failure
+from tessera.runs.failures import failure, require_no_failure
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.instructions import settings_beside
 from tessera.runs.resumption import resume_runs
+from tessera.runs.source import Source
+from tessera.runs.start import drop_source
 from tessera.runs.status import RunObserver, latest_jobs
 from tessera.screen import console_for, json_option, out_option, print_json, waiting, warn
 from tessera.simulation import example
@@ -102,8 +104,7 @@ def label_folder(target: Target, source: Source, console: Console) -> dict[str, 
         console.print(f"[bold]Run[/]      {run}", soft_wrap=True)
     execution, status = drop_source(cloud, source, own, settings, quiet=True)
     end = read_ending(cloud, execution)
-    if end.status not in ("RUNNING", "SUCCEEDED"):
-        raise failure(end, cloud)
+    require_no_failure(end, cloud)
     folder = find_run(cloud, end.output.get("run") or status.run)
     observer = RunObserver(cloud, folder.record["execution"], folder, counts_people=False)
     if job := wait_for_job(observer, folder):

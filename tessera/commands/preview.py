@@ -17,13 +17,14 @@ import click
 import msgspec
 from msgspec import UNSET
 
-from tessera.commands.drop import labels_option, settings_of
 from tessera.exits import Refused
 from tessera.file_types import IN_FILE, OutFile
+from tessera.option_lists import labels_option
 from tessera.picture_folder import reason_not_shown, walk_pictures, warnings_of
 from tessera.picture_types import is_shown, picture_type, suffixes_in_words
 from tessera.runs.checks import PIECE, manifest_remedy
 from tessera.runs.instructions import settings_beside
+from tessera.runs.source import settings_of
 from tessera.screen import aside, json_option, out, print_json, warn
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import PageUnusable, TesseraError

@@ -76,3 +76,9 @@ def failure(end: Ending, cloud: Cloud) -> RunError:
         return RunError(f"The run was {CUT}. {next_step(end, cloud)}")
     why = ": ".join(part for part in (end.status, end.error, end.cause) if part)
     return RunError(f"The run ended {why}\n{next_step(end, cloud)}")
+
+
+def require_no_failure(end: Ending, cloud: Cloud) -> None:
+    """Raise RunError, as `failure` makes it, unless a run is still at work or has succeeded."""
+    if end.status not in ("RUNNING", "SUCCEEDED"):
+        raise failure(end, cloud)

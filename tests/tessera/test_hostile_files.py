@@ -173,7 +173,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Res
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tessera.cli.Target", lambda *_: RemotePlace())
     monkeypatch.setattr("tessera.stack.cloud.Cloud.default_settings", b"")
-    monkeypatch.setattr("tessera.commands.drop._start", stop_before_upload)
+    monkeypatch.setattr("tessera.commands.drop.start_run", stop_before_upload)
     monkeypatch.setattr("tessera.commands.serve.check_free", stop_before_upload)
     for name, content in FILES.items():
         path = tmp_path / name

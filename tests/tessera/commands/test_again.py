@@ -30,8 +30,8 @@ def run(labels: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     def stop_there(*_: Any, **__: Any) -> str:
         raise RunError("dropped")
 
-    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
-    monkeypatch.setattr("tessera.commands.drop.wait_for_execution", stop_there)
+    monkeypatch.setattr("tessera.runs.start.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.runs.start.wait_for_execution", stop_there)
     name: str = labels.run(images=4)
     lines = [f'{{"source-ref":"s3://inbox/pets/{number}.png"}}' for number in range(len(REASONS))]
     rows = [

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import re
 import shlex
-import shutil
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import click
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import tessera.commands.drop as drop_module
 from tessera.commands.drop import drop_command
@@ -25,13 +17,11 @@ from tessera.commands.import_job import import_command
 from tessera.exits import Exit, Refused
 from tessera.picture_folder import check_has_pictures
 from tessera.runs.checks import refuse_csv
-from tessera.runs.executions import Ending, RunError, drop
+from tessera.runs.executions import Ending, RunError
 from tessera.runs.fitting import Staff
 from tessera.runs.status import RunStatus
 from tessera.stack.cloud import Cloud
-from tessera.tiling.settings import read_settings
-from tests.examples import examples
-from tests.tessera.conftest import FakeCloud, png
+from tests.tessera.conftest import png
 
 PUBLIC = {
     "labels": ["cat", "dog"],
@@ -48,8 +38,8 @@ def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
     def refuse(*_: Any, **__: Any) -> str:
         raise RunError("nothing is uploaded in this test")
 
-    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
-    monkeypatch.setattr("tessera.commands.drop.drop", refuse)
+    monkeypatch.setattr("tessera.runs.start.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.runs.start.drop", refuse)
     (tmp_path / "labeling.json").write_text(json.dumps(PUBLIC))
     (tmp_path / "may.manifest").write_text('{"source-ref": "s3://inbox/1.png"}\n')
 
@@ -57,19 +47,6 @@ def test_a_drop_for_the_public_crowd_is_warned_of_before_anything_is_uploaded(
 
     assert "closed on 30 September 2026" in done.stderr
     assert "nothing is uploaded" in done.stderr
-
-
-@pytest.mark.parametrize("end", [b"", b"\n"])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_lines_are_counted_as_a_run_counts_them_packed_or_not(
-    pack: Any, end: bytes, place: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(drop_module, "list_executions", lambda *_: [])
-    monkeypatch.setattr(drop_module, "wait_for_execution", lambda *_, **__: "execution")
-    source = drop_module.Source(Path("may.manifest"), Path("labeling.json"), "pets")
-    lines = b"\n".join(b'{"source-ref": "s3://inbox/%d.png"}' % i for i in range(1000)) + end
-    dropped, _ = drop_module._start(place.cloud, source, pack(lines), None, quiet=True)
-    assert dropped["lines"] == 1000
 
 
 @pytest.mark.parametrize("where", ["the project", "the stack"])
@@ -80,8 +57,8 @@ def test_a_manifest_without_settings_gets_those_of_its_project_or_the_stack(
         raise RunError("dropped")
 
     raw = b'{"labels": ["cat", "dog"]}'
-    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
-    monkeypatch.setattr("tessera.commands.drop.wait_for_execution", stop_there)
+    monkeypatch.setattr("tessera.runs.start.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.runs.start.wait_for_execution", stop_there)
     monkeypatch.setattr(type(place.cloud), "default_settings", raw if where == "the stack" else b"")
     if where == "the project":
         labels.put("inbox", "pets/labeling.json", raw)
@@ -117,91 +94,6 @@ def test_a_drop_tells_of_first_pictures_that_cannot_be_shown_and_of_changed_ones
 
     assert begun == ["1 of the first 9 pictures cannot be shown"]
     assert "1 picture changed after people were shown them: s3://inbox/pets/0.png" in again[0]
-
-
-def test_the_same_folder_with_the_same_labels_keeps_the_settings_it_was_dropped_with(
-    labels: Any, place: Any, tmp_path: Path
-) -> None:
-    def staff_of(count: int) -> Any:
-        return lambda _: Staff(place.cloud, count)
-
-    source = drop_module.Source(tmp_path, tmp_path / "labeling.json", "pets", ("cat", "dog"))
-    own = source.own_settings()
-    assert own is not None
-    settings = read_settings(own)
-    first = source.fit_settings(place.cloud, own, settings, staff_of(2))
-    assert read_settings(first).max_answers == 2
-
-    labels.put("inbox", "pets/labeling.json", first)
-    assert source.fit_settings(place.cloud, own, settings, staff_of(1)) == first
-
-    other = json.dumps({"labels": ["cat", "dog", "cow"]}).encode()
-    labels.put("inbox", "pets/labeling.json", other)
-    refitted = source.fit_settings(place.cloud, own, settings, staff_of(1))
-    assert read_settings(refitted).max_answers == 1
-
-
-def test_a_settings_file_of_the_same_labels_is_used_and_of_others_is_refused(
-    tmp_path: Path,
-) -> None:
-    file = tmp_path / "labeling.json"
-    file.write_text('{"labels": ["cat", "dog"], "gain": 0.1}')
-    source = drop_module.Source(tmp_path, file, "pets", ("cat", "dog"))
-    assert source.own_settings() == file.read_bytes()
-    with pytest.raises(click.UsageError, match="names other labels"):
-        replace(source, labels=("cat", "cow")).own_settings()
-
-
-Batches = st.lists(
-    st.tuples(
-        st.sampled_from(["may", "june"]),
-        st.dictionaries(st.sampled_from(["IMG_1.png", "IMG_2.png"]), st.integers(0, 3), min_size=1),
-    ),
-    min_size=2,
-    max_size=4,
-)
-
-
-@pytest.mark.thorough
-@settings(deadline=None, max_examples=examples(25))
-@given(batches=Batches)
-def test_cameras_that_give_the_same_names_in_folders_of_one_name_mix_up_nothing(
-    batches: list[tuple[str, dict[str, int]]],
-) -> None:
-    """Whatever is dropped, every line of every manifest so far opens the picture of its time."""
-    cloud = FakeCloud()
-    files, raw = cloud.aws.files, b'{"labels": ["zero", "one"]}'
-    expected: dict[str, bytes] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for month, pictures in batches:
-            folder = Path(scratch, month, "photos")
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            for name, gray in pictures.items():
-                (folder / name).write_bytes(png(4, 4, gray))
-            (folder / "labeling.json").write_bytes(raw)
-            source = drop_module.Source.at(folder, None, None)
-            lines = source.lines(cloud, read_settings(raw)).splitlines()
-            drop(cloud, b"\n".join(lines), project="photos", name="photos", settings=raw)
-            contents = [png(4, 4, gray) for _, gray in sorted(pictures.items())]
-            sources = [json.loads(line)["source-ref"] for line in lines]
-            expected |= dict(zip(sources, contents, strict=True))
-            assert len(set(sources)) == len(set(contents))
-    assert {uri: files.objects[uri] for uri in expected} == expected
-
-
-@pytest.mark.parametrize(
-    ("folder", "project", "is_told"),
-    [("photos", None, True), ("Data", None, True), ("pets", None, False), ("photos", "may", False)],
-)
-def test_the_project_is_told_where_a_folder_s_name_says_little(
-    folder: str, project: str | None, is_told: bool, tmp_path: Path
-) -> None:
-    (tmp_path / folder).mkdir()
-    source = drop_module.Source.at(tmp_path / folder, None, project)
-    notices = source.name_notice(named=project is not None)
-    assert bool(notices) == is_told
-    assert all("--project NAME" in notice for notice in notices)
 
 
 def test_a_folder_without_pictures_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -269,23 +161,6 @@ def test_a_manifest_that_is_called_csv_and_what_is_no_text_are_read_as_before(
     refuse_csv(tmp_path / "pets.csv", str)
 
 
-@given(st.text(max_size=12))
-def test_a_name_that_no_project_may_have_is_refused_with_one_that_it_may(name: str) -> None:
-    suggested = drop_module.suggest_project(f"{name} \\")
-    assert drop_module.Source.at(Path(), None, suggested).project == suggested
-    wanted = f"here, .*--project {re.escape(shlex.quote(suggested))}$"
-    with pytest.raises(Refused, match=wanted):
-        drop_module.Source.at(Path(), None, f"{name} \\")
-
-
-def test_a_folder_with_a_blank_gets_the_name_of_a_project_that_a_person_would_choose(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "My Photos").mkdir()
-    with pytest.raises(Refused, match=r"--project my-photos$"):
-        drop_module.Source.at(tmp_path / "My Photos", None, None)
-
-
 def test_an_interrupted_upload_says_that_no_run_has_begun(
     labels: Any, tessera: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,7 +169,7 @@ def test_an_interrupted_upload_says_that_no_run_has_begun(
 
     (tmp_path / "pets").mkdir()
     (tmp_path / "pets" / "cat.png").write_bytes(png(4, 3))
-    monkeypatch.setattr("tessera.commands.drop.upload_pictures", interrupt)
+    monkeypatch.setattr("tessera.runs.source.upload_pictures", interrupt)
     done = tessera(drop_command, "pets", "--labels", "cat,dog")
     assert done.exit_code == Exit.INTERRUPTED
     assert "no run has begun" in done.stderr

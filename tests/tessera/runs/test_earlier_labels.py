@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tessera.commands.drop import Source
 from tessera.runs.earlier_labels import reuse_labels
 from tessera.runs.executions import drop
+from tessera.runs.source import Source
 from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.manifest.lines import Image, Labeled, read_manifest
 from tessera.tiling.settings import Settings, read_settings

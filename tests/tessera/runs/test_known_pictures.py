@@ -26,8 +26,8 @@ def pets(tmp_path: Path, labels: Any, tessera: Any, monkeypatch: pytest.MonkeyPa
     def stop(*_: Any, **__: Any) -> str:
         raise RunError("dropped")
 
-    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
-    monkeypatch.setattr("tessera.commands.drop.wait_for_execution", stop)
+    monkeypatch.setattr("tessera.runs.start.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.runs.start.wait_for_execution", stop)
     monkeypatch.setattr("tessera.stack.cloud.Cloud.default_settings", b"")
     for gray, name in enumerate(("a/1.png", "a/2.png", "b/2.png")):
         (tmp_path / "pets" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,8 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def stop_there(*_: Any, **__: Any) -> str:
         raise RunError("dropped")
 
-    monkeypatch.setattr("tessera.commands.drop.list_executions", lambda *_: [])
-    monkeypatch.setattr("tessera.commands.drop.wait_for_execution", stop_there)
+    monkeypatch.setattr("tessera.runs.start.list_executions", lambda *_: [])
+    monkeypatch.setattr("tessera.runs.start.wait_for_execution", stop_there)
     (tmp_path / "labeling.json").write_text('{"labels": ["cat", "dog"]}')
 
 

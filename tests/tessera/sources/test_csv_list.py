@@ -15,13 +15,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tessera.commands.drop import as_option, listed
 from tessera.commands.import_job import import_command
 from tessera.exits import Exit, Refused
 from tessera.exports.dataset import Sample, samples
 from tessera.exports.formats import Export, write_csv
 from tessera.exports.set_formats import FACTS, write_set_csv
 from tessera.exports.tool_formats import write_label_studio
+from tessera.option_lists import as_option, listed
 from tessera.sources.csv_list import HAS, IMAGE_COLUMNS, LABEL_COLUMNS, read_csv
 from tessera.sources.label_studio import read_label_studio
 from tessera.sources.labeled import LABELS_AS, LeftOut, manifest_lines
