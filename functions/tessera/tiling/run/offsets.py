@@ -28,7 +28,16 @@ def offsets_name(manifest: str) -> str:
     >>> offsets_name("round-1/tasks-000.manifest")
     'round-1/tasks-000.offsets'
     """
-    return re.sub(r"\.[^./]*$", "", manifest) + ".offsets"
+    return name_beside(manifest, ".offsets")
+
+
+def name_beside(manifest: str, ending: str) -> str:
+    """Return the name or URI of a file that is called as a tasks manifest, with another ending.
+
+    >>> name_beside("round-1/tasks-000.manifest", ".gold")
+    'round-1/tasks-000.gold'
+    """
+    return re.sub(r"\.[^./]*$", "", manifest) + ending
 
 
 def pack_offsets(offsets: Iterable[int]) -> bytes:

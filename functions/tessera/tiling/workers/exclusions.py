@@ -8,12 +8,12 @@ may not have the task. Neighboring tasks have mostly the same workers, so ranges
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from itertools import pairwise
 
 import msgspec
 
+from tessera.tiling.run.offsets import name_beside
 from tessera.tiling.run.run_files import CreateFile
 
 ANSWERED_BY = "answered-by"
@@ -29,7 +29,7 @@ def exclusions_name(manifest: str) -> str:
     >>> exclusions_name("round-2/tasks-000.manifest")
     'round-2/tasks-000.exclusions.json'
     """
-    return re.sub(r"\.[^./]*$", "", manifest) + ".exclusions.json"
+    return name_beside(manifest, ".exclusions.json")
 
 
 class Exclusions:

@@ -11,11 +11,12 @@ Who may have a task and who may not is told elsewhere (`exclusions`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
+
+from tessera.tiling.run.offsets import name_beside
 
 BITS = bytes.maketrans(b"01", b"\0\1")
 """Turns binary digits into bytes of 0 and 1."""
@@ -59,7 +60,7 @@ def first_offers_name(manifest: str) -> str:
     >>> first_offers_name("round-2/tasks-000.manifest")
     'round-2/tasks-000.offers'
     """
-    return re.sub(r"\.[^./]*$", "", manifest) + ".offers"
+    return name_beside(manifest, ".offers")
 
 
 def row_bytes(tasks: int) -> int:

@@ -6,9 +6,10 @@ the indexes of its gold images as numbers of four bytes, equally many a task.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Sequence
+
+from tessera.tiling.run.offsets import name_beside
 
 NO_GOLD = 0xFFFF_FFFF
 """Stands where a task has fewer gold images than others."""
@@ -20,7 +21,7 @@ def gold_uses_name(manifest: str) -> str:
     >>> gold_uses_name("round-1/tasks-000.manifest")
     'round-1/tasks-000.gold'
     """
-    return re.sub(r"\.[^./]*$", "", manifest) + ".gold"
+    return name_beside(manifest, ".gold")
 
 
 def pack_gold_uses(tasks: Sequence[Sequence[int]]) -> bytes:
