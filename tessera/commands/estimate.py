@@ -250,7 +250,7 @@ def _cost_table(result: Estimate) -> Table:
 
 def describe_assumptions(settings: Settings, assumed: Assumptions, basis: Basis) -> list[str]:
     """Describe every assumption, with its source and the option that changes it."""
-    ground_truth = settings.workforce != "portal"
+    ground_truth = not settings.on_portal
     fee = f"${assumed.object_price:g} a page for Ground Truth (--object-price)"
     return [
         f"{assumed.seconds:.2f} s per image: {basis.seconds_source} (--seconds, --like)",

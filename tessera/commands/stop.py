@@ -51,7 +51,7 @@ def stop(context: click.Context, name: str, yes: bool, as_json: bool) -> None:
             abort=True,
             err=True,
         )
-    close = _stop_on_portal if folder.settings.workforce == "portal" else _stop_at_service
+    close = _stop_on_portal if folder.settings.on_portal else _stop_at_service
     outcomes = {}
     with progress("jobs", len(names)) as advance:
         for closed, outcome in close(cloud, names):

@@ -50,7 +50,7 @@ class Staff:
     @classmethod
     def of(cls, cloud: Cloud, settings: Settings, project: str) -> Staff:
         """Count the people of the settings' team who may have pages of the project."""
-        if settings.workforce != "portal" or "WorkerPoolId" not in cloud.outputs:
+        if not settings.on_portal or "WorkerPoolId" not in cloud.outputs:
             return cls(cloud, None)
         try:
             workers = set(people(cloud.users.emails, team_of(settings)))

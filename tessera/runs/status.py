@@ -146,7 +146,7 @@ class RunObserver:
         """Return the round's progress; where nobody is at work, with the pages nobody can do."""
         assert self.folder is not None
         progress = _with_blocks(_read_progress(self.folder, latest), self.folder, latest["round"])
-        on_portal = self.folder.settings.workforce == "portal"
+        on_portal = self.folder.settings.on_portal
         if (
             not (on_portal and self.counts_people)
             or progress.workers
@@ -212,7 +212,7 @@ def _with_blocks(progress: RoundProgress, folder: RunFolder, round_: int) -> Rou
 
 def _read_progress(folder: RunFolder, latest: dict[str, Any]) -> RoundProgress:
     jobs = round_jobs(folder, latest)
-    if folder.settings.workforce == "portal":
+    if folder.settings.on_portal:
         return portal_progress(folder.cloud.ports, jobs)
     return ground_truth_progress(folder.cloud.client("sagemaker"), jobs)
 

@@ -131,7 +131,7 @@ class Stack:
         folder = folder_uri(manifest)
         practice = tuple(folder + name for name in settings.practice or ())
         # Ground Truth shows pictures by a role of its own, which operators may give more.
-        is_portal = settings.workforce == "portal" and self.image_objects is not None
+        is_portal = settings.on_portal and self.image_objects is not None
         partition = "".join(self.surroundings.prepare_task.split(":")[1:2]) or "aws"
         return SourceRule(
             inbox=manifest["bucket"],

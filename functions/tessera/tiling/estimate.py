@@ -232,7 +232,7 @@ def estimate(
             pages=pages,
             jobs=shards + len(rounds) - 1,  # a later round is small: one shard
             rounds=len(rounds),
-            portal=settings.workforce == "portal",
+            portal=settings.on_portal,
             kilobytes=assumed.picture_kilobytes,
             encoder=None if has_embeddings else settings.own_encoder,
         ),
@@ -258,7 +258,7 @@ def _cost(
         tasks=tasks,
         answers=answers,
         hours=hours,
-        object_fees=0.0 if settings.workforce == "portal" else tasks * assumed.object_price,
+        object_fees=0.0 if settings.on_portal else tasks * assumed.object_price,
         answer_fees=pages_answered * assumed.answer_price,
         wages=hours * assumed.hour_price,
     )

@@ -64,6 +64,8 @@ CUSTOM_QUESTION = "Follow the instructions on the page."
 TEAM_NAME = r"^[A-Za-z0-9_.:/=+@-]{1,128}$"
 """Names that both a group of Cognito and the value of a tag may have, without blanks."""
 OFFER_TO = r"^(anyone|upper half|best of [2-9])$"
+PORTAL = "portal"
+"""Workforce that is no team of Ground Truth's: whoever works on the portal."""
 PUBLIC_TEAM = "394669845002:workteam/public-crowd/"
 """Account and name that the ARN of Ground Truth's public team has in every region."""
 DECEIVING = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -244,7 +246,7 @@ class Settings(msgspec.Struct, OfKind, frozen=True, kw_only=True, forbid_unknown
             "marketplace closed on 30 September 2026; `estimate`, `drop` and `deploy` warn of it",
             extra_json_schema={"pattern": f"^(portal|{WORK_TEAM})$"},
         ),
-    ] = "portal"
+    ] = PORTAL
     stop_below: (
         Annotated[
             StopBelow,
@@ -524,7 +526,7 @@ class Settings(msgspec.Struct, OfKind, frozen=True, kw_only=True, forbid_unknown
         >>> read_settings(b'{"labels": ["a", "b"], "offer_to": "best of 4"}').offer_share
         0.25
         """
-        if self.offer_to == "anyone" or self.workforce != "portal" or self.is_custom:
+        if self.offer_to == "anyone" or not self.on_portal or self.is_custom:
             return 0.0
         return 0.5 if self.offer_to == "upper half" else 1 / int(self.offer_to.split()[-1])
 
@@ -579,6 +581,11 @@ class Settings(msgspec.Struct, OfKind, frozen=True, kw_only=True, forbid_unknown
         ]
         | UnsetType
     ) = UNSET
+
+    @property
+    def on_portal(self) -> bool:
+        """Return whether the portal asks people, and no team of Ground Truth's."""
+        return self.workforce == PORTAL
 
     @property
     def own_encoder(self) -> str | None:
@@ -699,9 +706,11 @@ def settings_from(record: dict[str, Any]) -> Settings:
     if problems:
         attribute_alone = all(problem.startswith("label_attribute:") for problem in problems)
         raise (LabelAttributeIllegal if attribute_alone else SettingsInvalid)(problems)
-    values.setdefault("question", question_of(values.get("task", "tiles"), values["labels"]))
+    values.setdefault("question", question_of(_value(values, "task"), values["labels"]))
     values.setdefault("instructions", "")
-    values.setdefault("max_answers", max(3, values.get("answers_per_image", 2)))
+    values.setdefault(
+        "max_answers", max(_value(values, "max_answers"), _value(values, "answers_per_image"))
+    )
     return msgspec.convert(values, Settings)
 
 
@@ -867,7 +876,7 @@ def _value_problems(key: str, value: Any) -> Iterator[str]:
         yield from _alike(value)
     elif key == "label_attribute":
         yield from _attribute_problems(value)
-    elif key == "workforce" and value != "portal" and not re.fullmatch(WORK_TEAM, value):
+    elif key == "workforce" and value != PORTAL and not re.fullmatch(WORK_TEAM, value):
         yield f"workforce: {value!r} is neither portal nor the ARN of a work team"
 
 
@@ -932,6 +941,16 @@ def _attribute_problems(name: str) -> Iterator[str]:
         yield f"label_attribute: {name!r} has a meaning of its own in a manifest"
 
 
+def _value(values: dict[str, Any], key: str) -> Any:
+    """Return the value of a setting, or its default where a file does not name it."""
+    return values.get(key, setting_fields()[key].default)
+
+
+def _on_portal(values: dict[str, Any]) -> bool:
+    """Return whether the portal asks people, and no team of Ground Truth's."""
+    return bool(_value(values, "workforce") == PORTAL)
+
+
 def _guess_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what does not go together with a model that learns from the answers."""
     guesses = values.get("guesses")
@@ -941,9 +960,9 @@ def _guess_problems(values: dict[str, Any]) -> Iterator[str]:
         return
     if "audit" in values and guesses.get("least", 1) != 0:
         yield 'audit: no image goes unasked; set "guesses": {"least": 0}, or leave it out'
-    if values.get("method", DEFAULT_METHOD) != DEFAULT_METHOD:
+    if _value(values, "method") != DEFAULT_METHOD:
         yield f"guesses: method {values['method']} takes no guesses; {DEFAULT_METHOD} does"
-    if values.get("answers_per_image", 2) == 1:
+    if _value(values, "answers_per_image") == 1:
         yield (
             "guesses: answers_per_image is 1, and single answers do not tell how good they are; "
             "set it to 2, which holds for the first round alone"
@@ -971,7 +990,7 @@ def _known_picture_problems(values: dict[str, Any]) -> Iterator[str]:
         pictures = values.get(key)
         if not isinstance(pictures, dict):
             continue
-        if values.get("workforce", "portal") != "portal":
+        if not _on_portal(values):
             yield (
                 f"{key}: the portal alone shows a {key} page; with a Ground Truth team take the "
                 f"folder {key}/ away, or name it in another way"
@@ -990,7 +1009,7 @@ def _qualify_problems(values: dict[str, Any]) -> Iterator[str]:
     if "qualify" not in values:
         if "qualification" in values:
             yield 'qualification: say how many must be right, as "qualify": 0.8, or leave it out'
-    elif values.get("workforce", "portal") != "portal":
+    elif not _on_portal(values):
         yield "qualify: only the portal tests workers; leave it out with a Ground Truth team"
 
 
@@ -999,14 +1018,13 @@ def _share_problems(values: dict[str, Any]) -> Iterator[str]:
     shares, labels = values.get("shares"), values.get("labels")
     if shares is None or not isinstance(labels, list | tuple):
         return
-    if values.get("method", DEFAULT_METHOD) != DEFAULT_METHOD:
+    if _value(values, "method") != DEFAULT_METHOD:
         yield f"shares: method {values['method']} takes no shares; {DEFAULT_METHOD} does"
     numbers = isinstance(shares, dict) and all(
         isinstance(share, int | float) and not isinstance(share, bool) for share in shares.values()
     )
     if numbers:
-        escapes = {values.get("unreadable"), *(ESCAPES if not values.get("unreadable") else ())}
-        classes = [str(label) for label in labels if label not in escapes]
+        classes = [str(label) for label in labels if label not in _escapes(values)]
         for problem in share_problems(shares, classes):
             yield f"shares: {problem}"
 
@@ -1021,12 +1039,12 @@ WITH_CUSTOM = frozenset({
 
 def _custom_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what does not go together with the kind of task."""
-    if values.get("task", "tiles") != "custom":
+    if _value(values, "task") != "custom":
         for key in ("pre_annotation", "post_annotation"):
             if key in values:
                 yield f'{key}: this is for custom tasks; set "task": "custom", or leave it out'
         return
-    if values.get("workforce", "portal") != "portal":
+    if not _on_portal(values):
         yield (
             "workforce: custom tasks are for the portal; for a Ground Truth team create the "
             "labeling job in SageMaker, which takes template and functions as they are"
@@ -1057,7 +1075,7 @@ WITHOUT_MULTI = (
 def _multi_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what does not go together with several labels an image."""
     labels = values.get("labels")
-    if values.get("task", "tiles") not in SET_KINDS:
+    if _value(values, "task") not in SET_KINDS:
         if isinstance(labels, list | tuple) and len(labels) == 1:
             yield (
                 f"labels: {msgspec.json.encode(labels).decode()} is fewer than the 2 needed; for "
@@ -1071,7 +1089,7 @@ def _multi_problems(values: dict[str, Any]) -> Iterator[str]:
         yield f"{key}: a multi-label task has none of this; leave it out"
     if values.get("order") == "by-prelabel":
         yield "order: by-prelabel is for one label an image; leave it out, or set similar"
-    if values.get("workforce", "portal") != "portal":
+    if not _on_portal(values):
         yield (
             "workforce: multi-label tasks are for the portal; for a Ground Truth team create an "
             "image classification (multi-label) job in SageMaker"
@@ -1086,7 +1104,7 @@ WITHOUT_BOXES = (
 
 def _box_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what does not go together with boxes on pictures."""
-    if (task := values.get("task", "tiles")) not in BOX_KINDS:
+    if (task := _value(values, "task")) not in BOX_KINDS:
         if "box_attribute" in values:
             yield 'box_attribute: this is for boxes; set "task": "verify", or leave it out'
         return
@@ -1095,7 +1113,7 @@ def _box_problems(values: dict[str, Any]) -> Iterator[str]:
     if values.get("order") == "similar":
         yield "order: similar compares whole pictures, not boxes on them; leave it out"
     boxes = values.get("box_attribute", BOX_ATTRIBUTE)
-    if values.get("label_attribute", "label") in ("box", boxes, f"{boxes}-metadata"):
+    if _value(values, "label_attribute") in ("box", boxes, f"{boxes}-metadata"):
         yield "label_attribute: boxes are under this key; name another for their labels"
     labels = values.get("labels")
     if task == "verify" and isinstance(labels, list | tuple):
@@ -1118,7 +1136,7 @@ def _stop_problems(values: dict[str, Any]) -> Iterator[str]:
         return
     if not values.get("gold_per_task"):
         yield "stop_below: gold images tell who is below; set gold_per_task, or leave it out"
-    if values.get("workforce", "portal") != "portal":
+    if not _on_portal(values):
         yield "stop_below: only the portal stops a worker; leave it out with a Ground Truth team"
 
 
@@ -1129,23 +1147,56 @@ def _offer_problems(values: dict[str, Any]) -> Iterator[str]:
             "offer_first_round: before its answers a run knows nobody; set remember_workers, which "
             "keeps what earlier runs tell, or leave it out"
         )
-    if values.get("offer_to", "anyone") == "anyone":
+    if _value(values, "offer_to") == "anyone":
         return
-    if values.get("workforce", "portal") != "portal":
+    if not _on_portal(values):
         yield "offer_to: only the portal offers pages; leave it out with a Ground Truth team"
-    if values.get("method", DEFAULT_METHOD) != DEFAULT_METHOD:
+    if _value(values, "method") != DEFAULT_METHOD:
         yield f"offer_to: method {values['method']} knows no workers; {DEFAULT_METHOD} does"
 
 
 def _second_problems(values: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with what seconds are used for."""
-    method = values.get("method", DEFAULT_METHOD)
+    method = _value(values, "method")
     if values.get("weigh_seconds") is True and method not in WEIGHING_METHODS:
         yield f"weigh_seconds: method {method} weighs no answers; {DEFAULT_METHOD} does"
-    if values.get("ask_slowest") and values.get("answers_per_image", 2) != 1:
+    if values.get("ask_slowest") and _value(values, "answers_per_image") != 1:
         yield (
             "ask_slowest: images have several answers from the first round on, and gain tells "
             "which are asked again; set answers_per_image to 1, or leave it out"
+        )
+
+
+def _number_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield which numbers of images and of answers do not go together."""
+    images, gold = _value(values, "images_per_task"), _value(values, "gold_per_task")
+    if isinstance(images, int) and isinstance(gold, int) and images >= 1 and gold >= images:
+        yield f"gold_per_task: {gold} leaves no room on a page of {images}"
+    first, most = _value(values, "answers_per_image"), values.get("max_answers")
+    if isinstance(first, int) and isinstance(most, int) and most < first:
+        yield f"max_answers: {most} is below answers_per_image, {first}"
+
+
+def _workforce_problems(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what the portal, Ground Truth or its public team does not follow."""
+    if not _on_portal(values):
+        if "team" in values:
+            yield (
+                "team: this is for the portal; with Ground Truth, workforce is the ARN of a work "
+                "team, whose members alone see the jobs"
+            )
+    else:
+        for key in [key for key in STOPPING if key in values]:
+            yield (
+                f"{key}: the portal stops no job by itself; this is for a Ground Truth team as "
+                "workforce. On the portal, set job_days, or end a run with: tessera stop RUN"
+            )
+    public = PUBLIC_TEAM in str(_value(values, "workforce"))
+    declared = values.get("content_classifiers", ())
+    if public and "FreeOfPersonallyIdentifiableInformation" not in declared:
+        yield (
+            "content_classifiers: the public workforce takes only images that are said to be "
+            "FreeOfPersonallyIdentifiableInformation"
         )
 
 
@@ -1159,39 +1210,12 @@ def _combination_problems(values: dict[str, Any]) -> Iterator[str]:
     yield from _box_problems(values)
     yield from _guess_problems(values)
     yield from _share_problems(values)
-    images, gold = values.get("images_per_task", 20), values.get("gold_per_task", 0)
-    if isinstance(images, int) and isinstance(gold, int) and images >= 1 and gold >= images:
-        yield f"gold_per_task: {gold} leaves no room on a page of {images}"
+    yield from _number_problems(values)
     if "near_repeats" in values and values.get("repeats") == "each":
         yield (
             "near_repeats: repeats is each, so that even the same image is asked on every line; "
             "leave one of them out"
         )
-    first, most = values.get("answers_per_image", 2), values.get("max_answers", 3)
-    if (
-        isinstance(first, int)
-        and isinstance(most, int)
-        and "max_answers" in values
-        and most < first
-    ):
-        yield f"max_answers: {most} is below answers_per_image, {first}"
-    if values.get("workforce", "portal") == "portal":
-        for key in [key for key in STOPPING if key in values]:
-            yield (
-                f"{key}: the portal stops no job by itself; this is for a Ground Truth team as "
-                "workforce. On the portal, set job_days, or end a run with: tessera stop RUN"
-            )
-    elif "team" in values:
-        yield (
-            "team: this is for the portal; with Ground Truth, workforce is the ARN of a work team, "
-            "whose members alone see the jobs"
-        )
     yield from _known_picture_problems(values)
     yield from _qualify_problems(values)
-    public = PUBLIC_TEAM in str(values.get("workforce", ""))
-    declared = values.get("content_classifiers", ())
-    if public and "FreeOfPersonallyIdentifiableInformation" not in declared:
-        yield (
-            "content_classifiers: the public workforce takes only images that are said to be "
-            "FreeOfPersonallyIdentifiableInformation"
-        )
+    yield from _workforce_problems(values)

@@ -40,7 +40,7 @@ def max_tasks(settings: Settings, answers_per_task: int) -> int:
     >>> max_tasks(settings_from({"labels": ["cat", "dog"]}), 3)
     13333
     """
-    if settings.workforce != "portal":  # Ground Truth writes the output by itself
+    if not settings.on_portal:  # Ground Truth writes the output by itself
         return MAX_TASKS
     return min(MAX_TASKS, MAX_SUBMISSIONS // answers_per_task)
 

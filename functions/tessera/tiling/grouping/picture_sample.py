@@ -67,7 +67,7 @@ def check_pictures(
     sources = [line.source_ref for line in islice(_images(lines), SAMPLE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         heads = dict(zip(sources, pool.map(_quietly(head), sources), strict=True))
-    if settings.workforce == "portal":
+    if settings.on_portal:
         _check_refusals(sources, heads, settings, head)
     problems = {uri: problem for uri, seen in heads.items() if (problem := _problem(uri, seen))}
     if not problems:

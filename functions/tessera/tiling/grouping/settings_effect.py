@@ -101,7 +101,7 @@ def _job_days(settings: Settings, _: Summary) -> str:
 
 
 def _content_classifiers(settings: Settings, _: Summary) -> str:
-    if not settings.content_classifiers or settings.workforce != "portal":
+    if not settings.content_classifiers or not settings.on_portal:
         return ""
     return (
         "content_classifiers: no effect on the portal, because they are declared to Ground Truth; "

@@ -41,7 +41,7 @@ def cost_figures(rounds: Sequence[Mapping[str, Any]], settings: Settings) -> dic
     Ground Truth charges for a page, however many workers answer it: with one image a page, every
     image of every round is one.
     """
-    on_portal = settings.workforce == "portal"
+    on_portal = settings.on_portal
     price = 0.0 if on_portal else OBJECT_PRICE
     # by what was asked, not by what was answered: Ground Truth takes its fee for both
     pages = sum(figures["tasks"] for figures in rounds)

@@ -108,7 +108,7 @@ def labeling_job_request(
 
     The portal takes the same request, so one description serves both services.
     """
-    ground_truth = settings.workforce != "portal"
+    ground_truth = not settings.on_portal
     output = {"S3OutputPath": f"{home}round-{round_}/jobs"}
     if surroundings.kms_key:
         output["KmsKeyId"] = surroundings.kms_key
