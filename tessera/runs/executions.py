@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,26 +99,6 @@ def wait_for_execution(
         f"No execution started for {key} within {seconds:.0f} seconds. "
         "Look at the rule of the state machine, and at the queue of undelivered drops."
     )
-
-
-def follow(cloud: Cloud, execution: str, *, pause: float = 0.3) -> Iterator[str]:
-    """Yield the names of the states as the execution enters them, until it has ended."""
-    workflows, known = cloud.client("stepfunctions"), 0
-    while True:
-        status = workflows.describe_execution(executionArn=execution)["status"]
-        entered = [
-            event["stateEnteredEventDetails"]["name"]
-            for page in workflows.get_paginator("get_execution_history").paginate(
-                executionArn=execution
-            )
-            for event in page["events"]
-            if event["type"].endswith("StateEntered")
-        ]
-        yield from entered[known:]
-        known = len(entered)
-        if status in ENDED:
-            return
-        time.sleep(pause)
 
 
 def read_ending(cloud: Cloud, execution: str) -> Ending:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from PIL import Image
 import tessera
 from tessera.commands.runs import ignored_objects
 from tessera.encoders.pixels import PixelEncoder
-from tessera.runs.executions import Ending, drop, follow, read_ending, wait_for_execution
+from tessera.runs.executions import ENDED, Ending, drop, read_ending, wait_for_execution
 from tessera.runs.status import run_name_of
 from tessera.simulation.example import EXAMPLE, Example
 from tessera.simulation.workers import SimulatedWorker, add_worker, at_work
@@ -70,6 +71,26 @@ def workers(
     ]
     with at_work(crowd, run or "none"):
         yield
+
+
+def follow(cloud: Cloud, execution: str, *, pause: float = 0.3) -> Iterator[str]:
+    """Yield the names of the states as the execution enters them, until it has ended."""
+    workflows, known = cloud.client("stepfunctions"), 0
+    while True:
+        status = workflows.describe_execution(executionArn=execution)["status"]
+        entered = [
+            event["stateEnteredEventDetails"]["name"]
+            for page in workflows.get_paginator("get_execution_history").paginate(
+                executionArn=execution
+            )
+            for event in page["events"]
+            if event["type"].endswith("StateEntered")
+        ]
+        yield from entered[known:]
+        known = len(entered)
+        if status in ENDED:
+            return
+        time.sleep(pause)
 
 
 def run_to_the_end(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,30 @@ from tessera.tiling.consensus import (
     em,
     worker_shrinkage,
 )
-from tessera.tiling.consensus.by_parts import Part, consolidate_by_parts, split_crowd
+from tessera.tiling.consensus.by_parts import Part, consolidate_by_parts
 from tessera.tiling.consolidation_rules import RULES, Rules
 from tests.tiling.consensus.crowds import crowds, simulated
 
 SAMPLES = {em: 60, class_prior: 40, worker_shrinkage: 30}
 """Sizes of the samples at which a crowd of some hundred images is sampled, and counted in parts."""
+
+
+def split_crowd(crowd: Crowd, known: NDArray[np.int16] | None, ends: Sequence[int]) -> list[Part]:
+    """Cut a crowd into parts that end before these images; the last part ends with the crowd."""
+    parts = []
+    bounds = [0, *ends, crowd.images]
+    for start_, end in pairwise(bounds):
+        rows = (crowd.image >= start_) & (crowd.image < end)
+        own = Crowd(
+            end - start_,
+            crowd.workers,
+            crowd.classes,
+            crowd.image[rows] - start_,
+            crowd.worker[rows],
+            crowd.label[rows],
+        )
+        parts.append(Part(own, None if known is None else known[start_:end]))
+    return parts
 
 
 def by_parts(

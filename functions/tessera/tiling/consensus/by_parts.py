@@ -23,7 +23,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -369,21 +368,3 @@ def consolidate_by_parts(
         counts = own_counts if counts is None else counts + own_counts
     learned = learn(so_far, counts)
     yield from (judge(load(), learned) for load in parts)
-
-
-def split_crowd(crowd: Crowd, known: NDArray[np.int16] | None, ends: Sequence[int]) -> list[Part]:
-    """Cut a crowd into parts that end before these images; the last part ends with the crowd."""
-    parts = []
-    bounds = [0, *ends, crowd.images]
-    for start_, end in pairwise(bounds):
-        rows = (crowd.image >= start_) & (crowd.image < end)
-        own = Crowd(
-            end - start_,
-            crowd.workers,
-            crowd.classes,
-            crowd.image[rows] - start_,
-            crowd.worker[rows],
-            crowd.label[rows],
-        )
-        parts.append(Part(own, None if known is None else known[start_:end]))
-    return parts
