@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -20,6 +22,7 @@ from tessera.sources.huggingface import read_huggingface
 from tessera.sources.label_studio import read_label_studio
 from tessera.sources.labeled import (
     BOXES,
+    BoxLines,
     Contents,
     LabelsAs,
     LeftOut,
@@ -40,87 +43,68 @@ OTHER_LABELS = ("A", "B")
 """Labels that stand for those to choose from, where images come with fewer than two."""
 
 
-def write_source(
-    source: str,
-    path: Path,
-    *,
-    folder: Path | None,
-    labels_as: LabelsAs | Literal["boxes"],
-    manifest: Path | None,
-    command: Callable[[str], str],
-    as_json: bool,
-) -> Exit:
-    """Write the manifest of a source's images, and say how to drop it, as a `command` of the tool.
+@dataclass(frozen=True, slots=True)
+class NewManifest:
+    """Manifest to write of a source, what its labels become there, and how to tell what follows.
+
+    `command` makes a command of the tool out of its words.
+    """
+
+    path: Path
+    labels_as: LabelsAs | Literal["boxes"]
+    command: Callable[[str], str]
+    as_json: bool
+
+
+def write_source(source: str, path: Path, folder: Path | None, new: NewManifest | None) -> Exit:
+    """Write the manifest of a source's images, and say how to drop it.
 
     Returns the exit code, which says whether anything had to be left out.
     """
-    if manifest is None:
+    if new is None:
         raise Refused("Give the manifest to write: --out NAME.manifest")
     if not path.exists():
         raise Refused(f"There is no {path}. Check the name: ls {quote(str(path.parent))}")
     left_out = LeftOut(path)
-    if labels_as == BOXES:
+    if new.labels_as == BOXES:
         if source != "coco":
             raise Refused(
                 f"--labels-as boxes is for COCO and for jobs of Ground Truth, not for "
                 f"{SOURCES[source]}."
             )
-
-        def read_boxes() -> tuple[list[dict[str, Any]], list[str], list[str]]:
-            return (*read_coco_boxes(path, folder, left_out), [])
-
-        lines, names, notices = reading(path, SOURCES[source], read_boxes)
-        return write_boxes(
-            lines, names, notices, path, manifest, left_out, command, as_json=as_json
-        )
+        read_boxes = partial(read_coco_boxes, path, folder, left_out)
+        return write_boxes(reading(path, SOURCES[source], read_boxes), path, new, left_out)
 
     def read() -> Contents:
         if source == "csv":
             return read_csv(path)
         if source == "label_studio":
-            guesses = labels_as == "prelabel"
+            guesses = new.labels_as == "prelabel"
             return Contents(read_label_studio(path, folder, left_out, guesses=guesses))
         if source == "coco":
             return Contents(*read_coco(path, folder, left_out))
-        pictures = manifest.with_name(f"{manifest.name.partition('.')[0]}-pictures")
+        pictures = new.path.with_name(f"{new.path.name.partition('.')[0]}-pictures")
         return read_huggingface(path, pictures, left_out)
 
-    contents = reading(path, SOURCES[source], read)
-    return write_contents(contents, labels_as, manifest, left_out, command, as_json=as_json)
+    return write_contents(reading(path, SOURCES[source], read), new.labels_as, new, left_out)
 
 
-def write_labels(
-    output: Output,
-    *,
-    labels_as: LabelsAs | Literal["boxes"],
-    manifest: Path,
-    command: Callable[[str], str],
-    as_json: bool,
-) -> Exit:
+def write_labels(output: Output, new: NewManifest) -> Exit:
     """Write the manifest of the labels that a Ground Truth job gave, as `write_source` does."""
     left_out = LeftOut(output.where)
-    if labels_as == BOXES:
-        lines, names, notices = read_ground_truth_boxes(output, left_out)
-        return write_boxes(
-            lines, names, notices, output.where, manifest, left_out, command, as_json=as_json
-        )
-    contents = read_ground_truth(output, left_out, as_gold=labels_as == "gold")
-    return write_contents(contents, labels_as, manifest, left_out, command, as_json=as_json)
+    if new.labels_as == BOXES:
+        return write_boxes(read_ground_truth_boxes(output, left_out), output.where, new, left_out)
+    contents = read_ground_truth(output, left_out, as_gold=new.labels_as == "gold")
+    return write_contents(contents, new.labels_as, new, left_out)
 
 
 def write_contents(
-    contents: Contents,
-    labels_as: LabelsAs,
-    manifest: Path,
-    left_out: LeftOut,
-    command: Callable[[str], str],
-    *,
-    as_json: bool,
+    contents: Contents, labels_as: LabelsAs, new: NewManifest, left_out: LeftOut
 ) -> Exit:
     """Write the manifest of images with their labels, and say how to have it labeled."""
     images = contents.images
     made = manifest_lines(images, labels_as, contents.names, are_sets=contents.are_sets)
-    write_whole(manifest, made.lines)
+    write_whole(new.path, made.lines)
     warnings = [*contents.notices, *left_out.notices(), *made.notices]
     shows_workers = labels_as == "gold" and 0 < made.labeled < len(images)
     if labels_as == "gold" and made.labeled == len(images):
@@ -130,18 +114,18 @@ def write_contents(
         )
     warn(warnings)
     facts: dict[str, Any] = {
-        "manifest": str(manifest),
+        "manifest": str(new.path),
         "images": len(images),
         "labeled": made.labeled,
         "labels": made.names,
         "task": "multi" if made.is_multi else "tiles",
         "warnings": warnings,
     }
-    if as_json:
+    if new.as_json:
         print_json(facts)
         return _ending(left_out)
-    out.print(f"{manifest}: {counted(len(images), 'image')}, {facts['labeled']:,} with labels.")
-    way = how_to_drop(manifest, made, command, has_gold=shows_workers)
+    out.print(f"{new.path}: {counted(len(images), 'image')}, {facts['labeled']:,} with labels.")
+    way = how_to_drop(new.path, made, new.command, has_gold=shows_workers)
     out.print(f"Have it labeled: {way}", soft_wrap=True, markup=False)
     return _ending(left_out)
 
@@ -171,33 +155,24 @@ def _ending(left_out: LeftOut) -> Exit:
     return Exit.PARTIAL if left_out.is_loss else Exit.OK
 
 
-def write_boxes(
-    lines: list[dict[str, Any]],
-    names: list[str],
-    notices: list[str],
-    where: Path | str,
-    manifest: Path,
-    left_out: LeftOut,
-    command: Callable[[str], str],
-    *,
-    as_json: bool,
-) -> Exit:
+def write_boxes(source: BoxLines, where: Path | str, new: NewManifest, left_out: LeftOut) -> Exit:
     """Write the manifest of a source's boxes, and say how to have them verified."""
+    lines, names, notices = source
     if not lines:
         reasons = " ".join(f"{notice}." for notice in left_out.notices())
         raise Refused(
             f"{where} holds no box. Check that its annotations have a bbox. {reasons}".rstrip()
         )
-    write_whole(manifest, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    write_whole(new.path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     boxes = sum(len(line["bounding-box"]["annotations"]) for line in lines)
     warnings = [*notices, *left_out.notices()]
     warn(warnings)
-    facts = {"manifest": str(manifest), "boxes": boxes, "labels": names, "task": "verify"}
-    if as_json:
+    facts = {"manifest": str(new.path), "boxes": boxes, "labels": names, "task": "verify"}
+    if new.as_json:
         print_json(facts | {"warnings": warnings})
         return _ending(left_out)
-    settings, file = manifest.with_name("labeling.json"), quote(str(manifest))
-    out.print(f"{manifest}: {boxes:,} boxes on {counted(len(lines), 'line')}.")
-    way = f'echo \'{{"task": "verify"}}\' > {quote(str(settings))} && {command(f"drop {file}")}'
+    settings, file = new.path.with_name("labeling.json"), quote(str(new.path))
+    out.print(f"{new.path}: {boxes:,} boxes on {counted(len(lines), 'line')}.")
+    way = f'echo \'{{"task": "verify"}}\' > {quote(str(settings))} && {new.command(f"drop {file}")}'
     out.print(f"Have them verified: {way}", soft_wrap=True, markup=False)
     return _ending(left_out)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from tessera.exits import Refused
-from tessera.sources.labeled import Labeled, LeftOut, NoPicture, find_picture, read_each
+from tessera.sources.labeled import BoxLines, Labeled, LeftOut, NoPicture, find_picture, read_each
 
 MOST_BOXES = 1_000
 """Boxes of a picture on one line: some 100 KB. A picture with more has several lines."""
@@ -50,9 +50,7 @@ def read_coco(
     return read_each(coco.images.values(), read, left_out, "pictures"), [*coco.names.values()]
 
 
-def read_coco_boxes(
-    path: Path, folder: Path | None, left_out: LeftOut
-) -> tuple[list[dict[str, Any]], list[str]]:
+def read_coco_boxes(path: Path, folder: Path | None, left_out: LeftOut) -> BoxLines:
     """Return manifest lines with each picture's boxes, and the names of the categories.
 
     The lines are in Ground Truth's object detection form, with COCO's category ids as class ids.
@@ -67,7 +65,7 @@ def read_coco_boxes(
     asked = [image for image in coco.images.values() if boxes[image["id"]]]
     read = partial(_box_lines, folder=folder, boxes=boxes, names=coco.names)
     lines = read_each(asked, read, left_out, "pictures")
-    return [line for of_picture in lines for line in of_picture], [*coco.names.values()]
+    return BoxLines([line for of_picture in lines for line in of_picture], [*coco.names.values()])
 
 
 def read_file(path: Path, left_out: LeftOut) -> Coco:

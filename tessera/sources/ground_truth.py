@@ -23,7 +23,7 @@ from tessera.runs.ground_truth_job import (
     tree_at,
 )
 from tessera.screen import counted
-from tessera.sources.labeled import ATTRIBUTE, Contents, Labeled, LeftOut, texts
+from tessera.sources.labeled import ATTRIBUTE, BoxLines, Contents, Labeled, LeftOut, texts
 
 SETS = "image-classification-multilabel"
 VERDICTS = "label-verification"
@@ -93,9 +93,7 @@ def read_ground_truth(output: Output, left_out: LeftOut, *, as_gold: bool) -> Co
     return Contents(images, names, [*notices, *reader.notices()], are_sets=kind == SETS)
 
 
-def read_ground_truth_boxes(
-    output: Output, left_out: LeftOut
-) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+def read_ground_truth_boxes(output: Output, left_out: LeftOut) -> BoxLines:
     """Return lines with the boxes of a job under the key of a drop, names of classes, and notices.
 
     Lines that failed, or whose pictures have no box, are left out: there is nothing to verify.
@@ -116,7 +114,7 @@ def read_ground_truth_boxes(
             names |= classes if isinstance(classes, dict) else {}
             others = _others(record, key)
             lines.append(others | {"bounding-box": boxes, "bounding-box-metadata": metadata})
-    return lines, list(dict.fromkeys(map(str, names.values()))), notices
+    return BoxLines(lines, list(dict.fromkeys(map(str, names.values()))), notices)
 
 
 def _records(output: Output, left_out: LeftOut) -> Iterator[dict[str, Any]]:

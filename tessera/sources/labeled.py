@@ -58,6 +58,14 @@ class Contents(NamedTuple):
     are_sets: bool = False
 
 
+class BoxLines(NamedTuple):
+    """Manifest lines of a source with each picture's boxes, and the names of the boxes' classes."""
+
+    lines: list[dict[str, Any]]
+    names: list[str]
+    notices: Sequence[str] = ()
+
+
 class NoPicture(Refused):
     """Picture that is neither in the folder nor at an address."""
 

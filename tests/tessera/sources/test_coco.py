@@ -87,7 +87,7 @@ def test_every_annotation_is_one_box_or_is_left_out_with_a_reason(
     tessera: Any, annotations: list[Any]
 ) -> None:
     left_out = LeftOut(Path("coco.json"))
-    lines, names = read_coco_boxes(written(annotations), Path(), left_out)
+    lines, names, _ = read_coco_boxes(written(annotations), Path(), left_out)
     boxes = [
         (line["source-ref"].rpartition("/")[2], box)
         for line in lines
@@ -145,7 +145,7 @@ def test_a_picture_that_is_none_is_left_out_and_takes_no_other_with_it(
     annotations = [{"image_id": 10, "category_id": 3, "bbox": [1, 2, 3, 4]}]
     path = written(annotations, images=[*images, good])
     left_out = LeftOut(Path("coco.json"))
-    lines, _ = read_coco_boxes(path, Path(), left_out)
+    lines = read_coco_boxes(path, Path(), left_out).lines
     assert [line["source-ref"] for line in lines] == [str(Path("a.png").resolve())]
     labeled, _ = read_coco(path, Path(), LeftOut(Path("coco.json")))
     assert labeled[-1] == Labeled(str(Path("a.png").resolve()), ("猫",))
