@@ -26,8 +26,9 @@ SOURCES = sorted(
     path
     for folder in ("functions", "tessera", "scripts")
     for path in (ROOT / folder).rglob("*.py")
-    if "node_modules" not in path.parts
+    if ".client(" in path.read_text("utf-8")
 )
+"""Modules that make a client."""
 OF_EVERY_CLIENT = {"meta", "exceptions", "get_paginator", "get_waiter"}
 
 
