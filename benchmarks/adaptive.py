@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
-from benchmarks.crowd_sets import CROWDS, IMAGES, Truth, folders_of, load, rows_of, scores
+from benchmarks.crowd_sets import CROWDS, Truth, image_folders, load_all, rows_of, scores
 from benchmarks.first_offers import measure, offers_section
 from tessera.tiling.consensus import Crowd, consolidate
 
@@ -87,13 +87,16 @@ def judged(known: Truth, asked: NDArray[np.bool_]) -> tuple[Point, NDArray[np.fl
 
 
 def disagreeing(known: Truth, seed: int) -> float:
-    """Return the share of images whose first two answers differ, which votes would ask again."""
+    """Return the share of images whose first two answers differ, which votes would ask again.
+
+    Of a crowd with one answer an image there are none.
+    """
     turn = in_turn(known, seed)
     first, second = (
         dict(zip(known.crowd.image[rows].tolist(), known.crowd.label[rows].tolist(), strict=True))
         for rows in (turn == 0, turn == 1)
     )
-    return float(mean(first[image] != label for image, label in second.items()))
+    return mean([float(first[image] != label) for image, label in second.items()] or [0.0])
 
 
 def fixed(known: Truth, turn: NDArray[np.int64], each: int) -> Point:
@@ -221,11 +224,10 @@ def main() -> int:
         "A real set with fewer answers than the most stops where it has no more.\n"
     )
     met = True
-    folders = folders_of(options.crowds, IMAGES)
-    if folders:
-        sets = [load(folder) for folder in folders]
+    sets = load_all(image_folders(options.crowds))
+    if sets:
         points = measured(sets, draws)
-        text, met = section(f"{len(folders)} sets of images, real crowds", points, gated=True)
+        text, met = section(f"{len(sets)} sets of images, real crowds", points, gated=True)
         print(text)
         apart = mean(disagreeing(known, seed) for known in sets for seed in range(draws))
         print(

@@ -97,8 +97,11 @@ def shares_section(images: list[Truth], others: list[Truth], draws: int, gate: G
     """Print skewed and balanced crowds, and their gates; `others` are balanced or of text."""
     sets = [*images, *others]
     skewed = measure(lambda seed: skewed_sets(sets, seed), draws)
-    table("Crowds of which one class is common", skewed)
-    by_share(skewed)
+    if skewed:
+        table("Crowds of which one class is common", skewed)
+        by_share(skewed)
+    else:
+        print("\nNo crowd is large enough to be thinned to one common class: not measured.")
     even = measure(lambda _: iter(images), draws)
     table("The image crowds as they are", even)
     print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
@@ -111,6 +114,8 @@ def shares_section(images: list[Truth], others: list[Truth], draws: int, gate: G
             (f"shares stated, balanced, at {depth}", even, STATED, "accuracy", 0.0),
             (f"image crowds, by the votes, at {depth}", even, RULE, "accuracy", -0.1),
         ):
+            if not measured:
+                continue
             apart, error = differences(measured, way, depth, score)
             apart = -apart if score == "ece" else apart
             mark = gate(name, apart >= least)

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from benchmarks.consolidation import DEPTHS, EVERY, mean, own_scores, synthetic
-from benchmarks.crowd_sets import CROWDS, IMAGES, Scores, Truth, drawn, load, scores
+from benchmarks.crowd_sets import CROWDS, Scores, Truth, drawn, image_folders, load_all, scores
 from tessera.tiling.consensus import (
     Evidence,
     class_prior,
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--crowds", type=Path, default=CROWDS)
     given = parser.parse_args()
-    crowds = [load(given.crowds / name) for name in IMAGES]
+    crowds = load_all(image_folders(given.crowds))
     drawings = {
         depth: [
             drawn(known, depth, seed)

@@ -7,7 +7,7 @@ import gzip
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,23 @@ CROWDS = Path(
         "TESSERA_CROWDS", Path(__file__).resolve().parents[2] / "shared" / "data" / "crowds"
     )
 )
-"""Folder of crowds as `NAME/answers.csv.gz` and `NAME/truth.csv.gz`; benchmarks that read some have
-nothing to measure without it."""
+"""Folder of crowds as `NAME/answers.csv.gz` and `NAME/truth.csv.gz`, or `.csv`; benchmarks that
+read some have nothing to measure without it."""
+Columns = tuple[tuple[str, ...], ...]
 IMAGES = (
     *("bluebirds", "ducks", "dogs", "faces", "leaves"),
     *("mvh_edge", "mvh_silhouette", "mvh_sketch", "mvh_stylized"),
 )
 TEXTS = ("cf", "product", "rte", "sp", "web", "zc_us")
+SECONDS = ("seconds", "time")
+COLUMNS: Columns = (
+    ("task", "item", "image"),
+    ("worker", "annotator", "performer"),
+    ("label", "answer"),
+    SECONDS,
+)
+"""Columns of answers, by any of these names; seconds may be missing."""
+TRUTH = ("truth", "label", "gold")
 ANSWERS_A_WORKER = 200
 """Answers of each worker of CIFAR-10H, whose answers came without workers; they are dealt at
 random."""
@@ -46,35 +56,137 @@ class Truth:
 Scores = dict[str, float]
 
 
-def folders_of(crowds: Path, names: tuple[str, ...], *, or_all: bool = True) -> list[Path]:
-    """Return the folders of these crowds that are there, or, without any, of all crowds."""
-    if named := [crowds / name for name in names if (crowds / name).is_dir()]:
-        return named
-    return [path.parent for path in sorted(crowds.glob("*/answers.csv.gz"))] if or_all else []
+class Answer(NamedTuple):
+    """One answer as a file has it; its seconds are not a number where nobody measured them."""
+
+    task: str
+    worker: str
+    label: str
+    seconds: float
+
+
+class NoCrowdError(ValueError):
+    """Raised where a folder holds no crowd that can be measured; says why."""
+
+
+def image_folders(crowds: Path) -> list[Path]:
+    """Return the folders of crowds of images: all that are not known as texts, if there are any."""
+    folders = _folders(crowds)
+    return [one for one in folders if one.name not in TEXTS] or folders
+
+
+def text_folders(crowds: Path) -> list[Path]:
+    """Return the folders of known crowds of text that are not taken for those of images."""
+    images = image_folders(crowds)
+    return [one for one in _folders(crowds) if one not in images]
+
+
+def _folders(crowds: Path) -> list[Path]:
+    """Return the folders that hold answers: known ones first, in their order, then by name."""
+    known = [*IMAGES, *TEXTS]
+    names = {path.parent.name for path in crowds.glob("*/answers.csv*")}
+    return [crowds / name for name in (*known, *sorted(names - {*known})) if name in names]
+
+
+def load_all(folders: list[Path]) -> list[Truth]:
+    """Read crowds; those that cannot be measured are left out, and that is printed with why."""
+    crowds = []
+    for folder in folders:
+        try:
+            crowds.append(load(folder))
+        except NoCrowdError as error:
+            print(f"`{folder.name}` is left out: {error}.\n")
+    return crowds
+
+
+def with_labels(sets: list[Truth], least: int, section: str) -> list[Truth]:
+    """Return the crowds with so many images of a known label; print which are left out of it."""
+    large = [known for known in sets if int((known.truth >= 0).sum()) >= least]
+    small = [f"`{known.name}`" for known in sets if known not in large]
+    if small:
+        names = ", ".join(small)
+        print(f"\n{section}: without {names}, of less than {least} images with a known label.")
+    return large
 
 
 def load(folder: Path) -> Truth:
-    """Read a crowd from its two files."""
-    with gzip.open(folder / "answers.csv.gz", "rt") as file:
-        rows = list(csv.DictReader(file))
-    with gzip.open(folder / "truth.csv.gz", "rt") as file:
-        known = {int(row["task"]): int(row["truth"]) for row in csv.DictReader(file)}
-    table = np.array([(int(r["task"]), int(r["worker"]), int(r["label"])) for r in rows])
-    tasks, image = np.unique(table[:, 0], return_inverse=True)
-    workers, worker = np.unique(table[:, 1], return_inverse=True)
-    truth = np.array([known.get(int(task), -1) for task in tasks])
-    classes = int(max(table[:, 2].max(), truth.max())) + 1
+    """Read a crowd from its two files, whatever its tasks, workers and labels are called.
+
+    An empty answer is none, and of a worker's answers to one task the first counts. Labels that are
+    small whole numbers are the numbers of the classes. Raises NoCrowdError.
+    """
+    answers = [
+        Answer(task, worker, label, _number(seconds))
+        for task, worker, label, seconds in _read(folder, "answers", COLUMNS)
+        if label
+    ]
+    firsts = {(one.task, one.worker): place for place, one in reversed([*enumerate(answers)])}
+    answers = [answers[place] for place in sorted(firsts.values())]
+    known = {task: label for task, label in _read(folder, "truth", (COLUMNS[0], TRUTH)) if label}
+    if not answers or not known:
+        raise NoCrowdError("it has no answers" if known else "no true label is known")
+    classes = _class_numbers({one.label for one in answers} | {*known.values()})
+    tasks = _in_order({one.task for one in answers})
+    workers = _in_order({one.worker for one in answers})
+    truth = np.array([classes[known[task]] if task in known else -1 for task in tasks])
+    if (truth < 0).all():
+        raise NoCrowdError("of none of its answered tasks the true label is known")
     crowd = Crowd(
         len(tasks),
         len(workers),
-        classes,
-        image.astype(np.int32),
-        worker.astype(np.int32),
-        table[:, 2].astype(np.int8),
+        max(classes.values()) + 1,
+        np.array([tasks[one.task] for one in answers], np.int32),
+        np.array([workers[one.worker] for one in answers], np.int32),
+        np.array([classes[one.label] for one in answers], np.int16),
     )
-    timed = "seconds" in rows[0]
-    seconds = np.array([float(r["seconds"] or "nan") for r in rows]) if timed else None
-    return Truth(folder.name, crowd, truth, seconds)
+    seconds = np.array([one.seconds for one in answers])
+    return Truth(folder.name, crowd, truth, None if np.isnan(seconds).all() else seconds)
+
+
+def _read(folder: Path, name: str, columns: Columns) -> list[list[str]]:
+    """Return the wanted columns of a file; of a column that may be missing the text is empty."""
+    path = next(iter(sorted(folder.glob(f"{name}.csv*"))), None)
+    if path is None:
+        raise NoCrowdError(f"{name}.csv.gz is not there")
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            header, *rows = [*csv.reader(file)] or [[]]
+    except (OSError, EOFError, ValueError, csv.Error) as error:
+        raise NoCrowdError(f"{path.name} cannot be read ({error})") from error
+    places = [
+        next((header.index(one) for one in names if one in header), None) for names in columns
+    ]
+    for names, place in zip(columns, places, strict=True):
+        if place is None and names != SECONDS:
+            raise NoCrowdError(f"{path.name} has no column {names[0]!r} but {', '.join(header)}")
+    return [
+        ["" if place is None or place >= len(row) else row[place].strip() for place in places]
+        for row in rows
+    ]
+
+
+def _number(text: str) -> float:
+    """Return the seconds of an answer, not a number where they were not measured."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return float("nan")
+    return seconds if 0 <= seconds < float("inf") else float("nan")
+
+
+def _class_numbers(labels: set[str]) -> dict[str, int]:
+    """Return the number of each class: that it is called by, or its place among the names."""
+    if all(label.isascii() and label.isdigit() and len(label) <= 3 for label in labels):
+        return {label: int(label) for label in labels}
+    return {label: number for number, label in enumerate(sorted(labels))}
+
+
+def _in_order(names: set[str]) -> dict[str, int]:
+    """Number names, those that are whole numbers in their order."""
+    whole = all(name.isascii() and name.isdigit() for name in names)
+    ordered = sorted(names, key=lambda name: (int(name) if whole else 0, name))
+    return {name: number for number, name in enumerate(ordered)}
 
 
 def load_counts(folder: Path, seed: int = 0) -> Truth:
@@ -154,6 +266,8 @@ def shares_of(known: Truth) -> NDArray[np.float64]:
 def scores(truth: NDArray[np.int64], label: NDArray[Any], p: NDArray[Any] | None) -> Scores:
     """Return accuracy, mean recall of the classes and ECE in percent, and NLL."""
     known = truth >= 0
+    if not known.any():  # such as where all images whose labels are known are gold
+        return dict.fromkeys(("accuracy", "recall", *(() if p is None else ("ece", "nll"))), np.nan)
     right = label[known] == truth[known]
     classes = truth[known]
     recalls = [right[classes == number].mean() for number in np.unique(classes)]

@@ -251,7 +251,7 @@ def answers_of(known: Truth) -> NDArray[np.int64]:
 def crowd_of(table: NDArray[np.int64], classes: int, given: Iterable[tuple[int, int]]) -> Crowd:
     """Return the answers of those who were given an image."""
     image, worker = np.array(list(given), np.int32).reshape(-1, 2).T
-    label = table[image, worker].astype(np.int8)
+    label = table[image, worker].astype(np.int16)
     return Crowd(len(table), table.shape[1], classes, image, worker, label)
 
 
@@ -350,7 +350,11 @@ def measure(sets: Sequence[Truth], draws: int) -> Measured:
 
     Of images with fewer answers than ABLE there is nobody to choose from: they are left out.
     """
-    crowds = [one for known in sets if (one := _with_choice(known)).crowd.images >= LEAST_IMAGES]
+    with_choice = [_with_choice(known) for known in sets]
+    crowds = [known for known in with_choice if known.crowd.images >= LEAST_IMAGES]
+    if small := [f"`{known.name}`" for known in with_choice if known.crowd.images < LEAST_IMAGES]:
+        few = f"of less than {LEAST_IMAGES} images with {ABLE} answers"
+        print(f"Pages offered first: without {', '.join(small)}, {few}.\n")
     outcomes: Measured = {policy.name: {} for policy in (*WHOLE, *LATER)}
     with ProcessPoolExecutor() as pool:
         for draw in pool.map(_draw, repeat(crowds), range(draws)):

@@ -51,7 +51,8 @@ def measure(known: Truth, seed: int) -> dict[str, float]:
     truth = known.truth[known.crowd.image]
     for number in range(4):
         rows = (truth >= 0) & (np.minimum(np.floor(q * 4), 3) == number)
-        row[f"quarter {number}"] = 100 * float((known.crowd.label == truth)[rows].mean())
+        right = (known.crowd.label == truth)[rows]
+        row[f"quarter {number}"] = 100 * float(right.mean()) if len(right) else np.nan
     return row
 
 
@@ -87,7 +88,8 @@ def seconds_section(sets: list[Truth], draws: int) -> None:
     ]
 
     def mean(key: str) -> float:
-        return float(np.mean([row[key] for row in rows]))
+        known = [row[key] for row in rows if not np.isnan(row[key])]
+        return float(np.mean(known)) if known else np.nan
 
     print(f"\n### Seconds of answers: {len(timed)} crowds of images that were timed\n")
     quarters = ", ".join(f"{mean(f'quarter {number}'):.1f} %" for number in range(4))

@@ -20,6 +20,7 @@ from benchmarks.crowd_sets import (
     mean_and_error,
     rows_of,
     scores,
+    with_labels,
 )
 from tessera.tiling.consensus import Consensus, Evidence, Floats, consolidate
 from tessera.tiling.consensus.memory import count_answers
@@ -27,6 +28,8 @@ from tessera.tiling.consensus.memory import count_answers
 DECAY = 0.5
 GAIN = 0.05
 MOST = 3
+LEAST_LABELS = 40
+"""Labeled images of a crowd from which on each half can be scored."""
 
 
 def halves(known: Truth, seed: int) -> tuple[Truth, Truth]:
@@ -87,6 +90,9 @@ def measure(known: Truth, seed: int) -> Row:
 
 def memory_section(sets: list[Truth], draws: int, gate: Callable[[str, bool], str]) -> None:
     """Print what memory changes, and its gates."""
+    sets = with_labels(sets, LEAST_LABELS, "Memory of workers")
+    if not sets:
+        return
     rows = [
         {key: float(np.mean([row[key] for row in one])) for key in one[0]}
         for one in ([measure(known, seed) for seed in range(draws)] for known in sets)
@@ -116,7 +122,7 @@ def memory_section(sets: list[Truth], draws: int, gate: Callable[[str, bool], st
         answers = mean(f"{way} answers")
         print(f"| {answers:.2f}, two and then by gain | {way} | | {loss:+.2f} ± {error:.2f} | |")
     print("\n| gate | must reach | measured | reached |\n|---|---|---|---|")
-    ratio = mean("with 1 ece") / mean("without 1 ece")
+    ratio = mean("with 1 ece") / max(mean("without 1 ece"), 0.01)  # of one class both are zero
     print(f"| ECE at 1 | ≤ 0.65 x | {ratio:.2f} | {gate('memory, ECE at 1', ratio <= 0.65)} |")
     lower = mean("without 1 nll") - mean("with 1 nll")
     print(f"| NLL at 1, lower by | 0.10 | {lower:.2f} | {gate('memory, NLL at 1', lower >= 0.1)} |")
