@@ -23,7 +23,14 @@ from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
 from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
 from tessera.tiling.onboarding.qualification import records_uri
-from tessera.tiling.workers.worker_memory import COPY_NAME, decode_memory
+from tessera.tiling.run.run_record import decode_record, project_of
+from tessera.tiling.workers.worker_memory import (
+    COPY_NAME,
+    Memory,
+    MemoryNewer,
+    MemoryUnusable,
+    decode_memory,
+)
 
 EMAIL = re.compile(
     r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -226,7 +233,8 @@ def forget_worker(target: Target, /, worker: str, project: str | None, as_json: 
     """Delete what projects remember of WORKER, an email or the name that is on their answers.
 
     Also from the copies of runs: those, labeled again, are then labeled without it. The answers
-    are kept. S3 keeps older versions for 90 days.
+    are kept, and a run that has not ended yet remembers at its end what it learns of them itself.
+    S3 keeps older versions for 90 days.
     """
     cloud = target.cloud
     name = cloud.users.worker(worker) if EMAIL.fullmatch(worker) else worker
@@ -237,6 +245,7 @@ def forget_worker(target: Target, /, worker: str, project: str | None, as_json: 
             f"{cloud.command('fetch RUN')}. Then: {cloud.command('workers forget NAME')}"
         )
     bucket = cloud.labels_bucket
+    project = project.strip("/") if project else None
     places = forget(cloud.storage, bucket, name, project)
     places += forget_standings(cloud.ports, cloud.storage, bucket, name, project)
     if as_json:
@@ -248,14 +257,38 @@ def forget_worker(target: Target, /, worker: str, project: str | None, as_json: 
 
 
 def forget(storage: Storage, bucket: str, worker: str, project: str | None) -> list[str]:
-    """Delete a worker from all that is remembered; return the addresses of what held them."""
+    """Delete a worker from all that is remembered; return the addresses of what held them.
+
+    Of a project that is its own memory and the copies of its runs. ClickException, once all else
+    is done, for what a newer Tessera wrote.
+    """
     prefix = f"s3://{bucket}/projects/{f'{project}/' if project else ''}"
     memories = [uri for uri in storage.list_uris(prefix) if uri.endswith(f"/{COPY_NAME}")]
     if project:
         memories = [uri for uri in memories if uri == f"{prefix}{COPY_NAME}"]
-    copies = [f"{folder}{COPY_NAME}" for folder in storage.list_folders(f"s3://{bucket}/runs/")]
-    held = [*memories, *(uri for uri in copies if storage.size(uri) is not None)]
-    return [uri for uri in held if _forget_in(storage, uri, worker)]
+    homes = [
+        home
+        for home in storage.list_folders(f"s3://{bucket}/runs/")
+        if storage.size(f"{home}{COPY_NAME}") is not None
+        and (not project or _project_of_run(storage, home) == project)
+    ]
+    gone, newer = [], []
+    for uri in [*memories, *(f"{home}{COPY_NAME}" for home in homes)]:
+        try:
+            if _forget_in(storage, uri, worker):
+                gone.append(uri)
+        except MemoryNewer:
+            newer.append(uri)
+    if newer:
+        raise click.ClickException(
+            f"A newer Tessera wrote {', '.join(newer)}, which may tell of {worker}: forget them "
+            f"with that one. Elsewhere they are forgotten, in {counted(len(gone), 'place')}."
+        )
+    return gone
+
+
+def _project_of_run(storage: Storage, home: str) -> str:
+    return project_of(decode_record(storage.get(f"{home}run.json")).manifest)
 
 
 def forget_standings(
@@ -287,17 +320,24 @@ def _account_of(worker: str) -> str:
 def _forget_in(storage: Storage, uri: str, worker: str) -> bool:
     """Delete a worker from one memory, whatever runs write to it meanwhile; whether they were.
 
-    Memories have the names that answers have, and accounts only the end of those.
+    Memories have the names that answers have, and accounts only the end of those. One that cannot
+    be used may tell of anybody and serves nobody, so all of it is deleted.
     """
     account = _account_of(worker)
     while True:
         document, etag = storage.get_with_etag(uri)
-        memory = decode_memory(document)
-        names = {name for name in memory.names() if _account_of(name) == account}
-        if not names:
-            return False
-        for name in names:
-            memory = memory.without(name)
+        try:
+            memory = decode_memory(document)
+        except MemoryNewer:
+            raise
+        except MemoryUnusable:
+            memory = Memory()
+        else:
+            names = {name for name in memory.names() if _account_of(name) == account}
+            if not names:
+                return False
+            for name in names:
+                memory = memory.without(name)
         without = msgspec.json.encode(memory)
         if storage.put_if_match(uri, without, etag, content_type="application/json"):
             return True

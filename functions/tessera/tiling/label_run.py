@@ -51,7 +51,7 @@ from tessera.tiling.training.write_manifests import (
     write_manifests,
 )
 from tessera.tiling.workers.skills import SKILLS_NAME, estimate_skills
-from tessera.tiling.workers.worker_memory import with_memory
+from tessera.tiling.workers.worker_memory import with_memory, with_notice
 
 Step = Callable[[str], AbstractContextManager[None]]
 """Opens a `with` block around a part of the work, by its name, which a trace shows."""
@@ -287,7 +287,7 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
     # Else labels would be other images': the manifest is not the one that was grouped.
     lines.counts.check(run.counts["lines"])
     return RunResult(
-        run=run,
+        run=with_notice(files, run, judged.evidence),
         crowd=table.crowd,
         names=table.names,
         seconds=table.seconds,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from click import ClickException
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,7 +22,10 @@ from tessera.tiling.run.run import Run
 from tessera.tiling.run.run_record import RunRecord, decode_record
 from tessera.tiling.settings import settings_from
 from tessera.tiling.workers.worker_memory import (
+    MOST,
+    LabelList,
     Memory,
+    MemoryUnusable,
     WorkerCounts,
     add_run,
     decode_memory,
@@ -29,6 +34,7 @@ from tessera.tiling.workers.worker_memory import (
     recall,
     remember,
     with_memory,
+    with_notice,
 )
 from tests.fakes import Files
 from tests.tiling.consensus.crowds import simulated
@@ -137,7 +143,102 @@ def test_a_worker_is_forgotten_in_the_project_and_in_the_copies_of_runs() -> Non
     assert b'"w3"' not in files.objects[PROJECT] + files.objects[f"{run.home}workers.json"]
     assert b'"w4"' in files.objects[PROJECT]
     assert forget(files, "labels", "w3", None) == []
-    assert forget(files, "labels", "w4", "cars") == [f"{run.home}workers.json"]
+    assert forget(files, "labels", "w4", "cars") == []
+    assert forget(files, "labels", "w4", "pets") == [PROJECT, f"{run.home}workers.json"]
+
+
+WRITTEN = msgspec.json.encode(
+    Memory(1, ["first"], [LabelList([*LABELS], {"w1": WorkerCounts(9, 1, 0, np.eye(4).tolist())})])
+)
+FIGURES = st.floats() | st.integers() | st.none() | st.text(max_size=3)
+JSON_VALUES = st.recursive(
+    FIGURES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner)
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Return a memory that is cut off, changed in a byte, of other figures, or nothing of it."""
+    kind = draw(st.sampled_from(["cut", "byte", "value", "table", "sound", "other", "any"]))
+    if kind == "cut":
+        return WRITTEN[: draw(st.integers(0, len(WRITTEN) - 1))]
+    if kind == "byte":
+        place = draw(st.integers(0, len(WRITTEN) - 1))
+        return WRITTEN[:place] + draw(st.binary(max_size=3)) + WRITTEN[place + 1 :]
+    if kind == "any":
+        return draw(st.binary(max_size=40))
+    if kind == "other":
+        return json.dumps(draw(JSON_VALUES)).encode()
+    memory = json.loads(WRITTEN)
+    of = memory["lists"][0]["workers"]["w1"]
+    if kind == "value":
+        of[draw(st.sampled_from([*of]))] = draw(JSON_VALUES)
+    elif kind == "table":
+        rows = st.lists(st.floats(), max_size=5)
+        of["counts"] = draw(st.lists(rows, max_size=5))
+    else:
+        row = st.lists(st.floats(0, MOST), min_size=4, max_size=4)
+        of["counts"] = draw(st.lists(row, min_size=4, max_size=4))
+    return json.dumps(memory).encode()
+
+
+def reason_unusable(document: bytes) -> str:
+    """Return why a memory cannot be used, or nothing."""
+    try:
+        decode_memory(document)
+    except MemoryUnusable as error:
+        return str(error)
+    return ""
+
+
+@given(document=damaged(), answers=st.integers(1, 3))
+def test_a_memory_that_cannot_be_used_costs_no_run_its_labels(
+    document: bytes, answers: int
+) -> None:
+    files = Files()
+    files.objects[PROJECT] = document
+    run = run_called("next", files)
+    crowd, _ = simulated(60, 20, answers=answers, seed=1)
+    evidence = with_memory(files, run, Evidence(), NAMES)
+    assert np.isfinite(consolidate(crowd, evidence=evidence).confidence).all()
+    copy = files.objects[f"{run.home}workers.json"]
+    told = with_notice(files, run, evidence).notices
+    if reason := reason_unusable(document):
+        assert len(told) == 1
+        assert PROJECT in told[0]
+        assert reason in told[0]
+        assert decode_memory(copy).lists == []
+    else:
+        assert not told
+        assert copy == document
+    assert with_notice(files, run, evidence).notices == told
+    kept = remember(files, run, crowd, NAMES, evidence)
+    assert not kept or decode_memory(files.objects[PROJECT]).runs[-1] == "next"
+    assert files.objects[f"{run.home}workers.json"] == copy
+    if kept:
+        forget(files, "labels", "w1", None)
+        assert "w1" not in decode_memory(files.objects[PROJECT]).names()
+
+
+def test_a_newer_version_s_memory_is_neither_used_nor_replaced_nor_passed_over() -> None:
+    files = Files()
+    newer = b'{"version":2,"people":{"w1":1}}'
+    files.objects[PROJECT] = newer
+    run = run_called("next", files)
+    evidence = with_memory(files, run, Evidence(), NAMES)
+    assert evidence.earlier is None
+    assert "a newer Tessera wrote" in with_notice(files, run, evidence).notices[0]
+    assert not learn(files, "next")
+    with pytest.raises(ClickException, match=r"projects/pets/workers\.json.* may tell of w1"):
+        forget(files, "labels", "w1", None)
+    assert files.objects[PROJECT] == newer
+
+
+def test_of_a_memory_that_cannot_be_read_nothing_is_kept_of_who_is_forgotten() -> None:
+    files = Files()
+    files.objects[PROJECT] = WRITTEN[:-9]
+    assert forget(files, "labels", "w1", "pets") == [PROJECT]
+    assert decode_memory(files.objects[PROJECT]) == Memory()
 
 
 def test_of_other_label_lists_answers_count_where_both_names_are_here() -> None:

@@ -4,8 +4,9 @@ That is one object a project, `projects/<project>/workers.json` in the bucket of
 that asks for it (setting `remember_workers`) copies it into its own folder before its first
 consolidation, and is consolidated by the copy from then on: the same answers give the same bytes
 again, whatever later runs learn. At its end it adds what it has learned itself, once. Each run
-halves what was known before. It is data about people: docs/operations.md says how it is kept and
-deleted, docs/decisions/consensus-memory.md what it is worth.
+halves what was known before. It is a help and no need: a memory that cannot be used costs no run
+its labels. It is data about people: docs/operations.md says how it is kept and deleted,
+docs/decisions/consensus-memory.md what it is worth.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Crowd, Evidence, Floats, consolidate
 from tessera.tiling.consensus.memory import count_answers
+from tessera.tiling.errors import TesseraError
 from tessera.tiling.method_names import DEFAULT_METHOD
 from tessera.tiling.run.run import Run
 from tessera.tiling.run.run_record import Files, note_workers
@@ -39,6 +41,18 @@ ATTEMPTS = 8
 JSON = "application/json"
 COPY_NAME = "workers.json"
 """Name of the object, in the project's folder and in that of a run that uses it."""
+VERSION = 1
+"""Version of the object's form that is written, and the newest that is read."""
+MOST = 2.0 * MAX_ANSWERS
+"""Bound of every figure in a memory: each run adds half of its answers, and halves the others'."""
+
+
+class MemoryUnusable(TesseraError):
+    """Memory of workers that cannot be used: the message says why."""
+
+
+class MemoryNewer(MemoryUnusable):
+    """Memory that a newer Tessera wrote, which is not this one's to replace."""
 
 
 class LabeledRun(Protocol):
@@ -85,7 +99,7 @@ class RunFolder(NamedTuple):
     execution: str
 
 
-class WorkerCounts(msgspec.Struct):
+class WorkerCounts(msgspec.Struct, forbid_unknown_fields=True):
     """Counts of a worker: answers, those to gold images, and answers by class and label.
 
     All decay, so they are no whole numbers.
@@ -97,19 +111,27 @@ class WorkerCounts(msgspec.Struct):
     counts: list[list[float]]
 
 
-class LabelList(msgspec.Struct):
+class LabelList(msgspec.Struct, forbid_unknown_fields=True):
     """Workers by name, as they answered questions with these labels."""
 
     labels: list[str]
     workers: dict[str, WorkerCounts]
 
 
-class Memory(msgspec.Struct):
+class _Form(msgspec.Struct):
+    """Version of the form that a memory has."""
+
+    version: int = VERSION
+
+
+class Memory(msgspec.Struct, forbid_unknown_fields=True):
     """Contents of workers.json: the runs that counted, oldest first, and workers by label list."""
 
-    version: int = 1
+    version: int = VERSION
     runs: list[str] = []
     lists: list[LabelList] = []
+    unusable: str | msgspec.UnsetType = msgspec.UNSET
+    """In the copy of a run that could not use its project's memory: why not."""
 
     def without(self, worker: str) -> Memory:
         """Return the memory without a worker."""
@@ -117,7 +139,7 @@ class Memory(msgspec.Struct):
             LabelList(one.labels, {name: of for name, of in one.workers.items() if name != worker})
             for one in self.lists
         ]
-        return Memory(self.version, self.runs, lists)
+        return Memory(self.version, self.runs, lists, self.unusable)
 
     def names(self) -> set[str]:
         """Return the names of all workers in it."""
@@ -125,8 +147,47 @@ class Memory(msgspec.Struct):
 
 
 def decode_memory(document: bytes) -> Memory:
-    """Return the memory that a workers.json holds."""
-    return msgspec.json.decode(document, type=Memory)
+    """Return the memory that a workers.json holds; MemoryUnusable if it is not as one is written.
+
+    All of it is looked at, since a run could fail at any of it after people have labeled.
+    """
+    if len(document) >= MAX_BYTES:
+        raise MemoryUnusable(f"it has {MAX_BYTES // 1_000_000} MB or more")
+    try:
+        version = msgspec.json.decode(document, type=_Form).version
+        if version > VERSION:
+            raise MemoryNewer(f"it has version {version} of its form, which a newer Tessera wrote")
+        memory = msgspec.json.decode(document, type=Memory)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MemoryUnusable(f"it is not as Tessera writes it: {error}") from error
+    if version < VERSION:
+        raise MemoryUnusable(f"it has version {version} of its form, which no Tessera wrote")
+    for one in memory.lists:
+        if len({*one.labels}) < len(one.labels):
+            raise MemoryUnusable("a label is twice in one list")
+        for name, worker in one.workers.items():
+            if not _is_sound(worker, len(one.labels)):
+                raise MemoryUnusable(
+                    f"the figures of {name} are no counts of {len(one.labels)} labels"
+                )
+    return memory
+
+
+def _is_sound(worker: WorkerCounts, classes: int) -> bool:
+    """Return whether a worker's figures are counts, with a row and a column for each class."""
+    counts = worker.counts
+    if len(counts) != classes or any(len(row) != classes for row in counts):
+        return False
+    rows = [[worker.answers, worker.gold_right, worker.gold_wrong], *counts]
+    return all(0 <= figure <= MOST for row in rows for figure in row)
+
+
+def _usable(document: bytes) -> Memory:
+    """Return the memory that a workers.json holds, or an empty one that says why it does not."""
+    try:
+        return decode_memory(document)
+    except MemoryUnusable as error:
+        return Memory(unusable=str(error))
 
 
 def memory_uri(run: Place) -> str:
@@ -144,16 +205,37 @@ def with_memory(files: Files, run: Run, evidence: Evidence, names: Sequence[str]
 
 
 def recall(files: Files, run: Place) -> Memory:
-    """Return the memory that the run is consolidated by, and note its version in run.json."""
+    """Return the memory that the run is consolidated by, and note its version in run.json.
+
+    A project's memory that cannot be used is as none, and the run's copy says why.
+    """
     copy = f"{run.home}{COPY_NAME}"
     document = files.get_up_to(copy, MAX_BYTES)
     if document is None:
-        document = files.get_up_to(memory_uri(run), MAX_BYTES) or msgspec.json.encode(Memory())
+        document = files.get_up_to(memory_uri(run), MAX_BYTES)
+        memory = Memory() if document is None else _usable(document)
+        if document is None or memory.unusable:
+            document = msgspec.json.encode(memory)
         if not files.put_if_absent(copy, document, content_type=JSON):
             document = files.get(copy)
         version = sha256(document).hexdigest()[:12]
         note_workers(files, f"{run.home}run.json", run.execution, version)
-    return decode_memory(document)
+    return _usable(document)
+
+
+def with_notice(files: Files, run: Run, evidence: Evidence) -> Run:
+    """Return the run with a notice if it could not use its project's memory of workers."""
+    if not run.settings.remember_workers or evidence.earlier is not None:
+        return run
+    reason = recall(files, run).unusable
+    if not reason:
+        return run
+    notice = (
+        f"What is remembered of workers in {memory_uri(run)} cannot be used: {reason}. This run is "
+        "labeled as if nobody were known, and begins it anew at its end, unless a newer Tessera "
+        "wrote it. S3 keeps the file as it was for 90 days."
+    )
+    return replace(run, notices=[*run.notices, notice])
 
 
 def remembered_workers(memory: Memory, classes: Sequence[str]) -> tuple[list[str], Floats | None]:
@@ -187,8 +269,8 @@ def remember(
 ) -> bool:
     """Add what a run's answers tell of its workers to its project's memory; whether it was added.
 
-    A run counts once, however often it is labeled. Nothing is added if others were faster each
-    time: memory is a help and no need.
+    A run counts once, however often it is labeled. A memory that cannot be used is begun anew, and
+    that of a newer Tessera left as it is. Nothing is added if others were faster each time.
     """
     consensus = consolidate(crowd, evidence=evidence, probabilities=True)
     counts = count_answers(crowd, consensus, evidence.known)
@@ -201,7 +283,12 @@ def remember(
                 return True
             continue  # another run was faster: its memory is read and added to
         stored, etag = files.get_with_etag(uri)
-        memory = decode_memory(stored)
+        try:
+            memory = decode_memory(stored)
+        except MemoryNewer:
+            return False
+        except MemoryUnusable:
+            memory = Memory()
         if run.name in memory.runs:
             return False
         document = msgspec.json.encode(add_run(memory, run, learned))
