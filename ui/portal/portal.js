@@ -133,7 +133,12 @@ function keepForLater(entry, response) {
 }
 
 // ---- A job's pages ----
-let work = null; // { job, current, ahead, waiting: the current page while an earlier one is in front }
+/** { job, current, ahead, waiting: the current page while an earlier one is in front,
+ *    fetching: a page asked for, answered: tasks sent before, again: a timer, isOver } */
+let work = null;
+const NO_PAGE = { none: true, status: 0 }; // for work that is over meanwhile
+/** Whether answers on a page are kept: it is neither to practice nor to qualify. */
+const isStored = page => !page.labels && !page.qualifies;
 
 async function start(job) {
   work = { job, current: null, ahead: null, fetching: null };
@@ -163,10 +168,10 @@ async function take(mine) {
     const { status, content, again } = await ask("POST", `jobs/${mine.job}/claims`, { showing: [...showing, ...elsewhere] });
     if (content?.error === "Unqualified") return qualification(mine);
     if (status !== 200) return { none: true, status, again, elsewhere: elsewhere.length };
-    if (mine !== work) return { none: true, status: 0 };
+    if (mine !== work) return NO_PAGE;
     const page = { worker: worker(), job: mine.job, task: content.task };
     const isHeld = await holdPage(page);
-    if (mine !== work) { if (isHeld) releasePage(page); return { none: true, status: 0 }; }
+    if (mine !== work) { if (isHeld) releasePage(page); return NO_PAGE; }
     if (isHeld) return frameOf(page, content);
     showing.push(content.task); // another tab was a moment faster
   }
@@ -176,17 +181,32 @@ async function take(mine) {
 async function qualification(mine) {
   const { status, content } = await ask("GET", `jobs/${mine.job}/qualification`);
   if (status !== 200) return { none: true, status, unqualified: content.message };
-  if (mine !== work) return { none: true, status: 0 };
+  if (mine !== work) return NO_PAGE;
   return frameOf({ worker: worker(), job: mine.job, qualifies: true, over: true }, content);
 }
 
+/** The sandbox for a page, which asks for it once it is there. */
+const sandbox = (crowd, title) => make("iframe", "", { src: crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title });
+
 /** A page with its frame, out of sight yet. */
 function frameOf(page, content) {
-  const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: "The page to label", inert: "" });
-  frame.className = "ahead";
-  const now = Date.now();
+  const now = Date.now(), frame = sandbox(content.crowd, "The page to label");
+  Object.assign(page, { frame, html: content.page, practice: content.practice, seconds: content.seconds, until: now + content.seconds * 1000, active: now, marked: 0 });
+  hide(page);
   one("#frames").append(frame);
-  return Object.assign(page, { frame, html: content.page, practice: content.practice, seconds: content.seconds, until: now + content.seconds * 1000, active: now, marked: 0 });
+  return page;
+}
+
+/** Take a page out of sight, with what is marked on it. */
+function hide({ frame }) {
+  frame.className = "ahead";
+  frame.inert = true;
+}
+
+/** Take a page away, which other tabs may then have. */
+function takeAway(page) {
+  page.frame.remove();
+  releasePage(page);
 }
 
 function present(mine, page) {
@@ -194,8 +214,8 @@ function present(mine, page) {
   page.frame.className = "";
   page.frame.inert = false;
   one("#between").hidden = true;
-  one("#earlier").hidden = Boolean(page.labels || page.qualifies);
-  one("#skip").hidden = Boolean(page.corrects || page.labels || page.qualifies);
+  one("#earlier").hidden = !isStored(page);
+  one("#skip").hidden = page.corrects || !isStored(page);
   one("#onward").hidden = !page.corrects && !page.labels;
   one("#onward").textContent = page.labels ? "Skip the practice" : "Back to the current page";
   one("#where").textContent = page.corrects ? "A page that you sent before: correct what is wrong, and submit it again." : page.labels ? "Practice: each answer is told right or wrong at once, and none is kept." : page.qualifies ? QUALIFY : "";
@@ -304,19 +324,29 @@ async function sendQualification(mine, page, answer) {
   advance(mine);
 }
 
+const NOT_KNOWN = "The portal does not know this job now. If it comes back, its pages appear here.";
+const ELSEWHERE = "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here.";
+const WITH_OTHERS = "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
+
 /** Say that there is no page now; look again while the job is open. */
 function rest(mine, { status, again, elsewhere, unqualified }) {
   one("#skip").hidden = true;
   one("#earlier").hidden = status !== 204;
-  const unknown = status === 404 && !unqualified, over = status !== 204 && !unknown, card = one("#between");
+  const unknown = status === 404 && !unqualified, over = status !== 204 && !unknown;
+  const card = one("#between"), why = card.querySelector("p"), isFirst = card.hidden;
   mine.isOver = over && !unqualified;
   card.querySelector("h2").textContent = mine.isOver ? "This job is done" : "Nothing more for you right now";
   if (mine.isOver) thank();
-  else if (card.hidden || over || elsewhere || unknown) card.querySelector("p").textContent = unqualified ? unqualified : unknown ? "The portal does not know this job now. If it comes back, its pages appear here." : elsewhere ? "You have this job's pages open in another tab. Go on there; if a page comes free, it appears here." : "The last pages are with others, or need somebody who has not seen their pictures. If one comes free, it appears here.";
-  if (!over && !unknown && !elsewhere && card.hidden) ask("GET", "jobs").then(({ content }) => {
-    const job = content.jobs?.find(each => each.job === mine.job);
-    if (job?.done_for_you && mine === work && !mine.current) card.querySelector("p").textContent = job.stopped ? YOU_ARE_STOPPED : YOU_ARE_DONE;
-  });
+  else if (unqualified) why.textContent = unqualified;
+  else if (unknown) why.textContent = NOT_KNOWN;
+  else if (elsewhere) why.textContent = ELSEWHERE;
+  else if (isFirst) { // later looks leave what the list of jobs has told
+    why.textContent = WITH_OTHERS;
+    ask("GET", "jobs").then(({ content }) => {
+      const job = content.jobs?.find(each => each.job === mine.job);
+      if (job?.done_for_you && mine === work && !mine.current) why.textContent = job.stopped ? YOU_ARE_STOPPED : YOU_ARE_DONE;
+    });
+  }
   card.hidden = false;
   card.querySelector("button").focus();
   if (!over) mine.again = setTimeout(() => mine === work && advance(mine), jittered(again || 10_000));
@@ -330,12 +360,11 @@ function thank() {
 /** Show a page again whose answer was refused, as the worker left it. */
 function bringBack(page) {
   if (!page?.frame) return;
-  if (page.job !== work?.job) { page.frame.remove(); return releasePage(page); } // it comes again with its job
+  if (page.job !== work?.job) return takeAway(page); // it comes again with its job
   const other = work.current;
   if (other) {
-    other.frame.className = "ahead";
-    other.frame.inert = true;
-    if (work.ahead) { work.ahead.frame.remove(); releasePage(work.ahead); }
+    hide(other);
+    if (work.ahead) takeAway(work.ahead);
     work.ahead = other;
   }
   present(work, page);
@@ -352,9 +381,9 @@ addEventListener("message", event => {
   if (page && kind === "link") offerLink(event.data.href);
   if (!page || page === seen) return;
   if (kind === "active") page.active = Date.now();
-  if (kind === "refresh" && !page.labels && !page.qualifies && !(Date.now() - page.renewed < FRESH)) renewLease(page);
+  if (kind === "refresh" && isStored(page) && !(Date.now() - page.renewed < FRESH)) renewLease(page);
   if (kind === "practiced" && page.labels) tellPractice(page, event.data.detail);
-  if (kind === "keep" && !page.labels && !page.qualifies) takeDraft(page, event.data.detail);
+  if (kind === "keep" && isStored(page)) takeDraft(page, event.data.detail);
   if (kind === "first") { page.version = String(event.data.detail); if (page === work?.current) showFirst(page); }
   if (kind === "begun") noteBegun(page);
   if (kind === "ready") giveDraft(page);
@@ -370,7 +399,7 @@ function takeDraft(page, draft) {
 
 /** Give a page the marks that the worker left on it. */
 function giveDraft(page) {
-  const draft = page.labels || page.qualifies ? null : readDraft(page);
+  const draft = isStored(page) ? readDraft(page) : null;
   const tell = (kind, detail) => page.frame.contentWindow.postMessage({ tessera: kind, detail }, "*");
   if (page.labels) tell("practice", page.labels);
   else if (draft) tell("draft", draft);
@@ -402,8 +431,7 @@ function sendAnswer(page, answer) {
   if (page.labels) return endPractice(mine);
   if (page.qualifies) return sendQualification(mine, page, answer);
   mine.current = null;
-  page.frame.className = "ahead";
-  page.frame.inert = true;
+  hide(page);
   unsent.set(nameOf(page), page);
   outbox.push({ worker: worker(), job: mine.job, task: page.task, answer, corrects: page.corrects });
   kept.set("outbox", outbox);
@@ -434,7 +462,7 @@ async function goBack(mine) {
   clearTimeout(mine.again);
   if (front?.corrects) front.frame.remove();
   else mine.waiting = front;
-  if (front) { front.frame.className = "ahead"; front.frame.inert = true; }
+  if (front) hide(front);
   present(mine, frameOf({ worker: worker(), job: mine.job, task, corrects: true, choices: content.choices, flags: content.flags }, content));
 }
 one("#earlier").addEventListener("click", () => work && goBack(work));
@@ -452,8 +480,7 @@ one("#skip").addEventListener("click", async () => {
   if (status === 409) return note(content.message, "bad"); // skipped too often
   if (mine.current !== page) return; // it was sent meanwhile
   mine.current = null;
-  page.frame.remove();
-  releasePage(page);
+  takeAway(page);
   note("Given back");
   advance(mine);
 });
@@ -494,8 +521,7 @@ async function renewLease(page) {
 function letGo(page) {
   if (page.marked || page.corrects) return;
   page.gone = true;
-  page.frame.remove();
-  releasePage(page);
+  takeAway(page);
   if (work?.ahead === page) work.ahead = null;
 }
 setInterval(() => {
@@ -634,9 +660,8 @@ one("#look").addEventListener("submit", async event => {
   const table = box.querySelector(".scroll");
   table.hidden = !content.answers?.length;
   table.replaceChildren(...table.hidden ? [] : [choicesTable(content)]);
-  const frame = make("iframe", "", { src: content.crowd ? "frame?crowd=aws" : "frame", sandbox: "allow-scripts", title: `Page ${number}` });
-  if (status === 200) { seen = { frame, html: content.page }; box.querySelector(".page").replaceChildren(frame); }
-  else box.querySelector(".page").replaceChildren();
+  seen = status === 200 ? { frame: sandbox(content.crowd, `Page ${number}`), html: content.page } : null;
+  box.querySelector(".page").replaceChildren(...seen ? [seen.frame] : []);
 });
 
 // ---- Which view ----
