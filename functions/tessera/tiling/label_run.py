@@ -280,7 +280,11 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
             make_splice(run),
             create,
             watched=images_in_report(
-                consensus, table.unloaded, len(run.settings.classes), judged.model
+                consensus,
+                judged.evidence.known,
+                table.unloaded,
+                len(run.settings.classes),
+                judged.model,
             ),
             rule=run.pictures,
         )

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tessera.tiling.consensus import Evidence, consolidate
 from tessera.tiling.consensus.unloaded import Unloaded
@@ -135,6 +137,25 @@ def test_known_labels_are_compared_with_what_workers_say() -> None:
     figures = build_report(result(run(), outcomes(), *ANSWERS, known=(0, 0, -1)))
     assert (figures["gold"]["images"], figures["gold"]["right"]) == (2, 1)
     assert build_report(result(run(), outcomes(), *ANSWERS))["gold"]["images"] == 0
+
+
+@given(
+    labels=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=3, max_size=3),
+    known=st.tuples(*[st.integers(-1, 1)] * 3),
+)
+def test_an_image_of_known_label_is_neither_doubtful_nor_among_a_label_s_pictures(
+    labels: list[tuple[int, int]], known: tuple[int, ...]
+) -> None:
+    answers = [
+        (image, worker, label)
+        for image, given_ in enumerate(labels)
+        for worker, label in enumerate(given_)
+    ]
+    figures = build_report(result(run(), outcomes(), *answers, known=known))
+    open_ = {image for image, class_ in enumerate(known) if class_ < 0}
+    assert {image["index"] for image in figures["doubtful"]} == open_
+    sheets = [image["index"] for sheet in figures["sheets"].values() for image in sheet]
+    assert sorted(sheets) == sorted(open_)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -138,11 +138,29 @@ def images_to_ask_again(run: Run, lines: LineOutcomes) -> Sequence[int]:
 
 
 def images_in_report(
-    consensus: Consensus, unloaded: Unloaded, classes: int, model: ModelResult | None = None
+    consensus: Consensus,
+    known: NDArray[np.int16] | None,
+    unloaded: Unloaded,
+    classes: int,
+    model: ModelResult | None = None,
 ) -> list[int]:
-    """Return the images that a report names with their URIs."""
-    sheets = np.concatenate([*sheet_images(consensus, classes), most_doubtful(consensus)])
+    """Return the images that a report names with their URIs.
+
+    `known` has the class of each image that is known, else -1; None is none of them.
+    """
+    open_ = open_labels(consensus, known)
+    sheets = np.concatenate([*sheet_images(open_, classes), most_doubtful(open_)])
     return sorted({*sheets.tolist(), *most_unloaded(unloaded), *most_contested(model).tolist()})
+
+
+def open_labels(consensus: Consensus, known: NDArray[np.int16] | None) -> Consensus:
+    """Return the consensus without answers to images that are known, as gold is.
+
+    What workers say of these is not their label, however doubtful it is.
+    """
+    if known is None:
+        return consensus
+    return replace(consensus, answers=np.where(known >= 0, 0, consensus.answers))
 
 
 def build_report(
@@ -161,6 +179,7 @@ def build_report(
     run, crowd, consensus, lines = result.run, result.crowd, result.consensus, result.lines
     settings, classes = run.settings, run.settings.classes
     answers, rounds = _answer_figures(result), _round_figures(result)
+    open_ = open_labels(consensus, result.evidence.known)
     figures = {
         **run_figures(run, lines),
         "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
@@ -186,8 +205,8 @@ def build_report(
         "time": time_figures(len(crowd), answers["seconds_per_image"], settings),
         **pace_figures(crowd, result.seconds, result.known),
         "cost": cost_figures(rounds, settings) | embedding_figures(run),
-        "doubtful": doubtful_figures(crowd, consensus, (*classes, settings.escape), lines.sources),
-        "sheets": sheet_figures(consensus, classes, lines.sources),
+        "doubtful": doubtful_figures(crowd, open_, (*classes, settings.escape), lines.sources),
+        "sheets": sheet_figures(open_, classes, lines.sources),
     }
     figures |= _stopped_figures(result, figures)
     figures |= _qualification_figures(qualification, figures)
