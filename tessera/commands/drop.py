@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from tessera.commands.workers import add_people, check_emails
 from tessera.exits import Exit
 from tessera.file_types import IN_FILE
 from tessera.option_lists import labels_option, listed
@@ -27,6 +26,7 @@ from tessera.runs.source import Source, settings_in_inbox
 from tessera.runs.start import start_run, wait_until_grouped
 from tessera.runs.status import RunObserver, RunStatus, manifest_key, run_folder_of
 from tessera.screen import aside, console_for, json_option, out, print_json, warn
+from tessera.stack.accounts import add_people, check_emails
 from tessera.stack.cloud import Cloud
 from tessera.tiling.settings import Settings, warnings
 

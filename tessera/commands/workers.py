@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterable
-from typing import Any
 
 import click
-import msgspec
 
-from tessera.aws.storage import Storage
 from tessera.portal.leases import block_worker
-from tessera.portal.ports import Ports
 from tessera.portal.qualification import begin_anew
 from tessera.portal.rights import REQUESTERS
 from tessera.portal.sessions import end_sessions
-from tessera.portal.store import erase
-from tessera.portal.table_layout import standing_key
+from tessera.runs.forgetting import account_of, forget, forget_standings
 from tessera.screen import Row, aside, counted, json_option, out, print_json, print_rows
+from tessera.stack.accounts import EMAIL, add_people, check_emails
 from tessera.stack.cloud import Cloud
 from tessera.stack.target import Target
-from tessera.tiling.onboarding.qualification import FOLDER as QUALIFICATION
 from tessera.tiling.onboarding.qualification import records_uri
-from tessera.tiling.run.run_record import decode_record, project_of
-from tessera.tiling.workers.worker_memory import (
-    COPY_NAME,
-    Memory,
-    MemoryNewer,
-    MemoryUnusable,
-    decode_memory,
-)
-
-EMAIL = re.compile(
-    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+"
-)
-"""Addresses that browsers take in a field for one (HTML's `input type=email`), with a dot."""
-
-
-def check_emails(emails: Iterable[str]) -> None:
-    """Refuse what is no email address, before any account is made."""
-    for email in emails:
-        if not EMAIL.fullmatch(email):
-            raise click.UsageError(
-                f"{email!r} is no email address. People sign in with one, like ann@example.org"
-            )
 
 
 @click.group()
@@ -86,43 +56,13 @@ def add_workers(
         out.print(f"Portal: {cloud.people_url}")
 
 
-def add_people(
-    cloud: Cloud,
-    emails: Iterable[str],
-    groups: list[str],
-    *,
-    invite: bool | None = None,
-    quiet: bool = False,
-) -> list[dict[str, Any]]:
-    """Make accounts of these people, and print their passwords unless Cognito mails them."""
-    mailed = cloud.endpoint is None if invite is None else invite
-    accounts = []
-    for email in emails:
-        accounts.append(_add(cloud, email, groups, mailed=mailed))
-        if not quiet:  # at once: should the next one fail, this password is known
-            out.print(f"[bold]{email}[/] {_outcome(accounts[-1])}")
-    return accounts
-
-
-def _add(cloud: Cloud, email: str, groups: list[str], *, mailed: bool) -> dict[str, Any]:
-    """Make one account, if there is none of this name, and have it join the groups."""
-    password = cloud.users.create(email, invite=mailed)
-    for group in groups:
-        cloud.users.add_to_group(email, group)
-    printed = None if mailed else password
-    return {"email": email, "new": password is not None, "password": printed, "teams": groups}
-
-
-def _no_worker(cloud: Cloud, email: str) -> str:
-    return f"There is no worker {email}. List them: {cloud.command('workers list')}"
-
-
-def _outcome(account: dict[str, Any]) -> str:
-    if not account["new"]:
-        return "already has an account."
-    if account["password"]:
-        return f"signs in with the temporary password [bold]{account['password']}[/]"
-    return "gets a temporary password by mail."
+def _known(cloud: Cloud, email: str, worker: str | None) -> str:
+    """Return the name of a worker that was looked up by email; ClickException if there is none."""
+    if worker is None:
+        raise click.ClickException(
+            f"There is no worker {email}. List them: {cloud.command('workers list')}"
+        )
+    return worker
 
 
 @workers.command("list", short_help="List the accounts with their teams.")
@@ -159,9 +99,7 @@ def list_workers(target: Target, /, as_json: bool) -> None:
 def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
     """Remove an account at once; its open pages go to others, its answers are kept."""
     cloud = target.cloud
-    worker = cloud.users.worker(email)
-    if worker is None:
-        raise click.ClickException(_no_worker(cloud, email))
+    worker = _known(cloud, email, cloud.users.worker(email))
     freed = block_worker(cloud.ports, worker)
     cloud.users.delete(email)
     if as_json:
@@ -182,9 +120,7 @@ def remove_worker(target: Target, /, email: str, as_json: bool) -> None:
 def reset_worker(target: Target, /, email: str, authenticator: bool, as_json: bool) -> None:
     """Give an account a new temporary password, and sign it out everywhere."""
     cloud = target.cloud
-    worker = cloud.users.worker(email)
-    if worker is None:
-        raise click.ClickException(_no_worker(cloud, email))
+    worker = _known(cloud, email, cloud.users.worker(email))
     if authenticator:
         cloud.users.forget_authenticator(email)
     password = cloud.users.reset_password(email)
@@ -209,9 +145,8 @@ def requalify_worker(target: Target, /, worker: str, project: str, as_json: bool
     Who failed twice may try twice more; who passed must pass again before the next page.
     """
     cloud = target.cloud
-    name = cloud.users.worker(worker) if EMAIL.fullmatch(worker) else _account_of(worker)
-    if name is None:
-        raise click.ClickException(_no_worker(cloud, worker))
+    by_email = EMAIL.fullmatch(worker)
+    name = _known(cloud, worker, cloud.users.worker(worker)) if by_email else account_of(worker)
     records = records_uri(f"s3://{cloud.labels_bucket}/", project.strip("/"))
     had_tried = begin_anew(cloud.ports, records, name)
     if as_json:
@@ -254,90 +189,3 @@ def forget_worker(target: Target, /, worker: str, project: str | None, as_json: 
         out.print(f"{name} is forgotten in {counted(len(places), 'place')}: {', '.join(places)}")
     else:
         out.print(f"Nothing is remembered of {name}.")
-
-
-def forget(storage: Storage, bucket: str, worker: str, project: str | None) -> list[str]:
-    """Delete a worker from all that is remembered; return the addresses of what held them.
-
-    Of a project that is its own memory and the copies of its runs. ClickException, once all else
-    is done, for what a newer Tessera wrote.
-    """
-    prefix = f"s3://{bucket}/projects/{f'{project}/' if project else ''}"
-    memories = [uri for uri in storage.list_uris(prefix) if uri.endswith(f"/{COPY_NAME}")]
-    if project:
-        memories = [uri for uri in memories if uri == f"{prefix}{COPY_NAME}"]
-    homes = [
-        home
-        for home in storage.list_folders(f"s3://{bucket}/runs/")
-        if storage.size(f"{home}{COPY_NAME}") is not None
-        and (not project or _project_of_run(storage, home) == project)
-    ]
-    gone, newer = [], []
-    for uri in [*memories, *(f"{home}{COPY_NAME}" for home in homes)]:
-        try:
-            if _forget_in(storage, uri, worker):
-                gone.append(uri)
-        except MemoryNewer:
-            newer.append(uri)
-    if newer:
-        raise click.ClickException(
-            f"A newer Tessera wrote {', '.join(newer)}, which may tell of {worker}: forget them "
-            f"with that one. Elsewhere they are forgotten, in {counted(len(gone), 'place')}."
-        )
-    return gone
-
-
-def _project_of_run(storage: Storage, home: str) -> str:
-    return project_of(decode_record(storage.get(f"{home}run.json")).manifest)
-
-
-def forget_standings(
-    ports: Ports, storage: Storage, bucket: str, worker: str, project: str | None
-) -> list[str]:
-    """Delete what a worker came to in qualifications; return the addresses of the records."""
-    worker = _account_of(worker)
-    end = f"/{QUALIFICATION}{worker}"
-    homes = (uri.rpartition("/")[0] for uri in storage.list_uris(f"s3://{bucket}/projects/"))
-    folders = sorted({home.removesuffix(worker) for home in homes if home.endswith(end)})
-    if project:
-        folders = [f"s3://{bucket}/projects/{project.strip('/')}/{QUALIFICATION}"]
-    gone = [uri for folder in folders for uri in storage.list_uris(f"{folder}{worker}/")]
-    for uri in gone:
-        storage.delete(uri)
-    erase(ports.table, [standing_key(folder, worker) for folder in folders])
-    return gone
-
-
-def _account_of(worker: str) -> str:
-    """Return the portal's name of a worker who may be named as on answers: `private.REGION.NAME`.
-
-    >>> _account_of("private.us-east-1.ann"), _account_of("ann")
-    ('ann', 'ann')
-    """
-    return worker.rpartition(".")[2]
-
-
-def _forget_in(storage: Storage, uri: str, worker: str) -> bool:
-    """Delete a worker from one memory, whatever runs write to it meanwhile; whether they were.
-
-    Memories have the names that answers have, and accounts only the end of those. One that cannot
-    be used may tell of anybody and serves nobody, so all of it is deleted.
-    """
-    account = _account_of(worker)
-    while True:
-        document, etag = storage.get_with_etag(uri)
-        try:
-            memory = decode_memory(document)
-        except MemoryNewer:
-            raise
-        except MemoryUnusable:
-            memory = Memory()
-        else:
-            names = {name for name in memory.names() if _account_of(name) == account}
-            if not names:
-                return False
-            for name in names:
-                memory = memory.without(name)
-        without = msgspec.json.encode(memory)
-        if storage.put_if_match(uri, without, etag, content_type="application/json"):
-            return True

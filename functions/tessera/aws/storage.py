@@ -58,6 +58,13 @@ def is_missing(error: Exception) -> bool:
     return code in MISSING
 
 
+def refusal(error: Exception) -> int:
+    """Return the HTTP status with which S3 refused a request (4xx); 0 of any other error."""
+    response = getattr(error, "response", {})
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status if 400 <= status < 500 else 0
+
+
 class Object(NamedTuple):
     """Object as a listing has it: its URI, its size in bytes, and when it was last put."""
 
@@ -188,12 +195,7 @@ class Storage:
             return self.get_up_to(uri, limit)
         except Exception as error:
             # By name, as elsewhere here: an address that no object can have is refused, too.
-            response = getattr(error, "response", {})
-            status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-            if 400 <= status < 500 or type(error).__name__ in (
-                "ParamValidationError",
-                "ValueError",
-            ):
+            if refusal(error) or type(error).__name__ in ("ParamValidationError", "ValueError"):
                 return None
             raise
 
@@ -225,9 +227,7 @@ class Storage:
         try:
             answer = self._client().head_object(**_object(uri), **payer)
         except Exception as error:
-            response = getattr(error, "response", {})
-            status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-            if 400 <= status < 500:
+            if status := refusal(error):
                 return status
             raise
         return Head(answer["ContentLength"], answer.get("ContentType", BINARY))

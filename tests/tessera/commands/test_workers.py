@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from tessera.commands.workers import (
     add_workers,
-    check_emails,
-    forget_standings,
     forget_worker,
     list_workers,
     requalify_worker,
 )
 from tessera.portal.table_layout import put_standing, read_standing
+from tessera.runs.forgetting import forget_standings
+from tessera.stack.accounts import check_emails
 from tessera.tiling.onboarding.qualification import (
     Attempt,
     Standing,

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tessera.commands.workers import forget
+from tessera.runs.forgetting import forget
 from tessera.tiling.consensus import Crowd, Evidence, consolidate
 from tessera.tiling.consensus.memory import count_answers
 from tessera.tiling.consolidation_rules import RULES
