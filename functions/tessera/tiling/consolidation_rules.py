@@ -15,8 +15,9 @@ class Rules:
 
     `follow_skew` says that the class prior follows one common class (`class_prior`), `min_gold` the
     answered gold images from which on rho is fitted, and `weigh_copies` that workers who hand in
-    one another's answers count as one person (`copies`). `memory_gain` is what the expected gain is
-    multiplied by where workers are remembered (`confidence`).
+    one another's answers count as one person (`copies`); `copy_errors` are the standard errors by
+    which the agreement may be off that others let expect of them. `memory_gain` is what the
+    expected gain is multiplied by where workers are remembered (`confidence`).
 
     `even_skew` and `full_skew` are the skews of the votes up to which the prior is even, and from
     which on it is EM's own. There no class has less than `fit_floor` of the commonest one's share
@@ -39,6 +40,7 @@ class Rules:
     even_labels_from: int | None = None
     gold_slack: float | None = None
     later_power: float = 1.0
+    copy_errors: float = 0.0
 
 
 _FLOORS = Rules(
@@ -51,12 +53,14 @@ _FLOORS = Rules(
     fit_floor=0.05,
     label_floor=0.25,
 )
+_FEW_GOLD = replace(_FLOORS, fit_floor=0.06, even_labels_from=3, gold_slack=0.7, later_power=0.8)
 RULES = {
     1: Rules(follow_skew=False, min_gold=50, weigh_copies=False),
     2: Rules(follow_skew=True, min_gold=20, weigh_copies=True),
     3: Rules(follow_skew=True, min_gold=20, weigh_copies=True, memory_gain=1.25),
     4: _FLOORS,
-    5: replace(_FLOORS, fit_floor=0.06, even_labels_from=3, gold_slack=0.7, later_power=0.8),
+    5: _FEW_GOLD,
+    6: replace(_FEW_GOLD, copy_errors=2.0),
 }
 """Rules by number; never to be changed, only to be added to. With 20 gold images the ECE of crowds
 falls or stays, with 10 it does not (docs/decisions/consensus-class-shares.md). With memory as many
@@ -64,5 +68,6 @@ images are above a bound as without where gains are a quarter larger
 (docs/decisions/consensus-memory.md). With floors a prior that is right about a rare class costs
 few of its images: docs/decisions/consensus-class-shares.md. Few gold images move rho only as far as
 they surely tell, and many answers are believed more:
-docs/decisions/consensus-confidence-by-answers.md."""
+docs/decisions/consensus-confidence-by-answers.md. Whoever may be an expert in a crowd that errs
+often is not taken for a copy: docs/decisions/consensus-copies.md."""
 OLDEST_RULES, NEWEST_RULES = min(RULES), max(RULES)

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence, consolidate
 from tessera.tiling.consensus.copies import find_copies, merge_copies, only_label
 from tessera.tiling.consensus.crowd import split_by_depth
-from tessera.tiling.consolidation_rules import OLDEST_RULES, RULES
+from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES, RULES
+from tests.examples import examples
 from tests.tiling.consensus.crowds import crowd, crowds, reordered, simulated
 
 
@@ -52,6 +53,37 @@ def test_experts_who_agree_with_everybody_are_no_copies() -> None:
     answers, truth = simulated(800, 30, 4, accuracy=0.6)
     label = np.where(answers.worker < 8, truth[answers.image], answers.label)
     assert groups_of(replace(answers, label=label.astype(np.int8))) == []
+
+
+@pytest.mark.thorough
+@given(st.integers(0, 2**32), st.integers(2, 8), st.integers(5, 20), st.integers(3, 5))
+@settings(max_examples=examples(20))
+def test_two_experts_of_a_crowd_that_errs_are_no_copies(
+    seed: int, classes: int, workers: int, each: int
+) -> None:
+    answers, truth = simulated(500, workers, classes, answers=each, accuracy=0.65, seed=seed)
+    expert = (answers.worker < 2) & (np.random.default_rng(seed).random(len(answers)) < 0.99)
+    label = np.where(expert, truth[answers.image], answers.label)
+    assert groups_of(replace(answers, label=label.astype(np.int8))) == []
+
+
+def test_a_run_that_began_before_has_its_copies_as_they_were() -> None:
+    named = [
+        [
+            consolidate(_weak(seed), evidence=Evidence(rules=RULES[rules])).copies
+            for seed in range(9)
+        ]
+        for rules in (5, NEWEST_RULES)
+    ]
+    assert any(named[0])
+    assert not any(named[1])
+
+
+def _weak(seed: int) -> Crowd:
+    """Return a crowd of six of whom two are experts and the others often err."""
+    answers, truth = simulated(600, 6, 2, accuracy=0.6, seed=seed)
+    label = np.where(answers.worker < 2, truth[answers.image], answers.label)
+    return replace(answers, label=label.astype(np.int8))
 
 
 def test_where_everybody_agrees_nobody_is_compared() -> None:

@@ -13,7 +13,9 @@ since the largest of many is large by chance. Experts agree nearly always, too, 
 everybody else. If skills were all there is, a group that agrees with the others at rate `o`, who
 agree with one another at rate `q`, would agree within itself at o^2 / q (all above chance, the sum
 of the squared shares of the labels). A group is one of copies if what it does is likelier than that
-by as much for each of its members.
+by as much for each of its members. `o` and `q` are known from so many pairs alone: `o` is taken two
+standard errors higher and `q` as much lower, since in a crowd that errs often two experts would
+otherwise be named for an `o` that is too low by chance.
 Measured in docs/decisions/consensus-copies.md.
 """
 
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus.crowd import Crowd, EqualDepth, Floats
 from tessera.tiling.consensus.em import EPSILON, vote_shares
+from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES
 
 COPIED = 0.98
 """Agreement of copies, who may slip (docs/decisions/consensus-copies.md)."""
@@ -67,8 +70,17 @@ def _evidence(alike: Floats, apart: Floats, expected: float) -> Floats:
     return evidence
 
 
-def find_copies(by_depth: list[EqualDepth], workers: int, classes: int) -> list[list[int]]:
-    """Return the groups of workers whose answers are copies of one another's."""
+def find_copies(
+    by_depth: list[EqualDepth],
+    workers: int,
+    classes: int,
+    errors: float = RULES[NEWEST_RULES].copy_errors,
+) -> list[list[int]]:
+    """Return the groups of workers whose answers are copies of one another's.
+
+    `errors` are the standard errors by which rates of agreement may be off, `copy_errors` of the
+    rules.
+    """
     if workers < 2:
         return []
     answers = np.zeros(workers, np.int64)
@@ -90,7 +102,7 @@ def find_copies(by_depth: list[EqualDepth], workers: int, classes: int) -> list[
         if free[one] and free[other]:
             group = _grow(evidence, [one, other], free, least)
             if len(group) > 2 or upper[one, other] > least:
-                if not _is_copied(pairs, group, chance, least):
+                if not _is_copied(pairs, group, chance, least, errors):
                     continue
                 free[group] = False
                 groups.append(sorted(busiest[group].tolist()))
@@ -143,17 +155,19 @@ def _sums(table: Floats, group: list[int]) -> Floats:
     return np.array([within, rows - within, table.sum() - 2 * rows + within])
 
 
-def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float) -> bool:
+def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float, errors: float) -> bool:
     """Return whether a group agrees more than its agreement with the others lets expect."""
     both, alike = _sums(pairs.both, group), _sums(pairs.alike, group)
 
-    def above_chance(place: int) -> float:
+    def above_chance(place: int, count: float, off: float) -> float:
         # one image more, at chance: a rate of nothing is none
         rate = (alike[place] + chance) / (both[place] + 1)
-        return float(max(rate - chance, 0.0) / max(1 - chance, EPSILON))
+        rate += off * np.sqrt(rate * (1 - rate) / (count + 1))
+        return float(np.clip(rate - chance, 0.0, 1 - chance) / max(1 - chance, EPSILON))
 
     within, seen, between = both
-    with_others, others = above_chance(1), above_chance(2)
+    with_others = above_chance(1, seen, errors)
+    others = above_chance(2, between / 2, -errors)  # each pair of others is in it twice
     if not seen or not between or not others:  # nobody to compare them with
         return False
     expected = min(with_others**2 / others, 1.0) * (1 - chance) + chance
