@@ -53,10 +53,11 @@ GENERIC = frozenset({
 def suggest_project(name: str) -> str:
     """Return a name like this one that a project may have.
 
-    >>> suggest_project("My Photos"), suggest_project("/pets/May 2026/"), suggest_project(" ")
-    ('my-photos', 'pets/may-2026', 'my-project')
+    >>> suggest_project("My Photos"), suggest_project("../May 2026/"), suggest_project(" ")
+    ('my-photos', 'may-2026', 'my-project')
     """
-    return re.sub(r"[\s\\]+", "-", name).strip("-/").lower() or "my-project"
+    folders = re.sub(r"[\s\\]+", "-", name).lower().split("/")
+    return "/".join(each for each in folders if each.strip("-.")).strip("-") or "my-project"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,13 @@ class Source:
         """
         folder = path if path.is_dir() else path.parent
         project = project or folder.resolve().name
-        if not re.fullmatch(r"[^/\\\s][^\\\s]*[^/\\\s]|[^/\\\s]", project):
+        # browsers open no picture whose key has . or .. between slashes
+        has_dots = not {".", ".."}.isdisjoint(project.split("/"))
+        if has_dots or not re.fullmatch(r"[^/\\\s][^\\\s]*[^/\\\s]|[^/\\\s]", project):
             raise Refused(
                 f"{project!r} cannot be the name of a project here, which has no blanks and no "
-                "backslashes, and no slash at its beginning or end. Name the project: "
+                "backslashes, no slash at its beginning or end, and no . or .. between slashes. "
+                "Name the project: "
                 f"--project {quote(suggest_project(project))}"
             )
         return cls(path, settings_file or folder / "labeling.json", project)

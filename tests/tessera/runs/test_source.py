@@ -20,6 +20,7 @@ from tessera.exits import Refused
 from tessera.runs.executions import drop
 from tessera.runs.fitting import Staff
 from tessera.runs.source import Source, suggest_project
+from tessera.tiling.manifest.source_rule import SourceRule
 from tessera.tiling.settings import read_settings
 from tests.examples import examples
 from tests.tessera.conftest import FakeCloud, png
@@ -117,6 +118,19 @@ def test_a_name_that_no_project_may_have_is_refused_with_one_that_it_may(name: s
     wanted = f"here, .*--project {re.escape(shlex.quote(suggested))}$"
     with pytest.raises(Refused, match=wanted):
         Source.at(Path(), None, f"{name} \\")
+
+
+@given(st.lists(st.sampled_from([".", "..", "pets", "...", "-", "a.b"]), min_size=1, max_size=4))
+def test_every_picture_of_a_project_has_an_address_that_browsers_open(folders: list[str]) -> None:
+    name = "/".join(folders)
+    rule = SourceRule("inbox", f"{name}/", "labels", ())
+    if rule.problem(f"s3://inbox/{name}/1.jpg"):
+        with pytest.raises(Refused, match=r"no \. or \.\. between slashes.*--project "):
+            Source.at(Path(), None, name)
+    else:
+        assert Source.at(Path(), None, name).project == name
+    suggested = suggest_project(name)
+    assert Source.at(Path(), None, suggested).project == suggested
 
 
 def test_a_folder_with_a_blank_gets_the_name_of_a_project_that_a_person_would_choose(
