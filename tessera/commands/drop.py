@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,14 +150,8 @@ def drop_command(
     notices = (*warnings(settings), *staff_of(settings).warnings(settings))
     warn([*notices, *source.notices])
     upload_instructions(cloud, source.folder, source.project)
-    try:
+    with _interruptible(context):
         lines = source.lines(cloud, settings, ask_again=ask_again, convert=convert)
-    except KeyboardInterrupt:
-        aside.print(
-            "Interrupted before anything was dropped: no run has begun. The same command goes on, "
-            "and uploads no picture twice."
-        )
-        context.exit(Exit.INTERRUPTED)
     dropped, execution = start_run(cloud, source, lines, own, quiet=as_json)
     observer = RunObserver(cloud, execution)
     status = (
@@ -165,24 +161,40 @@ def drop_command(
     )
     end = read_ending(cloud, execution)
     require_no_failure(end, cloud)
-    # What the settings do not do was told before anything was uploaded.
-    of_pictures = [
-        notice
-        for notice in _notices_on_pictures(cloud, status, end)
-        if notice not in source.notices
-    ]
-    if end.status == "RUNNING":
-        of_pictures += other_runs_notice(cloud, source.project, status.run)
-    warn(of_pictures)
+    late = _late_notices(cloud, source, status, end)
+    warn(late)
     if as_json:
         facts = {"execution": execution, "run": status.run, "status": end.status}
-        remarks = {"warnings": [*notices, *source.notices, *of_pictures]}
+        remarks = {"warnings": [*notices, *source.notices, *late]}
         staffed = {"portal": cloud.people_url, "people": accounts} if people else {}
         print_json(dropped | remarks | facts | staffed | {"result": end.output})
     else:
         out.print(next_step(end, status.run, staff_of(settings)), soft_wrap=True)
     if end.output.get("partial"):
         context.exit(Exit.PARTIAL)
+
+
+@contextmanager
+def _interruptible(context: click.Context) -> Iterator[None]:
+    """Say, if the block is interrupted, that nothing was dropped, and end the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        aside.print(
+            "Interrupted before anything was dropped: no run has begun. The same command goes on, "
+            "and uploads no picture twice."
+        )
+        context.exit(Exit.INTERRUPTED)
+
+
+def _late_notices(cloud: Cloud, source: Source, status: RunStatus, end: Ending) -> list[str]:
+    """Return what a person should know that came out only when the run had begun."""
+    # What the settings do not do was told before anything was uploaded.
+    on_pictures = _notices_on_pictures(cloud, status, end)
+    notices = [notice for notice in on_pictures if notice not in source.notices]
+    if end.status == "RUNNING":
+        notices += other_runs_notice(cloud, source.project, status.run)
+    return notices
 
 
 def _notices_on_pictures(cloud: Cloud, status: RunStatus, end: Ending) -> list[str]:

@@ -43,7 +43,7 @@ from tessera.tiling.report.metrics import measure_run
 from tessera.tiling.run import run_record
 from tessera.tiling.run.inbox import embeddings_name
 from tessera.tiling.run.jobs import Surroundings, label_categories, tasks_name
-from tessera.tiling.run.run_files import CreateFile, OpenScratch, Writable
+from tessera.tiling.run.run_files import CreateFile, OpenScratch, ReadManifest, Writable
 from tessera.tiling.run.run_record import (
     AskedRound,
     RunRecord,
@@ -198,20 +198,10 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
         return _ask_lines(stack, home, record, settings, rule)
     shape = sample_shape(read(), settings, files.get_range, rule)
     _write_page(stack, settings, record, shape, rule)
-    check_buckets(read(), settings, files.bucket_exists)
-    notices = check_pictures(read(), settings, files.head, rule)
-    if settings.has_boxes:
-        notices += check_box_shapes(read(), settings, files.get_range, rule)
-    if notices:
+    if notices := _notices(files, read, settings, rule):
         record = msgspec.structs.replace(record, notices=notices)
     create = partial(_create, files, home)
     record = _with_embeddings(files, record, settings, create, rule)
-    if (key := _key_in_need(settings)) and not record.embeddings:
-        raise EmbeddingsUnusable(
-            f"the settings have {key}, and there are no embeddings of the images: upload "
-            f"{_beside_uri(manifest)} before the manifest, name embeddings in the settings, or "
-            f"leave {key} out{_or_encoder(key)}"
-        )
     rows = _rows_to_compare(files, home, settings)
     summary = group_manifest(read, settings, create, stack.scratch, rule, rows)
     if idle := without_effect(settings, summary):
@@ -227,6 +217,15 @@ def _ask_first_round(stack: Stack, event: Mapping[str, Any]) -> Decision:
     if settings.offer_first_round and settings.offer_share:
         _offer_first_round(files, home, record, settings, summary.shards)
     return Decision(result, summary.counts)
+
+
+def _notices(files: Files, read: ReadManifest, settings: Settings, rule: SourceRule) -> list[str]:
+    """Return what requesters should know of a run's pictures, of which some are looked at."""
+    check_buckets(read(), settings, files.bucket_exists)
+    notices = check_pictures(read(), settings, files.head, rule)
+    if settings.has_boxes:
+        notices += check_box_shapes(read(), settings, files.get_range, rule)
+    return notices
 
 
 def _offer_first_round(
@@ -276,9 +275,18 @@ def _ask_lines(
 def _with_embeddings(
     files: Files, record: RunRecord, settings: Settings, create: CreateFile, rule: SourceRule
 ) -> RunRecord:
-    """Copy the images' embeddings into the run's folder, and return the record that says so."""
+    """Copy the images' embeddings into the run's folder, and return the record that says so.
+
+    Raises EmbeddingsUnusable if there are none, and the settings need them.
+    """
     uri = settings.embeddings or _beside(files, record.manifest)
     if not uri or settings.has_boxes:  # a file beside the manifest has rows of whole pictures
+        if key := _key_in_need(settings):
+            raise EmbeddingsUnusable(
+                f"the settings have {key}, and there are no embeddings of the images: upload "
+                f"{_beside_uri(record.manifest)} before the manifest, name embeddings in the "
+                f"settings, or leave {key} out{_or_encoder(key)}"
+            )
         return record
     # Settings could name what their author may not read, as lines could (docs/threat-model.md).
     if problem := rule.problem(uri):
