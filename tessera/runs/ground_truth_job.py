@@ -22,8 +22,9 @@ from typing import Any, NoReturn, Protocol
 
 from tessera.exits import Refused
 from tessera.tiling.answers.submission import MALFORMED, chosen_label, unwrap
+from tessera.tiling.run.jobs import OUTPUT_MANIFEST
 
-OUTPUT = "manifests/output/output.manifest"
+OUTPUT = OUTPUT_MANIFEST
 RESPONSES = "annotations/worker-response/"
 REQUESTS = "annotations/consolidated-annotation/consolidation-request/"
 CATEGORIES = "annotation-tool/data.json"

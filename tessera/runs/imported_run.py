@@ -17,7 +17,14 @@ from tessera.stack.local_stack import ROOT
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.label_run import label_run
 from tessera.tiling.run.job_names import job_name
-from tessera.tiling.run.jobs import COMPLETED, STOPPED, name_prefix, tasks_name
+from tessera.tiling.run.jobs import (
+    COMPLETED,
+    OUTPUT_MANIFEST,
+    STOPPED,
+    jobs_folder,
+    name_prefix,
+    tasks_name,
+)
 from tessera.tiling.run.offsets import offsets_name, pack_offsets
 from tessera.tiling.run.run import read_run
 from tessera.tiling.run.run_record import AskedRound, RunRecord
@@ -126,7 +133,7 @@ def _write_tasks(cloud: Cloud, home: str, name: str, job: GroundTruthJob) -> Non
         labeled = task | {job.attribute: {"responses": responses}} if responses else task
         outputs.append(msgspec.json.encode(labeled) + b"\n")
     manifest = f"{home}{tasks_name(1, 0)}"
-    output = f"{home}round-1/jobs/{job_name(name, 1, 0)}/manifests/output/output.manifest"
+    output = f"{jobs_folder(home, 1)}/{job_name(name, 1, 0)}/{OUTPUT_MANIFEST}"
     for uri, content in (
         (manifest, b"".join(tasks)),
         (offsets_name(manifest), pack_offsets(offsets)),

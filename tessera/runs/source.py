@@ -40,6 +40,7 @@ from tessera.screen import aside, warn
 from tessera.stack.cloud import Cloud
 from tessera.tiling.errors import TesseraError
 from tessera.tiling.grouping.settings_effect import without_effect
+from tessera.tiling.run.inbox import without_ending
 from tessera.tiling.settings import LONGEST_SETTINGS, Settings, read_settings
 
 GENERIC = frozenset({
@@ -114,7 +115,7 @@ class Source:
         """Name of the manifest in the inbox, without its suffix."""
         if self.path.is_dir():
             return self.path.resolve().name
-        return re.sub(r"(\.(manifest|jsonl|gz))+$", "", self.path.name, flags=re.IGNORECASE)
+        return without_ending(self.path.name)
 
     def own_settings(self) -> bytes | None:
         """Read the settings file, or make settings of the labels alone; None without either.

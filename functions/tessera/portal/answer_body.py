@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from tessera.portal.errors import Invalid, TooLarge
 from tessera.portal.page_names import restore_indexes
 from tessera.tiling.answers.flags import check_flags, read_flags
+from tessera.tiling.answers.page_log import has_choice, read_log, unloaded_images
 from tessera.tiling.kinds.task_kinds import KINDS, Kind
 
 MAX_BYTES = 512 * 1024
@@ -46,8 +47,12 @@ def read_answer(
     if names:
         answer = restore_indexes(answer, names)
     if indexes is not None:
-        _drop_unloaded(answer)
-        _check(answer, indexes, choices, kind)
+        # Images that did not load and have no choice count as not asked.
+        unloaded = unloaded_images(read_log(answer), answer)
+        for index in unloaded:
+            if not has_choice(answer.get(index)):
+                answer.pop(index, None)
+        _check(answer, set(indexes), unloaded, choices, kind)
     elif not any(is_filled(value) for key, value in answer.items() if key != "meta"):
         raise Invalid("Nothing on this page is answered yet.")
     return answer
@@ -68,38 +73,12 @@ def is_filled(value: Any) -> bool:
     return value is not None and value is not False
 
 
-class _Tile(msgspec.Struct):
-    """What the page's log says of one image, as far as an answer needs it."""
-
-    id: str | int
-    load: str
-
-
-class _Log(msgspec.Struct):
-    """Page's log of itself, as far as an answer needs it."""
-
-    tiles: list[_Tile]
-
-
-def _unloaded(answer: Mapping[str, Any]) -> set[str]:
-    """Return the images that did not load, by the page's log; a log in another form names none."""
-    try:
-        log = msgspec.json.decode(answer.get("meta", ""), type=_Log)
-    except (msgspec.DecodeError, TypeError, RecursionError):
-        return set()
-    return {str(tile.id) for tile in log.tiles if tile.load == "error"}
-
-
-def _drop_unloaded(answer: dict[str, Any]) -> None:
-    """Leave out images that did not load and have no choice: they count as not asked."""
-    for index in _unloaded(answer) & answer.keys():
-        values = answer[index]
-        if isinstance(values, dict) and not any(values.values()):
-            del answer[index]
-
-
 def _check(
-    answer: dict[str, Any], indexes: Collection[str], choices: Collection[str], kind: Kind
+    answer: dict[str, Any],
+    indexes: Set[str],
+    unloaded: Iterable[str],
+    choices: Collection[str],
+    kind: Kind,
 ) -> None:
     """Raise `Invalid` unless the answer makes known choices for each index and no other."""
     if not isinstance(answer.get("meta", ""), str):
@@ -108,14 +87,14 @@ def _check(
         check_flags(answer)
     except ValueError as error:
         raise Invalid(str(error)) from error
-    if strange := sorted(answer.keys() - set(indexes) - {"meta"}):
+    if strange := sorted(answer.keys() - indexes - {"meta"}):
         # A name may be as long as the body, and the sentence is for a person.
         raise Invalid(f"Picture {strange[0][:40]} is not on this page.")
-    if not answer.keys() & set(indexes):
+    if not answer.keys() & indexes:
         raise Invalid("No picture on this page has an answer.")
-    if missing := set(indexes) - answer.keys() - _unloaded(answer):
+    if missing := indexes - answer.keys() - {*unloaded}:
         raise Invalid(f"{len(missing)} of {len(indexes)} pictures have no answer.")
-    for index in sorted(answer.keys() & set(indexes)):
+    for index in sorted(answer.keys() & indexes):
         values = answer[index]
         # Not what is true to Python: neither 1 nor "false" is a choice.
         if not isinstance(values, dict) or not all(type(v) is bool for v in values.values()):

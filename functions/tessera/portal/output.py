@@ -24,7 +24,7 @@ from tessera.portal.corrections import last_corrections
 from tessera.portal.ports import PARALLEL_READS, Files, Ports, job_arn
 from tessera.portal.records import Job
 from tessera.portal.worker_response import decode_response
-from tessera.tiling.run.jobs import COMPLETED, STOPPED
+from tessera.tiling.run.jobs import COMPLETED, OUTPUT_MANIFEST, STOPPED
 
 BATCH_TASKS = 100
 """Tasks of one call of the post-annotation Lambda, and of one stretch of answers read ahead."""
@@ -57,7 +57,7 @@ def write_output(ports: Ports, job: Job) -> dict[str, Any]:
     """
     files, counts = ports.files, Counter[str]()
     workers = answered_by(files, job)
-    manifest = f"{job.output}/manifests/output/output.manifest"
+    manifest = f"{job.output}/{OUTPUT_MANIFEST}"
     with files.writer(manifest) as output, ThreadPoolExecutor(PARALLEL_READS) as readers:
         writing = OutputWriting(ports, job, workers, readers)
         lines = enumerate(files.iter_lines(job.manifest))

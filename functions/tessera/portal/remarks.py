@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
 from tessera.portal.table_layout import Remarks, read_remarks
 from tessera.tiling.answers.flags import one_line, read_flags
+from tessera.tiling.answers.page_log import read_log
 
 MAX_LISTED = 100
 """Flags and comments that the progress lists; flagged.csv has all flags."""
@@ -20,22 +19,14 @@ MAX_READ = 500
 as reasons are sentences."""
 
 
-class PageLog(msgspec.Struct):
-    """Part of a page's log that is about the whole page."""
-
-    comment: str = ""
-
-
 def comment_of(content: Mapping[str, Any]) -> str:
     """Return the comment in an answer's log; empty where there is none.
 
     >>> comment_of({"meta": '{"comment": " Dark "}'}), comment_of({"meta": "[]"}), comment_of({})
     ('Dark', '', '')
     """
-    try:
-        return msgspec.json.decode(content.get("meta", ""), type=PageLog).comment.strip()
-    except (msgspec.DecodeError, TypeError, RecursionError):
-        return ""  # pages of one's own put into it what they like
+    comment = read_log(content).get("comment")
+    return comment.strip() if isinstance(comment, str) else ""
 
 
 def remarks_of(task: int, worker: str, response: Mapping[str, Any]) -> Remarks:

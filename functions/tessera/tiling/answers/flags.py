@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tessera.tiling.answers.page_log import read_log, tiles_of
 from tessera.tiling.csv_field import csv_field, plain_text
 
 MAX_REASON = 200
@@ -116,11 +117,6 @@ def _flagged(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     meta = answer.get("meta")
     if not isinstance(meta, str) or '"flag"' not in meta:
         return  # of most answers the log need not be parsed a second time
-    try:
-        log = msgspec.json.decode(meta)
-    except (ValueError, RecursionError):
-        return
-    tiles = log.get("tiles") if isinstance(log, dict) else None
-    for tile in tiles if isinstance(tiles, list) else ():
-        if isinstance(tile, dict) and tile.get("flag") is not None:
-            yield str(tile.get("id")), tile["flag"]
+    for image, tile in tiles_of(read_log(answer)):
+        if tile.get("flag") is not None:
+            yield image, tile["flag"]

@@ -16,6 +16,7 @@ from tessera.tiling.answers.output_reader import OutputReader, Task
 from tessera.tiling.answers.submission import MALFORMED, OddAnswer, image_indices
 from tessera.tiling.page.page_choices import PAGE_CHOICES
 from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import OUTPUT_MANIFEST, jobs_folder
 from tessera.tiling.run.offsets import count_tasks, offsets_name
 from tessera.tiling.run.run import Run
 from tessera.tiling.run.run_files import CreateFile, LazyFile
@@ -54,6 +55,15 @@ class AskedShard(msgspec.Struct, frozen=True):
 
     round: int
     tasks: str
+
+    def job(self, run: Run) -> str:
+        """Return the name of the job that asked it."""
+        number = int(self.tasks.removesuffix(".manifest").rsplit("-", 1)[1])
+        return job_name(run.name, self.round, number)
+
+    def job_folder(self, run: Run) -> str:
+        """Return the URI of the job's folder, with a slash at the end."""
+        return f"{jobs_folder(run.home, self.round)}/{self.job(run)}/"
 
 
 def list_shards(files: Files, run: Run) -> Iterator[AskedShard]:
@@ -95,12 +105,10 @@ def _gather_job(
     reader: OutputReader, files: Files, run: Run, shard: AskedShard, create: CreateFile
 ) -> None:
     """Read a job's output manifest, and what it lacks from its responses."""
-    folder, tasks = f"{run.home}round-{shard.round}/", shard.tasks
+    job, folder, tasks = shard.job(run), shard.job_folder(run), shard.tasks
     # later rounds ask one worker more of each image (docs/rounds.md)
     wanted = run.settings.answers_per_image if shard.round == 1 else 1
-    number = int(tasks.removesuffix(".manifest").rsplit("-", 1)[1])
-    job = job_name(run.name, shard.round, number)
-    output = f"{folder}jobs/{job}/manifests/output/output.manifest"
+    output = f"{folder}{OUTPUT_MANIFEST}"
     # a job that failed has no output: its tasks are read as an output without any answers
     source = tasks if files.size(output) is None else output
     lines = files.iter_lines(source)
@@ -109,11 +117,10 @@ def _gather_job(
     incomplete = list(reader.read(job, lines, round_=shard.round, wanted=wanted, asked=asked))
     if incomplete:
         by_number = _match_tasks(reader, files, tasks, incomplete)
-        kept = f"round-{shard.round}/jobs/{job}/annotations/rescued/"
+        kept = f"{folder.removeprefix(run.home)}annotations/rescued/"
         parts = KeptParts(files, run.home, kept, create)
-        _read_set_aside(reader.book, files, f"{folder}jobs/{job}/set-aside/", by_number)
-        responses = f"{folder}jobs/{job}/annotations/worker-response/"
-        _rescue(reader, files, responses, by_number, parts)
+        _read_set_aside(reader.book, files, f"{folder}set-aside/", by_number)
+        _rescue(reader, files, f"{folder}annotations/worker-response/", by_number, parts)
 
 
 def _read_set_aside(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from tessera.tiling.answers.flags import one_line, read_flags
+from tessera.tiling.answers.page_log import read_log, unloaded_images
 
 UNREADABLE_LABEL = -1
 """Label number of an answer that says the image cannot be judged."""
@@ -129,38 +131,14 @@ def split_meta(answer: dict[str, Any]) -> SplitAnswer:
     """
     if "meta" not in answer:
         return SplitAnswer(answer, {}, [])
-    try:
-        log = msgspec.json.decode(answer["meta"])
-    except (ValueError, TypeError, RecursionError):
-        log = answer["meta"]
-    unloaded = _unloaded_images(log, answer)
+    log = read_log(answer)
+    unloaded = unloaded_images(log, answer)
     left_out = {"meta", *unloaded}
     rest = {key: value for key, value in answer.items() if key not in left_out}
     return SplitAnswer(rest, _seconds_by_image(log, rest), unloaded)
 
 
-def _unloaded_images(log: Any, answer: dict[str, Any]) -> list[str]:
-    """Return the images that did not load and that nobody chose a label for, by the page's log."""
-    tiles = log.get("tiles") if isinstance(log, dict) else None
-    failed = {
-        # a page of a run begun long ago chose the escape by itself, and said so
-        str(tile.get("id")): tile.get("by") == "auto-error"
-        for tile in (tiles if isinstance(tiles, list) else ())
-        if isinstance(tile, dict) and tile.get("load") == "error"
-    }
-    return [
-        image
-        for image, is_automatic in failed.items()
-        if is_automatic or not _has_choice(answer.get(image))
-    ]
-
-
-def _has_choice(choice: Any) -> bool:
-    """Return whether something was chosen: radios of an image without an answer are all false."""
-    return any(choice.values()) if isinstance(choice, dict) else bool(choice)
-
-
-def _seconds_by_image(log: Any, answer: dict[str, Any]) -> dict[str, float]:
+def _seconds_by_image(log: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, float]:
     """Return the seconds measured on each image, else the page's time shared out, else nothing."""
     try:
         tiles = log.get("tiles", ())

@@ -21,7 +21,7 @@ from tessera.tiling.kinds.kind_result import Files, KindResult
 from tessera.tiling.label_run import manifest_chunks
 from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.figures import VERSION
-from tessera.tiling.run.job_names import job_name
+from tessera.tiling.run.jobs import OUTPUT_MANIFEST
 from tessera.tiling.run.run import Run
 from tessera.tiling.training.line_counts import UNANSWERED_REASON, Counts
 
@@ -57,20 +57,15 @@ def _write_lines(files: Files, run: Run, home: str) -> Counts:
 def _output_manifests(files: Files, run: Run) -> Iterator[str]:
     """Yield the URI of each job's output; of its tasks if the job has none."""
     for shard in list_shards(files, run):
-        uri = f"{_job_folder(run, shard.tasks)}manifests/output/output.manifest"
+        uri = f"{shard.job_folder(run)}{OUTPUT_MANIFEST}"
         yield shard.tasks if files.size(uri) is None else uri
-
-
-def _job_folder(run: Run, tasks: str) -> str:
-    number = int(tasks.removesuffix(".manifest").rsplit("-", 1)[1])
-    return f"{run.home}round-1/jobs/{job_name(run.name, 1, number)}/"
 
 
 def _figures(files: Files, run: Run, counts: Counts) -> dict[str, Any]:
     """Return what report.json says: the keys that runs of tiles have, as far as they apply."""
     workers: Counter[str] = Counter()
     for shard in list_shards(files, run):
-        folder = f"{_job_folder(run, shard.tasks)}annotations/worker-response/iteration-1/"
+        folder = f"{shard.job_folder(run)}annotations/worker-response/iteration-1/"
         for uri in files.list_uris(folder):
             workers[uri.rpartition("/")[2].removesuffix(".json")] += 1
     return {

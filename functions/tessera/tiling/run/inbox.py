@@ -102,7 +102,16 @@ def embeddings_name(manifest: str) -> str:
     >>> embeddings_name("pets/May.jsonl.gz")
     'pets/May.embeddings.npy'
     """
-    return re.sub(r"(\.(manifest|jsonl|gz))+$", "", manifest, flags=re.IGNORECASE) + EMBEDDINGS
+    return without_ending(manifest) + EMBEDDINGS
+
+
+def without_ending(manifest: str) -> str:
+    """Return a manifest's key or path without what it ends in as a manifest.
+
+    >>> without_ending("pets/May.JSONL.gz")
+    'pets/May'
+    """
+    return re.sub(r"(\.(manifest|jsonl|gz))+$", "", manifest, flags=re.IGNORECASE)
 
 
 def answer_for(bucket: str, key: str, time: str) -> IgnoredObject | None:

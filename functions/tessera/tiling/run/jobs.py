@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tessera.tiling.run.inbox import without_ending
 from tessera.tiling.settings import PUBLIC_TEAM, Settings, name_basis
 
 PORTAL_TEAM = "arn:aws:sagemaker:portal:000000000000:workteam/private-crowd/portal"
@@ -22,6 +23,8 @@ GOLD_NAME = "round-1/gold.csv"
 COMPLETED, STOPPED, FAILED = "Completed", "Stopped", "Failed"
 IN_PROGRESS = ("Initializing", "InProgress", "Stopping")
 """Statuses of a labeling job, as DescribeLabelingJob has them."""
+OUTPUT_MANIFEST = "manifests/output/output.manifest"
+"""Place of a job's output in its folder, as Ground Truth has it."""
 NOT_OPENED, NOT_CLOSED = "NotOpened", "NotClosed"
 """Statuses that the state machine gives a job that no service took, or that has no output."""
 
@@ -81,8 +84,8 @@ def name_prefix(key: str) -> str:
 def _slug(key: str) -> str:
     """Reduce a key's last folder and name to lower-case letters, digits and single hyphens."""
     *folders, name = key.split("/")
-    stem = re.sub(r"(\.(manifest|jsonl|gz))+$", "", name, flags=re.IGNORECASE)
-    plain = unicodedata.normalize("NFKD", f"{folders[-1] if folders else ''}-{stem}")
+    stem = f"{folders[-1] if folders else ''}-{without_ending(name)}"
+    plain = unicodedata.normalize("NFKD", stem)
     return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower()).strip("-")
 
 
@@ -93,6 +96,11 @@ def tasks_name(round_: int, shard: int) -> str:
     'round-1/tasks-000.manifest'
     """
     return f"round-{round_}/tasks-{shard:03d}.manifest"
+
+
+def jobs_folder(home: str, round_: int) -> str:
+    """Return the URI of the folder in which each job of a round has one, called as the job is."""
+    return f"{home}round-{round_}/jobs"
 
 
 def labeling_job_request(
@@ -109,7 +117,7 @@ def labeling_job_request(
     The portal takes the same request, so one description serves both services.
     """
     ground_truth = not settings.on_portal
-    output = {"S3OutputPath": f"{home}round-{round_}/jobs"}
+    output = {"S3OutputPath": jobs_folder(home, round_)}
     if surroundings.kms_key:
         output["KmsKeyId"] = surroundings.kms_key
     return {
