@@ -163,7 +163,7 @@ def write_boxes(source: BoxLines, where: Path | str, new: NewManifest, left_out:
         raise Refused(
             f"{where} holds no box. Check that its annotations have a bbox. {reasons}".rstrip()
         )
-    write_whole(new.path, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    write_whole(new.path, msgspec.json.Encoder().encode_lines(lines))
     boxes = sum(len(line["bounding-box"]["annotations"]) for line in lines)
     warnings = [*notices, *left_out.notices()]
     warn(warnings)

@@ -18,7 +18,7 @@ import msgspec
 
 from tessera.exits import Refused
 from tessera.exports.dataset import Sample
-from tessera.exports.formats import Export
+from tessera.exports.formats import Export, write_instances
 from tessera.tiling.manifest.boxes import Box
 from tessera.whole_file import write_whole
 
@@ -58,18 +58,8 @@ def write_box_coco(export: Export) -> None:
         )
     )
     for part, pictures, sizes in parts:
-        document = {
-            "info": {"description": f"Boxes of the run {export.run}", "version": "1.0"},
-            "licenses": [],
-            "categories": [
-                {"id": number, "name": name, "supercategory": "none"}
-                for number, name in categories.items()
-            ],
-            "images": _coco_images(pictures, sizes),
-            "annotations": _coco_annotations(pictures),
-        }
-        name = f"instances_{part}.json" if part else "instances.json"
-        write_whole(export.folder / "annotations" / name, msgspec.json.encode(document))
+        images, annotations = _coco_images(pictures, sizes), _coco_annotations(pictures)
+        write_instances(export, part, "Boxes", categories, images, annotations)
 
 
 def _sizes(samples: Sequence[Sample]) -> dict[str, tuple[float | int, float | int]]:
@@ -121,7 +111,7 @@ def _coco_annotations(pictures: Pictures) -> list[dict[str, Any]]:
 def write_ground_truth(export: Export) -> None:
     """Write a manifest with a line a picture, its boxes in Ground Truth's object detection form."""
     for part, samples in export.kept():
-        lines = b"".join(msgspec.json.encode(line) + b"\n" for line in _lines(samples))
+        lines = msgspec.json.Encoder().encode_lines(_lines(samples))
         write_whole(export.folder / f"{part or 'boxes'}.manifest", lines)
 
 

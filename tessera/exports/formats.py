@@ -13,7 +13,7 @@ import math
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,11 @@ class Export:
         for name, samples in self.parts.items():
             yield name, [sample for sample in samples if sample.line not in left_out]
 
+    @property
+    def counts(self) -> str:
+        """Rows of a Markdown table: each part and the number of its pictures."""
+        return "\n".join(f"| {part or 'train'} | {len(kept)} |" for part, kept in self.kept())
+
     def leave_out(self, sample: Sample, missing: Missing) -> None:
         """Leave out a sample whose picture is missing, or none that can be opened."""
         self.left_out.append(LeftOut(sample.line, sample.uri, f"no picture: {missing}"))
@@ -129,22 +134,18 @@ class Export:
 def write_csv(export: Export) -> None:
     """Write `labels.csv`, or one file for each part: where each picture is, and its label."""
     for part, samples in export.parts.items():
-        text = io.StringIO(newline="")
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(CSV_COLUMNS)
-        for sample in samples:
-            rows.writerow(
-                [
-                    guard_formula(sample.uri),
-                    guard_formula(sample.class_name),
-                    sample.class_id,
-                    *(
-                        "" if value is None else value
-                        for value in (sample.confidence, sample.agreement, sample.answers)
-                    ),
-                ]
+        rows = (
+            (
+                guard_formula(sample.uri),
+                guard_formula(sample.class_name),
+                sample.class_id,
+                sample.confidence,
+                sample.agreement,
+                sample.answers,
             )
-        write_whole(export.folder / f"{part or 'labels'}.csv", text.getvalue().encode())
+            for sample in samples
+        )
+        write_rows(export.folder / f"{part or 'labels'}.csv", CSV_COLUMNS, rows)
 
 
 def write_custom_labels(export: Export) -> None:
@@ -153,11 +154,9 @@ def write_custom_labels(export: Export) -> None:
     Its lines have the keys that the service asks for and no others, which it would refuse.
     """
     for part, samples in export.parts.items():
-        lines = [
-            msgspec.json.encode(_custom_label(sample, export.written_on)) + b"\n"
-            for sample in samples
-        ]
-        write_whole(export.folder / f"{part or 'labels'}.manifest", b"".join(lines))
+        lines = [_custom_label(sample, export.written_on) for sample in samples]
+        content = msgspec.json.Encoder().encode_lines(lines)
+        write_whole(export.folder / f"{part or 'labels'}.manifest", content)
 
 
 def _custom_label(sample: Sample, written_on: str) -> dict[str, Any]:
@@ -221,10 +220,7 @@ def write_coco(export: Export) -> None:
     (docs/decisions/operator-exports-as-read.md).
     """
     placed = fetch_all(export, lambda part, _, name: export.folder / (part or "images") / name)
-    categories = [
-        {"id": number + 1, "name": label, "supercategory": "none"}
-        for label, number in export.class_ids.items()
-    ]
+    categories = {number + 1: label for label, number in export.class_ids.items()}
     for part, samples in export.kept():
         images, annotations = [], []
         for number, sample in enumerate(samples, start=1):
@@ -250,15 +246,30 @@ def write_coco(export: Export) -> None:
                     "score": sample.confidence,
                 }
             )
-        document = {
-            "info": {"description": f"Labels of the run {export.run}", "version": "1.0"},
-            "licenses": [],
-            "categories": categories,
-            "images": images,
-            "annotations": annotations,
-        }
-        name = f"instances_{part}.json" if part else "instances.json"
-        write_whole(export.folder / "annotations" / name, msgspec.json.encode(document))
+        write_instances(export, part, "Labels", categories, images, annotations)
+
+
+def write_instances(
+    export: Export,
+    part: str,
+    what: str,
+    categories: Mapping[int, str],
+    images: Sequence[Mapping[str, Any]],
+    annotations: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write COCO's file of a part, whose description says `what` it has."""
+    document = {
+        "info": {"description": f"{what} of the run {export.run}", "version": "1.0"},
+        "licenses": [],
+        "categories": [
+            {"id": number, "name": name, "supercategory": "none"}
+            for number, name in categories.items()
+        ],
+        "images": images,
+        "annotations": annotations,
+    }
+    name = f"instances_{part}.json" if part else "instances.json"
+    write_whole(export.folder / "annotations" / name, msgspec.json.encode(document))
 
 
 def write_huggingface(export: Export) -> None:
@@ -310,7 +321,6 @@ def _card(export: Export) -> str:
     """
     names = json.dumps(_names(export), ensure_ascii=False)
     column = "class_id" if _has_dates(export) else "label"
-    counts = "\n".join(f"| {part or 'train'} | {len(kept)} |" for part, kept in export.kept())
     return f"""---
 task_categories:
 - image-classification
@@ -322,7 +332,7 @@ Labels that people gave, with the confidence of each; `source` says where the pi
 
 | part | pictures |
 |---|---|
-{counts}
+{export.counts}
 
 ```python
 from datasets import ClassLabel, load_dataset
@@ -437,13 +447,19 @@ def write_left_out(export: Export) -> None:
     if not export.left_out:
         path.unlink(missing_ok=True)
         return
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["line", "image", "reason"])
-    rows.writerows(
+    rows = (
         (left.line + 1, guard_formula(left.uri), left.reason)
         for left in sorted(export.left_out, key=lambda left: left.line)
     )
+    write_rows(path, ("line", "image", "reason"), rows)
+
+
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file; of what is None nothing is written."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
     write_whole(path, text.getvalue().encode())
 
 

@@ -9,8 +9,6 @@ Readers of one label a picture have no place for several, so that only these are
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -18,10 +16,9 @@ from collections.abc import Callable
 
 from tessera.exits import Refused
 from tessera.exports.dataset import Sample
-from tessera.exports.formats import Export, write_picture_folders
+from tessera.exports.formats import Export, write_picture_folders, write_rows
 from tessera.exports.tool_formats import write_fiftyone, write_label_studio
 from tessera.tiling.csv_field import guard_formula
-from tessera.whole_file import write_whole
 
 FACTS = ("image", "confidence", "answers")
 """Columns beside the labels'; a label of the same name gets another one."""
@@ -50,19 +47,17 @@ def write_set_csv(export: Export) -> None:
     """Write `labels.csv`, or one file for each part: a column of 0 and 1 for each label."""
     names = [label_column(name) for name in export.class_ids]
     for part, samples in export.parts.items():
-        text = io.StringIO(newline="")
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["image", *map(guard_formula, names), "confidence", "answers"])
-        for sample in samples:
-            facts = (sample.confidence, sample.answers)
-            rows.writerow(
-                [
-                    guard_formula(sample.uri),
-                    *(int(name in sample.labels) for name in export.class_ids),
-                    *("" if fact is None else fact for fact in facts),
-                ]
+        rows = (
+            (
+                guard_formula(sample.uri),
+                *(int(name in sample.labels) for name in export.class_ids),
+                sample.confidence,
+                sample.answers,
             )
-        write_whole(export.folder / f"{part or 'labels'}.csv", text.getvalue().encode())
+            for sample in samples
+        )
+        header = ("image", *map(guard_formula, names), "confidence", "answers")
+        write_rows(export.folder / f"{part or 'labels'}.csv", header, rows)
 
 
 def write_set_huggingface(export: Export) -> None:
@@ -86,7 +81,6 @@ def _row(sample: Sample, file_name: str, export: Export) -> str:
 
 def _card(export: Export) -> str:
     names = json.dumps(list(export.class_ids), ensure_ascii=False)
-    counts = "\n".join(f"| {part or 'train'} | {len(kept)} |" for part, kept in export.kept())
     return f"""---
 task_categories:
 - image-classification
@@ -98,7 +92,7 @@ below. `confidence` is that of the least sure of them all, `source` where the pi
 
 | part | pictures |
 |---|---|
-{counts}
+{export.counts}
 
 ```python
 from datasets import load_dataset

@@ -82,7 +82,7 @@ def reuse_labels(
             reused += 1
     if not reused:
         return LabeledManifest(manifest, 0, ())
-    written = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    written = msgspec.json.Encoder().encode_lines(lines)
     asked = [set(run.settings.labels) for run in finished if run.name in runs]
     new = tuple(label for label in settings.labels if any(label not in each for each in asked))
     return LabeledManifest(written, reused, tuple(runs), new)

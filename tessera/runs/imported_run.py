@@ -39,7 +39,7 @@ def import_job(cloud: Cloud, job: GroundTruthJob, place: str) -> dict[str, Any]:
     settings = _settings(job, place)
     name, home = _name(cloud, job, settings, place)
     notices = _notices(job)
-    manifest = b"".join(msgspec.json.encode(line) + b"\n" for line in job.lines)
+    manifest = msgspec.json.Encoder().encode_lines(job.lines)
     counts = count_lines(manifest, name, settings).counts
     _write_tasks(cloud, home, name, job)
     cloud.storage.put(f"{home}imported.manifest", manifest, content_type="application/jsonlines")

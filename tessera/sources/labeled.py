@@ -236,7 +236,7 @@ def manifest_lines(
             f"{counted(several, 'picture')} with several labels: the lines are those of "
             '"task": "multi"'
         )
-    text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    text = msgspec.json.Encoder().encode_lines(lines)
     return Lines(text, listed, notices, is_multi, sum(map(bool, keys)))
 
 

@@ -87,7 +87,7 @@ def calls(source: str) -> Iterator[Call]:
         for node in ast.walk(scope):
             if isinstance(node, ast.Attribute):
                 made = service_of(node.value) if isinstance(scope, ast.Module) else ""
-                if service := made or names.get(ast.unparse(node.value), ""):
+                if service := made or (names and names.get(ast.unparse(node.value), "")):
                     yield Call(node.lineno, service, node.attr, called.get(id(node)))
 
 
