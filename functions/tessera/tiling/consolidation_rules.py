@@ -16,8 +16,9 @@ class Rules:
     `follow_skew` says that the class prior follows one common class (`class_prior`), `min_gold` the
     answered gold images from which on rho is fitted, and `weigh_copies` that workers who hand in
     one another's answers count as one person (`copies`); `copy_errors` are the standard errors by
-    which the agreement may be off that others let expect of them. `memory_gain` is what the
-    expected gain is multiplied by where workers are remembered (`confidence`).
+    which the agreement may be off that others let expect of them, and with `spare_experts` nobody
+    who agrees with the others as often as those do with one another is taken for one. `memory_gain`
+    is what the expected gain is multiplied by where workers are remembered (`confidence`).
 
     `even_skew` and `full_skew` are the skews of the votes up to which the prior is even, and from
     which on it is EM's own. There no class has less than `fit_floor` of the commonest one's share
@@ -41,6 +42,7 @@ class Rules:
     gold_slack: float | None = None
     later_power: float = 1.0
     copy_errors: float = 0.0
+    spare_experts: bool = False
 
 
 _FLOORS = Rules(
@@ -54,13 +56,15 @@ _FLOORS = Rules(
     label_floor=0.25,
 )
 _FEW_GOLD = replace(_FLOORS, fit_floor=0.06, even_labels_from=3, gold_slack=0.7, later_power=0.8)
+_COPY_ERRORS = replace(_FEW_GOLD, copy_errors=2.0)
 RULES = {
     1: Rules(follow_skew=False, min_gold=50, weigh_copies=False),
     2: Rules(follow_skew=True, min_gold=20, weigh_copies=True),
     3: Rules(follow_skew=True, min_gold=20, weigh_copies=True, memory_gain=1.25),
     4: _FLOORS,
     5: _FEW_GOLD,
-    6: replace(_FEW_GOLD, copy_errors=2.0),
+    6: _COPY_ERRORS,
+    7: replace(_COPY_ERRORS, spare_experts=True),
 }
 """Rules by number; never to be changed, only to be added to. With 20 gold images the ECE of crowds
 falls or stays, with 10 it does not (docs/decisions/consensus-class-shares.md). With memory as many
@@ -69,5 +73,5 @@ images are above a bound as without where gains are a quarter larger
 few of its images: docs/decisions/consensus-class-shares.md. Few gold images move rho only as far as
 they surely tell, and many answers are believed more:
 docs/decisions/consensus-confidence-by-answers.md. Whoever may be an expert in a crowd that errs
-often is not taken for a copy: docs/decisions/consensus-copies.md."""
+often, by themselves or in common, is not taken for a copy: docs/decisions/consensus-copies.md."""
 OLDEST_RULES, NEWEST_RULES = min(RULES), max(RULES)

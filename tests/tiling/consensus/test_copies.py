@@ -35,10 +35,18 @@ def groups_of(answers: Crowd) -> list[list[int]]:
     return find_copies(split_by_depth(answers), answers.workers, answers.classes)
 
 
-@pytest.mark.parametrize("right", [0.0, 0.5])
+@pytest.mark.parametrize("right", [0.0, 0.3])
 @pytest.mark.parametrize("workers", [6, 10, 15])
 def test_copies_are_one_group_and_nobody_else_is_in_it(workers: int, right: float) -> None:
     assert groups_of(copied(workers, right=right)[0]) == [list(range(workers))]
+
+
+@pytest.mark.parametrize("right", [0.5, 0.75, 1.0])
+@pytest.mark.parametrize("workers", [6, 10, 15])
+def test_of_a_list_as_good_as_others_answers_nobody_else_is_in_the_group(
+    workers: int, right: float
+) -> None:
+    assert groups_of(copied(workers, right=right)[0]) in ([], [list(range(workers))])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,6 +73,35 @@ def test_two_experts_of_a_crowd_that_errs_are_no_copies(
     expert = (answers.worker < 2) & (np.random.default_rng(seed).random(len(answers)) < 0.99)
     label = np.where(expert, truth[answers.image], answers.label)
     assert groups_of(replace(answers, label=label.astype(np.int8))) == []
+
+
+def misled(seed: int, experts: int, classes: int = 4) -> tuple[Crowd, NDArray[np.int64]]:
+    """Return a crowd of experts and of people who often err, mostly in the same way."""
+    answers, truth = simulated(700, 30, classes, seed=seed)
+    chance = np.random.default_rng(seed)
+    expert = answers.worker < experts
+    right = chance.random(len(answers)) < np.where(expert, 0.97, 0.35)
+    tempting = (truth + chance.integers(1, classes, len(truth))) % classes
+    other = (truth[answers.image] + chance.integers(1, classes, len(answers))) % classes
+    wrong = np.where(chance.random(len(answers)) < 0.6, tempting[answers.image], other)
+    label = np.where(right, truth[answers.image], wrong).astype(np.int8)
+    return replace(answers, label=label), truth
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("experts", [5, 10, 15, 20])
+@pytest.mark.parametrize("classes", [4, 8])
+def test_experts_are_no_copies_though_the_others_share_mistakes(
+    seed: int, experts: int, classes: int
+) -> None:
+    assert groups_of(misled(seed, experts, classes=classes)[0]) == []
+
+
+def test_experts_are_believed_though_the_others_share_mistakes() -> None:
+    answers, truth = misled(1, 15)
+    before = consolidate(answers, evidence=Evidence(rules=RULES[6]))
+    assert before.copies == [list(range(15))]  # as runs that began under those rules keep it
+    assert right_of(consolidate(answers), truth) > right_of(before, truth) + 0.1
 
 
 def test_a_run_that_began_before_has_its_copies_as_they_were() -> None:

@@ -15,7 +15,9 @@ agree with one another at rate `q`, would agree within itself at o^2 / q (all ab
 of the squared shares of the labels). A group is one of copies if what it does is likelier than that
 by as much for each of its members. `o` and `q` are known from so many pairs alone: `o` is taken two
 standard errors higher and `q` as much lower, since in a crowd that errs often two experts would
-otherwise be named for an `o` that is too low by chance.
+otherwise be named for an `o` that is too low by chance. Where the others share mistakes, `q` is not
+skill alone; but experts agree with others more often than those do with one another, so a group
+counts as one of copies only if its `o`, taken that much higher, is below its `q`, that much lower.
 Measured in docs/decisions/consensus-copies.md.
 """
 
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus.crowd import Crowd, EqualDepth, Floats
 from tessera.tiling.consensus.em import EPSILON, vote_shares
-from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES
+from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES, Rules
 
 COPIED = 0.98
 """Agreement of copies, who may slip (docs/decisions/consensus-copies.md)."""
@@ -74,13 +76,9 @@ def find_copies(
     by_depth: list[EqualDepth],
     workers: int,
     classes: int,
-    errors: float = RULES[NEWEST_RULES].copy_errors,
+    rules: Rules = RULES[NEWEST_RULES],
 ) -> list[list[int]]:
-    """Return the groups of workers whose answers are copies of one another's.
-
-    `errors` are the standard errors by which rates of agreement may be off, `copy_errors` of the
-    rules.
-    """
+    """Return the groups of workers whose answers are copies of one another's."""
     if workers < 2:
         return []
     answers = np.zeros(workers, np.int64)
@@ -102,7 +100,7 @@ def find_copies(
         if free[one] and free[other]:
             group = _grow(evidence, [one, other], free, least)
             if len(group) > 2 or upper[one, other] > least:
-                if not _is_copied(pairs, group, chance, least, errors):
+                if not _is_copied(pairs, group, chance, least, rules):
                     continue
                 free[group] = False
                 groups.append(sorted(busiest[group].tolist()))
@@ -155,7 +153,7 @@ def _sums(table: Floats, group: list[int]) -> Floats:
     return np.array([within, rows - within, table.sum() - 2 * rows + within])
 
 
-def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float, errors: float) -> bool:
+def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float, rules: Rules) -> bool:
     """Return whether a group agrees more than its agreement with the others lets expect."""
     both, alike = _sums(pairs.both, group), _sums(pairs.alike, group)
 
@@ -166,9 +164,11 @@ def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float, erro
         return float(np.clip(rate - chance, 0.0, 1 - chance) / max(1 - chance, EPSILON))
 
     within, seen, between = both
-    with_others = above_chance(1, seen, errors)
-    others = above_chance(2, between / 2, -errors)  # each pair of others is in it twice
+    with_others = above_chance(1, seen, rules.copy_errors)
+    others = above_chance(2, between / 2, -rules.copy_errors)  # each pair of others is in it twice
     if not seen or not between or not others:  # nobody to compare them with
+        return False
+    if rules.spare_experts and with_others >= others:
         return False
     expected = min(with_others**2 / others, 1.0) * (1 - chance) + chance
     if expected >= MAX_AGREEMENT:

@@ -116,8 +116,8 @@ def _hierarchical(state: Consolidation) -> None:
 
 def merge_found_copies(state: Consolidation) -> None:
     """Weigh each group of workers who hand in the same answers as one person from here on."""
-    errors = state.evidence.rules.copy_errors
-    groups = find_copies(state.by_depth, state.crowd.workers, state.crowd.classes, errors)
+    rules = state.evidence.rules
+    groups = find_copies(state.by_depth, state.crowd.workers, state.crowd.classes, rules)
     if groups:
         state.result.copies = groups
         state.crowd = merge_copies(state.crowd, groups)
