@@ -102,7 +102,7 @@ def ignored_objects(cloud: Cloud, runs: list[Entry]) -> list[Entry]:
 
 
 def _has_manifest(cloud: Cloud, folder: str, runs: list[Entry]) -> bool:
-    """Whether a folder of the inbox has a manifest, by the runs and by its first objects."""
+    """Return whether a folder of the inbox has a manifest, by the runs and by its first objects."""
     key = folder.removeprefix("s3://").partition("/")[2]
     if any(entry.manifest.rpartition("/")[0] + "/" == key for entry in runs):
         return True

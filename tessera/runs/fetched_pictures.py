@@ -90,14 +90,14 @@ def lines_elsewhere(manifest: bytes) -> list[Line]:
 
 
 def _is_elsewhere(source: str) -> bool:
-    """Whether a source is a web address or a path, and no misspelled URI of S3."""
+    """Return whether a source is a web address or a path, and no misspelled URI of S3."""
     if source.lower().startswith(("https://", "http://")):
         return True
     return "://" not in source and not source.lower().startswith(("arn:", "s3:")) and bool(source)
 
 
 def any_elsewhere(manifest: Path) -> bool:
-    """Whether a manifest on this machine may name pictures that are not in S3."""
+    """Return whether a manifest on this machine may name pictures that are not in S3."""
     with manifest.open("rb") as file:
         pieces = iter(partial(file.read, BLOCK_BYTES), b"")
         try:

@@ -83,7 +83,7 @@ def account_of(worker: str) -> str:
 
 
 def _forget_in(storage: Storage, uri: str, worker: str) -> bool:
-    """Delete a worker from one memory, whatever runs write to it meanwhile; whether they were.
+    """Delete a worker from one memory, whatever runs write to it; return whether they were in it.
 
     Memories have the names that answers have, and accounts only the end of those. One that cannot
     be used may tell of anybody and serves nobody, so all of it is deleted.

@@ -81,7 +81,7 @@ def picture_finder(names: Mapping[str, int]) -> Callable[[str], int | None]:
 
 
 def _has_confidence(path: Path) -> bool:
-    """Whether a file of guesses has a column of confidences."""
+    """Return whether a file of guesses has a column of confidences."""
     try:
         next(read_rows(path, ("confidence",), Notices(path)), None)
     except Refused as refused:

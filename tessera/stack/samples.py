@@ -29,6 +29,22 @@ def objects() -> Iterator[tuple[str, Path]]:
         yield f"digits/images/{path.name}", path
 
 
+def create_table(dynamodb: DynamoDBClient, name: str) -> None:
+    """Create a table with the keys of the portal's, as `template.yaml` does."""
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+    )
+
+
 def load(s3: S3Client, dynamodb: DynamoDBClient) -> None:
     """Create the samples' bucket and table if need be, and put what the events refer to."""
     names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
@@ -37,15 +53,4 @@ def load(s3: S3Client, dynamodb: DynamoDBClient) -> None:
     for key, path in objects():
         s3.put_object(Bucket=NAME, Key=key, Body=path.read_bytes())
     if NAME not in dynamodb.list_tables()["TableNames"]:
-        dynamodb.create_table(
-            TableName=NAME,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        create_table(dynamodb, NAME)

@@ -18,6 +18,7 @@ from tessera.aws.table import decode, encode
 from tessera.portal.errors import Busy
 from tessera.portal.store import ABSENT, Change, Key, Table, erase
 from tessera.portal.task_updates import ATTEMPTS
+from tessera.stack.samples import create_table
 from tests import fakes
 from tests.local_server import serving
 
@@ -31,18 +32,7 @@ def in_memory() -> Table:
 def in_dynamodb() -> Iterator[Table]:
     with mock_aws():
         connection = connect()
-        connection.client("dynamodb").create_table(
-            TableName="portal",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        create_table(connection.client("dynamodb"), "portal")
         yield connection.table("portal")
 
 

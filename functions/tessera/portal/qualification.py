@@ -163,7 +163,7 @@ def judge(ports: Ports, job: Job, worker: str, body: bytes) -> None:
 
 
 def begin_anew(ports: Ports, records: str, worker: str) -> bool:
-    """Let a worker begin anew in a project, passed or not; whether they had tried at all."""
+    """Let a worker begin anew in a project, passed or not; return whether they had tried."""
     for _ in attempts(ports):
         _, own = _read_again(ports, records, worker, read_standing(ports.table, records, worker))
         if not own.attempts:

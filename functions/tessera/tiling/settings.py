@@ -923,7 +923,7 @@ def likeness(label: str) -> str:
 
 
 def _cannot_be_shown(character: str) -> bool:
-    """Whether a character has no place in a label.
+    """Return whether a character has no place in a label.
 
     Joiners, which Persian and Hindi write words with, and wide spaces have one.
     """

@@ -66,7 +66,7 @@ def record_lengths(buffer: ShardBuffer, positions: Positions, limits: TaskLimits
 
 
 def any_images_fit(longest_item: int, largest_index: int, limits: TaskLimits) -> bool:
-    """Whether a full task is short enough even if each of its images is as long as the longest.
+    """Return whether a full task is short enough even if all its images are as long as the longest.
 
     >>> any_images_fit(900, 99, TaskLimits(20)), any_images_fit(1000, 99, TaskLimits(20))
     (True, False)

@@ -290,7 +290,7 @@ class BlockParser:
         return with_prelabels(batch, rows, sources, guesses, self.template)
 
     def _has_class(self, record: Any) -> bool:
-        """Whether a labeled line is sure to name a class of the run by its number."""
+        """Return whether a labeled line is sure to name a class of the run by its number."""
         try:
             return not self._label_rule.read(record.label, record.metadata or None).renumbered
         except NoClass:
@@ -448,7 +448,7 @@ def _are_sources(
 
 
 def _have_buckets(block: bytes, prefix: bytes) -> bool:
-    """Whether S3 can have all buckets of uniform lines; False as well where that is not sure.
+    """Return whether S3 can surely have all buckets of uniform lines.
 
     A key with a URI of its own inside gives one name more, and a name that spans lines is none.
     """
