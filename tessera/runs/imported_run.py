@@ -38,25 +38,7 @@ def import_job(cloud: Cloud, job: GroundTruthJob, place: str) -> dict[str, Any]:
     """Write a job as a run of one round, label it, and return what became of it, in numbers."""
     settings = _settings(job, place)
     name, home = _name(cloud, job, settings, place)
-    notices = _notices(job)
-    manifest = msgspec.json.Encoder().encode_lines(job.lines)
-    counts = count_lines(manifest, name, settings).counts
-    _write_tasks(cloud, home, name, job)
-    cloud.storage.put(f"{home}imported.manifest", manifest, content_type="application/jsonlines")
-    bucket, _, key = home.removeprefix("s3://").partition("/")
-    record = RunRecord(
-        run=name,
-        execution=f"import of {place}",
-        manifest={"bucket": bucket, "key": f"{key}imported.manifest"},
-        settings=msgspec.to_builtins(settings),
-        rounds=[AskedRound(1, 1, len(job.lines), len(job.lines))],
-        counts=counts,
-        notices=notices or msgspec.UNSET,
-        done=True,
-    )
-    cloud.storage.put(
-        f"{home}run.json", msgspec.json.encode(record), content_type="application/json"
-    )
+    record = _write_run(cloud, home, name, job, settings, place)
     complete = all(len(job.answers.get(index, ())) for index in range(len(job.lines)))
     event = {
         "run": name,
@@ -68,7 +50,7 @@ def import_job(cloud: Cloud, job: GroundTruthJob, place: str) -> dict[str, Any]:
         "started": job.latest or "1970-01-01T00:00:00.000Z",
     }
     try:
-        run = read_run(cloud.storage.get(f"{home}run.json"), event)
+        run = read_run(msgspec.json.encode(record), event)
         result, figures = label_run(
             cloud.storage, run, ROOT / "ui" / "report.liquid.html", lambda _: nullcontext()
         )
@@ -85,8 +67,31 @@ def import_job(cloud: Cloud, job: GroundTruthJob, place: str) -> dict[str, Any]:
         "workers": len(result.names),
         "odd": dict(result.noted) | dict(job.odd),
         **_compared(cloud, home, job, settings),
-        "notices": notices,
+        "notices": record.notices or [],
     }
+
+
+def _write_run(
+    cloud: Cloud, home: str, name: str, job: GroundTruthJob, settings: Settings, place: str
+) -> RunRecord:
+    """Write the files of a run as if a round had been asked, its record last, and return that."""
+    manifest = msgspec.json.Encoder().encode_lines(job.lines)
+    bucket, _, key = home.removeprefix("s3://").partition("/")
+    record = RunRecord(
+        run=name,
+        execution=f"import of {place}",
+        manifest={"bucket": bucket, "key": f"{key}imported.manifest"},
+        settings=msgspec.to_builtins(settings),
+        rounds=[AskedRound(1, 1, len(job.lines), len(job.lines))],
+        counts=count_lines(manifest, name, settings).counts,
+        notices=_notices(job) or msgspec.UNSET,
+        done=True,
+    )
+    _write_tasks(cloud, home, name, job)
+    cloud.storage.put(f"{home}imported.manifest", manifest, content_type="application/jsonlines")
+    document = msgspec.json.encode(record)
+    cloud.storage.put(f"{home}run.json", document, content_type="application/json")
+    return record
 
 
 def _settings(job: GroundTruthJob, place: str) -> Settings:

@@ -116,7 +116,6 @@ def labeling_job_request(
 
     The portal takes the same request, so one description serves both services.
     """
-    ground_truth = not settings.on_portal
     output = {"S3OutputPath": jobs_folder(home, round_)}
     if surroundings.kms_key:
         output["KmsKeyId"] = surroundings.kms_key
@@ -129,7 +128,7 @@ def labeling_job_request(
         "RoleArn": _role(settings, surroundings),
         **({"LabelCategoryConfigS3Uri": f"{home}labels.json"} if settings.labels else {}),
         "HumanTaskConfig": {
-            "WorkteamArn": settings.workforce if ground_truth else PORTAL_TEAM,
+            "WorkteamArn": PORTAL_TEAM if settings.on_portal else settings.workforce,
             "UiConfig": {"UiTemplateS3Uri": f"{home}page.liquid.html"},
             "TaskTitle": _title(settings.question),
             "TaskDescription": _description(settings),
@@ -141,28 +140,23 @@ def labeling_job_request(
             **_functions(settings, surroundings),
             **_reward(settings, surroundings),
         },
-        "Tags": [
-            {"Key": "tessera:run", "Value": run},
-            {"Key": "tessera:project", "Value": _tag_value(project)},
-            *([{"Key": "team", "Value": settings.team}] if settings.team else []),
-            *(
-                [{"Key": "tessera:stop-below", "Value": settings.stop_below.encode()}]
-                if settings.stop_below
-                else []
-            ),
-            *(
-                [{"Key": "tessera:qualify", "Value": repr(settings.qualify)}]
-                if settings.qualify
-                else []
-            ),
-            *(
-                [{"Key": "tessera:task", "Value": settings.task}]
-                if settings.task != "tiles"
-                else []
-            ),
-        ],
+        "Tags": _tags(settings, run, project),
         **_stopping_conditions(settings),
     }
+
+
+def _tags(settings: Settings, run: str, project: str) -> list[dict[str, str]]:
+    """Return the tags of a job: those of the stack's bills, and what the portal alone follows."""
+    tags = {"tessera:run": run, "tessera:project": _tag_value(project)}
+    if settings.team:
+        tags["team"] = settings.team
+    if settings.stop_below:
+        tags["tessera:stop-below"] = settings.stop_below.encode()
+    if settings.qualify:
+        tags["tessera:qualify"] = repr(settings.qualify)
+    if settings.task != "tiles":
+        tags["tessera:task"] = settings.task
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def label_categories(settings: Settings) -> bytes:
