@@ -139,22 +139,9 @@ class Tool(click.Group):
         except OSError as error:  # of a file that is named, or of a connection
             if error.errno == errno.EPIPE:  # `| head`, which click ends quietly
                 raise
-            if error.errno in NO_ROOM:  # of what is written, which names no file
-                raise click.ClickException(disk_full(error)) from error
-            if error.filename is None:
-                raise fault(error) from error
-            name = os.fsdecode(error.filename)
-            raise click.ClickException(
-                f"{name}: {error.strerror}. Check the path and its rights: "
-                f"ls -ld {shlex.quote(nearest(name))}"
-            ) from error
+            raise explain_file(error) from error
         except UnicodeEncodeError as error:
-            if not set(map(ord, error.object)) & set(range(0xD800, 0xE000)):
-                raise fault(error) from error
-            raise click.ClickException(  # Python spells bytes that are no text by surrogates
-                f"{os.fsencode(error.object)!r} is not UTF-8. Rename it, or if it is, say so to "
-                "Python: export PYTHONUTF8=1"
-            ) from error
+            raise explain_name(error) from error
         except Exception as error:
             if type(error).__module__.startswith("botocore."):
                 command = ctx.obj.command if ctx.obj else "tessera {}".format
@@ -185,6 +172,30 @@ def nearest(path: str) -> str:
     while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path or "."
+
+
+def explain_file(error: OSError) -> Exception:
+    """Turn an error of a file into a sentence that names it, and says what to look at."""
+    if error.errno in NO_ROOM:  # of what is written, which names no file
+        return click.ClickException(disk_full(error))
+    if error.filename is None:
+        return fault(error)
+    name = os.fsdecode(error.filename)
+    return click.ClickException(
+        f"{name}: {error.strerror}. Check the path and its rights: "
+        f"ls -ld {shlex.quote(nearest(name))}"
+    )
+
+
+def explain_name(error: UnicodeEncodeError) -> Exception:
+    """Turn the error of a file's name that is no text into a sentence."""
+    # Python spells bytes that are no text by surrogates.
+    if not set(map(ord, error.object)) & set(range(0xD800, 0xE000)):
+        return fault(error)
+    return click.ClickException(
+        f"{os.fsencode(error.object)!r} is not UTF-8. Rename it, or if it is, say so to "
+        "Python: export PYTHONUTF8=1"
+    )
 
 
 def disk_full(error: OSError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from tessera.screen import aside, counted, json_option, print_json, waiting, war
 from tessera.tiling.class_shares import FROM_GOLD, MIN_RANDOM_GOLD
 from tessera.tiling.consensus import Consensus, Crowd, Evidence
 from tessera.tiling.csv_field import csv_field
-from tessera.tiling.guesses import MIN_NATS, Guesses, learn
+from tessera.tiling.guesses import MIN_NATS, Columns, Guesses, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
 from tessera.whole_file import whole
 
@@ -121,23 +121,14 @@ def consolidate_command(
     """
     workers, labels, notices = Numbers(), Numbers(), Notices(answers)
     columns = read_columns(embeddings, probabilities)
-    if columns and method != DEFAULT_METHOD:
-        raise Refused(f"--embeddings and --probabilities need --method {DEFAULT_METHOD}.")
-    if ids and not columns:
-        raise Refused("--ids names the rows of --embeddings or --probabilities; give one of them.")
-    if shares is not None and method != DEFAULT_METHOD:
-        raise Refused(f"--shares needs --method {DEFAULT_METHOD}.")
-    if shares == FROM_GOLD and not gold:
-        raise Refused("--shares gold takes them from known labels; give them with --gold FILE.")
+    if problem := _problem_of_options(method, columns, ids, shares, gold):
+        raise Refused(problem)
     crowd, tasks = read_crowd(answers, workers, labels, unreadable, notices)
     if columns:
         crowd, tasks = match_rows(answers, crowd, tasks, columns, ids)
     evidence, more = read_evidence(answers, tasks, labels, gold, prelabels, crowd.classes)
     if shares is not None:
         evidence = with_shares(evidence, shares, list(labels))
-    warnings = [*notices, *more]
-    if shares == FROM_GOLD and (drawn := answered_gold(crowd, evidence)) < MIN_RANDOM_GOLD:
-        warnings.append(FEW_GOLD.format(n=counted(drawn, "task"), least=MIN_RANDOM_GOLD))
     with waiting(f"Consolidating {len(crowd):,} answers"):
         if columns:
             guesses, consensus = learn(columns, crowd, evidence)
@@ -145,13 +136,10 @@ def consolidate_command(
             guesses = None
             consensus = consolidate_by_name(crowd, tasks, method, evidence)
         write_labels(out, consensus, tasks, list(labels))
-    for group in consensus.copies:
-        names = [*workers]
-        warnings.append(COPIES.format(n=len(group), names=", ".join(names[w] for w in group[:5])))
-    if not consensus.converged:
-        warnings.append(NOT_CONVERGED)
-    if guesses and not guesses.used:
-        warnings.append(NOT_USED.format(nats=guesses.nats, least=MIN_NATS))
+    warnings = [*notices, *more]
+    if shares == FROM_GOLD and (drawn := answered_gold(crowd, evidence)) < MIN_RANDOM_GOLD:
+        warnings.append(FEW_GOLD.format(n=counted(drawn, "task"), least=MIN_RANDOM_GOLD))
+    warnings += _doubts(consensus, [*workers], guesses)
     warn(warnings)
     summary = summarize(crowd, consensus, guesses)
     if as_json:
@@ -159,6 +147,36 @@ def consolidate_command(
     else:
         items = (f"{key.replace('_', ' ')}: {value}" for key, value in summary.items())
         aside.print(", ".join(items))
+
+
+def _problem_of_options(
+    method: Method,
+    columns: Columns | None,
+    ids: Path | None,
+    shares: str | None,
+    gold: Path | None,
+) -> str:
+    """Return what does not go together in the options of a call; nothing if all does."""
+    if columns and method != DEFAULT_METHOD:
+        return f"--embeddings and --probabilities need --method {DEFAULT_METHOD}."
+    if ids and not columns:
+        return "--ids names the rows of --embeddings or --probabilities; give one of them."
+    if shares is not None and method != DEFAULT_METHOD:
+        return f"--shares needs --method {DEFAULT_METHOD}."
+    if shares == FROM_GOLD and not gold:
+        return "--shares gold takes them from known labels; give them with --gold FILE."
+    return ""
+
+
+def _doubts(consensus: Consensus, workers: Sequence[str], guesses: Guesses | None) -> Iterator[str]:
+    """Yield what speaks against trusting the labels."""
+    for group in consensus.copies:
+        names = ", ".join(workers[worker] for worker in group[:5])
+        yield COPIES.format(n=len(group), names=names)
+    if not consensus.converged:
+        yield NOT_CONVERGED
+    if guesses and not guesses.used:
+        yield NOT_USED.format(nats=guesses.nats, least=MIN_NATS)
 
 
 def answered_gold(crowd: Crowd, evidence: Evidence) -> int:

@@ -106,4 +106,4 @@ def seconds_of(timestamp: str) -> float:
     >>> seconds_of("2023-11-14T22:13:20.250Z"), seconds_of("2023-11-14T22:13:20Z")
     (1700000000.25, 1700000000.0)
     """
-    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(timestamp).timestamp()
