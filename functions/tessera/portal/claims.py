@@ -114,7 +114,8 @@ def claim(
     requesters see of the worker; `cursor` is theirs, if it was just read; `avoid` are tasks that
     they gave back just now. Raises `Closed` or, if others were faster each time, `Busy`.
     """
-    excluded, reserved = excluded_tasks(ports, job, worker), reserved_tasks(ports, job, worker)
+    excluded = excluded_tasks(ports, job, worker)
+    reserved, reserved_until = reserved_tasks(ports, job, worker)
     for attempt in attempts(ports):
         now = ports.clock()
         require_index(job)
@@ -130,9 +131,20 @@ def claim(
                 return Claim(job, task.number, task.leases[worker])
         if len(held) >= MAX_HELD:
             return None
-        tasks_gold, seen = gold_of_tasks(ports, job), gold_seen(cursor)
+        tasks_gold = gold_of_tasks(ports, job)
         search = Search(
-            ports, job, worker, excluded, avoid, tasks_gold, seen, counts, now, attempt, *reserved
+            ports=ports,
+            job=job,
+            worker=worker,
+            excluded=excluded,
+            avoid=avoid,
+            tasks_gold=tasks_gold,
+            seen=gold_seen(cursor),
+            counts=counts,
+            now=now,
+            attempt=attempt,
+            reserved=reserved,
+            reserved_until=reserved_until,
         )
         position, candidate = search.next_task(cursor.position)
         moved = replace(
@@ -165,7 +177,7 @@ def _lease(
     return task.leases[worker] if written else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Search:
     """Search for a worker's next task, at one moment, in one attempt at it.
 
