@@ -56,7 +56,7 @@ ARROWS = {
         "picture_keys",
     },
     "consensus": {"method_names", "class_shares", "consolidation_rules"},
-    "workers": {"consensus", "errors", "method_names", "run"},
+    "workers": {"consensus", "method_names", "run"},
     "guesses": {"consensus", "errors", "manifest", "pseudo_random", "run.run_files", "settings"},
     "grouping": {
         "class_shares",

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Crowd, Evidence, Floats, consolidate
 from tessera.tiling.consensus.memory import count_answers
-from tessera.tiling.errors import TesseraError
 from tessera.tiling.method_names import DEFAULT_METHOD
 from tessera.tiling.run.run import Run
 from tessera.tiling.run.run_record import Files, note_workers
@@ -47,7 +46,7 @@ MOST = 2.0 * MAX_ANSWERS
 """Bound of every figure in a memory: each run adds half of its answers, and halves the others'."""
 
 
-class MemoryUnusable(TesseraError):
+class MemoryUnusable(ValueError):
     """Memory of workers that cannot be used: the message says why."""
 
 
