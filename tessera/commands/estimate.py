@@ -39,6 +39,7 @@ from tessera.tiling.estimate import (
 )
 from tessera.tiling.grouping.first_round import Summary
 from tessera.tiling.grouping.settings_effect import without_effect
+from tessera.tiling.guesses.embeddings import EmbeddingsFile
 from tessera.tiling.settings import Settings, warnings
 
 
@@ -136,11 +137,7 @@ def estimate_command(
         print_json({"manifest": str(manifest)} | msgspec.to_builtins(facts) | notes)
         return
     _show_counts(summary, result, settings)
-    if embeddings:
-        out.print(f"  embeddings: {embeddings.uri}, {embeddings.shape[1]:,} numbers an image")
-    elif settings.own_encoder and not settings.embeddings:
-        cost = f"{result.aws['embedding']:.2f} dollars on AWS"
-        out.print(f"  embeddings: made by the run, with {settings.own_encoder}: {cost}")
+    _show_embeddings(embeddings, result, settings)
     out.print()
     out.print(_cost_table(result))
     out.print()
@@ -221,6 +218,17 @@ def _show_counts(summary: Summary, result: Estimate, settings: Settings) -> None
             f"each for {counted(workers, 'worker')}"
             + (f", in {jobs}" if entry.round == 1 else " (expected)")
         )
+
+
+def _show_embeddings(
+    embeddings: EmbeddingsFile | None, result: Estimate, settings: Settings
+) -> None:
+    """Print which embeddings a run would use, if it would use any."""
+    if embeddings:
+        out.print(f"  embeddings: {embeddings.uri}, {embeddings.shape[1]:,} numbers an image")
+    elif settings.own_encoder and not settings.embeddings:
+        cost = f"{result.aws['embedding']:.2f} dollars on AWS"
+        out.print(f"  embeddings: made by the run, with {settings.own_encoder}: {cost}")
 
 
 def _cost_table(result: Estimate) -> Table:

@@ -196,15 +196,7 @@ def read_job(
     if attribute and attribute not in keys:
         refuse_attribute(where, attribute, keys)
     job.attribute = attribute or next(reversed(keys), "label")
-    by_number: dict[int, str] = {}
-    for index, record in enumerate(records):
-        metadata = record.pop(f"{job.attribute}-metadata", None)
-        label = record.pop(job.attribute, None)
-        job.lines.append(record)
-        if isinstance(metadata, dict) and isinstance(name := metadata.get("class-name"), str):
-            job.before[index] = name
-            if isinstance(label, int | str) and str(label).isdecimal():
-                by_number[int(label)] = name
+    given = _take_labels(job, records)
     _read_responses(files, job)
     _read_requests(files, job)
     if not job.answers:
@@ -218,9 +210,22 @@ def read_job(
             "for whole pictures can be imported; boxes, masks, texts and several labels cannot."
         )
     listed = categories(files.read(CATEGORIES)) if CATEGORIES in files else []
-    given = [by_number[number] for number in sorted(by_number)]
     job.labels = list(dict.fromkeys(listed or [*given, *sorted(_answered_labels(job))]))
     return job
+
+
+def _take_labels(job: GroundTruthJob, records: list[dict[str, Any]]) -> list[str]:
+    """Take the job's labels off its lines, and return their names in the order of the classes."""
+    by_number: dict[int, str] = {}
+    for index, record in enumerate(records):
+        metadata = record.pop(f"{job.attribute}-metadata", None)
+        label = record.pop(job.attribute, None)
+        job.lines.append(record)
+        if isinstance(metadata, dict) and isinstance(name := metadata.get("class-name"), str):
+            job.before[index] = name
+            if isinstance(label, int | str) and str(label).isdecimal():
+                by_number[int(label)] = name
+    return [by_number[number] for number in sorted(by_number)]
 
 
 def _records(manifest: bytes, job: GroundTruthJob) -> Iterator[dict[str, Any]]:

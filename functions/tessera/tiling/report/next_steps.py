@@ -168,13 +168,7 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
     yield from _skew(figures)
     yield from _pace(figures)
     yield from _alike(figures)
-    # the method weighs them down already, so this is about the people, not about the labels
-    weak = _clearly_below_average(figures["workers"])
-    if weak:
-        yield (
-            f"{pluralize(weak, 'worker')} clearly below the others.",
-            "Look at their pages below, and talk to them; their answers already count for less.",
-        )
+    yield from _weak_workers(figures)
     if figures["pages_to_look_at"]:
         yield (
             f"{pluralize(len(figures['pages_to_look_at']), 'page')} with answers that took very "
@@ -185,6 +179,17 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
         yield (
             "No image with a known label says how far to believe the confidence.",
             f"Give about {GOLD_WANTED} lines a gold label, and set gold_per_task to 1.",
+        )
+
+
+def _weak_workers(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on workers who are right less often than the others."""
+    # the method weighs them down already, so this is about the people, not about the labels
+    weak = _clearly_below_average(figures["workers"])
+    if weak:
+        yield (
+            f"{pluralize(weak, 'worker')} clearly below the others.",
+            "Look at their pages below, and talk to them; their answers already count for less.",
         )
 
 
