@@ -202,16 +202,16 @@ def test_a_memory_that_cannot_be_used_costs_no_run_its_labels(
     evidence = with_memory(files, run, Evidence(), NAMES)
     assert np.isfinite(consolidate(crowd, evidence=evidence).confidence).all()
     copy = files.objects[f"{run.home}workers.json"]
-    told = with_notice(files, run, evidence).notices
+    notices = with_notice(files, run, evidence).notices
     if reason := reason_unusable(document):
-        assert len(told) == 1
-        assert PROJECT in told[0]
-        assert reason in told[0]
+        assert len(notices) == 1
+        assert PROJECT in notices[0]
+        assert reason in notices[0]
         assert decode_memory(copy).lists == []
     else:
-        assert not told
+        assert not notices
         assert copy == document
-    assert with_notice(files, run, evidence).notices == told
+    assert with_notice(files, run, evidence).notices == notices
     kept = remember(files, run, crowd, NAMES, evidence)
     assert not kept or decode_memory(files.objects[PROJECT]).runs[-1] == "next"
     assert files.objects[f"{run.home}workers.json"] == copy
