@@ -207,3 +207,25 @@ def test_axe_finds_nothing_where_pictures_fail(sit: Sit) -> None:
     worker = sit(6, pictures=pictures, wait=False)
     worker.tile(2).get_by_role("button", name="Try again").wait_for()
     assert violations(worker) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "instructions", "direction"),
+    [
+        ("מה בתמונה?", "סמנו את **החיה**.\n\n- אחת\n- שתיים!", "rtl"),
+        ("ماذا في الصورة؟", "انظر إلى الحيوان.", "rtl"),
+        ("สัตว์อะไร?", "ดูที่หัว", "ltr"),
+        ("Which animal?", "Look at the head.", "ltr"),
+    ],
+)
+def test_what_a_requester_writes_is_set_in_the_direction_of_its_script(
+    sit: Sit, question: str, instructions: str, direction: str
+) -> None:
+    worker = sit(2, run=settings(question=question, instructions=instructions))
+    worker.press("?")
+    for element in ("h1", "#help [translate] h2", "#help [translate] p"):
+        style = worker.page.locator(element).first.evaluate("e => getComputedStyle(e).direction")
+        assert style == direction
+    for ours in ("#tools", "#help .keys"):
+        style = worker.page.locator(ours).evaluate("e => getComputedStyle(e).direction")
+        assert style == "ltr"

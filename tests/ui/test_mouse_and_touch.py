@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.worker import Sit, Worker, settings
+from tests.ui.worker import Pictures, Sit, Worker, settings
 
 pytestmark = pytest.mark.browser
 
@@ -208,3 +208,62 @@ def test_many_labels_are_pressed_in_the_list_at_the_side(sit: Sit) -> None:
     worker = sit(20, run=settings(*(f"kind {n}" for n in range(30))))
     worker.page.locator("#labels button").nth(29).click()
     assert worker.label(1) == "kind 29"
+
+
+@pytest.mark.parametrize("rest", ["#labels button", "#progress", "h1"])
+def test_a_thumb_that_rests_beside_the_pictures_makes_no_pinch_of_a_tap(
+    sit: Sit, rest: str
+) -> None:
+    worker = sit(20, context=PHONE)
+    touch = worker.page.context.new_cdp_session(worker.page)
+    box = worker.page.locator(rest).first.bounding_box()
+    assert box
+    thumb = {"x": box["x"] + 4, "y": box["y"] + box["height"] / 2, "id": 0}
+    x, y = worker.point(2)
+    for kind, points in [
+        ("touchStart", [thumb]),
+        ("touchStart", [thumb, {"x": x, "y": y, "id": 1}]),
+        ("touchEnd", [thumb]),
+        ("touchEnd", []),
+    ]:
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert worker.page.locator("#lens").is_hidden()
+    assert worker.labels[:3] == [None, "cat", None]
+
+
+@pytest.mark.parametrize("by", ["finger", "mouse"])
+def test_a_double_press_that_leaves_the_zoom_labels_no_picture_below_it(sit: Sit, by: str) -> None:
+    worker = sit(20, context=PHONE)
+    x, y = worker.point(2)
+    press = worker.page.touchscreen.tap if by == "finger" else worker.page.mouse.click
+    worker.page.clock.install(time=0)
+    worker.page.clock.pause_at(1000)
+    worker.press("z")
+    press(x, y)
+    assert worker.page.locator("#lens").is_hidden()
+    press(x, y)
+    assert worker.labels == [None] * 20
+    worker.page.clock.fast_forward(1000)
+    press(x, y)
+    assert worker.labels[:3] == [None, "cat", None]
+
+
+IN_VIEW = """(() => {
+  const [main, tile] = ["main", ".tile[tabindex='0']"].map(
+    each => document.querySelector(each).getBoundingClientRect());
+  return innerWidth === WIDTH && tile.top >= main.top && tile.bottom <= main.bottom;
+})()"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (768, 1024), (1024, 600)])
+@pytest.mark.parametrize("at", [1, 26, 60])
+def test_a_screen_that_is_turned_keeps_the_framed_picture_in_view(
+    sit: Sit, width: int, height: int, at: int
+) -> None:
+    viewport = {"width": width, "height": height}
+    worker = sit(60, context={**PHONE, "viewport": viewport}, pictures=Pictures((480, 360)))
+    worker.press(*["ArrowRight"] * (at - 1))
+    for wide, high in [(height, width), (width, height)] * 2:
+        worker.page.set_viewport_size({"width": wide, "height": high})
+        worker.page.wait_for_function(IN_VIEW.replace("WIDTH", str(wide)))
+        assert worker.at == at

@@ -55,7 +55,7 @@ def test_without_the_crowd_script_the_page_still_takes_answers_and_says_what_is_
     worker.press("1", "2")
     assert worker.labels == ["cat", "dog"]
     worker.press("Enter")
-    assert "not sent" in worker.note
+    assert "Not sent" in worker.note
 
 
 def test_without_scripts_every_tile_names_its_labels_and_takes_an_answer(sit: Sit) -> None:

@@ -36,12 +36,15 @@ export function frame(tile) {
   tile.element.tabIndex = 0;
 }
 
+/** Have the framed tile in view. */
+export const showFramed = () => state.current.element.scrollIntoView({ block: "nearest" });
+
 /** Frame a tile and bring keyboard, view and zoom to it. */
 export function goTo(tile = state.current) {
   frame(tile);
   if (find("dialog[open]")) return; // it has the keyboard until it is closed
   if (document.activeElement !== tile.element) tile.element.focus({ preventScroll: true });
-  tile.element.scrollIntoView({ block: "nearest" });
+  showFramed();
   followZoom();
 }
 

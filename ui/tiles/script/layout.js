@@ -3,7 +3,7 @@
 import { names } from "./choices.js";
 import { find, findAll, make } from "./dom.js";
 import { draw } from "./draw.js";
-import { goTo } from "./focus.js";
+import { goTo, showFramed } from "./focus.js";
 import { setTabStops } from "./help.js";
 import { confirmRow } from "./labeling.js";
 import { log, state } from "./state.js";
@@ -36,8 +36,8 @@ const main = find("main");
 let aspect = 4 / 3; // of a picture, width by height
 let aspectIsKnown = false;
 
-/** Width by height of most of the run's pictures, if somebody looked at them before; else NaN. */
-const shapeOfRun = Number.parseFloat(grid.dataset["shape"]);
+/** Width by height of most of the run's pictures, if somebody looked at them before; else 0. */
+const shapeOfRun = Number(grid.dataset["shape"]);
 
 /** Whether a block of one suggestion begins at this place. */
 const beginsBlock = (at) => hasSuggestions && tiles[at].rank !== tiles[at - 1]?.rank;
@@ -162,6 +162,7 @@ export function layOut() {
   }
   setTabStops();
   draw();
+  showFramed(); // a tablet may have been turned
 }
 
 /** The shape of most pictures, as far as it is known. */

@@ -1,16 +1,18 @@
 /** Wheel, drag and pinch in the lens. */
 
-import { find, listen } from "./dom.js";
+import { find, listen, now } from "./dom.js";
 import { goTo } from "./focus.js";
 import { state } from "./state.js";
 import { closeZoom, panBy, zoomBy } from "./zoom.js";
 
 const WHEEL = 0.002; // of e for a pixel of the wheel: a notch, 100 pixels, enlarges by a fifth
+const ECHO = 400; // milliseconds between the two presses of a double one
 const SLIP = 5; // pixels that a press may move and still be one
 
 const lens = find("#lens");
 const pointers = new Map(); // what is pressed, by id
 
+let leftMs; // when a press last left the zoom
 let moved = 0; // pixels since the first pointer came down
 
 const distance = (one, other) =>
@@ -36,8 +38,12 @@ function onMove(event) {
 function onClick({ target }) {
   if (moved > SLIP || target.closest("label")) return;
   closeZoom();
+  leftMs = now();
   goTo();
 }
+
+/** Whether a press is the second of two that left the zoom, and not meant for the tile below. */
+export const isEcho = () => now() - leftMs < ECHO;
 
 /** Tone all pictures, as the two sliders stand. */
 function tone() {

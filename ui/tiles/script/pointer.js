@@ -5,10 +5,11 @@ import { draw } from "./draw.js";
 import { frame, goTo } from "./focus.js";
 import { handOf } from "./hand.js";
 import { agree, choiceOf, confirmRow, give, stepLabel } from "./labeling.js";
+import { isEcho } from "./lens.js";
 import { beginStep } from "./marking.js";
 import { announce } from "./note.js";
 import { log } from "./state.js";
-import { firstGap, isDone, isSuggested, tileOf } from "./tiles.js";
+import { firstGap, grid, isDone, isSuggested, tileOf } from "./tiles.js";
 import { closeZoom, openZoom } from "./zoom.js";
 
 const HOLD = 450; // milliseconds after which a finger that rests asks for the zoom
@@ -16,6 +17,8 @@ const HOLD = 450; // milliseconds after which a finger that rests asks for the z
 /** What a pressed pointer is doing: told of each move, and of how it ends. */
 const idle = { move() {}, end() {}, cancel() {} };
 let gesture = idle;
+
+let resting; // what the first of several fingers came down on
 
 /** A pointer that came down on a tile: a tap unless it moves to another, or rests. */
 function pressTile(tile, isTouch) {
@@ -63,7 +66,7 @@ function holdZoom(tile) {
     closeZoom();
     goTo();
   };
-  return { move() {}, end: close, cancel: close };
+  return { ...idle, end: close, cancel: close };
 }
 
 const rowOf = (target) => findAll(".confirm").indexOf(target);
@@ -86,11 +89,13 @@ function confirmRowsFrom(first) {
 function onPointerDown(event) {
   const { target, pointerId } = event;
   const isTouch = event.pointerType === "touch";
-  if (isTouch && !event.isPrimary) return pinch(target);
+  // A thumb that rests on a label, or holds the tablet, is no part of a pinch.
+  if (event.isPrimary) resting = target;
+  else if (grid.contains(resting)) return pinch(target);
   log.firstInputMs ??= now();
   log.touch ||= isTouch;
-  if (event.button || target.closest(".tile :is(label, button)")) return;
-  if (target.hasPointerCapture(pointerId)) target.releasePointerCapture(pointerId);
+  if (isEcho() || event.button || target.closest(".tile :is(label, button)")) return;
+  target.releasePointerCapture(pointerId);
   const tile = tileOf(target);
   if (tile) gesture = pressTile(tile, isTouch);
   else if (rowOf(target) >= 0) gesture = confirmRowsFrom(rowOf(target));

@@ -43,11 +43,11 @@ export function submit() {
   if (gaps.length) return showGaps(gaps);
   const unanswered = tiles.filter((tile) => hasFailed(tile) && !isDone(tile)).length;
   if (unanswered === tiles.length) {
-    return warn("There is nothing to send: no picture could be loaded.");
+    return warn("Nothing to send: no picture could be loaded.");
   }
   if (now() - sentMs < RESEND_AFTER) return undefined;
   if (!crowdForm.submit) {
-    return warn("The answers were not sent: the labeling service is missing.");
+    return warn("Not sent: the labeling service is missing.");
   }
   sentMs = now();
   warn(unanswered ? `Sending … ${unanswered} did not load and stay open.` : "Sending …");
