@@ -15,7 +15,7 @@ from tessera.picture_folder import look_at_pictures
 from tessera.runs.checks import PIECE, manifest_remedy
 from tessera.runs.fetched_pictures import NotFetched, fetch
 from tessera.stack.target import Target
-from tessera.tiling.errors import TesseraError
+from tessera.tiling.errors import NOT_JSON, TesseraError
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
 from tessera.tiling.manifest.stream import manifest_lines
 
@@ -66,7 +66,7 @@ def _sources(lines: Iterable[bytes]) -> list[str]:
         try:
             members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
             source = msgspec.json.decode(members.get("source-ref", msgspec.Raw(b"0")))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             source = None
         sources.append(source if isinstance(source, str) else "")
     return sources

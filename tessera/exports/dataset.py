@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.manifest.boxes import Box, BoxReader
 from tessera.tiling.manifest.class_rule import ClassRule
 from tessera.tiling.manifest.set_rule import KnownSet, SetRule, label_rule
@@ -91,7 +92,7 @@ def samples(
         try:
             members = decode(line)
             uri = msgspec.json.decode(members["source-ref"], type=str)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        except (*NOT_JSON, KeyError):
             yield LeftOut(number, "", "the line has no source-ref")
             continue
         try:

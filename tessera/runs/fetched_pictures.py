@@ -28,7 +28,7 @@ from tessera.picture_types import MEDIA_TYPES
 from tessera.runs.uploads import pictures_by_content
 from tessera.screen import counted, progress
 from tessera.stack.cloud import Cloud
-from tessera.tiling.errors import TesseraError
+from tessera.tiling.errors import NOT_JSON, TesseraError
 from tessera.tiling.manifest.lines import BYTE_ORDER_MARK
 from tessera.tiling.manifest.stream import BLOCK_BYTES, line_blocks, manifest_lines
 from tessera.tiling.picture_keys import picture_uri, pictures_of
@@ -82,7 +82,7 @@ def lines_elsewhere(manifest: bytes) -> list[Line]:
         try:
             members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
             source = msgspec.json.decode(members.get("source-ref", msgspec.Raw(b"0")))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             continue  # a bad line, which the run rejects with the reason
         if isinstance(source, str) and _is_elsewhere(source):
             lines.append(Line(index, source, members))

@@ -22,6 +22,7 @@ from typing import Any, NoReturn, Protocol
 
 from tessera.exits import Refused
 from tessera.tiling.answers.submission import MALFORMED, chosen_label, unwrap
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.run.jobs import OUTPUT_MANIFEST
 
 OUTPUT = OUTPUT_MANIFEST
@@ -233,7 +234,7 @@ def _records(manifest: bytes, job: GroundTruthJob) -> Iterator[dict[str, Any]]:
     for line in manifest.splitlines():
         try:
             record = json.loads(line)
-        except (ValueError, RecursionError):
+        except NOT_JSON:
             record = None
         if not isinstance(record, dict):
             job.odd["lines of the manifest that are no JSON object"] += 1

@@ -24,6 +24,7 @@ from tessera.runs.ground_truth_job import (
 )
 from tessera.screen import counted
 from tessera.sources.labeled import ATTRIBUTE, BoxLines, Contents, Labeled, LeftOut, texts
+from tessera.tiling.errors import NOT_JSON
 
 SETS = "image-classification-multilabel"
 VERDICTS = "label-verification"
@@ -124,7 +125,7 @@ def _records(output: Output, left_out: LeftOut) -> Iterator[dict[str, Any]]:
             continue
         try:
             record = json.loads(line)
-        except (ValueError, RecursionError):
+        except NOT_JSON:
             record = None
         if not isinstance(record, dict):
             left_out.note("lines", number, "no JSON object")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -90,6 +91,13 @@ def test_no_hostile_body_makes_the_portal_fail(body: str) -> None:
     for route in WITH_BODY:
         for path in {path_of(route), path_of(route).replace("/tasks/0", "/tasks/1")}:
             assert status_of(event_of(route, path, body)) < 500, path
+
+
+@pytest.mark.parametrize("body", [b"\xff", b'{"\xff": 1}', b'{"label": "\xff"}', b'{"0": "\xff"}'])
+def test_no_body_of_bytes_that_are_no_text_makes_the_portal_fail(body: bytes) -> None:
+    for route in WITH_BODY:
+        event = event_of(route, path_of(route), b64encode(body).decode())
+        assert status_of(event | {"isBase64Encoded": True}) < 500, route.path
 
 
 @pytest.mark.parametrize("part", HOSTILE_PARTS)

@@ -11,6 +11,7 @@ from tessera.portal.errors import Invalid, TooLarge
 from tessera.portal.page_names import restore_indexes
 from tessera.tiling.answers.flags import check_flags, read_flags
 from tessera.tiling.answers.page_log import has_choice, read_log, unloaded_images
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.kinds.task_kinds import KINDS, Kind
 
 MAX_BYTES = 512 * 1024
@@ -37,8 +38,7 @@ def read_answer(
         raise TooLarge(f"The answer is longer than {MAX_BYTES // 1024} KiB.")
     try:
         answer = msgspec.json.decode(body)
-    # Thousands of nested brackets are a recursion error of the parser, not of ours.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise Invalid("The answer is not JSON.") from error
     if isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]  # crowd-form puts a list around its one object

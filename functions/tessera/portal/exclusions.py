@@ -13,6 +13,7 @@ import msgspec
 
 from tessera.portal.ports import Ports, worker_id
 from tessera.portal.records import Job
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.workers.exclusions import (
     ANSWERED_BY,
     Exclusions,
@@ -79,7 +80,7 @@ def answered_by(line: bytes) -> list[str]:
     try:
         record = msgspec.json.decode(line)
         return str(record.get(ANSWERED_BY, "")).split()
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, RecursionError):
+    except (*NOT_JSON, AttributeError):
         return []  # a line that is no task is found when it is shown
 
 

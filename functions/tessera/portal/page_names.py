@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from tessera.tiling.errors import NOT_JSON
+
 
 def page_names(task: int, indexes: list[str]) -> dict[str, str]:
     """Return the index of each name on the page of a task with these images, in their order.
@@ -58,7 +60,7 @@ def _restore_log(meta: Any, names: Mapping[str, str]) -> Any:
         log = msgspec.json.decode(meta)
         tiles = [tile | {"id": _index(tile["id"], names)} for tile in log["tiles"]]
         order = [_index(name, names) for name in log["order"]] if "order" in log else None
-    except (msgspec.DecodeError, TypeError, KeyError, RecursionError, UnicodeDecodeError):
+    except (*NOT_JSON, TypeError, KeyError):
         return meta
     log = log | {"tiles": tiles} | ({"order": order} if order is not None else {})
     return msgspec.json.encode(log).decode()

@@ -26,6 +26,7 @@ from tessera.portal.sessions import require_active
 from tessera.portal.signing import grant
 from tessera.portal.site import Site, read_file
 from tessera.tiling.decisions import Deciding
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.page.page import inline_script, shortcut_keys
 from tessera.tiling.page.page_copy import original_uri
 
@@ -97,7 +98,7 @@ def sign_pictures(ports: Ports, site: Site, request: Request) -> Response:
     review = _review(ports, request)
     try:
         indexes = msgspec.json.decode(request.body, type=dict[str, list[int]])["images"]
-    except (msgspec.DecodeError, KeyError) as error:
+    except (*NOT_JSON, KeyError) as error:
         raise Invalid('The request is not {"images": [index, …]}.') from error
     sign = grant(ports, ports.clock() + ADDRESS_SECONDS)
     sources = sources_of(review, indexes[:MAX_ADDRESSES])
@@ -113,7 +114,7 @@ def decide_image(ports: Ports, site: Site, request: Request) -> Response:
     review = _review(ports, request)
     try:
         label = msgspec.json.decode(request.body, type=dict[str, Deciding])["label"]
-    except (msgspec.DecodeError, KeyError) as error:
+    except (*NOT_JSON, KeyError) as error:
         raise Invalid('The request is not {"label": "…"} or {"label": {"…": true}}.') from error
     decide(ports, review, request.index, label, by=request.worker, name=request.name)
     return json_response(200, {"outcome": "saved", "message": "Saved."})

@@ -29,6 +29,7 @@ from tessera.tiling.decisions import (
     change_problem,
     with_change,
 )
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.settings import OfKind, TaskKind
 
 PICTURES = f"{FOLDER}pictures.json"
@@ -160,7 +161,7 @@ def read_review(files: Files, home: str) -> Review:
     """Return the review of the run at `home`; raises `Unusable` if its file cannot be read."""
     try:
         return msgspec.json.decode(files.get(home + PICTURES), type=Review)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise Unusable(
             "The pictures of this review cannot be read. Whoever opened it can open it again, "
             "with tessera review; what was decided is kept."
@@ -220,7 +221,7 @@ def _stored(document: bytes, names: Choosable) -> _Stored | None:
     """Return a stored decision, or None if the file is none."""
     try:
         stored = msgspec.json.decode(document, type=_Stored)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None
     return None if change_problem(stored.label, names) else stored
 

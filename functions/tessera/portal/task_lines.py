@@ -14,6 +14,7 @@ import msgspec
 
 from tessera.portal.ports import Ports
 from tessera.portal.records import Job
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.run.offsets import entry_range, pack_offsets, read_offsets
 
 BLOCK_BYTES = 1024 * 1024
@@ -57,7 +58,7 @@ def indexes_of(line: bytes) -> list[str] | None:
     try:
         images = msgspec.json.decode(msgspec.json.decode(line)["source"])
         return [str(image["index"]) for image in images]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+    except (*NOT_JSON, KeyError, TypeError):
         return None  # a job of somebody's own: its answers are taken as they come
 
 
@@ -70,7 +71,7 @@ def sources_of(line: bytes) -> dict[str, str]:
     try:
         images = msgspec.json.decode(msgspec.json.decode(line)["source"])
         return {str(image["index"]): str(image["source-ref"]) for image in images}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+    except (*NOT_JSON, KeyError, TypeError):
         return {}
 
 

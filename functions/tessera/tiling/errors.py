@@ -19,6 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+NOT_JSON = (ValueError, RecursionError)
+"""Errors of decoding what somebody else wrote and is no JSON: of msgspec, of bytes that are not
+UTF-8, and of thousands of brackets, which is the parser's own bound."""
+
 
 class TesseraError(Exception):
     """Error that a person can act on: the message is a sentence that says what and where."""

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tessera.tiling.errors import NOT_JSON
 from tessera.tiling.manifest.batch import ESCAPED, PLAIN, Batch, LineTemplate
 from tessera.tiling.manifest.class_rule import NoClass
 from tessera.tiling.manifest.fingerprints import fingerprints
@@ -379,7 +380,7 @@ def type_of_alike(first_line: bytes, attribute: str, choice: Any) -> Any:
     """
     try:
         members = msgspec.json.decode(first_line, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None
     if "source-ref" not in members or members.keys() & {"gold", attribute}:
         return None
@@ -423,7 +424,7 @@ def _decode(decode: Callable[[bytes], list[Any]], block: bytes) -> list[Any] | N
         if not block.isascii():
             block.decode()  # the decoder does not check text in keys that it skips
         return decode(block)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None
 
 
