@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -30,6 +32,9 @@ from tessera.tiling.guesses import MIN_NATS, Columns, Guesses, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
 from tessera.whole_file import whole
 
+TABLES: dict[Method, float] = {"hierarchical": 4.7, "dawid-skene": 6.2}
+"""Tables of workers by labels by labels that are in memory at once, as measured."""
+BYTES_A_NUMBER, GIGABYTE = 8, 1_000_000_000
 ROWS_AT_A_TIME = 50_000
 """Rows formatted together: memory holds no text of the whole file."""
 ROW = "%s,%s,%.4f,%d,%.4f\n"
@@ -126,6 +131,7 @@ def consolidate_command(
     crowd, tasks = read_crowd(answers, workers, labels, unreadable, notices)
     if columns:
         crowd, tasks = match_rows(answers, crowd, tasks, columns, ids)
+    _check_room(answers, crowd, method)
     evidence, more = read_evidence(answers, tasks, labels, gold, prelabels, crowd.classes)
     if shares is not None:
         evidence = with_shares(evidence, shares, list(labels))
@@ -177,6 +183,25 @@ def _doubts(consensus: Consensus, workers: Sequence[str], guesses: Guesses | Non
         yield NOT_CONVERGED
     if guesses and not guesses.used:
         yield NOT_USED.format(nats=guesses.nats, least=MIN_NATS)
+
+
+def _check_room(answers: Path, crowd: Crowd, method: Method) -> None:
+    """Refuse what would take more memory than there is, which ends a process without a word."""
+    tables = TABLES.get(method, 0)
+    needed = tables * crowd.workers * crowd.classes**2 * BYTES_A_NUMBER
+    room = machine_memory()
+    if needed > room:
+        raise Refused(
+            f"{answers}: {counted(crowd.workers, 'worker')} and {counted(crowd.classes, 'label')} "
+            f"take {math.ceil(needed / GIGABYTE):,} GB with --method {method}, for a table "
+            f"of labels for each worker; this machine has {room / GIGABYTE:.0f}. Choose --method "
+            "majority"
+        )
+
+
+def machine_memory() -> int:
+    """Return the bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def answered_gold(crowd: Crowd, evidence: Evidence) -> int:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tessera.commands import consolidate as command
 from tessera.commands.consolidate import NOT_CONVERGED, consolidate_command
+from tessera.exits import Exit
 from tessera.tiling.consensus import dawid_skene
 from tessera.tiling.method_names import METHOD_NAMES
 
@@ -89,3 +91,23 @@ def test_a_file_that_is_no_answers_is_refused_in_words(
     result = CliRunner().invoke(consolidate_command, [str(tmp_path / "a.csv"), "--out", "x.csv"])
     assert result.exit_code == 4
     assert message in result.output
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_tables_that_the_machine_has_no_room_for_are_refused_before_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(command, "machine_memory", lambda: 1_000_000)
+    source = tmp_path / "answers.csv"
+    source.write_text("task,worker,label\n" + "".join(f"t{n},w{n},l{n}\n" for n in range(60)))
+    given = [str(source), "--out", str(tmp_path / "labels.csv"), "--method", method]
+
+    result = CliRunner().invoke(consolidate_command, given)
+
+    if method in command.TABLES:
+        message = " ".join(result.output.split())
+        assert result.exit_code == Exit.REFUSED, message
+        assert "60 workers and 60 labels take 1 GB" in message
+        assert "Choose --method majority" in message
+    else:
+        assert result.exit_code == 0, result.output
