@@ -27,6 +27,8 @@ def test_rules_that_runs_began_under_are_never_changed() -> None:
     assert RULES[6] == replace(RULES[5], copy_errors=2.0)
     assert RULES[7] == replace(RULES[6], spare_experts=True)
     assert not any(RULES[number].spare_experts for number in range(1, 7))
+    assert RULES[8] == replace(RULES[7], unnamed_apart=True)
+    assert not any(RULES[number].unnamed_apart for number in range(1, 8))
     assert [RULES[number].copy_errors for number in range(1, 6)] == [0.0] * 5
     for number in (1, 2, 3):  # the defaults are what they were
         rules = RULES[number]

@@ -24,6 +24,7 @@ class Rules:
     which on it is EM's own. There no class has less than `fit_floor` of the commonest one's share
     while workers are learned, and `label_floor` of it when labels are chosen; of images with as
     many answers as `even_labels_from` or more they are chosen by the even prior (`class_prior`).
+    `unnamed_apart` says that labels which nobody gives make no crowd a skewed one.
 
     `gold_slack` is by how much the log likelihood of gold images may be below its highest where rho
     stays near the usual one; None takes the most probable rho by a prior around that. `later_power`
@@ -43,6 +44,7 @@ class Rules:
     later_power: float = 1.0
     copy_errors: float = 0.0
     spare_experts: bool = False
+    unnamed_apart: bool = False
 
 
 _FLOORS = Rules(
@@ -57,6 +59,7 @@ _FLOORS = Rules(
 )
 _FEW_GOLD = replace(_FLOORS, fit_floor=0.06, even_labels_from=3, gold_slack=0.7, later_power=0.8)
 _COPY_ERRORS = replace(_FEW_GOLD, copy_errors=2.0)
+_EXPERTS = replace(_COPY_ERRORS, spare_experts=True)
 RULES = {
     1: Rules(follow_skew=False, min_gold=50, weigh_copies=False),
     2: Rules(follow_skew=True, min_gold=20, weigh_copies=True),
@@ -64,7 +67,8 @@ RULES = {
     4: _FLOORS,
     5: _FEW_GOLD,
     6: _COPY_ERRORS,
-    7: replace(_COPY_ERRORS, spare_experts=True),
+    7: _EXPERTS,
+    8: replace(_EXPERTS, unnamed_apart=True),
 }
 """Rules by number; never to be changed, only to be added to. With 20 gold images the ECE of crowds
 falls or stays, with 10 it does not (docs/decisions/consensus-class-shares.md). With memory as many

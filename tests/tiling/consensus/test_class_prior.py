@@ -24,7 +24,7 @@ from tessera.tiling.consensus.class_prior import (
 from tessera.tiling.consensus.crowd import Floats, split_by_depth
 from tessera.tiling.consensus.em import ExpectedCounts
 from tessera.tiling.consolidation_rules import NEWEST_RULES, OLDEST_RULES, RULES
-from tests.tiling.consensus.crowds import simulated
+from tests.tiling.consensus.crowds import crowds, simulated
 
 
 def answered(truth: NDArray[np.int64], right: float, classes: int, depth: int = 3) -> Crowd:
@@ -202,6 +202,34 @@ def test_confidences_follow_the_shares_as_they_are() -> None:
     np.testing.assert_allclose(consensus.confidence, np.minimum(of_label, 0.999), atol=1e-6)
     # a rare label may be the less probable one: missing it would cost more than a false one
     assert (consensus.label[of_label < 0.5] == 1).all()
+
+
+@given(crowds(), st.integers(1, 30))
+def test_labels_that_nobody_gives_make_no_crowd_a_skewed_one(answers: Crowd, more: int) -> None:
+    wider = replace(answers, classes=answers.classes + more)
+    if len(set(answers.label[answers.label >= 0].tolist())) > 1:
+        before = estimate_skew(split_by_depth(answers), answers.classes)
+        assert estimate_skew(split_by_depth(wider), wider.classes) == before
+
+
+@pytest.mark.parametrize(("more", "moved"), [(1, 0.03), (20, 0.15)])
+@pytest.mark.parametrize("skew", [0.0, 0.7, 0.95])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_labels_that_nobody_gives_change_hardly_any_label_or_confidence(
+    classes: int, skew: float, more: int, moved: float
+) -> None:
+    answers, _ = simulated(1000, 20, classes, skew=skew)
+    one = consolidate(answers)
+    other = consolidate(replace(answers, classes=classes + more))
+    assert (one.label == other.label).mean() > 0.99
+    assert one.confidence.mean() == pytest.approx(other.confidence.mean(), abs=moved)
+
+
+def test_runs_that_began_before_keep_their_labels_where_a_label_is_never_given() -> None:
+    answers, _ = simulated(1000, 20, 2, skew=0.95)
+    wider = replace(answers, classes=22)
+    before = consolidate(wider, evidence=Evidence(rules=RULES[7]))
+    assert before.confidence.mean() < 0.6 * consolidate(wider).confidence.mean()
 
 
 @pytest.mark.parametrize("classes", [2, 4])

@@ -26,6 +26,10 @@ less than 0.06 of the commonest one's share while workers are learned, and less 
 quarter of it when labels are chosen; confidences are by the shares as they are. With two answers
 the prior alone decides where they differ; with three or more a majority says what an image is, and
 labels are chosen by votes and E alone. Shares that the owner states replace all of this.
+
+A label list may have labels that nobody gives. K counts those that somebody gave, two at least, in
+`z`: two labels of twelve are no common class. The share of the others is never above what E allows
+them, since EM would make of them doubles of classes that people do name.
 Measured in docs/decisions/consensus-class-shares.md.
 """
 
@@ -69,7 +73,8 @@ class ClassPrior:
 
     `flattest` (classes) is `E`, `skew` is 0 where it is made of votes and `E` alone and 1 where it
     is the mean probability of each class, and `stated` (classes) replaces both. `fit_floor` and
-    `label_floor` are those of the rules.
+    `label_floor` are those of the rules. `unnamed` (classes) tells what no answer names, where that
+    has a share by `E` alone.
     """
 
     flattest: Floats
@@ -77,6 +82,7 @@ class ClassPrior:
     stated: Floats | None = None
     fit_floor: float = 0.0
     label_floor: float = 0.0
+    unnamed: NDArray[np.bool_] | None = None
 
     def log_to_fit(self, counts: ExpectedCounts, vote_weight: float) -> Floats:
         """Return the log of the prior (classes) that workers are learned by."""
@@ -97,6 +103,8 @@ class ClassPrior:
         if self.stated is not None or not self.skew * floor:
             return log_prior
         raised = np.maximum(log_prior, log_prior.max() + np.log(self.skew * floor))
+        if self.unnamed is not None:
+            raised = np.where(self.unnamed, log_prior, raised)
         return np.asarray(raised - np.log(np.exp(raised).sum()))
 
     def log(self, counts: ExpectedCounts, vote_weight: float) -> Floats:
@@ -107,6 +115,9 @@ class ClassPrior:
         if self.skew:
             means = counts.images * counts.class_means + MEANS_SMOOTHING
             means /= counts.images + MEANS_SMOOTHING * len(means)
+            if self.unnamed is not None:
+                means = np.where(self.unnamed, np.minimum(means, self.flattest), means)
+                means /= means.sum()
             prior = (1 - self.skew) * prior + self.skew * means
         return np.asarray(np.log(prior))
 
@@ -128,7 +139,11 @@ def estimate_prior(
         return ClassPrior(
             flattest, stated=(counts + smoothing * flattest) / (len(gold) + smoothing)
         )
-    return ClassPrior(flattest, skew, None, rules.fit_floor, rules.label_floor)
+    # a model of the owner's may know labels that no worker gave
+    unnamed = None
+    if rules.unnamed_apart and beside.log_ratio is None:
+        unnamed = vote_shares(sample, classes) == 0
+    return ClassPrior(flattest, skew, None, rules.fit_floor, rules.label_floor, unnamed)
 
 
 def estimate_skew(
@@ -136,10 +151,13 @@ def estimate_skew(
 ) -> float:
     """Return how far votes follow one common class: 0 for even votes, 1 for skewed ones."""
     images = max(sum(len(part.ids) for part in sample), 1)
-    largest = float(vote_shares(sample, classes).max())
+    shares = vote_shares(sample, classes)
+    largest = float(shares.max())
     agreement = pairwise_agreement(sample, classes)
     if classes == 1 or not largest:
         return 0.0
+    if rules.unnamed_apart:
+        classes = max(int(np.count_nonzero(shares)), 2)
     largest -= STANDARD_ERRORS * float(np.sqrt(largest * (1 - largest) / images))
     agreement += STANDARD_ERRORS * float(np.sqrt(agreement * (1 - agreement) / images))
     accuracy = accuracy_from_agreement(min(agreement, 1.0), classes)
