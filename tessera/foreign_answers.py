@@ -36,6 +36,8 @@ MOST_LABELS = 1_000
 Tables of the methods grow with workers times labels."""
 
 
+NAMED_LABELS = 10
+"""Labels that a message names."""
 NUMBER_BEGINS = frozenset("+-0123456789")
 """First characters of numbers."""
 NO_VALUE_BEGINS = frozenset(spelling[0] for spelling in NO_VALUE if spelling)
@@ -329,28 +331,41 @@ def with_shares(evidence: Evidence, text: str, labels: Sequence[str]) -> Evidenc
         raise Refused("--shares: no row of the answers has a label that could have a share.")
     try:
         shares = _parse_shares(text)
-    except ValueError:
+    except ValueError as error:
         raise Refused(
-            f"--shares: {text[:80]!r} is neither gold nor shares by label. Write --shares "
-            f"{shlex.quote(f'{labels[0]}=0.95')}"
+            f"--shares: {text[:80]!r} is neither gold nor shares by label: {error}. Write "
+            f"--shares {shlex.quote(f'{labels[0]}=0.95')}"
         ) from None
     if problems := [*share_problems(shares, labels)]:
-        raise Refused(f"--shares: {'; '.join(problems)}.")
+        end = "" if problems[-1].endswith("?") else "."
+        raise Refused(f"--shares: {'; '.join(problems)}{end} The labels are {_first(labels)}")
     return replace(evidence, shares=np.array(fill_shares(shares, labels)))
 
 
 def _parse_shares(text: str) -> dict[str, float]:
-    """Return shares by label; ValueError for a text of another form."""
+    """Return shares by label; ValueError says why it is a text of another form."""
     if text.lstrip().startswith("{"):
         return msgspec.json.decode(text, type=dict[str, float])
-    shares = {}
+    shares: dict[str, float] = {}
     for pair in text.split(","):
         label, equals, share = pair.rpartition("=")
         label = normal_text(label.strip())
-        if not equals or label in shares:
-            raise ValueError(pair)
-        shares[label] = float(share)
+        if not equals:
+            raise ValueError(f"{pair[:40]!r} has no =")
+        if label in shares:
+            raise ValueError(f"{label!r} is there twice")
+        try:
+            shares[label] = float(share)
+        except ValueError:
+            percent = ", as 0.05 is for 5%" if share.rstrip().endswith("%") else ""
+            raise ValueError(f"{share[:40]!r} is no number{percent}") from None
     return shares
+
+
+def _first(labels: Sequence[str]) -> str:
+    """Return the first labels, so that a misspelled one is seen."""
+    more = f" and {len(labels) - NAMED_LABELS:,} more" if len(labels) > NAMED_LABELS else ""
+    return ", ".join(labels[:NAMED_LABELS]) + more
 
 
 class SideFile:

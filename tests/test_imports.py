@@ -64,6 +64,7 @@ ARROWS = {
         "csv_field",
         "errors",
         "manifest",
+        "method_names",
         "page.page_choices",
         "pseudo_random",
         "run",

@@ -66,6 +66,11 @@ def test_what_lines_lack_or_have_in_vain_is_idle_settings(
             {"offer_minutes": 60, "offer_to": "upper half"},
         ),
         (
+            "remember_workers",
+            {"remember_workers": True, "method": "majority"},
+            {"remember_workers": True},
+        ),
+        (
             "offer_first_round",
             {"offer_first_round": True, "remember_workers": True},
             {"offer_first_round": True, "remember_workers": True, "offer_to": "best of 4"},

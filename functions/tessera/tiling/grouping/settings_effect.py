@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from tessera.tiling.class_shares import FROM_GOLD, MIN_RANDOM_GOLD
 from tessera.tiling.grouping.first_round import Summary
+from tessera.tiling.method_names import DEFAULT_METHOD
 from tessera.tiling.settings import PUBLIC_TEAM, Settings, setting_defaults
 
 Need = Callable[[Settings, Summary], str]
@@ -155,6 +156,15 @@ def _offer_first_round(settings: Settings, _: Summary) -> str:
     )
 
 
+def _remember_workers(settings: Settings, _: Summary) -> str:
+    if not settings.remember_workers or settings.method == DEFAULT_METHOD:
+        return ""
+    return (
+        f"remember_workers: no effect, because method {settings.method} learns nothing of workers "
+        f"that is kept; leave it out, or set method to {DEFAULT_METHOD}"
+    )
+
+
 def _shares(settings: Settings, summary: Summary) -> str:
     if settings.shares != FROM_GOLD or summary.gold >= MIN_RANDOM_GOLD:
         return ""
@@ -177,6 +187,7 @@ NEEDS: Final[Mapping[str, Need]] = {
     "offer_to": _offer_to,
     "offer_minutes": _offer_minutes,
     "offer_first_round": _offer_first_round,
+    "remember_workers": _remember_workers,
 }
 """Needs of the settings that do not do something on every manifest."""
 
@@ -197,8 +208,8 @@ ALWAYS_EFFECTIVE: Final = frozenset({
     "box_attribute",
     # What kind of task it is, and on which page.
     "task", "page",
-    # What is kept for later runs, and what answers are weighed by.
-    "remember_workers", "weigh_seconds",
+    # What answers are weighed by.
+    "weigh_seconds",
     # Refused where there are several answers at first.
     "ask_slowest",
     # Whether lines repeat is looked for only where they are to be asked once.
