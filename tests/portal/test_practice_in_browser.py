@@ -78,3 +78,18 @@ def test_the_practice_can_be_skipped_and_left_and_comes_until_it_was_done(desk: 
     page.reload()
     ready(page)
     expect(front(page).locator(".tile")).to_have_count(6)
+
+
+def test_a_double_press_that_skips_the_practice_skips_no_page_of_the_work(desk: Desk) -> None:
+    job = open_job(desk)
+    page = desk.sit_down(job)
+    is_practice(page)
+    desk.asked.clear()
+    box = page.locator("#onward").bounding_box()
+    assert box
+    page.mouse.dblclick(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    expect(front(page).locator(".tile")).to_have_count(6)
+    page.locator("#skip").dblclick()
+    expect(page.locator("#note")).to_have_text("Given back")
+    given = [path for method, path in desk.asked if method == "DELETE"]
+    assert len(given) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 
 from tessera.portal.records import Job
 from tessera.tiling.onboarding.qualification import (
@@ -12,7 +12,8 @@ from tessera.tiling.onboarding.qualification import (
     QualificationFile,
     qualification_name,
 )
-from tests.portal.desk import Desk, front, ready
+from tests.browse import sign_out
+from tests.portal.desk import Desk, expect_labels, front, ready
 from tests.portal.world import HOME
 
 pytestmark = pytest.mark.browser
@@ -63,3 +64,61 @@ def is_qualification(page: Page) -> None:
     expect(front(page).locator(".tile")).to_have_count(5)
     for button in ("#skip", "#earlier", "#onward"):
         expect(page.locator(button)).to_be_hidden()
+
+
+def test_marks_on_the_qualification_outlive_a_reload_and_a_sign_out_and_go_once_judged(
+    desk: Desk,
+) -> None:
+    job = open_job(desk)
+    page = desk.sit_down(job)
+    is_qualification(page)
+    page.keyboard.type("112")
+    expect(front(page).locator("#progress b")).to_have_text("3")
+    page.reload()
+    expect_labels(page, ["cat", "cat", "dog", "", ""])
+    desk.asked.clear()
+    sign_out(page)
+    assert ("DELETE", f"/jobs/{job.name}/tasks/undefined/lease") not in desk.asked
+    page.close()
+    page = desk.sit_down(job)
+    expect_labels(page, ["cat", "cat", "dog", "", ""])
+    desk.loses = "/qualification"
+    page.keyboard.type("22")
+    page.keyboard.press("Enter")
+    expect(front(page).locator(".tile")).to_have_count(6)
+    assert not [key for key in page.evaluate("Object.keys(localStorage)") if "qualification" in key]
+
+
+def test_a_qualification_sent_again_while_it_waits_for_the_network_is_judged_once(
+    desk: Desk,
+) -> None:
+    job = open_job(desk)
+    page = desk.sit_down(job)
+    is_qualification(page)
+    page.keyboard.type("11111")
+    desk.go_offline()
+    front(page).locator("#submit").click()
+    expect(page.locator("#note")).to_contain_text("Offline")
+    frame = page.frames[-1]
+    frame.evaluate("document.querySelectorAll('#labels button')[1].click()")
+    send_again(frame)
+    desk.go_offline(False)
+    expect(front(page).locator(".tile")).to_have_count(6)
+    ready(page)
+    expect(page.locator("#frames iframe:not(.ahead)")).to_have_count(1)
+    page.keyboard.type("111111")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_have_text("Saved")
+    posts = [path for method, path in desk.asked if method == "POST" and "qualif" in path]
+    assert len(posts) == 1
+
+
+def send_again(frame: Frame) -> None:
+    """Press Submit as late as the page takes it for a second wish, not for an echo."""
+    frame.evaluate(
+        """() => {
+        const now = performance.now.bind(performance);
+        performance.now = () => now() + 10_000;
+        document.querySelector("#submit").click();
+        }"""
+    )

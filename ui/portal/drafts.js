@@ -7,7 +7,8 @@ const DAYS_KEPT = 30; // longer than a job waits for a page by default
 const MOST = 512 * 1024; // characters: what an answer may have; a page of a hundred pictures takes a tenth
 const PREFIX = "draft ";
 
-const nameOf = ({ worker, job, task, corrects }) => `${PREFIX}${worker} ${job} ${task}${corrects ? " again" : ""}`;
+/** What a page's draft is called; the page by which a worker qualifies is no task. */
+const nameOf = ({ worker, job, task = "qualification", corrects }) => `${PREFIX}${worker} ${job} ${task}${corrects ? " again" : ""}`;
 
 /** When a draft was kept; one that cannot be read is older than all. */
 function keptAt(name) {

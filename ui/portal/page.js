@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   // A page's variables, elements and fields may have any names: what is used here is bound before.
-  const { Boolean, CustomEvent, Date, Event, HTMLElement, JSON, Object, addEventListener, dispatchEvent, parent: portal } = window;
+  const { Boolean, CustomEvent, Date, Event, HTMLElement, JSON, Math, Object, addEventListener, dispatchEvent, parent: portal } = window;
   const { head } = document;
   const on = document.addEventListener.bind(document), dispatch = document.dispatchEvent.bind(document);
   const find = document.querySelector.bind(document), all = document.querySelectorAll.bind(document);
@@ -13,7 +13,7 @@
   let lastActive = 0;
   for (const kind of ["keydown", "pointerdown", "wheel", "touchmove"]) {
     addEventListener(kind, () => {
-      if (Date.now() - lastActive < 10_000) return;
+      if (Math.abs(Date.now() - lastActive) < 10_000) return; // a clock may be set back, too
       lastActive = Date.now();
       send("active");
     }, { capture: true, passive: true });

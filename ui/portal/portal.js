@@ -180,7 +180,10 @@ async function take(mine) {
 /** The page by which the worker qualifies; nothing if they may not try now. */
 async function qualification(mine) {
   const { status, content } = await ask("GET", `jobs/${mine.job}/qualification`);
-  if (status !== 200) return { none: true, status, unqualified: content.message };
+  if (status !== 200) {
+    if (status === 409) dropDraft({ worker: worker(), job: mine.job }); // of what was judged, though its response was lost
+    return { none: true, status, unqualified: content.message };
+  }
   if (mine !== work) return NO_PAGE;
   return frameOf({ worker: worker(), job: mine.job, qualifies: true, over: true }, content);
 }
@@ -312,10 +315,13 @@ const hours = seconds => count(Math.max(1, Math.ceil(seconds / 3600)), "hour");
 
 /** Have the worker's qualification judged, and go on with the work if they have passed. */
 async function sendQualification(mine, page, answer) {
+  if (page.frame.inert) return; // it is on its way
+  page.frame.inert = true;
   note("Saving…");
   const { status, content } = await ask("POST", `jobs/${mine.job}/qualification`, answer);
   if (mine !== work) return;
   if (status !== 200) { note(content.message, "bad"); if (status === 400) return present(mine, page); }
+  dropDraft(page);
   page.frame.remove();
   mine.current = null;
   if (status !== 200) return advance(mine);
@@ -381,9 +387,9 @@ addEventListener("message", event => {
   if (page && kind === "link") offerLink(event.data.href);
   if (!page || page === seen) return;
   if (kind === "active") page.active = Date.now();
-  if (kind === "refresh" && isStored(page) && !(Date.now() - page.renewed < FRESH)) renewLease(page);
+  if (kind === "refresh" && isStored(page) && !(since(page.renewed) < FRESH)) renewLease(page);
   if (kind === "practiced" && page.labels) tellPractice(page, event.data.detail);
-  if (kind === "keep" && isStored(page)) takeDraft(page, event.data.detail);
+  if (kind === "keep" && !page.labels) takeDraft(page, event.data.detail);
   if (kind === "first") { page.version = String(event.data.detail); if (page === work?.current) showFirst(page); }
   if (kind === "begun") noteBegun(page);
   if (kind === "ready") giveDraft(page);
@@ -399,7 +405,7 @@ function takeDraft(page, draft) {
 
 /** Give a page the marks that the worker left on it. */
 function giveDraft(page) {
-  const draft = isStored(page) ? readDraft(page) : null;
+  const draft = page.labels ? null : readDraft(page);
   const tell = (kind, detail) => page.frame.contentWindow.postMessage({ tessera: kind, detail }, "*");
   if (page.labels) tell("practice", page.labels);
   else if (draft) tell("draft", draft);
@@ -473,7 +479,8 @@ one("#onward").addEventListener("click", () => {
   goOn(work);
 });
 
-one("#skip").addEventListener("click", async () => {
+one("#skip").addEventListener("click", async event => {
+  if (event.detail > 1) return; // a double press is one, and may have begun on what stood here before
   const mine = work, page = mine?.current;
   if (!page || page.marked && !await confirmSkip(page)) return;
   const { status, content } = await ask("DELETE", `jobs/${page.job}/tasks/${page.task}/lease`);
@@ -496,6 +503,10 @@ one("#between button").addEventListener("click", () => { location.hash = "#jobs"
 
 // ---- Leases: renewed while somebody is at work on the page ----
 const FRESH = 5000; // milliseconds for which addresses are not asked for again
+const SLACK = 1000; // milliseconds by which clocks are set now and then
+
+/** Milliseconds between a moment and now; of one that has not come yet, the clock was set back since. */
+const since = moment => Math.abs(Date.now() - moment);
 
 /** Renew a page's lease; its pictures get addresses that last as long. */
 async function renewLease(page) {
@@ -504,6 +515,7 @@ async function renewLease(page) {
   // A page that was sent has no seat to keep; it gets addresses with its answer.
   const { status, content } = page.corrects ? await ask("GET", `${path}/answer`) : await ask("PUT", `${path}/lease`);
   if (status === 200) {
+    page.seconds = content.seconds; // of a page that was come back to, more than were left
     page.until = Date.now() + content.seconds * 1000;
     page.frame.contentWindow?.postMessage({ tessera: "addresses", detail: content.addresses }, "*");
   }
@@ -528,8 +540,10 @@ setInterval(() => {
   for (const page of [work?.current, work?.ahead, work?.waiting]) {
     if (!page || page.over) continue;
     const left = page.until - Date.now(), full = page.seconds * 1000;
-    const active = Date.now() - (work.current?.active ?? 0) < full / 2 && !document.hidden;
-    if (left < full / 2 && active) { page.until = Date.now() + full; renewLease(page); }
+    const active = since(work.current?.active ?? 0) < full / 2 && !document.hidden;
+    // More than all of it is left where the clock was set back: how long it is held nobody knows then.
+    const isDue = left < full / 2 || left > full + SLACK;
+    if (isDue && active) { page.until = Date.now() + full; renewLease(page); }
     else if (page === work.current && !page.corrects && left > 0 && left < 120_000) note("This page goes to somebody else in two minutes. Any key keeps it.", "bad");
   }
 }, 10_000);
@@ -717,7 +731,7 @@ async function enter() {
 }
 
 one("#leave").addEventListener("click", async () => {
-  const pages = [work?.current, work?.ahead, work?.waiting].filter(page => page && !page.corrects && !page.labels);
+  const pages = [work?.current, work?.ahead, work?.waiting].filter(page => page && !page.corrects && isStored(page));
   stop();
   // Without a network a sign-out must not wait for it.
   await inTime(send());
