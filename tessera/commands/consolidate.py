@@ -60,6 +60,10 @@ COPIES = (
     "{n} workers gave the same answers, right or wrong, and count as one person: {names}. It may "
     "be one person, or a program"
 )
+EXPERTS = (
+    "{n} workers gave the same answers: {names}. They may be experts, or one person, so each "
+    "counts as one; known labels (--gold) tell which"
+)
 
 
 @click.command("consolidate")
@@ -176,9 +180,10 @@ def _problem_of_options(
 
 def _doubts(consensus: Consensus, workers: Sequence[str], guesses: Guesses | None) -> Iterator[str]:
     """Yield what speaks against trusting the labels."""
-    for group in consensus.copies:
-        names = ", ".join(workers[worker] for worker in group[:5])
-        yield COPIES.format(n=len(group), names=names)
+    for text, groups in ((COPIES, consensus.copies), (EXPERTS, consensus.experts)):
+        for group in groups:
+            names = ", ".join(workers[worker] for worker in group[:5])
+            yield text.format(n=len(group), names=names)
     if not consensus.converged:
         yield NOT_CONVERGED
     if guesses and not guesses.used:

@@ -16,9 +16,10 @@ class Rules:
     `follow_skew` says that the class prior follows one common class (`class_prior`), `min_gold` the
     answered gold images from which on rho is fitted, and `weigh_copies` that workers who hand in
     one another's answers count as one person (`copies`); `copy_errors` are the standard errors by
-    which the agreement may be off that others let expect of them, and with `spare_experts` nobody
-    who agrees with the others as often as those do with one another is taken for one. `memory_gain`
-    is what the expected gain is multiplied by where workers are remembered (`confidence`).
+    which the agreement may be off that others let expect of them. Nobody is taken for one who, by
+    as many standard errors as `expert_errors`, may agree with the others as often as those do with
+    one another; None takes them for one, too. `memory_gain` is what the expected gain is multiplied
+    by where workers are remembered (`confidence`).
 
     `even_skew` and `full_skew` are the skews of the votes up to which the prior is even, and from
     which on it is EM's own. There no class has less than `fit_floor` of the commonest one's share
@@ -43,7 +44,7 @@ class Rules:
     gold_slack: float | None = None
     later_power: float = 1.0
     copy_errors: float = 0.0
-    spare_experts: bool = False
+    expert_errors: float | None = None
     unnamed_apart: bool = False
 
 
@@ -58,17 +59,13 @@ _FLOORS = Rules(
     label_floor=0.25,
 )
 _FEW_GOLD = replace(_FLOORS, fit_floor=0.06, even_labels_from=3, gold_slack=0.7, later_power=0.8)
-_COPY_ERRORS = replace(_FEW_GOLD, copy_errors=2.0)
-_EXPERTS = replace(_COPY_ERRORS, spare_experts=True)
 RULES = {
     1: Rules(follow_skew=False, min_gold=50, weigh_copies=False),
     2: Rules(follow_skew=True, min_gold=20, weigh_copies=True),
     3: Rules(follow_skew=True, min_gold=20, weigh_copies=True, memory_gain=1.25),
     4: _FLOORS,
     5: _FEW_GOLD,
-    6: _COPY_ERRORS,
-    7: _EXPERTS,
-    8: replace(_EXPERTS, unnamed_apart=True),
+    6: replace(_FEW_GOLD, copy_errors=2.0, expert_errors=1.0, unnamed_apart=True),
 }
 """Rules by number; never to be changed, only to be added to. With 20 gold images the ECE of crowds
 falls or stays, with 10 it does not (docs/decisions/consensus-class-shares.md). With memory as many

@@ -96,6 +96,7 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     with_failure = result(noticed, outcomes(), *ANSWERS, unloaded=((2, 1),))
     with_failure.lines.labels_before[0] = 1
     with_failure.consensus.copies.append([0, 1])
+    with_failure.consensus.experts.append([0, 1])
     with_failure.lines.reviewed = 1
     judged = Judged(with_failure.crowd, with_failure.evidence, None, with_failure.consensus)
     model = ModelResult(judged, decide(judged, with_failure.run.settings), "it was interrupted")
@@ -107,8 +108,17 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     assert figures.keys() | {"pace", "would_have_helped", "one_label"} == documented
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
-    rare = {"copies", "one_label", "labels_before", "notices", "unloaded", "guesses", "reviewed"}
-    rare |= {"stopped", "qualification", "pace", "would_have_helped", "flagged", "next_round"}
+    rare = {"copies", "one_label", "same_answers", "labels_before", "notices", "unloaded"}
+    rare |= {
+        "guesses",
+        "reviewed",
+        "stopped",
+        "qualification",
+        "pace",
+        "would_have_helped",
+        "flagged",
+        "next_round",
+    }
     assert documented - build_report(result(run(), outcomes(), *ANSWERS)).keys() == rare
 
 
@@ -124,6 +134,19 @@ def test_workers_who_give_one_label_are_named_as_that_and_not_as_copies() -> Non
     assert "copies" not in figures
     steps = [step["found"] for step in next_steps(figures)]
     assert f"2 workers gave nearly all images one label ({', '.join(names)})." in steps
+
+
+def test_workers_who_may_be_experts_are_named_and_nobody_is_blamed() -> None:
+    alike = result(run(), outcomes(), *ANSWERS)
+    alike.consensus.experts.append([0, 1])
+    figures = build_report(alike)
+    names = [alike.names[worker] for worker in (0, 1)]
+    assert figures["same_answers"] == [names]
+    assert "copies" not in figures
+    (advice,) = [
+        step for step in next_steps(figures) if step["found"].startswith("2 workers gave the same")
+    ]
+    assert "each counts as one" in " ".join(advice.values())
 
 
 def test_a_run_that_got_no_answer_has_a_report_too() -> None:

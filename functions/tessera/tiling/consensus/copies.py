@@ -17,13 +17,15 @@ by as much for each of its members. `o` and `q` are known from so many pairs alo
 standard errors higher and `q` as much lower, since in a crowd that errs often two experts would
 otherwise be named for an `o` that is too low by chance. Where the others share mistakes, `q` is not
 skill alone; but experts agree with others more often than those do with one another, so a group
-counts as one of copies only if its `o`, taken that much higher, is below its `q`, that much lower.
+counts as one of copies only if its `o`, a standard error higher, is below its `q`, as much lower.
+Groups that only these two allowances spare are named, and weighed as the people they may be.
 Measured in docs/decisions/consensus-copies.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,15 +74,27 @@ def _evidence(alike: Floats, apart: Floats, expected: float) -> Floats:
     return evidence
 
 
-def find_copies(
+class Alike(NamedTuple):
+    """Groups of workers who hand in the same answers.
+
+    `copies` do so more than any skill lets expect; `experts` may do so because they are right,
+    unlike the others.
+    """
+
+    copies: list[list[int]]
+    experts: list[list[int]]
+
+
+def find_alike(
     by_depth: list[EqualDepth],
     workers: int,
     classes: int,
     rules: Rules = RULES[NEWEST_RULES],
-) -> list[list[int]]:
-    """Return the groups of workers whose answers are copies of one another's."""
+) -> Alike:
+    """Return the groups of workers whose answers are the same."""
+    alike = Alike([], [])
     if workers < 2:
-        return []
+        return alike
     answers = np.zeros(workers, np.int64)
     for part in by_depth:
         answers += np.bincount((part.codes // classes).ravel(), minlength=workers)
@@ -92,7 +106,7 @@ def find_copies(
     evidence, free = pairs.evidence(), np.ones(len(busiest), np.bool_)
     least = np.log(len(busiest)) + MARGIN
     upper = np.triu(evidence, 1)
-    groups = []
+    lenient = replace(rules, copy_errors=0.0, expert_errors=None)
     likely = np.flatnonzero(upper > 0)
     most = np.argsort(-upper.ravel()[likely], kind="stable")[:SEEDS]
     for seed in likely[most].tolist():
@@ -100,11 +114,13 @@ def find_copies(
         if free[one] and free[other]:
             group = _grow(evidence, [one, other], free, least)
             if len(group) > 2 or upper[one, other] > least:
-                if not _is_copied(pairs, group, chance, least, rules):
+                if not _is_copied(pairs, group, chance, least, lenient):
                     continue
                 free[group] = False
+                is_copied = _is_copied(pairs, group, chance, least, rules)
+                groups = alike.copies if is_copied else alike.experts
                 groups.append(sorted(busiest[group].tolist()))
-    return sorted(groups)
+    return Alike(sorted(alike.copies), sorted(alike.experts))
 
 
 def count_pairs(
@@ -164,12 +180,19 @@ def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float, rule
         return float(np.clip(rate - chance, 0.0, 1 - chance) / max(1 - chance, EPSILON))
 
     within, seen, between = both
-    with_others = above_chance(1, seen, rules.copy_errors)
-    others = above_chance(2, between / 2, -rules.copy_errors)  # each pair of others is in it twice
+    pairs_of_others = between / 2  # each is in it twice
+
+    def rates(errors: float) -> tuple[float, float]:
+        higher = above_chance(1, seen, errors)
+        return higher, above_chance(2, pairs_of_others, -errors)
+
+    with_others, others = rates(rules.copy_errors)
     if not seen or not between or not others:  # nobody to compare them with
         return False
-    if rules.spare_experts and with_others >= others:
-        return False
+    if rules.expert_errors is not None:
+        as_experts, among_others = rates(rules.expert_errors)
+        if as_experts >= among_others:
+            return False
     expected = min(with_others**2 / others, 1.0) * (1 - chance) + chance
     if expected >= MAX_AGREEMENT:
         return False

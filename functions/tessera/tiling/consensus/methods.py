@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tessera.tiling.consensus import dawid_skene, hierarchical
 from tessera.tiling.consensus.class_prior import ClassPrior, estimate_prior
 from tessera.tiling.consensus.confidence import RHO, fit_rho, temper
-from tessera.tiling.consensus.copies import find_copies, merge_copies
+from tessera.tiling.consensus.copies import find_alike, merge_copies
 from tessera.tiling.consensus.crowd import Crowd, Floats, split_by_depth
 from tessera.tiling.consensus.em import EM, Evidence, Model
 from tessera.tiling.consensus.majority import first_answer, majority
@@ -117,7 +117,9 @@ def _hierarchical(state: Consolidation) -> None:
 def merge_found_copies(state: Consolidation) -> None:
     """Weigh each group of workers who hand in the same answers as one person from here on."""
     rules = state.evidence.rules
-    groups = find_copies(state.by_depth, state.crowd.workers, state.crowd.classes, rules)
+    groups, state.result.experts = find_alike(
+        state.by_depth, state.crowd.workers, state.crowd.classes, rules
+    )
     if groups:
         state.result.copies = groups
         state.crowd = merge_copies(state.crowd, groups)

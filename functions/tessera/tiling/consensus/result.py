@@ -35,7 +35,8 @@ class Consensus:
     `rho` is the correlation of answers that confidences allow for, `calibrated_on` the number of
     gold images that it was fitted to, and `later_power` that of the rules (`confidence`). `skew` is
     how far the class prior follows one common class (`class_prior`), `copies` the groups of workers
-    that count as one person (`copies`). `accuracy` (workers), `recall` (workers x classes, the
+    that count as one person and `experts` those whose answers are the same, too, and who count as
+    they are (`copies`). `accuracy` (workers), `recall` (workers x classes, the
     chance of a right label of each class) and `pooled` (classes x labels, the confusion matrix of
     all workers) are there if the method estimates them. `converged` is false if it stopped at its
     last iteration while estimates still moved.
@@ -56,6 +57,7 @@ class Consensus:
     later_power: float = 1.0
     skew: float = 0.0
     copies: list[list[int]] = field(default_factory=list)
+    experts: list[list[int]] = field(default_factory=list)
     converged: bool = True
 
 

@@ -191,7 +191,7 @@ def build_report(
         "gold": gold_figures(consensus, result.known),
         **({"reviewed": lines.reviewed} if lines.reviewed else {}),
         **_worker_figures(result),
-        **_copies(result),
+        **_alike(result),
         **_unloaded_figures(result),
         **({"flagged": dict(flagged)} if flagged else {}),
         "jobs": run.jobs,
@@ -306,20 +306,27 @@ def _worker_figures(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _copies(result: RunResult) -> dict[str, Any]:
-    """Name the workers who count as one person; nothing where nobody does.
+def _alike(result: RunResult) -> dict[str, Any]:
+    """Name the workers whose answers are the same; nothing where there are none.
 
-    They hand in one another's answers, or all give one label to nearly every image.
+    Some count as one person, who hand in one another's answers or all give one label to nearly
+    every image; those who may be experts count as they are.
     """
     copies, one_label = [], []
     for group in result.consensus.copies:
-        names = [result.names[worker] for worker in group]
+        names = _names(result, group)
         if only := only_label(result.crowd, group):
             label, share = result.run.settings.classes[only[0]], round(only[1], 4)
             one_label.append({"workers": names, "label": label, "share": share})
         else:
             copies.append(names)
-    return {k: v for k, v in (("copies", copies), ("one_label", one_label)) if v}
+    experts = [_names(result, group) for group in result.consensus.experts]
+    groups = {"copies": copies, "one_label": one_label, "same_answers": experts}
+    return {key: value for key, value in groups.items() if value}
+
+
+def _names(result: RunResult, group: list[int]) -> list[str]:
+    return [result.names[worker] for worker in group]
 
 
 def _unloaded_figures(result: RunResult) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def _weak_workers(figures: Mapping[str, Any]) -> Iterator[Step]:
 
 
 def _alike(figures: Mapping[str, Any]) -> Iterator[Step]:
-    """Advise on workers whose answers are alike, and who count as one person."""
+    """Advise on workers whose answers are alike."""
     for group in figures.get("copies", ()):
         yield (
             f"{len(group)} workers gave the same answers ({_named(group)}), right or wrong.",
@@ -206,6 +206,12 @@ def _alike(figures: Mapping[str, Any]) -> Iterator[Step]:
             f"{len(workers)} workers gave nearly all images one label ({_named(workers)}).",
             f"It is {label}, for {group['share']:.0%} of them. They count as one person. Look at "
             "their pages: they may not look.",
+        )
+    for group in figures.get("same_answers", ()):
+        yield (
+            f"{len(group)} workers gave the same answers ({_named(group)}).",
+            "They may be experts, or one person, so each counts as one. Images of known label tell "
+            "which; without, ask them how they work.",
         )
 
 
