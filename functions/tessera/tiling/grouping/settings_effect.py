@@ -33,7 +33,8 @@ def _order(settings: Settings, summary: Summary) -> str:
     effect = "only shuffles each page" if _gold_is_placed(settings, summary) else "has no effect"
     return (
         f"order: by-prelabel {effect}, because no image that is asked has a guess, so pages are "
-        'dealt as given; give lines a "prelabel" key, or a folder a file: --prelabels guesses.csv'
+        'dealt as given; give lines a "prelabel" key, or drop a folder with a file: --prelabels '
+        "guesses.csv"
     )
 
 
@@ -76,7 +77,7 @@ def _gold_per_task(settings: Settings, summary: Summary) -> str:
     if not summary.gold:
         return (
             f"gold_per_task: {settings.gold_per_task} has no effect, because no line has a known "
-            'label; give some lines a "gold" key, or a folder a file: --gold gold.csv'
+            'label; give some lines a "gold" key, or drop a folder with a file: --gold gold.csv'
         )
     if summary.gold < settings.gold_per_task:
         return (
