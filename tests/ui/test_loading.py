@@ -208,7 +208,7 @@ def test_a_page_none_of_whose_pictures_came_cannot_be_sent_and_says_what_to_do(s
     assert "ready" not in str(worker.page.locator("#submit").get_attribute("class"))
     worker.press("Enter")
     assert worker.answers == []
-    assert "nothing to send" in worker.note
+    assert "Nothing to send" in worker.note
     panel.get_by_role("button").click()
     panel.wait_for(state="hidden")
     worker.page.wait_for_function("!document.querySelector('.dead, .wait')")
