@@ -27,6 +27,8 @@ LONGEST_LINE = 100_000
 """Bytes of a line, fewer than the longest field of the csv module."""
 WORD = 8
 """Bytes of a name that are compared at once, as one number."""
+FIRST_BYTES = np.array([(1 << 8 * size) - 1 for size in range(WORD + 1)], np.uint64)
+"""Masks of the first so many bytes of a word."""
 FIRST_BEYOND_ASCII = 0x80
 NAMES_AT_A_TIME = 50_000
 """Names that are text at a time."""
@@ -185,10 +187,7 @@ def _names_of(
     words = np.empty((-(-longest // WORD), len(starts)), np.uint64)
     for number, row in enumerate(words):
         row[:] = from_place[starts + number * WORD]
-        length = np.clip(lengths - number * WORD, 0, WORD).astype(np.uint64)
-        bits = np.uint64(64) - np.minimum(length, 7) * np.uint64(8)
-        mask = np.where(length < WORD, ~np.uint64(0) >> bits, ~np.uint64(0))
-        row &= np.where(length > 0, mask, np.uint64(0))
+        row &= FIRST_BYTES[np.clip(lengths - number * WORD, 0, WORD)]
     rows, codes = _factorize(words)
     return _Chunk(words[:, rows], codes)
 
