@@ -188,7 +188,7 @@ def _interruptible(context: click.Context) -> Iterator[None]:
 
 
 def _late_notices(cloud: Cloud, source: Source, status: RunStatus, end: Ending) -> list[str]:
-    """Return what a person should know that came out only when the run had begun."""
+    """Return the notices that came out only when the run had begun."""
     # What the settings do not do was told before anything was uploaded.
     on_pictures = _notices_on_pictures(cloud, status, end)
     notices = [notice for notice in on_pictures if notice not in source.notices]

@@ -17,7 +17,7 @@ from tessera.exits import Refused
 from tessera.screen import progress
 from tessera.sources.csv_list import IMAGE_COLUMNS
 from tessera.tiling.encoding import HEAD, NO_TEXT
-from tessera.tiling.errors import TesseraError
+from tessera.tiling.errors import NOT_JSON, TesseraError
 from tessera.tiling.grouping.first_round import Summary, group_manifest
 from tessera.tiling.kinds.custom_task import group_lines
 from tessera.tiling.manifest.box_lines import read_boxes
@@ -112,7 +112,7 @@ def labeled_otherwise(manifest: Path, settings: Settings) -> list[str]:
 
 def _label_keys(line: bytes, wanted: str) -> Iterator[str]:
     """Yield the keys of a line that have a label of a labeling job of this type."""
-    with suppress(ValueError, RecursionError):  # no line for a run, which says so
+    with suppress(*NOT_JSON):  # no line for a run, which says so
         members = json.loads(line)
         for key, metadata in members.items() if isinstance(members, dict) else ():
             name = key.removesuffix("-metadata")

@@ -148,7 +148,7 @@ def _write_tasks(cloud: Cloud, home: str, name: str, job: GroundTruthJob) -> Non
 
 
 def _notices(job: GroundTruthJob) -> list[str]:
-    """Return what a person should know of the job's files, in sentences."""
+    """Return what is odd about the job's files, in sentences."""
     sentences = [f"{count:,} {what}" for what, count in sorted(job.odd.items())]
     unanswered = sum(not job.answers.get(index) for index in range(len(job.lines)))
     if unanswered:

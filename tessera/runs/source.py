@@ -75,7 +75,7 @@ class Source:
     embeddings: Path | None = None
     """Embeddings of the images, a row for each line of the manifest."""
     notices: list[str] = field(default_factory=list)
-    """What a person should know of the images, as far as they were looked at."""
+    """Notices about the images, as far as they were looked at."""
 
     @classmethod
     def at(cls, path: Path, settings_file: Path | None, project: str | None) -> Source:
@@ -143,7 +143,7 @@ class Source:
 
     @property
     def settings_place(self) -> str:
-        """Where the settings of its own come from, as a person would name it."""
+        """Name of the place that its own settings come from."""
         return str(self.settings_file) if self.settings_file.exists() else "--labels"
 
     def fit_settings(
@@ -206,7 +206,7 @@ class Source:
             check_own_embeddings(self.embeddings, lines)
 
     def _describe(self, settings: Settings, pictures: list[Picture]) -> list[dict[str, Any]]:
-        """Return what else the pictures' lines say, and note what a person should know."""
+        """Return what else the pictures' lines say, and note what is odd about them."""
         keys, notices = known_keys(self.path, pictures, settings, self.files)
         lines = (
             msgspec.json.encode({"source-ref": f"s3://inbox/{picture.digest}"} | known) + b"\n"

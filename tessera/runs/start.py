@@ -16,7 +16,7 @@ from tessera.tiling.run.inbox import embeddings_name
 from tessera.tiling.settings import Settings, warnings
 
 PAUSE = 0.3
-"""Seconds between two looks at a run whose images are being grouped."""
+"""Seconds between two looks at a run that is being grouped: Step Functions notifies nobody."""
 
 
 def drop_source(

@@ -30,9 +30,7 @@ def open_job(desk: Desk) -> Job:
 
 
 def test_a_worker_fails_is_told_kindly_and_passes_a_day_later(desk: Desk) -> None:
-    job = open_job(desk)
-    page = desk.sit_down(job)
-    is_qualification(page)
+    job, page = begin_to_qualify(desk)
     assert "practice" not in front(page).locator("body").inner_html()
     page.keyboard.type("22222")
     page.keyboard.press("Enter")
@@ -58,6 +56,14 @@ def test_a_worker_fails_is_told_kindly_and_passes_a_day_later(desk: Desk) -> Non
     assert list(desk.chosen(job).values()) == [["cat"] * 6]
 
 
+def begin_to_qualify(desk: Desk) -> tuple[Job, Page]:
+    """Open a job, and take a worker to its qualification."""
+    job = open_job(desk)
+    page = desk.sit_down(job)
+    is_qualification(page)
+    return job, page
+
+
 def is_qualification(page: Page) -> None:
     """Expect the qualification in front."""
     expect(page.locator("#where")).to_contain_text("Pictures to qualify")
@@ -69,9 +75,7 @@ def is_qualification(page: Page) -> None:
 def test_marks_on_the_qualification_outlive_a_reload_and_a_sign_out_and_go_once_judged(
     desk: Desk,
 ) -> None:
-    job = open_job(desk)
-    page = desk.sit_down(job)
-    is_qualification(page)
+    job, page = begin_to_qualify(desk)
     page.keyboard.type("112")
     expect(front(page).locator("#progress b")).to_have_text("3")
     page.reload()
@@ -92,9 +96,7 @@ def test_marks_on_the_qualification_outlive_a_reload_and_a_sign_out_and_go_once_
 def test_a_qualification_sent_again_while_it_waits_for_the_network_is_judged_once(
     desk: Desk,
 ) -> None:
-    job = open_job(desk)
-    page = desk.sit_down(job)
-    is_qualification(page)
+    _, page = begin_to_qualify(desk)
     page.keyboard.type("11111")
     desk.go_offline()
     front(page).locator("#submit").click()

@@ -90,7 +90,7 @@ def follow(cloud: Cloud, execution: str, *, pause: float = 0.3) -> Iterator[str]
         known = len(entered)
         if status in ENDED:
             return
-        time.sleep(pause)
+        time.sleep(pause)  # Step Functions notifies nobody
 
 
 def run_to_the_end(

@@ -6,7 +6,7 @@ returns the response. The routes are in `routes.ROUTES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -260,7 +260,8 @@ def answer_task(ports: Ports, site: Site, request: Request) -> Response:
 
 def _read_answer(job: Job, number: int, line: bytes, request: Request) -> Any:
     """Return the answer to a task in a request; raises `Invalid` if the kind of task has none."""
-    indexes, names = _indexes(job, line), _names(job, number, line)
+    indexes = _indexes(job, line)
+    names = page_names(number, indexes or [])
     return read_answer(request.body, indexes, _choices(job, line), names, job.kind)
 
 
@@ -322,7 +323,7 @@ def show_answer(ports: Ports, site: Site, request: Request) -> Response:
         "choices": {name: choices[index] for name, index in names.items() if index in choices},
         "flags": {name: flags[index] for name, index in names.items() if index in flags},
         "seconds": job.seconds,
-        **_page_of_task(ports, site, job, number, line, until),
+        **_page_of_task(ports, site, job, line, names, until),
         "addresses": _addresses(ports, number, line, until),
     }
     return json_response(200, content)
@@ -360,10 +361,11 @@ def show_task(ports: Ports, site: Site, request: Request) -> Response:
     job = job_to_watch(ports, request)
     number = _task_number(job, request)
     line = read_line(ports, job, number)
+    names = _names(job, number, line)
     content = {
         "task": str(number),
-        **_page_of_task(ports, site, job, number, line, ports.clock() + PREVIEW_SECONDS),
-        "images": _indexes(job, line) or [],
+        **_page_of_task(ports, site, job, line, names, ports.clock() + PREVIEW_SECONDS),
+        "images": [*names.values()],
         "answers": progress.answers_of(ports, job, number),
     }
     return json_response(200, content)
@@ -389,13 +391,13 @@ def _names(job: Job, number: int, line: bytes) -> dict[str, str]:
 
 
 def _page_of_task(
-    ports: Ports, site: Site, job: Job, number: int, line: bytes, until: float
+    ports: Ports, site: Site, job: Job, line: bytes, names: Mapping[str, str], until: float
 ) -> dict[str, Any]:
-    """Return the page of a task; raises `Unknown` if the task is not for people."""
+    """Return the page of a task by the names of its images; `Unknown` if it is not for people."""
     task_input = task_page.prepare(ports, job, line)
     if task_input is None:
         raise Unknown("The pre-annotation function keeps this task from people.")
-    return _page(ports, site, job, hide_indexes(task_input, _names(job, number, line)), until)
+    return _page(ports, site, job, hide_indexes(task_input, names), until)
 
 
 def _page(

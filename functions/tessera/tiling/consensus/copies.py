@@ -106,20 +106,23 @@ def find_alike(
     evidence, free = pairs.evidence(), np.ones(len(busiest), np.bool_)
     least = np.log(len(busiest)) + MARGIN
     upper = np.triu(evidence, 1)
-    lenient = replace(rules, copy_errors=0.0, expert_errors=None)
     likely = np.flatnonzero(upper > 0)
     most = np.argsort(-upper.ravel()[likely], kind="stable")[:SEEDS]
     for seed in likely[most].tolist():
         one, other = divmod(seed, len(busiest))
-        if free[one] and free[other]:
-            group = _grow(evidence, [one, other], free, least)
-            if len(group) > 2 or upper[one, other] > least:
-                if not _is_copied(pairs, group, chance, least, lenient):
-                    continue
-                free[group] = False
-                is_copied = _is_copied(pairs, group, chance, least, rules)
-                groups = alike.copies if is_copied else alike.experts
-                groups.append(sorted(busiest[group].tolist()))
+        if not free[one] or not free[other]:
+            continue
+        group = _grow(evidence, [one, other], free, least)
+        if len(group) == 2 and upper[one, other] <= least:
+            continue
+        if not _is_copied(pairs, group, chance, least):
+            continue
+        free[group] = False
+        is_spared = not _is_copied(
+            pairs, group, chance, least, rules.copy_errors
+        ) or _may_be_experts(pairs, group, chance, rules.expert_errors)
+        groups = alike.experts if is_spared else alike.copies
+        groups.append(sorted(busiest[group].tolist()))
     return Alike(sorted(alike.copies), sorted(alike.experts))
 
 
@@ -169,35 +172,40 @@ def _sums(table: Floats, group: list[int]) -> Floats:
     return np.array([within, rows - within, table.sum() - 2 * rows + within])
 
 
-def _is_copied(pairs: Pairs, group: list[int], chance: float, least: float, rules: Rules) -> bool:
+def _rates(pairs: Pairs, group: list[int], chance: float, errors: float) -> tuple[float, float]:
+    """Return how often a group agrees with the others, and they with one another, above chance.
+
+    The first is so many standard errors higher, the second as much lower.
+    """
+    both, alike = _sums(pairs.both, group)[1:], _sums(pairs.alike, group)[1:]
+    rates = (alike + chance) / (both + 1)  # one image more, at chance: a rate of nothing is none
+    counts = both / (1, 2)  # each pair of others is in the sum twice
+    rates += np.array([errors, -errors]) * np.sqrt(rates * (1 - rates) / (counts + 1))
+    with_others, others = np.clip(rates - chance, 0.0, 1 - chance) / max(1 - chance, EPSILON)
+    return float(with_others), float(others)
+
+
+def _is_copied(
+    pairs: Pairs, group: list[int], chance: float, least: float, errors: float = 0.0
+) -> bool:
     """Return whether a group agrees more than its agreement with the others lets expect."""
-    both, alike = _sums(pairs.both, group), _sums(pairs.alike, group)
-
-    def above_chance(place: int, count: float, off: float) -> float:
-        # one image more, at chance: a rate of nothing is none
-        rate = (alike[place] + chance) / (both[place] + 1)
-        rate += off * np.sqrt(rate * (1 - rate) / (count + 1))
-        return float(np.clip(rate - chance, 0.0, 1 - chance) / max(1 - chance, EPSILON))
-
-    within, seen, between = both
-    pairs_of_others = between / 2  # each is in it twice
-
-    def rates(errors: float) -> tuple[float, float]:
-        higher = above_chance(1, seen, errors)
-        return higher, above_chance(2, pairs_of_others, -errors)
-
-    with_others, others = rates(rules.copy_errors)
+    within, seen, between = _sums(pairs.both, group)
+    with_others, others = _rates(pairs, group, chance, errors)
     if not seen or not between or not others:  # nobody to compare them with
         return False
-    if rules.expert_errors is not None:
-        as_experts, among_others = rates(rules.expert_errors)
-        if as_experts >= among_others:
-            return False
     expected = min(with_others**2 / others, 1.0) * (1 - chance) + chance
     if expected >= MAX_AGREEMENT:
         return False
-    agreed = alike[0] / 2
+    agreed = _sums(pairs.alike, group)[0] / 2
     return bool(_evidence(agreed, within / 2 - agreed, expected) >= least * len(group))
+
+
+def _may_be_experts(pairs: Pairs, group: list[int], chance: float, errors: float | None) -> bool:
+    """Return whether a group may agree with the others as often as those do with one another."""
+    if errors is None:
+        return False
+    with_others, others = _rates(pairs, group, chance, errors)
+    return with_others >= others
 
 
 def only_label(crowd: Crowd, group: list[int]) -> tuple[int, float] | None:

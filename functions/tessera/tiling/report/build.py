@@ -148,12 +148,12 @@ def images_in_report(
 
     `known` has the class of each image that is known, else -1; None is none of them.
     """
-    open_ = open_labels(consensus, known)
-    sheets = np.concatenate([*sheet_images(open_, classes), most_doubtful(open_)])
+    unknown = without_known(consensus, known)
+    sheets = np.concatenate([*sheet_images(unknown, classes), most_doubtful(unknown)])
     return sorted({*sheets.tolist(), *most_unloaded(unloaded), *most_contested(model).tolist()})
 
 
-def open_labels(consensus: Consensus, known: NDArray[np.int16] | None) -> Consensus:
+def without_known(consensus: Consensus, known: NDArray[np.int16] | None) -> Consensus:
     """Return the consensus without answers to images that are known, as gold is.
 
     What workers say of these is not their label, however doubtful it is.
@@ -179,7 +179,7 @@ def build_report(
     run, crowd, consensus, lines = result.run, result.crowd, result.consensus, result.lines
     settings, classes = run.settings, run.settings.classes
     answers, rounds = _answer_figures(result), _round_figures(result)
-    open_ = open_labels(consensus, result.evidence.known)
+    unknown = without_known(consensus, result.evidence.known)
     figures = {
         **run_figures(run, lines),
         "labels": {name: lines.labels[number] for number, name in enumerate(classes)},
@@ -205,8 +205,8 @@ def build_report(
         "time": time_figures(len(crowd), answers["seconds_per_image"], settings),
         **pace_figures(crowd, result.seconds, result.known),
         "cost": cost_figures(rounds, settings) | embedding_figures(run),
-        "doubtful": doubtful_figures(crowd, open_, (*classes, settings.escape), lines.sources),
-        "sheets": sheet_figures(open_, classes, lines.sources),
+        "doubtful": doubtful_figures(crowd, unknown, (*classes, settings.escape), lines.sources),
+        "sheets": sheet_figures(unknown, classes, lines.sources),
     }
     figures |= _stopped_figures(result, figures)
     figures |= _qualification_figures(qualification, figures)
