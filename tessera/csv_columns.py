@@ -175,9 +175,9 @@ def _names_of(
 ) -> _Chunk:
     """Return the names of a column between these places of the data."""
     lengths = ends - starts
-    longest = int(lengths.max())
+    shortest, longest = int(lengths.min()), int(lengths.max())
     # an empty name is a missing one, which is told of or refused with its line
-    if longest > LONGEST_NAME or not lengths.all():
+    if longest > LONGEST_NAME or not shortest:
         raise _NotPlainError
     first, last = data[starts], data[ends - 1]
     if ((first == SPACE) | (first == APOSTROPHE) | (last == SPACE)).any():
@@ -187,7 +187,8 @@ def _names_of(
     words = np.empty((-(-longest // WORD), len(starts)), np.uint64)
     for number, row in enumerate(words):
         row[:] = from_place[starts + number * WORD]
-        row &= FIRST_BYTES[np.clip(lengths - number * WORD, 0, WORD)]
+        if shortest < (number + 1) * WORD:
+            row &= FIRST_BYTES[np.clip(lengths - number * WORD, 0, WORD)]
     rows, codes = _factorize(words)
     return _Chunk(words[:, rows], codes)
 

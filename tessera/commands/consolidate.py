@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from tessera.csv_file import Notices
 from tessera.exits import Refused
@@ -37,8 +38,8 @@ TABLES: dict[Method, float] = {"hierarchical": 4.7, "dawid-skene": 6.2}
 BYTES_A_NUMBER, GIGABYTE = 8, 1_000_000_000
 ROWS_AT_A_TIME = 50_000
 """Rows formatted together: memory holds no text of the whole file."""
-ROW = "%s,%s,%.4f,%d,%.4f\n"
-"""Task, label, confidence, answers and gain."""
+SHARES = [f"{number / 10_000:.4f}" for number in range(10_001)]
+"""Shares from 0 to 1 as they are written, by their number of ten-thousandths."""
 PLAIN = re.compile(r"[0-9A-Za-z_./:]*")
 """Names that no spreadsheet runs and no reader of CSV takes apart, one after the other."""
 
@@ -244,26 +245,37 @@ def summarize(crowd: Crowd, consensus: Consensus, guesses: Guesses | None) -> di
 
 def write_labels(out: Path, consensus: Consensus, tasks: Iterable[str], labels: list[str]) -> None:
     """Write task, label, confidence, answers and gain, in the order in which tasks came."""
-    names = [csv_field(label) for label in labels]
-    names.append("")  # of -1, which is no label
+    of_label = [f",{csv_field(label)}," for label in labels]
+    of_label.append(",,")  # of -1, which is no label
+    of_answers = [f",{number}," for number in range(int(consensus.answers.max(initial=0)) + 1)]
+    of_gain = [f"{share}\n" for share in SHARES]
     with whole(out) as part, part.open("w", encoding="utf-8", newline="") as file:
         file.write("task,label,confidence,answers,gain\n")
         for start, names_of_tasks in enumerate(_batched(tasks, ROWS_AT_A_TIME)):
             rows = slice(start * ROWS_AT_A_TIME, start * ROWS_AT_A_TIME + len(names_of_tasks))
-            columns = (
-                map(names.__getitem__, consensus.label[rows].tolist()),
-                consensus.confidence[rows].tolist(),
-                consensus.answers[rows].tolist(),
-                consensus.gain[rows].tolist(),
-            )
             # one look at them all: names that need no quotes and no guard are the rule
             fields = (
                 names_of_tasks
                 if PLAIN.fullmatch("".join(names_of_tasks))
                 else map(csv_field, names_of_tasks)
             )
-            # By %, in three fifths of the time of an f-string: a million rows are usual.
-            file.write("".join([ROW % row for row in zip(fields, *columns, strict=True)]))
+            # Fields come from tables, in a third of the time of a format: a million rows are usual.
+            columns = (
+                fields,
+                map(of_label.__getitem__, consensus.label[rows].tolist()),
+                map(SHARES.__getitem__, _ten_thousandths(consensus.confidence[rows])),
+                map(of_answers.__getitem__, consensus.answers[rows].tolist()),
+                map(of_gain.__getitem__, _ten_thousandths(consensus.gain[rows])),
+            )
+            pieces = [""] * (len(columns) * len(names_of_tasks))
+            for number, column in enumerate(columns):
+                pieces[number :: len(columns)] = column
+            file.write("".join(pieces))
+
+
+def _ten_thousandths(shares: NDArray[np.float32]) -> list[int]:
+    numbers: list[int] = np.rint(shares.astype(np.float64) * 10_000).astype(np.int64).tolist()
+    return numbers
 
 
 def _batched(names: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -6,13 +6,16 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tessera.commands import consolidate as command
-from tessera.commands.consolidate import NOT_CONVERGED, consolidate_command
+from tessera.commands.consolidate import NOT_CONVERGED, consolidate_command, write_labels
 from tessera.exits import Exit
-from tessera.tiling.consensus import dawid_skene
+from tessera.tiling.consensus import Consensus, dawid_skene
 from tessera.tiling.method_names import METHOD_NAMES
 
 ANSWERS = """task,worker,label,seconds
@@ -43,6 +46,37 @@ def test_answers_become_labels_with_confidence_answers_and_gain(tmp_path: Path) 
     ]
     assert 0.5 < float(rows[0]["confidence"]) < 1
     assert float(rows[0]["gain"]) < 0.05
+
+
+SHARE = st.floats(0, 1, width=32)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(-1, 2), SHARE, st.integers(0, 60_000), SHARE), min_size=1, max_size=9
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_row_has_what_formats_would_write(
+    tmp_path: Path, rows: list[tuple[int, float, int, float]]
+) -> None:
+    label, confidence, answers, gain = zip(*rows, strict=True)
+    count, out = len(rows), tmp_path / "labels.csv"
+    consensus = Consensus(
+        label=np.array(label, np.int16),
+        confidence=np.array(confidence, np.float32),
+        agreement=np.zeros(count, np.float32),
+        gain=np.array(gain, np.float32),
+        answers=np.array(answers, np.uint16),
+        unreadable=np.zeros(count, np.bool_),
+    )
+    names = ["cat", "a dog, or so", "=1"]
+    write_labels(out, consensus, map(str, range(count)), names)
+    written = ["cat", '"a dog, or so"', "'=1", ""]
+    assert out.read_text().splitlines()[1:] == [
+        f"{number},{written[label]},{confidence:.4f},{answers},{gain:.4f}"
+        for number, (label, confidence, answers, gain) in enumerate(rows)
+    ]
 
 
 @pytest.mark.parametrize("method", METHOD_NAMES)
