@@ -22,10 +22,13 @@ from tessera.portal.reviews import (
     read_latest,
     read_review,
 )
+from tessera.tiling.page.page import shortcut_keys
 from tests.portal.desk import PORTAL, SIGNED_IN, Desk, asks_before_it_closes
+from tests.ui.worker import strike_key
 
 pytestmark = pytest.mark.browser
 
+CONTROL = 2  # as Chromium's protocol has modifiers
 HOME = "s3://labels/runs/pets-1/"
 PICTURES = 30  # more than are shown at once
 SIDES = """tile => {
@@ -107,6 +110,17 @@ def open_pets(desk: Desk) -> Review:
     return open_review_of(desk, *pictures)
 
 
+def open_labels(desk: Desk, *names: str) -> Review:
+    """Open a review of three pictures that may have any of these labels."""
+    pictures = [
+        Picture(
+            index=index, source=f"s3://pets/{index}.jpg", label=names[0], confidence=0.9, answers=()
+        )
+        for index in range(3)
+    ]  # fmt: skip
+    return open_review_of(desk, *pictures, choices=(*names, "cannot see"))
+
+
 def sit_down(desk: Desk, hash_: str = "#review/pets-1") -> tuple[Page, FrameLocator]:
     """Sign a reviewer in; return the page, and the sandbox with the pictures."""
     desk.groups = "[reviewers]"
@@ -155,6 +169,49 @@ def test_a_review_is_decided_by_keys_and_taken_back(desk: Desk) -> None:
     expect(frame.locator("article:focus")).to_have_attribute("data-index", "1")
     assert decided(desk) == {0: "dog", 2: "cat"}
     assert desk.faults == []
+
+
+KEYBOARDS = {
+    "French": {"2": ("é", "Digit2")},
+    "Persian": {"2": ("۲", "Digit2")},
+    "Russian": {"z": ("я", "KeyZ"), "b": ("и", "KeyB"), "h": ("р", "KeyH")},
+    "Hebrew": {"z": ("ז", "KeyZ"), "b": ("נ", "KeyB"), "h": ("י", "KeyH")},
+    "Thai": {"z": ("ผ", "KeyZ"), "b": ("ิ", "KeyB"), "h": ("้", "KeyH")},
+    "Dvorak": {"z": ("z", "Slash"), "b": ("b", "KeyN"), "h": ("h", "KeyJ")},
+}
+
+
+@pytest.mark.parametrize("keyboard", KEYBOARDS)
+def test_keys_of_a_review_go_by_what_they_are_on_every_keyboard(desk: Desk, keyboard: str) -> None:
+    keys = KEYBOARDS[keyboard]
+    names = ["cat", "dog"] if "2" in keys else [f"{letter}x" for letter in "abcdefghij"]
+    open_labels(desk, *names)
+    page, frame = sit_down(desk)
+    focused = frame.locator("article:focus")
+    expect(focused).to_have_attribute("data-index", "0")
+    for key in "22" if "2" in keys else "bh":
+        strike_key(page, *keys[key])
+    expect(focused).to_have_attribute("data-index", "2")
+    if "z" in keys:
+        strike_key(page, *keys["z"], modifiers=CONTROL)
+        expect(focused).to_have_attribute("data-index", "1")
+    wait_until_saved(page, frame)
+    assert decided(desk) == ({0: "dog", 1: "dog"} if "2" in keys else {0: "bx"})
+
+
+def test_half_a_key_is_taken_back_and_no_decision(desk: Desk) -> None:
+    names = [f"a{letter}" for letter in "bcdefghijkl"]
+    review = open_labels(desk, *names)
+    keys = shortcut_keys(review.choices)
+    long = next(at for at, key in enumerate(keys) if len(key) == 2)
+    page, frame = sit_down(desk)
+    expect(frame.locator("article:focus")).to_have_attribute("data-index", "0")
+    for key in keys[long]:
+        page.keyboard.press(key)
+    for key in (keys[long][0], "Backspace", *keys[long]):
+        page.keyboard.press(key)
+    wait_until_saved(page, frame)
+    assert decided(desk) == dict.fromkeys(range(2), names[long])
 
 
 def test_pictures_are_filtered_and_more_of_them_come(desk: Desk) -> None:

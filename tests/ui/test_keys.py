@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ui.worker import Sit, Worker, settings
+from tests.ui.worker import Sit, Worker, settings, strike_key
 
 pytestmark = pytest.mark.browser
 
@@ -33,10 +33,8 @@ def test_the_number_pad_labels_too(sit: Sit) -> None:
 
 
 def strike(worker: Worker, key: str, code: str) -> None:
-    """Press a key of some keyboard: what is printed on it, and its place on an American one."""
-    keyboard = worker.page.context.new_cdp_session(worker.page)
-    for kind in ("keyDown", "keyUp"):
-        keyboard.send("Input.dispatchKeyEvent", {"type": kind, "key": key, "code": code})
+    """Press a key of some keyboard."""
+    strike_key(worker.page, key, code)
 
 
 def test_digits_are_where_they_are_printed_on_every_keyboard(sit: Sit) -> None:
@@ -57,6 +55,48 @@ def test_a_sign_on_a_letters_place_is_no_letter_and_another_scripts_letter_is(si
     assert worker.labels == ["mule", "wolf", None]
     strike(worker, "?", "KeyM")  # French, with Shift
     assert worker.page.locator("#help").is_visible()
+
+
+LETTERS_IN_THE_PLACE_OF_H = {
+    "Hebrew": "י", "Russian": "р", "Arabic": "ا", "Thai, a mark": "้", "Hindi, a vowel's mark": "प",
+    "an input method": "Process",
+}  # fmt: skip
+
+
+def test_letters_of_labels_work_in_every_script(sit: Sit) -> None:
+    worker = sit(9, run=settings("hare", "quail", *(f"{letter}x" for letter in "abcdefg")))
+    for letter in LETTERS_IN_THE_PLACE_OF_H.values():
+        strike(worker, letter, "KeyH")
+    strike(worker, "/", "KeyQ")  # Hebrew
+    strike(worker, "ौ", "KeyQ")  # Hindi, a vowel's mark
+    assert worker.labels == ["hare"] * 6 + ["quail"] * 2 + [None]
+
+
+SIGNS_ON_DIGITS = {  # Russian and Ukrainian, with Shift
+    ";": "Digit4", ":": "Digit6", "?": "Digit7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sign", "place"), [*SIGNS_ON_DIGITS.items(), ("؟", "Slash")])
+def test_a_sign_that_means_something_is_no_label_where_it_stands_on_a_digit(
+    sit: Sit, sign: str, place: str
+) -> None:
+    worker = sit(2, run=settings(*"abcdefgh"))
+    strike(worker, sign, place)
+    assert worker.labels == [None, None]
+    assert worker.page.locator("#help").is_visible() == (sign in "?؟")
+    assert bool(worker.page.evaluate("page.style.getPropertyValue('--tone')")) == (sign in ";:")
+
+
+def test_a_digit_labels_in_the_zoom_though_plus_or_minus_stands_on_it(sit: Sit) -> None:
+    worker = sit(3, run=settings(*"abcdefgh"))
+    worker.press("z")
+    strike(worker, "+", "Digit1")  # Czech
+    strike(worker, "-", "Digit6")  # French
+    strike(worker, "=", "Equal")
+    assert worker.labels == ["a", "f", None]
+    scale = worker.page.locator("#lens img").first.evaluate("image => image.style.transform")
+    assert "scale(1.5)" in scale
 
 
 def test_a_key_held_down_labels_one_picture(sit: Sit) -> None:

@@ -198,6 +198,14 @@ class Sit(Protocol):
         """
 
 
+def strike_key(page: Page, key: str, code: str, modifiers: int = 0) -> None:
+    """Press a key of some keyboard: what is printed on it, and its place on an American one."""
+    keyboard = page.context.new_cdp_session(page)
+    for kind in ("keyDown", "keyUp"):
+        event = {"type": kind, "key": key, "code": code, "modifiers": modifiers}
+        keyboard.send("Input.dispatchKeyEvent", event)
+
+
 def settings(*labels: str, **more: Any) -> Settings:
     """Make the settings of a run with a question and instructions."""
     return Settings(

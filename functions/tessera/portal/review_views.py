@@ -38,6 +38,7 @@ PARTS = {
     "words.js": "portal/words.js",
     "boxes.css": "boxes/styles/boxes.css",
     "shape.js": "boxes/script/shape.js",
+    "character.js": "tiles/script/character.js",
 }
 """Files that stand in a review's page, by their names there."""
 

@@ -1,5 +1,6 @@
 /** Keys: one key, one meaning, and only while a tile has the focus or nothing has. */
 
+import { characterOf } from "./character.js";
 import { buttons, keys } from "./choices.js";
 import { find, listen, now } from "./dom.js";
 import { confirmOrSubmit } from "./enter.js";
@@ -31,19 +32,11 @@ export function typeKey(character) {
   if (choice >= 0) giveAndGoOn(choice);
 }
 
-/**
- * The letter or digit of a key; by its place where the keyboard's script has another letter there,
- * or a sign on its digit. A sign where others have a letter, as a French comma, is what it is.
- */
-function characterOf({ key, code }) {
-  if (/^[a-z0-9]$/i.test(key)) return key.toLowerCase();
-  return (/^(?:.+Digit|\p{L}+Key)(.)$/u.exec(key + code)?.[1] ?? "").toLowerCase();
-}
-
 const commands = {
   Enter: confirmOrSubmit,
   " ": openZoom,
   "?": openHelp,
+  "؟": openHelp, // Arabic
   u: openFlag,
   z: toggleZoom,
   ...toneKeys,
@@ -53,15 +46,15 @@ const commands = {
 function commandOf(event) {
   const { key } = event;
   const withControl = event.ctrlKey || event.metaKey;
-  const character = characterOf(event);
+  const character = characterOf(event, commands);
   if (key === "Backspace" && typed) return () => typeKey("");
   if (key === "Backspace" || (withControl && character === "z")) return undo;
   if (withControl) return undefined;
   if (isEnlarged() && panKeys[key]) return panKeys[key];
-  if (state.zoomed && zoomKeys[key]) return zoomKeys[key];
   if (moves[key]) return () => goTo(moves[key]());
   const beginsLabel = typed || keys.some((label) => label.startsWith(character));
-  if (character && beginsLabel) return () => typeKey(character);
+  if (character && beginsLabel) return () => typeKey(character); // a Czech 1 is a plus, too
+  if (state.zoomed && zoomKeys[key]) return zoomKeys[key];
   return commands[character || key];
 }
 
