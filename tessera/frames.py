@@ -43,6 +43,7 @@ from tessera.stack.local_stack import HOME, PORT, LocalStack
 from tessera.stack.target import Target
 from tessera.tiling.consensus import Crowd, Evidence
 from tessera.tiling.consensus import consolidate as consolidate_crowd
+from tessera.tiling.consensus.gold_doubts import find_gold_doubts
 from tessera.tiling.csv_field import plain_text
 from tessera.tiling.guesses import Columns, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, Method
@@ -370,7 +371,8 @@ def consolidate(
     order of arrival; of a worker's answers to a task the first counts, and a missing label is none.
     `embeddings` (tasks x numbers) is indexed by task: a model learns from the answers and counts as
     one more annotator, and tasks of the index that nobody answered get a label too. `gold` has
-    known labels by task. `unreadable` is the label of what cannot be judged. Methods and their
+    known labels by task; of those that may be wrong, `attrs["gold_in_doubt"]` has by task the label
+    that its workers agree on. `unreadable` is the label of what cannot be judged. Methods and their
     sources are in docs/consolidation.md.
 
     >>> rows = [("a", "ann", "cat"), ("a", "ben", "cat"), ("b", "ann", "dog"), ("b", "ben", "dog")]
@@ -406,9 +408,18 @@ def consolidate(
         columns = Columns(np.ascontiguousarray(embeddings.to_numpy(np.float32)))
         _, consensus = learn(columns, crowd, evidence)
     chosen = [classes[number] if number >= 0 else None for number in consensus.label.tolist()]
-    figures = {"confidence": consensus.confidence, "answers": consensus.answers}
-    table = {"label": chosen, **figures, "gain": consensus.gain}
-    return pd.DataFrame(table, index=tasks.rename("task"))
+    figures = {
+        "label": chosen,
+        "confidence": consensus.confidence,
+        "answers": consensus.answers,
+        "gain": consensus.gain,
+    }
+    table = pd.DataFrame(figures, index=tasks.rename("task"))
+    if gold:
+        doubts = find_gold_doubts(crowd, evidence)
+        pairs = zip(tasks[doubts.image], classes[doubts.label], strict=True)
+        table.attrs["gold_in_doubt"] = dict(pairs)
+    return table
 
 
 def _tasks(answers: pd.DataFrame, embeddings: pd.DataFrame | None) -> pd.Index:

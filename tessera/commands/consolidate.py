@@ -28,6 +28,7 @@ from tessera.image_columns import match_rows, read_columns
 from tessera.screen import aside, counted, json_option, print_json, waiting, warn
 from tessera.tiling.class_shares import FROM_GOLD, MIN_RANDOM_GOLD
 from tessera.tiling.consensus import Consensus, Crowd, Evidence
+from tessera.tiling.consensus.gold_doubts import find_gold_doubts
 from tessera.tiling.csv_field import csv_field
 from tessera.tiling.guesses import MIN_NATS, Columns, Guesses, learn
 from tessera.tiling.method_names import DEFAULT_METHOD, METHOD_NAMES, Method
@@ -65,6 +66,13 @@ EXPERTS = (
     "{n} workers gave the same answers: {names}. They may be experts, or one person, so each "
     "counts as one; known labels (--gold) tell which"
 )
+
+GOLD_DOUBTS = (
+    "{n} may be wrong: {named}. Look at them, and mend those that are wrong in {file}: a "
+    "wrong one makes workers and confidences look worse than they are"
+)
+NAMED_GOLD = 5
+"""Tasks named in a warning at most; the summary as JSON has all."""
 
 
 @click.command("consolidate")
@@ -150,11 +158,15 @@ def consolidate_command(
     warnings = [*notices, *more]
     if shares == FROM_GOLD and (drawn := answered_gold(crowd, evidence)) < MIN_RANDOM_GOLD:
         warnings.append(FEW_GOLD.format(n=counted(drawn, "task"), least=MIN_RANDOM_GOLD))
+    doubted = gold_in_doubt(crowd, evidence, tasks, list(labels))
+    if doubted:
+        warnings.append(_gold_doubts(doubted, gold))
     warnings += _doubts(consensus, [*workers], guesses)
     warn(warnings)
     summary = summarize(crowd, consensus, guesses)
     if as_json:
-        print_json(summary | {"warnings": warnings})
+        in_doubt = {"gold_in_doubt": doubted} if gold else {}
+        print_json(summary | in_doubt | {"warnings": warnings})
     else:
         items = (f"{key.replace('_', ' ')}: {value}" for key, value in summary.items())
         aside.print(", ".join(items))
@@ -189,6 +201,43 @@ def _doubts(consensus: Consensus, workers: Sequence[str], guesses: Guesses | Non
         yield NOT_CONVERGED
     if guesses and not guesses.used:
         yield NOT_USED.format(nats=guesses.nats, least=MIN_NATS)
+
+
+def gold_in_doubt(
+    crowd: Crowd, evidence: Evidence, tasks: Iterable[str], labels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Describe the tasks whose known label the answers contradict, the surest first."""
+    if evidence.known is None:
+        return []
+    doubts = find_gold_doubts(crowd, evidence)
+    images = {*doubts.image.tolist()}
+    names = {number: task for number, task in enumerate(tasks) if number in images}
+    rows = []
+    columns = doubts.image.tolist(), doubts.label.tolist(), doubts.confidence.tolist()
+    for image, label, confidence in zip(*columns, strict=True):
+        given = crowd.label[crowd.image == image]
+        rows.append({
+            "task": names[image],
+            "gold": labels[int(evidence.known[image])],
+            "label": labels[label],
+            "confidence": round(confidence, 4),
+            "answers": len(given),
+            "agreeing": int((given == label).sum()),
+        })  # fmt: skip
+    return rows
+
+
+def _gold_doubts(doubted: Sequence[dict[str, Any]], gold: Path | None) -> str:
+    """Return the warning of known labels that the answers contradict."""
+    named = [
+        f"{row['task']} is given as {row['gold']!r}, and {row['agreeing']:,} of "
+        f"{row['answers']:,} workers say {row['label']!r}"
+        for row in doubted[:NAMED_GOLD]
+    ]
+    if len(doubted) > NAMED_GOLD:
+        named.append(f"and {len(doubted) - NAMED_GOLD:,} more (--json names all)")
+    n = counted(len(doubted), "known label")
+    return GOLD_DOUBTS.format(n=n, named="; ".join(named), file=gold)
 
 
 def _check_room(answers: Path, crowd: Crowd, method: Method) -> None:

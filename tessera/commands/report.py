@@ -132,11 +132,14 @@ def render_report(
 def doubtful_pictures(folder: RunFolder) -> tuple[dict[int, str], list[str]]:
     """Return doubtful and contested pictures by line, as data URIs or links, and what is missing.
 
-    Contested are those of which the model was sure that they are something else.
+    Contested are those of which the model was sure that they are something else, and gold images
+    of which workers are.
     """
     storage, report = folder.cloud.storage, folder.report
     contested = (report.get("guesses") or {}).get("contested") or []
-    named = {image["index"]: image for image in [*(report.get("doubtful") or []), *contested]}
+    gold = (report.get("gold_in_doubt") or {}).get("images") or []
+    every = [*(report.get("doubtful") or []), *contested, *gold]
+    named = {image["index"]: image for image in every}
     images = [image for image in named.values() if image["source"]]
     pictures: dict[int, str] = {}
     missing: list[str] = []

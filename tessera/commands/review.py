@@ -66,9 +66,10 @@ def review_command(
     """Have reviewers decide pictures of a finished run, with the crowd's answers beside them.
 
     RUN is the name of a run or the beginning of it; the default is the newest run. Reviewers are
-    the people in the team `reviewers`. Without --label or --share they get what stays unsure.
-    Nothing is written over: --finish writes the labels with the decisions into the folder review/
-    of the run, which export takes from then on. Decisions are kept for later reviews.
+    the people in the team `reviewers`. Without --label or --share they get what stays unsure, and
+    gold images whose label workers contradict. Nothing is written over: --finish writes the labels
+    with the decisions into the folder review/ of the run, which export takes from then on.
+    Decisions are kept for later reviews.
     """
     folder = find_run(context.obj.cloud, run)
     if folder.settings.is_custom:

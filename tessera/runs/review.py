@@ -28,6 +28,7 @@ from tessera.runs.folder import RunFolder
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.answers.table import AnswerTable
 from tessera.tiling.consensus import Consensus
+from tessera.tiling.consensus.gold_doubts import find_gold_doubts
 from tessera.tiling.consensus.label_sets import UNREADABLE
 from tessera.tiling.decisions import FOLDER, NAME, Decisions, Label
 from tessera.tiling.kinds.kind_result import Files
@@ -48,7 +49,10 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Pictures to review: those of a label, a random share of the labeled ones, or the unsure."""
+    """Pictures to review: those of a label, a random share of the labeled ones, or the doubtful.
+
+    Those are the unsure, and gold images whose label the answers contradict.
+    """
 
     label: str | None = None
     share: float | None = None
@@ -111,6 +115,7 @@ class _Judged:
 
     `label_of` is for images that have a label, `answer_of` for rows of answers; `with_label` tells
     which images have the label of a name, `sure_of` how sure each of several labels is.
+    `gold_in_doubt` are the gold images whose known label the answers contradict.
     """
 
     lines: LineLabels
@@ -120,6 +125,7 @@ class _Judged:
     answer_of: Callable[[int], Label]
     with_label: Callable[[str], Bools]
     sure_of: Callable[[int], dict[str, float]]
+    gold_in_doubt: Sequence[int] = ()
 
 
 def _judge_labels(storage: Files, run: Run) -> _Judged:
@@ -136,6 +142,7 @@ def _judge_labels(storage: Files, run: Run) -> _Judged:
         answer_of=lambda row: choices[judged.table.crowd.label[row]],
         with_label=lambda name: lines.label == classes.index(name),
         sure_of=lambda _: {},
+        gold_in_doubt=find_gold_doubts(judged.table.crowd, judged.evidence).image.tolist(),
     )
 
 
@@ -193,6 +200,7 @@ def _wanted(judged: _Judged, selection: Selection) -> Bools:
         not_loaded = labels.has(LineFlag.UNLOADED) | labels.has(LineFlag.GIVEN_UP)
         unsure = labels.has(LineFlag.UNSURE) | labels.has(LineFlag.UNREADABLE)
         wanted = unsure & ~(not_loaded & ~labeled) & ~labels.has(LineFlag.GOLD)
+        wanted[judged.gold_in_doubt] = True
     return wanted
 
 

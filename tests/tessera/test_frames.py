@@ -320,6 +320,17 @@ def test_a_table_gives_the_labels_that_the_command_gives_of_the_same_file(
     )
 
 
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_gold_that_workers_contradict_is_named_beside_the_table(wrong: int) -> None:
+    names = ["cat", "dog"]
+    rows = [(task, f"w{worker}", names[task % 2]) for task in range(40) for worker in range(10)]
+    answers = pd.DataFrame(rows, columns=["task", "worker", "label"])
+    gold = {task: names[(task + (task < wrong)) % 2] for task in range(20)}
+    labels = frames.consolidate(answers, gold=gold)
+    assert labels.attrs["gold_in_doubt"] == {task: names[task % 2] for task in range(wrong)}
+    assert "gold_in_doubt" not in frames.consolidate(answers).attrs
+
+
 def test_embeddings_label_what_nobody_answered_and_gold_and_unreadable_count() -> None:
     rows = [(n, w, "cat" if n % 2 else "dog") for n in range(60) for w in ("ann", "ben")]
     answers = pd.DataFrame([*rows, (60, "ann", "?")], columns=["task", "worker", "label"])

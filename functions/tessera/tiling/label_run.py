@@ -280,6 +280,7 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
             make_splice(run),
             create,
             watched=images_in_report(
+                table.crowd,
                 consensus,
                 judged.evidence.known,
                 table.unloaded,
@@ -303,6 +304,7 @@ def _label(files: Files, run: Run, step: Step, home: str) -> RunResult:
         lines=lines,
         unloaded=table.unloaded,
         model=judged.model,
+        reviewed=judged.facts.reviewed,
     )
 
 

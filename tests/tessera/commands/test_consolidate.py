@@ -93,6 +93,38 @@ def test_gold_calibrates_and_a_guess_decides_a_tie(tmp_path: Path) -> None:
     assert consolidated(tmp_path, tie, *given)[0]["label"] == "dog"
 
 
+def gold_and_answers(folder: Path, wrong: int) -> list[str]:
+    """Write answers of ten workers who agree, and gold of which so many are wrong."""
+    labels = ["cat", "dog"]
+    (folder / "answers.csv").write_text(
+        "task,worker,label\n"
+        + "".join(f"{task}.jpg,w{worker},{labels[task % 2]}\n"
+                  for task in range(40) for worker in range(10))
+    )  # fmt: skip
+    (folder / "gold.csv").write_text(
+        "task,label\n"
+        + "".join(f"{task}.jpg,{labels[(task + (task < wrong)) % 2]}\n" for task in range(20))
+    )
+    files = ["answers.csv", "--gold", "gold.csv", "--out", "labels.csv"]
+    return [each if each.startswith("--") else str(folder / each) for each in files]
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 7])
+def test_known_labels_that_workers_contradict_are_named_with_what_to_do(
+    tmp_path: Path, wrong: int
+) -> None:
+    given = gold_and_answers(tmp_path, wrong)
+    facts = json.loads(CliRunner().invoke(consolidate_command, [*given, "--json"]).stdout)
+    assert {row["task"] for row in facts["gold_in_doubt"]} == {f"{n}.jpg" for n in range(wrong)}
+    warned = [text for text in facts["warnings"] if "may be wrong" in text]
+    assert len(warned) == min(wrong, 1)
+    for text in warned:
+        assert text.startswith(f"{wrong} known label{'s' if wrong > 1 else ''} may be wrong: 0.jpg")
+        assert "0.jpg is given as 'dog', and 10 of 10 workers say 'cat'" in text
+        assert f"mend those that are wrong in {tmp_path / 'gold.csv'}" in text
+        assert ("and 2 more" in text) == (wrong == 7)
+
+
 def test_columns_may_stand_in_any_order_and_lines_be_empty(tmp_path: Path) -> None:
     mixed = "other,label,worker,task\n\n1,cat,ann,a.jpg\n\n2,dog,bob,b.jpg\n"
     rows = consolidated(tmp_path, mixed)

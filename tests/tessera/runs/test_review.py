@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +44,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "multi": ("cat", "dog", "cow"),
 }
 ESCAPE = "cannot see"
+NO_GOLD: Mapping[int, str] = MappingProxyType({})
 Crowd = Sequence[Sequence[Any]]
 """What each worker says of each image: a label, or a list of those that it has."""
 
@@ -65,15 +66,16 @@ def line(kind: str, index: int) -> dict[str, Any]:
 class Answered(Run):
     """A run of six images of a kind, that workers answered."""
 
-    def __init__(self, kind: str, crowd: Crowd) -> None:
+    def __init__(self, kind: str, crowd: Crowd, gold: Mapping[int, str] = NO_GOLD) -> None:
         super().__init__(Files())
         self.settings = {
             "task": kind, "labels": LABELS[kind], "unreadable": ESCAPE, "question": "Which?",
             "instructions": "", "max_answers": 3,
         }  # fmt: skip
         lines = IMAGES // 2 if kind in ("verify", "boxes") else IMAGES
-        self.manifest(*(line(kind, index) for index in range(lines)))
-        self.counts["lines"] = IMAGES
+        known = {index: {"gold": label} for index, label in gold.items()}
+        self.manifest(*(line(kind, index) | known.get(index, {}) for index in range(lines)))
+        self.counts |= {"lines": IMAGES, "gold": len(gold)}
         answers = {
             f"w{worker}": {str(index): answer for index, answer in enumerate(of_worker)}
             for worker, of_worker in enumerate(crowd)
@@ -335,6 +337,26 @@ def test_two_reviewers_of_one_picture_keep_what_the_other_decided_of_other_label
     run.decide(0, {"dog": False}, "rolf")
     run.finish()
     assert names_of(run.labels("review/")[0]) == {"cat", "cow"}
+
+
+def test_gold_that_workers_contradict_is_reviewed_and_a_decision_is_its_label() -> None:
+    crowd = [["cat", "dog", "cat", "dog", "cat", "dog"]] * 8
+    run = Answered("tiles", crowd, gold={0: "dog", 1: "dog"})
+    report = json.loads(run.bucket.objects[f"{HOME}report.json"])
+    (image,) = report["gold_in_doubt"]["images"]
+    assert (image["index"], image["gold"], image["label"]) == (0, "dog", "cat")
+    assert image["source"] == "s3://pets/0.jpg"
+
+    pictures, total = select_pictures(run.folder, Selection(), {})
+
+    assert ([picture.index for picture in pictures], total) == ([0], 1)
+    assert (pictures[0].label, len(pictures[0].answers)) == ("dog", 8)
+    run.open()
+    run.decide(0, "cat")
+    reviewed = json.loads(run.finish()[f"{HOME}review/report.json"])
+    assert names_of(run.labels("review/")[0]) == "cat"
+    assert names_of(run.labels()[0]) == "dog"
+    assert "gold_in_doubt" not in reviewed
 
 
 def test_a_doubtful_picture_of_several_labels_shows_who_said_what_of_each() -> None:

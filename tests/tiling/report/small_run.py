@@ -113,6 +113,12 @@ def full_figures() -> dict[str, Any]:
             "contested": [{"index": 2, "source": sources[2], "label": "cat", "confidence": 0.9,
                            "guess": "dog", "sure": 0.98}],
         },
+        gold=plain["gold"] | {"images": 6},
+        gold_in_doubt={
+            "count": 1,
+            "images": [{"index": 1, "source": sources[1], "gold": "cat", "label": "dog",
+                        "confidence": 0.97, "said": {"dog": 3, "cat": 1}}],
+        },
         sheets={
             label: [{"index": index, "confidence": 0.5 + index / 10} for index in range(4)]
             for label in list(labels)[:2]

@@ -20,6 +20,7 @@ from tessera.tiling.report.next_steps import next_steps
 from tessera.tiling.run.run import Run
 from tessera.tiling.settings import settings_from
 from tessera.tiling.training.line_counts import Counts, LineOutcomes
+from tests.tiling.consensus.crowds import simulated
 from tests.tiling.report.small_run import crowd_of
 
 HOME = "s3://labels/runs/pets/"
@@ -104,8 +105,9 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     qualification = {"needed": 0.8, "tried": 2, "passed": 1}
     flagged = {"images": 1, "flags": 1, "reasons": {"two things in it": 1}, "pictures": []}
     figures = build_report(with_model, qualification, flagged) | next_round_figures(watched, [1])
-    # These take other answers: test_pace.py, test_what_helps.py and the test below have them.
-    assert figures.keys() | {"pace", "would_have_helped", "one_label"} == documented
+    # These take other answers: test_pace.py, test_what_helps.py and tests below have them.
+    elsewhere = {"pace", "would_have_helped", "one_label", "gold_in_doubt"}
+    assert figures.keys() | elsewhere == documented
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
     rare = {"copies", "one_label", "same_answers", "labels_before", "notices", "unloaded"}
@@ -116,6 +118,7 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
         "qualification",
         "pace",
         "would_have_helped",
+        "gold_in_doubt",
         "flagged",
         "next_round",
     }
@@ -147,6 +150,38 @@ def test_workers_who_may_be_experts_are_named_and_nobody_is_blamed() -> None:
         step for step in next_steps(figures) if step["found"].startswith("2 workers gave the same")
     ]
     assert "each counts as one" in " ".join(advice.values())
+
+
+def test_gold_that_workers_contradict_is_named_until_a_reviewer_has_decided() -> None:
+    crowd, truth = simulated(100, 8, 2, answers=4, accuracy=0.95)
+    known = np.full(100, -1, np.int16)
+    known[:3] = 1 - truth[0], truth[1], truth[2]
+    lines = outcomes(lines=100, training=100)
+    lines.sources.update({image: f"s3://pets/{image}.jpg" for image in range(100)})
+    evidence = Evidence(known)
+    contradicted = replace(
+        result(run(), lines, *ANSWERS),
+        crowd=crowd,
+        names=[f"w{worker}" for worker in range(8)],
+        seconds=np.full(400, np.nan, np.float32),
+        submission=crowd.worker.astype(np.int32),
+        round_=np.ones(400, np.int8),
+        evidence=evidence,
+        consensus=consolidate(crowd, evidence=evidence),
+    )
+    figures = build_report(contradicted)
+    (image,) = figures["gold_in_doubt"]["images"]
+    names = contradicted.run.settings.classes
+    right, wrong = names[truth[0]], names[1 - truth[0]]
+    assert (image["index"], image["gold"], image["label"]) == (0, wrong, right)
+    assert image["confidence"] >= 0.9
+    steps = [step for step in figures["next"] if "may be wrong" in step["found"]]
+    assert steps[0]["found"] == (
+        f"1 gold label may be wrong: line 1 is given as {wrong!r}, and {image['said'][right]} of 4 "
+        f"workers say {right!r}."
+    )
+    assert "tessera review pets" in steps[0]["do"]
+    assert "gold_in_doubt" not in build_report(replace(contradicted, reviewed={0: 1 - truth[0]}))
 
 
 def test_a_run_that_got_no_answer_has_a_report_too() -> None:

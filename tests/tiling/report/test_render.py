@@ -105,7 +105,7 @@ def test_axe_finds_nothing_in_any_section_and_nothing_overflows(
     # Pictures below the fold wait for it, and one that the page's own policy forbids never comes.
     page.eval_on_selector_all("img", "all => all.forEach(each => { each.loading = 'eager'; })")
     page.wait_for_function("[...document.images].every(each => each.naturalWidth === 90)")
-    assert page.locator("img").count() == (10 if pictures else 0)
+    assert page.locator("img").count() == (11 if pictures else 0)
     for scheme, width in itertools.product(SCHEMES, (320, 390, 1280)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})

@@ -183,7 +183,9 @@ def _write(kept: Kept, plan: Plan, part: int) -> None:
     lines, run = plan.lines_of(part), kept.run
     consensus = kept.judged(part).consensus
     known = known_of(kept, plan, part)[1]
-    watched = images_in_report(consensus, known, loaded.unloaded, len(run.settings.classes))
+    watched = images_in_report(
+        loaded.crowd, consensus, known, loaded.unloaded, len(run.settings.classes)
+    )
 
     def create(name: str) -> AbstractContextManager[Writable]:
         return create_file(kept.files, run.home, _piece_name(kept, name, part))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd, Evidence
 from tessera.tiling.consensus.copies import only_label
+from tessera.tiling.consensus.gold_doubts import contradicted_images, find_gold_doubts
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.live_control import stopped_workers
@@ -22,6 +23,7 @@ from tessera.tiling.report.confidence import (
     calibration_figures,
     confidence_figures,
     doubtful_figures,
+    gold_doubt_figures,
     gold_figures,
     most_doubtful,
 )
@@ -53,7 +55,8 @@ class RunResult:
     `seconds`, `submission` and `round_` have a row for each answer of the crowd: how long it took
     (not a number if nobody measured), which submission and which round it came in. `names` are the
     workers', `noted` counts by reason the answers that could not be used, `unloaded` are the images
-    that did not load. `earlier` has the labels after earlier rounds where they are known already.
+    that did not load. `earlier` has the labels after earlier rounds where they are known already,
+    `reviewed` the classes that reviewers decided, by image.
     """
 
     run: Run
@@ -69,6 +72,7 @@ class RunResult:
     unloaded: Unloaded
     model: ModelResult | None = None
     earlier: Mapping[int, EarlierLabels] = field(default_factory=dict)
+    reviewed: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def known(self) -> NDArray[np.int16]:
@@ -138,6 +142,7 @@ def images_to_ask_again(run: Run, lines: LineOutcomes) -> Sequence[int]:
 
 
 def images_in_report(
+    crowd: Crowd,
     consensus: Consensus,
     known: NDArray[np.int16] | None,
     unloaded: Unloaded,
@@ -150,7 +155,11 @@ def images_in_report(
     """
     unknown = without_known(consensus, known)
     sheets = np.concatenate([*sheet_images(unknown, classes), most_doubtful(unknown)])
-    return sorted({*sheets.tolist(), *most_unloaded(unloaded), *most_contested(model).tolist()})
+    contradicted = contradicted_images(crowd, known)
+    return sorted({
+        *sheets.tolist(), *contradicted.tolist(), *most_unloaded(unloaded),
+        *most_contested(model).tolist(),
+    })  # fmt: skip
 
 
 def without_known(consensus: Consensus, known: NDArray[np.int16] | None) -> Consensus:
@@ -189,6 +198,7 @@ def build_report(
         "answers": answers,
         "confidence": confidence_figures(consensus),
         "gold": gold_figures(consensus, result.known),
+        **_gold_doubts(result),
         **({"reviewed": lines.reviewed} if lines.reviewed else {}),
         **_worker_figures(result),
         **_alike(result),
@@ -327,6 +337,20 @@ def _alike(result: RunResult) -> dict[str, Any]:
 
 def _names(result: RunResult, group: list[int]) -> list[str]:
     return [result.names[worker] for worker in group]
+
+
+def _gold_doubts(result: RunResult) -> dict[str, Any]:
+    """Describe the gold images whose label may be wrong; nothing where there are none."""
+    known = result.known.copy()
+    # what a reviewer decided was looked at already
+    known[[image for image in result.reviewed if image < len(known)]] = -1
+    doubts = find_gold_doubts(result.crowd, replace(result.evidence, known=known))
+    if not len(doubts):
+        return {}
+    settings = result.run.settings
+    choices = (*settings.classes, settings.escape)
+    images = gold_doubt_figures(doubts, result.crowd, known, choices, result.lines.sources)
+    return {"gold_in_doubt": {"count": len(doubts), "images": images}}
 
 
 def _unloaded_figures(result: RunResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Consensus, Crowd
+from tessera.tiling.consensus.gold_doubts import GoldDoubts
 from tessera.tiling.report.figures import mean_figure, round_figure
 
 DOUBTFUL = 24
@@ -117,11 +118,7 @@ def doubtful_figures(
     left out: an answer may name a line that was never asked.
     """
     images = most_doubtful(consensus)
-    answers: dict[int, Counter[str]] = {image: Counter() for image in images.tolist()}
-    # of the doubtful images' answers alone: a million rows are sifted once, not counted in Python
-    rows = np.flatnonzero(np.isin(crowd.image, images))
-    for image, label in zip(crowd.image[rows].tolist(), crowd.label[rows].tolist(), strict=True):
-        answers[image][choices[label]] += 1
+    answers = _answers(crowd, images, choices)
     return [
         {
             "index": image,
@@ -133,6 +130,46 @@ def doubtful_figures(
         for image in images.tolist()
         if image in sources
     ]
+
+
+def gold_doubt_figures(
+    doubts: GoldDoubts,
+    crowd: Crowd,
+    known: NDArray[np.int16],
+    choices: Sequence[str],
+    sources: Mapping[int, str],
+) -> list[dict[str, Any]]:
+    """Describe the gold images whose label may be wrong, `DOUBTFUL` at most, and their answers.
+
+    `choices` and `sources` are as for `doubtful_figures`.
+    """
+    images = doubts.image[:DOUBTFUL]
+    answers = _answers(crowd, images, choices)
+    columns = images.tolist(), doubts.label.tolist(), doubts.confidence.tolist()
+    return [
+        {
+            "index": image,
+            "source": sources[image],
+            "gold": choices[int(known[image])],
+            "label": choices[label],
+            "confidence": round_figure(confidence),
+            "said": dict(answers[image].most_common()),
+        }
+        for image, label, confidence in zip(*columns, strict=False)
+        if image in sources
+    ]
+
+
+def _answers(
+    crowd: Crowd, images: NDArray[np.int64], choices: Sequence[str]
+) -> dict[int, Counter[str]]:
+    """Count the answers to each of a few images by their names."""
+    answers: dict[int, Counter[str]] = {image: Counter() for image in images.tolist()}
+    # of these images' answers alone: a million rows are sifted once, not counted in Python
+    rows = np.flatnonzero(np.isin(crowd.image, images))
+    for image, label in zip(crowd.image[rows].tolist(), crowd.label[rows].tolist(), strict=True):
+        answers[image][choices[label]] += 1
+    return answers
 
 
 def _tenths(confidence: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -25,6 +25,9 @@ NAMED_WORKERS = 3
 NAMED_REASONS = 3
 """Reasons of flags named in a sentence at most, the commonest first."""
 
+NAMED_GOLD = 3
+"""Gold images named in a sentence at most; the pictures below it have the others."""
+
 Step = tuple[str, str]
 """Finding, and the action that mends it: `found` and `do` in report.json.
 
@@ -143,8 +146,30 @@ def _unloaded(figures: Mapping[str, Any]) -> Iterator[Step]:
         )
 
 
+def _gold_doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on gold labels that the answers contradict, and name the surest."""
+    doubts = figures.get("gold_in_doubt")
+    if not doubts:
+        return
+    named = [
+        f"line {image['index'] + 1:,} is given as {image['gold']!r}, and "
+        f"{image['said'][image['label']]:,} of {sum(image['said'].values()):,} workers say "
+        f"{image['label']!r}"
+        for image in doubts["images"][:NAMED_GOLD]
+    ]
+    more = "; and others" if doubts["count"] > len(named) else ""
+    noun = "gold label" if doubts["count"] == 1 else "gold labels"
+    yield (
+        f"{doubts['count']:,} {noun} may be wrong: {'; '.join(named)}{more}.",
+        "Look at them below, and mend wrong ones in the manifest before it is used again: "
+        "they make workers and confidences look worse than they are. To decide them for this run, "
+        "whose training manifest has the gold labels: {tool} review {run}",
+    )
+
+
 def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
     """Advise on labels that may be wrong."""
+    yield from _gold_doubts(figures)
     if figures["images"]["uncertain"]:
         yield (
             f"{pluralize(figures['images']['uncertain'], 'label')} may change with an answer more.",

@@ -34,11 +34,12 @@ def render_html(
     `pictures` has by image the address of its picture, or the picture itself as a data URI; `facts`
     are `project`, `began`, `took` and `review`, the command that shows a label's pictures.
     """
-    doubtful, contested = (
+    doubtful, contested, gold = (
         [image | {"picture": (pictures or {}).get(image["index"], "")} for image in images]
         for images in (
             figures.get("doubtful") or [],
             (figures.get("guesses") or {}).get("contested") or [],
+            (figures.get("gold_in_doubt") or {}).get("images") or [],
         )
     )
     return render_page(
@@ -47,6 +48,7 @@ def render_html(
         charts=charts(figures),
         doubtful=doubtful,
         contested=contested,
+        gold=gold,
         sheets=_sheets(figures, pictures or {}),
         facts=dict(facts),
     )
