@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +68,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # Groups are dealt out by their number of tests, then in this order: none of one long test
         # is left for the end, where the other process has nothing to do.
         items.sort(key=lambda item: item.get_closest_marker("stack") is None)
+
+
+FOLDERS: pytest.StashKey[dict[Path, pytest.Directory]] = pytest.StashKey()
+"""The folders in a folder, as they were collected first."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let a folder be collected once, whatever files stand before it in the call.
+
+    For a file of its parent, pytest 9.1 collects the folders beside it anew, and the fixtures of
+    a conftest.py stay with those from before (its issue 14635).
+    """
+    report = yield
+    folders = collector.stash.setdefault(FOLDERS, {})
+    report.result = [
+        folders.setdefault(node.path, node) if isinstance(node, pytest.Directory) else node
+        for node in report.result or ()
+    ]
+    return report
 
 
 def pytest_collection_finish() -> None:
