@@ -23,6 +23,7 @@ from tessera.portal.reviews import (
     read_review,
 )
 from tessera.tiling.page.page import shortcut_keys
+from tessera.tiling.page.page_copy import copy_uri
 from tests.portal.desk import PORTAL, SIGNED_IN, Desk, asks_before_it_closes
 from tests.ui.worker import strike_key
 
@@ -127,7 +128,18 @@ def sit_down(desk: Desk, hash_: str = "#review/pets-1") -> tuple[Page, FrameLoca
     page = desk.context.new_page()
     page.add_init_script(SIGNED_IN.replace("WORKER", json.dumps("rita")))
     page.goto(f"{PORTAL}{hash_}")
-    return page, page.frame_locator("#review-frame iframe")
+    frame = page.frame_locator("#review-frame iframe")
+    if hash_ != "#jobs" and not desk.refuses_pictures:
+        wait_for_pictures(frame)
+    return page, frame
+
+
+def wait_for_pictures(frame: FrameLocator) -> None:
+    """Wait until every picture is there: none is decided before."""
+    expect(frame.locator("article").first).to_be_visible()
+    expect(
+        frame.locator("article :is(.picture, .whole):not(.loaded, :has(.failed))")
+    ).to_have_count(0)
 
 
 def wait_until_saved(page: Page, frame: FrameLocator) -> None:
@@ -152,6 +164,7 @@ def test_a_review_is_decided_by_keys_and_taken_back(desk: Desk) -> None:
     page.get_by_role("button", name="Review: Cat or dog?").click()
     focused = frame.locator("article:focus")
     expect(focused).to_have_attribute("data-index", "0")
+    wait_for_pictures(frame)
     expect(frame.locator("article").first).to_contain_text("ben@example.org: dog")
     page.keyboard.press("2")
     expect(focused).to_have_attribute("data-index", "1")
@@ -286,7 +299,7 @@ def test_a_box_on_a_picture_of_another_shape_is_not_shown_as_if_it_lay_there(des
     _, frame = sit_down(desk)
     says = "The picture has another shape than its box says."
     expect(frame.locator("article").first).to_contain_text(says)
-    expect(frame.locator("article img")).to_have_count(0)
+    expect(frame.locator("article img:visible")).to_have_count(0)
 
 
 def test_several_labels_are_decided_one_by_one_or_all_as_they_are_shown(desk: Desk) -> None:
@@ -348,6 +361,57 @@ def test_a_decision_that_is_refused_is_taken_back_on_the_page(desk: Desk) -> Non
     buttons = frame.locator("article").first.get_by_role("button")
     expect(buttons.nth(0)).to_have_class("decided")
     expect(buttons.nth(1)).not_to_have_class("decided")
+
+
+@pytest.mark.parametrize("open_any", [open_pets, open_sets])
+def test_nothing_is_decided_of_a_picture_that_did_not_load_and_it_is_tried_again(
+    desk: Desk, open_any: Callable[[Desk], Review]
+) -> None:
+    open_any(desk)
+    desk.refuses_pictures = True
+    page, frame = sit_down(desk)
+    expect(frame.locator(".failed").first).to_have_text("did not load")
+    note = frame.locator("#note")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    frame.locator("article").first.get_by_role("button").first.click()
+    expect(note).to_have_text("Picture 0 did not load. Trying again …")
+    expect(note).to_be_visible()
+    expect(frame.locator("#count")).to_contain_text("0 of ")
+    desk.refuses_pictures = False
+    page.keyboard.press("1")
+    wait_for_pictures(frame)
+    page.keyboard.press("1")
+    wait_until_saved(page, frame)
+    assert list(decided(desk)) == [0]
+
+
+def test_a_single_pixel_is_no_picture_to_decide(desk: Desk) -> None:
+    open_pets(desk)
+    pixel = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "gif")
+    desk.context.route(
+        "https://pictures.test/**",
+        lambda route: route.fulfill(content_type="image/gif", body=pixel.getvalue()),
+    )
+    desk.refuses_pictures = True  # for `sit_down`: what comes is none
+    _, frame = sit_down(desk)
+    expect(frame.locator(".failed")).to_have_count(24)
+
+
+def test_after_an_hour_a_picture_is_shown_large_by_a_new_address(desk: Desk) -> None:
+    original = f"s3://inbox/images/pets/{'0f' * 16}/tom.png"
+    picture = Picture(
+        index=0, source=copy_uri(original), label="cat", confidence=0.9, answers=()
+    )  # fmt: skip
+    open_review_of(desk, picture)
+    page, frame = sit_down(desk)
+    desk.world.clock.now += 4000
+    page.keyboard.press(" ")
+    large = frame.locator("#lens img")
+    address = original.replace("s3://", "https://pictures.test/")
+    expect(large).to_have_attribute("src", f"{address}?until={desk.world.clock.now + 3600}")
+    assert large.evaluate("image => image.naturalWidth") == 640
 
 
 def test_a_tab_with_a_decision_on_its_way_is_not_closed_without_a_word(desk: Desk) -> None:

@@ -43,7 +43,8 @@ function decide({ index, label, undoing }) {
 async function sign(images) {
   const { run, portal } = state;
   const { status, content } = await portal.ask("POST", `reviews/${run}/addresses`, { images });
-  if (status === 200 && run === state.run) tell("addresses", content.addresses);
+  if (status !== 200) portal.note(content.message, "bad");
+  else if (run === state.run) tell("addresses", content.addresses);
 }
 
 // What is on its way is sent from here alone: a tab that is closed would take it along.
