@@ -21,6 +21,18 @@ PORTAL, COGNITO = "https://portal.test/", "https://cognito.test"
 PASSWORD, CODE = "Long-enough-1", "123456"
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="9"/></svg>'
 
+NO_STORAGE = {
+    "cookies are blocked": """for (const name of ["localStorage", "sessionStorage"]) {
+        Object.defineProperty(window, name, {
+            get() { throw new DOMException("", "SecurityError"); },
+        });
+    }""",
+    "storage is full": """Storage.prototype.setItem = () => {
+        throw new DOMException("", "QuotaExceededError");
+    };""",
+}
+"""What a browser that keeps nothing for the portal does, as a script before its own."""
+
 
 def token(**claims: Any) -> str:
     """Make a token that says so."""

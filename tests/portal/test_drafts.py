@@ -9,7 +9,17 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browse import sign_out
-from tests.portal.desk import PORTAL, Desk, expect_labels, first_id, front, ready, task_in
+from tests.portal.desk import (
+    PORTAL,
+    Desk,
+    asks_before_it_closes,
+    expect_labels,
+    first_id,
+    front,
+    ready,
+    task_in,
+)
+from tests.portal.in_browser import NO_STORAGE, Network, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -161,6 +171,34 @@ def test_old_drafts_go_and_others_storage_stays(desk: Desk) -> None:
     page = desk.sit_down(job)
     assert page.evaluate("localStorage['draft ann old 1'] ?? null") is None
     assert page.evaluate("localStorage.theirs") == "x"
+
+
+@pytest.mark.parametrize("script", NO_STORAGE.values(), ids=NO_STORAGE)
+def test_a_browser_that_keeps_nothing_labels_says_so_and_asks_before_marks_are_lost(
+    desk: Desk, chromium: Browser, script: str
+) -> None:
+    job = desk.open_job(tasks=2)
+    network = Network(desk.world)
+    page = network.open(chromium)
+    page.on("pageerror", lambda error: desk.faults.append(str(error)))
+    page.add_init_script(script)
+    page.reload()
+    sign_in(page, "ann@example.org")
+    start_again(page)
+    assert not asks_before_it_closes(page)
+    page.keyboard.type("121")
+    expect(page.locator("#note")).to_contain_text("This browser keeps no marks")
+    assert asks_before_it_closes(page)
+    leave_by_logo(page)
+    expect_labels(page, ["cat", "dog", "cat", "", "", ""])
+    page.keyboard.type("222")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_have_text("Saved")
+    assert not asks_before_it_closes(page)
+    ready(page)
+    expect_labels(page, [""] * 6)
+    assert desk.chosen(job) == {(0, "ann"): ["cat", "dog", "cat", "dog", "dog", "dog"]}
+    page.context.close()
 
 
 def test_a_draft_beyond_all_measure_is_not_kept(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tessera.portal import leases
 from tests.browse import browse, sign_out
-from tests.portal.in_browser import CODE, Network, Refused, claims_of, sign_in, token
+from tests.portal.in_browser import CODE, NO_STORAGE, Network, Refused, claims_of, sign_in, token
 from tests.portal.world import World
 
 pytestmark = [pytest.mark.browser]
@@ -294,6 +294,19 @@ def test_a_forgotten_password_is_replaced_by_mail_and_ends_older_sign_ins(networ
 
 
 DOMAIN = "https://pets.auth.test"
+
+
+def test_a_sign_in_that_needs_cookies_says_so_where_they_are_blocked(network: Network) -> None:
+    network.with_site(provider="Pets-Inc", domain=DOMAIN, federated_client="federated")
+
+    def scenario(browser: Browser) -> None:
+        page = network.open(browser)
+        page.add_init_script(NO_STORAGE["cookies are blocked"])
+        page.reload()
+        page.get_by_role("button", name="Sign in with Pets-Inc").click()
+        expect(page.locator("#sign-in .error")).to_contain_text("needs cookies")
+
+    browse(scenario)
 
 
 def test_an_organizations_own_sign_in_comes_back_with_a_code_of_this_tab_alone(

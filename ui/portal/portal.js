@@ -5,7 +5,7 @@
  * answer, or a sign that somebody is at work. Answers go into an outbox that survives a reload and
  * waits for the network; a page leaves for good when the portal has said what became of it. */
 import { begin, forget, inTime, isSignedIn, kept, signInAgain, signOut, token, worker } from "./session.js";
-import { dropDraft, keepDraft, readDraft, sweepDrafts } from "./drafts.js";
+import { areOnlyHere, dropDraft, keepDraft, readDraft, sweepDrafts } from "./drafts.js";
 import { hasBegun, noteBegun, practiceOf } from "./begun.js";
 import { startReview, stopReview } from "./review.js";
 import { holdPage, reclaimPages, releaseOthers, releasePage, tasksElsewhere } from "./tabs.js";
@@ -29,7 +29,9 @@ const jittered = ms => ms * (.75 + Math.random() / 2);
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
 const outbox = kept.get("outbox", []); // [{ worker, job, task, answer }], what has not been sent
+let isOutboxKept = true; // else a reload, which another worker's sign-in begins, too, would lose it
 const own = entry => entry.worker === worker();
+const keepOutbox = () => { isOutboxKept = kept.set("outbox", outbox); };
 
 let noted = ""; // as it was written: on the page it may stand in another language
 function note(text = "", kind = "") {
@@ -109,7 +111,7 @@ function send() {
       if (!response || response.content?.error === "UnknownJob") { keepForLater(entry, response); continue; }
       const { status, content } = response;
       outbox.splice(outbox.indexOf(entry), 1);
-      kept.set("outbox", outbox);
+      keepOutbox();
       const page = unsent.get(nameOf(entry));
       unsent.delete(nameOf(entry));
       if (status === 200) note("Saved", "good");
@@ -397,10 +399,16 @@ addEventListener("message", event => {
   if (kind === "answer" && page === work?.current) sendAnswer(page, event.data.answer);
 });
 
+const ONLY_HERE = "This browser keeps no marks: its cookies are blocked, or it is full. Submit before you close this tab.";
+let isToldOfLoss = false;
+
 /** Keep what is marked on a page, after each mark. */
 function takeDraft(page, draft) {
   page.marked = Number(draft?.marked) || 0;
   keepDraft(page, draft);
+  if (!areOnlyHere() || isToldOfLoss) return;
+  isToldOfLoss = true;
+  note(ONLY_HERE, "bad");
 }
 
 /** Give a page the marks that the worker left on it. */
@@ -440,7 +448,7 @@ function sendAnswer(page, answer) {
   hide(page);
   unsent.set(nameOf(page), page);
   outbox.push({ worker: worker(), job: mine.job, task: page.task, answer, corrects: page.corrects });
-  kept.set("outbox", outbox);
+  keepOutbox();
   send();
   goOn(mine);
 }
@@ -740,7 +748,7 @@ one("#leave").addEventListener("click", async () => {
   const left = outbox.filter(own).length;
   await signOut(left ? `You are signed out. ${count(left, "answer")} could not be sent: they wait in this tab until you sign in here again.` : "");
 });
-addEventListener("beforeunload", event => { if (outbox.some(own)) event.preventDefault(); });
+addEventListener("beforeunload", event => { if (outbox.some(own) || outbox.length && !isOutboxKept || areOnlyHere()) event.preventDefault(); });
 
 begin({ enter, show });
 })();

@@ -13,8 +13,9 @@ export const kept = {
   get(name, otherwise) {
     try { return JSON.parse(sessionStorage.getItem(name)) ?? otherwise; } catch { return otherwise; }
   },
+  /** Keep it; false where storage is shut off or full, and a reload forgets. */
   set(name, value) {
-    try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* then a reload forgets */ }
+    try { sessionStorage.setItem(name, JSON.stringify(value)); return true; } catch { return false; }
   },
 };
 
@@ -220,10 +221,11 @@ one("#add-authenticator").addEventListener("click", async () => {
 });
 
 // ---- The organization's own sign-in ----
+const NOTHING_KEPT = "This sign-in needs cookies, which your browser blocks for this site. Please allow them, and try again.";
 for (const button of document.querySelectorAll("button.federated")) {
   button.hidden = !settings.provider;
   button.textContent = `Sign in with ${settings.provider}`;
-  button.addEventListener("click", () => beginFederated());
+  button.addEventListener("click", () => beginFederated().catch(() => { button.form.querySelector(".error").textContent = NOTHING_KEPT; }));
 }
 
 // ---- Tokens ----
