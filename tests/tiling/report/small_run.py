@@ -43,7 +43,8 @@ def figures(**changed: Any) -> dict[str, Any]:
         "rounds": [{"round": 1, "images": 10, "tasks": 1, "answers": 20, "labels_changed": 0,
                     "labeled": 10, "mean_confidence": 0.93}],
         "workers": [{"worker": "ann", "answers": 20, "accuracy": 0.9, "accuracy_low": 0.8,
-                     "accuracy_high": 0.95, "gold_answers": 0, "gold_accuracy": None,
+                     "accuracy_high": 0.95, "balanced_accuracy": 0.85, "balanced_low": 0.7,
+                     "balanced_high": 0.93, "gold_answers": 0, "gold_accuracy": None,
                      "agreement": 0.95, "seconds_per_image": 2.5, "too_fast": 0.0}],
         "pages_to_look_at": [],
         "time": {"measured": True, "seconds_per_image": 2.5, "seconds_per_image_alone": 8.1,
@@ -113,6 +114,7 @@ def full_figures() -> dict[str, Any]:
             "contested": [{"index": 2, "source": sources[2], "label": "cat", "confidence": 0.9,
                            "guess": "dog", "sure": 0.98}],
         },
+        common_label={"label": "cat", "share": 0.86},
         gold=plain["gold"] | {"images": 6},
         gold_in_doubt={
             "count": 1,

@@ -106,7 +106,7 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     flagged = {"images": 1, "flags": 1, "reasons": {"two things in it": 1}, "pictures": []}
     figures = build_report(with_model, qualification, flagged) | next_round_figures(watched, [1])
     # These take other answers: test_pace.py, test_what_helps.py and tests below have them.
-    elsewhere = {"pace", "would_have_helped", "one_label", "gold_in_doubt"}
+    elsewhere = {"pace", "would_have_helped", "one_label", "gold_in_doubt", "common_label"}
     assert figures.keys() | elsewhere == documented
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
@@ -119,6 +119,7 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
         "pace",
         "would_have_helped",
         "gold_in_doubt",
+        "common_label",
         "flagged",
         "next_round",
     }

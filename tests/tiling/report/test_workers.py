@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tessera.tiling.consensus import Crowd, consolidate
+from tessera.tiling.method_names import METHOD_NAMES, Method
+from tessera.tiling.report.agreement import common_label
+from tessera.tiling.report.next_steps import clearly_below_average
 from tessera.tiling.report.workers import (
     SHOWN_PAGES,
     page_figures,
     wilson_interval,
     worker_figures,
 )
+from tests.tiling.consensus.crowds import crowds, simulated
 from tests.tiling.report.small_run import crowd_of
 
 UNKNOWN: NDArray[np.int16] = np.full(100, -1, np.int16)
@@ -141,3 +146,40 @@ def test_a_crowd_without_answers_has_no_pages() -> None:
     crowd = Crowd(1, 0, 3, empty, empty, empty)
     consensus = consolidate(crowd, "majority")
     assert page_figures(crowd, consensus, [], submission=empty, seconds=empty.astype("f")) == []
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_whoever_always_gives_the_common_label_is_right_often_but_not_with_labels_alike(
+    method: Method,
+) -> None:
+    crowd, _ = simulated(600, 12, 2, answers=4, accuracy=0.9, skew=0.9)
+    label = np.where(crowd.worker == 3, 0, crowd.label).astype(np.int8)
+    crowd = replace(crowd, label=label)
+    names = [f"w{worker}" for worker in range(12)]
+    consensus = consolidate(crowd, method)
+    figures = worker_figures(
+        crowd, consensus, names, seconds=unmeasured(crowd), known=np.full(600, -1, np.int16)
+    )
+    of = {worker["worker"]: worker for worker in figures}
+    median = sorted(worker["balanced_accuracy"] for worker in figures)[6]
+    assert of["w3"]["accuracy"] > 0.85
+    assert of["w3"]["balanced_accuracy"] < 0.65 < median
+    common = common_label(consensus, ("ok", "scratch"))
+    assert common["common_label"]["label"] == "ok"
+    weak = {"workers": figures} | common
+    assert "w3" in clearly_below_average(weak)
+    assert "w3" not in clearly_below_average({"workers": figures})
+
+
+@given(crowd=crowds(), method=st.sampled_from(METHOD_NAMES))
+def test_a_balanced_accuracy_is_a_share_within_its_interval(crowd: Crowd, method: Method) -> None:
+    names = [chr(ord("a") + worker) for worker in range(crowd.workers)]
+    consensus = consolidate(crowd, method)
+    known = np.full(crowd.images, -1, np.int16)
+    for worker in worker_figures(crowd, consensus, names, seconds=unmeasured(crowd), known=known):
+        low, high = worker["balanced_low"], worker["balanced_high"]
+        assert 0 <= low <= high <= 1
+        if worker["balanced_accuracy"] is not None:
+            assert low - 1e-4 <= worker["balanced_accuracy"] <= high + 1e-4
+    common = common_label(consensus, "abcde"[: crowd.classes])
+    assert not common or common["common_label"]["share"] >= 0.5

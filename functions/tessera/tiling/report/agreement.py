@@ -14,6 +14,27 @@ from tessera.tiling.report.figures import round_figure
 CONFUSED = 10
 """Pairs of labels listed as the most confused: as many as a reader takes in at a glance."""
 
+COMMON = 0.5
+"""How far a label's share is on the way from that of equally common labels to all images, from
+which on it is a common one: 0.75 of two labels (docs/decisions/report-thresholds.md)."""
+
+
+def common_label(consensus: Consensus, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the label that most images have, with its share; nothing where labels are even.
+
+    Labels that no image has do not count: two of twelve are no common label.
+    """
+    labels = consensus.label[(consensus.label >= 0) & (consensus.answers > 0)]
+    counts = np.bincount(labels, minlength=len(classes))
+    occurring = np.count_nonzero(counts)
+    if occurring < 2:
+        return {}
+    share = counts.max() / counts.sum()
+    if (share - 1 / occurring) / (1 - 1 / occurring) < COMMON:
+        return {}
+    name = classes[int(counts.argmax())]
+    return {"common_label": {"label": name, "share": round_figure(share)}}
+
 
 def agreement_figures(crowd: Crowd, consensus: Consensus, classes: Sequence[str]) -> dict[str, Any]:
     """Say how far workers agree beyond chance, and which labels they confuse.

@@ -16,7 +16,7 @@ from tessera.tiling.consensus.gold_doubts import contradicted_images, find_gold_
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.live_control import stopped_workers
-from tessera.tiling.report.agreement import agreement_figures
+from tessera.tiling.report.agreement import agreement_figures, common_label
 from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.confidence import (
     answer_figures,
@@ -200,6 +200,7 @@ def build_report(
         "gold": gold_figures(consensus, result.known),
         **_gold_doubts(result),
         **({"reviewed": lines.reviewed} if lines.reviewed else {}),
+        **common_label(consensus, classes),
         **_worker_figures(result),
         **_alike(result),
         **_unloaded_figures(result),

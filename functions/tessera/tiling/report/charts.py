@@ -39,7 +39,9 @@ def charts(figures: Mapping[str, Any]) -> dict[str, Any]:
         "calibration": points(figures.get("calibration") or []),
         "matrix": agreement.get("confusion", []) if len(labels) <= MATRIX else [],
         "effort": effort(figures.get("time") or {}, figures.get("cost") or {}),
-        "workers": [interval(worker) for worker in figures["workers"]],
+        "workers": [
+            interval(worker, balanced="common_label" in figures) for worker in figures["workers"]
+        ],
     }
 
 
@@ -152,14 +154,15 @@ def _pair(name: str, value: float, value_alone: float, form: str) -> dict[str, A
     }
 
 
-def interval(worker: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a worker's accuracy and its interval on a line of 100.
+def interval(worker: Mapping[str, Any], *, balanced: bool = False) -> dict[str, Any]:
+    """Lay a worker's accuracy and its interval on a line of 100, the balanced one if that is meant.
 
     >>> interval({"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95})
     {'low': 80.0, 'middle': 90.0, 'length': 15.0}
     """
-    low, high = worker.get("accuracy_low") or 0.0, worker.get("accuracy_high") or 1.0
-    accuracy = worker.get("accuracy")
+    middle, ends = ("balanced_accuracy", "balanced") if balanced else ("accuracy", "accuracy")
+    low, high = worker.get(f"{ends}_low") or 0.0, worker.get(f"{ends}_high") or 1.0
+    accuracy = worker.get(middle)
     return {
         "low": round(low * 100, 1),
         "middle": round(100 * (low if accuracy is None else accuracy), 1),

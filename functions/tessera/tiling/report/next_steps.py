@@ -210,10 +210,12 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
 def _weak_workers(figures: Mapping[str, Any]) -> Iterator[Step]:
     """Advise on workers who are right less often than the others."""
     # the method weighs them down already, so this is about the people, not about the labels
-    weak = _clearly_below_average(figures["workers"])
+    weak = clearly_below_average(figures)
     if weak:
+        common = figures.get("common_label")
+        even = ", with every label counted alike" if common else ""
         yield (
-            f"{pluralize(weak, 'worker')} clearly below the others.",
+            f"{pluralize(len(weak), 'worker')} clearly below the others{even} ({_named(weak)}).",
             "Look at their pages below, and talk to them; their answers already count for less.",
         )
 
@@ -287,13 +289,22 @@ def _plain(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _clearly_below_average(workers: list[Mapping[str, Any]]) -> int:
-    """Count the workers whose accuracy is, with its whole interval, below the mean by answers."""
+def clearly_below_average(figures: Mapping[str, Any]) -> list[str]:
+    """Return the workers whose accuracy is, with its whole interval, below the mean by answers.
+
+    Where one label is common, that is the accuracy for which every label counts alike: whoever
+    always gives the common one would else be among the best.
+    """
+    balanced = "common_label" in figures
+    right = "balanced_accuracy" if balanced else "accuracy"
+    highest = "balanced_high" if balanced else "accuracy_high"
     # by answers, so that a crowd of many short visitors does not set the mean
-    measured = [worker for worker in workers if worker["accuracy"] is not None]
+    measured = [worker for worker in figures["workers"] if worker[right] is not None]
     answers = sum(worker["answers"] for worker in measured)
-    right = sum(float(worker["accuracy"]) * worker["answers"] for worker in measured)
-    mean = right / answers if answers else 0.0
-    return sum(
-        worker["accuracy_high"] is not None and worker["accuracy_high"] < mean for worker in workers
-    )
+    total = sum(float(worker[right]) * worker["answers"] for worker in measured)
+    mean = total / answers if answers else 0.0
+    return [
+        worker["worker"]
+        for worker in measured
+        if worker[highest] is not None and worker[highest] < mean
+    ]

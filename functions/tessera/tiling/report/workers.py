@@ -27,6 +27,9 @@ SHOWN_PAGES = 50
 """Pages listed at most: who has looked at fifty knows what is wrong."""
 TOO_FAST = 0.2
 """Fraction of the crowd's median time below which an answer is too fast to have looked."""
+BALANCE_SHRINKAGE = 2.0
+"""Answers of the average worker that are added to each worker's about each label: two of a rare
+label's images tell little, and ten must tell that somebody never gives it."""
 Z = 1.96
 """Standard normal quantile of a two-sided 95 % interval."""
 
@@ -84,18 +87,50 @@ def _worker_columns(
         for row in zip(accuracy.tolist(), (answers - unreadable).tolist(), strict=True)
     ]
     low, high = np.array(intervals).reshape(-1, 2).T
+    balanced, evenly = _balanced_accuracy(crowd, consensus)
+    of_balanced = [wilson_interval(*row) for row in zip(balanced, evenly, strict=True)]
+    balanced_low, balanced_high = np.array(of_balanced).reshape(-1, 2).T
     return {
         "answers": answers,
         "unreadable": unreadable,
         "accuracy": accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
+        "balanced_accuracy": balanced,
+        "balanced_low": balanced_low,
+        "balanced_high": balanced_high,
         "gold_answers": _sums(crowd.worker, gold, crowd.workers),
         "gold_accuracy": _ratios(crowd, gold & (crowd.label == known[crowd.image]), gold),
         "agreement": agreement,
         "seconds_per_image": _medians(crowd.worker, seconds, crowd.workers),
         "too_fast": _too_fast(crowd, seconds),
     }
+
+
+def _balanced_accuracy(crowd: Crowd, consensus: Consensus) -> tuple[Floats, Floats]:
+    """Return how often each worker is right if all labels were as common, and on how many answers.
+
+    It is the mean over the labels that images have of the worker's share of right answers about
+    each: whoever gives the common label to every image is right about that one alone. Where they
+    have few answers about a label, that of all workers stands in. The number of answers is that of
+    as many about each label as tell the mean as closely.
+    """
+    compared, agreeing = _compared(crowd, consensus)
+    cells = crowd.worker.astype(np.int64) * crowd.classes + consensus.label[crowd.image]
+    about, right = (
+        np.bincount(cells[rows], minlength=crowd.workers * crowd.classes).reshape(crowd.workers, -1)
+        for rows in (compared, agreeing)
+    )
+    occurs = about.sum(axis=0) > 0
+    about, right = about[:, occurs], right[:, occurs]
+    everyone = right.sum(axis=0) / about.sum(axis=0)
+    recall = (right + BALANCE_SHRINKAGE * everyone) / (about + BALANCE_SHRINKAGE)
+    answered = about.any(axis=1)
+    balanced: Floats = np.full(crowd.workers, np.nan)
+    balanced[answered] = recall[answered].sum(axis=1) / max(occurs.sum(), 1)
+    evenly: Floats = np.zeros(crowd.workers)
+    evenly[answered] = occurs.sum() ** 2 / (1 / np.maximum(about[answered], 1)).sum(axis=1)
+    return balanced, evenly
 
 
 def page_figures(
