@@ -37,8 +37,8 @@ def figures(**changed: Any) -> dict[str, Any]:
                        "calibrated_on": 60, "unanimous": 10, "one_answer": 0},
         "calibration": [{"from": 0.9, "images": 6, "mean_confidence": 0.93, "right": 1.0}],
         "gold": {"right": 6, "answered": 6, "mean_confidence": 0.93},
-        "agreement": {"alpha": 0.95, "compared": 20, "agreeing": 19, "labels": ["cat", "dog"],
-                      "confusion": [[0.9, 0.1], [0.0, 1.0]], "confused": [
+        "agreement": {"alpha": 0.95, "even_alpha": 0.94, "compared": 20, "agreeing": 19,
+                      "labels": ["cat", "dog"], "confusion": [[0.9, 0.1], [0.0, 1.0]], "confused": [
                           {"label": "cat", "taken_for": "dog", "answers": 1, "share": 0.08}]},
         "rounds": [{"round": 1, "images": 10, "tasks": 1, "answers": 20, "labels_changed": 0,
                     "labeled": 10, "mean_confidence": 0.93}],

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.tiling.consensus import consolidate
-from tessera.tiling.report.agreement import CONFUSED, agreement_figures, krippendorff
+from tessera.tiling.report.agreement import (
+    CONFUSED,
+    agreement_figures,
+    common_label,
+    even_alpha,
+    krippendorff,
+)
+from tests.tiling.consensus.crowds import simulated
 from tests.tiling.report.small_run import crowd_of
 
 LABELS = ("cat", "dog", "fox")
@@ -72,3 +80,31 @@ def test_the_most_frequent_confusion_comes_first_with_its_share_of_the_label_s_a
 def test_a_crowd_of_which_no_two_answered_the_same_image_has_no_alpha() -> None:
     crowd = crowd_of((0, 0, 0), (1, 1, 1))
     assert agreement_figures(crowd, consolidate(crowd), LABELS)["alpha"] is None
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("accuracy", [0.8, 0.95])
+def test_alpha_of_even_labels_stays_where_one_label_is_common(
+    classes: int, accuracy: float
+) -> None:
+    alphas = {}
+    for skew in (0.0, 0.9):
+        crowd, truth = simulated(3000, 20, classes, answers=5, accuracy=accuracy, skew=skew)
+        consensus = consolidate(crowd)
+        figures = agreement_figures(crowd, consensus, "abcd"[:classes])
+        alphas[skew] = figures["alpha"], figures["even_alpha"]
+        common = common_label(consensus, "abcd"[:classes])
+        assert bool(common) == bool(skew)
+        for label in common.values():
+            assert label == {"label": "a", "share": pytest.approx((truth == 0).mean(), abs=0.05)}
+    (alpha, even), (alpha_of_skewed, even_of_skewed) = alphas[0.0], alphas[0.9]
+    assert even == pytest.approx(alpha, abs=0.05)
+    assert even_of_skewed == pytest.approx(even, abs=0.1)
+    assert alpha_of_skewed < alpha - 0.05
+
+
+def test_alpha_of_even_labels_is_1_without_confusion_and_0_of_answers_that_tell_nothing() -> None:
+    assert even_alpha(np.eye(3)) == 1
+    assert even_alpha(np.array([[0.9, 0.1]] * 2)) == pytest.approx(0)
+    assert np.isnan(even_alpha(np.eye(3)[:1]))
+    assert np.isnan(even_alpha(np.array([[1.0, 0.0]] * 2)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tessera.tiling.report.next_steps import next_steps
 from tests.tiling.report.small_run import figures
 
@@ -91,3 +93,18 @@ def test_where_slow_answers_are_worse_weighing_seconds_is_advised_and_only_there
                   {"pace": pace, "settings": {"weigh_seconds": True}},
                   {"pace": pace, "settings": {"method": "majority"}}):  # fmt: skip
         assert "weigh_seconds" not in json.dumps(next_steps(figures(**other)))
+
+
+@pytest.mark.parametrize(("alpha", "even", "advised"), [
+    (0.3, 0.9, False), (0.3, 0.5, True), (0.85, 0.5, False), (0.3, None, True),
+])  # fmt: skip
+def test_a_low_alpha_is_blamed_on_instructions_only_if_it_is_low_with_even_labels_too(
+    alpha: float, even: float | None, advised: bool
+) -> None:
+    agreement = figures()["agreement"] | {"alpha": alpha, "even_alpha": even}
+    common = {"common_label": {"label": "cat", "share": 0.97}}
+    steps = json.dumps(next_steps(figures(agreement=agreement, **common)))
+    assert ("Say in the instructions" in steps) == advised
+    assert ("97% of the images are 'cat'" in steps) == (advised and even is not None)
+    without = json.dumps(next_steps(figures(agreement=agreement)))
+    assert ("Say in the instructions" in without) == (alpha < 0.8)

@@ -43,8 +43,10 @@ def agreement_figures(crowd: Crowd, consensus: Consensus, classes: Sequence[str]
     """
     counts = _confusion_counts(crowd, consensus)
     confusion = _normalize_rows(counts) if consensus.pooled is None else consensus.pooled
+    even = even_alpha(confusion[counts.any(axis=1)])
     return {
         "alpha": round_figure(krippendorff(crowd)),
+        "even_alpha": round_figure(even),
         "compared": int(counts.sum()),
         "agreeing": int(np.trace(counts)),
         "labels": list(classes),
@@ -96,6 +98,22 @@ def krippendorff(crowd: Crowd) -> float:
     if by_chance <= 0:  # all answers are one label: chance could not give anything else
         return float("nan")
     return float(1 - (answers - 1) * pairs / by_chance)
+
+
+def even_alpha(confusion: Floats) -> float:
+    """Return the alpha that the same workers would have if these labels were all as common.
+
+    `confusion` (labels x answers) has how often they give which answer to an image of each label.
+    Where one label is common, chance alone agrees on most images, so that a few errors make alpha
+    low, however well workers tell the labels apart. With equally common labels two answers to an
+    image of label `k` agree at sum_l P[k, l]^2, any two answers at the sum of the squared means.
+    Not a number of fewer than two labels.
+    """
+    if len(confusion) < 2:
+        return float("nan")
+    differing = 1 - (confusion**2).sum(axis=1).mean()
+    by_chance = 1 - (confusion.mean(axis=0) ** 2).sum()
+    return float(1 - differing / by_chance) if by_chance > 0 else float("nan")
 
 
 def _confusion_counts(crowd: Crowd, consensus: Consensus) -> Floats:

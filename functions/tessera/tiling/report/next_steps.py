@@ -175,16 +175,7 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
             f"{pluralize(figures['images']['uncertain'], 'label')} may change with an answer more.",
             "Have somebody who knows decide: {tool} review {run}",
         )
-    agreement = figures.get("agreement") or {}
-    alpha, confused = agreement.get("alpha"), agreement.get("confused")
-    # without a pair that is confused there is nothing that the instructions could say
-    if alpha is not None and alpha < RELIABLE_ALPHA and confused:
-        worst = confused[0]
-        yield (
-            f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {RELIABLE_ALPHA}).",
-            "Say in the instructions how "
-            f"{_plain(repr(worst['label']))} and {_plain(repr(worst['taken_for']))} differ.",
-        )
+    yield from _agreement(figures)
     if figures["confidence"].get("converged") is False:
         yield (
             "The consolidation stopped while its estimates still moved.",
@@ -205,6 +196,32 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
             "No image with a known label says how far to believe the confidence.",
             f"Give about {GOLD_WANTED} lines a gold label, and set gold_per_task to 1.",
         )
+
+
+def _agreement(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on instructions where workers agree too little, as far as they can be why.
+
+    Where one label is common, alpha is low by nature, so it is that of equally common labels.
+    """
+    agreement, common = figures.get("agreement") or {}, figures.get("common_label")
+    alpha, confused = agreement.get("alpha"), agreement.get("confused")
+    even = agreement.get("even_alpha") if common else None
+    # without a pair that is confused there is nothing that the instructions could say
+    if alpha is None or max(alpha, even or alpha) >= RELIABLE_ALPHA or not confused:
+        return
+    finding = f"Workers agree less than labels need (alpha {alpha:.2f}, wanted {RELIABLE_ALPHA})."
+    if common and even is not None:
+        finding = (
+            f"Workers agree less than labels need: alpha {alpha:.2f} is low also because "
+            f"{common['share']:.0%} of the images are {common['label']!r}, but with labels equally "
+            f"common it would be about {even:.2f}, and {RELIABLE_ALPHA} is wanted."
+        )
+    worst = confused[0]
+    yield (
+        finding,
+        "Say in the instructions how "
+        f"{_plain(repr(worst['label']))} and {_plain(repr(worst['taken_for']))} differ.",
+    )
 
 
 def _weak_workers(figures: Mapping[str, Any]) -> Iterator[Step]:
