@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import click
@@ -175,6 +176,9 @@ def _progress_parts(progress: RoundProgress, remedy: str) -> Iterator[str]:
         yield f"{progress.images_an_hour:,.0f} images/h"
     elif progress.answers < progress.needed:
         yield "waiting for workers"
+    if progress.for_anyone_at is not None:
+        at = datetime.fromtimestamp(progress.for_anyone_at).astimezone()
+        yield f"pages go to the likeliest to be right first, to anyone from {at:%H:%M}"
     if progress.short:
         yield _short_of_people(progress) + (f" ({remedy})" if remedy else "")
     if progress.tried:

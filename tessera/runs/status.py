@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tessera.portal.ports import Ports
 from tessera.portal.progress import add_up, qualification_progress
+from tessera.portal.records import OPEN
 from tessera.portal.remarks import count_flags
 from tessera.portal.staffing import pages_without_workers
 from tessera.portal.table_layout import read_jobs
@@ -31,6 +32,8 @@ ROWS_PREFIX = "embedding/rows-"
 has it too, with linear algebra that is not loaded here."""
 STAFFING_SECONDS = 60.0
 """Seconds between two looks at the accounts, of which Cognito lists sixty in an answer."""
+
+MINUTE = 60.0
 
 MAX_REASONS = 3
 """Reasons of flags that a line of progress names; the portal and flagged.csv have all."""
@@ -56,6 +59,8 @@ class RoundProgress:
     `blocks` counts those of the pictures that the run embeds itself, of which so many are
     `embedded`. `tried` counts workers who tried to qualify for the project, of whom so many are
     `qualified`. `flagged` counts the pictures that workers flagged, for these `reasons`.
+    `for_anyone_at` is the time, as seconds since 1970, from which on anyone gets pages that go
+    first to the workers who are likeliest to be right; None where none waits for them.
     """
 
     tasks: int = 0
@@ -74,6 +79,7 @@ class RoundProgress:
     qualified: int = 0
     flagged: int = 0
     reasons: tuple[str, ...] = ()
+    for_anyone_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +219,23 @@ def _with_blocks(progress: RoundProgress, folder: RunFolder, round_: int) -> Rou
 def _read_progress(folder: RunFolder, latest: dict[str, Any]) -> RoundProgress:
     jobs = round_jobs(folder, latest)
     if folder.settings.on_portal:
-        return portal_progress(folder.cloud.ports, jobs)
+        offer_seconds = folder.settings.offer_minutes * MINUTE
+        return portal_progress(folder.cloud.ports, jobs, offer_seconds)
     return ground_truth_progress(folder.cloud.client("sagemaker"), jobs)
 
 
-def portal_progress(ports: Ports, names: Iterable[str]) -> RoundProgress:
-    """Add up the jobs' progress from the portal's counters; unopened jobs count nothing."""
+def portal_progress(
+    ports: Ports, names: Iterable[str], offer_seconds: float = 0.0
+) -> RoundProgress:
+    """Add up the jobs' progress from the portal's counters; unopened jobs count nothing.
+
+    For `offer_seconds` pages go to some workers first, where a job has such pages.
+    """
     jobs = read_jobs(ports.table, names)
     totals = add_up(ports, jobs)
+    # by the setting, not by each job's file of offers, which may have megabytes
+    ends = [job.opened + offer_seconds for job in jobs if job.offers and job.status == OPEN]
+    held_back = totals.left > 0 and max(ends, default=0.0) > totals.now
     # The jobs of a round have the same project, and the same share to reach.
     qualified = qualification_progress(ports, jobs[0]).get("qualification", {}) if jobs else {}
     flagged, reasons = count_flags(ports, [job.name for job in jobs])
@@ -237,6 +252,7 @@ def portal_progress(ports: Ports, names: Iterable[str]) -> RoundProgress:
         qualified=qualified.get("passed", 0),
         flagged=flagged,
         reasons=tuple(reasons[:MAX_REASONS]),
+        for_anyone_at=max(ends) if held_back else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tessera.tiling.guesses.embedding_blocks import rows_name
 from tessera.tiling.run.jobs import run_id
 from tessera.tiling.run.run_record import begin_record, claim_run, find_settings
 from tessera.tiling.settings import read_settings
+from tests.portal.test_first_offers import MINUTES, offered_job
 from tests.portal.world import World
 from tests.tessera.conftest import FakeCloud
 
@@ -187,3 +189,29 @@ def test_what_workers_flagged_is_in_the_progress_at_once() -> None:
     assert (progress.flagged, progress.reasons) == (2, ("wrong question",))
     status = RunStatus("pets", "RUNNING", "LabelShards", 1, 2, progress)
     assert "2 pictures flagged: wrong question" in status_line(status)
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_pages_that_are_held_back_say_so_and_until_when(at_work: bool) -> None:
+    world = World()
+    free = world.open(tasks=1, name="free")
+    job = offered_job(world, 2, {"ann": {0, 1}})
+    seconds, until = MINUTES * 60.0, job.opened + MINUTES * 60
+    if at_work:
+        world.work(free, "bob")
+    progress = portal_progress(world.ports, [job.name, free.name], seconds)
+    assert progress.for_anyone_at == until
+    line = status_line(RunStatus("pets", "RUNNING", "LabelShards", 2, 2, progress))
+    when = f"{datetime.fromtimestamp(until).astimezone():%H:%M}"
+    assert f"pages go to the likeliest to be right first, to anyone from {when}" in line
+    assert ("waiting for workers" in line) == (not at_work)
+    assert portal_progress(world.ports, [free.name], seconds).for_anyone_at is None
+    world.clock.wait(seconds)
+    assert portal_progress(world.ports, [job.name], seconds).for_anyone_at is None
+
+
+def test_pages_that_are_all_answered_are_held_back_for_nobody() -> None:
+    world = World()
+    job = offered_job(world, 2, {"ann": {0, 1}})
+    world.work(job, "ann")
+    assert portal_progress(world.ports, [job.name], MINUTES * 60.0).for_anyone_at is None
