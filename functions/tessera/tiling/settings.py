@@ -25,6 +25,8 @@ ESCAPES = ("invalid image", ESCAPE)
 """Labels that are taken for that answer: the first is what Ground Truth's own examples call it."""
 RESERVED_KEYS = ("source", "source-ref", "prelabel", "prelabel-confidence", "gold", "answered-by")
 """Keys of a manifest line, or of a task's, that mean something: no label is written under them."""
+GOLD_UNUSED = "gold_per_task: 0, so known labels have no effect"
+"""Beginning of the notice that lines have known labels which a run does not read."""
 FILE_KEYS = ("$schema", "document-version")
 """Keys that say what kind of file this is, for an editor or for Ground Truth; they set nothing."""
 

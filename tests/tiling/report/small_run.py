@@ -114,6 +114,7 @@ def full_figures() -> dict[str, Any]:
             "contested": [{"index": 2, "source": sources[2], "label": "cat", "confidence": 0.9,
                            "guess": "dog", "sure": 0.98}],
         },
+        remembered={"workers": 1, "of": 2},
         common_label={"label": "cat", "share": 0.86},
         gold=plain["gold"] | {"images": 6},
         gold_in_doubt={

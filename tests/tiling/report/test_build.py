@@ -106,7 +106,14 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
     flagged = {"images": 1, "flags": 1, "reasons": {"two things in it": 1}, "pictures": []}
     figures = build_report(with_model, qualification, flagged) | next_round_figures(watched, [1])
     # These take other answers: test_pace.py, test_what_helps.py and tests below have them.
-    elsewhere = {"pace", "would_have_helped", "one_label", "gold_in_doubt", "common_label"}
+    elsewhere = {
+        "pace",
+        "would_have_helped",
+        "one_label",
+        "gold_in_doubt",
+        "common_label",
+        "remembered",
+    }
     assert figures.keys() | elsewhere == documented
     assert "2 workers tried to qualify" in figures["notices"][-1]
     # where every picture came there is nothing to say of it
@@ -120,6 +127,7 @@ def test_the_report_has_the_keys_that_are_documented() -> None:
         "would_have_helped",
         "gold_in_doubt",
         "common_label",
+        "remembered",
         "flagged",
         "next_round",
     }
@@ -183,6 +191,19 @@ def test_gold_that_workers_contradict_is_named_until_a_reviewer_has_decided() ->
     )
     assert "tessera review pets" in steps[0]["do"]
     assert "gold_in_doubt" not in build_report(replace(contradicted, reviewed={0: 1 - truth[0]}))
+
+
+def test_workers_who_are_known_from_earlier_runs_are_counted() -> None:
+    remembering = run(remember_workers=True)
+    plain = result(remembering, outcomes(), *ANSWERS)
+    assert build_report(plain)["remembered"] == {"workers": 0, "of": 2}
+    earlier = np.zeros((2, 2, 2))
+    earlier[1, 1, 1] = 3.5
+    known = replace(plain, evidence=replace(plain.evidence, earlier=earlier))
+    assert build_report(known)["remembered"] == {"workers": 1, "of": 2}
+    assert "remembered" not in build_report(result(run(), outcomes(), *ANSWERS))
+    majority = run(remember_workers=True, method="majority")
+    assert "remembered" not in build_report(result(majority, outcomes(), *ANSWERS))
 
 
 def test_a_run_that_got_no_answer_has_a_report_too() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tessera.tiling.report.next_steps import next_steps
+from tessera.tiling.consolidation_rules import NEWEST_RULES, RULES
+from tessera.tiling.report.next_steps import GOLD_NEEDED, next_steps
+from tessera.tiling.settings import GOLD_UNUSED
 from tests.tiling.report.small_run import figures
 
 
@@ -108,3 +110,30 @@ def test_a_low_alpha_is_blamed_on_instructions_only_if_it_is_low_with_even_label
     assert ("97% of the images are 'cat'" in steps) == (advised and even is not None)
     without = json.dumps(next_steps(figures(agreement=agreement)))
     assert ("Say in the instructions" in without) == (alpha < 0.8)
+
+
+UNUSED = f"{GOLD_UNUSED} and their images are asked as others are"
+FEW = {"images": 12, "answered": 9}
+
+
+@pytest.mark.parametrize(("changed", "sentence", "asks_for"), [
+    ({"gold": {"images": 0}}, "No image with a known label", 100),
+    ({"gold": {"images": 0}, "notices": [UNUSED]}, "gold labels were not used", None),
+    ({"gold": FEW}, "9 of 12 gold images got an answer, and 20", 88),
+    ({"gold": {"images": 300, "answered": 9}}, "9 of 300 gold images", None),
+    ({"gold": FEW, "method": "majority"}, "the method majority follows no known labels", None),
+])  # fmt: skip
+def test_gold_is_asked_for_only_where_it_is_missing(
+    changed: dict[str, Any], sentence: str, asks_for: int | None
+) -> None:
+    confidence = figures()["confidence"] | {"calibrated_by": "default"}
+    steps = next_steps(figures(confidence=confidence, **changed))
+    (step,) = [step for step in steps if sentence in step["found"]]
+    (asked,) = [step for step in steps if "gold" in json.dumps(step) or "known" in step["found"]]
+    assert asked == step
+    assert (f"Give about {asks_for} lines" in step["do"]) == (asks_for is not None)
+    assert ("lines" in step["do"]) == (asks_for is not None)
+
+
+def test_the_gold_that_is_asked_for_is_what_confidences_are_fitted_to() -> None:
+    assert RULES[NEWEST_RULES].min_gold == GOLD_NEEDED

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from tessera.tiling.class_shares import FROM_GOLD, MIN_RANDOM_GOLD
 from tessera.tiling.grouping.first_round import Summary
 from tessera.tiling.method_names import DEFAULT_METHOD
-from tessera.tiling.settings import PUBLIC_TEAM, Settings, setting_defaults
+from tessera.tiling.settings import GOLD_UNUSED, PUBLIC_TEAM, Settings, setting_defaults
 
 Need = Callable[[Settings, Summary], str]
 """Says why a setting has no effect on what was counted, and what to do; nothing if it has one."""
@@ -71,8 +71,8 @@ def _gold_per_task(settings: Settings, summary: Summary) -> str:
             )
         # Labels that are known cost somebody work, and are passed over here.
         return "" if not summary.gold_unused else (
-            "gold_per_task: 0, so known labels have no effect and their images are asked as "
-            "others are; to see how workers do, set gold_per_task to 1"
+            f"{GOLD_UNUSED} and their images are asked as others are; to see how workers do, set "
+            "gold_per_task to 1"
         )  # fmt: skip
     if not summary.gold:
         return (

@@ -16,6 +16,7 @@ from tessera.tiling.consensus.gold_doubts import contradicted_images, find_gold_
 from tessera.tiling.consensus.unloaded import Unloaded
 from tessera.tiling.guesses.asking import ModelResult
 from tessera.tiling.live_control import stopped_workers
+from tessera.tiling.method_names import DEFAULT_METHOD
 from tessera.tiling.report.agreement import agreement_figures, common_label
 from tessera.tiling.report.announcement import state_result
 from tessera.tiling.report.confidence import (
@@ -202,6 +203,7 @@ def build_report(
         **({"reviewed": lines.reviewed} if lines.reviewed else {}),
         **common_label(consensus, classes),
         **_worker_figures(result),
+        **_remembered(result),
         **_alike(result),
         **_unloaded_figures(result),
         **({"flagged": dict(flagged)} if flagged else {}),
@@ -338,6 +340,16 @@ def _alike(result: RunResult) -> dict[str, Any]:
 
 def _names(result: RunResult, group: list[int]) -> list[str]:
     return [result.names[worker] for worker in group]
+
+
+def _remembered(result: RunResult) -> dict[str, Any]:
+    """Count the workers who were known from earlier runs; nothing where nobody is remembered."""
+    settings, earlier = result.run.settings, result.evidence.earlier
+    if not settings.remember_workers or settings.method != DEFAULT_METHOD:
+        return {}
+    answered = np.bincount(result.crowd.worker, minlength=result.crowd.workers) > 0
+    known = np.zeros_like(answered) if earlier is None else earlier.any(axis=(0, 2)) & answered
+    return {"remembered": {"workers": int(known.sum()), "of": int(answered.sum())}}
 
 
 def _gold_doubts(result: RunResult) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tessera.tiling.report.headline import next_round_sentence
 from tessera.tiling.report.wording import pluralize
 from tessera.tiling.run.jobs import COMPLETED
 from tessera.tiling.run.run import MAX_UNLOADED
+from tessera.tiling.settings import GOLD_UNUSED
 from tessera.tiling.training.line_counts import UNLOADED_REASON, UNREADABLE_REASON
 
 RELIABLE_ALPHA = 0.8
@@ -19,6 +20,8 @@ conclusions. Source: Krippendorff (2004), Content Analysis: An Introduction to I
 GOLD_WANTED = 100
 """Images with known labels to ask for: twice as many as the correction of confidences is fitted
 from at all, and enough to know an accuracy of 90 % to 6 points either way."""
+GOLD_NEEDED = 20
+"""Images with known labels and answers from which on confidences are fitted to them."""
 NAMED_WORKERS = 3
 """Workers named in a sentence at most; the table below it has the others."""
 
@@ -191,10 +194,39 @@ def _doubts(figures: Mapping[str, Any]) -> Iterator[Step]:
             "long or disagree.",
             "Look at them below: often the images are the hard ones, not the worker.",
         )
-    if figures["confidence"].get("calibrated_by") == "default" and figures["answers"]["used"]:
+    yield from _calibration(figures)
+
+
+def _calibration(figures: Mapping[str, Any]) -> Iterator[Step]:
+    """Advise on gold where none says how far to believe the confidence, by what the run lacks."""
+    if figures["confidence"].get("calibrated_by") != "default" or not figures["answers"]["used"]:
+        return
+    gold, method = figures.get("gold") or {}, figures.get("method", DEFAULT_METHOD)
+    images, answered = gold.get("images", 0), gold.get("answered", 0)
+    if any(notice.startswith(GOLD_UNUSED) for notice in figures.get("notices", ())):
+        yield (
+            "The manifest's gold labels were not used, since gold_per_task is 0, and so none says "
+            "how far to believe the confidence.",
+            "Set gold_per_task to 1 in labeling.json of the next run.",
+        )
+    elif not images:
         yield (
             "No image with a known label says how far to believe the confidence.",
             f"Give about {GOLD_WANTED} lines a gold label, and set gold_per_task to 1.",
+        )
+    elif method != DEFAULT_METHOD:
+        yield (
+            f"Confidence by the method {method} follows no known labels, and {images:,} are known.",
+            f'Only {DEFAULT_METHOD} fits it to them: "method": "{DEFAULT_METHOD}" in labeling.json '
+            "of the next run.",
+        )
+    else:
+        yield (
+            f"{answered:,} of {pluralize(images, 'gold image')} got an answer, and {GOLD_NEEDED} "
+            "are needed to say how far to believe the confidence.",
+            f"Give about {GOLD_WANTED - images} lines more a gold label."
+            if images < GOLD_WANTED
+            else "Set gold_per_task higher, so that more of them are on the pages.",
         )
 
 
