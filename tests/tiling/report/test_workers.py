@@ -183,3 +183,11 @@ def test_a_balanced_accuracy_is_a_share_within_its_interval(crowd: Crowd, method
             assert low - 1e-4 <= worker["balanced_accuracy"] <= high + 1e-4
     common = common_label(consensus, "abcde"[: crowd.classes])
     assert not common or common["common_label"]["share"] >= 0.5
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_run_without_workers_has_no_figures_of_any(method: Method) -> None:
+    nobody = Crowd(3, 0, 2, *np.empty((3, 0), np.int32))
+    consensus = consolidate(nobody, method)
+    known = np.zeros(3, np.int16)
+    assert worker_figures(nobody, consensus, [], seconds=unmeasured(nobody), known=known) == []

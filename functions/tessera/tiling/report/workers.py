@@ -117,8 +117,9 @@ def _balanced_accuracy(crowd: Crowd, consensus: Consensus) -> tuple[Floats, Floa
     """
     compared, agreeing = _compared(crowd, consensus)
     cells = crowd.worker.astype(np.int64) * crowd.classes + consensus.label[crowd.image]
+    size = crowd.workers, crowd.classes  # both, since of no workers neither tells the other
     about, right = (
-        np.bincount(cells[rows], minlength=crowd.workers * crowd.classes).reshape(crowd.workers, -1)
+        np.bincount(cells[rows], minlength=crowd.workers * crowd.classes).reshape(size)
         for rows in (compared, agreeing)
     )
     occurs = about.sum(axis=0) > 0
