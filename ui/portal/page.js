@@ -4,11 +4,12 @@
 (() => {
   "use strict";
   // A page's variables, elements and fields may have any names: what is used here is bound before.
-  const { Boolean, CustomEvent, Date, Event, HTMLElement, JSON, Math, Object, addEventListener, dispatchEvent, parent: portal } = window;
+  const { Boolean, CustomEvent, Date, Document, Event, HTMLElement, JSON, Math, Object, addEventListener, dispatchEvent, parent: portal } = window;
   const { head } = document;
   const on = document.addEventListener.bind(document), dispatch = document.dispatchEvent.bind(document);
   const find = document.querySelector.bind(document), all = document.querySelectorAll.bind(document);
   const create = document.createElement.bind(document);
+  const focused = Object.getOwnPropertyDescriptor(Document.prototype, "activeElement").get.bind(document);
   const send = (kind, content) => portal.postMessage({ tessera: kind, ...content }, "*");
   let lastActive = 0;
   for (const kind of ["keydown", "pointerdown", "wheel", "touchmove"]) {
@@ -64,7 +65,10 @@
     shown = true;
     dispatchEvent(new Event("resize")); // what was laid out unseen is laid out again
     dispatch(new CustomEvent("tessera-show"));
-    (wanted ?? FIRST.map(selector => find(selector)).find(Boolean))?.focus({ preventScroll: true });
+    // Of a page that was in front before, what had the keyboard then: the next key is for that.
+    const had = focused()?.matches("body *") ? focused() : null;
+    (wanted ?? had ?? FIRST.map(selector => find(selector)).find(Boolean))?.focus({ preventScroll: true });
+    wanted = null;
   });
   // A link would put another page in the place of this one, with the labels on it: the portal offers
   // to open it in a tab of its own.

@@ -7,7 +7,7 @@
 import { begin, forget, inTime, isSignedIn, kept, signInAgain, signOut, token, worker } from "./session.js";
 import { areOnlyHere, dropDraft, keepDraft, readDraft, sweepDrafts } from "./drafts.js";
 import { hasBegun, noteBegun, practiceOf } from "./begun.js";
-import { startReview, stopReview } from "./review.js";
+import { focusReview, startReview, stopReview } from "./review.js";
 import { holdPage, reclaimPages, releaseOthers, releasePage, tasksElsewhere } from "./tabs.js";
 
 (() => {
@@ -434,7 +434,10 @@ function offerLink(href) {
   if (!dialog.open) dialog.showModal();
 }
 one("#link a").addEventListener("click", () => one("#link").close());
-one("#link").addEventListener("close", () => work?.current && reveal(work.current));
+// What was asked in between leaves the keyboard to the page: after a sign-in, too, the keys go on.
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("close", () => work?.current ? reveal(work.current) : focusReview());
+}
 
 function deliver(page) {
   page.frame.contentWindow.postMessage({ page: page.html, words: window.tesseraWords }, "*");

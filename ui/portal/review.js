@@ -21,6 +21,11 @@ export async function startReview(run, portal) {
   return undefined;
 }
 
+/** Give the keyboard to the review, if one is shown. */
+export function focusReview() {
+  state.frame?.focus();
+}
+
 /** Leave the review; what was decided is sent all the same. */
 export function stopReview() {
   state.frame?.remove();
@@ -54,7 +59,7 @@ addEventListener("message", event => {
   if (!state.frame || event.source !== state.frame.contentWindow) return;
   const { tessera: kind, detail } = event.data ?? {};
   if (kind === "frame") state.frame.contentWindow.postMessage({ page: state.content.page, words: window.tesseraWords }, "*");
-  if (kind === "ready") { tell("review", { ...state.content, page: undefined }); state.frame.focus(); }
+  if (kind === "ready") { tell("review", { ...state.content, page: undefined }); focusReview(); }
   if (kind === "decide" && Number.isInteger(detail?.index)) decide(detail);
   if (kind === "sign" && Array.isArray(detail)) sign(detail.filter(Number.isInteger));
 });
