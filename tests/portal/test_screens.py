@@ -47,6 +47,33 @@ LEAVING = """html => [...html.querySelectorAll("*")]
 """What reaches past the right edge, beside what scrolls by itself."""
 
 
+TINY: ViewportSize = {"width": 320, "height": 256}
+"""A window of 1280 by 1024 pixels at 400 %."""
+
+
+@pytest.mark.parametrize("language", ["en-US", "de-DE"])
+def test_at_four_hundred_percent_a_page_is_labeled_and_the_bar_leaves_the_pictures_their_room(
+    chromium: Browser, language: str
+) -> None:
+    context = chromium.new_context(viewport=TINY, locale=language)
+    desk = Desk(context)
+    job = desk.open_job(tasks=1, images=3)
+    page = desk.sit_down(job)
+    bar = page.locator("#bar").bounding_box()
+    assert bar
+    assert bar["height"] < 40
+    for label in "121":
+        framed = front(page).locator(".tile:focus")
+        for part in (framed.locator("img"), *front(page).locator("#labels button").all()):
+            expect(part).to_be_in_viewport(ratio=0.99)
+        page.keyboard.press(label)
+    page.keyboard.press("Enter")
+    expect(page.locator("#between")).to_be_visible()
+    assert desk.chosen(job) == {(0, "ann"): ["cat", "dog", "cat"]}
+    context.close()
+    assert desk.faults == []
+
+
 def before_sign_in(context: BrowserContext, *challenges: str) -> Page:
     """Open the portal as somebody of whom these steps are asked."""
     network = Network(World())

@@ -225,6 +225,16 @@ def test_a_damaged_picture_counts_as_one_that_did_not_load(sit: Sit) -> None:
     assert worker.answers[0].keys() == {"1", "meta"}
 
 
+def test_the_single_pixel_of_a_blocker_counts_as_one_that_did_not_load(sit: Sit) -> None:
+    pictures = Pictures((480, 360), (1, 1))
+    worker = sit(3, pictures=pictures)
+    worker.tile(2).get_by_text("did not load").wait_for()
+    worker.press("1", "2", "Enter")
+    (answer,) = worker.answers
+    assert answer.keys() == {"0", "2", "meta"}
+    assert worker.judged(2)["load"] == "error"
+
+
 def test_a_suggestion_nobody_can_see_is_not_confirmed(sit: Sit) -> None:
     pictures = Pictures()
     pictures.hold(1)

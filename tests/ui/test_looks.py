@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 
 from tessera.tiling.page.page import COLORS, ESCAPE_COLOR
 from tests.ui.conftest import FIRST_SCREEN_LOADED
@@ -70,6 +72,17 @@ def test_what_is_transparent_in_a_picture_shows_as_squares(sit: Sit) -> None:
     box = image.bounding_box()
     assert box
     assert box["width"] / box["height"] == pytest.approx(3, rel=0.02)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_magnifier_has_its_handle_in_colors_that_the_system_forces(
+    sit: Sit, scheme: str
+) -> None:
+    worker = sit(1, context={"forced_colors": "active", "color_scheme": scheme})
+    image = Image.open(io.BytesIO(worker.page.locator(".glass").screenshot())).convert("L")
+    beyond_the_ring = image.crop((20, 20, image.width - 4, image.height - 4)).histogram()
+    assert any(beyond_the_ring[:64]), "nothing dark"
+    assert any(beyond_the_ring[192:]), "nothing bright"
 
 
 def test_labels_past_eight_differ_by_a_pattern(sit: Sit) -> None:

@@ -23,6 +23,7 @@ function drawUnreachable() {
 function loaded(tile) {
   const { record, image, message } = tile;
   const { naturalWidth: w, naturalHeight: h } = image;
+  if (w * h === 1) return onError(tile); // the pixel that a blocker puts in a picture's place
   Object.assign(record, { load: "ok", loadMs: now(), w, h });
   if (w && h) setShape(tile, w / h); // a drawing may have no size of its own
   message.remove();
