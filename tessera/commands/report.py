@@ -18,7 +18,7 @@ from tessera.page_picture import thumbnail
 from tessera.runs.folder import RunFolder, find_run
 from tessera.runs.picture_changes import changes_since_shown
 from tessera.runs.unfinished import Unfinished, find_unfinished
-from tessera.runs.worker_names import name_workers, worker_names
+from tessera.runs.worker_names import name_workers, worker_ids, worker_names
 from tessera.screen import json_option, out, print_json, progress, warn
 from tessera.stack.local_stack import ROOT
 from tessera.tiling.report.headline import duration, headline
@@ -100,8 +100,8 @@ def for_people(
     that the run is on.
     """
     command = folder.cloud.command
-    workers = [entry["worker"] for entry in folder.report["workers"]]
-    figures = name_workers(folder.report, worker_names(folder, workers, hidden=hidden))
+    names = worker_names(folder, worker_ids(folder.report), hidden=hidden)
+    figures = name_workers(folder.report, names)
     began = datetime.fromisoformat(figures["started"])
     minutes = (folder.modified("report.json") - began).total_seconds() / 60
     if unfinished:  # it knows more than a report that was written before the round began

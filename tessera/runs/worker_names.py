@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tessera.runs.folder import RunFolder
+
+OF_WORKERS = {"worker", "workers", "blocked_workers", "copies", "same_answers", "stopped"}
+"""Keys of a report under which identifiers of workers stand, alone or in lists. Not every text that
+equals one is one: labels and workers of an imported run may both be called 1."""
 
 
 def worker_names(folder: RunFolder, workers: Sequence[str], *, hidden: bool) -> dict[str, str]:
@@ -23,21 +27,33 @@ def worker_names(folder: RunFolder, workers: Sequence[str], *, hidden: bool) -> 
     return {name: email for name, email in by_name.items() if email}
 
 
+def worker_ids(figures: Mapping[str, Any]) -> list[str]:
+    """Return the identifiers of all workers whom a report names, in alphabetical order."""
+    ids: set[str] = set()
+
+    def note(worker: str) -> str:
+        ids.add(worker)
+        return worker
+
+    _change_workers(figures, "", note)
+    return sorted(ids)
+
+
 def name_workers(figures: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return a report's figures with these names in the place of workers' identifiers."""
-
-    def renamed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [
-            {**entry, "worker": names.get(entry["worker"], entry["worker"])} for entry in entries
+    named: dict[str, Any] = _change_workers(figures, "", lambda worker: names.get(worker, worker))
+    # The one notice that names workers says who got no more pages.
+    for worker in figures.get("stopped", ()):
+        named["notices"] = [
+            notice.replace(worker, names.get(worker, worker)) for notice in named["notices"]
         ]
-
-    named = dict(figures)
-    for key in ("workers", "pages_to_look_at"):
-        named[key] = renamed(figures[key])
-    if unloaded := figures.get("unloaded"):
-        blocked = [names.get(worker, worker) for worker in unloaded["blocked_workers"]]
-        of_workers = {"workers": renamed(unloaded["workers"]), "blocked_workers": blocked}
-        named["unloaded"] = {**unloaded, **of_workers}
-    if contradicting := (figures.get("guesses") or {}).get("contradicted_by"):
-        named["guesses"] = {**figures["guesses"], "contradicted_by": renamed(contradicting)}
     return named
+
+
+def _change_workers(value: Any, key: str, change: Callable[[str], str]) -> Any:
+    """Return a copy of what a report has under a key, with each identifier of a worker changed."""
+    if isinstance(value, Mapping):
+        return {inner: _change_workers(one, inner, change) for inner, one in value.items()}
+    if isinstance(value, list):
+        return [_change_workers(one, key, change) for one in value]
+    return change(value) if key in OF_WORKERS and isinstance(value, str) else value
