@@ -325,7 +325,7 @@ def read_evidence(
 def with_shares(evidence: Evidence, text: str, labels: Sequence[str]) -> Evidence:
     """Return the evidence with the labels' shares that an option names; Refused if it cannot be.
 
-    The text is `gold`, pairs as in `ok=0.95,scratch=0.05`, or a JSON object as in labeling.json.
+    The text is `gold`, pairs as in `ok=0.95,scratch=5%`, or a JSON object as in labeling.json.
     """
     if text == FROM_GOLD:
         return replace(evidence, random_gold=True)
@@ -334,9 +334,11 @@ def with_shares(evidence: Evidence, text: str, labels: Sequence[str]) -> Evidenc
     try:
         shares = _parse_shares(text)
     except ValueError as error:
+        named = normal_text(text.partition("=")[0].strip())
+        label = named if named in labels else labels[0]
         raise Refused(
             f"--shares: {text[:80]!r} is neither gold nor shares by label: {error}. Write "
-            f"--shares {shlex.quote(f'{labels[0]}=0.95')}"
+            f"--shares {shlex.quote(f'{label}=0.95')}"
         ) from None
     if problems := [*share_problems(shares, labels)]:
         end = "" if problems[-1].endswith("?") else "."
@@ -356,11 +358,12 @@ def _parse_shares(text: str) -> dict[str, float]:
             raise ValueError(f"{pair[:40]!r} has no =")
         if label in shares:
             raise ValueError(f"{label!r} is there twice")
+        number = share.strip()
+        whole = 100 if number.endswith("%") else 1
         try:
-            shares[label] = float(share)
+            shares[label] = float(number.removesuffix("%")) / whole
         except ValueError:
-            percent = ", as 0.05 is for 5%" if share.rstrip().endswith("%") else ""
-            raise ValueError(f"{share[:40]!r} is no number{percent}") from None
+            raise ValueError(f"{share[:40]!r} is no number") from None
     return shares
 
 

@@ -286,7 +286,9 @@ RARE = "".join(
 """Answers of which one in ten says scratch, one of three to a task at most."""
 
 
-@pytest.mark.parametrize("shares", ["ok=0.99,scratch=0.01", '{"ok": 0.99}', " ok = 0.99 "])
+@pytest.mark.parametrize(
+    "shares", ["ok=0.99,scratch=0.01", '{"ok": 0.99}', " ok = 0.99 ", "ok=99%", "scratch = 1 %"]
+)
 def test_stated_shares_make_a_rare_label_rarer(consolidate: Consolidate, shares: str) -> None:
     def mean(labels: dict[str, dict[str, str]]) -> float:
         return sum(float(row["confidence"]) for row in labels.values()) / len(labels)
@@ -303,7 +305,10 @@ def test_stated_shares_make_a_rare_label_rarer(consolidate: Consolidate, shares:
         ("ok=0.5,ok=0.5", "Write --shares ok=0.95"),
         ('{"ok": "most"}', "Write --shares ok=0.95"),
         ("okay=0.9", "'okay' is none of the labels; is 'ok' meant? The labels are "),
-        ("ok=95%", "'95%' is no number, as 0.05 is for 5%"),
+        ("scratch=rare", "Write --shares scratch=0.95"),
+        ("ok=95%%", "'95%%' is no number"),
+        ("ok=9%5", "'9%5' is no number"),
+        ("ok=950%", "9.5 of 'ok' is no share"),
         ("ok=0.9,ok=0.05", "'ok' is there twice"),
         ("0.9", "'0.9' has no ="),
         ("ok=1.5", "1.5 of 'ok' is no share"),
