@@ -187,6 +187,8 @@ def decide(page: Page, pictures: int) -> None:
     expect(frame.locator("article").first).to_contain_text("ann@example.org: cat")
     expect(frame.locator("article").first).to_contain_text("ben@example.org: dog")
     expect(frame.locator("article:focus")).to_be_visible()
+    # nothing is decided of a picture that is not there yet
+    expect(frame.locator("article .loaded")).to_have_count(pictures)
     for _ in range(pictures):
         page.keyboard.press("1")
     expect(frame.locator("#count")).to_have_text(f"{pictures} of {pictures} decided")

@@ -1,4 +1,4 @@
-/** Which letter or digit a key is for, on whatever keyboard. A review reads its keys by this, too. */
+/** Which letter or digit a key is for, on whatever keyboard. Reviews go by this, too. */
 
 /**
  * The letter or digit of a key; by its place where the keyboard's script has another one there, or
