@@ -81,7 +81,7 @@ def pytest_make_collect_report(
     """Let a folder be collected once, whatever files stand before it in the call.
 
     For a file of its parent, pytest 9.1 collects the folders beside it anew, and the fixtures of
-    a conftest.py stay with those from before (its issue 14635).
+    a conftest.py stay with those from before.
     """
     report = yield
     folders = collector.stash.setdefault(FOLDERS, {})

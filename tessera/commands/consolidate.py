@@ -39,8 +39,6 @@ TABLES: dict[Method, float] = {"hierarchical": 4.7, "dawid-skene": 6.2}
 BYTES_A_NUMBER, GIGABYTE = 8, 1_000_000_000
 ROWS_AT_A_TIME = 50_000
 """Rows formatted together: memory holds no text of the whole file."""
-SHARES = [f"{number / 10_000:.4f}" for number in range(10_001)]
-"""Shares from 0 to 1 as they are written, by their number of ten-thousandths."""
 PLAIN = re.compile(r"[0-9A-Za-z_./:]*")
 """Names that no spreadsheet runs and no reader of CSV takes apart, one after the other."""
 
@@ -297,7 +295,8 @@ def write_labels(out: Path, consensus: Consensus, tasks: Iterable[str], labels: 
     of_label = [f",{csv_field(label)}," for label in labels]
     of_label.append(",,")  # of -1, which is no label
     of_answers = [f",{number}," for number in range(int(consensus.answers.max(initial=0)) + 1)]
-    of_gain = [f"{share}\n" for share in SHARES]
+    of_share = [f"{number / 10_000:.4f}" for number in range(10_001)]
+    of_gain = [f"{share}\n" for share in of_share]
     with whole(out) as part, part.open("w", encoding="utf-8", newline="") as file:
         file.write("task,label,confidence,answers,gain\n")
         for start, names_of_tasks in enumerate(_batched(tasks, ROWS_AT_A_TIME)):
@@ -312,7 +311,7 @@ def write_labels(out: Path, consensus: Consensus, tasks: Iterable[str], labels: 
             columns = (
                 fields,
                 map(of_label.__getitem__, consensus.label[rows].tolist()),
-                map(SHARES.__getitem__, _ten_thousandths(consensus.confidence[rows])),
+                map(of_share.__getitem__, _ten_thousandths(consensus.confidence[rows])),
                 map(of_answers.__getitem__, consensus.answers[rows].tolist()),
                 map(of_gain.__getitem__, _ten_thousandths(consensus.gain[rows])),
             )
